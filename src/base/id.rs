@@ -1,0 +1,176 @@
+//! Typed identifiers: `Id<Bill>` prints `bill_01890…`, is time-ordered, and is a `uuid` in PostgreSQL.
+//!
+//! An identifier names a thing; it is not a secret and grants nothing. What must not reveal its creation time
+//! (subjects, public references, codes, tokens) has a type of its own in [`crate::base::reference`] and
+//! [`crate::base::secret`].
+
+use super::{clock::Instant, entropy::Entropy};
+use std::{cmp, fmt, hash, marker::PhantomData, str::FromStr};
+use uuid::Uuid;
+
+/// What an identifier can name; implemented only by the registry at the end of this file.
+pub trait Kind: 'static {
+    /// The word before the underscore.
+    const PREFIX: &'static str;
+}
+
+/// The identifier of one `K`: UUID version 7 (RFC 9562), printed as prefix and 32 hex digits.
+pub struct Id<K>(Uuid, PhantomData<fn() -> K>);
+
+impl<K: Kind> Id<K> {
+    /// A fresh identifier: 48 bits of milliseconds, 74 random bits.
+    pub fn new(now: Instant, entropy: &dyn Entropy) -> Self {
+        let mut bytes: [u8; 16] = super::entropy::random(entropy);
+        let millis = (now.unix_timestamp_nanos() / 1_000_000).max(0).to_be_bytes();
+        bytes[..6].copy_from_slice(&millis[10..]);
+        bytes[6] = (bytes[6] & 0x0f) | 0x70;
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
+        Self::from_uuid(Uuid::from_bytes(bytes))
+    }
+
+    /// The identifier that a row holds.
+    pub const fn from_uuid(uuid: Uuid) -> Self {
+        Self(uuid, PhantomData)
+    }
+
+    /// The value that a row holds.
+    pub const fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+/// A text that is not an identifier of the wanted kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected {0}_ followed by 32 hexadecimal digits")]
+pub struct NotAnId(pub &'static str);
+
+impl<K: Kind> FromStr for Id<K> {
+    type Err = NotAnId;
+
+    fn from_str(s: &str) -> Result<Self, NotAnId> {
+        let refused = NotAnId(K::PREFIX);
+        let digits = s.strip_prefix(K::PREFIX).and_then(|s| s.strip_prefix('_')).ok_or(refused)?;
+        let lower_hex = digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !lower_hex {
+            return Err(refused);
+        }
+        Uuid::try_parse(digits).map(Self::from_uuid).map_err(|_| refused)
+    }
+}
+
+impl<K: Kind> fmt::Display for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", K::PREFIX, self.0.simple())
+    }
+}
+
+impl<K: Kind> fmt::Debug for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<K> Clone for Id<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<K> Copy for Id<K> {}
+impl<K> PartialEq for Id<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+impl<K> Eq for Id<K> {}
+impl<K> PartialOrd for Id<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<K> Ord for Id<K> {
+    fn cmp(&self, other: &Self) -> cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+impl<K> hash::Hash for Id<K> {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+macro_rules! registry {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {
+        $($(#[$doc])* pub enum $name {}
+        impl Kind for $name { const PREFIX: &'static str = $prefix; })*
+    };
+}
+
+registry! {
+    /// A government office that charges fees or asks about citizens.
+    Agency = "agency";
+    /// A sign-in attempt on its way from the portal to the code.
+    Authorization = "authz";
+    /// What an agency asks somebody to pay for a dossier.
+    Bill = "bill";
+    /// A difference between our books and a statement, or money that found no home.
+    Case = "case";
+    /// A person of the register who has dealt with this service.
+    Citizen = "citizen";
+    /// A portal or an agency's system that holds credentials.
+    Client = "client";
+    /// What a citizen allowed a portal to learn.
+    Consent = "consent";
+    /// A webhook destination.
+    Endpoint = "endpoint";
+    /// One balanced set of postings.
+    Entry = "entry";
+    /// Something that happened and is told to subscribers.
+    Event = "event";
+    /// A dated version of the fee schedule.
+    Schedule = "schedule";
+    /// One leaf of the audit log.
+    Leaf = "leaf";
+    /// A message between institutions.
+    Message = "msg";
+    /// One try at paying a bill.
+    Payment = "pay";
+    /// The document that proves a payment.
+    Receipt = "receipt";
+    /// One officer's role at an agency for a time.
+    RoleGrant = "role";
+    /// A browser that somebody signed in with.
+    Session = "session";
+    /// A bank's or the Treasury's list of movements.
+    Statement = "stmt";
+    /// One movement on a statement.
+    StatementLine = "line";
+    /// One question about a citizen and its answer.
+    Verification = "verif";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::entropy::SeededEntropy;
+    use time::macros::datetime;
+
+    #[test]
+    fn prints_and_parses_back_and_is_ordered_by_time() {
+        let entropy = SeededEntropy::new(1);
+        let early: Id<Bill> = Id::new(datetime!(2026-11-24 01:00 UTC), &entropy);
+        let late: Id<Bill> = Id::new(datetime!(2026-11-24 01:00:00.002 UTC), &entropy);
+        assert_eq!(early.to_string().parse(), Ok(early));
+        assert!(early < late);
+        assert_eq!(early.uuid().get_version_num(), 7);
+    }
+
+    #[test]
+    fn refuses_another_kind_and_sloppy_spelling() {
+        let bill: Id<Bill> = Id::new(datetime!(2026-11-24 01:00 UTC), &SeededEntropy::new(1));
+        let text = bill.to_string();
+        assert!(text.parse::<Id<Payment>>().is_err());
+        assert!(text.to_uppercase().parse::<Id<Bill>>().is_err());
+        assert!(text.replace("bill_", "").parse::<Id<Bill>>().is_err());
+        assert!(format!("{text}0").parse::<Id<Bill>>().is_err());
+    }
+}

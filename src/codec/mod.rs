@@ -1,0 +1,3 @@
+//! Wire formats and documents, one file each; pure: bytes in, types out, and back.
+
+pub mod iso20022;

@@ -1,0 +1,1 @@
+//! The only user of jsonwebtoken and of ring's keys: the key ring, JOSE, digests, seals.

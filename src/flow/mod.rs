@@ -1,0 +1,1 @@
+//! The use cases: one function, one verb, one decision, named as the public API names it.

@@ -1,0 +1,1 @@
+//! The `/v1` endpoints for agencies and administrators.

@@ -1,0 +1,1 @@
+//! The pages that people see; each template lives beside its page.

@@ -1,0 +1,1 @@
+//! Who a person is and who may be told. Pure: no I/O, no serde, no clock.

@@ -1,0 +1,1 @@
+//! The outside world: traits and their real adapters.

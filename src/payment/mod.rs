@@ -1,0 +1,1 @@
+//! What is owed, paid and returned. Pure: no I/O, no serde, no clock.

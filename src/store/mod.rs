@@ -1,0 +1,1 @@
+//! All SQL and nothing else: free functions over a transaction.

@@ -1,0 +1,1 @@
+//! Bounded loops; each tick is one flow call.
