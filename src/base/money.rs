@@ -125,14 +125,14 @@ impl Money {
     }
 
     /// The sum, if it exists.
-    pub fn add(self, other: Self) -> Result<Self, MoneyError> {
+    pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
         self.same(other)?;
         let minor = self.minor.checked_add(other.minor).ok_or(MoneyError::TooLarge)?;
         Ok(Self { minor, ..self })
     }
 
     /// The difference, if it exists.
-    pub fn sub(self, other: Self) -> Result<Self, MoneyError> {
+    pub fn minus(self, other: Self) -> Result<Self, MoneyError> {
         self.same(other)?;
         let minor = self.minor.checked_sub(other.minor).ok_or(MoneyError::TooLarge)?;
         Ok(Self { minor, ..self })
@@ -146,12 +146,12 @@ impl Money {
 
     /// The amount with the opposite sign.
     pub fn negated(self) -> Result<Self, MoneyError> {
-        Self::zero(self.currency).sub(self)
+        Self::zero(self.currency).minus(self)
     }
 
     /// The sum of many amounts; nothing, in `currency`, for none.
     pub fn sum(currency: Currency, amounts: impl IntoIterator<Item = Self>) -> Result<Self, MoneyError> {
-        amounts.into_iter().try_fold(Self::zero(currency), Self::add)
+        amounts.into_iter().try_fold(Self::zero(currency), Self::plus)
     }
 
     /// A share of the amount, rounded half away from zero to a whole minor unit.
