@@ -106,6 +106,8 @@ macro_rules! registry {
 }
 
 registry! {
+    /// A bank or Treasury account in which an agency collects or receives fees.
+    Account = "account";
     /// A government office that charges fees or asks about citizens.
     Agency = "agency";
     /// A sign-in attempt on its way from the portal to the code.

@@ -1,1 +1,18 @@
-//! What is owed, paid and returned. Pure: no I/O, no serde, no clock.
+//! What is owed, paid and returned.
+//!
+//! Owns the fee schedule and its reductions, the bill, the payment attempt, the settlement of incoming money and the
+//! double-entry ledger. Invariants: a bill's total is the sum of its lines by construction; an entry that does not
+//! sum to zero cannot be built; money that arrives is never refused, at worst it is held in suspense.
+//! Deliberately absent: I/O, serde, SQL, the clock, and everything about who a person is (`crate::identity`).
+
+pub mod bill;
+pub mod code;
+pub mod exemption;
+pub mod fee;
+pub mod ledger;
+#[expect(
+    clippy::module_inception,
+    reason = "the room is named after its main noun, and so is the half of the house"
+)]
+pub mod payment;
+pub mod settlement;

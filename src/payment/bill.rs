@@ -1,0 +1,367 @@
+//! The bill: what an agency asks somebody to pay for one dossier.
+//!
+//! The total is the sum of the lines by construction. A bill is `Open`, then `Paid` or `Cancelled`, once; that its
+//! due day has passed is derived from the day and never stored. Deliberately absent: how the amounts came about
+//! (`super::fee`) and the attempts to pay them (`super::payment`).
+
+use super::{
+    code::{Code, DossierCode, ProcedureCode},
+    fee::{Bilingual, FeeKind},
+};
+use crate::base::{
+    calendar::Day,
+    clock::Instant,
+    id::{Account, Agency, Bill as BillKind, Id, Payment},
+    money::{Currency, Money},
+    reference::Reference,
+    text::Line,
+};
+
+/// The most lines of one bill.
+pub const LINES_MAX: usize = 50;
+/// The furthest due day, counted from the day of issue.
+pub const DUE_DAYS_MAX: i64 = 366;
+
+/// One amount on a bill, owed to one beneficiary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BillLine {
+    /// The fee.
+    pub fee: Code,
+    /// Service price or state charge.
+    pub kind: FeeKind,
+    /// Its name.
+    pub name: Bilingual,
+    /// How many units.
+    pub count: u32,
+    /// The tariff amount.
+    pub gross: Money,
+    /// What is owed.
+    pub amount: Money,
+    /// The law that sets it.
+    pub legal_basis: Line,
+    /// The agency's account to which it belongs.
+    pub beneficiary: Id<Account>,
+}
+
+/// The lines of a bill: at least one, not too many, with a positive total that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines {
+    lines: Vec<BillLine>,
+    total: Money,
+}
+
+impl Lines {
+    /// Puts lines together.
+    pub fn new(lines: Vec<BillLine>) -> Result<Self, Refusal> {
+        if lines.is_empty() || lines.len() > LINES_MAX {
+            return Err(Refusal::LineCount);
+        }
+        if lines.iter().any(|line| line.amount.minor() < 0) {
+            return Err(Refusal::NegativeLine);
+        }
+        let total = Money::sum(Currency::Vnd, lines.iter().map(|line| line.amount))
+            .map_err(|_| Refusal::TotalTooLarge)?;
+        if total.is_zero() { Err(Refusal::NothingToPay) } else { Ok(Self { lines, total }) }
+    }
+
+    /// The sum of the lines.
+    pub const fn total(&self) -> Money {
+        self.total
+    }
+
+    /// The lines in the order of the bill.
+    pub fn as_slice(&self) -> &[BillLine] {
+        &self.lines
+    }
+
+    /// What is owed of each kind; a kind with nothing owed does not occur.
+    pub fn shares(&self) -> Vec<(FeeKind, Money)> {
+        let of_kind = |kind| self.lines.iter().filter(move |line| line.kind == kind).map(|line| line.amount);
+        FeeKind::ALL
+            .into_iter()
+            .filter_map(|kind| Some((kind, Money::sum(Currency::Vnd, of_kind(kind)).ok()?)))
+            .filter(|(_, amount)| amount.is_positive())
+            .collect()
+    }
+}
+
+/// The longest name of a party.
+pub type PartyName = Line<120>;
+
+/// The four people of a bill, who need not be the same. Names are as given; who they are is the identity half's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parties {
+    /// Whom the dossier concerns.
+    pub applicant: PartyName,
+    /// Who filed it, when somebody else.
+    pub submitter: Option<PartyName>,
+    /// Who is expected to pay, when somebody else; anybody may.
+    pub payer: Option<PartyName>,
+    /// The name that the receipt shall carry, when another one.
+    pub receipt_name: Option<PartyName>,
+}
+
+impl Parties {
+    /// The name on the receipt: the one asked for, else the payer's, else the applicant's.
+    pub fn name_on_receipt(&self) -> &PartyName {
+        self.receipt_name.as_ref().or(self.payer.as_ref()).unwrap_or(&self.applicant)
+    }
+}
+
+/// A name of which only the initials are left, not even its lengths: `Nguyễn Thị Hòa` becomes `N•• T•• H••`.
+pub fn masked(name: &PartyName) -> String {
+    let mask = |word: &str| word.chars().take(1).chain(['•', '•']).collect::<String>();
+    name.as_str().split(' ').map(mask).collect::<Vec<_>>().join(" ")
+}
+
+/// A bill as it was issued, without its parties (they are sealed) and without its state (it moves).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bill {
+    /// Its identifier.
+    pub id: Id<BillKind>,
+    /// The agency that asks.
+    pub agency: Id<Agency>,
+    /// The public reference, the same everywhere.
+    pub reference: Reference,
+    /// The dossier that it is for.
+    pub dossier: DossierCode,
+    /// The procedure of the dossier.
+    pub procedure: ProcedureCode,
+    /// What is owed.
+    pub lines: Lines,
+    /// The last day of payment, in Vietnam, the whole day included.
+    pub due: Day,
+    /// When it was issued.
+    pub issued_at: Instant,
+}
+
+/// What has become of a bill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It can be paid.
+    Open,
+    /// It has been paid.
+    Paid {
+        /// By which attempt.
+        payment: Id<Payment>,
+        /// When the books were written.
+        at: Instant,
+    },
+    /// The agency withdrew it.
+    Cancelled {
+        /// When.
+        at: Instant,
+    },
+}
+
+/// A bill's state as others see it on a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It can be paid.
+    Open,
+    /// Its due day is over; it was neither paid nor cancelled.
+    Expired,
+    /// It has been paid.
+    Paid,
+    /// The agency withdrew it.
+    Cancelled,
+}
+
+impl Status {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Expired => "expired",
+            Self::Paid => "paid",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// The status of a bill in `state`, due on `due`, seen on `today`.
+pub fn status(state: &State, due: Day, today: Day) -> Status {
+    match state {
+        State::Open if today > due => Status::Expired,
+        State::Open => Status::Open,
+        State::Paid { .. } => Status::Paid,
+        State::Cancelled { .. } => Status::Cancelled,
+    }
+}
+
+/// Whether a new attempt to pay may start today.
+pub fn may_pay(state: &State, due: Day, today: Day) -> Result<(), Refusal> {
+    match status(state, due, today) {
+        Status::Open => Ok(()),
+        Status::Expired => Err(Refusal::PastDue),
+        Status::Paid => Err(Refusal::AlreadyPaid),
+        Status::Cancelled => Err(Refusal::AlreadyCancelled),
+    }
+}
+
+/// Withdraws a bill; refused while an attempt is under way, because its money may be coming.
+pub fn cancel(state: &State, attempt_under_way: bool, now: Instant) -> Result<State, Refusal> {
+    match state {
+        State::Open if attempt_under_way => Err(Refusal::PaymentUnderWay),
+        State::Open => Ok(State::Cancelled { at: now }),
+        State::Paid { .. } => Err(Refusal::AlreadyPaid),
+        State::Cancelled { .. } => Err(Refusal::AlreadyCancelled),
+    }
+}
+
+/// A due day that a bill issued on `today` may have.
+pub fn check_due(due: Day, today: Day) -> Result<(), Refusal> {
+    if due < today {
+        Err(Refusal::DueInThePast)
+    } else if due > today.plus_days(DUE_DAYS_MAX) {
+        Err(Refusal::DueTooFar)
+    } else {
+        Ok(())
+    }
+}
+
+/// What a bill refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No line, or too many.
+    #[error("a bill has 1 to 50 lines")]
+    LineCount,
+    /// A line below zero.
+    #[error("a line is not negative")]
+    NegativeLine,
+    /// Every line is exempt.
+    #[error("nothing is owed")]
+    NothingToPay,
+    /// The sum is beyond what an account can hold.
+    #[error("the total is too large")]
+    TotalTooLarge,
+    /// The due day is over before the bill exists.
+    #[error("the due day has passed")]
+    DueInThePast,
+    /// The due day is more than a year ahead.
+    #[error("the due day is more than 366 days ahead")]
+    DueTooFar,
+    /// The dossier's agency has no account for a kind of fee.
+    #[error("the agency has no account for this kind of fee")]
+    NoAccount,
+    /// The bill cannot be paid any more.
+    #[error("the bill is past its due day")]
+    PastDue,
+    /// The bill is paid.
+    #[error("the bill is already paid")]
+    AlreadyPaid,
+    /// The bill is withdrawn.
+    #[error("the bill is already cancelled")]
+    AlreadyCancelled,
+    /// An attempt to pay is alive.
+    #[error("a payment of this bill is under way")]
+    PaymentUnderWay,
+}
+
+impl Refusal {
+    /// The stable code on the wire.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::LineCount => "bill_line_count",
+            Self::NegativeLine => "bill_line_negative",
+            Self::NothingToPay => "nothing_to_pay",
+            Self::TotalTooLarge => "amount_too_large",
+            Self::DueInThePast => "due_in_the_past",
+            Self::DueTooFar => "due_too_far",
+            Self::NoAccount => "agency_account_missing",
+            Self::PastDue => "bill_past_due",
+            Self::AlreadyPaid => "bill_already_paid",
+            Self::AlreadyCancelled => "bill_already_cancelled",
+            Self::PaymentUnderWay => "payment_under_way",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::entropy::SeededEntropy;
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    fn line(kind: FeeKind, amount: i64) -> BillLine {
+        let text = Line::parse("text").unwrap();
+        BillLine {
+            fee: "LLTP-01".parse().unwrap(),
+            kind,
+            name: Bilingual { vi: text.clone(), en: text.clone() },
+            count: 1,
+            gross: Money::vnd(amount),
+            amount: Money::vnd(amount),
+            legal_basis: text,
+            beneficiary: Id::new(datetime!(2026-11-24 01:00 UTC), &SeededEntropy::new(1)),
+        }
+    }
+
+    fn day(s: &str) -> Day {
+        s.parse().unwrap()
+    }
+
+    #[test]
+    fn lines_refuse_what_cannot_be_paid() {
+        for (lines, refusal) in [
+            (vec![], Refusal::LineCount),
+            (vec![line(FeeKind::Phi, 1); LINES_MAX + 1], Refusal::LineCount),
+            (vec![line(FeeKind::Phi, 0)], Refusal::NothingToPay),
+            (vec![line(FeeKind::Phi, 5), line(FeeKind::Phi, -1)], Refusal::NegativeLine),
+            (vec![line(FeeKind::Phi, i64::MAX), line(FeeKind::LePhi, 1)], Refusal::TotalTooLarge),
+        ] {
+            assert_eq!(Lines::new(lines), Err(refusal));
+        }
+    }
+
+    #[test]
+    fn the_due_day_counts_whole_and_ends_at_17_utc() {
+        let due = day("2026-12-31");
+        let last = Day::of(datetime!(2026-12-31 16:59:59 UTC));
+        let after = Day::of(datetime!(2026-12-31 17:00 UTC));
+        assert_eq!(may_pay(&State::Open, due, last), Ok(()));
+        assert_eq!(may_pay(&State::Open, due, after), Err(Refusal::PastDue));
+        assert_eq!(status(&State::Open, due, after), Status::Expired);
+        assert_eq!(check_due(due, after), Err(Refusal::DueInThePast));
+        assert_eq!(check_due(due, day("2025-12-30")), Ok(()));
+        assert_eq!(check_due(due, day("2025-12-29")), Err(Refusal::DueTooFar));
+    }
+
+    #[test]
+    fn a_bill_ends_once() {
+        let now = datetime!(2026-11-24 01:00 UTC);
+        let payment = Id::new(now, &SeededEntropy::new(2));
+        let paid = State::Paid { payment, at: now };
+        let cancelled = State::Cancelled { at: now };
+        assert_eq!(cancel(&State::Open, false, now), Ok(cancelled));
+        assert_eq!(cancel(&State::Open, true, now), Err(Refusal::PaymentUnderWay));
+        assert_eq!(cancel(&paid, false, now), Err(Refusal::AlreadyPaid));
+        assert_eq!(cancel(&cancelled, false, now), Err(Refusal::AlreadyCancelled));
+        assert_eq!(may_pay(&cancelled, day("2026-12-01"), day("2026-11-24")), Err(Refusal::AlreadyCancelled));
+    }
+
+    #[test]
+    fn a_masked_name_keeps_initials_only() {
+        assert_eq!(masked(&Line::parse("Nguyễn Thị Hòa").unwrap()), "N•• T•• H••");
+        assert_eq!(masked(&Line::parse("Ê").unwrap()), "Ê••");
+    }
+
+    proptest! {
+        #[test]
+        fn shares_add_up_to_the_total(amounts in prop::collection::vec((any::<bool>(), 0..1_000_000_000_i64), 1..20)) {
+            let kind = |phi| if phi { FeeKind::Phi } else { FeeKind::LePhi };
+            let lines: Vec<BillLine> = amounts.iter().map(|&(phi, amount)| line(kind(phi), amount)).collect();
+            let sum: i64 = amounts.iter().map(|(_, amount)| amount).sum();
+            match Lines::new(lines) {
+                Err(refusal) => prop_assert!(sum == 0 && refusal == Refusal::NothingToPay),
+                Ok(lines) => {
+                    prop_assert_eq!(lines.total(), Money::vnd(sum));
+                    let shares = lines.shares();
+                    prop_assert_eq!(Money::sum(Currency::Vnd, shares.iter().map(|s| s.1)), Ok(Money::vnd(sum)));
+                    prop_assert!(shares.iter().all(|s| s.1.is_positive()));
+                }
+            }
+        }
+    }
+}

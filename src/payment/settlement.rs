@@ -1,0 +1,163 @@
+//! What becomes of money that has arrived: it pays its bill, or it waits in suspense for somebody's decision.
+//!
+//! Money is never refused and never merged: a second payment, a late one, a wrong amount and a credit that nobody
+//! expects are outcomes, booked and kept. Credits of one batch are decided in the order of arrival, each seeing what
+//! the one before has changed.
+
+use super::{
+    bill,
+    payment::{self, Reason},
+};
+use crate::base::{
+    clock::Instant,
+    id::{Account, Bill, Id, Payment},
+    money::Money,
+};
+
+/// What the books know about the attempt that a credit names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The attempt.
+    pub payment: Id<Payment>,
+    /// Its bill.
+    pub bill: Id<Bill>,
+    /// The account that the money was asked to.
+    pub account: Id<Account>,
+    /// The amount that was asked for.
+    pub amount: Money,
+    /// Where the attempt stands.
+    pub attempt: payment::State,
+    /// Where the bill stands.
+    pub bill_state: bill::State,
+}
+
+/// What becomes of a credit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The bill is paid.
+    Settles,
+    /// The money waits.
+    Suspends(Suspense),
+}
+
+/// Why money waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Suspense {
+    /// No attempt of ours is named, or the money came to another account than its own.
+    Unmatched,
+    /// More or less than was asked for.
+    WrongAmount,
+    /// The attempt had been given up.
+    LateSuccess,
+    /// The bill was paid before.
+    SecondMoney,
+    /// The bill had been withdrawn.
+    BillCancelled,
+}
+
+impl Suspense {
+    /// Every reason.
+    pub const ALL: [Self; 5] =
+        [Self::Unmatched, Self::WrongAmount, Self::LateSuccess, Self::SecondMoney, Self::BillCancelled];
+
+    /// The word on the wire and in rows.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unmatched => "unmatched",
+            Self::WrongAmount => "wrong_amount",
+            Self::LateSuccess => "late_success",
+            Self::SecondMoney => "second_money",
+            Self::BillCancelled => "bill_cancelled",
+        }
+    }
+}
+
+/// Decides one credit and moves what it touches, so that the next credit of the batch sees it.
+pub fn settle(known: Option<&mut Known>, account: Id<Account>, amount: Money, now: Instant) -> Outcome {
+    let Some(known) = known else {
+        return Outcome::Suspends(Suspense::Unmatched);
+    };
+    if known.account != account {
+        return Outcome::Suspends(Suspense::Unmatched);
+    }
+    match (&known.bill_state, &known.attempt) {
+        (bill::State::Paid { .. }, _) => Outcome::Suspends(Suspense::SecondMoney),
+        (bill::State::Cancelled { .. }, _) => Outcome::Suspends(Suspense::BillCancelled),
+        (bill::State::Open, payment::State::Rejected { .. } | payment::State::Settled { .. }) => {
+            Outcome::Suspends(Suspense::LateSuccess)
+        }
+        (
+            bill::State::Open,
+            payment::State::Created(_)
+            | payment::State::Submitted(_)
+            | payment::State::Accepted(_)
+            | payment::State::Unknown(_),
+        ) => {
+            if known.amount == amount {
+                known.attempt = payment::State::Settled { at: now };
+                known.bill_state = bill::State::Paid { payment: known.payment, at: now };
+                Outcome::Settles
+            } else {
+                known.attempt = payment::State::Rejected { at: now, reason: Reason::WrongAmount };
+                Outcome::Suspends(Suspense::WrongAmount)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::entropy::SeededEntropy;
+    use crate::payment::payment::Watch;
+    use time::macros::datetime;
+
+    const NOW: Instant = datetime!(2026-11-24 07:30 UTC);
+
+    fn known() -> Known {
+        let entropy = SeededEntropy::new(1);
+        Known {
+            payment: Id::new(NOW, &entropy),
+            bill: Id::new(NOW, &entropy),
+            account: Id::new(NOW, &entropy),
+            amount: Money::vnd(205_000),
+            attempt: payment::State::Unknown(Watch::from(NOW)),
+            bill_state: bill::State::Open,
+        }
+    }
+
+    fn credit(known: &mut Known, amount: i64) -> Outcome {
+        let account = known.account;
+        settle(Some(known), account, Money::vnd(amount), NOW)
+    }
+
+    #[test]
+    fn the_first_right_money_settles_and_the_second_waits() {
+        let mut known = known();
+        assert_eq!(credit(&mut known, 205_000), Outcome::Settles);
+        assert_eq!(known.bill_state, bill::State::Paid { payment: known.payment, at: NOW });
+        assert_eq!(credit(&mut known, 205_000), Outcome::Suspends(Suspense::SecondMoney));
+    }
+
+    #[test]
+    fn a_wrong_amount_ends_the_attempt_and_leaves_the_bill_open() {
+        for amount in [204_999, 205_001, 1] {
+            let mut known = known();
+            assert_eq!(credit(&mut known, amount), Outcome::Suspends(Suspense::WrongAmount));
+            assert!(!known.attempt.is_live());
+            assert_eq!(known.bill_state, bill::State::Open);
+            assert_eq!(credit(&mut known, 205_000), Outcome::Suspends(Suspense::LateSuccess));
+        }
+    }
+
+    #[test]
+    fn money_for_nobody_or_to_another_account_waits() {
+        let mut known = known();
+        let other = Id::new(NOW, &SeededEntropy::new(9));
+        assert_eq!(settle(None, other, Money::vnd(1), NOW), Outcome::Suspends(Suspense::Unmatched));
+        let astray = settle(Some(&mut known), other, Money::vnd(205_000), NOW);
+        assert_eq!(astray, Outcome::Suspends(Suspense::Unmatched));
+        known.bill_state = bill::State::Cancelled { at: NOW };
+        assert_eq!(credit(&mut known, 205_000), Outcome::Suspends(Suspense::BillCancelled));
+    }
+}
