@@ -1,0 +1,389 @@
+//! Ways to prove that you are the person behind a number: today a one-time code sent to the registered phone.
+//!
+//! A number that is on nobody's record meets the same challenge as any other: the same page, the same counters, a
+//! code that was drawn and digested but never sent. What a stranger can observe does not depend on the register.
+
+use super::assurance::Assurance;
+use crate::{
+    base::{
+        clock::Instant,
+        entropy::{Entropy, below},
+        id::{self, Id},
+        secret::Secret,
+        text::unaccented,
+    },
+    crypto::digest,
+};
+use std::str::FromStr;
+use time::Duration;
+
+/// How a person proved who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    /// A code sent by SMS to the phone that the register knows.
+    SmsCode,
+}
+
+impl Method {
+    /// Every method that this service offers.
+    pub const ALL: [Self; 1] = [Self::SmsCode];
+
+    /// The strength that a sign-in by it has.
+    pub const fn assurance(self) -> Assurance {
+        match self {
+            Self::SmsCode => Assurance::Low,
+        }
+    }
+
+    /// Its `amr` values (RFC 8176).
+    pub const fn references(self) -> &'static [&'static str] {
+        match self {
+            Self::SmsCode => &["otp", "sms"],
+        }
+    }
+
+    /// Its name in rows and logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SmsCode => "sms_code",
+        }
+    }
+
+    /// The strongest sign-in that is offered.
+    pub fn strongest() -> Assurance {
+        Self::ALL.into_iter().map(Self::assurance).max().unwrap_or(Assurance::Low)
+    }
+}
+
+/// A text that names no method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no sign-in method of that name")]
+pub struct NotAMethod;
+
+impl FromStr for Method {
+    type Err = NotAMethod;
+
+    fn from_str(s: &str) -> Result<Self, NotAMethod> {
+        Self::ALL.into_iter().find(|method| method.word() == s).ok_or(NotAMethod)
+    }
+}
+
+/// How many digits a code has.
+pub const CODE_DIGITS: usize = 6;
+
+/// A code of six digits. It is short, so rows hold only a keyed digest and few tries are allowed.
+#[derive(Debug, Clone)]
+pub struct OneTimeCode(Secret<String>);
+
+impl OneTimeCode {
+    /// Draws a code; every one of the million is equally likely.
+    pub fn new(entropy: &dyn Entropy) -> Self {
+        Self(Secret::new(format!("{:06}", below(entropy, 1_000_000))))
+    }
+
+    /// Reads what a person typed; spaces and hyphens between the digits do not matter.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() > 32 {
+            return None;
+        }
+        let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '\u{a0}')).collect();
+        let shape = digits.len() == CODE_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
+        shape.then(|| Self(Secret::new(digits)))
+    }
+
+    /// The digits, for the one message that carries them.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
+    /// What the keyed digest in a row is taken over: the code, bound to the one sign-in it was drawn for.
+    pub fn bound_to(&self, authorization: Id<id::Authorization>) -> Secret<String> {
+        Secret::new(format!("{authorization}|{}", self.expose()))
+    }
+}
+
+/// One code on its way, and what is left of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    /// The keyed hash of the number that was typed.
+    pub number_hash: [u8; 32],
+    /// Whose number it is; `None` if nobody's, or if no code may be sent to its holder.
+    pub citizen: Option<Id<id::Citizen>>,
+    /// The digest of the code.
+    pub digest: [u8; 32],
+    /// When it was sent.
+    pub sent_at: Instant,
+    /// When it stops being accepted.
+    pub expires_at: Instant,
+    /// How many wrong answers it will still bear.
+    pub tries_left: u8,
+    /// How many codes this sign-in has asked for, this one included.
+    pub sends: u8,
+}
+
+/// What became of one answer to a challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// The code is right, and it is this person's.
+    Right(Id<id::Citizen>),
+    /// It is wrong; so many tries are left.
+    Wrong {
+        /// Tries left after this one.
+        tries_left: u8,
+    },
+    /// Too late, or too many tries: a new code is needed.
+    Spent,
+}
+
+impl Challenge {
+    /// Judges an answer. A challenge to nobody is never answered rightly, whatever is typed.
+    pub fn judge(&self, answer: &[u8; 32], now: Instant) -> Attempt {
+        if now >= self.expires_at || self.tries_left == 0 {
+            return Attempt::Spent;
+        }
+        let equal = digest::equal(answer, &self.digest);
+        match self.citizen {
+            Some(citizen) if equal => Attempt::Right(citizen),
+            Some(_) | None => Attempt::Wrong { tries_left: self.tries_left - 1 },
+        }
+    }
+
+    /// Whether another code may be sent for the same sign-in, and if not now, when.
+    pub fn may_send_again(&self, rules: &CodeRules, now: Instant) -> Result<(), SendRefusal> {
+        if self.sends >= rules.sends_max {
+            return Err(SendRefusal::TooMany);
+        }
+        let from = self.sent_at + rules.resend_after;
+        if now < from { Err(SendRefusal::TooSoon { from }) } else { Ok(()) }
+    }
+}
+
+/// Why no further code is sent for a sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SendRefusal {
+    /// The one before is still on its way.
+    #[error("the code before was sent too recently")]
+    TooSoon {
+        /// From when another may be sent.
+        from: Instant,
+    },
+    /// This sign-in has used up its codes; a new one may be started.
+    #[error("this sign-in has used up its codes")]
+    TooMany,
+}
+
+/// The life of a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeRules {
+    /// How long a code is accepted.
+    pub life: Duration,
+    /// How many answers one code bears.
+    pub tries_max: u8,
+    /// How long to wait before another code.
+    pub resend_after: Duration,
+    /// How many codes one sign-in may use.
+    pub sends_max: u8,
+}
+
+impl Default for CodeRules {
+    fn default() -> Self {
+        Self { life: Duration::minutes(5), tries_max: 5, resend_after: Duration::seconds(30), sends_max: 3 }
+    }
+}
+
+/// What codes are counted by, across sign-ins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Counter {
+    /// The number that was typed, known or not.
+    Number,
+    /// The network address of the browser.
+    Address,
+    /// The portal that sent the citizen.
+    Portal,
+}
+
+impl Counter {
+    /// Every counter.
+    pub const ALL: [Self; 3] = [Self::Number, Self::Address, Self::Portal];
+
+    /// Its name in rows.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Number => "number",
+            Self::Address => "address",
+            Self::Portal => "portal",
+        }
+    }
+}
+
+/// The most codes within one window, per counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SendLimits {
+    /// The length of a window; counters start anew with the next.
+    pub window: Duration,
+    /// Codes for one number.
+    pub per_number_max: i64,
+    /// Codes asked for from one address.
+    pub per_address_max: i64,
+    /// Codes for sign-ins to one portal.
+    pub per_portal_max: i64,
+}
+
+impl Default for SendLimits {
+    fn default() -> Self {
+        Self { window: Duration::hours(1), per_number_max: 6, per_address_max: 60, per_portal_max: 100_000 }
+    }
+}
+
+impl SendLimits {
+    /// When the window that holds `now` began.
+    pub fn window_start(&self, now: Instant) -> Instant {
+        let seconds = self.window.whole_seconds().max(1);
+        now - Duration::seconds(now.unix_timestamp().rem_euclid(seconds))
+            - Duration::nanoseconds(i64::from(now.nanosecond()))
+    }
+
+    /// Whether one more code fits, given the counts that already include it; if not, when to come back.
+    pub fn admit(&self, counts: &[(Counter, i64)], now: Instant) -> Result<(), TooManyCodes> {
+        let max = |counter| match counter {
+            Counter::Number => self.per_number_max,
+            Counter::Address => self.per_address_max,
+            Counter::Portal => self.per_portal_max,
+        };
+        match counts.iter().find(|(counter, count)| *count > max(*counter)) {
+            None => Ok(()),
+            Some((counter, _)) => {
+                Err(TooManyCodes { counter: *counter, until: self.window_start(now) + self.window })
+            }
+        }
+    }
+}
+
+/// A limit across sign-ins is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many codes were asked for")]
+pub struct TooManyCodes {
+    /// Which limit.
+    pub counter: Counter,
+    /// When the next window begins.
+    pub until: Instant,
+}
+
+/// A name short enough for an SMS that several people in a house may read: the given name and the other initials,
+/// unaccented (`Nguyễn Thị Hòa` becomes `Hoa N.T.`).
+pub fn short_name(name: &str) -> String {
+    let plain = unaccented(name);
+    let words: Vec<&str> = plain.split_whitespace().collect();
+    match words.split_last() {
+        None => String::new(),
+        Some((given, [])) => given.chars().take(20).collect(),
+        Some((given, others)) => {
+            let initials: String =
+                others.iter().take(4).filter_map(|w| w.chars().next()).map(|c| format!("{c}.")).collect();
+            format!("{} {initials}", given.chars().take(20).collect::<String>())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::entropy::SeededEntropy;
+    use time::macros::datetime;
+
+    const NOW: Instant = datetime!(2026-11-24 01:00 UTC);
+
+    fn digest_of(key: &str, code: &OneTimeCode, authorization: Id<id::Authorization>) -> [u8; 32] {
+        digest::MacKey::new(key.as_bytes()).digest("test", code.bound_to(authorization).expose().as_bytes())
+    }
+
+    fn challenge(citizen: bool) -> (Challenge, OneTimeCode, Id<id::Authorization>) {
+        let entropy = SeededEntropy::new(11);
+        let (authorization, code) = (Id::new(NOW, &entropy), OneTimeCode::new(&entropy));
+        let challenge = Challenge {
+            number_hash: [1; 32],
+            citizen: citizen.then(|| Id::new(NOW, &entropy)),
+            digest: digest_of("key", &code, authorization),
+            sent_at: NOW,
+            expires_at: NOW + Duration::minutes(5),
+            tries_left: 5,
+            sends: 1,
+        };
+        (challenge, code, authorization)
+    }
+
+    #[test]
+    fn a_code_is_read_as_people_type_it() {
+        let code = OneTimeCode::new(&SeededEntropy::new(1));
+        assert_eq!(code.expose().len(), CODE_DIGITS);
+        let spaced = format!(" {} {}", &code.expose()[..3], &code.expose()[3..]);
+        assert_eq!(OneTimeCode::parse(&spaced).unwrap().expose(), code.expose());
+        for bad in ["", "12345", "1234567", "12345a", "１２３４５６", "123 456 7"] {
+            assert!(OneTimeCode::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_code_serves_one_sign_in() {
+        let (challenge, code, authorization) = challenge(true);
+        let other = Id::new(NOW, &SeededEntropy::new(99));
+        assert!(matches!(challenge.judge(&digest_of("key", &code, authorization), NOW), Attempt::Right(_)));
+        assert_eq!(challenge.judge(&digest_of("key", &code, other), NOW), Attempt::Wrong { tries_left: 4 });
+        assert_eq!(
+            challenge.judge(&digest_of("other key", &code, authorization), NOW),
+            Attempt::Wrong { tries_left: 4 }
+        );
+    }
+
+    #[test]
+    fn a_code_is_spent_by_time_and_by_tries() {
+        let (challenge, code, authorization) = challenge(true);
+        let right = digest_of("key", &code, authorization);
+        assert_eq!(challenge.judge(&right, challenge.expires_at), Attempt::Spent);
+        let used = Challenge { tries_left: 0, ..challenge };
+        assert_eq!(used.judge(&right, NOW), Attempt::Spent);
+    }
+
+    #[test]
+    fn nobody_cannot_answer() {
+        let (challenge, code, authorization) = challenge(false);
+        let answer = digest_of("key", &code, authorization);
+        assert_eq!(challenge.judge(&answer, NOW), Attempt::Wrong { tries_left: 4 });
+    }
+
+    #[test]
+    fn another_code_waits_and_is_counted() {
+        let (challenge, ..) = challenge(true);
+        let rules = CodeRules::default();
+        let from = NOW + rules.resend_after;
+        assert_eq!(challenge.may_send_again(&rules, NOW), Err(SendRefusal::TooSoon { from }));
+        assert_eq!(challenge.may_send_again(&rules, from), Ok(()));
+        let last = Challenge { sends: rules.sends_max, ..challenge };
+        assert_eq!(last.may_send_again(&rules, from), Err(SendRefusal::TooMany));
+    }
+
+    #[test]
+    fn limits_admit_up_to_their_number_and_name_the_next_window() {
+        let limits = SendLimits::default();
+        let now = datetime!(2026-11-24 01:59:59.5 UTC);
+        assert_eq!(limits.window_start(now), datetime!(2026-11-24 01:00 UTC));
+        let counts =
+            |number, address| [(Counter::Number, number), (Counter::Address, address), (Counter::Portal, 1)];
+        assert_eq!(limits.admit(&counts(6, 60), now), Ok(()));
+        let until = datetime!(2026-11-24 02:00 UTC);
+        assert_eq!(limits.admit(&counts(7, 1), now), Err(TooManyCodes { counter: Counter::Number, until }));
+        assert_eq!(limits.admit(&counts(1, 61), now), Err(TooManyCodes { counter: Counter::Address, until }));
+    }
+
+    #[test]
+    fn names_are_shortened_for_a_message() {
+        for (name, short) in [
+            ("Nguyễn Thị Hòa", "Hoa N.T."),
+            ("H'Hen", "H'Hen"),
+            ("Đặng Trần Lê Quốc Bảo Long", "Long D.T.L.Q."),
+            ("", ""),
+        ] {
+            assert_eq!(short_name(name), short);
+        }
+    }
+}
