@@ -1,1 +1,3 @@
 //! All SQL and nothing else: free functions over a transaction.
+
+pub mod postgres;
