@@ -1,1 +1,4 @@
 //! The pages that people see; each template lives beside its page.
+
+pub mod assets;
+pub mod page;

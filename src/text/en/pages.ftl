@@ -1,0 +1,35 @@
+# The shell around every page, and what any page may need.
+page-service = Identity and payment for public services
+page-skip = Skip to main content
+page-language = Language
+page-other-language = Tiếng Việt
+page-signed-in-as = Signed in: { $name }
+page-account = Account
+page-sign-out = Sign out
+page-error-prefix = Error:
+page-errors-heading = Some information needs correcting
+page-footer = Every look-up and every payment is recorded so that it can be checked later.
+page-footer-help = Help: 1022.
+page-footer-receipts = Check a receipt
+page-back = Back
+page-continue = Continue
+page-cancel = Cancel
+page-optional = (optional)
+page-yes = Yes
+page-no = No
+
+page-not-found-title = This page was not found
+page-not-found-body = The address may be incomplete or may have expired. If you opened it from a message or a notice, please open it from there again or call 1022.
+page-forbidden-title = You may not view this page
+page-forbidden-body = If this is part of your duties, please ask your agency's administrator to grant you the role.
+page-unavailable-title = The system is busy
+page-unavailable-body = Nothing has changed. Please try again in a few minutes.
+page-internal-title = Something went wrong on our side
+page-internal-body = The fault has been recorded. Please try again in a few minutes; if it persists, call 1022 and read out the code below.
+page-bad-request-title = The request could not be read
+page-bad-request-body = The form that was sent is not the one that this page offered. Please go back and try again.
+page-expired-title = This page has expired
+page-expired-body = For safety, a form can be used for a short time only. Please start again.
+page-too-many-title = Too many attempts
+page-too-many-body = Please wait a few minutes and try again.
+page-error-code = Error code: { $code }

@@ -1,0 +1,2 @@
+# Receipts: the paper, the check page, the verifier.
+receipt-title = Receipt

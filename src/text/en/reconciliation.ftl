@@ -1,0 +1,2 @@
+# The accountant’s reconciliation board and its cases.
+reconciliation-title = Reconciliation

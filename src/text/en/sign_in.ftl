@@ -1,0 +1,2 @@
+# Sign-in, code, consent and sign-out.
+sign-in-title = Sign in

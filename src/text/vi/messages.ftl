@@ -1,0 +1,2 @@
+# What goes out by SMS and e-mail.
+message-sender = Chung

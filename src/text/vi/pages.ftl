@@ -1,0 +1,35 @@
+# The shell around every page, and what any page may need.
+page-service = Định danh và thanh toán dịch vụ công
+page-skip = Đến nội dung chính
+page-language = Ngôn ngữ
+page-other-language = English
+page-signed-in-as = Đang đăng nhập: { $name }
+page-account = Tài khoản
+page-sign-out = Đăng xuất
+page-error-prefix = Lỗi:
+page-errors-heading = Có thông tin cần sửa
+page-footer = Mọi lần tra cứu và mọi khoản thu đều được ghi lại để kiểm tra được về sau.
+page-footer-help = Hỗ trợ: 1022.
+page-footer-receipts = Kiểm tra biên lai
+page-back = Quay lại
+page-continue = Tiếp tục
+page-cancel = Hủy
+page-optional = (không bắt buộc)
+page-yes = Có
+page-no = Không
+
+page-not-found-title = Không tìm thấy trang này
+page-not-found-body = Địa chỉ có thể đã được gõ thiếu hoặc đã hết hạn. Nếu ông/bà mở từ một tin nhắn hay giấy báo, xin mở lại từ đó hoặc gọi 1022.
+page-forbidden-title = Ông/bà không có quyền xem trang này
+page-forbidden-body = Nếu việc này thuộc nhiệm vụ của ông/bà, xin liên hệ người quản trị của cơ quan để được giao quyền.
+page-unavailable-title = Hệ thống đang bận
+page-unavailable-body = Chưa có gì thay đổi. Xin thử lại sau ít phút.
+page-internal-title = Đã có lỗi phía chúng tôi
+page-internal-body = Lỗi đã được ghi lại. Xin thử lại sau ít phút; nếu vẫn gặp, gọi 1022 và đọc mã dưới đây.
+page-bad-request-title = Yêu cầu không đọc được
+page-bad-request-body = Biểu mẫu gửi lên không đúng như trang đã đưa ra. Xin quay lại và thử lần nữa.
+page-expired-title = Trang này đã hết hạn
+page-expired-body = Để an toàn, biểu mẫu chỉ dùng được trong thời gian ngắn. Xin mở lại từ đầu.
+page-too-many-title = Quá nhiều lần thử
+page-too-many-body = Xin chờ ít phút rồi thử lại.
+page-error-code = Mã lỗi: { $code }

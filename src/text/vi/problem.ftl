@@ -1,0 +1,2 @@
+# One title for each refusal code: problem-<code>.
+problem-not_found = Không tìm thấy
