@@ -74,6 +74,16 @@ impl<const MAX: usize> Line<MAX> {
         }
     }
 
+    /// Reads what somebody else wrote and we only show: characters that do not print as they read become blanks.
+    pub fn cleaned(text: &str) -> Result<Self, NotALine> {
+        match Self::parse(text) {
+            Err(NotALine::Unprintable) => {
+                Self::parse(&text.chars().map(|c| if unprintable(c) { ' ' } else { c }).collect::<String>())
+            }
+            other => other,
+        }
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -126,6 +136,7 @@ mod tests {
         }
         assert_eq!(Line::<3>::parse("Đặng"), Err(NotALine::TooLong(3)));
         assert_eq!(Line::<3>::parse("  "), Err(NotALine::Empty));
+        assert_eq!(Line::<9>::cleaned("nop\u{202E}\nphi").unwrap().as_str(), "nop phi");
     }
 
     #[test]

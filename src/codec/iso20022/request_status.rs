@@ -1,0 +1,97 @@
+//! `pain.014.001.10`, the answer to a request to pay: received, presented to the payer, or refused.
+
+use super::Header;
+use super::refusal::Refusal;
+use super::request_to_pay::RequestToPay;
+use super::sink::Sink;
+use super::source::Source;
+use super::vocabulary::{EndToEndId, MessageId, TransactionStatus, Uetr, read_party, write_party};
+
+/// What became of a request to pay so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestStatus {
+    /// The message that carried the request.
+    pub original: MessageId,
+    /// The payment that it asked for.
+    pub end_to_end_id: EndToEndId,
+    /// Its other name.
+    pub uetr: Option<Uetr>,
+    /// How far it has come.
+    pub status: TransactionStatus,
+}
+
+impl RequestStatus {
+    pub(super) const DEFINITION: &'static str = "pain.014.001.10";
+
+    pub(super) fn write(&self, header: &Header, sink: &mut Sink) {
+        sink.within("CdtrPmtActvtnReqStsRpt", |s| {
+            s.within("GrpHdr", |s| {
+                header.write_group(s);
+                write_party("InitgPty", None, s);
+            });
+            s.within("OrgnlGrpInfAndSts", |s| {
+                s.text("OrgnlMsgId", self.original);
+                s.text("OrgnlMsgNmId", RequestToPay::DEFINITION);
+            });
+            s.within("OrgnlPmtInfAndSts", |s| {
+                s.text("OrgnlPmtInfId", self.end_to_end_id);
+                s.within("TxInfAndSts", |s| {
+                    s.text("OrgnlEndToEndId", self.end_to_end_id);
+                    s.text_if("OrgnlUETR", self.uetr);
+                    self.status.write(s);
+                });
+            });
+        });
+    }
+
+    pub(super) fn read(header: &Header, source: &mut Source<'_>) -> Result<Self, Refusal> {
+        source.within("CdtrPmtActvtnReqStsRpt", |s| {
+            s.within("GrpHdr", |s| {
+                header.read_group(s)?;
+                read_party("InitgPty", s)?;
+                s.skip(&["FwdgAgt", "DbtrAgt", "CdtrAgt"])
+            })?;
+            let original = s.within("OrgnlGrpInfAndSts", |s| {
+                let original = read_original(s)?;
+                s.skip(&[
+                    "OrgnlCreDtTm",
+                    "OrgnlNbOfTxs",
+                    "OrgnlCtrlSum",
+                    "GrpSts",
+                    "StsRsnInf",
+                    "NbOfTxsPerSts",
+                ])?;
+                Ok(original)
+            })?;
+            s.within("OrgnlPmtInfAndSts", |s| {
+                s.text("OrgnlPmtInfId", 35)?;
+                s.skip(&["OrgnlNbOfTxs", "OrgnlCtrlSum", "PmtInfSts", "StsRsnInf", "NbOfTxsPerSts"])?;
+                s.within("TxInfAndSts", |s| {
+                    s.skip(&["StsId", "OrgnlInstrId"])?;
+                    let end_to_end_id = s.value("OrgnlEndToEndId", 35)?;
+                    let uetr = s.value_if("OrgnlUETR", 36)?;
+                    let status = TransactionStatus::read(s)?;
+                    s.skip(&[
+                        "PmtCondSts",
+                        "ChrgsInf",
+                        "DbtrDcsnDtTm",
+                        "AccptncDtTm",
+                        "AcctSvcrRef",
+                        "ClrSysRef",
+                    ])?;
+                    s.skip(&["OrgnlTxRef"])?;
+                    Ok(Self { original, end_to_end_id, uetr, status })
+                })
+            })
+        })
+    }
+}
+
+/// The name of the request that a status speaks of.
+pub(super) fn read_original(s: &mut Source<'_>) -> Result<MessageId, Refusal> {
+    let original = s.value("OrgnlMsgId", 35)?;
+    if s.text("OrgnlMsgNmId", 35)? != RequestToPay::DEFINITION {
+        return Err(Refusal::Unreadable("OrgnlMsgNmId"));
+    }
+    Ok(original)
+}

@@ -1,0 +1,108 @@
+//! One message of every kind, for tests.
+
+use super::*;
+use crate::base::calendar::Day;
+use crate::base::money::Money;
+use crate::base::text::Line;
+use time::macros::datetime;
+use uuid::Uuid;
+
+pub(super) fn uuid(n: u128) -> Uuid {
+    Uuid::from_u128(0x0193_5d5e_7a10_7c3b_9b1f_0000_0000_0000 + n)
+}
+
+pub(super) fn line<const MAX: usize>(text: &str) -> Line<MAX> {
+    Line::parse(text).unwrap()
+}
+
+pub(super) fn header() -> Header {
+    Header {
+        from: "CHUNG".parse().unwrap(),
+        to: "SBV01".parse().unwrap(),
+        id: MessageId(uuid(1)),
+        created: datetime!(2026-11-24 01:02:03.456 UTC),
+        possible_duplicate: false,
+    }
+}
+
+pub(super) fn entry(n: u128, dong: i64, direction: Direction) -> Entry {
+    let day = Day::new(2026, 11, 24).unwrap();
+    Entry {
+        reference: line(&format!("FT26328{n:09}")),
+        amount: Money::vnd(dong),
+        direction,
+        reversal: direction == Direction::Debit,
+        booked: day,
+        value: day,
+        end_to_end: Some(line(&EndToEndId(uuid(n)).to_string())),
+        uetr: Some(Uetr::new(uuid(n))),
+        clearing_reference: Some(line("SBV0123456789")),
+        counterparty: Some(line("NGUYEN THI HOA")),
+        counterparty_agent: Some(Agent::Member("970436".parse().unwrap())),
+        remittance: vec![line("7K3QD0000000000000AB nop phi <ly lich> & \"tu phap\"")],
+        accepted: Some(datetime!(2026-11-24 01:02:00 UTC)),
+    }
+}
+
+pub(super) fn request() -> RequestToPay {
+    RequestToPay {
+        end_to_end_id: EndToEndId(uuid(2)),
+        uetr: Uetr::new(uuid(2)),
+        amount: Money::vnd(205_000),
+        expires: datetime!(2026-11-24 01:17:03 UTC),
+        debtor: Some(line("Nguyễn Thị Hòa")),
+        debtor_agent: Agent::Member("970436".parse().unwrap()),
+        creditor: line("Kho bạc Nhà nước Khu vực II"),
+        creditor_agent: Agent::Bic("SBVNVNVX".parse().unwrap()),
+        creditor_account: "1130000012345".parse().unwrap(),
+        remittance: line("7K3QD0000000000000AB"),
+        return_url: Some(String::from("http://localhost:8080/pay/7K3QD0000000000000AB?a=1&b=2")),
+    }
+}
+
+pub(super) fn messages() -> Vec<Message> {
+    let reason = Reason { code: line("AM04"), text: Some(line("Số dư không đủ")) };
+    let (original, end_to_end_id, uetr) = (MessageId(uuid(1)), EndToEndId(uuid(2)), Some(Uetr::new(uuid(2))));
+    let account: AccountNumber = "1130000012345".parse().unwrap();
+    vec![
+        Message::RequestToPay(request()),
+        Message::RequestStatus(RequestStatus {
+            original,
+            end_to_end_id,
+            uetr,
+            status: TransactionStatus::Rejected(reason),
+        }),
+        Message::PaymentStatus(PaymentStatus {
+            inquiry: Some(MessageId(uuid(3))),
+            original,
+            end_to_end_id,
+            uetr,
+            status: TransactionStatus::Settled,
+            accepted: Some(datetime!(2026-11-24 01:02:00 UTC)),
+            clearing_reference: Some(line("SBV0123456789")),
+        }),
+        Message::CreditNotification(CreditNotification {
+            account: account.clone(),
+            entries: vec![entry(4, 205_000, Direction::Credit), entry(5, 1, Direction::Debit)],
+        }),
+        Message::Statement(Statement {
+            account: account.clone(),
+            day: Day::new(2026, 11, 24).unwrap(),
+            opening: Money::vnd(-5),
+            closing: Money::vnd(204_994),
+            entries: vec![entry(4, 205_000, Direction::Credit), entry(5, 1, Direction::Debit)],
+        }),
+        Message::StatusInquiry(StatusInquiry { original, end_to_end_id, uetr }),
+        Message::StatementRequest(StatementRequest {
+            account,
+            owner: line("Kho bạc Nhà nước"),
+            day: Day::new(2026, 11, 24).unwrap(),
+        }),
+        Message::MessageReject(MessageReject {
+            refused: line("01935d5e7a107c3b9b1f000000000001"),
+            code: line("missing_element"),
+            at: datetime!(2026-11-24 01:02:04 UTC),
+            description: Some(line("element UETR is missing")),
+        }),
+    ]
+}
