@@ -293,7 +293,7 @@ impl Tally {
             Direction::Debit => &mut self.debits,
         };
         *count += 1;
-        *sum = sum.add(amount).map_err(|why| Refusal::Amount { element: "Amt", why })?;
+        *sum = sum.plus(amount).map_err(|why| Refusal::Amount { element: "Amt", why })?;
         Ok(())
     }
 }

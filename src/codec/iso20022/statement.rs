@@ -79,7 +79,7 @@ impl Statement {
     }
 
     fn check(&self, tally: &Tally) -> Result<(), Refusal> {
-        let expected = self.opening.add(tally.credits.1).and_then(|sum| sum.sub(tally.debits.1));
+        let expected = self.opening.plus(tally.credits.1).and_then(|sum| sum.minus(tally.debits.1));
         if expected == Ok(self.closing) { Ok(()) } else { Err(Refusal::WrongTotal) }
     }
 }
@@ -88,11 +88,8 @@ fn write_balance(kind: &str, balance: Money, day: Day, sink: &mut Sink) {
     sink.within("Bal", |s| {
         s.within("Tp", |s| s.within("CdOrPrtry", |s| s.text("Cd", kind)));
         s.amount("Amt", balance);
-        if balance.minor() < 0 {
-            Direction::Debit.write(s)
-        } else {
-            Direction::Credit.write(s)
-        }
+        let direction = if balance.minor() < 0 { Direction::Debit } else { Direction::Credit };
+        direction.write(s);
         s.day("Dt", day);
     });
 }

@@ -255,9 +255,8 @@ impl TransactionStatus {
         sink.text("TxSts", code);
         let Self::Rejected(reason) = self else { return };
         sink.within("StsRsnInf", |s| {
-            s.within("Rsn", |s| {
-                s.text(if is_listed(reason.code.as_str()) { "Cd" } else { "Prtry" }, &reason.code)
-            });
+            let kind = if is_listed(reason.code.as_str()) { "Cd" } else { "Prtry" };
+            s.within("Rsn", |s| s.text(kind, &reason.code));
             s.text_if("AddtlInf", reason.text.as_ref());
         });
     }
