@@ -3,10 +3,16 @@
 pub mod assurance;
 pub mod authenticator;
 pub mod authorization;
+pub mod birth_date;
 pub mod claims;
 pub mod client;
 pub mod consent;
+pub mod name;
+pub mod person;
+pub mod personal_number;
+pub mod province;
 pub mod pseudonym;
 pub mod request;
 pub mod session;
 pub mod token;
+pub mod verification;

@@ -1,0 +1,381 @@
+//! The decision of a verification: what an agency claims about a person against what the register says.
+//!
+//! The answer speaks only about what was claimed: a grade for each claimed attribute and one state for the whole. No
+//! value of the register is part of it. Which grades count is a named [`Policy`]; the answer repeats its name, so
+//! that an old statement still says by which rule it was decided.
+
+use super::birth_date::{BirthDate, Precision};
+use super::name::{self, Name};
+use super::person::{Person, Phone, Status};
+use super::personal_number::{Finding, OldNumber, PersonalNumber, Sex};
+use super::province::Province;
+
+/// What the caller holds to be true of the person with that number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// The full name.
+    pub name: Option<Name>,
+    /// The birth date, as precise as the caller knows it.
+    pub birth_date: Option<BirthDate>,
+    /// The sex.
+    pub sex: Option<Sex>,
+    /// The nine-digit number of the former card.
+    pub old_number: Option<OldNumber>,
+    /// The phone.
+    pub phone: Option<Phone>,
+    /// The province of residence.
+    pub province: Option<Province>,
+}
+
+impl Claims {
+    /// Whether a claim is there on which a match can rest.
+    pub fn is_decidable(&self) -> bool {
+        self.name.is_some() || self.birth_date.is_some()
+    }
+
+    /// The claimed attributes, in one order.
+    pub fn attributes(&self) -> Vec<Attribute> {
+        let claimed = |attribute| match attribute {
+            Attribute::Name => self.name.is_some(),
+            Attribute::BirthDate => self.birth_date.is_some(),
+            Attribute::Sex => self.sex.is_some(),
+            Attribute::OldNumber => self.old_number.is_some(),
+            Attribute::Phone => self.phone.is_some(),
+            Attribute::Province => self.province.is_some(),
+        };
+        Attribute::ALL.into_iter().filter(|attribute| claimed(*attribute)).collect()
+    }
+}
+
+/// What can be claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Attribute {
+    /// The full name.
+    Name,
+    /// The birth date.
+    BirthDate,
+    /// The sex.
+    Sex,
+    /// The nine-digit number of the former card.
+    OldNumber,
+    /// The phone.
+    Phone,
+    /// The province of residence.
+    Province,
+}
+
+impl Attribute {
+    /// Every attribute, in the order of answers.
+    pub const ALL: [Self; 6] =
+        [Self::Name, Self::BirthDate, Self::Sex, Self::OldNumber, Self::Phone, Self::Province];
+
+    /// The word on the wire.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::BirthDate => "birth_date",
+            Self::Sex => "sex",
+            Self::OldNumber => "old_number",
+            Self::Phone => "phone",
+            Self::Province => "province",
+        }
+    }
+
+    /// The attribute of that word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|attribute| attribute.word() == word)
+    }
+
+    /// Whether the attribute takes part in the decision. Phones are shared and change hands, and places of residence
+    /// were merged and split in 2025: both are graded and never fail an identity.
+    pub const fn decides(self) -> bool {
+        match self {
+            Self::Name | Self::BirthDate | Self::Sex | Self::OldNumber => true,
+            Self::Phone | Self::Province => false,
+        }
+    }
+}
+
+/// How far one claimed attribute agrees with the register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Grade {
+    /// Names have degrees.
+    Name(name::Grade),
+    /// The same value; for a birth date, as far as both sides know it.
+    Equal,
+    /// Another value.
+    Different,
+    /// The register holds no such value for this person.
+    NotOnRecord,
+}
+
+impl Grade {
+    /// The word on the wire.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Name(grade) => grade.word(),
+            Self::Equal => "exact",
+            Self::Different => "different",
+            Self::NotOnRecord => "not_on_record",
+        }
+    }
+}
+
+/// The answer about one attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Graded {
+    /// Which attribute.
+    pub attribute: Attribute,
+    /// How far it agrees.
+    pub grade: Grade,
+    /// How much of a birth date was compared.
+    pub precision: Option<Precision>,
+}
+
+/// The answer to the whole question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Every deciding claim counts under the policy, and the identity is open.
+    Match,
+    /// A deciding claim does not count.
+    NoMatch,
+    /// The register does not know the number.
+    NotOnRecord,
+    /// The claims match a person whose electronic identity is locked.
+    Locked,
+    /// The claims match a person who has died.
+    Deceased,
+    /// The register could not be asked; nothing was decided.
+    SourceUnavailable,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 6] = [
+        Self::Match,
+        Self::NoMatch,
+        Self::NotOnRecord,
+        Self::Locked,
+        Self::Deceased,
+        Self::SourceUnavailable,
+    ];
+
+    /// The word on the wire and in rows.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Match => "match",
+            Self::NoMatch => "no_match",
+            Self::NotOnRecord => "not_on_record",
+            Self::Locked => "locked",
+            Self::Deceased => "deceased",
+            Self::SourceUnavailable => "source_unavailable",
+        }
+    }
+
+    /// The state of that word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// Which grades of a name count as the same person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Policy {
+    /// Exact or equivalent.
+    #[default]
+    Standard,
+    /// Unaccented too: for claims read from a passport's machine-readable zone or a bank account.
+    Unaccented,
+}
+
+impl Policy {
+    /// The policy's name with its version, as statements carry it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Standard => "standard-1",
+            Self::Unaccented => "unaccented-1",
+        }
+    }
+
+    /// The policy of that name.
+    pub fn of(code: &str) -> Option<Self> {
+        [Self::Standard, Self::Unaccented].into_iter().find(|policy| policy.code() == code)
+    }
+
+    /// Whether an attribute graded so supports a match. What the register does not hold cannot support one.
+    pub const fn counts(self, grade: Grade) -> bool {
+        match grade {
+            Grade::Equal | Grade::Name(name::Grade::Exact | name::Grade::Equivalent) => true,
+            Grade::Name(name::Grade::Unaccented) => matches!(self, Self::Unaccented),
+            Grade::Name(name::Grade::Near | name::Grade::Different | name::Grade::Unreadable)
+            | Grade::Different
+            | Grade::NotOnRecord => false,
+        }
+    }
+}
+
+/// What the population source said when it was asked for a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceAnswer {
+    /// The person.
+    Found(Box<Person>),
+    /// No such number.
+    NotOnRecord,
+    /// No answer in time, or none that could be trusted.
+    Unavailable,
+}
+
+/// The decision: a state, grades, and what is odd about the number itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The answer to the whole question.
+    pub state: State,
+    /// One grade per claimed attribute, in the order of [`Attribute::ALL`]; none unless a person was found.
+    pub graded: Vec<Graded>,
+    /// Between the number and the claims: nothing of the register is in them.
+    pub findings: Vec<Finding>,
+}
+
+/// Decides. A lock or a death is told only to a caller whose claims match: a number alone buys no news of its owner.
+pub fn decide(number: PersonalNumber, claims: &Claims, policy: Policy, source: &SourceAnswer) -> Answer {
+    let findings = number.findings(claims.sex, claims.birth_date);
+    let (state, graded) = match source {
+        SourceAnswer::Unavailable => (State::SourceUnavailable, Vec::new()),
+        SourceAnswer::NotOnRecord => (State::NotOnRecord, Vec::new()),
+        SourceAnswer::Found(person) => {
+            let graded = grade(person, claims);
+            (state_of(person, &graded, policy), graded)
+        }
+    };
+    Answer { state, graded, findings }
+}
+
+fn state_of(person: &Person, graded: &[Graded], policy: Policy) -> State {
+    let mut deciding = graded.iter().filter(|one| one.attribute.decides()).peekable();
+    let matches = deciding.peek().is_some() && deciding.all(|one| policy.counts(one.grade));
+    match person.status {
+        _ if !matches => State::NoMatch,
+        Status::Deceased { .. } => State::Deceased,
+        Status::Locked => State::Locked,
+        Status::Active => State::Match,
+    }
+}
+
+fn grade(person: &Person, claims: &Claims) -> Vec<Graded> {
+    let plain = |attribute, grade| Graded { attribute, grade, precision: None };
+    let name = claims.name.as_ref().map(|name| plain(Attribute::Name, Grade::Name(person.name.grade(name))));
+    let birth_date = claims.birth_date.map(|date| {
+        let found = person.birth_date.compare(date);
+        let grade = if found.equal { Grade::Equal } else { Grade::Different };
+        Graded { attribute: Attribute::BirthDate, grade, precision: Some(found.precision) }
+    });
+    let sex = claims.sex.map(|sex| plain(Attribute::Sex, same(Some(&person.sex), &sex)));
+    let old_number = claims.old_number.as_ref();
+    let old_number = old_number.map(|old| plain(Attribute::OldNumber, same(person.old_number.as_ref(), old)));
+    let phone = claims.phone.as_ref();
+    let phone = phone.map(|phone| plain(Attribute::Phone, same(person.phone.as_ref(), phone)));
+    let province =
+        claims.province.map(|province| plain(Attribute::Province, same(Some(&person.province), &province)));
+    [name, birth_date, sex, old_number, phone, province].into_iter().flatten().collect()
+}
+
+fn same<T: PartialEq>(on_record: Option<&T>, claimed: &T) -> Grade {
+    match on_record {
+        None => Grade::NotOnRecord,
+        Some(known) if known == claimed => Grade::Equal,
+        Some(_) => Grade::Different,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::person::Standings;
+
+    fn person(status: Status) -> Person {
+        Person {
+            number: "079085123456".parse().unwrap(),
+            old_number: Some("024123456".parse().unwrap()),
+            name: "Nguyễn Thị Hòa".parse().unwrap(),
+            birth_date: "1985".parse().unwrap(),
+            sex: Sex::Male,
+            phone: None,
+            province: "79".parse().unwrap(),
+            status,
+            account_level: None,
+            standings: Standings::default(),
+        }
+    }
+
+    fn claims(name: &str, birth_date: &str) -> Claims {
+        Claims { name: name.parse().ok(), birth_date: birth_date.parse().ok(), ..Claims::default() }
+    }
+
+    fn ask(claims: &Claims, policy: Policy, status: Status) -> Answer {
+        let person = person(status);
+        decide(person.number, claims, policy, &SourceAnswer::Found(Box::new(person)))
+    }
+
+    #[test]
+    fn the_state_follows_grades_policy_and_status() {
+        let died = Status::Deceased { on: "2020-01-01".parse().unwrap() };
+        for (name, birth_date, policy, status, state) in [
+            ("Nguyễn Thị Hoà", "1985-03-15", Policy::Standard, Status::Active, State::Match),
+            ("NGUYEN THI HOA", "1985", Policy::Standard, Status::Active, State::NoMatch),
+            ("NGUYEN THI HOA", "1985", Policy::Unaccented, Status::Active, State::Match),
+            ("Nguyễn Thị Hỏa", "1985", Policy::Unaccented, Status::Active, State::NoMatch),
+            ("Nguyễn Thị Hòa", "1986", Policy::Standard, Status::Active, State::NoMatch),
+            ("Nguyễn Thị Hòa", "", Policy::Standard, Status::Active, State::Match),
+            ("Nguyễn Thị Hòa", "1985", Policy::Standard, Status::Locked, State::Locked),
+            ("Nguyễn Thị Hòa", "1985", Policy::Standard, died, State::Deceased),
+            ("Trần Văn An", "1985", Policy::Standard, died, State::NoMatch),
+            ("", "", Policy::Standard, Status::Locked, State::NoMatch),
+        ] {
+            let answer = ask(&claims(name, birth_date), policy, status);
+            assert_eq!(answer.state, state, "{name:?} {birth_date:?} {policy:?} {status:?}");
+        }
+    }
+
+    #[test]
+    fn each_claim_is_graded_and_weak_ones_do_not_decide() {
+        let all = Claims {
+            sex: Some(Sex::Female),
+            old_number: "024123456".parse().ok(),
+            phone: "0912345678".parse().ok(),
+            province: "01".parse().ok(),
+            ..claims("Nguyễn Thị Hòa", "1985-03-15")
+        };
+        let answer = ask(&all, Policy::Standard, Status::Active);
+        let words: Vec<_> =
+            answer.graded.iter().map(|one| (one.attribute.word(), one.grade.word())).collect();
+        let expected = [
+            ("name", "exact"),
+            ("birth_date", "exact"),
+            ("sex", "different"),
+            ("old_number", "exact"),
+            ("phone", "not_on_record"),
+            ("province", "different"),
+        ];
+        assert_eq!(words, expected);
+        assert_eq!(answer.graded[1].precision, Some(Precision::Year));
+        assert_eq!((answer.state, answer.findings), (State::NoMatch, vec![Finding::SexDiffers]));
+        let without_sex = Claims { sex: None, ..all };
+        assert_eq!(ask(&without_sex, Policy::Standard, Status::Active).state, State::Match);
+        assert_eq!(without_sex.attributes().len(), 5);
+    }
+
+    #[test]
+    fn without_a_person_nothing_is_graded() {
+        let claims = claims("Nguyễn Thị Hòa", "1985");
+        for (source, state) in [
+            (SourceAnswer::NotOnRecord, State::NotOnRecord),
+            (SourceAnswer::Unavailable, State::SourceUnavailable),
+        ] {
+            let answer = decide("079085123456".parse().unwrap(), &claims, Policy::Standard, &source);
+            assert_eq!((answer.state, answer.graded), (state, vec![]));
+        }
+        for state in State::ALL {
+            assert_eq!(State::of(state.word()), Some(state));
+        }
+    }
+}
