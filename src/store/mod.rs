@@ -1,3 +1,154 @@
 //! All SQL and nothing else: free functions over a transaction.
+//!
+//! One statement per function; columns are listed; every instant is a parameter. A constraint that stands for a rule
+//! has a name, and comes back as [`StoreError::Violated`] so that the flow can answer with the rule. A stored value
+//! that no longer parses is [`StoreError::Corrupt`] and names its place.
 
+pub mod agency;
+pub mod audit;
+pub mod client;
+pub mod idempotency;
+pub mod outbox;
 pub mod postgres;
+
+use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};
+use std::time::Duration;
+
+/// The migrations that this program was built with.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// What can go wrong between us and PostgreSQL.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection in time, or the connection broke: whether a commit happened is not known.
+    #[error("the database is not reachable")]
+    Unavailable(#[source] sqlx::Error),
+    /// A deadlock or serialization failure: nothing was written, trying again may work.
+    #[error("the database asks to try again")]
+    Again(#[source] sqlx::Error),
+    /// A named constraint says no.
+    #[error("constraint {0}")]
+    Violated(String),
+    /// A row holds a value that no longer parses.
+    #[error("{table}.{column} of {id} does not parse")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The row.
+        id: String,
+    },
+    /// Anything else is a mistake of ours.
+    #[error("the database refuses a statement")]
+    Unexpected(#[source] sqlx::Error),
+}
+
+impl StoreError {
+    /// A stored value that no longer parses.
+    pub fn corrupt(table: &'static str, column: &'static str, id: impl ToString) -> Self {
+        Self::Corrupt { table, column, id: id.to_string() }
+    }
+
+    /// True when the named constraint refused the write.
+    pub fn violates(&self, constraint: &str) -> bool {
+        matches!(self, Self::Violated(name) if name == constraint)
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_) => Self::Unavailable(error),
+            sqlx::Error::Database(db) => match (db.code().as_deref(), db.constraint()) {
+                (Some("40001" | "40P01"), _) => Self::Again(error),
+                // The server is starting, stopping or was told to end this session.
+                (Some("57P01" | "57P02" | "57P03" | "53300"), _) => Self::Unavailable(error),
+                (_, Some(name)) => Self::Violated(name.to_owned()),
+                _ => Self::Unexpected(error),
+            },
+            _ => Self::Unexpected(error),
+        }
+    }
+}
+
+/// What a statement gives.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The database.
+#[derive(Clone)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// Opens a pool of at most `connections_max`; a caller waits three seconds for one, then is told so.
+    pub async fn connect(url: &str, connections_max: u32) -> Result<Self> {
+        let options: sqlx::postgres::PgConnectOptions = url.parse()?;
+        let pool = PgPoolOptions::new()
+            .max_connections(connections_max)
+            .acquire_timeout(Duration::from_secs(3))
+            .test_before_acquire(false)
+            .connect_with(options.application_name("chung"))
+            .await?;
+        Ok(Self { pool })
+    }
+
+    /// Brings the schema up to date; several nodes may start at once.
+    pub async fn migrate(&self) -> std::result::Result<(), sqlx::migrate::MigrateError> {
+        MIGRATIONS.run(&self.pool).await
+    }
+
+    /// Begins a transaction; dropping it without [`Tx::commit`] undoes it.
+    pub async fn begin(&self) -> Result<Tx> {
+        Ok(Tx(self.pool.begin().await?))
+    }
+
+    /// Whether the database answers: for readiness.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Gives the connections back; for an orderly end.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// The unit of work: everything a decision writes, or nothing.
+pub struct Tx(Transaction<'static, Postgres>);
+
+impl Tx {
+    /// Makes it durable.
+    pub async fn commit(self) -> Result<()> {
+        self.0.commit().await?;
+        Ok(())
+    }
+
+    /// The connection, for the statements of this room.
+    pub(in crate::store) fn conn(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+
+    /// Waits for a lock that others of the same name wait for, until this transaction ends.
+    pub async fn lock(&mut self, name: i64) -> Result<()> {
+        sqlx::query!("SELECT pg_advisory_xact_lock($1)", name).execute(self.conn()).await?;
+        Ok(())
+    }
+
+    /// Takes such a lock if it is free.
+    pub async fn try_lock(&mut self, name: i64) -> Result<bool> {
+        let held =
+            sqlx::query_scalar!("SELECT pg_try_advisory_xact_lock($1)", name).fetch_one(self.conn()).await?;
+        Ok(held.unwrap_or(false))
+    }
+}
+
+/// A compare-and-set moves exactly one row; anything else is somebody else's win.
+pub fn moved_one(result: &sqlx::postgres::PgQueryResult) -> bool {
+    result.rows_affected() == 1
+}

@@ -1,0 +1,75 @@
+//! What must still be told, written with the decision. Claiming and delivering it is the worker's.
+
+use super::{Result, Tx};
+use crate::base::{
+    clock::Instant,
+    id::{Agency, Event, Id},
+};
+use uuid::Uuid;
+
+/// Who is to hear it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// The agency's webhook endpoints.
+    Event,
+    /// A person, through the messenger; the body is sealed.
+    Message,
+}
+
+impl Topic {
+    /// The word in the row.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Message => "message",
+        }
+    }
+}
+
+/// A row about to be written.
+pub struct NewOutbox {
+    /// Its identifier; subscribers deduplicate by it.
+    pub id: Id<Event>,
+    /// When it happened; also when it is first due.
+    pub at: Instant,
+    /// Who is to hear it.
+    pub topic: Topic,
+    /// Whose endpoints, for an event.
+    pub agency: Option<Id<Agency>>,
+    /// What it is about.
+    pub object: Uuid,
+    /// Its name, e.g. `bill.paid`.
+    pub name: &'static str,
+    /// JSON for events, sealed bytes for messages.
+    pub body: Vec<u8>,
+}
+
+/// Writes any number of rows with one statement.
+pub async fn enqueue(tx: &mut Tx, rows: &[NewOutbox]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = rows.iter().map(|r| r.id.uuid()).collect();
+    let ats: Vec<Instant> = rows.iter().map(|r| r.at).collect();
+    let topics: Vec<&str> = rows.iter().map(|r| r.topic.as_str()).collect();
+    let agencies: Vec<Option<Uuid>> = rows.iter().map(|r| r.agency.map(Id::uuid)).collect();
+    let objects: Vec<Uuid> = rows.iter().map(|r| r.object).collect();
+    let names: Vec<&str> = rows.iter().map(|r| r.name).collect();
+    let bodies: Vec<&[u8]> = rows.iter().map(|r| r.body.as_slice()).collect();
+    sqlx::query!(
+        r#"INSERT INTO outbox (id, at, topic, agency_id, object, name, body, due_at)
+           SELECT id, at, topic, agency_id, object, name, body, at
+           FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::bytea[])
+               AS t (id, at, topic, agency_id, object, name, body)"#,
+        &ids,
+        &ats,
+        &topics as &[&str],
+        &agencies as &[Option<Uuid>],
+        &objects,
+        &names as &[&str],
+        &bodies as &[&[u8]]
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
