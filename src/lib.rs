@@ -1,8 +1,10 @@
 //! Chung: one service that answers *who is this citizen?* and *has this fee been paid?*, and lets an auditor prove
 //! both answers later.
 
+pub mod app;
 pub mod audit;
 pub mod base;
+pub mod batch;
 pub mod cli;
 pub mod codec;
 pub mod crypto;

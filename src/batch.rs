@@ -1,0 +1,102 @@
+//! A bounded queue in front of a set-wise flow: many callers, one transaction, an answer for each.
+//!
+//! The batch grows with the queue: while one transaction commits, the next commands gather. A caller that gives up
+//! does not take its command back; the command is decided all the same, and a retry finds the outcome by its id.
+
+use tokio::sync::{mpsc, oneshot};
+
+/// Why a command has no outcome of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Undone {
+    /// The queue is full, or the service is stopping: the command was not taken.
+    #[error("too busy to take another command")]
+    Busy,
+    /// The store failed the whole batch: whether it was written is found out by the command's id.
+    #[error("the store is not reachable")]
+    Unavailable,
+    /// A mistake of ours, already logged.
+    #[error("the batch failed")]
+    Failed,
+}
+
+struct Waiting<C, O> {
+    command: C,
+    answer: oneshot::Sender<Result<O, Undone>>,
+}
+
+/// The sending end, held by `app`.
+pub struct Batch<C, O> {
+    queue: mpsc::Sender<Waiting<C, O>>,
+}
+
+impl<C, O> Clone for Batch<C, O> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone() }
+    }
+}
+
+/// The receiving end, run by `work`.
+pub struct Queue<C, O> {
+    waiting: mpsc::Receiver<Waiting<C, O>>,
+}
+
+/// A queue that holds at most `capacity` commands.
+pub fn channel<C, O>(capacity: usize) -> (Batch<C, O>, Queue<C, O>) {
+    let (sender, receiver) = mpsc::channel(capacity);
+    (Batch { queue: sender }, Queue { waiting: receiver })
+}
+
+impl<C, O> Batch<C, O> {
+    /// Hands a command over and waits for its own answer; a full queue refuses at once.
+    pub async fn submit(&self, command: C) -> Result<O, Undone> {
+        let (answer, outcome) = oneshot::channel();
+        self.queue.try_send(Waiting { command, answer }).map_err(|_| Undone::Busy)?;
+        outcome.await.unwrap_or(Err(Undone::Unavailable))
+    }
+}
+
+impl<C, O> Queue<C, O> {
+    /// Decides batches of at most `most` commands until every sender is gone. `decide` answers each command, in order,
+    /// or fails them all.
+    pub async fn run(mut self, most: usize, mut decide: impl AsyncFnMut(Vec<C>) -> Result<Vec<O>, Undone>) {
+        let mut gathered = Vec::with_capacity(most);
+        while self.waiting.recv_many(&mut gathered, most).await > 0 {
+            let (commands, callers): (Vec<C>, Vec<_>) =
+                gathered.drain(..).map(|w| (w.command, w.answer)).unzip();
+            match decide(commands).await {
+                Ok(outcomes) => {
+                    for (caller, outcome) in callers.into_iter().zip(outcomes) {
+                        let _gave_up = caller.send(Ok(outcome));
+                    }
+                }
+                Err(undone) => {
+                    for caller in callers {
+                        let _gave_up = caller.send(Err(undone));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_caller_hears_its_own_answer_and_a_full_queue_says_so() {
+        let (batch, queue) = channel::<u32, u32>(2);
+        let ask = |n| {
+            let batch = batch.clone();
+            async move { batch.submit(n).await }
+        };
+        let full = async {
+            // The first two wait in the queue; nobody decides yet.
+            let (a, b, c) = tokio::join!(ask(1), ask(2), ask(3));
+            (a, b, c)
+        };
+        let run = queue.run(10, async |commands: Vec<u32>| Ok(commands.iter().map(|n| n * 10).collect()));
+        let answers = tokio::select! { answers = full => answers, () = run => unreachable!() };
+        assert_eq!(answers, (Ok(10), Ok(20), Err(Undone::Busy)));
+    }
+}

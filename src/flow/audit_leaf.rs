@@ -1,0 +1,48 @@
+//! Builds the leaf that rides with a decision: details sealed under their owner's key, and a commitment in the log.
+
+use crate::app::App;
+use crate::base::{
+    clock::Instant,
+    entropy::random,
+    id::{Agency, Citizen, Id},
+};
+use crate::crypto::{digest::sha256_parts, seal::DataKey};
+use crate::store::audit::NewLeaf;
+use uuid::Uuid;
+
+/// Whom a decision concerns, and what it was about.
+#[derive(Clone, Copy)]
+pub struct Concern {
+    /// Whose history shows it.
+    pub citizen: Option<Id<Citizen>>,
+    /// Whose agency it concerns.
+    pub agency: Option<Id<Agency>>,
+    /// The thing decided upon.
+    pub object: Uuid,
+}
+
+/// A leaf of that kind with its details (no values of the register, no secrets) sealed under `key`, the key of the
+/// citizen concerned or else of the agency.
+pub fn leaf(
+    app: &App,
+    now: Instant,
+    kind: &'static str,
+    concern: Concern,
+    key: &DataKey,
+    details: &serde_json::Value,
+) -> NewLeaf {
+    let id = Id::new(now, &*app.entropy);
+    let salt: [u8; 32] = random(&*app.entropy);
+    let text = details.to_string();
+    let plain = [&salt, text.as_bytes()].concat();
+    NewLeaf {
+        id,
+        kind,
+        at: now,
+        citizen: concern.citizen,
+        agency: concern.agency,
+        object: concern.object,
+        commitment: sha256_parts(&[&salt, text.as_bytes()]),
+        details: key.seal(&*app.entropy, id.uuid().as_bytes(), &plain),
+    }
+}

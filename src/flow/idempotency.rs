@@ -1,0 +1,88 @@
+//! `Idempotency-Key`: the same request twice is one act with one answer.
+//!
+//! Scope is key and client. The first transaction of a flow claims the key under an advisory try-lock; whoever finds
+//! the lock held is told to wait, whoever finds the claim gets the stored answer, and another body is refused by
+//! naming the first object. A refusal that wrote nothing leaves the key free.
+
+use super::{Error, Refusal, Result};
+use crate::base::{
+    clock::Instant,
+    id::{Client, Id},
+};
+use crate::crypto::digest::{Digest, equal, sha256, sha256_parts};
+use crate::store::{Tx, idempotency};
+use uuid::Uuid;
+
+/// A client's key for one act, with the digest of what it asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Who asks.
+    pub client: Id<Client>,
+    key: String,
+    digest: Digest,
+}
+
+/// The longest key.
+pub const KEY_LENGTH_MAX: usize = 255;
+
+impl Idempotency {
+    /// Reads the header's value (1 to 255 visible ASCII characters); `canonical_body` is the parsed body written
+    /// back, so that white space and member order make no difference. `act` names method and path.
+    pub fn new(client: Id<Client>, key: &str, act: &str, canonical_body: &[u8]) -> Option<Self> {
+        let fits = (1..=KEY_LENGTH_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+        fits.then(|| Self {
+            client,
+            key: key.to_owned(),
+            digest: sha256_parts(&[act.as_bytes(), &[0], canonical_body]),
+        })
+    }
+
+    /// Claims the key in this transaction: `Some` is the answer given before, `None` means go ahead and
+    /// [`Self::keep`].
+    pub async fn claim(&self, tx: &mut Tx) -> Result<Option<serde_json::Value>> {
+        if !tx.try_lock(self.lock_name()).await? {
+            return Err(Error::Unavailable(Refusal::new("request_in_progress")));
+        }
+        let Some(before) = idempotency::find(tx, self.client, &self.key).await? else {
+            return Ok(None);
+        };
+        if equal(&before.digest, &self.digest) {
+            Ok(Some(before.answer))
+        } else {
+            Err(Error::Conflict(Refusal::new("idempotency_key_reused").about(before.object.simple())))
+        }
+    }
+
+    /// Keeps the answer with the act. A claim that slipped in between is somebody else's win.
+    pub async fn keep(
+        &self,
+        tx: &mut Tx,
+        object: Uuid,
+        answer: &serde_json::Value,
+        at: Instant,
+    ) -> Result<()> {
+        let (client, digest) = (self.client, self.digest);
+        let claim = idempotency::NewClaim { client, key: &self.key, digest, object, answer, at };
+        match idempotency::keep(tx, &claim).await {
+            Err(e) if e.violates("idempotency_key_pkey") => {
+                Err(Error::Unavailable(Refusal::new("request_in_progress")))
+            }
+            done => Ok(done?),
+        }
+    }
+
+    /// The key's text, for set-wise flows that claim many at once.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The digest of the act.
+    pub const fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    fn lock_name(&self) -> i64 {
+        let hash = sha256(&[self.client.uuid().as_bytes(), self.key.as_bytes()].concat());
+        i64::from_be_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]])
+    }
+}
