@@ -8,6 +8,7 @@ pub mod clock;
 pub mod entropy;
 pub mod id;
 pub mod money;
+pub mod origin;
 pub mod page;
 pub mod reference;
 pub mod secret;

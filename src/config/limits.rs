@@ -1,0 +1,82 @@
+//! Every bound of the service, with its unit in its name and its default beside it.
+
+use super::ConfigError;
+use serde::Deserialize;
+use std::time::Duration;
+
+/// What one request, one message, one attempt may use.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of a request's body at the public interfaces. Default 256 KiB.
+    pub body_bytes_max: usize,
+    /// Bytes of one message between institutions. Default 1 MiB.
+    pub message_bytes_max: usize,
+    /// Bytes of one bank statement. Default 64 MiB: a million lines arrive in several.
+    pub statement_bytes_max: usize,
+    /// Milliseconds until a request that has not been answered is given up. Default 10,000.
+    pub request_timeout_ms: u64,
+    /// Milliseconds that running requests get to finish when the service stops. Default 20,000.
+    pub drain_timeout_ms: u64,
+    /// Milliseconds that a partner gets to answer. Default 5,000.
+    pub partner_timeout_ms: u64,
+    /// Connections to PostgreSQL. Default 16.
+    pub connections_max: u32,
+    /// Commands that may wait in front of one batch writer; more are told to come back. Default 1,024.
+    pub batch_queue_max: usize,
+    /// Commands that one transaction of a batch writer takes. Default 256.
+    pub batch_commands_max: usize,
+    /// Webhook deliveries in flight at once. Default 16.
+    pub deliveries_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 256 << 10,
+            message_bytes_max: 1 << 20,
+            statement_bytes_max: 64 << 20,
+            request_timeout_ms: 10_000,
+            drain_timeout_ms: 20_000,
+            partner_timeout_ms: 5_000,
+            connections_max: 16,
+            batch_queue_max: 1_024,
+            batch_commands_max: 256,
+            deliveries_max: 16,
+        }
+    }
+}
+
+impl Limits {
+    /// The deadline of a request.
+    pub const fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
+    }
+
+    /// The time to finish when the service stops.
+    pub const fn drain_timeout(&self) -> Duration {
+        Duration::from_millis(self.drain_timeout_ms)
+    }
+
+    /// The deadline of a call to a partner.
+    pub const fn partner_timeout(&self) -> Duration {
+        Duration::from_millis(self.partner_timeout_ms)
+    }
+
+    /// Refuses a zero, which would stop the service rather than bound it.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let zeros = [
+            ("body_bytes_max", self.body_bytes_max == 0),
+            ("message_bytes_max", self.message_bytes_max == 0),
+            ("statement_bytes_max", self.statement_bytes_max == 0),
+            ("request_timeout_ms", self.request_timeout_ms == 0),
+            ("drain_timeout_ms", self.drain_timeout_ms == 0),
+            ("partner_timeout_ms", self.partner_timeout_ms == 0),
+            ("connections_max", self.connections_max == 0),
+            ("batch_queue_max", self.batch_queue_max == 0),
+            ("batch_commands_max", self.batch_commands_max == 0),
+            ("deliveries_max", self.deliveries_max == 0),
+        ];
+        zeros.iter().find(|(_, zero)| *zero).map_or(Ok(()), |(name, _)| Err(ConfigError::ZeroLimit(name)))
+    }
+}
