@@ -4,8 +4,10 @@ use crate::base::{
     clock::Clock,
     entropy::Entropy,
     id::{Client, Id},
+    origin::Origin,
 };
 use crate::batch::{self, Batch, Queue};
+use crate::config::Limits;
 use crate::crypto::keyring::KeyRing;
 use crate::store::{Store, client::Standing};
 use std::sync::Arc;
@@ -27,53 +29,6 @@ pub struct App {
     pub limits: Limits,
     /// The sending ends of the set-wise flows.
     pub batches: Batches,
-}
-
-/// The public origin, which is also the issuer: `https://dinhdanh.example`, without a slash at the end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin(Arc<str>);
-
-impl Origin {
-    /// Reads an origin: scheme, host and port, nothing else.
-    pub fn parse(text: &str) -> Option<Self> {
-        let url = url::Url::parse(text).ok()?;
-        let plain = matches!(url.scheme(), "https" | "http") && url.origin().ascii_serialization() == text;
-        plain.then(|| Self(text.into()))
-    }
-
-    /// The origin as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Production is what is reached by https: strict cookies, no development keys.
-    pub fn is_production(&self) -> bool {
-        self.0.starts_with("https://")
-    }
-
-    /// The address of a path under this origin.
-    pub fn at(&self, path: &str) -> String {
-        format!("{}{path}", self.0)
-    }
-}
-
-/// How much of everything is taken, kept or waited for; each with its unit and its default.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// The largest request body, in bytes.
-    pub body_bytes_max: usize,
-    /// The longest time for one request, in milliseconds.
-    pub request_timeout_ms: u64,
-    /// Commands that may wait in front of one set-wise flow.
-    pub queue_max: usize,
-    /// Commands decided in one transaction.
-    pub batch_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { body_bytes_max: 1 << 20, request_timeout_ms: 10_000, queue_max: 4_096, batch_max: 256 }
-    }
 }
 
 /// The sending ends of the set-wise flows.

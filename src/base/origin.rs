@@ -35,7 +35,7 @@ impl Origin {
     }
 
     /// The address of a path of ours; `path` begins with a slash.
-    pub fn join(&self, path: &str) -> String {
+    pub fn at(&self, path: &str) -> String {
         format!("{}{path}", self.text)
     }
 
@@ -88,7 +88,7 @@ mod tests {
     fn production_is_https_and_http_stays_at_home() {
         let origin = |s: &str| s.parse::<Origin>();
         assert!(origin("https://chung.example/").unwrap().is_production());
-        assert_eq!(origin("https://chung.example/").unwrap().join("/oidc"), "https://chung.example/oidc");
+        assert_eq!(origin("https://chung.example/").unwrap().at("/oidc"), "https://chung.example/oidc");
         for home in ["http://localhost:8080", "http://127.0.0.1:8090", "http://[::1]:1"] {
             assert!(!origin(home).unwrap().is_production(), "{home}");
         }

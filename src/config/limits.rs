@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Bytes of a request's body at the public interfaces. Default 256 KiB.
+    /// Bytes of a request's body at the public interfaces. Default 1 MiB.
     pub body_bytes_max: usize,
     /// Bytes of one message between institutions. Default 1 MiB.
     pub message_bytes_max: usize,
@@ -22,10 +22,10 @@ pub struct Limits {
     pub partner_timeout_ms: u64,
     /// Connections to PostgreSQL. Default 16.
     pub connections_max: u32,
-    /// Commands that may wait in front of one batch writer; more are told to come back. Default 1,024.
-    pub batch_queue_max: usize,
+    /// Commands that may wait in front of one batch writer; more are told to come back. Default 4,096.
+    pub queue_max: usize,
     /// Commands that one transaction of a batch writer takes. Default 256.
-    pub batch_commands_max: usize,
+    pub batch_max: usize,
     /// Webhook deliveries in flight at once. Default 16.
     pub deliveries_max: usize,
 }
@@ -33,15 +33,15 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            body_bytes_max: 256 << 10,
+            body_bytes_max: 1 << 20,
             message_bytes_max: 1 << 20,
             statement_bytes_max: 64 << 20,
             request_timeout_ms: 10_000,
             drain_timeout_ms: 20_000,
             partner_timeout_ms: 5_000,
             connections_max: 16,
-            batch_queue_max: 1_024,
-            batch_commands_max: 256,
+            queue_max: 4_096,
+            batch_max: 256,
             deliveries_max: 16,
         }
     }
@@ -73,8 +73,8 @@ impl Limits {
             ("drain_timeout_ms", self.drain_timeout_ms == 0),
             ("partner_timeout_ms", self.partner_timeout_ms == 0),
             ("connections_max", self.connections_max == 0),
-            ("batch_queue_max", self.batch_queue_max == 0),
-            ("batch_commands_max", self.batch_commands_max == 0),
+            ("queue_max", self.queue_max == 0),
+            ("batch_max", self.batch_max == 0),
             ("deliveries_max", self.deliveries_max == 0),
         ];
         zeros.iter().find(|(_, zero)| *zero).map_or(Ok(()), |(name, _)| Err(ConfigError::ZeroLimit(name)))
