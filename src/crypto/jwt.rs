@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn only_the_right_kind_key_and_bytes_are_believed() {
         let ring = ring();
-        let keys = ring.published(Purpose::Token);
+        let keys = ring.published(Purpose::Token).clone();
         let token = sign(ring.signing(Purpose::Token), "at+jwt", &json!({"sub": "x"}));
         assert_eq!(verify::<Value>(&token, "at+jwt", &keys), Ok(json!({"sub": "x"})));
         assert_eq!(verify::<Value>(&token, "JWT", &keys), Err(Refused::WrongKind));
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn headers_that_demand_more_or_less_are_refused() {
-        let keys = ring().published(Purpose::Token);
+        let keys = ring().published(Purpose::Token).clone();
         for header in [
             json!({"alg": "none", "typ": "at+jwt"}),
             json!({"alg": "HS256", "typ": "at+jwt", "kid": "x"}),

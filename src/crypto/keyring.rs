@@ -59,6 +59,7 @@ impl Signer for RingKey {
 /// Every key of one installation.
 pub struct KeyRing {
     signing: Vec<(Purpose, RingKey)>,
+    published: [KeyList; 3],
     masters: Vec<(u32, [u8; 32], LessSafeKey)>,
     lookup: (Vec<u8>, MacKey),
     pairwise: (Vec<u8>, MacKey),
@@ -107,8 +108,10 @@ impl KeyRing {
             (bytes.to_vec(), MacKey::new(&bytes))
         };
         let master: [u8; 32] = random(entropy);
+        let signing: Vec<_> = signing.map(|p| (p, RingKey::new(SigningKey::generate()))).into();
         Self {
-            signing: signing.map(|p| (p, RingKey::new(SigningKey::generate()))).into(),
+            published: publish(&signing),
+            signing,
             masters: vec![(1, master, seal::aes(&master))],
             lookup: secret(),
             pairwise: secret(),
@@ -132,8 +135,13 @@ impl KeyRing {
                 bytes(&master.key)?.try_into().map_err(|_| bad("a master key has 32 bytes"))?;
             masters.push((master.generation, raw, seal::aes(&raw)));
         }
-        let ring =
-            Self { signing, masters, lookup: secret(&text.lookup)?, pairwise: secret(&text.pairwise)? };
+        let ring = Self {
+            published: publish(&signing),
+            signing,
+            masters,
+            lookup: secret(&text.lookup)?,
+            pairwise: secret(&text.pairwise)?,
+        };
         for (purpose, name) in
             [(Purpose::Token, "token"), (Purpose::Record, "record"), (Purpose::Message, "message")]
         {
@@ -176,8 +184,8 @@ impl KeyRing {
     }
 
     /// The public keys that verify for this purpose, the signing one first.
-    pub fn published(&self, purpose: Purpose) -> KeyList {
-        KeyList::new(self.keys(purpose).map(|key| (key.kid().to_owned(), key.verifying_key().clone())))
+    pub fn published(&self, purpose: Purpose) -> &KeyList {
+        &self.published[purpose as usize]
     }
 
     /// Those keys as a JWK set (RFC 7517).
@@ -221,6 +229,13 @@ impl KeyRing {
     fn keys(&self, purpose: Purpose) -> impl Iterator<Item = &RingKey> {
         self.signing.iter().filter(move |(p, _)| *p == purpose).map(|(_, key)| key)
     }
+}
+
+fn publish(signing: &[(Purpose, RingKey)]) -> [KeyList; 3] {
+    [Purpose::Token, Purpose::Record, Purpose::Message].map(|purpose| {
+        let keys = signing.iter().filter(|(p, _)| *p == purpose);
+        KeyList::new(keys.map(|(_, key)| (key.kid().to_owned(), key.verifying_key().clone())))
+    })
 }
 
 impl fmt::Debug for KeyRing {

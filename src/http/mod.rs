@@ -1,5 +1,9 @@
 //! The only user of axum in the service: parse, call one flow, show the answer.
 
 pub mod api;
+pub mod auth;
+pub mod json;
 pub mod oidc;
 pub mod pages;
+pub mod problem;
+pub mod router;

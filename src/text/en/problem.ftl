@@ -1,2 +1,33 @@
-# One title for each refusal code: problem-<code>.
+# One title for each refusal code: problem-<code>, and what to do next: problem-<code>-next.
 problem-not_found = Not found
+problem-invalid_body = The body cannot be read
+problem-invalid_body-next = Correct the places named and send it again.
+problem-invalid_parameter = A parameter is not valid
+problem-invalid_parameter-next = Correct the parameter named and send it again.
+problem-body_too_large = The body is too large
+problem-body_too_large-next = Send it in smaller parts.
+problem-unsupported_media_type = The content type is not accepted
+problem-unsupported_media_type-next = Send it with Content-Type: application/json.
+problem-method_not_allowed = This address does not take that method
+problem-method_not_allowed-next = See openapi.yaml for the right method.
+problem-idempotency_key_missing = The Idempotency-Key is missing
+problem-idempotency_key_missing-next = Send the header Idempotency-Key, one value for each act.
+problem-idempotency_key_reused = The Idempotency-Key was used with another body
+problem-idempotency_key_reused-next = Use a new value, or look at the object named.
+problem-request_in_progress = A request with the same key is in progress
+problem-request_in_progress-next = Wait a few seconds and send the same again.
+problem-token_missing = The access token is missing
+problem-token_missing-next = Get one at /oidc/token and send it in the Authorization header.
+problem-token_invalid = The access token is invalid or has expired
+problem-token_invalid-next = Get a new one for this address.
+problem-client_suspended = This client is suspended or its registration has ended
+problem-client_suspended-next = Ask the administrator of the agency.
+problem-scope_missing = The access token lacks the scope for this
+problem-scope_missing-next = Ask the administrator for the missing scope.
+problem-not_found-next = Check the address; a client sees only what belongs to its own agency.
+problem-internal = An error of ours
+problem-internal-next = Nothing was written. Try again later; if it persists, tell support.
+problem-too_busy = The service is too busy
+problem-too_busy-next = Try again in a few seconds.
+problem-try_again = The service cannot answer just now
+problem-try_again-next = Send the same request again in a few seconds.

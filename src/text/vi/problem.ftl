@@ -1,2 +1,33 @@
-# One title for each refusal code: problem-<code>.
+# One title for each refusal code: problem-<code>, and what to do next: problem-<code>-next.
 problem-not_found = Không tìm thấy
+problem-invalid_body = Nội dung gửi lên không đọc được
+problem-invalid_body-next = Sửa các mục được nêu rồi gửi lại.
+problem-invalid_parameter = Tham số không hợp lệ
+problem-invalid_parameter-next = Sửa tham số được nêu rồi gửi lại.
+problem-body_too_large = Nội dung gửi lên quá lớn
+problem-body_too_large-next = Chia nhỏ nội dung rồi gửi lại.
+problem-unsupported_media_type = Kiểu nội dung không được nhận
+problem-unsupported_media_type-next = Gửi với Content-Type: application/json.
+problem-method_not_allowed = Địa chỉ này không nhận phương thức đó
+problem-method_not_allowed-next = Xem openapi.yaml để biết phương thức đúng.
+problem-idempotency_key_missing = Thiếu Idempotency-Key
+problem-idempotency_key_missing-next = Gửi kèm tiêu đề Idempotency-Key, mỗi việc một giá trị.
+problem-idempotency_key_reused = Idempotency-Key đã dùng cho nội dung khác
+problem-idempotency_key_reused-next = Dùng giá trị mới, hoặc xem lại đối tượng được nêu.
+problem-request_in_progress = Yêu cầu cùng khóa đang được xử lý
+problem-request_in_progress-next = Đợi vài giây rồi gửi lại đúng nội dung đó.
+problem-token_missing = Thiếu mã truy cập
+problem-token_missing-next = Lấy mã truy cập tại /oidc/token và gửi trong tiêu đề Authorization.
+problem-token_invalid = Mã truy cập không hợp lệ hoặc đã hết hạn
+problem-token_invalid-next = Lấy mã truy cập mới cho đúng địa chỉ này.
+problem-client_suspended = Hệ thống này đã bị tạm dừng hoặc hết hạn đăng ký
+problem-client_suspended-next = Liên hệ quản trị viên của cơ quan.
+problem-scope_missing = Mã truy cập không có quyền cho việc này
+problem-scope_missing-next = Xin quản trị viên cấp quyền còn thiếu.
+problem-not_found-next = Kiểm tra lại địa chỉ; chỉ thấy được hồ sơ của cơ quan mình.
+problem-internal = Lỗi của hệ thống
+problem-internal-next = Chưa có gì được ghi. Thử lại sau; nếu vẫn lỗi, báo cho bộ phận hỗ trợ.
+problem-too_busy = Hệ thống đang quá tải
+problem-too_busy-next = Thử lại sau vài giây.
+problem-try_again = Hệ thống tạm thời không trả lời được
+problem-try_again-next = Gửi lại đúng yêu cầu này sau vài giây.

@@ -1,0 +1,134 @@
+//! Who asks, and whether they may: one table for every operation of `/v1`, deny by default.
+//!
+//! The guard checks a bearer token in memory (signature, `typ`, issuer, audience, expiry), then asks through the
+//! shared look-up whether the client is still allowed, then compares its scopes with the table. A handler behind the
+//! guard takes [`Caller`] as an argument; having the value is being authorized.
+
+use super::problem::Problem;
+use crate::app::App;
+use crate::base::id::{Agency, Client, Id};
+use crate::crypto::{jwt, keyring::Purpose};
+use crate::flow::{self, Error};
+use crate::identity::token::{Access, ApiScope, ApiScopes, Noun};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::{Method, header, request::Parts};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+/// The least that an operation demands of a bearer token.
+pub struct Operation {
+    /// The method.
+    pub method: Method,
+    /// The path as the router has it.
+    pub path: &'static str,
+    /// The scope.
+    pub scope: ApiScope,
+}
+
+const fn op(method: Method, path: &'static str, noun: Noun, access: Access) -> Operation {
+    Operation { method, path, scope: ApiScope { noun, access } }
+}
+
+/// Every operation of `/v1`. What is not here is refused; the contract test demands that it equals `openapi.yaml`.
+pub static OPERATIONS: &[Operation] = &[
+    op(Method::POST, "/v1/verifications", Noun::Verification, Access::Write),
+    op(Method::GET, "/v1/verifications/{id}", Noun::Verification, Access::Read),
+    op(Method::POST, "/v1/bills", Noun::Bill, Access::Write),
+    op(Method::GET, "/v1/bills", Noun::Bill, Access::Read),
+    op(Method::GET, "/v1/bills/{id}", Noun::Bill, Access::Read),
+    op(Method::POST, "/v1/bills/{id}/cancel", Noun::Bill, Access::Write),
+];
+
+/// A client that may ask: its agency, and what it may ask for.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The client.
+    pub client: Id<Client>,
+    /// The agency it acts for; it sees nothing else.
+    pub agency: Id<Agency>,
+    /// Its token's scopes.
+    pub scopes: ApiScopes,
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or(Problem(Error::refused("token_missing")))
+    }
+}
+
+/// The access token's claims (RFC 9068) as far as they decide.
+#[derive(Deserialize)]
+struct AccessToken {
+    iss: String,
+    aud: String,
+    exp: i64,
+    client_id: String,
+    scope: String,
+}
+
+/// The `typ` of access tokens (RFC 9068).
+pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
+
+/// The audience of access tokens for this API.
+pub fn api_audience(app: &App) -> String {
+    app.origin.at("/v1")
+}
+
+/// The guard in front of `/v1`.
+pub async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let asked = presented(&app, &request);
+    let admitted = match asked {
+        Ok(asked) => admit(&app, asked).await,
+        Err(refused) => Err(refused),
+    };
+    match admitted {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(error) => Problem(error).into_response(),
+    }
+}
+
+/// What the token says, before anybody asks whether its client is still allowed.
+struct Presented {
+    client: Id<Client>,
+    scopes: ApiScopes,
+    needed: ApiScope,
+}
+
+fn presented(app: &App, request: &Request) -> flow::Result<Presented> {
+    let path = request.extensions().get::<MatchedPath>().ok_or(Error::not_found())?;
+    let operation = OPERATIONS
+        .iter()
+        .find(|o| o.path == path.as_str() && o.method == *request.method())
+        .ok_or(Error::refused("method_not_allowed"))?;
+    let header = request.headers().get(header::AUTHORIZATION).and_then(|h| h.to_str().ok());
+    let token = header.ok_or(Error::refused("token_missing"))?;
+    let token = token.strip_prefix("Bearer ").ok_or(Error::refused("token_invalid"))?;
+    let (client, scopes) = check(app, token).ok_or(Error::refused("token_invalid"))?;
+    Ok(Presented { client, scopes, needed: operation.scope })
+}
+
+async fn admit(app: &App, asked: Presented) -> flow::Result<Caller> {
+    let standing = flow::standing::standing(app, asked.client).await?;
+    if !asked.scopes.allows(asked.needed) {
+        return Err(Error::forbidden("scope_missing"));
+    }
+    Ok(Caller { client: asked.client, agency: standing.agency, scopes: asked.scopes })
+}
+
+/// The client and scopes of a token that is ours, for this API, and not expired.
+fn check(app: &App, token: &str) -> Option<(Id<Client>, ApiScopes)> {
+    let keys = app.keys.published(Purpose::Token);
+    let claims: AccessToken = jwt::verify(token, ACCESS_TOKEN_TYPE, keys).ok()?;
+    let ours = claims.iss == app.origin.as_str() && claims.aud == api_audience(app);
+    let live = jwt::numeric_date(app.clock.now()) < claims.exp;
+    if !ours || !live {
+        return None;
+    }
+    Some((claims.client_id.parse().ok()?, ApiScopes::parse(&claims.scope).ok()?))
+}

@@ -1,0 +1,163 @@
+//! Refusals on the wire: RFC 9457 problem details, from one table that gives each code its status.
+//!
+//! A code is a promise: stable, listed in `openapi.yaml`, with a title (`problem-<code>`) and advice
+//! (`problem-<code>-next`) in both languages. What went wrong inside never shows; it is logged here, once.
+
+use crate::base::text::Lang;
+use crate::flow::{Error, Refusal};
+use crate::text::Texts;
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// One code of the contract.
+#[derive(Debug, Clone, Copy)]
+pub struct Code {
+    /// The word on the wire.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// Whether the same request may be granted later.
+    pub retryable: bool,
+}
+
+const fn row(code: &'static str, status: u16) -> Code {
+    Code { code, status, retryable: matches!(status, 425 | 429 | 503) }
+}
+
+/// Every code that `/v1` answers with, by name within each group.
+pub static CODES: &[Code] = &[
+    // The request itself.
+    row("invalid_body", 400),
+    row("invalid_parameter", 400),
+    row("body_too_large", 413),
+    row("unsupported_media_type", 415),
+    row("method_not_allowed", 405),
+    row("idempotency_key_missing", 400),
+    row("idempotency_key_reused", 409),
+    row("request_in_progress", 425),
+    // The caller.
+    row("token_missing", 401),
+    row("token_invalid", 401),
+    row("client_suspended", 403),
+    row("scope_missing", 403),
+    row("not_found", 404),
+    // The service.
+    row("internal", 500),
+    row("too_busy", 503),
+    row("try_again", 503),
+];
+
+/// The table's row of a code; a code that is not in the table is our mistake and shows as one.
+pub fn row_of(code: &str) -> Code {
+    CODES.iter().copied().find(|row| row.code == code).unwrap_or_else(|| {
+        tracing::error!(code, "a refusal without a row in the table");
+        row("internal", 500)
+    })
+}
+
+#[derive(Serialize)]
+struct Body {
+    r#type: String,
+    title: Titles,
+    status: u16,
+    code: &'static str,
+    retryable: bool,
+    next: Titles,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    violations: Vec<ViolationBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    about: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Titles {
+    vi: String,
+    en: String,
+}
+
+#[derive(Serialize)]
+struct ViolationBody {
+    field: String,
+    rule: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent: Option<String>,
+}
+
+fn titles(key: &str) -> Titles {
+    let text = |lang| Texts::embedded().get(lang, key).into_owned();
+    Titles { vi: text(Lang::Vi), en: text(Lang::En) }
+}
+
+/// The answer to a refusal with that code.
+pub fn problem(refusal: Refusal) -> Response {
+    let row = row_of(refusal.code);
+    let body = Body {
+        r#type: format!("urn:chung:problem:{}", row.code),
+        title: titles(&format!("problem-{}", row.code)),
+        status: row.status,
+        code: row.code,
+        retryable: row.retryable,
+        next: titles(&format!("problem-{}-next", row.code)),
+        violations: refusal
+            .violations
+            .into_iter()
+            .map(|v| ViolationBody { field: v.field, rule: v.rule, sent: v.sent })
+            .collect(),
+        about: refusal.about,
+    };
+    let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, Json(body)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if row.status == 401 {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if row.retryable {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    }
+    response
+}
+
+/// A flow's refusal as an answer of `/v1`.
+pub struct Problem(pub Error);
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        match self.0 {
+            Error::Refused(r)
+            | Error::NotFound(r)
+            | Error::Conflict(r)
+            | Error::Forbidden(r)
+            | Error::Unavailable(r) => problem(r),
+            Error::Internal(cause) => {
+                tracing::error!(?cause, "a request failed");
+                problem(Refusal::new("internal"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_stands_once_and_speaks_both_languages() {
+        for (i, row) in CODES.iter().enumerate() {
+            assert!(CODES[..i].iter().all(|other| other.code != row.code), "{} stands twice", row.code);
+            assert!(StatusCode::from_u16(row.status).is_ok());
+            for key in [format!("problem-{}", row.code), format!("problem-{}-next", row.code)] {
+                assert!(Texts::embedded().has(&key), "no text {key}");
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Every route on one page, grouped by who calls it.
+
+use super::{auth, pages, problem::Problem};
+use crate::app::App;
+use crate::flow::Error;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use std::time::Duration;
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+
+/// The service.
+pub fn router(app: App) -> Router {
+    let deadline = Duration::from_millis(app.limits.request_timeout_ms);
+    Router::new()
+        .merge(portals())
+        .merge(institutions())
+        .merge(people())
+        .merge(agencies().route_layer(from_fn_with_state(app.clone(), auth::guard)))
+        .fallback(nothing_here)
+        .layer(DefaultBodyLimit::max(app.limits.body_bytes_max))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, deadline))
+        .with_state(app)
+}
+
+/// Relying parties: the OpenID provider.
+fn portals() -> Router<App> {
+    Router::new()
+}
+
+/// Agencies' systems, with a bearer token; [`auth::OPERATIONS`] says what each needs.
+fn agencies() -> Router<App> {
+    Router::new()
+}
+
+/// The clearing system: signed messages only.
+fn institutions() -> Router<App> {
+    Router::new()
+}
+
+/// Citizens and officers, in pages.
+fn people() -> Router<App> {
+    pages::assets::routes()
+}
+
+async fn nothing_here() -> Problem {
+    Problem(Error::not_found())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer calls")]
+fn panicked(cause: Box<dyn std::any::Any + Send>) -> Response {
+    let text = cause.downcast_ref::<&str>().map(ToString::to_string);
+    Problem(Error::internal(text.or_else(|| cause.downcast_ref::<String>().cloned()))).into_response()
+}
