@@ -106,7 +106,7 @@ macro_rules! registry {
 }
 
 registry! {
-    /// A bank or Treasury account in which an agency collects or receives fees.
+    /// A bank or Treasury account in which money for bills arrives.
     Account = "account";
     /// A government office that charges fees or asks about citizens.
     Agency = "agency";

@@ -11,7 +11,7 @@ use super::{
 use crate::base::{
     calendar::Day,
     clock::Instant,
-    id::{Account, Agency, Bill as BillKind, Id, Payment},
+    id::{Agency, Bill as BillKind, Id, Payment},
     money::{Currency, Money},
     reference::Reference,
     text::Line,
@@ -39,8 +39,19 @@ pub struct BillLine {
     pub amount: Money,
     /// The law that sets it.
     pub legal_basis: Line,
-    /// The agency's account to which it belongs.
-    pub beneficiary: Id<Account>,
+    /// To whom it belongs.
+    pub beneficiary: Beneficiary,
+}
+
+/// The account to which an amount belongs, as it was when the bill was issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beneficiary {
+    /// The bank or Treasury office, by its clearing code.
+    pub bank: String,
+    /// The account number, as the bank writes it.
+    pub number: String,
+    /// The legal owner.
+    pub holder: Line,
 }
 
 /// The lines of a bill: at least one, not too many, with a positive total that exists.
@@ -294,7 +305,11 @@ mod tests {
             gross: Money::vnd(amount),
             amount: Money::vnd(amount),
             legal_basis: text,
-            beneficiary: Id::new(datetime!(2026-11-24 01:00 UTC), &SeededEntropy::new(1)),
+            beneficiary: Beneficiary {
+                bank: "VBAAVNVX".to_owned(),
+                number: "3511".to_owned(),
+                holder: Line::parse("KBNN").unwrap(),
+            },
         }
     }
 

@@ -4,11 +4,17 @@
 //! has a name, and comes back as [`StoreError::Violated`] so that the flow can answer with the rule. A stored value
 //! that no longer parses is [`StoreError::Corrupt`] and names its place.
 
+pub mod account;
 pub mod agency;
 pub mod audit;
+pub mod bill;
 pub mod client;
+pub mod fee;
 pub mod idempotency;
+pub mod inbox;
+pub mod ledger;
 pub mod outbox;
+pub mod payment;
 pub mod postgres;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};

@@ -1,0 +1,237 @@
+//! The accounts in which money for bills arrives, and the accounts of the books that stand for them.
+
+use super::{Result, StoreError, Tx};
+use crate::{
+    base::{
+        clock::Instant,
+        id::{Account, Agency, Id},
+        text::Line,
+    },
+    crypto::seal::WrappedKey,
+    payment::{fee::FeeKind, ledger},
+};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// A real account in which money for bills arrives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CollectingAccount {
+    /// Its identifier.
+    pub id: Id<Account>,
+    /// The legal owner.
+    pub owner: Id<Agency>,
+    /// The bank that keeps it, by BIC.
+    pub bank: String,
+    /// The account number, as the bank writes it.
+    pub number: String,
+    /// The name that the payer's bank app shows.
+    pub holder: Line,
+}
+
+/// Adds an account; false when its number exists.
+pub async fn insert_account(tx: &mut Tx, account: &CollectingAccount, at: Instant) -> Result<bool> {
+    let done = sqlx::query!(
+        "insert into collecting_account (id, owner_id, bank, number, holder, opened_at) values ($1, $2, $3, $4, $5, $6)
+         on conflict on constraint collecting_account_number_once do nothing",
+        account.id.uuid(),
+        account.owner.uuid(),
+        account.bank,
+        account.number,
+        account.holder.as_str(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(super::moved_one(&done))
+}
+
+/// Lets an agency collect in an account from now on.
+pub async fn collect_in(tx: &mut Tx, agency: Id<Agency>, account: Id<Account>) -> Result<()> {
+    sqlx::query!(
+        "insert into agency_collection (agency_id, account_id) values ($1, $2)
+         on conflict (agency_id) do update set account_id = excluded.account_id",
+        agency.uuid(),
+        account.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Where these agencies collect now.
+pub async fn collecting_of(
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+) -> Result<BTreeMap<Id<Agency>, CollectingAccount>> {
+    let agencies: Vec<Uuid> = agencies.iter().map(|a| a.uuid()).collect();
+    let rows = sqlx::query!(
+        "select c.agency_id, a.id, a.owner_id, a.bank, a.number, a.holder
+         from agency_collection c join collecting_account a on a.id = c.account_id where c.agency_id = any($1)",
+        &agencies,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let agency = Id::from_uuid(row.agency_id);
+            let raw = Raw {
+                id: row.id,
+                owner_id: row.owner_id,
+                bank: row.bank,
+                number: row.number,
+                holder: row.holder,
+            };
+            Ok((agency, raw.try_into()?))
+        })
+        .collect()
+}
+
+/// An account by its identifier.
+pub async fn account(tx: &mut Tx, account: Id<Account>) -> Result<Option<CollectingAccount>> {
+    let row = sqlx::query_as!(
+        Raw,
+        "select id, owner_id, bank, number, holder from collecting_account where id = $1",
+        account.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// An account by its number.
+pub async fn account_of_number(tx: &mut Tx, number: &str) -> Result<Option<CollectingAccount>> {
+    let row = sqlx::query_as!(
+        Raw,
+        "select id, owner_id, bank, number, holder from collecting_account where number = $1",
+        number,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Every collecting account, by number: what statements are fetched for.
+pub async fn accounts(tx: &mut Tx) -> Result<Vec<CollectingAccount>> {
+    let rows = sqlx::query_as!(
+        Raw,
+        "select id, owner_id, bank, number, holder from collecting_account order by number"
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// What booking money on an account needs.
+#[derive(Debug, Clone)]
+pub struct Booked {
+    /// The account.
+    pub id: Id<Account>,
+    /// Its legal owner.
+    pub owner: Id<Agency>,
+    /// The owner's key.
+    pub key: WrappedKey,
+    /// The number of the books' account for the money in it.
+    pub clearing: i32,
+    /// The number of the books' account for money without a home in it.
+    pub suspense: i32,
+}
+
+/// The accounts that have these numbers, with what booking on them needs.
+pub async fn booked(tx: &mut Tx, numbers: &[&str]) -> Result<BTreeMap<String, Booked>> {
+    let rows = sqlx::query!(
+        "select a.number, a.id, a.owner_id, g.wrapped_key, g.key_generation, c.id as clearing, s.id as suspense
+         from collecting_account a
+         join agency g on g.id = a.owner_id
+         join ledger_account c on c.kind = 'clearing' and c.account_id = a.id
+         join ledger_account s on s.kind = 'suspense' and s.account_id = a.id
+         where a.number = any($1)",
+        numbers as &[&str],
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let booked = rows.into_iter().map(|row| {
+        let account = Booked {
+            id: Id::from_uuid(row.id),
+            owner: Id::from_uuid(row.owner_id),
+            key: WrappedKey { bytes: row.wrapped_key, generation: row.key_generation.cast_unsigned() },
+            clearing: row.clearing,
+            suspense: row.suspense,
+        };
+        (row.number, account)
+    });
+    Ok(booked.collect())
+}
+
+/// Opens accounts of the books; those that exist stay.
+pub async fn open_ledger_accounts(tx: &mut Tx, accounts: &[ledger::Account]) -> Result<()> {
+    let (kinds, banks, agencies) = columns(accounts);
+    sqlx::query!(
+        "insert into ledger_account (kind, account_id, agency_id)
+         select a.kind, a.account_id, a.agency_id
+         from unnest($1::text[], $2::uuid[], $3::uuid[]) as a (kind, account_id, agency_id)
+         on conflict on constraint ledger_account_once do nothing",
+        &kinds as &[&str],
+        &banks as &[Option<Uuid>],
+        &agencies as &[Option<Uuid>],
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+type Columns = (Vec<&'static str>, Vec<Option<Uuid>>, Vec<Option<Uuid>>);
+
+fn columns(accounts: &[ledger::Account]) -> Columns {
+    let mut columns = Columns::default();
+    for account in accounts {
+        let (bank, agency) = match account {
+            ledger::Account::Clearing(bank) | ledger::Account::Suspense(bank) => (Some(bank.uuid()), None),
+            ledger::Account::AgencyFee(agency, _) | ledger::Account::RefundDue(agency) => {
+                (None, Some(agency.uuid()))
+            }
+        };
+        columns.0.push(account.kind());
+        columns.1.push(bank);
+        columns.2.push(agency);
+    }
+    columns
+}
+
+pub(super) fn ledger_account(
+    kind: &str,
+    account: Option<Uuid>,
+    agency: Option<Uuid>,
+) -> Option<ledger::Account> {
+    match (kind, account, agency) {
+        ("clearing", Some(id), None) => Some(ledger::Account::Clearing(Id::from_uuid(id))),
+        ("suspense", Some(id), None) => Some(ledger::Account::Suspense(Id::from_uuid(id))),
+        ("fee_phi", None, Some(id)) => Some(ledger::Account::AgencyFee(Id::from_uuid(id), FeeKind::Phi)),
+        ("fee_le_phi", None, Some(id)) => Some(ledger::Account::AgencyFee(Id::from_uuid(id), FeeKind::LePhi)),
+        ("refund_due", None, Some(id)) => Some(ledger::Account::RefundDue(Id::from_uuid(id))),
+        _ => None,
+    }
+}
+
+struct Raw {
+    id: Uuid,
+    owner_id: Uuid,
+    bank: String,
+    number: String,
+    holder: String,
+}
+
+impl TryFrom<Raw> for CollectingAccount {
+    type Error = StoreError;
+
+    fn try_from(raw: Raw) -> Result<Self> {
+        let id: Id<Account> = Id::from_uuid(raw.id);
+        let holder = Line::parse(&raw.holder);
+        Ok(Self {
+            id,
+            owner: Id::from_uuid(raw.owner_id),
+            bank: raw.bank,
+            number: raw.number,
+            holder: holder.map_err(|_| StoreError::corrupt("collecting_account", "holder", id))?,
+        })
+    }
+}

@@ -1,0 +1,357 @@
+//! Bills: the moving part in `bill`, what never changes in `bill_content`.
+
+use super::{Result, StoreError, Tx};
+use crate::{
+    base::{
+        calendar::Day,
+        clock::Instant,
+        id::{self, Account, Agency, Client, Id, Payment, Schedule},
+        money::Money,
+        page::{Page, PageRequest},
+        secret::Sealed,
+        text::Line,
+    },
+    payment::{
+        bill::{Beneficiary, Bill, BillLine, Lines, Parties, State},
+        fee::{Bilingual, Procedure},
+    },
+};
+use serde::{Deserialize, Serialize};
+use time::Date;
+use uuid::Uuid;
+
+/// How the lines of a bill came about: a JSON array of steps for each line.
+pub enum Trace {}
+
+/// A bill as its rows hold it.
+#[derive(Debug, Clone)]
+pub struct StoredBill {
+    /// What was issued.
+    pub bill: Bill,
+    /// What has become of it.
+    pub state: State,
+    /// The account that its money is asked to.
+    pub account: Id<Account>,
+    /// The agency system that posted it.
+    pub client: Id<Client>,
+    /// The version of the fee schedule that it was computed by.
+    pub schedule: Id<Schedule>,
+    /// The procedure as it was named then.
+    pub procedure: Procedure,
+    /// The four parties.
+    pub parties: Sealed<Parties>,
+    /// How the lines came about.
+    pub trace: Sealed<Trace>,
+}
+
+/// Adds bills, each with its content.
+pub async fn insert_bills(tx: &mut Tx, bills: &[StoredBill]) -> Result<()> {
+    let shares: Vec<(i64, i64)> = bills.iter().map(|b| phi_and_le_phi(&b.bill.lines)).collect();
+    let uuid = |f: fn(&StoredBill) -> Uuid| bills.iter().map(f).collect::<Vec<_>>();
+    let text = |f: fn(&StoredBill) -> String| bills.iter().map(f).collect::<Vec<_>>();
+    let phi: Vec<i64> = shares.iter().map(|s| s.0).collect();
+    let le_phi: Vec<i64> = shares.iter().map(|s| s.1).collect();
+    let due: Vec<Date> = bills.iter().map(|b| b.bill.due.date()).collect();
+    let issued: Vec<Instant> = bills.iter().map(|b| b.bill.issued_at).collect();
+    sqlx::query!(
+        "insert into bill (id, agency_id, account_id, reference, dossier, due, phi, le_phi, state, issued_at)
+         select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, 'open', b.issued_at
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::date[], $7::bigint[],
+             $8::bigint[], $9::timestamptz[])
+             as b (id, agency_id, account_id, reference, dossier, due, phi, le_phi, issued_at)
+         order by b.id",
+        &uuid(|b| b.bill.id.uuid()),
+        &uuid(|b| b.bill.agency.uuid()),
+        &uuid(|b| b.account.uuid()),
+        &text(|b| b.bill.reference.to_string()),
+        &text(|b| b.bill.dossier.to_string()),
+        &due,
+        &phi,
+        &le_phi,
+        &issued,
+    )
+    .execute(tx.conn())
+    .await?;
+    insert_contents(tx, bills).await
+}
+
+async fn insert_contents(tx: &mut Tx, bills: &[StoredBill]) -> Result<()> {
+    let uuid = |f: fn(&StoredBill) -> Uuid| bills.iter().map(f).collect::<Vec<_>>();
+    let text = |f: fn(&StoredBill) -> &str| bills.iter().map(|b| f(b).to_owned()).collect::<Vec<_>>();
+    let sensitive: Vec<bool> = bills.iter().map(|b| b.procedure.sensitive).collect();
+    let lines: Vec<serde_json::Value> = bills.iter().map(|b| lines_json(&b.bill.lines)).collect();
+    let parties: Vec<Vec<u8>> = bills.iter().map(|b| b.parties.bytes().to_vec()).collect();
+    let trace: Vec<Vec<u8>> = bills.iter().map(|b| b.trace.bytes().to_vec()).collect();
+    let key: Vec<i32> = bills.iter().map(|b| b.parties.key().cast_signed()).collect();
+    sqlx::query!(
+        "insert into bill_content (bill_id, client_id, schedule_id, procedure, name_vi, name_en, sensitive, lines,
+             parties, trace, key)
+         select b.bill_id, b.client_id, b.schedule_id, b.procedure, b.name_vi, b.name_en, b.sensitive, b.lines,
+             b.parties, b.trace, b.key
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::boolean[],
+             $8::jsonb[], $9::bytea[], $10::bytea[], $11::integer[])
+             as b (bill_id, client_id, schedule_id, procedure, name_vi, name_en, sensitive, lines, parties, trace, key)
+         order by b.bill_id",
+        &uuid(|b| b.bill.id.uuid()),
+        &uuid(|b| b.client.uuid()),
+        &uuid(|b| b.schedule.uuid()),
+        &text(|b| b.procedure.code.as_str()),
+        &text(|b| b.procedure.name.vi.as_str()),
+        &text(|b| b.procedure.name.en.as_str()),
+        &sensitive,
+        &lines,
+        &parties,
+        &trace,
+        &key,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// A bill by its identifier.
+pub async fn bill(tx: &mut Tx, bill: Id<id::Bill>) -> Result<Option<StoredBill>> {
+    let row = sqlx::query_as!(
+        BillRow,
+        "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.state, b.paid_by,
+             b.ended_at, b.issued_at, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
+             c.lines, c.parties, c.trace, c.key
+         from bill b join bill_content c on c.bill_id = b.id where b.id = $1",
+        bill.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(StoredBill::try_from).transpose()
+}
+
+/// A bill by its public reference.
+pub async fn bill_of_reference(
+    tx: &mut Tx,
+    reference: &crate::base::reference::Reference,
+) -> Result<Option<StoredBill>> {
+    let row = sqlx::query_as!(
+        BillRow,
+        "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.state, b.paid_by,
+             b.ended_at, b.issued_at, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
+             c.lines, c.parties, c.trace, c.key
+         from bill b join bill_content c on c.bill_id = b.id where b.reference = $1",
+        reference.as_str(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(StoredBill::try_from).transpose()
+}
+
+/// An agency's bills, the newest first, optionally of one dossier.
+pub async fn bills_of_agency(
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    dossier: Option<&str>,
+    page: &PageRequest<Id<id::Bill>>,
+) -> Result<Page<StoredBill>> {
+    let rows = sqlx::query_as!(
+        BillRow,
+        "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.state, b.paid_by,
+             b.ended_at, b.issued_at, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
+             c.lines, c.parties, c.trace, c.key
+         from bill b join bill_content c on c.bill_id = b.id
+         where b.agency_id = $1 and ($2::text is null or b.dossier = $2) and ($3::uuid is null or b.id < $3)
+         order by b.id desc limit $4",
+        agency.uuid(),
+        dossier,
+        page.after.map(Id::uuid),
+        page.fetch(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let bills = rows.into_iter().map(StoredBill::try_from).collect::<Result<_>>()?;
+    Ok(Page::from_rows(bills, page))
+}
+
+/// Locks a bill and reads where it stands, and whether an attempt is under way.
+pub async fn lock_bill(tx: &mut Tx, bill: Id<id::Bill>) -> Result<Option<(State, bool)>> {
+    let row = sqlx::query!(
+        "select state, paid_by, ended_at from bill where id = $1 for no key update",
+        bill.uuid()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    // A second statement, so that it sees what a transaction that held the lock has committed.
+    let live = sqlx::query_scalar!(
+        r#"select exists (select from live_attempt where bill_id = $1) as "live!""#,
+        bill.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let state = state(&row.state, row.paid_by, row.ended_at)
+        .ok_or_else(|| StoreError::corrupt("bill", "state", bill))?;
+    Ok(Some((state, live)))
+}
+
+/// Withdraws an open bill; false when it is not open.
+pub async fn cancel_bill(tx: &mut Tx, bill: Id<id::Bill>, at: Instant) -> Result<bool> {
+    let done = sqlx::query!(
+        "update bill set state = 'cancelled', ended_at = $2 where id = $1 and state = 'open'",
+        bill.uuid(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Marks open bills as paid, each by its payment; the count of those that were open.
+pub async fn pay_bills(tx: &mut Tx, paid: &[(Id<id::Bill>, Id<Payment>)], at: Instant) -> Result<u64> {
+    let bills: Vec<Uuid> = paid.iter().map(|p| p.0.uuid()).collect();
+    let payments: Vec<Uuid> = paid.iter().map(|p| p.1.uuid()).collect();
+    let done = sqlx::query!(
+        "update bill b set state = 'paid', paid_by = p.payment_id, ended_at = $3
+         from unnest($1::uuid[], $2::uuid[]) as p (bill_id, payment_id)
+         where b.id = p.bill_id and b.state = 'open'",
+        &bills,
+        &payments,
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}
+
+pub(super) fn state(state: &str, paid_by: Option<Uuid>, ended_at: Option<Instant>) -> Option<State> {
+    match (state, paid_by, ended_at) {
+        ("open", None, None) => Some(State::Open),
+        ("paid", Some(payment), Some(at)) => Some(State::Paid { payment: Id::from_uuid(payment), at }),
+        ("cancelled", None, Some(at)) => Some(State::Cancelled { at }),
+        _ => None,
+    }
+}
+
+pub(super) fn lines(json: serde_json::Value) -> Option<Lines> {
+    let rows: Vec<LineJson> = serde_json::from_value(json).ok()?;
+    Lines::new(rows.into_iter().map(LineJson::line).collect::<Option<_>>()?).ok()
+}
+
+fn lines_json(lines: &Lines) -> serde_json::Value {
+    let rows: Vec<LineJson> = lines.as_slice().iter().map(LineJson::of).collect();
+    serde_json::to_value(rows).unwrap_or_default()
+}
+
+fn phi_and_le_phi(lines: &Lines) -> (i64, i64) {
+    use crate::payment::fee::FeeKind;
+    let of = |kind| lines.shares().iter().find(|share| share.0 == kind).map_or(0, |share| share.1.minor());
+    (of(FeeKind::Phi), of(FeeKind::LePhi))
+}
+
+/// A line in the `lines` column.
+#[derive(Serialize, Deserialize)]
+struct LineJson {
+    fee: String,
+    kind: String,
+    vi: String,
+    en: String,
+    count: u32,
+    gross: i64,
+    amount: i64,
+    basis: String,
+    bank: String,
+    number: String,
+    holder: String,
+}
+
+impl LineJson {
+    fn of(line: &BillLine) -> Self {
+        Self {
+            fee: line.fee.to_string(),
+            kind: line.kind.to_string(),
+            vi: line.name.vi.to_string(),
+            en: line.name.en.to_string(),
+            count: line.count,
+            gross: line.gross.minor(),
+            amount: line.amount.minor(),
+            basis: line.legal_basis.to_string(),
+            bank: line.beneficiary.bank.clone(),
+            number: line.beneficiary.number.clone(),
+            holder: line.beneficiary.holder.to_string(),
+        }
+    }
+
+    fn line(self) -> Option<BillLine> {
+        Some(BillLine {
+            fee: self.fee.parse().ok()?,
+            kind: self.kind.parse().ok()?,
+            name: Bilingual { vi: Line::parse(&self.vi).ok()?, en: Line::parse(&self.en).ok()? },
+            count: self.count,
+            gross: Money::vnd(self.gross),
+            amount: Money::vnd(self.amount),
+            legal_basis: Line::parse(&self.basis).ok()?,
+            beneficiary: Beneficiary {
+                bank: self.bank,
+                number: self.number,
+                holder: Line::parse(&self.holder).ok()?,
+            },
+        })
+    }
+}
+
+struct BillRow {
+    id: Uuid,
+    agency_id: Uuid,
+    account_id: Uuid,
+    reference: String,
+    dossier: String,
+    due: Date,
+    phi: i64,
+    le_phi: i64,
+    state: String,
+    paid_by: Option<Uuid>,
+    ended_at: Option<Instant>,
+    issued_at: Instant,
+    client_id: Uuid,
+    schedule_id: Uuid,
+    procedure: String,
+    name_vi: String,
+    name_en: String,
+    sensitive: bool,
+    lines: serde_json::Value,
+    parties: Vec<u8>,
+    trace: Vec<u8>,
+    key: i32,
+}
+
+impl TryFrom<BillRow> for StoredBill {
+    type Error = StoreError;
+
+    fn try_from(row: BillRow) -> Result<Self> {
+        let id: Id<id::Bill> = Id::from_uuid(row.id);
+        let bad = |column| StoreError::corrupt("bill", column, id);
+        let lines = lines(row.lines).filter(|lines| phi_and_le_phi(lines) == (row.phi, row.le_phi));
+        let procedure: crate::payment::code::ProcedureCode =
+            row.procedure.parse().map_err(|_| bad("procedure"))?;
+        let name = Bilingual {
+            vi: Line::parse(&row.name_vi).map_err(|_| bad("name_vi"))?,
+            en: Line::parse(&row.name_en).map_err(|_| bad("name_en"))?,
+        };
+        Ok(Self {
+            bill: Bill {
+                id,
+                agency: Id::from_uuid(row.agency_id),
+                reference: row.reference.parse().map_err(|_| bad("reference"))?,
+                dossier: row.dossier.parse().map_err(|_| bad("dossier"))?,
+                procedure: procedure.clone(),
+                lines: lines.ok_or_else(|| bad("lines"))?,
+                due: Day::from_date(row.due),
+                issued_at: row.issued_at,
+            },
+            state: state(&row.state, row.paid_by, row.ended_at).ok_or_else(|| bad("state"))?,
+            account: Id::from_uuid(row.account_id),
+            client: Id::from_uuid(row.client_id),
+            schedule: Id::from_uuid(row.schedule_id),
+            procedure: Procedure { code: procedure, name, sensitive: row.sensitive },
+            parties: Sealed::new(row.parties, row.key.cast_unsigned()),
+            trace: Sealed::new(row.trace, row.key.cast_unsigned()),
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! The books: entries and postings, appended and never changed. Balances are folded when they are asked for.
+
+use super::{Result, StoreError, Tx};
+use crate::{
+    base::{
+        calendar::Day,
+        clock::Instant,
+        id::{self, Id},
+        money::Money,
+    },
+    payment::ledger::{Account, Entry},
+};
+use std::collections::BTreeMap;
+use time::Date;
+use uuid::Uuid;
+
+/// What an entry is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A bill was paid; the subject is the payment.
+    Settled,
+    /// Money waits; the subject is the suspense object.
+    Suspended,
+}
+
+impl EntryKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Settled => "settled",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
+/// An entry on its way into the books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEntry {
+    /// Its identifier.
+    pub id: Id<id::Entry>,
+    /// What it is about.
+    pub kind: EntryKind,
+    /// The payment or the suspense object.
+    pub subject: Uuid,
+    /// Its leaf in the audit log.
+    pub leaf: Id<id::Leaf>,
+    /// The balanced postings.
+    pub entry: Entry,
+}
+
+/// Appends entries with their postings. Every account must have a number.
+pub async fn append(
+    tx: &mut Tx,
+    entries: &[NewEntry],
+    numbers: &BTreeMap<Account, i32>,
+    at: Instant,
+) -> Result<()> {
+    append_entries(tx, entries, at).await?;
+    append_postings(tx, entries, numbers, Day::of(at)).await
+}
+
+async fn append_entries(tx: &mut Tx, entries: &[NewEntry], at: Instant) -> Result<()> {
+    let uuid = |f: fn(&NewEntry) -> Uuid| entries.iter().map(f).collect::<Vec<_>>();
+    let kinds: Vec<String> = entries.iter().map(|e| e.kind.as_str().to_owned()).collect();
+    sqlx::query!(
+        "insert into ledger_entry (id, booked_on, kind, subject, leaf_id, at)
+         select e.id, $5, e.kind, e.subject, e.leaf_id, $6
+         from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[]) as e (id, kind, subject, leaf_id)",
+        &uuid(|e| e.id.uuid()),
+        &kinds,
+        &uuid(|e| e.subject),
+        &uuid(|e| e.leaf.uuid()),
+        Day::of(at).date(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+async fn append_postings(
+    tx: &mut Tx,
+    entries: &[NewEntry],
+    numbers: &BTreeMap<Account, i32>,
+    booked_on: Day,
+) -> Result<()> {
+    let (mut ids, mut accounts, mut amounts) = (Vec::new(), Vec::new(), Vec::new());
+    for entry in entries {
+        for posting in entry.entry.postings() {
+            ids.push(entry.id.uuid());
+            // Zero is no account: the trigger refuses the statement.
+            accounts.push(numbers.get(&posting.account).copied().unwrap_or(0));
+            amounts.push(posting.amount.minor());
+        }
+    }
+    sqlx::query!(
+        "insert into posting (entry_id, account_id, amount, booked_on)
+         select p.entry_id, p.account_id, p.amount, $4
+         from unnest($1::uuid[], $2::integer[], $3::bigint[]) as p (entry_id, account_id, amount)",
+        &ids,
+        &accounts,
+        &amounts,
+        booked_on.date(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The balance of every account that was ever posted to.
+pub async fn balances(tx: &mut Tx) -> Result<Vec<(Account, Money)>> {
+    let rows = sqlx::query!(
+        r#"select a.kind, a.account_id, a.agency_id, sum(p.amount)::bigint as "balance!"
+         from posting p join ledger_account a on a.id = p.account_id
+         group by a.id order by a.id"#
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let account = super::account::ledger_account(&row.kind, row.account_id, row.agency_id)
+                .ok_or_else(|| StoreError::corrupt("ledger_account", "kind", &row.kind))?;
+            Ok((account, Money::vnd(row.balance)))
+        })
+        .collect()
+}
+
+/// Makes sure that the month of `day` and the next have their partitions.
+pub async fn open_months(tx: &mut Tx, day: Day) -> Result<()> {
+    let days: [Date; 2] = [day.date(), day.plus_days(31).date()];
+    sqlx::query!("select open_ledger_month(day) from unnest($1::date[]) as d (day)", &days)
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,396 @@
+//! Payment attempts, the live one of each bill, and the claims that make them unique.
+
+use super::{Result, StoreError, Tx, bill};
+use crate::{
+    base::{
+        clock::Instant,
+        id::{self, Account, Agency, Bill, Id},
+        money::Money,
+        secret::Sealed,
+    },
+    crypto::seal::WrappedKey,
+    payment::{
+        bill::{Lines, Parties},
+        payment::{State, Watch},
+        settlement::Known,
+    },
+};
+use uuid::Uuid;
+
+/// An attempt as its rows hold it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPayment {
+    /// Its identifier, and in hexadecimal its EndToEndId.
+    pub id: Id<id::Payment>,
+    /// The bill.
+    pub bill: Id<Bill>,
+    /// The account that the money is asked to.
+    pub account: Id<Account>,
+    /// The amount.
+    pub amount: Money,
+    /// The payer's bank, by BIC.
+    pub bank: String,
+    /// The unique reference of the request.
+    pub uetr: Uuid,
+    /// Where it stands.
+    pub state: State,
+    /// When it began.
+    pub created_at: Instant,
+}
+
+/// Adds a new attempt. The caller has claimed the bill by [`claim_bill`].
+pub async fn insert_payment(tx: &mut Tx, payment: &StoredPayment) -> Result<()> {
+    sqlx::query!(
+        "insert into payment (id, bill_id, account_id, amount, bank, uetr, state, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        payment.id.uuid(),
+        payment.bill.uuid(),
+        payment.account.uuid(),
+        payment.amount.minor(),
+        payment.bank,
+        payment.uetr,
+        payment.state.as_str(),
+        payment.created_at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Makes an attempt the live one of its bill; false when another is.
+pub async fn claim_bill(tx: &mut Tx, payment: &StoredPayment, watch: Watch) -> Result<bool> {
+    let done = sqlx::query!(
+        "insert into live_attempt (bill_id, payment_id, since, inquiries, next_at) values ($1, $2, $3, $4, $5)
+         on conflict on constraint live_attempt_one_per_bill do nothing",
+        payment.bill.uuid(),
+        payment.id.uuid(),
+        watch.since,
+        i16::from(watch.inquiries),
+        watch.next,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Claims a UETR; a second claim is an error of the entropy source.
+pub async fn claim_uetr(tx: &mut Tx, uetr: Uuid, payment: Id<id::Payment>) -> Result<()> {
+    sqlx::query!("insert into uetr_claim (uetr, payment_id) values ($1, $2)", uetr, payment.uuid())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// An attempt by its identifier.
+pub async fn payment(tx: &mut Tx, payment: Id<id::Payment>) -> Result<Option<StoredPayment>> {
+    let row = sqlx::query_as!(
+        PaymentRow,
+        r#"select p.id, p.bill_id, p.account_id, p.amount, p.bank, p.uetr, p.state, p.reason, p.ended_at,
+             p.created_at, l.since as "since?", l.inquiries as "inquiries?", l.next_at as "next_at?"
+         from payment p left join live_attempt l on l.bill_id = p.bill_id and l.payment_id = p.id
+         where p.id = $1"#,
+        payment.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(StoredPayment::try_from).transpose()
+}
+
+/// The attempts of a bill, the newest first.
+pub async fn payments_of_bill(tx: &mut Tx, bill: Id<Bill>) -> Result<Vec<StoredPayment>> {
+    let rows = sqlx::query_as!(
+        PaymentRow,
+        r#"select p.id, p.bill_id, p.account_id, p.amount, p.bank, p.uetr, p.state, p.reason, p.ended_at,
+             p.created_at, l.since as "since?", l.inquiries as "inquiries?", l.next_at as "next_at?"
+         from payment p left join live_attempt l on l.bill_id = p.bill_id and l.payment_id = p.id
+         where p.bill_id = $1 order by p.id desc limit 100"#,
+        bill.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(StoredPayment::try_from).collect()
+}
+
+/// Live attempts whose inquiry is due, the longest waiting first.
+pub async fn due_attempts(tx: &mut Tx, now: Instant, limit: i64) -> Result<Vec<Id<id::Payment>>> {
+    let ids = sqlx::query_scalar!(
+        "select payment_id from live_attempt where next_at <= $1 order by next_at limit $2",
+        now,
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(ids.into_iter().map(Id::from_uuid).collect())
+}
+
+/// Moves an attempt from the state that it was read in; false when it has moved meanwhile.
+pub async fn move_payment(tx: &mut Tx, payment: &StoredPayment, to: &State) -> Result<bool> {
+    let (reason, ended_at) = ending(to);
+    let done = sqlx::query!(
+        "update payment set state = $3, reason = $4, ended_at = $5 where id = $1 and state = $2",
+        payment.id.uuid(),
+        payment.state.as_str(),
+        to.as_str(),
+        reason,
+        ended_at,
+    )
+    .execute(tx.conn())
+    .await?;
+    if done.rows_affected() != 1 {
+        return Ok(false);
+    }
+    match to.watch() {
+        Some(watch) => rewatch(tx, payment, watch).await,
+        None => release(tx, &[payment.id]).await.map(|()| true),
+    }
+}
+
+/// Sets the inquiries of a live attempt; false when another has made one meanwhile.
+async fn rewatch(tx: &mut Tx, payment: &StoredPayment, watch: Watch) -> Result<bool> {
+    let was = payment.state.watch().map_or(0, |watch| i16::from(watch.inquiries));
+    let done = sqlx::query!(
+        "update live_attempt set since = $3, inquiries = $4, next_at = $5
+         where bill_id = $1 and payment_id = $2 and inquiries = $6",
+        payment.bill.uuid(),
+        payment.id.uuid(),
+        watch.since,
+        i16::from(watch.inquiries),
+        watch.next,
+        was,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Frees the bills of attempts that have ended.
+pub async fn release(tx: &mut Tx, payments: &[Id<id::Payment>]) -> Result<()> {
+    let ids: Vec<Uuid> = payments.iter().map(|p| p.uuid()).collect();
+    sqlx::query!(
+        "delete from live_attempt l using payment p where p.id = any($1) and l.bill_id = p.bill_id
+             and l.payment_id = p.id",
+        &ids,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What settling needs to know about one attempt.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// What the decision looks at.
+    pub known: Known,
+    /// The agency whose money it is.
+    pub agency: Id<Agency>,
+    /// The agency's key.
+    pub key: WrappedKey,
+    /// The numbers of the books' accounts for its phí and lệ phí.
+    pub fee_accounts: [i32; 2],
+    /// The payer's bank.
+    pub bank: String,
+    /// The bill's public reference.
+    pub reference: String,
+    /// The dossier.
+    pub dossier: String,
+    /// The procedure's code.
+    pub procedure: String,
+    /// The procedure's Vietnamese name.
+    pub procedure_vi: String,
+    /// The lines, for the receipts.
+    pub lines: Lines,
+    /// The parties, for the name on the receipts.
+    pub parties: Sealed<Parties>,
+}
+
+/// Locks the named attempts and their bills, bills in ascending order, and reads what settling needs.
+pub async fn lock_expected(tx: &mut Tx, payments: &[Uuid]) -> Result<Vec<Expected>> {
+    let rows = sqlx::query_as!(
+        ExpectedRow,
+        r#"select p.id, p.bill_id, p.account_id, p.amount, p.bank, p.state, p.reason, p.ended_at,
+             l.since as "since?", l.inquiries as "inquiries?", l.next_at as "next_at?",
+             b.state as bill_state, b.paid_by, b.ended_at as bill_ended_at, b.agency_id, b.reference, b.dossier,
+             c.procedure, c.name_vi, c.lines, c.parties, c.key, g.wrapped_key, g.key_generation,
+             f.id as phi_account, s.id as le_phi_account
+         from payment p
+         join bill b on b.id = p.bill_id
+         join bill_content c on c.bill_id = p.bill_id
+         join agency g on g.id = b.agency_id
+         join ledger_account f on f.kind = 'fee_phi' and f.agency_id = b.agency_id
+         join ledger_account s on s.kind = 'fee_le_phi' and s.agency_id = b.agency_id
+         left join live_attempt l on l.bill_id = p.bill_id and l.payment_id = p.id
+         where p.id = any($1)
+         order by p.bill_id, p.id for no key update of b, p"#,
+        payments,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(Expected::try_from).collect()
+}
+
+/// Writes the outcome of settling: each attempt moves from the state that it was locked in. The count of moved rows.
+pub async fn end_payments(tx: &mut Tx, ended: &[(Id<id::Payment>, &'static str, &State)]) -> Result<u64> {
+    let ids: Vec<Uuid> = ended.iter().map(|e| e.0.uuid()).collect();
+    let was: Vec<String> = ended.iter().map(|e| e.1.to_owned()).collect();
+    let to: Vec<String> = ended.iter().map(|e| e.2.as_str().to_owned()).collect();
+    let reasons: Vec<Option<String>> = ended.iter().map(|e| ending(e.2).0.map(ToOwned::to_owned)).collect();
+    let at: Vec<Option<Instant>> = ended.iter().map(|e| ending(e.2).1).collect();
+    let done = sqlx::query!(
+        "update payment p set state = e.state, reason = e.reason, ended_at = e.ended_at
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+             as e (id, was, state, reason, ended_at)
+         where p.id = e.id and p.state = e.was",
+        &ids,
+        &was,
+        &to,
+        &reasons as &[Option<String>],
+        &at as &[Option<Instant>],
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}
+
+fn ending(state: &State) -> (Option<&str>, Option<Instant>) {
+    match state {
+        State::Created(_) | State::Submitted(_) | State::Accepted(_) | State::Unknown(_) => (None, None),
+        State::Settled { at } => (None, Some(*at)),
+        State::Rejected { at, reason } => (Some(reason.as_str()), Some(*at)),
+    }
+}
+
+struct StateColumns<'a> {
+    state: &'a str,
+    reason: Option<&'a str>,
+    ended_at: Option<Instant>,
+    watch: Option<Watch>,
+}
+
+impl StateColumns<'_> {
+    /// A live attempt without a watch was released by a transaction that ended while this one waited for its lock;
+    /// then the state says so, and is never one of the live ones.
+    fn fold(self) -> Option<State> {
+        match (self.state, self.watch, self.ended_at, self.reason) {
+            ("created", Some(watch), None, None) => Some(State::Created(watch)),
+            ("submitted", Some(watch), None, None) => Some(State::Submitted(watch)),
+            ("accepted", Some(watch), None, None) => Some(State::Accepted(watch)),
+            ("unknown", Some(watch), None, None) => Some(State::Unknown(watch)),
+            ("settled", _, Some(at), None) => Some(State::Settled { at }),
+            ("rejected", _, Some(at), Some(reason)) => {
+                Some(State::Rejected { at, reason: reason.parse().ok()? })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn watch(since: Option<Instant>, inquiries: Option<i16>, next: Option<Instant>) -> Option<Watch> {
+    Some(Watch { since: since?, inquiries: u8::try_from(inquiries?).ok()?, next })
+}
+
+struct PaymentRow {
+    id: Uuid,
+    bill_id: Uuid,
+    account_id: Uuid,
+    amount: i64,
+    bank: String,
+    uetr: Uuid,
+    state: String,
+    reason: Option<String>,
+    ended_at: Option<Instant>,
+    created_at: Instant,
+    since: Option<Instant>,
+    inquiries: Option<i16>,
+    next_at: Option<Instant>,
+}
+
+impl TryFrom<PaymentRow> for StoredPayment {
+    type Error = StoreError;
+
+    fn try_from(row: PaymentRow) -> Result<Self> {
+        let id: Id<id::Payment> = Id::from_uuid(row.id);
+        let columns = StateColumns {
+            state: &row.state,
+            reason: row.reason.as_deref(),
+            ended_at: row.ended_at,
+            watch: watch(row.since, row.inquiries, row.next_at),
+        };
+        Ok(Self {
+            id,
+            bill: Id::from_uuid(row.bill_id),
+            account: Id::from_uuid(row.account_id),
+            amount: Money::vnd(row.amount),
+            state: columns.fold().ok_or_else(|| StoreError::corrupt("payment", "state", id))?,
+            bank: row.bank,
+            uetr: row.uetr,
+            created_at: row.created_at,
+        })
+    }
+}
+
+struct ExpectedRow {
+    id: Uuid,
+    bill_id: Uuid,
+    account_id: Uuid,
+    amount: i64,
+    bank: String,
+    state: String,
+    reason: Option<String>,
+    ended_at: Option<Instant>,
+    since: Option<Instant>,
+    inquiries: Option<i16>,
+    next_at: Option<Instant>,
+    bill_state: String,
+    paid_by: Option<Uuid>,
+    bill_ended_at: Option<Instant>,
+    agency_id: Uuid,
+    reference: String,
+    dossier: String,
+    procedure: String,
+    name_vi: String,
+    lines: serde_json::Value,
+    parties: Vec<u8>,
+    key: i32,
+    wrapped_key: Vec<u8>,
+    key_generation: i32,
+    phi_account: i32,
+    le_phi_account: i32,
+}
+
+impl TryFrom<ExpectedRow> for Expected {
+    type Error = StoreError;
+
+    fn try_from(row: ExpectedRow) -> Result<Self> {
+        let (payment, of_bill): (Id<id::Payment>, Id<Bill>) =
+            (Id::from_uuid(row.id), Id::from_uuid(row.bill_id));
+        let columns = StateColumns {
+            state: &row.state,
+            reason: row.reason.as_deref(),
+            ended_at: row.ended_at,
+            watch: watch(row.since, row.inquiries, row.next_at),
+        };
+        let known = Known {
+            payment,
+            bill: of_bill,
+            account: Id::from_uuid(row.account_id),
+            amount: Money::vnd(row.amount),
+            attempt: columns.fold().ok_or_else(|| StoreError::corrupt("payment", "state", payment))?,
+            bill_state: bill::state(&row.bill_state, row.paid_by, row.bill_ended_at)
+                .ok_or_else(|| StoreError::corrupt("bill", "state", of_bill))?,
+        };
+        Ok(Self {
+            known,
+            agency: Id::from_uuid(row.agency_id),
+            key: WrappedKey { bytes: row.wrapped_key, generation: row.key_generation.cast_unsigned() },
+            fee_accounts: [row.phi_account, row.le_phi_account],
+            bank: row.bank,
+            reference: row.reference,
+            dossier: row.dossier,
+            procedure: row.procedure,
+            procedure_vi: row.name_vi,
+            lines: bill::lines(row.lines)
+                .ok_or_else(|| StoreError::corrupt("bill_content", "lines", of_bill))?,
+            parties: Sealed::new(row.parties, row.key.cast_unsigned()),
+        })
+    }
+}
