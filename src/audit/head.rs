@@ -1,15 +1,19 @@
-//! The head of the tree: its size, root and time, as it is signed and as it is kept in a file.
+//! The head of the tree: its size, root and time, as it is signed, kept and checked.
+//!
+//! A signed head is a compact JWS whose `typ` no other token has, so that no other signature can pass for a head.
 
 use crate::base::{calendar::rfc3339, clock::Instant};
 use crate::crypto::{
     digest::Digest,
-    signing::{KeyList, Signer},
+    jwt::{self, Refused},
+    signing::KeyList,
 };
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use serde::{Deserialize, Serialize};
+use time::format_description::well_known::Rfc3339;
 
-/// The first line of every signed text: no other signature of the same key can be taken for a head's.
-const TITLE: &str = "chung audit tree head v1";
+/// The `typ` of a signed head.
+pub const TYP: &str = "chung-tree-head+jwt";
 
 /// What the log claims at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,99 +26,62 @@ pub struct TreeHead {
     pub at: Instant,
 }
 
-impl TreeHead {
-    /// The text that is signed, one fact on each line; `log` is the service's public origin.
-    pub fn text(&self, log: &str) -> String {
-        format!("{TITLE}\n{log}\n{}\n{}\n{}\n", self.size, BASE64.encode(self.root), rfc3339(self.at))
-    }
-
-    /// Signs the head.
-    pub fn sign(&self, log: &str, key: &dyn Signer) -> SignedHead {
-        SignedHead {
-            log: log.to_owned(),
-            size: self.size,
-            root: BASE64.encode(self.root),
-            at: rfc3339(self.at),
-            kid: key.kid().to_owned(),
-            signature: BASE64.encode(key.sign(self.text(log).as_bytes())),
-        }
-    }
-}
-
-/// A signed head as JSON: what `chung audit head` prints and what a proof carries.
+/// The claims of a signed head.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SignedHead {
+#[serde(deny_unknown_fields)]
+pub struct Claims {
     /// The public origin of the service whose log it is.
-    pub log: String,
+    pub iss: String,
     /// How many leaves it has.
     pub size: u64,
-    /// Its root, in base64.
+    /// Its root, in base64url.
     pub root: String,
     /// When it was made (RFC 3339, UTC).
     pub at: String,
-    /// The name of the key that signed.
-    pub kid: String,
-    /// The signature of the text, ES256 as `r || s`, in base64.
-    pub signature: String,
 }
 
-/// Why a head is not believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadHead {
-    /// A root, time or signature that cannot be read.
-    #[error("the tree head is not readable")]
-    Malformed,
-    /// No such key is trusted.
-    #[error("the tree head is signed by an unknown key")]
-    UnknownKey,
-    /// The signature does not fit.
-    #[error("the signature of the tree head does not fit")]
-    BadSignature,
-}
-
-impl SignedHead {
-    /// The head, if one of `keys` signed it.
-    pub fn verify(&self, keys: &KeyList) -> Result<TreeHead, BadHead> {
-        let head = self.head()?;
-        let key = keys.find(&self.kid).ok_or(BadHead::UnknownKey)?;
-        let signature = BASE64.decode(&self.signature).map_err(|_| BadHead::Malformed)?;
-        if key.verify(head.text(&self.log).as_bytes(), &signature) {
-            Ok(head)
-        } else {
-            Err(BadHead::BadSignature)
+impl TreeHead {
+    /// What to sign for the log of `iss`, under [`TYP`].
+    pub fn claims(&self, iss: &str) -> Claims {
+        Claims {
+            iss: iss.to_owned(),
+            size: self.size,
+            root: BASE64URL.encode(self.root),
+            at: rfc3339(self.at),
         }
     }
 
-    fn head(&self) -> Result<TreeHead, BadHead> {
-        let root =
-            BASE64.decode(&self.root).ok().and_then(|r| r.try_into().ok()).ok_or(BadHead::Malformed)?;
-        let at = Instant::parse(&self.at, &time::format_description::well_known::Rfc3339);
-        Ok(TreeHead { size: self.size, root, at: at.map_err(|_| BadHead::Malformed)? })
+    /// Reads a signed head that one of `keys` signed, and whose log it is.
+    pub fn verify(signed: &str, keys: &KeyList) -> Result<(Self, String), Refused> {
+        let claims: Claims = jwt::verify(signed.trim(), TYP, keys)?;
+        let root = BASE64URL.decode(&claims.root).ok().and_then(|root| root.try_into().ok());
+        let at = Instant::parse(&claims.at, &Rfc3339).map_err(|_| Refused::BadClaims)?;
+        Ok((Self { size: claims.size, root: root.ok_or(Refused::BadClaims)?, at }, claims.iss))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::signing::SigningKey;
+    use crate::base::entropy::SystemEntropy;
+    use crate::crypto::{
+        self,
+        keyring::{KeyRing, Purpose},
+    };
     use time::macros::datetime;
 
     #[test]
     fn a_head_is_believed_only_as_it_was_signed() {
-        let key = SigningKey::generate();
+        crypto::install();
+        let ring = KeyRing::generate(&SystemEntropy::new());
+        let (key, keys) = (ring.signing(Purpose::Record), ring.published(Purpose::Record));
         let head = TreeHead { size: 12, root: [3; 32], at: datetime!(2026-11-24 07:30:40.25 UTC) };
-        let signed = head.sign("http://localhost:8080", &key);
-        let keys = KeyList::new([(key.kid().to_owned(), key.verifying_key().clone())]);
-        let kept: SignedHead = serde_json::from_str(&serde_json::to_string(&signed).unwrap()).unwrap();
-        assert_eq!(kept.verify(&keys), Ok(head));
-        for (changed, refusal) in [
-            (SignedHead { size: 13, ..signed.clone() }, BadHead::BadSignature),
-            (SignedHead { log: "http://other".to_owned(), ..signed.clone() }, BadHead::BadSignature),
-            (SignedHead { kid: "x".to_owned(), ..signed.clone() }, BadHead::UnknownKey),
-            (SignedHead { root: "AAAA".to_owned(), ..signed.clone() }, BadHead::Malformed),
-            (SignedHead { at: "yesterday".to_owned(), ..signed.clone() }, BadHead::Malformed),
-        ] {
-            assert_eq!(changed.verify(&keys), Err(refusal), "{changed:?}");
-        }
+        let claims = head.claims("http://localhost:8080");
+        let signed = jwt::sign(key, TYP, &claims);
+        assert_eq!(TreeHead::verify(&format!("{signed}\n"), &keys), Ok((head, claims.iss.clone())));
+        let receipt = jwt::sign(key, "chung-receipt+jwt", &claims);
+        assert_eq!(TreeHead::verify(&receipt, &keys), Err(Refused::WrongKind));
+        let short = jwt::sign(key, TYP, &Claims { root: "AAAA".to_owned(), ..claims });
+        assert_eq!(TreeHead::verify(&short, &keys), Err(Refused::BadClaims));
     }
 }

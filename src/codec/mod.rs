@@ -1,4 +1,6 @@
 //! Wire formats and documents, one file each; pure: bytes in, types out, and back.
 
+pub mod amount_in_words;
 pub mod http_signature;
 pub mod iso20022;
+pub mod vietqr;
