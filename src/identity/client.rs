@@ -47,6 +47,15 @@ pub struct Client {
 }
 
 impl Client {
+    /// Refuses a client that may not act now.
+    pub fn may_act(&self, now: Instant) -> Result<(), Barred> {
+        match self.standing {
+            Standing::Suspended => Err(Barred::Suspended),
+            Standing::Active { until } if until.is_some_and(|end| now >= end) => Err(Barred::Expired),
+            Standing::Active { .. } => Ok(()),
+        }
+    }
+
     /// The registered address that equals `text` letter by letter (RFC 9700, section 2.1).
     pub fn redirect_uri(&self, text: &str) -> Option<&RedirectUri> {
         self.redirect_uris.iter().find(|uri| uri.as_str() == text)
@@ -88,13 +97,24 @@ impl Wording {
 /// Whether a client may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It may.
-    Active,
-    /// An administrator stopped it.
-    Suspended {
-        /// Since when.
-        since: Instant,
+    /// It may, until its registration ends, if it does.
+    Active {
+        /// When it ends.
+        until: Option<Instant>,
     },
+    /// An administrator stopped it, or the agency that answers for it.
+    Suspended,
+}
+
+/// Why a client may not act, told to its developer as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Barred {
+    /// Stopped by an administrator.
+    #[error("the client or its agency is suspended")]
+    Suspended,
+    /// Its registration is over.
+    #[error("the registration of the client has expired")]
+    Expired,
 }
 
 /// How a client proves itself: one way, set at registration, so that the weaker never stands in for the stronger.
@@ -242,7 +262,7 @@ pub(super) mod tests {
             sector: "hcmc".parse().unwrap(),
             policy: ClaimsPolicy::new(rules).unwrap(),
             scopes: ["bill".parse().unwrap(), "receipt.read".parse().unwrap()].into_iter().collect(),
-            standing: Standing::Active,
+            standing: Standing::Active { until: None },
         }
     }
 
@@ -291,6 +311,16 @@ pub(super) mod tests {
         let uri: RedirectUri = "https://a.example/cb?x=1".parse().unwrap();
         assert_eq!(uri.with(&[("state", "a b&c")]), "https://a.example/cb?x=1&state=a+b%26c");
         assert_eq!(uri.origin(), "https://a.example");
+    }
+
+    #[test]
+    fn a_client_acts_until_it_is_stopped_or_over() {
+        let end = datetime!(2027-01-01 00:00 UTC);
+        let with = |standing| Client { standing, ..portal() };
+        let active = with(Standing::Active { until: Some(end) });
+        assert_eq!(active.may_act(end - time::Duration::SECOND), Ok(()));
+        assert_eq!(active.may_act(end), Err(Barred::Expired));
+        assert_eq!(with(Standing::Suspended).may_act(end), Err(Barred::Suspended));
     }
 
     #[test]

@@ -1,0 +1,92 @@
+//! The evidence of what citizens allowed.
+
+use super::{Result, Store, StoreError, Tx};
+use crate::base::{
+    clock::Instant,
+    id::{self, Id},
+};
+use crate::identity::{
+    claims::{Claim, Claims},
+    consent::Consent,
+};
+use uuid::Uuid;
+
+/// Keeps a decision.
+pub async fn insert(tx: &mut Tx, consent: &Consent) -> Result<()> {
+    sqlx::query!(
+        r#"INSERT INTO consent (id, citizen_id, client_id, notified, allowed, given_at)
+           VALUES ($1, $2, $3, $4, $5, $6)"#,
+        consent.id.uuid(),
+        consent.citizen.uuid(),
+        consent.client.uuid(),
+        &words(&consent.notified) as &[&str],
+        &words(&consent.allowed) as &[&str],
+        consent.given_at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The latest decision of a citizen about a portal.
+pub async fn latest(
+    tx: &mut Tx,
+    citizen: Id<id::Citizen>,
+    client: Id<id::Client>,
+) -> Result<Option<Consent>> {
+    let row = sqlx::query_as!(
+        Raw,
+        r#"SELECT id, citizen_id, client_id, notified, allowed, given_at, withdrawn_at FROM consent
+           WHERE citizen_id = $1 AND client_id = $2 ORDER BY given_at DESC, id DESC LIMIT 1"#,
+        citizen.uuid(),
+        client.uuid()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The decision of that identifier.
+pub async fn find(store: &Store, consent: Id<id::Consent>) -> Result<Option<Consent>> {
+    let row = sqlx::query_as!(
+        Raw,
+        r#"SELECT id, citizen_id, client_id, notified, allowed, given_at, withdrawn_at FROM consent WHERE id = $1"#,
+        consent.uuid()
+    )
+    .fetch_optional(&store.pool)
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+struct Raw {
+    id: Uuid,
+    citizen_id: Uuid,
+    client_id: Uuid,
+    notified: Vec<String>,
+    allowed: Vec<String>,
+    given_at: Instant,
+    withdrawn_at: Option<Instant>,
+}
+
+impl TryFrom<Raw> for Consent {
+    type Error = StoreError;
+
+    fn try_from(raw: Raw) -> Result<Self> {
+        let id = Id::from_uuid(raw.id);
+        let claims =
+            |words: &[String]| words.iter().map(|w| w.parse()).collect::<std::result::Result<Claims, _>>();
+        Ok(Self {
+            id,
+            citizen: Id::from_uuid(raw.citizen_id),
+            client: Id::from_uuid(raw.client_id),
+            notified: claims(&raw.notified).map_err(|_| StoreError::corrupt("consent", "notified", id))?,
+            allowed: claims(&raw.allowed).map_err(|_| StoreError::corrupt("consent", "allowed", id))?,
+            given_at: raw.given_at,
+            withdrawn_at: raw.withdrawn_at,
+        })
+    }
+}
+
+fn words(claims: &Claims) -> Vec<&'static str> {
+    claims.iter().copied().map(Claim::name).collect()
+}

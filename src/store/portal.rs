@@ -1,0 +1,125 @@
+//! A registered client with all that the sign-in and the token endpoint need to know of it.
+
+use super::{Result, Store, StoreError, Tx};
+use crate::base::{
+    clock::Instant,
+    id::{self, Id},
+    text::Line,
+};
+use crate::identity::{
+    assurance::Assurance,
+    claims::{ClaimsPolicy, Ground, Rule},
+    client::{Client, Credential, Standing, Wording},
+};
+use serde_json::Value;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// The client of that identifier, suspended or not; read outside a transaction, for pages and discovery of errors.
+pub async fn find(store: &Store, client: Id<id::Client>) -> Result<Option<Client>> {
+    let row = sqlx::query_as!(
+        Raw,
+        r#"SELECT c.id, c.agency_id, c.name_vi, c.name_en, c.auth_method, c.secret_digest, c.jwks, c.scopes,
+                  c.redirect_uris, c.logout_uris, c.sector, c.acr_min, c.purpose_vi, c.purpose_en, c.claims_policy,
+                  (c.state = 'active' AND a.state = 'active') AS "active!", c.expires_at
+           FROM client c JOIN agency a ON a.id = c.agency_id WHERE c.id = $1"#,
+        client.uuid()
+    )
+    .fetch_optional(&store.pool)
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The client of that identifier, and nobody suspends it or its agency before this transaction ends.
+pub async fn find_and_hold(tx: &mut Tx, client: Id<id::Client>) -> Result<Option<Client>> {
+    let row = sqlx::query_as!(
+        Raw,
+        r#"SELECT c.id, c.agency_id, c.name_vi, c.name_en, c.auth_method, c.secret_digest, c.jwks, c.scopes,
+                  c.redirect_uris, c.logout_uris, c.sector, c.acr_min, c.purpose_vi, c.purpose_en, c.claims_policy,
+                  (c.state = 'active' AND a.state = 'active') AS "active!", c.expires_at
+           FROM client c JOIN agency a ON a.id = c.agency_id WHERE c.id = $1 FOR SHARE"#,
+        client.uuid()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+struct Raw {
+    id: Uuid,
+    agency_id: Uuid,
+    name_vi: String,
+    name_en: String,
+    auth_method: String,
+    secret_digest: Option<Vec<u8>>,
+    jwks: Option<String>,
+    scopes: Vec<String>,
+    redirect_uris: Vec<String>,
+    logout_uris: Vec<String>,
+    sector: String,
+    acr_min: Option<String>,
+    purpose_vi: Option<String>,
+    purpose_en: Option<String>,
+    claims_policy: Value,
+    active: bool,
+    expires_at: Option<Instant>,
+}
+
+impl TryFrom<Raw> for Client {
+    type Error = StoreError;
+
+    fn try_from(raw: Raw) -> Result<Self> {
+        let id: Id<id::Client> = Id::from_uuid(raw.id);
+        let corrupt = |column| StoreError::corrupt("client", column, id);
+        let credential = match (raw.auth_method.as_str(), raw.jwks, raw.secret_digest) {
+            ("private_key_jwt", Some(jwks), None) => Credential::PrivateKeyJwt { jwks },
+            ("client_secret_basic", None, Some(digest)) => Credential::ClientSecretBasic {
+                digest: digest.try_into().map_err(|_| corrupt("secret_digest"))?,
+            },
+            _ => return Err(corrupt("auth_method")),
+        };
+        let name = wording(&raw.name_vi, &raw.name_en).ok_or_else(|| corrupt("name"))?;
+        let purpose = match (&raw.purpose_vi, &raw.purpose_en) {
+            (Some(vi), Some(en)) => wording(vi, en).ok_or_else(|| corrupt("purpose"))?,
+            _ => name.clone(),
+        };
+        let acr_min = raw.acr_min.as_deref().map_or(Ok(Assurance::Low), str::parse);
+        let standing =
+            if raw.active { Standing::Active { until: raw.expires_at } } else { Standing::Suspended };
+        Ok(Self {
+            id,
+            agency: Id::from_uuid(raw.agency_id),
+            name,
+            purpose,
+            credential,
+            redirect_uris: parse_all(&raw.redirect_uris).ok_or_else(|| corrupt("redirect_uris"))?,
+            post_logout_redirect_uris: parse_all(&raw.logout_uris).ok_or_else(|| corrupt("logout_uris"))?,
+            acr_min: acr_min.map_err(|_| corrupt("acr_min"))?,
+            sector: raw.sector.parse().map_err(|_| corrupt("sector"))?,
+            policy: policy(&raw.claims_policy).ok_or_else(|| corrupt("claims_policy"))?,
+            scopes: parse_all(&raw.scopes).ok_or_else(|| corrupt("scopes"))?.into_iter().collect(),
+            standing,
+        })
+    }
+}
+
+fn wording(vi: &str, en: &str) -> Option<Wording> {
+    Some(Wording { vi: Line::parse(vi).ok()?, en: Line::parse(en).ok()? })
+}
+
+fn parse_all<T: FromStr>(texts: &[String]) -> Option<Vec<T>> {
+    texts.iter().map(|text| text.parse().ok()).collect()
+}
+
+/// `{"by_law": {"claim": "basis"}, "by_consent": ["claim"]}`.
+fn policy(json: &Value) -> Option<ClaimsPolicy> {
+    let mut rules = Vec::new();
+    for (claim, basis) in json.get("by_law").and_then(Value::as_object).into_iter().flatten() {
+        let ground = Ground::Law(Line::parse(basis.as_str()?).ok()?);
+        rules.push(Rule { claim: claim.parse().ok()?, ground });
+    }
+    for claim in json.get("by_consent").and_then(Value::as_array).into_iter().flatten() {
+        rules.push(Rule { claim: claim.as_str()?.parse().ok()?, ground: Ground::Consent });
+    }
+    ClaimsPolicy::new(rules).ok()
+}

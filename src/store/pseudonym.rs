@@ -1,0 +1,47 @@
+//! The names by which sectors know citizens.
+
+use super::{Result, Store, StoreError, Tx};
+use crate::base::{
+    clock::Instant,
+    id::{self, Id},
+};
+use crate::identity::pseudonym::{Sector, Subject};
+
+/// The subject of a citizen in a sector, if one was drawn.
+pub async fn find(store: &Store, citizen: Id<id::Citizen>, sector: &Sector) -> Result<Option<Subject>> {
+    let found = sqlx::query_scalar!(
+        "SELECT subject FROM pseudonym WHERE citizen_id = $1 AND sector = $2",
+        citizen.uuid(),
+        sector.as_str()
+    )
+    .fetch_optional(&store.pool)
+    .await?;
+    found.map(|text| parse(&text, citizen)).transpose()
+}
+
+/// The subject of a citizen in a sector: the one that stands, or else `drawn`.
+pub async fn keep(
+    tx: &mut Tx,
+    citizen: Id<id::Citizen>,
+    sector: &Sector,
+    drawn: &Subject,
+    at: Instant,
+) -> Result<Subject> {
+    // The update that changes nothing makes the statement answer with the row that stands, even one that another
+    // transaction has just written.
+    let kept = sqlx::query_scalar!(
+        r#"INSERT INTO pseudonym (citizen_id, sector, subject, drawn_at) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (citizen_id, sector) DO UPDATE SET subject = pseudonym.subject RETURNING subject"#,
+        citizen.uuid(),
+        sector.as_str(),
+        drawn.as_str(),
+        at
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    parse(&kept, citizen)
+}
+
+fn parse(text: &str, citizen: Id<id::Citizen>) -> Result<Subject> {
+    text.parse().map_err(|_| StoreError::corrupt("pseudonym", "subject", citizen))
+}

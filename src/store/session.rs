@@ -1,0 +1,76 @@
+//! Signed-in browsers. The cookie's token stands only as its digest.
+
+use super::{Result, Store, StoreError, Tx};
+use crate::base::{
+    clock::Instant,
+    id::{self, Id},
+};
+use crate::crypto::digest::Digest;
+use crate::identity::session::Session;
+use uuid::Uuid;
+
+/// Opens a session.
+pub async fn insert(tx: &mut Tx, session: &Session, digest: &Digest) -> Result<()> {
+    sqlx::query!(
+        r#"INSERT INTO session (id, citizen_id, digest, method, authenticated_at, expires_at)
+           VALUES ($1, $2, $3, $4, $5, $6)"#,
+        session.id.uuid(),
+        session.citizen.uuid(),
+        digest.as_slice(),
+        session.method.word(),
+        session.authenticated_at,
+        session.expires_at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The session whose cookie has that digest, ended or not.
+pub async fn find(store: &Store, digest: &Digest) -> Result<Option<Session>> {
+    let row = sqlx::query_as!(
+        Raw,
+        r#"SELECT id, citizen_id, method, authenticated_at, expires_at, ended_at FROM session WHERE digest = $1"#,
+        digest.as_slice()
+    )
+    .fetch_optional(&store.pool)
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Ends a session; false when it had ended before.
+pub async fn end(tx: &mut Tx, session: Id<id::Session>, at: Instant) -> Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE session SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL",
+        session.uuid(),
+        at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(super::moved_one(&done))
+}
+
+struct Raw {
+    id: Uuid,
+    citizen_id: Uuid,
+    method: String,
+    authenticated_at: Instant,
+    expires_at: Instant,
+    ended_at: Option<Instant>,
+}
+
+impl TryFrom<Raw> for Session {
+    type Error = StoreError;
+
+    fn try_from(raw: Raw) -> Result<Self> {
+        let id = Id::from_uuid(raw.id);
+        Ok(Self {
+            id,
+            citizen: Id::from_uuid(raw.citizen_id),
+            method: raw.method.parse().map_err(|_| StoreError::corrupt("session", "method", id))?,
+            authenticated_at: raw.authenticated_at,
+            expires_at: raw.expires_at,
+            ended_at: raw.ended_at,
+        })
+    }
+}
