@@ -6,16 +6,23 @@
 
 pub mod account;
 pub mod agency;
+pub mod assertion;
 pub mod audit;
+pub mod authorization;
 pub mod bill;
 pub mod client;
+pub mod code_counter;
+pub mod consent;
 pub mod fee;
 pub mod idempotency;
 pub mod inbox;
 pub mod ledger;
 pub mod outbox;
 pub mod payment;
+pub mod portal;
 pub mod postgres;
+pub mod pseudonym;
+pub mod session;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};
 use std::time::Duration;
