@@ -1,5 +1,100 @@
 //! Chung: one service that answers *who is this citizen?* and *has this fee been paid?*, and lets an auditor prove
 //! both answers later.
+//!
+//! One sentence rules the code: **the edges parse, the middle decides, the store remembers, and nothing else happens.**
+//!
+//! # The map
+//!
+//! | room | what it owns | what it never does |
+//! |---|---|---|
+//! | [`base`] | time, chance, identifiers, money, dates, secrets, text | know a citizen or a payment |
+//! | [`crypto`] | the key ring, seals, digests, JOSE | read the clock |
+//! | [`audit`] | the Merkle log as pure functions | store anything |
+//! | [`codec`] | wire formats and documents | decide anything |
+//! | [`text`] | every Vietnamese and English sentence | |
+//! | [`identity`] | who a person is and who may be told (pure) | know money |
+//! | [`payment`] | what is owed, paid, returned (pure) | know a person's identity |
+//! | [`flow`] | the use cases; identity and payment meet only here | speak HTTP or SQL |
+//! | [`store`] | all SQL | ask the time, apply a rule |
+//! | [`partner`] | the clearing system, the SMS gateway, webhooks | run inside a transaction |
+//! | [`http`] | the OpenID provider, `/v1`, the pages, the clearing inbox | touch the database |
+//! | [`work`] | bounded loops, each tick one flow call | |
+//! | [`sandbox`] | the outside world as a program | use the service other than over HTTP |
+//! | [`cli`], `main` | commands | rules |
+//!
+//! To change **what a name match means**: [`identity`]. **How a fee is computed**: [`payment`]. **A page's words**:
+//! `src/text/vi` and `src/text/en`. **A route or its scope**: `http::router` and `http::auth`. **A status code**:
+//! `http::problem`. **A table**: `migrations`. **A limit**: `config`. Which room may import which is a test
+//! (`tests/architecture.rs`).
+//!
+//! # The laws of a flow
+//!
+//! 1. An `Err` wrote nothing. A refusal that must leave a mark is an `Ok` variant and is committed.
+//! 2. No partner is called inside a transaction: record the intent, commit; call; record the outcome, commit.
+//!    *Unknown is a state, not an error.*
+//! 3. The clock is read once, at the top. SQL never asks the time.
+//! 4. Decide, then act: a pure function returns the decision; audit leaf, postings and outbox ride in its transaction.
+//! 5. State moves by compare-and-set.
+//! 6. A lock, revocation or suspension holds in the transaction of the decision it forbids.
+//!
+//! # What always holds
+//!
+//! Every ledger entry sums to zero (a type, and a deferred constraint). Balances are folds of entries. A bill is paid
+//! once; second money is kept in suspense. A receipt number is drawn in the transaction that settles. A message of a
+//! partner is posted once, whatever is repeated. No value of the register leaves that the asker did not send or the
+//! citizen did not allow. Every decision is a leaf of the audit log.
+//!
+//! # The life of one verification
+//!
+//! An agency's system posts `/v1/verifications` with a bearer token: [`http`] reads the token in memory and the body
+//! strictly; the command joins others in a [`batch`]; `flow::verify_identity` looks up all numbers of the batch by
+//! keyed hash in one statement, opens each record with its citizen's key, lets `identity::verification` grade it, and
+//! writes verification, audit leaf and idempotency key of every command in one transaction. The answer carries a
+//! signed statement that `chung verify statement` checks years later with public keys alone.
+//!
+//! # The life of one payment
+//!
+//! An agency posts `/v1/bills`: `payment::fee` computes the lines from dated rules and verified facts, with a trace.
+//! Anybody opens `/pay/{reference}` and chooses a bank: an attempt is recorded and committed, then `partner::clearing`
+//! sends a `pain.013`. The bank's answers come back as signed messages to `/clearing/inbox`; a `camt.054` settles: in
+//! one transaction for many credits, `payment::payment` decides, the ledger is posted, the receipt's number is drawn
+//! and its content signed, and the webhook waits in the outbox. An answer that never comes leaves the attempt
+//! `Unknown`; a bounded inquiry asks the clearing system, and the next statement decides the rest. At the end of the
+//! day `flow::reconcile_statement` matches the `camt.053` line by line; what differs becomes a case with an owner.
+//!
+//! # Glossary
+//!
+//! | word | meaning | Vietnamese |
+//! |---|---|---|
+//! | account level | 1 or 2, reported by the national e-ID; the only level a fee rule may read | mức độ tài khoản định danh |
+//! | agency | an office that asks about citizens and charges fees | cơ quan |
+//! | applicant | whose dossier it is | chủ hồ sơ |
+//! | assurance | how sure Chung itself is who is signing in, ordered, in `acr` | mức bảo đảm |
+//! | attempt, payment | one try at paying a bill | giao dịch thanh toán |
+//! | bill | what an agency asks somebody to pay for a dossier | khoản phải nộp |
+//! | case | a difference that somebody must settle | vụ việc đối soát |
+//! | clearing system | the central bank's rails, behind one trait | hệ thống bù trừ |
+//! | dossier | an administrative file, named by the agency's code | hồ sơ |
+//! | entry, posting | a balanced set of movements, and one of them | bút toán |
+//! | fee: phí, lệ phí | a charge for a service, partly kept by the agency; a state fee, all to the budget | phí, lệ phí |
+//! | leaf, place, tree head | one decision in the audit log, where it stands, and the signed state of the log | nhật ký kiểm toán |
+//! | payer, submitter, receipt name | who pays, who files, whose name the receipt bears; each may differ from the applicant | người nộp tiền, người nộp hồ sơ |
+//! | personal number | twelve digits, once and for life | số định danh cá nhân |
+//! | portal | a site that signs citizens in (a relying party) | cổng dịch vụ công |
+//! | reference | twenty characters that name a bill wherever money is sent | mã thanh toán |
+//! | register | the population database | cơ sở dữ liệu quốc gia về dân cư |
+//! | statement | a bank's list of movements; also a signed answer of a verification | sao kê; xác nhận |
+//! | suspense | money received that no bill explains yet | tạm giữ chờ xử lý |
+//!
+//! # Decisions
+//!
+//! * 2026-11-24, keys: one TOML text holds the key ring; signing keys are separate by purpose (token, record, message),
+//!   so that a token can never pass for a receipt or a message between institutions.
+//! * 2026-11-24, tokens: jsonwebtoken never checks the time here; every expiry is compared with the flow's own clock.
+//! * 2026-11-24, batches: a set-wise flow answers with store or domain types, so that `app` holds the queues without
+//!   knowing the flows; what failed a whole batch is `batch::Undone`.
+//! * 2026-11-24, audit: a leaf carries the number of its writing transaction, and a tree head the number below which
+//!   everything is placed: the sequencer never scans what is long placed and never misses a slow transaction.
 
 pub mod app;
 pub mod audit;
