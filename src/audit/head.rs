@@ -78,10 +78,10 @@ mod tests {
         let head = TreeHead { size: 12, root: [3; 32], at: datetime!(2026-11-24 07:30:40.25 UTC) };
         let claims = head.claims("http://localhost:8080");
         let signed = jwt::sign(key, TYP, &claims);
-        assert_eq!(TreeHead::verify(&format!("{signed}\n"), &keys), Ok((head, claims.iss.clone())));
+        assert_eq!(TreeHead::verify(&format!("{signed}\n"), keys), Ok((head, claims.iss.clone())));
         let receipt = jwt::sign(key, "chung-receipt+jwt", &claims);
-        assert_eq!(TreeHead::verify(&receipt, &keys), Err(Refused::WrongKind));
+        assert_eq!(TreeHead::verify(&receipt, keys), Err(Refused::WrongKind));
         let short = jwt::sign(key, TYP, &Claims { root: "AAAA".to_owned(), ..claims });
-        assert_eq!(TreeHead::verify(&short, &keys), Err(Refused::BadClaims));
+        assert_eq!(TreeHead::verify(&short, keys), Err(Refused::BadClaims));
     }
 }
