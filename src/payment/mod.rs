@@ -1,11 +1,13 @@
 //! What is owed, paid and returned.
 //!
-//! Owns the fee schedule and its reductions, the bill, the payment attempt, the settlement of incoming money and the
-//! double-entry ledger. Invariants: a bill's total is the sum of its lines by construction; an entry that does not
-//! sum to zero cannot be built; money that arrives is never refused, at worst it is held in suspense.
+//! Owns the fee schedule and its reductions, the bill, the payment attempt, the settlement of incoming money, the
+//! double-entry ledger, the bank's statement, and the cases that its differences open. Invariants: a bill's total is
+//! the sum of its lines by construction; an entry that does not sum to zero cannot be built; money that arrives is
+//! never refused, at worst it is held in suspense; a difference is never repaired silently.
 //! Deliberately absent: I/O, serde, SQL, the clock, and everything about who a person is (`crate::identity`).
 
 pub mod bill;
+pub mod case;
 pub mod code;
 pub mod exemption;
 pub mod fee;
@@ -15,4 +17,6 @@ pub mod ledger;
     reason = "the room is named after its main noun, and so is the half of the house"
 )]
 pub mod payment;
+pub mod reconciliation;
 pub mod settlement;
+pub mod statement;

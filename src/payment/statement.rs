@@ -1,0 +1,172 @@
+//! A bank's or the Treasury's statement: every movement of one account on one day.
+//!
+//! A [`Statement`] adds up by construction: opening balance plus movements is the closing balance. Its
+//! [content digest](Statement::digest) ignores who sent it when, so that the same day fetched twice is known as the
+//! same and a corrected one is not taken for it. Deliberately absent: what the lines mean for us
+//! ([`super::reconciliation`]), and whoever paid.
+
+use crate::base::{
+    calendar::Day,
+    id::{Account, Id, Payment},
+    money::{Money, MoneyError},
+    text::Line as Text,
+};
+use crate::crypto::digest::{Digest, sha256};
+use std::fmt::Write;
+
+/// One movement as the statement tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Movement {
+    /// The bank's own reference of the movement.
+    pub reference: Text<35>,
+    /// Above nothing when money came, below when it went.
+    pub amount: Money,
+    /// The payment that it names, if the name looks like one of ours.
+    pub named: Option<Id<Payment>>,
+}
+
+/// A day of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    account: Id<Account>,
+    day: Day,
+    opening: Money,
+    closing: Money,
+    movements: Vec<Movement>,
+}
+
+/// The account's balances at the two ends of a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balances {
+    /// What was there when the day began.
+    pub opening: Money,
+    /// What was there when it ended.
+    pub closing: Money,
+}
+
+impl Statement {
+    /// The statement of that day, if it adds up.
+    pub fn new(
+        account: Id<Account>,
+        day: Day,
+        balances: Balances,
+        movements: Vec<Movement>,
+    ) -> Result<Self, Refusal> {
+        let Balances { opening, closing } = balances;
+        if movements.iter().any(|m| m.amount.is_zero()) {
+            return Err(Refusal::NothingMoved);
+        }
+        let expected = movements.iter().try_fold(opening, |sum, m| sum.plus(m.amount))?;
+        if expected != closing {
+            return Err(Refusal::WrongTotal);
+        }
+        Ok(Self { account, day, opening, closing, movements })
+    }
+
+    /// The account.
+    pub const fn account(&self) -> Id<Account> {
+        self.account
+    }
+
+    /// The bank's business day.
+    pub const fn day(&self) -> Day {
+        self.day
+    }
+
+    /// What was there when the day began.
+    pub const fn opening(&self) -> Money {
+        self.opening
+    }
+
+    /// What was there when it ended.
+    pub const fn closing(&self) -> Money {
+        self.closing
+    }
+
+    /// The movements, in the statement's order.
+    pub fn movements(&self) -> &[Movement] {
+        &self.movements
+    }
+
+    /// SHA-256 over what the statement says: the same for the same day told again.
+    pub fn digest(&self) -> Digest {
+        let mut text = format!("{} {} {} {}", self.account, self.day, self.opening, self.closing);
+        for Movement { reference, amount, named } in &self.movements {
+            // A line break cannot occur inside a reference.
+            let _ = write!(text, "\n{amount} ");
+            if let Some(named) = named {
+                let _ = write!(text, "{named}");
+            }
+            let _ = write!(text, " {reference}");
+        }
+        sha256(text.as_bytes())
+    }
+}
+
+/// Why a list of movements is not a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Opening balance and movements do not come to the closing balance.
+    #[error("the statement does not add up")]
+    WrongTotal,
+    /// A line without money.
+    #[error("a line of the statement moves nothing")]
+    NothingMoved,
+    /// A sum that does not exist.
+    #[error(transparent)]
+    Money(#[from] MoneyError),
+}
+
+impl Refusal {
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::WrongTotal | Self::Money(_) => "statement_wrong_total",
+            Self::NothingMoved => "statement_unreadable",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::entropy::SeededEntropy;
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    fn movement(reference: &str, amount: i64) -> Movement {
+        Movement { reference: Text::parse(reference).unwrap(), amount: Money::vnd(amount), named: None }
+    }
+
+    fn statement(closing: i64, movements: Vec<Movement>) -> Result<Statement, Refusal> {
+        let account = Id::new(datetime!(2026-11-24 01:00 UTC), &SeededEntropy::new(1));
+        let balances = Balances { opening: Money::vnd(1_000), closing: Money::vnd(closing) };
+        Statement::new(account, Day::new(2026, 11, 24).unwrap(), balances, movements)
+    }
+
+    #[test]
+    fn only_what_adds_up_is_a_statement() {
+        let lines = || vec![movement("A", 50_000), movement("B", -1_000)];
+        assert!(statement(50_000, lines()).is_ok());
+        assert!(statement(1_000, vec![]).is_ok());
+        assert_eq!(statement(50_001, lines()), Err(Refusal::WrongTotal));
+        assert_eq!(statement(1_000, vec![movement("A", 0)]), Err(Refusal::NothingMoved));
+        let beyond = vec![movement("A", i64::MAX), movement("B", 1)];
+        assert_eq!(statement(0, beyond).map_err(Refusal::code), Err("statement_wrong_total"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_digest_tells_contents_apart(
+            a in prop::collection::vec(("[A-C ]{1,3}[D-F]", 1_i64..4), 0..4),
+            b in prop::collection::vec(("[A-C ]{1,3}[D-F]", 1_i64..4), 0..4),
+        ) {
+            let read = |lines: &[(String, i64)]| {
+                let movements: Vec<_> = lines.iter().map(|(r, amount)| movement(r, *amount)).collect();
+                statement(1_000 + lines.iter().map(|l| l.1).sum::<i64>(), movements).unwrap()
+            };
+            let (a, b) = (read(&a), read(&b));
+            prop_assert_eq!(a == b, a.digest() == b.digest());
+        }
+    }
+}
