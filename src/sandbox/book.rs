@@ -1,0 +1,257 @@
+//! What the central bank and its members know: requests to pay, movements on treasury accounts, closed days and
+//! messages on their way. Pure: the book is the fold of its [`Fact`]s, which a journal can keep.
+
+use crate::base::calendar::{Day, rfc3339};
+use crate::base::clock::Instant;
+use crate::base::money::{Currency, Money, MoneyError};
+use crate::codec::iso20022::{
+    AccountNumber, CreditNotification, Direction, EndToEndId, Entry, Message, MessageId, RequestToPay,
+    Statement, TransactionStatus, read,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use time::format_description::well_known::Rfc3339;
+
+/// The largest message that the sandbox reads, in bytes.
+pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// Something that happened. Messages stand in it as the XML that was received or will be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Fact {
+    /// A request to pay arrived (`pain.013`), and this is its answer.
+    Requested {
+        /// The request.
+        xml: String,
+        /// The answer, which a repetition gets again.
+        answer: String,
+    },
+    /// The payer decided, or the request lapsed; without a code the payer agreed.
+    Decided {
+        /// The payment.
+        end_to_end_id: String,
+        /// Why not.
+        code: Option<String>,
+        /// When.
+        at: String,
+    },
+    /// Money moved (a `camt.054` that tells the truth).
+    Moved {
+        /// The notification.
+        xml: String,
+    },
+    /// A message waits to be sent.
+    Queued {
+        /// Its number in the queue.
+        number: u64,
+        /// The message.
+        xml: String,
+        /// Not before.
+        due: String,
+        /// Whether a byte of its first sending flips.
+        corrupt: bool,
+    },
+    /// A message needs no more sending.
+    Finished {
+        /// Its number in the queue.
+        number: u64,
+        /// Acknowledged, or the code of its refusal.
+        outcome: String,
+    },
+    /// A business day ended.
+    Closed {
+        /// The day.
+        day: String,
+    },
+}
+
+/// A fact that does not fit: a damaged journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a fact of the journal cannot be read")]
+pub struct BadFact;
+
+/// Where a request stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// The payer has not decided.
+    Waiting,
+    /// The payer agreed.
+    Approved(Instant),
+    /// The payer or the bank said no, or too much time passed.
+    Refused(String),
+}
+
+/// A request to pay at the payer's bank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The message that brought it.
+    pub message: MessageId,
+    /// What it asks.
+    pub request: RequestToPay,
+    /// Where it stands.
+    pub decision: Decision,
+}
+
+/// A message on its way to the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its number in the queue.
+    pub number: u64,
+    /// The bytes.
+    pub xml: String,
+    /// Not before.
+    pub due: Instant,
+    /// Whether a byte of the next sending flips.
+    pub corrupt: bool,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How it ended.
+    pub outcome: Option<String>,
+}
+
+/// The memory of the central bank.
+#[derive(Default)]
+pub struct Book {
+    requests: BTreeMap<EndToEndId, Asked>,
+    answers: HashMap<MessageId, ([u8; 32], String)>,
+    movements: Vec<(AccountNumber, Entry)>,
+    outgoing: Vec<Outgoing>,
+    closed: Option<Day>,
+}
+
+impl Book {
+    /// Takes in a fact.
+    pub fn apply(&mut self, fact: &Fact) -> Result<(), BadFact> {
+        match fact {
+            Fact::Requested { xml, answer } => self.requested(xml, answer),
+            Fact::Decided { end_to_end_id, code, at } => {
+                let id = end_to_end_id.parse().map_err(|_| BadFact)?;
+                let at = instant(at)?;
+                let decision = code.clone().map_or(Decision::Approved(at), Decision::Refused);
+                self.requests.get_mut(&id).ok_or(BadFact)?.decision = decision;
+                Ok(())
+            }
+            Fact::Moved { xml } => {
+                let Message::CreditNotification(moved) = parse(xml)?.message else { return Err(BadFact) };
+                self.movements.extend(moved.entries.into_iter().map(|entry| (moved.account.clone(), entry)));
+                Ok(())
+            }
+            Fact::Queued { number, xml, due, corrupt } => {
+                let (due, corrupt) = (instant(due)?, *corrupt);
+                let message =
+                    Outgoing { number: *number, xml: xml.clone(), due, corrupt, attempts: 0, outcome: None };
+                self.outgoing.push(message);
+                Ok(())
+            }
+            Fact::Finished { number, outcome } => {
+                let message = self.outgoing.iter_mut().find(|m| m.number == *number).ok_or(BadFact)?;
+                message.outcome = Some(outcome.clone());
+                Ok(())
+            }
+            Fact::Closed { day } => {
+                self.closed = Some(day.parse().map_err(|_| BadFact)?);
+                Ok(())
+            }
+        }
+    }
+
+    fn requested(&mut self, xml: &str, answer: &str) -> Result<(), BadFact> {
+        let received = parse(xml)?;
+        let Message::RequestToPay(request) = received.message else { return Err(BadFact) };
+        let Message::RequestStatus(status) = parse(answer)?.message else { return Err(BadFact) };
+        let decision = match status.status {
+            TransactionStatus::Rejected(reason) => Decision::Refused(reason.code.to_string()),
+            _ => Decision::Waiting,
+        };
+        let message = received.header.id;
+        self.answers.insert(message, (received.digest, answer.to_owned()));
+        self.requests.insert(request.end_to_end_id, Asked { message, request, decision });
+        Ok(())
+    }
+
+    /// The request of a payment.
+    pub fn request(&self, id: EndToEndId) -> Option<&Asked> {
+        self.requests.get(&id)
+    }
+
+    /// Every request, in the order of their identifiers.
+    pub fn requests(&self) -> impl Iterator<Item = &Asked> {
+        self.requests.values()
+    }
+
+    /// The answer that a message was given before, and the digest of what it said.
+    pub fn answer(&self, message: MessageId) -> Option<&([u8; 32], String)> {
+        self.answers.get(&message)
+    }
+
+    /// How many movements there are: the next reference counts on.
+    pub fn movement_count(&self) -> usize {
+        self.movements.len()
+    }
+
+    /// Messages sent and to be sent.
+    pub fn outgoing(&self) -> &[Outgoing] {
+        &self.outgoing
+    }
+
+    /// The message that is due first.
+    pub fn next_due(&self, now: Instant) -> Option<&Outgoing> {
+        let waiting = self.outgoing.iter().filter(|m| m.outcome.is_none() && m.due <= now);
+        waiting.min_by_key(|m| (m.due, m.number))
+    }
+
+    /// Notes an unsuccessful attempt; it is tried again at `due`.
+    pub fn tried(&mut self, number: u64, due: Instant) {
+        if let Some(message) = self.outgoing.iter_mut().find(|m| m.number == number) {
+            message.attempts += 1;
+            message.corrupt = false;
+            message.due = due;
+        }
+    }
+
+    /// The day on which money is booked now.
+    pub fn business_day(&self, now: Instant) -> Day {
+        let today = Day::of(now);
+        self.closed.map_or(today, |closed| today.max(closed.plus_days(1)))
+    }
+
+    /// The statement of a day.
+    pub fn statement(&self, account: &AccountNumber, day: Day) -> Result<Statement, MoneyError> {
+        let of_account = || self.movements.iter().filter(|(a, _)| a == account).map(|(_, entry)| entry);
+        let signed = |entry: &Entry| match entry.direction {
+            Direction::Credit => Ok(entry.amount),
+            Direction::Debit => entry.amount.negated(),
+        };
+        let sum_until = |end: Day| {
+            let mut sum = Money::zero(Currency::Vnd);
+            for entry in of_account().filter(|entry| entry.booked < end) {
+                sum = sum.plus(signed(entry)?)?;
+            }
+            Ok(sum)
+        };
+        let entries = of_account().filter(|entry| entry.booked == day).cloned().collect();
+        let (opening, closing) = (sum_until(day)?, sum_until(day.plus_days(1))?);
+        Ok(Statement { account: account.clone(), day, opening, closing, entries })
+    }
+}
+
+/// The notification inside a message that is known to hold one.
+pub fn notification(xml: &str) -> Option<CreditNotification> {
+    match parse(xml).ok()?.message {
+        Message::CreditNotification(notification) => Some(notification),
+        _ => None,
+    }
+}
+
+/// The time of a fact, as text.
+pub fn moment(at: Instant) -> String {
+    rfc3339(at)
+}
+
+fn instant(text: &str) -> Result<Instant, BadFact> {
+    Instant::parse(text, &Rfc3339).map_err(|_| BadFact)
+}
+
+fn parse(xml: &str) -> Result<crate::codec::iso20022::Received, BadFact> {
+    read(xml.as_bytes(), MESSAGE_BYTES_MAX).map_err(|_| BadFact)
+}

@@ -1,0 +1,211 @@
+//! What can go wrong on purpose.
+//!
+//! `POST /script/faults` takes one fault as JSON; only `fault` is required:
+//!
+//! ```json
+//! {"fault": "lose", "on": "camt.054", "times": 1, "percent": 100, "delay_ms": 5000, "amount": 1000, "code": "AM04",
+//!  "end_to_end_id": "01935d5e7a107c3b9b1f000000000002"}
+//! ```
+//!
+//! | fault | `on` (default) | what happens |
+//! |---|---|---|
+//! | `lose` | `camt.054`, `pacs.002` | the message is never sent; the book and the statement have the money all the same |
+//! | `delay` | `camt.054`, `pacs.002`; `pain.013`, `pacs.028`, `camt.060` | sent, or answered, `delay_ms` later (5000) |
+//! | `double` | `camt.054`, `pacs.002` | sent twice, the same bytes under the same BizMsgIdr |
+//! | `alter` | `camt.054` | sent twice under one BizMsgIdr, the second time with another amount |
+//! | `reorder` | `camt.054` | the credit is sent before the status report |
+//! | `corrupt` | `camt.054`, `pacs.002`; `pain.013`, `pacs.028`, `camt.060` | a byte flips after signing, once per message; or in the answer |
+//! | `reject` | `pain.013` | the request is answered with a rejection for `code` (`AG01`) |
+//! | `wrong_amount` | `camt.054` | the bank really moves `amount` more (−1000), in the book too |
+//! | `unknown_reference` | `camt.054` | the bank really moves the money without any reference of ours |
+//! | `drop_request` | `pain.013`, `pacs.028`, `camt.060` | the message never arrives; the caller sees a bare 503 |
+//! | `drop_answer` | `pain.013`, `pacs.028`, `camt.060` | the message is acted on, the caller sees a bare 503 |
+//!
+//! `times` says how often it strikes (1; 0 means always), `percent` how likely each time, drawn from the sandbox's
+//! seed. `GET /script/faults` lists those that can still strike; `DELETE /script/faults` clears them.
+
+use crate::base::entropy::{Entropy, SeededEntropy, below};
+use crate::codec::iso20022::EndToEndId;
+use serde::{Deserialize, Serialize};
+
+/// A kind of trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Never sent.
+    Lose,
+    /// Late.
+    Delay,
+    /// Twice the same.
+    Double,
+    /// Twice under one identifier, not the same.
+    Alter,
+    /// The credit before the status report.
+    Reorder,
+    /// Damaged after signing.
+    Corrupt,
+    /// Refused.
+    Reject,
+    /// Another amount than asked for.
+    WrongAmount,
+    /// Money without our reference.
+    UnknownReference,
+    /// The message to us is lost.
+    DropRequest,
+    /// Our answer is lost.
+    DropAnswer,
+}
+
+/// One scripted fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// What goes wrong.
+    pub fault: Kind,
+    /// With which message, by the beginning of its definition's name; each kind has its default.
+    #[serde(default)]
+    pub on: Option<String>,
+    /// How often it still strikes; 0 for always.
+    #[serde(default = "once")]
+    pub times: u32,
+    /// How likely it strikes, of 100.
+    #[serde(default = "certain")]
+    pub percent: u8,
+    /// How late.
+    #[serde(default = "five_seconds")]
+    pub delay_ms: u32,
+    /// How many đồng more, or fewer.
+    #[serde(default = "a_thousand_less")]
+    pub amount: i64,
+    /// The reason code of a rejection.
+    #[serde(default = "forbidden")]
+    pub code: String,
+    /// Only for this payment.
+    #[serde(default)]
+    pub end_to_end_id: Option<String>,
+}
+
+const fn once() -> u32 {
+    1
+}
+const fn certain() -> u8 {
+    100
+}
+const fn five_seconds() -> u32 {
+    5_000
+}
+const fn a_thousand_less() -> i64 {
+    -1_000
+}
+fn forbidden() -> String {
+    String::from("AG01")
+}
+
+/// The faults that can still strike, and the chance that decides.
+pub struct Faults {
+    waiting: Vec<(Fault, Option<u32>)>,
+    entropy: SeededEntropy,
+}
+
+impl Faults {
+    /// No faults, and the chance of this seed.
+    pub fn new(seed: u64) -> Self {
+        Self { waiting: Vec::new(), entropy: SeededEntropy::new(seed) }
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, fault: Fault) {
+        let left = (fault.times > 0).then_some(fault.times);
+        self.waiting.push((fault, left));
+    }
+
+    /// Removes all.
+    pub fn clear(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// Those that can still strike.
+    pub fn list(&self) -> Vec<Fault> {
+        let shown =
+            |(fault, left): &(Fault, Option<u32>)| Fault { times: left.unwrap_or(0), ..fault.clone() };
+        self.waiting.iter().map(shown).collect()
+    }
+
+    /// The fault of this kind that strikes this message now, if one does.
+    pub fn strike(&mut self, kind: Kind, message: &str, payment: Option<EndToEndId>) -> Option<Fault> {
+        let payment = payment.map(|id| id.to_string());
+        let place = self.waiting.iter().position(|(fault, _)| {
+            let on = fault.on.as_deref().unwrap_or_else(|| default_message(kind));
+            fault.fault == kind
+                && message.starts_with(on)
+                && fault.end_to_end_id.as_ref().is_none_or(|only| payment.as_ref() == Some(only))
+        })?;
+        let (fault, left) = &mut self.waiting[place];
+        if below(&self.entropy as &dyn Entropy, 100) >= u64::from(fault.percent) {
+            return None;
+        }
+        let fault = fault.clone();
+        if let Some(left) = left {
+            *left -= 1;
+            if *left == 0 {
+                self.waiting.remove(place);
+            }
+        }
+        Some(fault)
+    }
+}
+
+const fn default_message(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Reject | Kind::DropRequest | Kind::DropAnswer => "pain.013",
+        Kind::Lose
+        | Kind::Delay
+        | Kind::Double
+        | Kind::Alter
+        | Kind::Reorder
+        | Kind::Corrupt
+        | Kind::WrongAmount
+        | Kind::UnknownReference => "camt.054",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(json: &str) -> Fault {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn strikes_as_often_as_told_and_only_there() {
+        let mut faults = Faults::new(1);
+        faults.add(fault(r#"{"fault": "lose", "times": 2}"#));
+        assert_eq!(faults.strike(Kind::Lose, "pacs.002.001.12", None), None);
+        assert_eq!(faults.strike(Kind::Double, "camt.054.001.10", None), None);
+        let struck = (0..3).filter(|_| faults.strike(Kind::Lose, "camt.054.001.10", None).is_some());
+        assert_eq!(struck.count(), 2);
+        assert_eq!(faults.list(), []);
+    }
+
+    #[test]
+    fn chance_is_drawn_from_the_seed() {
+        let draw = |seed| {
+            let mut faults = Faults::new(seed);
+            faults.add(fault(r#"{"fault": "drop_answer", "times": 0, "percent": 50}"#));
+            (0..64)
+                .map(|_| faults.strike(Kind::DropAnswer, "pain.013.001.10", None).is_some())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+        assert!(draw(1).contains(&true) && draw(1).contains(&false));
+    }
+
+    #[test]
+    fn unknown_faults_and_fields_are_refused() {
+        for bad in [r#"{"fault": "explode"}"#, r#"{"fault": "lose", "often": 2}"#, "{}"] {
+            assert!(serde_json::from_str::<Fault>(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The telephones of the synthetic population: `POST /sms` receives what the service sends, `/sms` shows it to people,
+//! `/script/sms` to programs.
+
+use super::{Sandbox, page};
+use crate::base::calendar::{display_vi, rfc3339};
+use crate::base::clock::Instant;
+use askama::Template;
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::{Arc, PoisonError};
+
+/// How many messages are kept; the oldest go first.
+const KEPT_MAX: usize = 1_000;
+/// The longest text, in bytes: a concatenated message of ten parts.
+const TEXT_BYTES_MAX: usize = 1_600;
+
+/// A short message that arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ShortMessage {
+    to: String,
+    text: String,
+    at: Instant,
+}
+
+pub(super) fn routes() -> Router<Arc<Sandbox>> {
+    Router::new()
+        .route("/sms", get(show).post(receive).layer(DefaultBodyLimit::max(8 * 1024)))
+        .route("/script/sms", get(list))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Incoming {
+    to: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Whose {
+    to: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "sms.html")]
+struct Inbox {
+    to: String,
+    messages: Vec<(String, String, String)>,
+}
+
+async fn receive(State(sandbox): State<Arc<Sandbox>>, Json(message): Json<Incoming>) -> Response {
+    let number = message.to.strip_prefix('+').unwrap_or(&message.to);
+    let telephone = (8..=15).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    if !telephone || message.text.is_empty() || message.text.len() > TEXT_BYTES_MAX {
+        return StatusCode::UNPROCESSABLE_ENTITY.into_response();
+    }
+    let arrived = ShortMessage { to: message.to, text: message.text, at: sandbox.now() };
+    let mut kept = sandbox.telephones.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.len() >= KEPT_MAX {
+        kept.remove(0);
+    }
+    kept.push(arrived);
+    StatusCode::ACCEPTED.into_response()
+}
+
+async fn list(State(sandbox): State<Arc<Sandbox>>, Query(whose): Query<Whose>) -> Json<Value> {
+    let shown = |m: &ShortMessage| json!({"to": m.to, "text": m.text, "at": rfc3339(m.at)});
+    Json(json!({"messages": sandbox.inbox_of(whose.to.as_deref()).iter().map(shown).collect::<Vec<_>>()}))
+}
+
+async fn show(State(sandbox): State<Arc<Sandbox>>, Query(whose): Query<Whose>) -> Response {
+    let to = whose.to.filter(|to| !to.is_empty());
+    let mut messages = sandbox.inbox_of(to.as_deref());
+    messages.reverse();
+    let messages = messages.into_iter().map(|m| (m.to, m.text, display_vi(m.at))).collect();
+    page(Inbox { to: to.unwrap_or_default(), messages }.render())
+}
+
+impl Sandbox {
+    fn inbox_of(&self, to: Option<&str>) -> Vec<ShortMessage> {
+        let kept = self.telephones.lock().unwrap_or_else(PoisonError::into_inner);
+        // A plus sign in a query reads as a blank.
+        let digits = |number: &str| number.trim_start_matches(['+', ' ']).to_owned();
+        let wanted = to.map(digits);
+        kept.iter().filter(|m| wanted.as_ref().is_none_or(|to| *to == digits(&m.to))).cloned().collect()
+    }
+}

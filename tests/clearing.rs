@@ -1,0 +1,381 @@
+//! The clearing adapter and the sandbox's central bank, over real sockets: what one writes the other reads, and what
+//! goes wrong on purpose is seen as what it is.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use chung::base::calendar::Day;
+use chung::base::clock::{Clock, Instant, ManualClock};
+use chung::base::entropy::SeededEntropy;
+use chung::base::money::Money;
+use chung::base::text::Line;
+use chung::codec::http_signature::{Answer, Headers, Request, sign_answer, verify_request};
+use chung::codec::iso20022::{
+    Agent, EndToEndId, Message, MessageId, RequestToPay, StatementRequest, StatusInquiry, TransactionStatus,
+    Uetr, read,
+};
+use chung::crypto::keyring::{KeyRing, Purpose};
+use chung::crypto::signing::{KeyList, Signer, SigningKey};
+use chung::partner::clearing::{Clearing, NoStatement, RemoteClearing};
+use chung::partner::signed_http::Peer;
+use chung::payment::payment::{Event, Report};
+use chung::sandbox::{Sandbox, Settings, router};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use time::macros::datetime;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use url::Url;
+use uuid::Uuid;
+
+const NOW: Instant = datetime!(2026-11-24 01:00 UTC);
+const BANK: &str = "970436";
+const ACCOUNT: &str = "1130000012345";
+
+/// The service's end: an inbox that checks signatures and keeps what it was told.
+struct Inbox {
+    origin: Url,
+    bank_keys: KeyList,
+    keys: Arc<KeyRing>,
+    clock: Arc<ManualClock>,
+    told: Mutex<Vec<Message>>,
+    refuse: Mutex<bool>,
+}
+
+async fn inbox(State(inbox): State<Arc<Inbox>>, headers: HeaderMap, body: Bytes) -> Response {
+    let text = |name: &str| headers[name].to_str().unwrap().to_owned();
+    let target_uri = format!("{}clearing/inbox", inbox.origin);
+    let content_type = text("content-type");
+    let request =
+        Request { method: "POST", target_uri: &target_uri, content_type: &content_type, body: &body };
+    let signature = Headers {
+        content_digest: text("content-digest"),
+        signature_input: text("signature-input"),
+        signature: text("signature"),
+    };
+    let Ok(signed) = verify_request(&request, &signature, &inbox.bank_keys, inbox.clock.now()) else {
+        return axum::http::StatusCode::UNAUTHORIZED.into_response();
+    };
+    if *inbox.refuse.lock().unwrap() {
+        return axum::http::StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    inbox.told.lock().unwrap().push(read(&body, 100_000).unwrap().message);
+    let answer = Answer { status: 200, body: b"" };
+    let headers =
+        sign_answer(&answer, &signed.signature, inbox.keys.signing(Purpose::Message), inbox.clock.now());
+    [
+        ("content-digest", headers.content_digest),
+        ("signature-input", headers.signature_input),
+        ("signature", headers.signature),
+    ]
+    .into_response()
+}
+
+struct World {
+    clock: Arc<ManualClock>,
+    sandbox: Arc<Sandbox>,
+    clearing: RemoteClearing,
+    inbox: Arc<Inbox>,
+    origin: Url,
+    http: reqwest::Client,
+    _servers: JoinSet<()>,
+}
+
+async fn listen() -> (TcpListener, Url) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    (listener, origin)
+}
+
+fn peer(address: Url, keys: KeyList) -> Peer {
+    Peer { address, keys, timeout: Duration::from_secs(5), answer_bytes_max: 1_000_000 }
+}
+
+impl World {
+    async fn new(journal: Option<std::path::PathBuf>) -> Self {
+        _ = rustls::crypto::ring::default_provider().install_default();
+        let clock = Arc::new(ManualClock::at(NOW));
+        let bank_key = Arc::new(SigningKey::generate());
+        let bank_keys = KeyList::new([(bank_key.kid().to_owned(), bank_key.verifying_key().clone())]);
+        let keys = Arc::new(KeyRing::generate(&SeededEntropy::new(1)));
+        let mut servers = JoinSet::new();
+
+        let (listener, service) = listen().await;
+        let inbox_state = Arc::new(Inbox {
+            origin: service.clone(),
+            bank_keys: bank_keys.clone(),
+            keys: keys.clone(),
+            clock: clock.clone(),
+            told: Mutex::default(),
+            refuse: Mutex::new(false),
+        });
+        let routes =
+            axum::Router::new().route("/clearing/inbox", post(inbox)).with_state(inbox_state.clone());
+        servers.spawn(async move { axum::serve(listener, routes).await.unwrap() });
+
+        let (listener, origin) = listen().await;
+        let settings = Settings {
+            origin: origin.clone(),
+            central_bank: "SBV01".parse().unwrap(),
+            service: "CHUNG".parse().unwrap(),
+            inbox: service.join("clearing/inbox").unwrap(),
+            service_keys: keys.published(Purpose::Message),
+            key: bank_key,
+            seed: 7,
+            journal,
+        };
+        let sandbox = Sandbox::new(settings, clock.clone(), Arc::new(SeededEntropy::new(2))).unwrap();
+        let routes = router(sandbox.clone());
+        servers.spawn(async move { axum::serve(listener, routes).await.unwrap() });
+
+        let address = origin.join("clearing").unwrap();
+        let (us, them) = ("CHUNG".parse().unwrap(), "SBV01".parse().unwrap());
+        let clearing = RemoteClearing::new(peer(address, bank_keys), keys, us, them).unwrap();
+        let http = reqwest::Client::new();
+        Self { clock, sandbox, clearing, inbox: inbox_state, origin, http, _servers: servers }
+    }
+
+    async fn ask(&self, n: u128) -> Event {
+        self.clearing.request_to_pay(message(n), &request(n), self.clock.now()).await
+    }
+
+    async fn inquire(&self, n: u128) -> Option<Report> {
+        let inquiry = StatusInquiry { original: message(n), end_to_end_id: payment(n), uetr: None };
+        self.clearing.inquire(message(n + 1_000), inquiry, self.clock.now()).await
+    }
+
+    async fn script(&self, path: &str, body: Value) -> u16 {
+        let sent = self.http.post(self.origin.join(path).unwrap()).header("content-type", "application/json");
+        sent.body(body.to_string()).send().await.unwrap().status().as_u16()
+    }
+
+    async fn fault(&self, body: Value) {
+        assert_eq!(self.script("script/faults", body).await, 204);
+    }
+
+    async fn approve(&self, n: u128) -> u16 {
+        self.script(&format!("script/banks/{BANK}/requests/{}/approve", payment(n)), json!({})).await
+    }
+
+    async fn page(&self, path: &str) -> String {
+        self.http.get(self.origin.join(path).unwrap()).send().await.unwrap().text().await.unwrap()
+    }
+
+    async fn statement(&self, day: &str) -> Result<chung::codec::iso20022::Statement, NoStatement> {
+        let owner = Line::parse("Kho bạc Nhà nước").unwrap();
+        let request =
+            StatementRequest { account: ACCOUNT.parse().unwrap(), owner, day: day.parse().unwrap() };
+        let fetched = self.clearing.statement(message(5_000), &request, self.clock.now()).await;
+        fetched.map(|fetched| fetched.statement)
+    }
+
+    fn told(&self) -> Vec<Message> {
+        std::mem::take(&mut *self.inbox.told.lock().unwrap())
+    }
+
+    /// What was told, in short: the status, or the amounts and references.
+    fn heard(&self) -> Vec<String> {
+        let short = |message: &Message| match message {
+            Message::PaymentStatus(status) => match &status.status {
+                TransactionStatus::Settled => String::from("settled"),
+                TransactionStatus::Rejected(reason) => format!("rejected {}", reason.code),
+                other => format!("{other:?}"),
+            },
+            Message::CreditNotification(credit) => {
+                let entry = &credit.entries[0];
+                let ours = entry.end_to_end_id().map_or("unknown", |_| "ours");
+                format!("{} {ours}", entry.amount.minor())
+            }
+            other => other.definition().to_owned(),
+        };
+        self.told().iter().map(short).collect()
+    }
+}
+
+fn message(n: u128) -> MessageId {
+    MessageId(Uuid::from_u128(n))
+}
+
+fn payment(n: u128) -> EndToEndId {
+    EndToEndId(Uuid::from_u128(n + 10_000))
+}
+
+fn request(n: u128) -> RequestToPay {
+    RequestToPay {
+        end_to_end_id: payment(n),
+        uetr: Uetr::new(payment(n).0),
+        amount: Money::vnd(205_000),
+        expires: NOW + Duration::from_secs(900),
+        debtor: Some(Line::parse("Nguyễn Thị Hòa").unwrap()),
+        debtor_agent: Agent::Member(BANK.parse().unwrap()),
+        creditor: Line::parse("Kho bạc Nhà nước").unwrap(),
+        creditor_agent: Agent::Member("SBV01".parse().unwrap()),
+        creditor_account: ACCOUNT.parse().unwrap(),
+        remittance: Line::parse("7K3QD0000000000000AB").unwrap(),
+        return_url: Some(String::from("http://localhost:8080/pay/7K3QD0000000000000AB")),
+    }
+}
+
+#[tokio::test]
+async fn a_payment_from_the_request_to_the_statement() {
+    let world = World::new(None).await;
+    assert_eq!(world.ask(1).await, Event::Handed);
+    assert_eq!(world.ask(1).await, Event::Handed, "the same message again");
+    assert_eq!(world.inquire(1).await, Some(Report::Pending));
+    assert_eq!(world.inquire(2).await, Some(Report::NotFound));
+
+    let list = world.page(&format!("banks/{BANK}/requests")).await;
+    assert!(list.contains("7K3QD0000000000000AB") && list.contains("205.000\u{a0}đ"), "{list}");
+    let address = format!("banks/{BANK}/requests/{}", payment(1));
+    assert!(world.page(&address).await.contains("Duyệt và thanh toán"));
+    let form = world.http.post(world.origin.join(&address).unwrap()).form(&[("decision", "approve")]);
+    let paid = form.send().await.unwrap().text().await.unwrap();
+    assert!(
+        paid.contains("Đã thanh toán") && paid.contains("href=\"http://localhost:8080/pay/7K3QD"),
+        "{paid}"
+    );
+
+    assert_eq!(world.sandbox.deliver_due().await, 2);
+    assert_eq!(world.heard(), ["settled", "205000 ours"]);
+    assert_eq!(world.inquire(1).await, Some(Report::Accepted));
+    assert_eq!(world.approve(1).await, 409, "a decision is made once");
+
+    let refused = world.statement("2026-11-24").await;
+    assert_eq!(refused, Err(NoStatement::Refused(Line::parse("day_not_over").unwrap())));
+    assert_eq!(world.script("script/days/close", json!({})).await, 200);
+    let transfer = json!({"account": ACCOUNT, "amount": "5000", "remittance": "MBVCB nop phi"});
+    assert_eq!(world.script("script/transfers", transfer).await, 204);
+    let statement = world.statement("2026-11-24").await.unwrap();
+    assert_eq!((statement.entries.len(), statement.closing), (1, Money::vnd(205_000)));
+    assert_eq!(statement.entries[0].end_to_end_id(), Some(payment(1)));
+    world.clock.advance(Duration::from_secs(48 * 3600));
+    assert_eq!(Day::of(world.clock.now()).to_string(), "2026-11-26");
+}
+
+#[tokio::test]
+async fn a_refusal_and_a_lapse_reach_the_service() {
+    let world = World::new(None).await;
+    world.ask(1).await;
+    world.ask(2).await;
+    let refuse = format!("script/banks/{BANK}/requests/{}/refuse", payment(1));
+    assert_eq!(world.script(&refuse, json!({"code": "AM04"})).await, 204);
+    world.sandbox.deliver_due().await;
+    assert_eq!(world.heard(), ["rejected AM04"]);
+    assert_eq!(world.inquire(1).await, Some(Report::Rejected("AM04".parse().unwrap())));
+    world.clock.advance(Duration::from_secs(901));
+    assert_eq!(world.inquire(2).await, Some(Report::Rejected("AB06".parse().unwrap())), "it has lapsed");
+    assert_eq!(world.approve(2).await, 409);
+    world.sandbox.deliver_due().await;
+    assert_eq!(world.heard(), ["rejected AB06"]);
+}
+
+#[tokio::test]
+async fn faults_are_seen_as_what_they_are() {
+    let world = World::new(None).await;
+    world.fault(json!({"fault": "drop_request"})).await;
+    assert_eq!(world.ask(1).await, Event::NoAnswer);
+    assert_eq!(world.inquire(1).await, Some(Report::NotFound));
+    world.fault(json!({"fault": "drop_answer"})).await;
+    assert_eq!(world.ask(2).await, Event::NoAnswer);
+    assert_eq!(world.inquire(2).await, Some(Report::Pending));
+    world.fault(json!({"fault": "corrupt", "on": "pain.013"})).await;
+    assert_eq!(world.ask(3).await, Event::NoAnswer);
+    world.fault(json!({"fault": "reject", "code": "AC06"})).await;
+    assert_eq!(world.ask(4).await, Event::Reported(Report::Rejected("AC06".parse().unwrap())));
+
+    let heard = async |n: u128, fault: Value| {
+        world.ask(n).await;
+        world.fault(fault).await;
+        assert_eq!(world.approve(n).await, 204);
+        world.sandbox.deliver_due().await;
+        world.heard()
+    };
+    assert_eq!(heard(5, json!({"fault": "lose"})).await, ["settled"]);
+    assert_eq!(heard(6, json!({"fault": "double"})).await, ["settled", "205000 ours", "205000 ours"]);
+    assert_eq!(heard(7, json!({"fault": "reorder"})).await, ["205000 ours", "settled"]);
+    assert_eq!(heard(8, json!({"fault": "wrong_amount", "amount": -1})).await, ["settled", "204999 ours"]);
+    assert_eq!(heard(9, json!({"fault": "unknown_reference"})).await, ["settled", "205000 unknown"]);
+    assert_eq!(heard(10, json!({"fault": "alter"})).await, ["settled", "205000 ours", "204000 ours"]);
+    assert_eq!(
+        heard(11, json!({"fault": "corrupt"})).await,
+        ["settled"],
+        "a damaged message is not believed"
+    );
+    world.clock.advance(Duration::from_secs(2));
+    world.sandbox.deliver_due().await;
+    assert_eq!(world.heard(), ["205000 ours"], "and comes again");
+    assert_eq!(heard(12, json!({"fault": "delay", "delay_ms": 3000})).await, ["settled"]);
+    world.clock.advance(Duration::from_secs(4));
+    world.sandbox.deliver_due().await;
+    assert_eq!(world.heard(), ["205000 ours"]);
+}
+
+#[tokio::test]
+async fn what_is_not_acknowledged_comes_again() {
+    let world = World::new(None).await;
+    world.ask(1).await;
+    world.approve(1).await;
+    *world.inbox.refuse.lock().unwrap() = true;
+    assert_eq!(world.sandbox.deliver_due().await, 0);
+    *world.inbox.refuse.lock().unwrap() = false;
+    assert_eq!(world.sandbox.deliver_due().await, 0, "not before its time");
+    world.clock.advance(Duration::from_secs(2));
+    assert_eq!(world.sandbox.deliver_due().await, 2);
+    assert_eq!(world.heard(), ["settled", "205000 ours"]);
+}
+
+#[tokio::test]
+async fn only_the_pinned_partner_is_believed() {
+    let world = World::new(None).await;
+    let stranger = Arc::new(KeyRing::generate(&SeededEntropy::new(9)));
+    let address = world.origin.join("clearing").unwrap();
+    let (us, them) = ("CHUNG".parse().unwrap(), "SBV01".parse().unwrap());
+    let clearing = |address: Url| {
+        let keys = KeyList::default();
+        RemoteClearing::new(peer(address, keys), stranger.clone(), us, them).unwrap()
+    };
+    let (listener, nowhere) = listen().await;
+    drop(listener);
+    let (us_again, them_again) = ("CHUNG".parse().unwrap(), "SBV01".parse().unwrap());
+    let unreachable =
+        RemoteClearing::new(peer(nowhere, KeyList::default()), stranger.clone(), us_again, them_again)
+            .unwrap();
+    assert_eq!(unreachable.request_to_pay(message(1), &request(1), NOW).await, Event::NotSent);
+    assert_eq!(clearing(address).request_to_pay(message(1), &request(1), NOW).await, Event::NoAnswer);
+    assert_eq!(world.inquire(1).await, Some(Report::NotFound), "a stranger's request was not taken");
+}
+
+#[tokio::test]
+async fn the_journal_remembers() {
+    let folder = std::env::temp_dir().join(format!("chung-journal-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let journal = folder.join("sandbox.jsonl");
+    let first = World::new(Some(journal.clone())).await;
+    first.ask(1).await;
+    first.ask(2).await;
+    first.approve(1).await;
+    first.sandbox.deliver_due().await;
+    first.script("script/days/close", json!({})).await;
+    let text = std::fs::read_to_string(&journal).unwrap();
+    std::fs::write(&journal, text + "{\"fact\":\"mov").unwrap();
+
+    let second = World::new(Some(journal)).await;
+    assert_eq!(second.inquire(1).await, Some(Report::Accepted));
+    assert_eq!(second.inquire(2).await, Some(Report::Pending));
+    assert_eq!(second.sandbox.deliver_due().await, 0, "what was acknowledged is not told again");
+    assert_eq!(second.statement("2026-11-24").await.unwrap().entries.len(), 1);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn telephones_show_what_was_sent() {
+    let world = World::new(None).await;
+    assert_eq!(world.script("sms", json!({"to": "+84901234567", "text": "Ma 123456"})).await, 202);
+    assert_eq!(world.script("sms", json!({"to": "nobody", "text": "Ma 123456"})).await, 422);
+    assert!(world.page("sms?to=84901234567").await.contains("Ma 123456"));
+    let list: Value = serde_json::from_str(&world.page("script/sms?to=%2B84901234567").await).unwrap();
+    assert_eq!(list["messages"][0]["text"], "Ma 123456");
+}
