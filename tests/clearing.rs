@@ -122,7 +122,7 @@ impl World {
             central_bank: "SBV01".parse().unwrap(),
             service: "CHUNG".parse().unwrap(),
             inbox: service.join("clearing/inbox").unwrap(),
-            service_keys: keys.published(Purpose::Message),
+            service_keys: keys.published(Purpose::Message).clone(),
             key: bank_key,
             seed: 7,
             journal,
