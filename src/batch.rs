@@ -58,7 +58,10 @@ impl<C, O> Batch<C, O> {
 impl<C, O> Queue<C, O> {
     /// Decides batches of at most `most` commands until every sender is gone. `decide` answers each command, in order,
     /// or fails them all.
-    pub async fn run(mut self, most: usize, mut decide: impl AsyncFnMut(Vec<C>) -> Result<Vec<O>, Undone>) {
+    pub async fn run<F>(mut self, most: usize, mut decide: impl FnMut(Vec<C>) -> F)
+    where
+        F: Future<Output = Result<Vec<O>, Undone>>,
+    {
         let mut gathered = Vec::with_capacity(most);
         while self.waiting.recv_many(&mut gathered, most).await > 0 {
             let (commands, callers): (Vec<C>, Vec<_>) =

@@ -1,1 +1,84 @@
-//! The command line: one file per command.
+//! The command line: one file per command, and the help that teaches them.
+//!
+//! Commands decide nothing: they read the configuration, call flows, and print. The long-running ones own the tasks
+//! they start ([`serve`]). Standard output carries results; what else there is to say goes to standard error.
+
+mod environment;
+mod keys;
+mod migrate;
+mod out;
+mod serve;
+
+use crate::config::Settings;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Who is this citizen, and has this fee been paid: one service, two answers, provable later.
+///
+/// `chung demo` shows everything on this machine in a minute. In production: `chung keys generate`, `chung migrate`,
+/// `chung import population`, `chung agencies add`, `chung clients add`, then `chung serve` behind TLS.
+#[derive(Debug, Parser)]
+#[command(name = "chung", version, max_term_width = 100)]
+pub struct CommandLine {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service until it is told to stop (SIGTERM or Ctrl-C), then finish what is running
+    ///
+    /// Needs keys, the clearing system and the message gateway in the configuration; starts a private PostgreSQL in
+    /// the data folder unless DATABASE_URL names one, and brings its schema up to date.
+    Serve,
+    /// Bring the database's schema up to date and end
+    ///
+    /// Safe to run while nodes of the version before are serving, and safe to run twice.
+    Migrate,
+    /// Make the service's own keys, or list the public ones
+    #[command(subcommand)]
+    Keys(keys::Keys),
+}
+
+/// Runs one command.
+pub async fn run(line: CommandLine) -> anyhow::Result<()> {
+    let config = line.settings.resolve()?;
+    match line.command {
+        Command::Serve => serve::serve(config).await,
+        Command::Migrate => migrate::migrate(&config).await,
+        Command::Keys(command) => keys::run(&config, &command),
+    }
+}
+
+/// Says why a command failed, the outermost reason first, and gives the exit code for it.
+pub fn failed(error: &anyhow::Error) -> ExitCode {
+    out::note(&format!("chung: {error:#}"));
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_and_setting_explains_itself() {
+        let command = CommandLine::command();
+        command.clone().debug_assert();
+        let mut open = vec![command];
+        while let Some(command) = open.pop() {
+            assert!(command.get_about().is_some(), "{} has no help", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {} has no help",
+                    command.get_name(),
+                    argument.get_id()
+                );
+            }
+            open.extend(command.get_subcommands().cloned());
+        }
+    }
+}

@@ -7,6 +7,7 @@ pub mod audit_leaf;
 mod error;
 pub mod fee_file;
 pub mod idempotency;
+pub mod readiness;
 pub mod standing;
 
 pub use error::{Cause, Error, Refusal, Result, Violation, undone};

@@ -2,7 +2,9 @@
 
 pub mod api;
 pub mod auth;
+pub mod internal;
 pub mod json;
+pub mod listen;
 pub mod oidc;
 pub mod pages;
 pub mod problem;

@@ -1,0 +1,84 @@
+//! What commands stand on: the database, the keys, and the [`App`] built from them.
+
+use super::out;
+use crate::app::{self, App, Queues};
+use crate::base::{clock::SystemClock, entropy::SystemEntropy};
+use crate::config::{Config, Database};
+use crate::crypto::keyring::KeyRing;
+use crate::store::{
+    Store,
+    postgres::{Durability, PrivatePostgres, Server},
+};
+use anyhow::{Context, bail};
+use std::fs;
+use std::sync::Arc;
+
+/// The keys of every checkout: good for development, known to everybody.
+const DEVELOPMENT_KEYS: &str = include_str!("../../keys/development.toml");
+
+/// An open database, and the private server behind it if there is one.
+pub struct Opened {
+    /// The pool.
+    pub store: Store,
+    /// Stops with this value if this process owns it.
+    pub server: Option<Server>,
+}
+
+impl Opened {
+    /// Opens the configured database with its schema up to date, starting the private server if need be.
+    pub async fn new(config: &Config) -> anyhow::Result<Self> {
+        let (url, server) = match &config.database {
+            Database::Given { url } => (url.expose().clone(), None),
+            Database::Private { programs } => {
+                let mut private = PrivatePostgres::new(&config.data, Durability::Full);
+                private.search.preferred.clone_from(programs);
+                let server = private.start()?;
+                if let Some(notice) = server.notice() {
+                    out::note(notice);
+                }
+                (server.url("postgres"), Some(server))
+            }
+        };
+        let store = Store::connect(&url, config.limits.connections_max).await.context("the database")?;
+        store.migrate().await.context("the schema")?;
+        Ok(Self { store, server })
+    }
+
+    /// Gives the connections back, then stops the private server if it is ours.
+    pub async fn close(mut self) {
+        self.store.close().await;
+        if let Some(server) = &mut self.server {
+            server.stop();
+        }
+    }
+}
+
+/// Reads the service's keys; in production those of the repository are refused.
+pub fn keys(config: &Config) -> anyhow::Result<KeyRing> {
+    let path = config.keys.display();
+    let text = fs::read_to_string(&config.keys)
+        .with_context(|| format!("no keys in {path}; `chung keys generate` makes them"))?;
+    let ring = KeyRing::from_toml(&text).with_context(|| format!("the keys in {path}"))?;
+    let known = KeyRing::from_toml(DEVELOPMENT_KEYS).context("the development keys")?;
+    if config.origin.is_production() && ring.kids().any(|kid| known.kids().any(|known| known == kid)) {
+        bail!(
+            "the keys in {path} are the development keys, which everybody has; `chung keys generate` makes others"
+        );
+    }
+    Ok(ring)
+}
+
+/// Builds the service's parts.
+pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
+    let (batches, queues) = app::queues(&config.limits);
+    let app = App {
+        store,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy::new()),
+        keys: Arc::new(keys(config)?),
+        origin: config.origin.clone(),
+        limits: config.limits.clone(),
+        batches,
+    };
+    Ok((app, queues))
+}

@@ -1,0 +1,106 @@
+//! `chung serve`: the service, from its start to its orderly end.
+//!
+//! The order of the end: readiness says no, listeners close, running requests finish (or the drain's time is over),
+//! loops stop, connections are given back, and last the private server stops.
+
+use super::environment::{self, Opened};
+use crate::app::{App, Queues};
+use crate::config::Config;
+use crate::{http, telemetry, work};
+use anyhow::Context;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Runs the service until a signal comes.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    telemetry::log_to_stderr(&config.log).map_err(|reason| anyhow::anyhow!("log: {reason}"))?;
+    let metrics = telemetry::count().context("metrics")?;
+    let _ = config.partners()?;
+    let opened = Opened::new(&config).await?;
+    let (app, queues) = environment::app(&config, opened.store.clone())?;
+    let (stop, stopping) = watch::channel(false);
+    let running = Running::start(
+        app,
+        queues,
+        config.listen,
+        Some(Internal { listen: config.internal_listen, metrics: Box::new(move || metrics.render()) }),
+        stopping,
+    )
+    .await?;
+    tracing::info!(listen = %running.address, origin = %config.origin, "serving");
+    interrupted().await?;
+    tracing::info!("stopping");
+    let _nobody_listens = stop.send(true);
+    running.finish(config.limits.drain_timeout()).await;
+    opened.close().await;
+    Ok(())
+}
+
+/// The operators' port.
+pub struct Internal {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Renders what `/metrics` shows.
+    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+/// Listeners and loops of one service in this process.
+pub struct Running {
+    /// Where the public interfaces listen.
+    pub address: SocketAddr,
+    listeners: JoinSet<std::io::Result<()>>,
+    loops: JoinSet<()>,
+}
+
+impl Running {
+    /// Starts listening and looping; `stopping` turns true when the listeners shall close.
+    pub async fn start(
+        app: App,
+        queues: Queues,
+        listen: SocketAddr,
+        internal: Option<Internal>,
+        stopping: watch::Receiver<bool>,
+    ) -> anyhow::Result<Self> {
+        let public = bind(listen).await?;
+        let address = public.local_addr()?;
+        let mut listeners = JoinSet::new();
+        listeners.spawn(http::listen::listen(public, http::router::router(app.clone()), stopping.clone()));
+        if let Some(internal) = internal {
+            let router = http::internal::router(app.clone(), stopping.clone(), internal.metrics);
+            listeners.spawn(http::listen::listen(bind(internal.listen).await?, router, stopping));
+        }
+        let mut loops = JoinSet::new();
+        for each in work::loops(app, queues) {
+            loops.spawn(each);
+        }
+        Ok(Self { address, listeners, loops })
+    }
+
+    /// Lets running requests finish for at most `patience`, then ends everything.
+    pub async fn finish(mut self, patience: Duration) {
+        let all = async { while self.listeners.join_next().await.is_some() {} };
+        if tokio::time::timeout(patience, all).await.is_err() {
+            tracing::warn!("some requests did not finish in time");
+        }
+        self.loops.shutdown().await;
+    }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Waits for SIGTERM or an interrupt from the terminal.
+pub async fn interrupted() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
