@@ -26,6 +26,7 @@ pub mod central_bank;
 pub mod delivery;
 pub mod fault;
 pub mod member_bank;
+pub mod population;
 pub mod script;
 pub mod sms;
 
