@@ -7,6 +7,10 @@ pub mod audit_leaf;
 mod error;
 pub mod fee_file;
 pub mod idempotency;
+mod person_record;
+pub mod import_population;
+pub mod population;
+pub mod population_file;
 pub mod readiness;
 pub mod standing;
 

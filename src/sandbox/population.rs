@@ -1,20 +1,8 @@
 //! A synthetic population, the same for one seed: families with plausible names, numbers, phones and fates.
 //!
-//! It is written in the form that `chung import population` reads: CSV in UTF-8 with a header line and the columns
-//!
-//! | column | content |
-//! |---|---|
-//! | `number` | 12 digits: place of birth registration, sex and century, birth year, six digits |
-//! | `old_number` | 9 digits of the former card, or empty |
-//! | `name` | full name: surname, middle names, given name |
-//! | `birth_date` | `1985-03-15`, or `1985-03` or `1985` where the register knows no more |
-//! | `sex` | `male` or `female` |
-//! | `phone` | `0912345678`, or empty; families share one |
-//! | `province` | two digits: the province of residence since July 2025 |
-//! | `status` | `active`, `locked` or `deceased` |
-//! | `died_on` | `2020-12-31` for the deceased, else empty |
-//! | `account_level` | level of the national e-ID account: `1`, `2` or empty |
-//! | `standings` | any of `student merit poor_household near_poor_household disabled`, separated by spaces |
+//! It is written in the form that `chung import population` reads, described there: CSV in UTF-8 whose header line is
+//! [`COLUMNS`]. A `birth_date` may be a year or a month, `status` is `active`, `locked` or `deceased` (then with
+//! `died_on`), `province` has two digits, `standings` are words separated by spaces.
 //!
 //! Nobody in it exists. Numbers never repeat (up to 63 million rows), and nothing is kept in memory but one family.
 
@@ -35,7 +23,7 @@ const DRAWN_ON: (i32, u8, u8) = (2026, 6, 30);
 
 /// One synthetic citizen, each field as its column is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the module documentation lists the columns")]
+#[expect(missing_docs, reason = "the fields are the columns of the file")]
 pub struct Citizen {
     pub number: String,
     pub old_number: Option<String>,

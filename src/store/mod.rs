@@ -22,6 +22,7 @@ pub mod payment;
 pub mod portal;
 pub mod postgres;
 pub mod pseudonym;
+pub mod register;
 pub mod session;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};

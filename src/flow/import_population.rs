@@ -1,0 +1,280 @@
+//! Brings a population file into the local register: a million rows with the memory of a few thousand.
+//!
+//! A thread reads the next lines while the rows before them are merged; parsing and sealing use both halves of the
+//! machine. Each chunk is one transaction, so an import that is cut short has done its first chunks and can simply be
+//! run again: a record that is already there as the file has it is not written. A person keeps identity and data key
+//! whatever changes in the record. Nobody is removed: who is missing from a file stays on record.
+
+use super::population::record_place;
+use super::population_file::{Header, Lines, NotAPopulation, RawLine, Reject};
+use super::{Error, Result, person_record};
+use crate::app::App;
+use crate::base::clock::Instant;
+use crate::base::entropy::random;
+use crate::base::id::Id;
+use crate::crypto::digest::Digest;
+use crate::crypto::seal::WrappedKey;
+use crate::identity::personal_number::Finding;
+use crate::store::Tx;
+use crate::store::register::{self, ImportCounts, LookedUp, StagedPerson};
+use std::collections::HashSet;
+use std::io::Read;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// Rows that are merged in one transaction.
+const CHUNK: usize = 10_000;
+/// The advisory lock that lets one import run at a time.
+const IMPORT_LOCK: i64 = 0x706f_7075_6c61;
+
+/// What an import has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// People added, changed, found unchanged, and lines left out.
+    pub counts: ImportCounts,
+    /// Numbers whose digits disagree with the record beside them; the rows are taken.
+    pub findings: u64,
+    /// How much of the file was read.
+    pub bytes: u64,
+}
+
+/// Why an import stopped. What was merged before stays merged.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The file cannot be read, or is no population file.
+    #[error(transparent)]
+    File(#[from] NotAPopulation),
+    /// The place for rejected lines cannot be written.
+    #[error("the rejected lines cannot be written: {0}")]
+    Rejects(std::io::Error),
+    /// The register cannot be written.
+    #[error("the register cannot be written: {0:?}")]
+    Store(Error),
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Who hears of an import while it runs.
+pub trait Listener {
+    /// A line was left out.
+    fn rejected(&mut self, reject: &Reject) -> std::io::Result<()>;
+    /// A chunk was merged.
+    fn progressed(&mut self, progress: &Progress);
+}
+
+/// Imports a file. A bad line is told to the listener and never stops the rest.
+pub async fn import_population(
+    app: &App,
+    input: impl Read + Send + 'static,
+    listener: &mut impl Listener,
+) -> std::result::Result<Progress, Stopped> {
+    let (header, lines) = Lines::open(input)?;
+    let turn = take_turn(app).await?;
+    let import = begin(app).await?;
+    let (sender, mut chunks) = mpsc::channel(1);
+    let reader = app.clone();
+    let reading = tokio::task::spawn_blocking(move || read_chunks(&reader, &header, lines, &sender));
+    let mut progress = Progress::default();
+    while let Some(chunk) = chunks.recv().await {
+        let bytes = chunk.bytes;
+        for reject in merge(app, chunk, &mut progress).await? {
+            listener.rejected(&reject).map_err(Stopped::Rejects)?;
+        }
+        progress.bytes = bytes;
+        listener.progressed(&progress);
+    }
+    reading.await.map_err(Error::internal)?.map_err(NotAPopulation::Io)?;
+    finish(app, import, progress.counts).await?;
+    drop(turn);
+    Ok(progress)
+}
+
+/// One import at a time: this transaction writes nothing and holds the lock until the import ends, even by a crash.
+async fn take_turn(app: &App) -> Result<Tx> {
+    let mut turn = app.store.begin().await?;
+    if turn.try_lock(IMPORT_LOCK).await? { Ok(turn) } else { Err(Error::conflict("import_running")) }
+}
+
+/// Lines that were read together.
+struct Chunk {
+    rows: Vec<Row>,
+    rejects: Vec<Reject>,
+    bytes: u64,
+}
+
+/// One person as the file has them, ready to be compared and sealed.
+struct Row {
+    line: u64,
+    number_hash: Digest,
+    record_hash: Digest,
+    record: Vec<u8>,
+    odd: bool,
+}
+
+async fn begin(app: &App) -> Result<Uuid> {
+    let now = app.clock.now();
+    let import = Uuid::from_bytes(random(&*app.entropy));
+    let mut tx = app.store.begin().await?;
+    register::forget_seen(&mut tx).await?;
+    register::begin_import(&mut tx, import, now).await?;
+    tx.commit().await?;
+    Ok(import)
+}
+
+async fn finish(app: &App, import: Uuid, counts: ImportCounts) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    register::forget_seen(&mut tx).await?;
+    register::finish_import(&mut tx, import, counts, now).await?;
+    Ok(tx.commit().await?)
+}
+
+fn read_chunks<R: Read>(
+    app: &App,
+    header: &Header,
+    mut lines: Lines<R>,
+    sender: &mpsc::Sender<Chunk>,
+) -> std::io::Result<()> {
+    loop {
+        let raw = lines.chunk(CHUNK)?;
+        if raw.is_empty() {
+            return Ok(());
+        }
+        let mut chunk =
+            Chunk { rows: Vec::with_capacity(raw.len()), rejects: Vec::new(), bytes: lines.bytes() };
+        for row in in_halves(&raw, |line| row(app, header, line)) {
+            match row {
+                Ok(row) => chunk.rows.push(row),
+                Err(reject) => chunk.rejects.push(reject),
+            }
+        }
+        if sender.blocking_send(chunk).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn row(app: &App, header: &Header, raw: &RawLine) -> std::result::Result<Row, Reject> {
+    let person = header.person(raw)?;
+    let record = person_record::encode(&person);
+    let findings = person.number.findings(Some(person.sex), Some(person.birth_date));
+    Ok(Row {
+        line: raw.line,
+        number_hash: super::population::number_hash(app, &person.number),
+        record_hash: app.keys.lookup("register_person", &record),
+        record,
+        odd: findings.iter().any(|finding| *finding != Finding::UnknownPlace),
+    })
+}
+
+/// Does the same to every item, one half on a thread of its own, and keeps the order.
+fn in_halves<T: Sync, O: Send>(items: &[T], work: impl Fn(&T) -> O + Sync) -> Vec<O> {
+    let (left, right) = items.split_at(items.len() / 2);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| right.iter().map(&work).collect::<Vec<O>>());
+        let mut done: Vec<O> = left.iter().map(&work).collect();
+        match other.join() {
+            Ok(rest) => done.extend(rest),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        done
+    })
+}
+
+/// Merges one chunk in one transaction and gives back the lines left out.
+async fn merge(app: &App, chunk: Chunk, progress: &mut Progress) -> Result<Vec<Reject>> {
+    let now = app.clock.now();
+    let Chunk { mut rows, mut rejects, .. } = chunk;
+    let mut tx = app.store.begin().await?;
+    rejects.extend(drop_repeated(&mut tx, &mut rows).await?);
+    let hashes: Vec<Digest> = rows.iter().map(|row| row.number_hash).collect();
+    let known = register::find_all(&mut tx, &hashes).await?;
+    let odd = rows.iter().filter(|row| row.odd).count() as u64;
+    let mut counts = ImportCounts { rejected: rejects.len() as u64, ..ImportCounts::default() };
+    let mut pending = Vec::new();
+    for (row, known) in rows.into_iter().zip(known) {
+        match &known.row {
+            Some(before) if before.record_hash == row.record_hash => counts.unchanged += 1,
+            Some(_) => counts.changed += 1,
+            None => counts.added += 1,
+        }
+        if known.row.as_ref().is_none_or(|before| before.record_hash != row.record_hash) {
+            pending.push((row, known));
+        }
+    }
+    if !pending.is_empty() {
+        write(app, &mut tx, pending, now).await?;
+    }
+    tx.commit().await?;
+    progress.findings += odd;
+    progress.counts = sum(progress.counts, counts);
+    rejects.sort_by_key(|reject| reject.line);
+    Ok(rejects)
+}
+
+/// Only the first line of a number counts; later ones are left out, in this chunk and in all that follow.
+async fn drop_repeated(tx: &mut Tx, rows: &mut Vec<Row>) -> Result<Vec<Reject>> {
+    let mut met = HashSet::with_capacity(rows.len());
+    let (firsts, mut repeated): (Vec<Row>, Vec<Row>) =
+        rows.drain(..).partition(|row| met.insert(row.number_hash));
+    let hashes: Vec<Digest> = firsts.iter().map(|row| row.number_hash).collect();
+    let lines: Vec<i64> = firsts.iter().map(|row| row.line.cast_signed()).collect();
+    let new: HashSet<i64> = register::note_seen(tx, &hashes, &lines).await?.into_iter().collect();
+    let (fresh, seen): (Vec<Row>, Vec<Row>) =
+        firsts.into_iter().partition(|row| new.contains(&row.line.cast_signed()));
+    *rows = fresh;
+    repeated.extend(seen);
+    let reason = "number: stands on an earlier line";
+    Ok(repeated.into_iter().map(|row| Reject { line: row.line, reason: reason.to_owned() }).collect())
+}
+
+async fn write(app: &App, tx: &mut Tx, pending: Vec<(Row, LookedUp)>, now: Instant) -> Result<()> {
+    let sealing = app.clone();
+    let sealed = tokio::task::spawn_blocking(move || {
+        in_halves(&pending, |(row, known)| seal(&sealing, row, known, now))
+            .into_iter()
+            .collect::<Result<Vec<_>>>()
+    });
+    let staged = sealed.await.map_err(Error::internal)??;
+    register::stage(tx, &staged).await?;
+    let merged = register::merge_staged(tx, now).await?;
+    if merged != staged.len() as u64 {
+        return Err(Error::internal("a staged record was not merged"));
+    }
+    Ok(register::clear_staged(tx).await?)
+}
+
+/// Seals a record under the citizen's key: the known one, or a new one for somebody new.
+fn seal(app: &App, row: &Row, known: &LookedUp, now: Instant) -> Result<StagedPerson> {
+    let (citizen, key, wrapped): (_, _, WrappedKey) = match &known.row {
+        Some(before) => {
+            let key = app.keys.data_key(&before.key, before.citizen.uuid().as_bytes())?;
+            (before.citizen, key, before.key.clone())
+        }
+        None => {
+            let citizen = Id::new(now, &*app.entropy);
+            let (key, wrapped) = app.keys.new_data_key(&*app.entropy, citizen.uuid().as_bytes());
+            (citizen, key, wrapped)
+        }
+    };
+    Ok(StagedPerson {
+        citizen,
+        number_hash: row.number_hash,
+        key: wrapped,
+        sealed: key.seal(&*app.entropy, &record_place(citizen), &row.record),
+        record_hash: row.record_hash,
+    })
+}
+
+const fn sum(a: ImportCounts, b: ImportCounts) -> ImportCounts {
+    ImportCounts {
+        added: a.added + b.added,
+        changed: a.changed + b.changed,
+        unchanged: a.unchanged + b.unchanged,
+        rejected: a.rejected + b.rejected,
+    }
+}

@@ -1,0 +1,252 @@
+//! The local population register: sealed records found by the keyed hash of their number, and how imports merge.
+
+use super::{Result, Store, StoreError, Tx};
+use crate::base::{
+    clock::Instant,
+    id::{Citizen, Id},
+    secret::Sealed,
+};
+use crate::crypto::{digest::Digest, seal::WrappedKey};
+use crate::identity::person::Person;
+use uuid::Uuid;
+
+/// One person's row.
+#[derive(Debug, Clone)]
+pub struct RegisterRow {
+    /// Whom it is about, whatever the number becomes.
+    pub citizen: Id<Citizen>,
+    /// The citizen's data key, wrapped.
+    pub key: WrappedKey,
+    /// The record.
+    pub sealed: Sealed<Person>,
+    /// Keyed hash of the record.
+    pub record_hash: Vec<u8>,
+}
+
+/// The answer to one look-up.
+#[derive(Debug, Clone)]
+pub struct LookedUp {
+    /// When the register's newest complete copy began to be read; `None` before the first import.
+    pub as_of: Option<Instant>,
+    /// The row, if the number is on record.
+    pub row: Option<RegisterRow>,
+}
+
+/// Looks up numbers by their keyed hashes: one statement, one answer for each, in order.
+pub async fn find_all(tx: &mut Tx, number_hashes: &[Digest]) -> Result<Vec<LookedUp>> {
+    let hashes: Vec<&[u8]> = number_hashes.iter().map(Digest::as_slice).collect();
+    let rows = sqlx::query_as!(
+        Raw,
+        r#"SELECT r.citizen_id AS "citizen_id?", r.wrapped_key AS "wrapped_key?", r.key_generation AS "key_generation?",
+                  r.sealed AS "sealed?", r.record_hash AS "record_hash?",
+                  (SELECT max(started_at) FROM population_import WHERE finished_at IS NOT NULL) AS as_of
+           FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (number_hash, place)
+           LEFT JOIN register_person r ON r.number_hash = asked.number_hash
+           ORDER BY asked.place"#,
+        &hashes as &[&[u8]]
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// The row of one citizen.
+pub async fn find_by_citizen(tx: &mut Tx, citizen: Id<Citizen>) -> Result<LookedUp> {
+    let row = sqlx::query_as!(
+        Raw,
+        r#"SELECT r.citizen_id AS "citizen_id?", r.wrapped_key AS "wrapped_key?", r.key_generation AS "key_generation?",
+                  r.sealed AS "sealed?", r.record_hash AS "record_hash?",
+                  (SELECT max(started_at) FROM population_import WHERE finished_at IS NOT NULL) AS as_of
+           FROM (VALUES ($1::uuid)) AS asked (citizen_id)
+           LEFT JOIN register_person r ON r.citizen_id = asked.citizen_id"#,
+        citizen.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    row.try_into()
+}
+
+/// Makes a person of the register one who has dealt with this service; harmless when that happened before.
+pub async fn meet(tx: &mut Tx, citizen: Id<Citizen>, number_hash: &Digest, at: Instant) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO citizen (id, number_hash, since) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
+        citizen.uuid(),
+        number_hash,
+        at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// How many people the register holds.
+pub async fn count(store: &Store) -> Result<i64> {
+    let count = sqlx::query_scalar!("SELECT count(*) FROM register_person").fetch_one(&store.pool).await?;
+    Ok(count.unwrap_or(0))
+}
+
+/// What an import did so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ImportCounts {
+    /// People who were not on record.
+    pub added: u64,
+    /// People whose record differs now.
+    pub changed: u64,
+    /// People whose record was the same.
+    pub unchanged: u64,
+    /// Rows that could not be read.
+    pub rejected: u64,
+}
+
+/// Records that an import began.
+pub async fn begin_import(tx: &mut Tx, import: Uuid, at: Instant) -> Result<()> {
+    sqlx::query!("INSERT INTO population_import (id, started_at) VALUES ($1, $2)", import, at)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Records that an import read its file to the end.
+pub async fn finish_import(tx: &mut Tx, import: Uuid, counts: ImportCounts, at: Instant) -> Result<()> {
+    let of = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    sqlx::query!(
+        r#"UPDATE population_import SET finished_at = $2, added = $3, changed = $4, unchanged = $5, rejected = $6
+           WHERE id = $1"#,
+        import,
+        at,
+        of(counts.added),
+        of(counts.changed),
+        of(counts.unchanged),
+        of(counts.rejected)
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Forgets which numbers an import has met.
+pub async fn forget_seen(tx: &mut Tx) -> Result<()> {
+    sqlx::query!("TRUNCATE population_seen").execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Notes numbers as met and gives back the lines on which each was met for the first time; the hashes are distinct.
+pub async fn note_seen(tx: &mut Tx, number_hashes: &[Digest], lines: &[i64]) -> Result<Vec<i64>> {
+    let hashes: Vec<&[u8]> = number_hashes.iter().map(Digest::as_slice).collect();
+    let first = sqlx::query_scalar!(
+        r#"INSERT INTO population_seen (number_hash, line) SELECT * FROM unnest($1::bytea[], $2::bigint[])
+           ON CONFLICT DO NOTHING RETURNING line"#,
+        &hashes as &[&[u8]],
+        lines
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(first)
+}
+
+/// A sealed record on its way into the register.
+pub struct StagedPerson {
+    /// Whom it is about.
+    pub citizen: Id<Citizen>,
+    /// Keyed hash of the number.
+    pub number_hash: Digest,
+    /// The citizen's data key, wrapped.
+    pub key: WrappedKey,
+    /// The record.
+    pub sealed: Sealed<Person>,
+    /// Keyed hash of the record.
+    pub record_hash: Digest,
+}
+
+/// Brings records to the staging table with COPY.
+pub async fn stage(tx: &mut Tx, people: &[StagedPerson]) -> Result<()> {
+    let bytes = copy_text(people)?;
+    let mut copy = tx
+        .conn()
+        .copy_in_raw(
+            r#"COPY population_staging (citizen_id, number_hash, wrapped_key, key_generation, sealed, record_hash)
+               FROM STDIN (FORMAT binary)"#,
+        )
+        .await?;
+    copy.send(bytes).await?;
+    copy.finish().await?;
+    Ok(())
+}
+
+/// Merges the staged records: new people are added, known ones change where their record does.
+pub async fn merge_staged(tx: &mut Tx, at: Instant) -> Result<u64> {
+    let done = sqlx::query!(
+        r#"INSERT INTO register_person
+               (citizen_id, number_hash, wrapped_key, key_generation, sealed, record_hash, imported_at)
+           SELECT citizen_id, number_hash, wrapped_key, key_generation, sealed, record_hash, $1 FROM population_staging
+           ON CONFLICT (number_hash) DO UPDATE
+           SET sealed = EXCLUDED.sealed, record_hash = EXCLUDED.record_hash, imported_at = EXCLUDED.imported_at
+           WHERE register_person.record_hash <> EXCLUDED.record_hash
+             AND register_person.citizen_id = EXCLUDED.citizen_id"#,
+        at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Empties the staging table.
+pub async fn clear_staged(tx: &mut Tx) -> Result<()> {
+    sqlx::query!("TRUNCATE population_staging").execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Rows in the binary format of COPY: each field with its length before it.
+fn copy_text(people: &[StagedPerson]) -> Result<Vec<u8>> {
+    let mut out = b"PGCOPY\n\xff\r\n\0".to_vec();
+    out.extend_from_slice(&[0; 8]);
+    for person in people {
+        let citizen = person.citizen.uuid();
+        let generation = i32::try_from(person.key.generation).unwrap_or(i32::MAX).to_be_bytes();
+        let fields: [&[u8]; 6] = [
+            citizen.as_bytes(),
+            &person.number_hash,
+            &person.key.bytes,
+            &generation,
+            person.sealed.bytes(),
+            &person.record_hash,
+        ];
+        out.extend_from_slice(&6_i16.to_be_bytes());
+        for field in fields {
+            let length = i32::try_from(field.len())
+                .map_err(|_| StoreError::corrupt("population_staging", "sealed", person.citizen))?;
+            out.extend_from_slice(&length.to_be_bytes());
+            out.extend_from_slice(field);
+        }
+    }
+    out.extend_from_slice(&(-1_i16).to_be_bytes());
+    Ok(out)
+}
+
+struct Raw {
+    citizen_id: Option<Uuid>,
+    wrapped_key: Option<Vec<u8>>,
+    key_generation: Option<i32>,
+    sealed: Option<Vec<u8>>,
+    record_hash: Option<Vec<u8>>,
+    as_of: Option<Instant>,
+}
+
+impl TryFrom<Raw> for LookedUp {
+    type Error = StoreError;
+
+    fn try_from(raw: Raw) -> Result<Self> {
+        let as_of = raw.as_of;
+        let (Some(citizen), Some(bytes), Some(generation), Some(sealed), Some(record_hash)) =
+            (raw.citizen_id, raw.wrapped_key, raw.key_generation, raw.sealed, raw.record_hash)
+        else {
+            return Ok(Self { as_of, row: None });
+        };
+        let citizen = Id::from_uuid(citizen);
+        let generation = u32::try_from(generation)
+            .map_err(|_| StoreError::corrupt("register_person", "key_generation", citizen))?;
+        let key = WrappedKey { bytes, generation };
+        let sealed = Sealed::new(sealed, generation);
+        Ok(Self { as_of, row: Some(RegisterRow { citizen, key, sealed, record_hash }) })
+    }
+}
