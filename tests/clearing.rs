@@ -1,5 +1,6 @@
 //! The clearing adapter and the sandbox's central bank, over real sockets: what one writes the other reads, and what
 //! goes wrong on purpose is seen as what it is.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 use axum::body::Bytes;
 use axum::extract::State;
