@@ -89,7 +89,7 @@ CREATE INDEX authorization_open ON "authorization" (expires_at) WHERE state IN (
 CREATE TABLE challenge (
     authorization_id uuid PRIMARY KEY REFERENCES "authorization",
     number_hash      bytea NOT NULL,            -- keyed hash of the number that was typed
-    citizen_id       uuid REFERENCES citizen,
+    citizen_id       uuid,                      -- in the register; not yet a citizen here, since typing a number proves nothing
     digest           bytea NOT NULL,            -- keyed digest of the code, bound to this sign-in
     sent_at          timestamptz NOT NULL,
     expires_at       timestamptz NOT NULL,

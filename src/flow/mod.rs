@@ -4,14 +4,26 @@
 //! state moves by compare-and-set; a lock or suspension holds in the transaction of the decision it forbids.
 
 pub mod audit_leaf;
+pub mod authenticate_client;
+pub mod authorize;
+pub mod confirm_code;
+pub mod decide_consent;
+pub mod disclosure;
+pub mod end_session;
 mod error;
+pub mod exchange_code;
 pub mod fee_file;
 pub mod idempotency;
-mod person_record;
+pub mod identify;
 pub mod import_population;
+pub mod issue_token;
+pub mod message;
+mod person_record;
 pub mod population;
 pub mod population_file;
 pub mod readiness;
+pub mod sign_in;
 pub mod standing;
+pub mod userinfo;
 
 pub use error::{Cause, Error, Refusal, Result, Violation, undone};

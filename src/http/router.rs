@@ -1,6 +1,6 @@
 //! Every route on one page, grouped by who calls it.
 
-use super::{auth, pages, problem::Problem};
+use super::{auth, oidc, pages, problem::Problem};
 use crate::app::App;
 use crate::flow::Error;
 use axum::Router;
@@ -28,7 +28,7 @@ pub fn router(app: App) -> Router {
 
 /// Relying parties: the OpenID provider.
 fn portals() -> Router<App> {
-    Router::new()
+    oidc::routes()
 }
 
 /// Agencies' systems, with a bearer token; [`auth::OPERATIONS`] says what each needs.
@@ -43,7 +43,7 @@ fn institutions() -> Router<App> {
 
 /// Citizens and officers, in pages.
 fn people() -> Router<App> {
-    pages::assets::routes()
+    pages::assets::routes().merge(pages::sign_in::routes()).merge(pages::consent::routes())
 }
 
 async fn nothing_here() -> Problem {

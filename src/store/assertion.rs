@@ -1,14 +1,15 @@
 //! Client assertions that have been used.
 
-use super::{Result, Tx};
+use super::{Result, Store, Tx};
 use crate::base::{
     clock::Instant,
     id::{self, Id},
 };
 use crate::crypto::digest::Digest;
 
-/// Uses up an assertion; false when it was used before.
-pub async fn use_up(tx: &mut Tx, client: Id<id::Client>, jti: &Digest, until: Instant) -> Result<bool> {
+/// Uses up an assertion; false when it was used before. It is used up even if the request around it is refused later,
+/// so it stands by itself and not in the transaction of that request.
+pub async fn use_up(store: &Store, client: Id<id::Client>, jti: &Digest, until: Instant) -> Result<bool> {
     let done = sqlx::query!(
         r#"INSERT INTO used_assertion (client_id, jti_digest, expires_at) VALUES ($1, $2, $3)
            ON CONFLICT DO NOTHING"#,
@@ -16,7 +17,7 @@ pub async fn use_up(tx: &mut Tx, client: Id<id::Client>, jti: &Digest, until: In
         jti.as_slice(),
         until
     )
-    .execute(tx.conn())
+    .execute(&store.pool)
     .await?;
     Ok(super::moved_one(&done))
 }

@@ -1,6 +1,6 @@
 //! The evidence of what citizens allowed.
 
-use super::{Result, Store, StoreError, Tx};
+use super::{Result, StoreError, Tx};
 use crate::base::{
     clock::Instant,
     id::{self, Id},
@@ -47,13 +47,13 @@ pub async fn latest(
 }
 
 /// The decision of that identifier.
-pub async fn find(store: &Store, consent: Id<id::Consent>) -> Result<Option<Consent>> {
+pub async fn find(tx: &mut Tx, consent: Id<id::Consent>) -> Result<Option<Consent>> {
     let row = sqlx::query_as!(
         Raw,
         r#"SELECT id, citizen_id, client_id, notified, allowed, given_at, withdrawn_at FROM consent WHERE id = $1"#,
         consent.uuid()
     )
-    .fetch_optional(&store.pool)
+    .fetch_optional(tx.conn())
     .await?;
     row.map(TryInto::try_into).transpose()
 }

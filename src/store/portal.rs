@@ -15,7 +15,7 @@ use serde_json::Value;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// The client of that identifier, suspended or not; read outside a transaction, for pages and discovery of errors.
+/// The client of that identifier, suspended or not.
 pub async fn find(store: &Store, client: Id<id::Client>) -> Result<Option<Client>> {
     let row = sqlx::query_as!(
         Raw,
@@ -30,19 +30,25 @@ pub async fn find(store: &Store, client: Id<id::Client>) -> Result<Option<Client
     row.map(TryInto::try_into).transpose()
 }
 
-/// The client of that identifier, and nobody suspends it or its agency before this transaction ends.
-pub async fn find_and_hold(tx: &mut Tx, client: Id<id::Client>) -> Result<Option<Client>> {
-    let row = sqlx::query_as!(
-        Raw,
-        r#"SELECT c.id, c.agency_id, c.name_vi, c.name_en, c.auth_method, c.secret_digest, c.jwks, c.scopes,
-                  c.redirect_uris, c.logout_uris, c.sector, c.acr_min, c.purpose_vi, c.purpose_en, c.claims_policy,
-                  (c.state = 'active' AND a.state = 'active') AS "active!", c.expires_at
-           FROM client c JOIN agency a ON a.id = c.agency_id WHERE c.id = $1 FOR SHARE"#,
-        client.uuid()
+/// Whether the client and its agency are active in this transaction's view.
+pub async fn is_active(tx: &mut Tx, client: Id<id::Client>, now: Instant) -> Result<bool> {
+    let active = sqlx::query_scalar!(
+        r#"SELECT (c.state = 'active' AND a.state = 'active' AND coalesce(c.expires_at > $2, true)) AS "active!"
+           FROM client c JOIN agency a ON a.id = c.agency_id WHERE c.id = $1"#,
+        client.uuid(),
+        now
     )
     .fetch_optional(tx.conn())
     .await?;
-    row.map(TryInto::try_into).transpose()
+    Ok(active.unwrap_or(false))
+}
+
+/// The agency that answers for a client.
+pub async fn agency(tx: &mut Tx, client: Id<id::Client>) -> Result<Option<Id<id::Agency>>> {
+    let agency = sqlx::query_scalar!("SELECT agency_id FROM client WHERE id = $1", client.uuid())
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(agency.map(Id::from_uuid))
 }
 
 struct Raw {

@@ -1,6 +1,6 @@
 //! The names by which sectors know citizens.
 
-use super::{Result, Store, StoreError, Tx};
+use super::{Result, StoreError, Tx};
 use crate::base::{
     clock::Instant,
     id::{self, Id},
@@ -8,13 +8,13 @@ use crate::base::{
 use crate::identity::pseudonym::{Sector, Subject};
 
 /// The subject of a citizen in a sector, if one was drawn.
-pub async fn find(store: &Store, citizen: Id<id::Citizen>, sector: &Sector) -> Result<Option<Subject>> {
+pub async fn find(tx: &mut Tx, citizen: Id<id::Citizen>, sector: &Sector) -> Result<Option<Subject>> {
     let found = sqlx::query_scalar!(
         "SELECT subject FROM pseudonym WHERE citizen_id = $1 AND sector = $2",
         citizen.uuid(),
         sector.as_str()
     )
-    .fetch_optional(&store.pool)
+    .fetch_optional(tx.conn())
     .await?;
     found.map(|text| parse(&text, citizen)).transpose()
 }

@@ -1,1 +1,23 @@
 //! The OpenID provider's endpoints.
+
+mod authorize;
+mod discovery;
+mod logout;
+mod token;
+mod userinfo;
+
+use crate::app::App;
+use axum::Router;
+use axum::routing::{get, post};
+
+/// What portals and their developers call.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/.well-known/openid-configuration", get(discovery::configuration))
+        .route("/.well-known/oauth-authorization-server", get(discovery::configuration))
+        .route("/oidc/jwks", get(discovery::jwks))
+        .route("/oidc/authorize", get(authorize::by_query).post(authorize::by_form))
+        .route("/oidc/token", post(token::token))
+        .route("/oidc/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
+        .route("/oidc/logout", get(logout::by_query).post(logout::by_form))
+}

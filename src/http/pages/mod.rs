@@ -1,4 +1,6 @@
 //! The pages that people see; each template lives beside its page.
 
 pub mod assets;
+pub mod consent;
 pub mod page;
+pub mod sign_in;

@@ -143,8 +143,8 @@ impl Page {
     }
 
     /// The attributes that tie an input to its hint and its refusal; `field` is a name from our own templates.
-    pub fn described_by(&self, field: &str, hint: &bool) -> String {
-        match (*hint, self.error(field).is_some()) {
+    pub fn described_by(&self, field: &str, hint: bool) -> String {
+        match (hint, self.error(field).is_some()) {
             (false, false) => String::new(),
             (true, false) => format!(" aria-describedby=\"{field}-hint\""),
             (false, true) => format!(" aria-describedby=\"{field}-error\" aria-invalid=\"true\""),

@@ -60,7 +60,6 @@ claim-gender-female = Female
 sign-out-title = Sign out
 sign-out-question = Do you want to sign out of this browser?
 sign-out-confirm = Sign out
-sign-out-stay = Stay signed in
 sign-out-done-title = Signed out
 sign-out-done = You have signed out of Chung in this browser. On a shared computer, please close the browser too.
 

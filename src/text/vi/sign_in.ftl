@@ -60,7 +60,6 @@ claim-gender-female = Nữ
 sign-out-title = Đăng xuất
 sign-out-question = Ông/bà muốn đăng xuất khỏi trình duyệt này?
 sign-out-confirm = Đăng xuất
-sign-out-stay = Ở lại
 sign-out-done-title = Đã đăng xuất
 sign-out-done = Ông/bà đã đăng xuất khỏi Chung trên trình duyệt này. Nếu dùng máy chung, xin đóng cả trình duyệt.
 

@@ -1,0 +1,184 @@
+//! The citizen decides what the portal may learn, and the portal is answered.
+
+use super::{
+    Error, Result,
+    audit_leaf::{Concern, leaf},
+    disclosure,
+    population::{self, OnRecord},
+    sign_in::{Answer, Step, lock, unfit},
+};
+use crate::app::App;
+use crate::base::{
+    clock::Instant,
+    id::Id,
+    secret::{Token, TokenKind},
+};
+use crate::crypto::digest::sha256;
+use crate::identity::{
+    authorization::{Authorization, Cause, Confirmation, Errand, Event, Refusal, State},
+    claims::{Claim, Claims},
+    client::Client,
+    consent::{self, Consent, Decision},
+    pseudonym::Subject,
+    request::{AuthorizationRequest, ErrorCode},
+};
+use crate::store::{self, Tx, audit, authorization, portal, pseudonym};
+use serde_json::json;
+
+/// Takes the answer of the consent page. The decision, its evidence and the code are one transaction, in which portal
+/// and citizen are still allowed.
+pub async fn decide_consent(app: &App, step: &Step, answer: consent::Answer) -> Result<Answer> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let authorization = lock(&mut tx, step).await?;
+    let (client, request, confirmation) = confirmed(app, &authorization).await?;
+    let holder = allowed(app, &mut tx, &client, &confirmation, now).await?;
+    let Some(holder) = holder else {
+        return decline(app, tx, &authorization, request, None, Cause::Barred, now).await;
+    };
+    let decision = consent::decide(&client.policy.offer(&request.asked), answer)
+        .map_err(|_| Error::refused("claim_not_offered"))?;
+    match decision {
+        Decision::Decline => {
+            let told = Some((&client, &*holder));
+            decline(app, tx, &authorization, request, told, Cause::Citizen, now).await
+        }
+        Decision::GoOn { notified, allowed } => {
+            let consent = Consent {
+                id: Id::new(now, &*app.entropy),
+                citizen: holder.citizen,
+                client: client.id,
+                notified,
+                allowed,
+                given_at: now,
+                withdrawn_at: None,
+            };
+            store::consent::insert(&mut tx, &consent).await?;
+            let concern = Concern {
+                citizen: Some(holder.citizen),
+                agency: Some(client.agency),
+                object: consent.id.uuid(),
+            };
+            let details = json!({
+                "authorization": authorization.id.to_string(),
+                "client": client.id.to_string(),
+                "purpose": client.purpose.vi.as_str(),
+                "notified": names(&consent.notified),
+                "allowed": names(&consent.allowed),
+            });
+            audit::append(&mut tx, &[leaf(app, now, "consent.given", concern, &holder.key, &details)])
+                .await?;
+            issue(app, tx, &authorization, &client, &consent, now).await
+        }
+    }
+}
+
+/// Answers a portal that forbade pages under a consent that covers what it asks.
+pub(super) async fn renew(
+    app: &App,
+    authorization: &Authorization,
+    client: &Client,
+    before: &Consent,
+) -> Result<Answer> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let (_, request, confirmation) = confirmed(app, authorization).await?;
+    match allowed(app, &mut tx, client, &confirmation, now).await? {
+        Some(_) => issue(app, tx, authorization, client, before, now).await,
+        None => decline(app, tx, authorization, request, None, Cause::Barred, now).await,
+    }
+}
+
+/// The citizen turns back before anybody is confirmed.
+pub async fn turn_back(app: &App, step: &Step) -> Result<Answer> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let authorization = lock(&mut tx, step).await?;
+    let Errand::Portal { request, .. } = &authorization.errand else {
+        return Err(unfit(Refusal::Unfit));
+    };
+    decline(app, tx, &authorization, request, None, Cause::Citizen, now).await
+}
+
+async fn confirmed<'a>(
+    app: &App,
+    authorization: &'a Authorization,
+) -> Result<(Client, &'a AuthorizationRequest, Confirmation)> {
+    let Errand::Portal { client, request } = &authorization.errand else {
+        return Err(unfit(Refusal::Unfit));
+    };
+    let State::Confirmed(confirmation) = &authorization.state else {
+        return Err(unfit(Refusal::NotConfirmed));
+    };
+    let client = portal::find(&app.store, *client).await?.ok_or(Error::not_found())?;
+    Ok((client, request, *confirmation))
+}
+
+/// The person, if portal and person may both go on at this moment.
+async fn allowed(
+    app: &App,
+    tx: &mut Tx,
+    client: &Client,
+    confirmation: &Confirmation,
+    now: Instant,
+) -> Result<Option<Box<OnRecord>>> {
+    if !portal::is_active(tx, client.id, now).await? {
+        return Ok(None);
+    }
+    let looked = population::look_up_citizen(app, tx, confirmation.citizen).await?;
+    Ok(looked.on_record.filter(|holder| disclosure::may_sign_in(&holder.person)))
+}
+
+async fn issue(
+    app: &App,
+    mut tx: Tx,
+    authorization: &Authorization,
+    client: &Client,
+    consent: &Consent,
+    now: Instant,
+) -> Result<Answer> {
+    let Errand::Portal { request, .. } = &authorization.errand else {
+        return Err(unfit(Refusal::Unfit));
+    };
+    let next = authorization.after(Event::IssueCode { consent: consent.id }, now).map_err(unfit)?;
+    let drawn = Subject::new(&*app.entropy);
+    pseudonym::keep(&mut tx, consent.citizen, &client.sector, &drawn, now).await?;
+    let code = Token::new(TokenKind::Code, &*app.entropy);
+    let digest = sha256(code.expose().as_bytes());
+    if !authorization::advance(&mut tx, authorization.id, &authorization.state, &next, Some(&digest)).await? {
+        return Err(Error::conflict("sign_in_moved"));
+    }
+    tx.commit().await?;
+    Ok(Answer::code(app, &request.address, &code))
+}
+
+async fn decline(
+    app: &App,
+    mut tx: Tx,
+    authorization: &Authorization,
+    request: &AuthorizationRequest,
+    told: Option<(&Client, &OnRecord)>,
+    cause: Cause,
+    now: Instant,
+) -> Result<Answer> {
+    super::sign_in::advance(&mut tx, authorization, Event::Refuse(cause), now).await?;
+    if let Some((client, holder)) = told {
+        let concern = Concern {
+            citizen: Some(holder.citizen),
+            agency: Some(client.agency),
+            object: authorization.id.uuid(),
+        };
+        let details = json!({"authorization": authorization.id.to_string(), "client": client.id.to_string()});
+        audit::append(&mut tx, &[leaf(app, now, "consent.refused", concern, &holder.key, &details)]).await?;
+    }
+    tx.commit().await?;
+    let description = match cause {
+        Cause::Citizen => "the citizen chose not to go on",
+        Cause::Barred | Cause::PageNeeded => "this sign-in is not allowed at present",
+    };
+    Ok(Answer::refusal(app, &request.address, ErrorCode::AccessDenied, description))
+}
+
+fn names(claims: &Claims) -> Vec<&'static str> {
+    claims.iter().copied().map(Claim::name).collect()
+}

@@ -1,0 +1,281 @@
+//! What the steps of a sign-in share: finding it for the right browser, moving it on, and answering the portal.
+
+use super::{Error, Result, disclosure, population};
+use crate::app::App;
+use crate::base::{
+    clock::Instant,
+    id::{self, Id},
+    secret::Token,
+    text::Lang,
+};
+use crate::crypto::digest::{equal, sha256};
+use crate::identity::{
+    authorization::{Authorization, Cause, Confirmation, Errand, Event, LocalPath, Refusal, State},
+    claims::Claim,
+    client::{Client, Wording},
+    request::{Address, ErrorCode},
+    session::Session,
+};
+use crate::store::{Tx, authorization, consent, portal, session};
+
+/// Names the sign-in that a page is about, and proves that the browser is the one that began it.
+pub struct Step {
+    /// Which sign-in.
+    pub authorization: Id<id::Authorization>,
+    /// The browser's token for it.
+    pub browser: Token,
+}
+
+/// An answer to the portal: the address to send the browser to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The full address.
+    pub location: String,
+}
+
+impl Answer {
+    /// An answer that says no. Every answer names its issuer (RFC 9207).
+    pub fn refusal(app: &App, address: &Address, code: ErrorCode, description: &str) -> Self {
+        Self::new(app, address, &[("error", code.code()), ("error_description", description)])
+    }
+
+    /// An answer that carries a code.
+    pub fn code(app: &App, address: &Address, code: &Token) -> Self {
+        Self::new(app, address, &[("code", code.expose())])
+    }
+
+    fn new(app: &App, address: &Address, parameters: &[(&str, &str)]) -> Self {
+        let state = address.state.as_deref().map(|state| ("state", state));
+        let all: Vec<(&str, &str)> =
+            parameters.iter().copied().chain(state).chain([("iss", app.origin.as_str())]).collect();
+        Self { location: address.redirect_uri.with(&all) }
+    }
+}
+
+/// What the person at the browser should see now.
+pub enum View {
+    /// The page that asks for the number.
+    Number(Asking),
+    /// The page that asks for the code.
+    Code(Asking),
+    /// The page that asks for consent.
+    Consent(Box<Consenting>),
+    /// The portal is answered; nothing to see here.
+    Answered(Answer),
+    /// The page of ours that was asked for.
+    Enter(LocalPath),
+    /// It is over, or belongs to another browser.
+    Over,
+}
+
+/// Who asks the person to sign in.
+pub struct Asking {
+    /// The portal's name; `None` for a page of ours.
+    pub portal: Option<Wording>,
+    /// What it is for.
+    pub purpose: Option<Wording>,
+    /// Where the answer will lead, for the page's policy.
+    pub redirect_origin: Option<String>,
+}
+
+/// What the consent page shows.
+pub struct Consenting {
+    /// Who asks.
+    pub asking: Asking,
+    /// The person's name.
+    pub person: String,
+    /// What the law requires: claim, value, basis.
+    pub by_law: Vec<(Claim, Option<String>, String)>,
+    /// What the person decides on: claim and value.
+    pub by_consent: Vec<(Claim, Option<String>)>,
+}
+
+/// Where a sign-in stands and what to show. A session that answers the request takes it on by itself.
+pub async fn view(app: &App, step: &Step, cookie: Option<&Token>, lang: Lang) -> Result<View> {
+    let now = app.clock.now();
+    let Some(authorization) = open_in(app, step, now).await? else {
+        return Ok(View::Over);
+    };
+    let client = portal_of(app, &authorization).await?;
+    match &authorization.state {
+        State::Started => match session_of(app, cookie, now).await? {
+            Some(session) if session.answers(&authorization.wanted(), now) => {
+                take_on(app, &authorization, &session, now).await?;
+                let confirmed = reload(app, &authorization).await?;
+                arrived(app, &confirmed, client.as_ref(), lang).await
+            }
+            Some(_) | None if forbids_pages(&authorization) => {
+                refuse(app, &authorization, ErrorCode::LoginRequired, now).await
+            }
+            Some(_) | None => Ok(View::Number(asking(&authorization, client.as_ref()))),
+        },
+        State::Challenged(_) => Ok(View::Code(asking(&authorization, client.as_ref()))),
+        State::Confirmed(_) => arrived(app, &authorization, client.as_ref(), lang).await,
+        State::Entered { .. } => match &authorization.errand {
+            Errand::Page { return_to } => Ok(View::Enter(return_to.clone())),
+            Errand::Portal { .. } => Ok(View::Over),
+        },
+        State::CodeIssued { .. }
+        | State::Exchanged { .. }
+        | State::Revoked { .. }
+        | State::Refused { .. }
+        | State::Expired => Ok(View::Over),
+    }
+}
+
+/// The session behind a cookie, if it is live.
+pub async fn session_of(app: &App, cookie: Option<&Token>, now: Instant) -> Result<Option<Session>> {
+    let Some(cookie) = cookie else { return Ok(None) };
+    let found = session::find(&app.store, &sha256(cookie.expose().as_bytes())).await?;
+    Ok(found.filter(|session| session.is_live(now)))
+}
+
+/// The sign-in of a step, locked, if it is this browser's.
+pub(super) async fn lock(tx: &mut Tx, step: &Step) -> Result<Authorization> {
+    let bound = authorization::find_and_lock(tx, step.authorization).await?;
+    bound.filter(|b| is_browser(b, step)).map(|b| b.authorization).ok_or(Error::not_found())
+}
+
+/// Moves a sign-in on and stores it against the state it was read in.
+pub(super) async fn advance(
+    tx: &mut Tx,
+    authorization: &Authorization,
+    event: Event,
+    now: Instant,
+) -> Result<State> {
+    let next = authorization.after(event, now).map_err(unfit)?;
+    if let State::Challenged(challenge) = &next {
+        authorization::put_challenge(tx, authorization.id, challenge).await?;
+    }
+    if authorization::advance(tx, authorization.id, &authorization.state, &next, None).await? {
+        Ok(next)
+    } else {
+        Err(Error::conflict("sign_in_moved"))
+    }
+}
+
+/// What a refusal of the aggregate means for the person.
+pub(super) const fn unfit(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Expired | Refusal::AlreadyOver => Error::refused("sign_in_over"),
+        Refusal::NotChallenged | Refusal::NotConfirmed | Refusal::AlreadyConfirmed => {
+            Error::conflict("sign_in_moved")
+        }
+        Refusal::Unfit => Error::forbidden("sign_in_unfit"),
+    }
+}
+
+/// The portal of a sign-in that a portal asked for.
+pub(super) async fn portal_of(app: &App, authorization: &Authorization) -> Result<Option<Client>> {
+    match &authorization.errand {
+        Errand::Portal { client, .. } => Ok(portal::find(&app.store, *client).await?),
+        Errand::Page { .. } => Ok(None),
+    }
+}
+
+async fn open_in(app: &App, step: &Step, now: Instant) -> Result<Option<Authorization>> {
+    let bound = authorization::find(&app.store, step.authorization).await?;
+    let ours = bound.filter(|b| is_browser(b, step)).map(|b| b.authorization);
+    Ok(ours.filter(|a| now < a.expires_at))
+}
+
+async fn reload(app: &App, authorization: &Authorization) -> Result<Authorization> {
+    let bound = authorization::find(&app.store, authorization.id).await?;
+    bound.map(|b| b.authorization).ok_or(Error::not_found())
+}
+
+fn is_browser(bound: &authorization::Bound, step: &Step) -> bool {
+    equal(&bound.browser, &sha256(step.browser.expose().as_bytes()))
+}
+
+fn asking(authorization: &Authorization, client: Option<&Client>) -> Asking {
+    let redirect_origin = match &authorization.errand {
+        Errand::Portal { request, .. } => Some(request.address.redirect_uri.origin()),
+        Errand::Page { .. } => None,
+    };
+    Asking {
+        portal: client.map(|c| c.name.clone()),
+        purpose: client.map(|c| c.purpose.clone()),
+        redirect_origin,
+    }
+}
+
+fn forbids_pages(authorization: &Authorization) -> bool {
+    match &authorization.errand {
+        Errand::Portal { request, .. } => !request.may_show_pages(),
+        Errand::Page { .. } => false,
+    }
+}
+
+async fn take_on(app: &App, authorization: &Authorization, session: &Session, now: Instant) -> Result<()> {
+    let confirmation = Confirmation {
+        citizen: session.citizen,
+        session: session.id,
+        method: session.method,
+        authenticated_at: session.authenticated_at,
+    };
+    let mut tx = app.store.begin().await?;
+    advance(&mut tx, authorization, Event::Confirm(confirmation), now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Somebody is confirmed: on to the page of ours, or to the consent page.
+async fn arrived(
+    app: &App,
+    authorization: &Authorization,
+    client: Option<&Client>,
+    lang: Lang,
+) -> Result<View> {
+    let now = app.clock.now();
+    let State::Confirmed(confirmation) = &authorization.state else { return Ok(View::Over) };
+    let (request, client) = match (&authorization.errand, client) {
+        (Errand::Page { return_to }, _) => {
+            let mut tx = app.store.begin().await?;
+            advance(&mut tx, authorization, Event::Enter, now).await?;
+            tx.commit().await?;
+            return Ok(View::Enter(return_to.clone()));
+        }
+        (Errand::Portal { request, .. }, Some(client)) => (request, client),
+        (Errand::Portal { .. }, None) => return Ok(View::Over),
+    };
+    let mut tx = app.store.begin().await?;
+    let looked = population::look_up_citizen(app, &mut tx, confirmation.citizen).await?;
+    let before = consent::latest(&mut tx, confirmation.citizen, client.id).await?;
+    tx.commit().await?;
+    let Some(holder) = looked.on_record.filter(|holder| disclosure::may_sign_in(&holder.person)) else {
+        return refuse(app, authorization, ErrorCode::AccessDenied, now).await;
+    };
+    let offer = client.policy.offer(&request.asked);
+    if forbids_pages(authorization) {
+        return match before {
+            Some(before) if before.covers(&offer) => {
+                super::decide_consent::renew(app, authorization, client, &before).await.map(View::Answered)
+            }
+            Some(_) | None => refuse(app, authorization, ErrorCode::ConsentRequired, now).await,
+        };
+    }
+    let value = |claim| disclosure::shown(&holder.person, claim, lang);
+    Ok(View::Consent(Box::new(Consenting {
+        asking: asking(authorization, Some(client)),
+        person: holder.person.name.as_str().to_owned(),
+        by_law: offer.by_law.iter().map(|(c, basis)| (*c, value(*c), basis.as_str().to_owned())).collect(),
+        by_consent: offer.by_consent.iter().map(|c| (*c, value(*c))).collect(),
+    })))
+}
+
+async fn refuse(app: &App, authorization: &Authorization, code: ErrorCode, now: Instant) -> Result<View> {
+    let Errand::Portal { request, .. } = &authorization.errand else { return Ok(View::Over) };
+    let cause = match code {
+        ErrorCode::AccessDenied => Cause::Barred,
+        _ => Cause::PageNeeded,
+    };
+    let mut tx = app.store.begin().await?;
+    advance(&mut tx, authorization, Event::Refuse(cause), now).await?;
+    tx.commit().await?;
+    let description = match cause {
+        Cause::Barred => "this person may not sign in at present",
+        Cause::Citizen | Cause::PageNeeded => "a page is needed, and prompt=none forbids it",
+    };
+    Ok(View::Answered(Answer::refusal(app, &request.address, code, description)))
+}

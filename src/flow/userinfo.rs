@@ -1,0 +1,69 @@
+//! A portal reads what it may know of a citizen.
+
+use super::{
+    Error, Refusal, Result,
+    audit_leaf::{Concern, leaf},
+    disclosure,
+    issue_token::{ACCESS_TOKEN_TYPE, AccessClaims, userinfo_audience},
+    population,
+};
+use crate::app::App;
+use crate::base::id::{self, Id};
+use crate::crypto::{jwt, keyring::Purpose};
+use crate::identity::{
+    authorization::{Errand, State},
+    claims::Claim,
+};
+use crate::store::{audit, authorization, consent, portal};
+use serde_json::{Map, Value, json};
+
+/// The claims under this access token, as the register has them now. Whether token, portal, consent and citizen are
+/// still good is read here and now; that it was read is a leaf in the citizen's history.
+pub async fn userinfo(app: &App, token: &str) -> Result<Map<String, Value>> {
+    let now = app.clock.now();
+    let (claims, authorization) = check(app, token).ok_or_else(invalid)?;
+    let mut tx = app.store.begin().await?;
+    let bound = authorization::find_in(&mut tx, authorization).await?.ok_or_else(invalid)?;
+    let (Errand::Portal { client, request }, State::Exchanged { confirmation, consent, .. }) =
+        (&bound.authorization.errand, &bound.authorization.state)
+    else {
+        return Err(invalid());
+    };
+    if client.to_string() != claims.client_id || !portal::is_active(&mut tx, *client, now).await? {
+        return Err(invalid());
+    }
+    let given = consent::find(&mut tx, *consent).await?.ok_or_else(invalid)?;
+    let looked = population::look_up_citizen(app, &mut tx, confirmation.citizen).await?;
+    let holder =
+        looked.on_record.filter(|holder| disclosure::may_sign_in(&holder.person)).ok_or_else(invalid)?;
+    let mut answer = Map::from_iter([("sub".to_owned(), json!(claims.sub))]);
+    // A renewed sign-in may rest on a wider consent than it asked for: only what was asked is told.
+    let told: Vec<Claim> = given.disclosed().intersection(&request.asked).copied().collect();
+    for claim in &told {
+        if let Some(value) = disclosure::told(&holder.person, *claim) {
+            answer.insert(claim.name().to_owned(), value);
+        }
+    }
+    if !told.is_empty() {
+        let agency = portal::agency(&mut tx, *client).await?;
+        let concern = Concern { citizen: Some(holder.citizen), agency, object: authorization.uuid() };
+        let names: Vec<&str> = told.iter().map(|claim| claim.name()).collect();
+        let details = json!({"client": claims.client_id, "consent": given.id.to_string(), "claims": names});
+        audit::append(&mut tx, &[leaf(app, now, "claims.told", concern, &holder.key, &details)]).await?;
+    }
+    tx.commit().await?;
+    Ok(answer)
+}
+
+fn check(app: &App, token: &str) -> Option<(AccessClaims, Id<id::Authorization>)> {
+    let claims: AccessClaims =
+        jwt::verify(token, ACCESS_TOKEN_TYPE, app.keys.published(Purpose::Token)).ok()?;
+    let ours = claims.iss == app.origin.as_str() && claims.aud == userinfo_audience(app);
+    let live = jwt::numeric_date(app.clock.now()) < claims.exp;
+    let authorization = claims.authorization.as_deref()?.parse().ok()?;
+    (ours && live).then_some((claims, authorization))
+}
+
+const fn invalid() -> Error {
+    Error::Refused(Refusal::new("invalid_token"))
+}

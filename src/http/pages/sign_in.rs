@@ -1,0 +1,434 @@
+//! `/sign-in`: the number and the code. Each page shows where the sign-in stands, whatever address was typed.
+
+use super::page::{FieldError, Page, Reader, show, show_error, show_status};
+use crate::app::App;
+use crate::base::{calendar::display_vi, clock::Instant};
+use crate::flow::{
+    Error,
+    authorize::{Begun, enter_page},
+    confirm_code::{Confirmed, confirm_code, start_over},
+    decide_consent::turn_back,
+    end_session::end_session,
+    identify::{Identified, identify, send_again},
+    sign_in::{Asking, Step, View, session_of, view},
+};
+use crate::http::session::{
+    From, SignedIn, is_foreign, no_session_cookie, session_cookie, session_token, step, step_cookie,
+    step_form_token, step_sent,
+};
+use crate::identity::{
+    authenticator::{OneTimeCode, SendRefusal},
+    session::Session,
+};
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum_extra::extract::{CookieJar, Form};
+use serde::Deserialize;
+use url::Url;
+
+/// The pages of a sign-in up to the consent.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/sign-in", get(enter))
+        .route("/sign-in/{authorization}", get(show_number).post(take_number))
+        .route("/sign-in/{authorization}/code", get(show_code).post(take_code))
+        .route("/sign-in/{authorization}/another-code", post(another_code))
+        .route("/sign-in/{authorization}/start-over", post(somebody_else))
+        .route("/sign-in/{authorization}/refuse", post(refuse))
+        .route("/sign-out", post(sign_out))
+}
+
+#[derive(Template)]
+#[template(path = "pages/sign_in.html")]
+struct NumberView<'a> {
+    page: &'a Page,
+    portal: Option<&'a str>,
+    lead: String,
+    limited: Option<String>,
+    number: &'a str,
+    action: String,
+    form_token: String,
+}
+
+#[derive(Template)]
+#[template(path = "pages/code.html")]
+struct CodeView<'a> {
+    page: &'a Page,
+    portal: Option<&'a str>,
+    notice: Option<String>,
+    action: String,
+    form_token: String,
+}
+
+/// On to the pages of a sign-in that has begun.
+pub fn to_pages(app: &App, begun: &Begun) -> Response {
+    let jar = CookieJar::new().add(step_cookie(app, begun.authorization, &begun.browser));
+    let lang = begun.lang.map(|lang| format!("?lang={}", lang.tag())).unwrap_or_default();
+    (jar, Redirect::to(&format!("/sign-in/{}{lang}", begun.authorization))).into_response()
+}
+
+/// What a failed flow means at a browser.
+pub fn failed(reader: &Reader, error: Error) -> Response {
+    match error {
+        Error::Refused(r) if r.code == "sign_in_over" => over(reader),
+        Error::NotFound(_) => over(reader),
+        Error::Refused(r) => show_status(reader, StatusCode::BAD_REQUEST, Some(r.code)),
+        Error::Conflict(r) => show_status(reader, StatusCode::CONFLICT, Some(r.code)),
+        Error::Forbidden(r) => show_status(reader, StatusCode::FORBIDDEN, Some(r.code)),
+        Error::Unavailable(r) => show_status(reader, StatusCode::SERVICE_UNAVAILABLE, Some(r.code)),
+        Error::Internal(cause) => {
+            tracing::error!(?cause, "a page failed");
+            show_status(reader, StatusCode::INTERNAL_SERVER_ERROR, None)
+        }
+    }
+}
+
+/// The page for a sign-in that is over or belongs to another browser.
+pub fn over(reader: &Reader) -> Response {
+    let page = Page::new(reader, "sign-in-over-title");
+    let body = page.t("sign-in-over");
+    show_error(StatusCode::GONE, &page, &body, None)
+}
+
+/// Where a page of a sign-in lives.
+pub fn address_of(view: &View, step: &Step) -> Option<String> {
+    let id = step.authorization;
+    match view {
+        View::Number(_) => Some(format!("/sign-in/{id}")),
+        View::Code(_) => Some(format!("/sign-in/{id}/code")),
+        View::Consent(_) => Some(format!("/consent/{id}")),
+        View::Answered(_) | View::Enter(_) | View::Over => None,
+    }
+}
+
+/// To wherever the sign-in stands now.
+pub fn onward(step: &Step) -> Response {
+    Redirect::to(&format!("/sign-in/{}", step.authorization)).into_response()
+}
+
+#[derive(Deserialize)]
+struct Enter {
+    return_to: Option<String>,
+}
+
+async fn enter(State(app): State<App>, reader: Reader, Query(asked): Query<Enter>) -> Response {
+    let Ok(return_to) = asked.return_to.as_deref().unwrap_or("/").parse() else {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("return_to"));
+    };
+    match enter_page(&app, return_to).await {
+        Ok(begun) => to_pages(&app, &begun),
+        Err(error) => failed(&reader, error),
+    }
+}
+
+async fn show_number(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    jar: CookieJar,
+    reader: Reader,
+) -> Response {
+    stand(&app, &id, &jar, &reader, |view| matches!(view, View::Number(_))).await
+}
+
+async fn show_code(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    jar: CookieJar,
+    reader: Reader,
+) -> Response {
+    stand(&app, &id, &jar, &reader, |view| matches!(view, View::Code(_))).await
+}
+
+/// Shows where a sign-in stands; `here` tells whether that belongs at this address.
+pub async fn stand(
+    app: &App,
+    id: &str,
+    jar: &CookieJar,
+    reader: &Reader,
+    here: fn(&View) -> bool,
+) -> Response {
+    let Some(step) = step(app, jar, id) else { return over(reader) };
+    match view(app, &step, session_token(app, jar).as_ref(), reader.lang).await {
+        Ok(View::Answered(answer)) => Redirect::to(&answer.location).into_response(),
+        Ok(View::Enter(path)) => Redirect::to(path.as_str()).into_response(),
+        Ok(View::Over) => over(reader),
+        Ok(view) if !here(&view) => {
+            let address = address_of(&view, &step).unwrap_or_else(|| "/".to_owned());
+            Redirect::to(&address).into_response()
+        }
+        Ok(View::Number(asking)) => number_page(reader, &step, &asking, Vec::new(), None),
+        Ok(View::Code(asking)) => code_page(reader, &step, &asking, Vec::new(), None),
+        Ok(View::Consent(consenting)) => super::consent::page(reader, &step, &consenting),
+        Err(error) => failed(reader, error),
+    }
+}
+
+fn number_page(
+    reader: &Reader,
+    step: &Step,
+    asking: &Asking,
+    errors: Vec<FieldError>,
+    limited: Option<Instant>,
+) -> Response {
+    let page = framed(Page::new(reader, "sign-in-title"), asking).refused(errors);
+    let text = |wording: &crate::identity::client::Wording| wording.of(reader.lang).to_string();
+    let portal = asking.portal.as_ref().map(text);
+    let lead = match (&portal, &asking.purpose) {
+        (Some(portal), Some(purpose)) => page.with(
+            "sign-in-for-portal",
+            &[("portal", portal.as_str().into()), ("purpose", text(purpose).into())],
+        ),
+        _ => page.t("sign-in-for-page").into_owned(),
+    };
+    let limited = limited.map(|until| page.with("sign-in-limited", &[("until", display_vi(until).into())]));
+    let status = status_of(&page, limited.is_some());
+    let view = NumberView {
+        page: &page,
+        portal: portal.as_deref(),
+        lead,
+        limited,
+        number: "",
+        action: format!("/sign-in/{}", step.authorization),
+        form_token: step_form_token(step),
+    };
+    show(status, &page, &view)
+}
+
+fn code_page(
+    reader: &Reader,
+    step: &Step,
+    asking: &Asking,
+    errors: Vec<FieldError>,
+    notice: Option<String>,
+) -> Response {
+    let page = framed(Page::new(reader, "sign-in-code-title"), asking).refused(errors);
+    let portal = asking.portal.as_ref().map(|wording| wording.of(reader.lang).to_string());
+    let status = status_of(&page, false);
+    let view = CodeView {
+        page: &page,
+        portal: portal.as_deref(),
+        notice,
+        action: format!("/sign-in/{}", step.authorization),
+        form_token: step_form_token(step),
+    };
+    show(status, &page, &view)
+}
+
+fn status_of(page: &Page, limited: bool) -> StatusCode {
+    match (limited, page.errors.is_empty()) {
+        (true, _) => StatusCode::TOO_MANY_REQUESTS,
+        (false, true) => StatusCode::OK,
+        (false, false) => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+/// Lets this page's forms end at the portal that asked.
+pub fn framed(page: Page, asking: &Asking) -> Page {
+    match asking.redirect_origin.as_deref().and_then(|origin| Url::parse(origin).ok()) {
+        Some(origin) => page.form_may_lead_to(&origin),
+        None => page,
+    }
+}
+
+#[derive(Deserialize)]
+struct NumberForm {
+    form_token: String,
+    number: String,
+}
+
+#[derive(Deserialize)]
+struct CodeForm {
+    form_token: String,
+    code: String,
+}
+
+#[derive(Deserialize)]
+struct BareForm {
+    form_token: String,
+}
+
+/// The step that a form belongs to, if the form came from one of its pages.
+pub fn genuine(app: &App, jar: &CookieJar, headers: &HeaderMap, id: &str, form_token: &str) -> Option<Step> {
+    step(app, jar, id).filter(|step| step_sent(step, form_token) && !is_foreign(app, headers))
+}
+
+async fn asking_now(app: &App, step: &Step, jar: &CookieJar, reader: &Reader) -> Result<Asking, Response> {
+    match view(app, step, session_token(app, jar).as_ref(), reader.lang).await {
+        Ok(View::Number(asking) | View::Code(asking)) => Ok(asking),
+        Ok(_) => Err(onward(step)),
+        Err(error) => Err(failed(reader, error)),
+    }
+}
+
+async fn take_number(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    jar: CookieJar,
+    reader: Reader,
+    From(address): From,
+    headers: HeaderMap,
+    Form(form): Form<NumberForm>,
+) -> Response {
+    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
+    let outcome = match form.number.parse() {
+        Ok(number) => identify(&app, &step, number, address).await.map(Some),
+        Err(_) => Ok(None),
+    };
+    match outcome {
+        Ok(Some(Identified::CodeSent | Identified::NotAgain(_))) => onward(&step),
+        Ok(Some(Identified::Limited { until })) => match asking_now(&app, &step, &jar, &reader).await {
+            Ok(asking) => number_page(&reader, &step, &asking, Vec::new(), Some(until)),
+            Err(response) => response,
+        },
+        Ok(None) => match asking_now(&app, &step, &jar, &reader).await {
+            Ok(asking) => {
+                let error = field(&reader, "number", "sign-in-number-wrong");
+                number_page(&reader, &step, &asking, vec![error], None)
+            }
+            Err(response) => response,
+        },
+        Err(Error::Conflict(_)) => onward(&step),
+        Err(error) => failed(&reader, error),
+    }
+}
+
+async fn take_code(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    jar: CookieJar,
+    reader: Reader,
+    headers: HeaderMap,
+    Form(form): Form<CodeForm>,
+) -> Response {
+    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
+    let Some(code) = OneTimeCode::parse(&form.code) else {
+        return again(&app, &step, &jar, &reader, field(&reader, "code", "sign-in-code-shape")).await;
+    };
+    let before = match present(&app, &jar).await {
+        Ok(before) => before,
+        Err(error) => return failed(&reader, error),
+    };
+    match confirm_code(&app, &step, &code, before.as_ref()).await {
+        Ok(Confirmed::SignedIn { session }) => {
+            (CookieJar::new().add(session_cookie(&app, &session)), onward(&step)).into_response()
+        }
+        Ok(Confirmed::Wrong { tries_left }) => {
+            let page = Page::new(&reader, "sign-in-code-title");
+            let message = page.with("sign-in-code-wrong", &[("tries", u32::from(tries_left).into())]);
+            again(&app, &step, &jar, &reader, FieldError { field: "code", message }).await
+        }
+        Ok(Confirmed::Spent) => {
+            again(&app, &step, &jar, &reader, field(&reader, "code", "sign-in-code-spent")).await
+        }
+        Ok(Confirmed::Barred) => {
+            let page = Page::new(&reader, "sign-in-barred-title");
+            let body = page.t("sign-in-barred");
+            show_error(StatusCode::FORBIDDEN, &page, &body, None)
+        }
+        Err(Error::Conflict(_)) => onward(&step),
+        Err(error) => failed(&reader, error),
+    }
+}
+
+async fn again(app: &App, step: &Step, jar: &CookieJar, reader: &Reader, error: FieldError) -> Response {
+    match asking_now(app, step, jar, reader).await {
+        Ok(asking) => code_page(reader, step, &asking, vec![error], None),
+        Err(response) => response,
+    }
+}
+
+fn field(reader: &Reader, name: &'static str, key: &str) -> FieldError {
+    FieldError { field: name, message: Page::new(reader, key).title }
+}
+
+async fn another_code(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    jar: CookieJar,
+    reader: Reader,
+    From(address): From,
+    headers: HeaderMap,
+    Form(form): Form<BareForm>,
+) -> Response {
+    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
+    let page = Page::new(&reader, "sign-in-code-title");
+    let notice = match send_again(&app, &step, address).await {
+        Ok(Identified::CodeSent) => page.t("sign-in-code-resent").into_owned(),
+        Ok(Identified::Limited { until }) => {
+            page.with("sign-in-limited", &[("until", display_vi(until).into())])
+        }
+        Ok(Identified::NotAgain(SendRefusal::TooSoon { from })) => {
+            page.with("sign-in-code-too-soon", &[("from", display_vi(from).into())])
+        }
+        Ok(Identified::NotAgain(SendRefusal::TooMany)) => page.t("sign-in-code-used-up").into_owned(),
+        Err(Error::Conflict(_)) => return onward(&step),
+        Err(error) => return failed(&reader, error),
+    };
+    match asking_now(&app, &step, &jar, &reader).await {
+        Ok(asking) => code_page(&reader, &step, &asking, Vec::new(), Some(notice)),
+        Err(response) => response,
+    }
+}
+
+async fn somebody_else(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    jar: CookieJar,
+    reader: Reader,
+    headers: HeaderMap,
+    Form(form): Form<BareForm>,
+) -> Response {
+    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
+    let outcome = match present(&app, &jar).await {
+        Ok(before) => start_over(&app, &step, before.as_ref()).await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(()) => (CookieJar::new().add(no_session_cookie(&app)), onward(&step)).into_response(),
+        Err(error) => failed(&reader, error),
+    }
+}
+
+async fn refuse(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    jar: CookieJar,
+    reader: Reader,
+    headers: HeaderMap,
+    Form(form): Form<BareForm>,
+) -> Response {
+    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
+    match turn_back(&app, &step).await {
+        Ok(answer) => Redirect::to(&answer.location).into_response(),
+        Err(error) => failed(&reader, error),
+    }
+}
+
+async fn sign_out(
+    State(app): State<App>,
+    reader: Reader,
+    signed_in: SignedIn,
+    headers: HeaderMap,
+    Form(form): Form<BareForm>,
+) -> Response {
+    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    match end_session(&app, &signed_in.session).await {
+        Ok(()) => {
+            let page = Page::new(&reader, "sign-out-done-title");
+            let body = page.t("sign-out-done");
+            let shown = show_error(StatusCode::OK, &page, &body, None);
+            (CookieJar::new().add(no_session_cookie(&app)), shown).into_response()
+        }
+        Err(error) => failed(&reader, error),
+    }
+}
+
+async fn present(app: &App, jar: &CookieJar) -> crate::flow::Result<Option<Session>> {
+    session_of(app, session_token(app, jar).as_ref(), app.clock.now()).await
+}
