@@ -144,6 +144,12 @@ create table bill_content (
 
 -- ---- Payments ----
 
+-- The banks that a payer may choose: those that the clearing system can send a request to.
+create table bank (
+    code text primary key,                -- BIC, or else the number in the clearing system
+    name text not null
+);
+
 -- One attempt to pay. EndToEndId is the 32 hex digits of id. What only a live attempt has stands in live_attempt.
 create table payment (
     id         uuid primary key,

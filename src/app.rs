@@ -8,7 +8,12 @@ use crate::base::{
 };
 use crate::batch::{self, Batch, Queue};
 use crate::config::Limits;
-use crate::crypto::keyring::KeyRing;
+use crate::crypto::{keyring::KeyRing, signing::KeyList};
+use crate::partner::clearing::Clearing;
+use crate::payment::{
+    issue::{Draft, Outcome},
+    settlement::{Notification, Taken},
+};
 use crate::store::{Store, client::Standing};
 use std::sync::Arc;
 
@@ -23,6 +28,10 @@ pub struct App {
     pub entropy: Arc<dyn Entropy>,
     /// The keys.
     pub keys: Arc<KeyRing>,
+    /// The clearing system.
+    pub clearing: Arc<dyn Clearing>,
+    /// The keys that the clearing system signs its messages with.
+    pub clearing_keys: Arc<KeyList>,
     /// How the world addresses us.
     pub origin: Origin,
     /// How much of everything.
@@ -36,16 +45,27 @@ pub struct App {
 pub struct Batches {
     /// Whether clients may still ask.
     pub standing: Batch<Id<Client>, Option<Standing>>,
+    /// Bills to be issued.
+    pub bills: Batch<Draft, Outcome>,
+    /// Money that has arrived.
+    pub notifications: Batch<Notification, Taken>,
 }
 
 /// Their receiving ends, which `work` runs.
 pub struct Queues {
     /// Whether clients may still ask.
     pub standing: Queue<Id<Client>, Option<Standing>>,
+    /// Bills to be issued.
+    pub bills: Queue<Draft, Outcome>,
+    /// Money that has arrived.
+    pub notifications: Queue<Notification, Taken>,
 }
 
 /// Both ends of every queue.
 pub fn queues(limits: &Limits) -> (Batches, Queues) {
     let (standing, standing_queue) = batch::channel(limits.queue_max);
-    (Batches { standing }, Queues { standing: standing_queue })
+    let (bills, bill_queue) = batch::channel(limits.queue_max);
+    let (notifications, notification_queue) = batch::channel(limits.queue_max);
+    let sending = Batches { standing, bills, notifications };
+    (sending, Queues { standing: standing_queue, bills: bill_queue, notifications: notification_queue })
 }

@@ -4,7 +4,11 @@ use super::out;
 use crate::app::{self, App, Queues};
 use crate::base::{clock::SystemClock, entropy::SystemEntropy};
 use crate::config::{Config, Database};
-use crate::crypto::keyring::KeyRing;
+use crate::crypto::{keyring::KeyRing, signing::KeyList};
+use crate::partner::{
+    clearing::{Clearing, RemoteClearing},
+    signed_http::Peer,
+};
 use crate::store::{
     Store,
     postgres::{Durability, PrivatePostgres, Server},
@@ -71,14 +75,40 @@ pub fn keys(config: &Config) -> anyhow::Result<KeyRing> {
 /// Builds the service's parts.
 pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
     let (batches, queues) = app::queues(&config.limits);
+    let keys = Arc::new(keys(config)?);
+    let (clearing, clearing_keys) = clearing(config, Arc::clone(&keys))?;
     let app = App {
         store,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::new()),
-        keys: Arc::new(keys(config)?),
+        keys,
+        clearing,
+        clearing_keys,
         origin: config.origin.clone(),
         limits: config.limits.clone(),
         batches,
     };
     Ok((app, queues))
+}
+
+/// The number of the central bank in its own clearing system.
+const CENTRAL_BANK: &str = "SBV01";
+
+/// The clearing system of the configuration, and the keys it is pinned to.
+fn clearing(config: &Config, keys: Arc<KeyRing>) -> anyhow::Result<(Arc<dyn Clearing>, Arc<KeyList>)> {
+    let partner = &config.partners()?.clearing;
+    let path = partner.keys.display();
+    let jwks =
+        fs::read_to_string(&partner.keys).with_context(|| format!("the clearing system's keys in {path}"))?;
+    let pinned =
+        KeyList::from_jwks(&jwks).with_context(|| format!("the clearing system's keys in {path}"))?;
+    let peer = Peer {
+        address: partner.url.clone(),
+        keys: pinned.clone(),
+        timeout: config.limits.partner_timeout(),
+        answer_bytes_max: config.limits.statement_bytes_max,
+    };
+    let us = partner.bic.parse().context("clearing_bic")?;
+    let them = CENTRAL_BANK.parse().context("the central bank's number")?;
+    Ok((Arc::new(RemoteClearing::new(peer, keys, us, them)?), Arc::new(pinned)))
 }

@@ -40,7 +40,7 @@ impl Idempotency {
     /// Claims the key in this transaction: `Some` is the answer given before, `None` means go ahead and
     /// [`Self::keep`].
     pub async fn claim(&self, tx: &mut Tx) -> Result<Option<serde_json::Value>> {
-        if !tx.try_lock(self.lock_name()).await? {
+        if !tx.try_lock(lock_name(self.client, &self.key)).await? {
             return Err(Error::Unavailable(Refusal::new("request_in_progress")));
         }
         let Some(before) = idempotency::find(tx, self.client, &self.key).await? else {
@@ -80,9 +80,10 @@ impl Idempotency {
     pub const fn digest(&self) -> &Digest {
         &self.digest
     }
+}
 
-    fn lock_name(&self) -> i64 {
-        let hash = sha256(&[self.client.uuid().as_bytes(), self.key.as_bytes()].concat());
-        i64::from_be_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]])
-    }
+/// The advisory lock under which a key is claimed.
+pub fn lock_name(client: Id<Client>, key: &str) -> i64 {
+    let hash = sha256(&[client.uuid().as_bytes(), key.as_bytes()].concat());
+    i64::from_be_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]])
 }

@@ -38,6 +38,10 @@ pub static OPERATIONS: &[Operation] = &[
     op(Method::GET, "/v1/bills", Noun::Bill, Access::Read),
     op(Method::GET, "/v1/bills/{id}", Noun::Bill, Access::Read),
     op(Method::POST, "/v1/bills/{id}/cancel", Noun::Bill, Access::Write),
+    op(Method::GET, "/v1/payments", Noun::Payment, Access::Read),
+    op(Method::GET, "/v1/payments/{id}", Noun::Payment, Access::Read),
+    op(Method::GET, "/v1/fees", Noun::Fee, Access::Read),
+    op(Method::POST, "/v1/fees/quote", Noun::Fee, Access::Read),
 ];
 
 /// A client that may ask: its agency, and what it may ask for.

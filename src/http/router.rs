@@ -1,6 +1,6 @@
 //! Every route on one page, grouped by who calls it.
 
-use super::{auth, oidc, pages, problem::Problem};
+use super::{api, auth, clearing_inbox, oidc, pages, problem::Problem};
 use crate::app::App;
 use crate::flow::Error;
 use axum::Router;
@@ -33,17 +33,20 @@ fn portals() -> Router<App> {
 
 /// Agencies' systems, with a bearer token; [`auth::OPERATIONS`] says what each needs.
 fn agencies() -> Router<App> {
-    Router::new()
+    api::bills::routes().merge(api::payments::routes()).merge(api::fees::routes())
 }
 
 /// The clearing system: signed messages only.
 fn institutions() -> Router<App> {
-    Router::new()
+    clearing_inbox::routes()
 }
 
 /// Citizens and officers, in pages.
 fn people() -> Router<App> {
-    pages::assets::routes().merge(pages::sign_in::routes()).merge(pages::consent::routes())
+    pages::assets::routes()
+        .merge(pages::sign_in::routes())
+        .merge(pages::consent::routes())
+        .merge(pages::checkout::routes())
 }
 
 async fn nothing_here() -> Problem {

@@ -273,8 +273,8 @@ impl Refusal {
     /// The stable code on the wire.
     pub const fn code(self) -> &'static str {
         match self {
-            Self::LineCount => "bill_line_count",
-            Self::NegativeLine => "bill_line_negative",
+            // Both are refused before: a request is read with its limits, and no tariff is negative.
+            Self::LineCount | Self::NegativeLine => "internal",
             Self::NothingToPay => "nothing_to_pay",
             Self::TotalTooLarge => "amount_too_large",
             Self::DueInThePast => "due_in_the_past",

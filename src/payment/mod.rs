@@ -11,6 +11,7 @@ pub mod case;
 pub mod code;
 pub mod exemption;
 pub mod fee;
+pub mod issue;
 pub mod ledger;
 #[expect(
     clippy::module_inception,

@@ -9,10 +9,12 @@ use super::{
     payment::{self, Reason},
 };
 use crate::base::{
+    calendar::Day,
     clock::Instant,
     id::{Account, Bill, Id, Payment},
     money::Money,
 };
+use crate::crypto::digest::Digest;
 
 /// What the books know about the attempt that a credit names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,49 @@ pub struct Known {
     pub attempt: payment::State,
     /// Where the bill stands.
     pub bill_state: bill::State,
+}
+
+/// One movement on an account, as its bank tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credit {
+    /// The bank's own name of the movement, unique on the account.
+    pub servicer_reference: String,
+    /// How much came.
+    pub amount: Money,
+    /// The attempt that it names, if it names one in our form.
+    pub payment: Option<Id<Payment>>,
+    /// The bank's booking day.
+    pub booked_on: Day,
+}
+
+/// A signed message that tells of movements on one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// Who signed it.
+    pub sender: String,
+    /// Its identifier, unique for the sender.
+    pub message: String,
+    /// The message definition.
+    pub kind: String,
+    /// The digest of its Document.
+    pub digest: Digest,
+    /// The number of the account.
+    pub account: String,
+    /// The movements.
+    pub credits: Vec<Credit>,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is in the books.
+    Recorded,
+    /// It was before; nothing happened again.
+    Repeated,
+    /// Another content came under this identifier before: nothing happened.
+    OtherContent,
+    /// The account is not one of ours: nothing happened.
+    UnknownAccount,
 }
 
 /// What becomes of a credit.

@@ -8,7 +8,7 @@ use crate::{
         text::Line,
     },
     crypto::seal::WrappedKey,
-    payment::{fee::FeeKind, ledger},
+    payment::{bill::Beneficiary, fee::FeeKind, ledger},
 };
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -82,6 +82,29 @@ pub async fn collecting_of(
                 holder: row.holder,
             };
             Ok((agency, raw.try_into()?))
+        })
+        .collect()
+}
+
+/// To whom fees of each kind belong, for these agencies.
+pub async fn beneficiaries(
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+) -> Result<BTreeMap<(Id<Agency>, FeeKind), Beneficiary>> {
+    let agencies: Vec<Uuid> = agencies.iter().map(|a| a.uuid()).collect();
+    let rows = sqlx::query!(
+        "select agency_id, kind, account_no, agent_bic, account_name from agency_account where agency_id = any($1)",
+        &agencies,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let agency: Id<Agency> = Id::from_uuid(row.agency_id);
+            let bad = |column| StoreError::corrupt("agency_account", column, agency);
+            let kind = row.kind.parse().map_err(|_| bad("kind"))?;
+            let holder = Line::parse(&row.account_name).map_err(|_| bad("account_name"))?;
+            Ok(((agency, kind), Beneficiary { bank: row.agent_bic, number: row.account_no, holder }))
         })
         .collect()
 }

@@ -6,6 +6,7 @@ use crate::base::{
     id::{Client, Id},
 };
 use crate::crypto::digest::Digest;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// A key that was claimed before.
@@ -57,6 +58,73 @@ pub async fn keep(tx: &mut Tx, claim: &NewClaim<'_>) -> Result<()> {
         claim.object,
         claim.answer,
         claim.at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Tries to take one lock for each name; in order, whether it was free.
+pub async fn try_locks(tx: &mut Tx, names: &[i64]) -> Result<Vec<bool>> {
+    let rows = sqlx::query!(
+        r#"SELECT n.place AS "place!", pg_try_advisory_xact_lock(n.name) AS "held!"
+           FROM unnest($1::bigint[]) WITH ORDINALITY AS n (name, place)"#,
+        names
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut held = vec![false; names.len()];
+    for row in rows {
+        if let Some(slot) = usize::try_from(row.place - 1).ok().and_then(|place| held.get_mut(place)) {
+            *slot = row.held;
+        }
+    }
+    Ok(held)
+}
+
+/// The earlier claims among these keys.
+pub async fn find_all(
+    tx: &mut Tx,
+    keys: &[(Id<Client>, &str)],
+) -> Result<BTreeMap<(Id<Client>, String), Claimed>> {
+    let clients: Vec<Uuid> = keys.iter().map(|k| k.0.uuid()).collect();
+    let texts: Vec<&str> = keys.iter().map(|k| k.1).collect();
+    let rows = sqlx::query!(
+        "SELECT i.client_id, i.key, i.digest, i.object, i.answer
+         FROM unnest($1::uuid[], $2::text[]) AS k (client_id, key)
+         JOIN idempotency_key i ON i.client_id = k.client_id AND i.key = k.key",
+        &clients,
+        &texts as &[&str]
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let claimed = rows.into_iter().map(|row| {
+        let claimed = Claimed { digest: row.digest, object: row.object, answer: row.answer };
+        ((Id::from_uuid(row.client_id), row.key), claimed)
+    });
+    Ok(claimed.collect())
+}
+
+/// Keeps many claims; the primary key refuses the whole when one exists.
+pub async fn keep_all(tx: &mut Tx, claims: &[NewClaim<'_>]) -> Result<()> {
+    let clients: Vec<Uuid> = claims.iter().map(|c| c.client.uuid()).collect();
+    let keys: Vec<&str> = claims.iter().map(|c| c.key).collect();
+    let digests: Vec<&[u8]> = claims.iter().map(|c| c.digest.as_slice()).collect();
+    let objects: Vec<Uuid> = claims.iter().map(|c| c.object).collect();
+    let answers: Vec<serde_json::Value> = claims.iter().map(|c| c.answer.clone()).collect();
+    let at: Vec<Instant> = claims.iter().map(|c| c.at).collect();
+    sqlx::query!(
+        "INSERT INTO idempotency_key (client_id, key, digest, object, answer, at)
+         SELECT c.client_id, c.key, c.digest, c.object, c.answer, c.at
+         FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::uuid[], $5::jsonb[], $6::timestamptz[])
+             AS c (client_id, key, digest, object, answer, at)
+         ORDER BY c.client_id, c.key",
+        &clients,
+        &keys as &[&str],
+        &digests as &[&[u8]],
+        &objects,
+        &answers,
+        &at
     )
     .execute(tx.conn())
     .await?;

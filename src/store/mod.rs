@@ -9,6 +9,7 @@ pub mod agency;
 pub mod assertion;
 pub mod audit;
 pub mod authorization;
+pub mod bank;
 pub mod bill;
 pub mod client;
 pub mod code_counter;

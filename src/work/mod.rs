@@ -7,10 +7,27 @@
 use crate::app::{App, Queues};
 use crate::flow;
 use futures_util::future::BoxFuture;
+use std::time::Duration;
 
 /// Every loop of a node.
 pub fn loops(app: App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
-    vec![Box::pin(run_queues(app, queues))]
+    vec![Box::pin(run_queues(app.clone(), queues)), Box::pin(inquire(app))]
+}
+
+/// How long the inquiries rest when none is due.
+const INQUIRY_PAUSE: Duration = Duration::from_secs(5);
+
+/// Asks the clearing system about silent attempts, for ever.
+async fn inquire(app: App) {
+    loop {
+        let asked = flow::inquire_payment::inquire_due(&app).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "inquiries failed");
+            0
+        });
+        if asked == 0 {
+            tokio::time::sleep(INQUIRY_PAUSE).await;
+        }
+    }
 }
 
 /// Runs the set-wise flows until every sender is gone.
@@ -20,5 +37,13 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::standing::standing_all(&app, clients).await.map_err(|e| flow::undone(&e)) }
     });
-    tokio::join!(standing);
+    let bills = queues.bills.run(most, |drafts| {
+        let app = app.clone();
+        async move { flow::create_bill::create_all(&app, drafts).await.map_err(|e| flow::undone(&e)) }
+    });
+    let notifications = queues.notifications.run(most, |told| {
+        let app = app.clone();
+        async move { flow::settle_payments::settle_all(&app, told).await.map_err(|e| flow::undone(&e)) }
+    });
+    tokio::join!(standing, bills, notifications);
 }

@@ -1,1 +1,27 @@
 //! The `/v1` endpoints for agencies and administrators.
+
+pub mod bills;
+pub mod fees;
+pub mod payments;
+
+use crate::flow::{Error, Refusal};
+use std::str::FromStr;
+
+/// Reads a member of a body; `field` is its JSON pointer. The value is not repeated: it may be personal.
+fn read<T: FromStr>(field: &str, text: &str) -> Result<T, Error> {
+    text.parse().map_err(|_| Error::Refused(Refusal::new("invalid_body").violation(field, "shape", None)))
+}
+
+/// Reads a parameter of the query, if it is there.
+fn parameter<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Error> {
+    text.map(|text| text.parse().map_err(|_| bad_parameter(name, "shape"))).transpose()
+}
+
+fn bad_parameter(name: &str, rule: &'static str) -> Error {
+    Error::Refused(Refusal::new("invalid_parameter").violation(name, rule, None))
+}
+
+/// Reads the identifier in a path; what is none names nothing.
+fn object<T: FromStr>(id: &str) -> Result<T, Error> {
+    id.parse().map_err(|_| Error::not_found())
+}

@@ -1,6 +1,7 @@
 //! The pages that people see; each template lives beside its page.
 
 pub mod assets;
+pub mod checkout;
 pub mod consent;
 pub mod page;
 pub mod sign_in;

@@ -1,0 +1,138 @@
+//! A bill as it is answered, and the seals of what it holds about people.
+
+use super::{Result, explain};
+use crate::{
+    app::App,
+    base::{
+        calendar::{Day, rfc3339},
+        id::{Bill as BillKind, Id},
+        secret::Sealed,
+    },
+    crypto::seal::DataKey,
+    payment::{
+        bill::{Bill, BillLine, Parties, PartyName, State, status},
+        fee::{Procedure, Step},
+    },
+    store::bill::Trace,
+};
+use serde_json::{Value, json};
+
+/// A bill with everything opened.
+pub struct OpenBill<'a> {
+    /// What was issued.
+    pub bill: &'a Bill,
+    /// What has become of it.
+    pub state: &'a State,
+    /// The procedure as it was named then.
+    pub procedure: &'a Procedure,
+    /// The parties.
+    pub parties: &'a Parties,
+    /// How each line came about.
+    pub trace: &'a [Value],
+}
+
+/// The bill as `/v1` answers it on `today`.
+pub fn bill_json(app: &App, open: &OpenBill<'_>, today: Day) -> Value {
+    let OpenBill { bill, state, procedure, parties, trace } = open;
+    let lines: Vec<Value> =
+        bill.lines.as_slice().iter().enumerate().map(|(i, line)| line_json(line, trace.get(i))).collect();
+    let (paid_at, payment, cancelled_at) = match state {
+        State::Open => (None, None, None),
+        State::Paid { payment, at } => (Some(rfc3339(*at)), Some(payment.to_string()), None),
+        State::Cancelled { at } => (None, None, Some(rfc3339(*at))),
+    };
+    let party = |name: &Option<PartyName>| name.as_ref().map(|name| json!({ "name": name.as_str() }));
+    json!({
+        "id": bill.id.to_string(),
+        "reference": bill.reference.to_string(),
+        "agency": bill.agency.to_string(),
+        "dossier": bill.dossier.to_string(),
+        "procedure": {
+            "code": procedure.code.to_string(),
+            "name": { "vi": procedure.name.vi.as_str(), "en": procedure.name.en.as_str() },
+        },
+        "status": status(state, bill.due, today).as_str(),
+        "total": explain::money(bill.lines.total()),
+        "due": bill.due.to_string(),
+        "lines": lines,
+        "parties": {
+            "applicant": { "name": parties.applicant.as_str() },
+            "submitter": party(&parties.submitter),
+            "payer": party(&parties.payer),
+            "receipt_name": parties.receipt_name.as_ref().map(PartyName::as_str),
+        },
+        "pay_url": app.origin.at(&format!("/pay/{}", bill.reference)),
+        "issued_at": rfc3339(bill.issued_at),
+        "paid_at": paid_at,
+        "payment": payment,
+        "cancelled_at": cancelled_at,
+    })
+}
+
+fn line_json(line: &BillLine, trace: Option<&Value>) -> Value {
+    json!({
+        "fee": line.fee.as_str(),
+        "kind": line.kind.as_str(),
+        "name": { "vi": line.name.vi.as_str(), "en": line.name.en.as_str() },
+        "count": line.count,
+        "gross": explain::money(line.gross),
+        "amount": explain::money(line.amount),
+        "legal_basis": line.legal_basis.as_str(),
+        "beneficiary": {
+            "bank": line.beneficiary.bank,
+            "number": line.beneficiary.number,
+            "holder": line.beneficiary.holder.as_str(),
+        },
+        "trace": trace,
+    })
+}
+
+/// The steps of a line as a member of an answer.
+pub fn trace_json(steps: &[Step]) -> Value {
+    Value::Array(steps.iter().map(explain::step_json).collect())
+}
+
+/// Seals the parties for the bill's row.
+pub fn seal_parties(app: &App, key: &DataKey, bill: Id<BillKind>, parties: &Parties) -> Sealed<Parties> {
+    let name = |name: &Option<PartyName>| name.as_ref().map(|name| name.as_str().to_owned());
+    let plain = json!([
+        parties.applicant.as_str(),
+        name(&parties.submitter),
+        name(&parties.payer),
+        name(&parties.receipt_name),
+    ]);
+    key.seal(&*app.entropy, &place(b"bill.parties", bill), plain.to_string().as_bytes())
+}
+
+/// Opens the parties.
+pub fn open_parties(key: &DataKey, bill: Id<BillKind>, sealed: &Sealed<Parties>) -> Result<Parties> {
+    let plain = key.open(&place(b"bill.parties", bill), sealed)?;
+    let bad = |_| super::Error::internal(format!("the parties of {bill} do not parse"));
+    let [applicant, submitter, payer, receipt_name]: [Option<String>; 4] =
+        serde_json::from_slice(plain.expose()).map_err(|_| bad(()))?;
+    let name =
+        |text: Option<String>| text.map(|text| PartyName::parse(&text)).transpose().map_err(|_| bad(()));
+    Ok(Parties {
+        applicant: name(applicant)?.ok_or_else(|| bad(()))?,
+        submitter: name(submitter)?,
+        payer: name(payer)?,
+        receipt_name: name(receipt_name)?,
+    })
+}
+
+/// Seals the trace for the bill's row.
+pub fn seal_trace(app: &App, key: &DataKey, bill: Id<BillKind>, trace: &[Value]) -> Sealed<Trace> {
+    let plain = serde_json::to_vec(trace).unwrap_or_default();
+    key.seal(&*app.entropy, &place(b"bill.trace", bill), &plain)
+}
+
+/// Opens the trace: the steps of each line.
+pub fn open_trace(key: &DataKey, bill: Id<BillKind>, sealed: &Sealed<Trace>) -> Result<Vec<Value>> {
+    let plain = key.open(&place(b"bill.trace", bill), sealed)?;
+    serde_json::from_slice(plain.expose())
+        .map_err(|_| super::Error::internal(format!("the trace of {bill} does not parse")))
+}
+
+fn place(field: &[u8], bill: Id<BillKind>) -> Vec<u8> {
+    [field, bill.uuid().as_bytes()].concat()
+}

@@ -1,0 +1,55 @@
+//! Withdraws a bill. An attempt under way forbids it: its money may be coming.
+
+use super::{
+    Error, Result, audit_leaf, create_bill, event::event_json, idempotency::Idempotency, read_bills,
+};
+use crate::{
+    app::App,
+    base::{
+        calendar::Day,
+        id::{Agency, Bill, Event, Id},
+    },
+    payment::bill,
+    store::{
+        audit, bill as rows,
+        outbox::{self, NewOutbox, Topic},
+    },
+};
+use serde_json::{Value, json};
+
+/// Withdraws an open bill of the agency; the answer is the bill as it then is.
+pub async fn cancel_bill(app: &App, agency: Id<Agency>, id: Id<Bill>, key: &Idempotency) -> Result<Value> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    if let Some(answer) = key.claim(&mut tx).await? {
+        return Ok(answer);
+    }
+    let mut stored =
+        rows::bill(&mut tx, id).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
+    let (state, under_way) = rows::lock_bill(&mut tx, id).await?.ok_or(Error::not_found())?;
+    let refused = |refusal| create_bill::refused(refusal);
+    stored.state = bill::cancel(&state, under_way, now).map_err(refused)?;
+    if !rows::cancel_bill(&mut tx, id, now).await? {
+        return Err(Error::internal("a bill moved under its lock"));
+    }
+    let sealing = read_bills::agency_key(app, &mut tx, agency).await?;
+    let answer = read_bills::open(app, &sealing, &stored, Day::of(now))?;
+    let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: id.uuid() };
+    let details = json!({ "bill": id.to_string(), "client": key.client.to_string() });
+    let leaf = audit_leaf::leaf(app, now, "bill.cancelled", concern, &sealing, &details);
+    let event: Id<Event> = Id::new(now, &*app.entropy);
+    let told = NewOutbox {
+        id: event,
+        at: now,
+        topic: Topic::Event,
+        agency: Some(agency),
+        object: id.uuid(),
+        name: "bill.cancelled",
+        body: event_json("bill.cancelled", now, &json!({ "bill": id.to_string() })),
+    };
+    key.keep(&mut tx, id.uuid(), &answer, now).await?;
+    audit::append(&mut tx, &[leaf]).await?;
+    outbox::enqueue(&mut tx, &[told]).await?;
+    tx.commit().await?;
+    Ok(answer)
+}

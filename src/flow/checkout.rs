@@ -1,0 +1,150 @@
+//! What anybody who has a bill's reference may see: what is owed, to whom, and how far payment has come.
+//!
+//! The applicant's name is masked, and where the catalogue marks the procedure as sensitive neither it nor the names
+//! of its fees are shown.
+
+use super::{Error, Result, bill_answer, read_bills};
+use crate::{
+    app::App,
+    base::{calendar::Day, clock::Instant, id::Id, money::Money, reference::Reference},
+    payment::{
+        bill::{self, Status},
+        fee::{Bilingual, FeeKind},
+    },
+    store::{
+        agency, bank,
+        bank::Bank,
+        bill as bills,
+        payment::{self, StoredPayment},
+    },
+};
+
+/// A bill as its reference alone shows it.
+#[derive(Debug, Clone)]
+pub struct Checkout {
+    /// The reference.
+    pub reference: Reference,
+    /// The agency, in Vietnamese and English.
+    pub agency: (String, String),
+    /// The dossier.
+    pub dossier: String,
+    /// The procedure, unless it is sensitive.
+    pub procedure: Option<Bilingual>,
+    /// What is owed: the fee's name, unless the procedure is sensitive; its kind; the tariff; what is owed of it.
+    pub lines: Vec<CheckoutLine>,
+    /// The sum.
+    pub total: Money,
+    /// The applicant, masked.
+    pub applicant: String,
+    /// The last day.
+    pub due: Day,
+    /// What has become of the bill.
+    pub status: Status,
+    /// The latest attempt.
+    pub attempt: Option<StoredPayment>,
+    /// The name of its bank.
+    pub attempt_bank: Option<String>,
+    /// The banks to choose from.
+    pub banks: Vec<Bank>,
+    /// When this was read.
+    pub now: Instant,
+}
+
+/// One amount on the page.
+#[derive(Debug, Clone)]
+pub struct CheckoutLine {
+    /// The name, unless hidden.
+    pub name: Option<Bilingual>,
+    /// Its kind.
+    pub kind: FeeKind,
+    /// The tariff.
+    pub gross: Money,
+    /// What is owed.
+    pub amount: Money,
+}
+
+/// The bill of a reference, with masks.
+pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let stored = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
+    let of = agency::find_all(&mut tx, &[stored.bill.agency]).await?;
+    let of = of.into_iter().next().ok_or(Error::not_found())?;
+    let key = read_bills::agency_key(app, &mut tx, stored.bill.agency).await?;
+    let attempt = payment::payments_of_bill(&mut tx, stored.bill.id).await?.into_iter().next();
+    let banks = bank::banks(&mut tx).await?;
+    let parties = bill_answer::open_parties(&key, stored.bill.id, &stored.parties)?;
+    let hidden = stored.procedure.sensitive;
+    let lines = stored.bill.lines.as_slice().iter().map(|line| CheckoutLine {
+        name: (!hidden).then(|| line.name.clone()),
+        kind: line.kind,
+        gross: line.gross,
+        amount: line.amount,
+    });
+    let bank_name = |code: &str| banks.iter().find(|b| b.code == code).map(|b| b.name.clone());
+    Ok(Checkout {
+        reference: *reference,
+        agency: (of.name_vi, of.name_en),
+        dossier: stored.bill.dossier.to_string(),
+        procedure: (!hidden).then(|| stored.procedure.name.clone()),
+        lines: lines.collect(),
+        total: stored.bill.lines.total(),
+        applicant: bill::masked(&parties.applicant),
+        due: stored.bill.due,
+        status: bill::status(&stored.state, stored.bill.due, Day::of(now)),
+        attempt_bank: attempt.as_ref().and_then(|attempt| bank_name(&attempt.bank)),
+        attempt,
+        banks,
+        now,
+    })
+}
+
+/// One attempt of the agency's bills.
+pub async fn read_payment(
+    app: &App,
+    agency: Id<crate::base::id::Agency>,
+    id: Id<crate::base::id::Payment>,
+) -> Result<serde_json::Value> {
+    let mut tx = app.store.begin().await?;
+    let attempt = payment::payment(&mut tx, id).await?.ok_or(Error::not_found())?;
+    let of = bills::bill(&mut tx, attempt.bill).await?;
+    of.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
+    Ok(payment_json(&attempt))
+}
+
+/// The attempts of one of the agency's bills, the newest first.
+pub async fn list_payments(
+    app: &App,
+    agency: Id<crate::base::id::Agency>,
+    of: Id<crate::base::id::Bill>,
+) -> Result<serde_json::Value> {
+    let mut tx = app.store.begin().await?;
+    bills::bill(&mut tx, of).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
+    let attempts = payment::payments_of_bill(&mut tx, of).await?;
+    let items: Vec<_> = attempts.iter().map(payment_json).collect();
+    Ok(serde_json::json!({ "items": items }))
+}
+
+fn payment_json(attempt: &StoredPayment) -> serde_json::Value {
+    use crate::{base::calendar::rfc3339, payment::payment::State};
+    let (ended_at, reason) = match &attempt.state {
+        State::Created(_) | State::Submitted(_) | State::Accepted(_) | State::Unknown(_) => (None, None),
+        State::Settled { at } => (Some(rfc3339(*at)), None),
+        State::Rejected { at, reason } => (Some(rfc3339(*at)), Some(reason.as_str().to_owned())),
+    };
+    let watch = attempt.state.watch();
+    serde_json::json!({
+        "id": attempt.id.to_string(),
+        "bill": attempt.bill.to_string(),
+        "status": attempt.state.as_str(),
+        "amount": super::explain::money(attempt.amount),
+        "bank": attempt.bank,
+        "end_to_end_id": attempt.id.uuid().simple().to_string(),
+        "uetr": attempt.uetr.to_string(),
+        "created_at": rfc3339(attempt.created_at),
+        "ended_at": ended_at,
+        "reason": reason,
+        "inquiries": watch.map(|watch| watch.inquiries),
+        "next_inquiry_at": watch.and_then(|watch| watch.next).map(rfc3339),
+    })
+}

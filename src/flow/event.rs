@@ -1,0 +1,9 @@
+//! The body of an event, in the shape of Standard Webhooks: what happened, when, and the facts.
+
+use crate::base::{calendar::rfc3339, clock::Instant};
+use serde_json::{Value, json};
+
+/// The bytes that an agency's endpoint receives. No personal value: those are read with the bill.
+pub fn event_json(name: &str, at: Instant, data: &Value) -> Vec<u8> {
+    json!({ "type": name, "timestamp": rfc3339(at), "data": data }).to_string().into_bytes()
+}

@@ -1,0 +1,76 @@
+//! Imports a fee schedule: all of it or nothing, and the same files twice change nothing.
+
+use super::{
+    Error, Refusal, Result,
+    fee_file::{RowFault, read_schedule},
+};
+use crate::{
+    app::App,
+    base::id::{self, Id},
+    crypto::digest::sha256_parts,
+    payment::fee::{Procedure, Schedule},
+    store::fee,
+};
+use std::collections::BTreeMap;
+
+/// What an import did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Imported {
+    /// The version that holds this content.
+    pub schedule: Id<id::Schedule>,
+    /// How many dated items it has.
+    pub items: usize,
+    /// How many dated adjustments.
+    pub adjustments: usize,
+    /// False when exactly this content had been imported before.
+    pub new: bool,
+}
+
+/// Imports the two files of a schedule, which is then in force. Every bad row is named.
+pub async fn import_fees(app: &App, items: &str, adjustments: &str) -> Result<Imported> {
+    let schedule = read_schedule(items, adjustments).map_err(refuse)?;
+    let digest = sha256_parts(&[items.as_bytes(), &[0], adjustments.as_bytes()]);
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let mut imported = Imported {
+        schedule: Id::new(now, &*app.entropy),
+        items: schedule.items().len(),
+        adjustments: schedule.adjustments().len(),
+        new: true,
+    };
+    if !fee::insert_schedule(&mut tx, imported.schedule, &digest, now).await? {
+        let before = fee::schedule_of_digest(&mut tx, &digest).await?;
+        imported.schedule = before.ok_or(Error::internal("a schedule that was there is gone"))?;
+        imported.new = false;
+        return Ok(imported);
+    }
+    fee::insert_procedures(&mut tx, imported.schedule, &procedures(&schedule)?).await?;
+    fee::insert_items(&mut tx, imported.schedule, schedule.items()).await?;
+    fee::insert_adjustments(&mut tx, imported.schedule, schedule.adjustments()).await?;
+    tx.commit().await?;
+    Ok(imported)
+}
+
+/// Each procedure once; one code with two names is a fault of the file.
+fn procedures(schedule: &Schedule) -> Result<Vec<&Procedure>> {
+    let mut named = BTreeMap::new();
+    for item in schedule.items() {
+        let first = named.entry(item.procedure.code.as_str()).or_insert(&item.procedure);
+        if **first != item.procedure {
+            let refusal = Refusal::new("fee_schedule_invalid");
+            return Err(Error::Refused(refusal.violation(
+                "procedure",
+                "named_twice",
+                Some(first.code.to_string()),
+            )));
+        }
+    }
+    Ok(named.into_values().collect())
+}
+
+fn refuse(faults: Vec<RowFault>) -> Error {
+    let refusal = Refusal::new("fee_schedule_invalid");
+    let refusal =
+        faults.into_iter().fold(refusal, |refusal, fault| refusal.violation(fault.to_string(), "row", None));
+    Error::Refused(refusal)
+}

@@ -1,0 +1,85 @@
+//! Opens the account in which an agency collects, with the accounts of the books that belong to it.
+
+use super::Result;
+use crate::{
+    app::App,
+    base::{
+        clock::Instant,
+        id::{Agency, Id},
+        text::Line,
+    },
+    payment::{bill::Beneficiary, fee::FeeKind, ledger::Account},
+    store::{
+        Tx,
+        account::{self, CollectingAccount},
+    },
+};
+use std::collections::BTreeMap;
+
+/// A real account, as the agency names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAccount {
+    /// The bank that keeps it, by BIC.
+    pub bank: String,
+    /// Its number.
+    pub number: String,
+    /// The name that the payer's bank app shows.
+    pub holder: Line,
+}
+
+/// Lets an agency collect in an account from now on; agencies may share one, whose first collector is its owner.
+pub async fn open_account(app: &App, agency: Id<Agency>, new: NewAccount) -> Result<CollectingAccount> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let account = open(app, &mut tx, agency, new, now).await?;
+    tx.commit().await?;
+    Ok(account)
+}
+
+/// Where these agencies collect. One that has named no account of its own collects in that of its phí, or else of
+/// its lệ phí, which is opened now.
+pub(super) async fn collecting(
+    app: &App,
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+    beneficiaries: &BTreeMap<(Id<Agency>, FeeKind), Beneficiary>,
+    now: Instant,
+) -> Result<BTreeMap<Id<Agency>, CollectingAccount>> {
+    let mut collecting = account::collecting_of(tx, agencies).await?;
+    for agency in agencies {
+        let own = FeeKind::ALL.iter().find_map(|kind| beneficiaries.get(&(*agency, *kind)));
+        if let (false, Some(own)) = (collecting.contains_key(agency), own) {
+            let own = own.clone();
+            let new = NewAccount { bank: own.bank, number: own.number, holder: own.holder };
+            collecting.insert(*agency, open(app, tx, *agency, new, now).await?);
+        }
+    }
+    Ok(collecting)
+}
+
+async fn open(
+    app: &App,
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    new: NewAccount,
+    now: Instant,
+) -> Result<CollectingAccount> {
+    let NewAccount { bank, number, holder } = new;
+    let mut opened =
+        CollectingAccount { id: Id::new(now, &*app.entropy), owner: agency, bank, number, holder };
+    if !account::insert_account(tx, &opened, now).await?
+        && let Some(before) = account::account_of_number(tx, &opened.number).await?
+    {
+        opened = before;
+    }
+    let books = [
+        Account::Clearing(opened.id),
+        Account::Suspense(opened.id),
+        Account::AgencyFee(agency, FeeKind::Phi),
+        Account::AgencyFee(agency, FeeKind::LePhi),
+        Account::RefundDue(agency),
+    ];
+    account::open_ledger_accounts(tx, &books).await?;
+    account::collect_in(tx, agency, opened.id).await?;
+    Ok(opened)
+}

@@ -1,0 +1,316 @@
+//! Books money that has arrived: many notifications, one transaction, an answer for each.
+//!
+//! This is the hot path. Everything is read set-wise, decided purely in the order of arrival, and written set-wise:
+//! the number of statements does not grow with the batch. Locks and unique inserts go in one order (messages, bills
+//! ascending with their payments, credits), so that two nodes do not wait for each other in a circle; a node that
+//! loses a race writes nothing, and its messages are delivered again.
+
+use super::{Error, Refusal, Result, audit_leaf, event::event_json};
+use crate::{
+    app::App,
+    base::{
+        clock::Instant,
+        id::{self, Agency, Id, Payment},
+    },
+    crypto::seal::{DataKey, WrappedKey},
+    payment::{
+        fee::FeeKind,
+        ledger::{self, Account},
+        payment::State,
+        settlement::{Credit, Notification, Outcome, Suspense, Taken, settle},
+    },
+    store::{
+        Tx,
+        account::{self, Booked},
+        audit::{self, NewLeaf},
+        bill,
+        inbox::{self, CreditKey, StoredCredit, StoredMessage, StoredSuspense},
+        ledger::{self as books, EntryKind, NewEntry},
+        outbox::{self, NewOutbox, Topic},
+        payment::{self, Expected},
+    },
+};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// Books one notification through the shared writer.
+pub async fn settle_notification(app: &App, notification: Notification) -> Result<Taken> {
+    Ok(app.batches.notifications.submit(notification).await?)
+}
+
+/// Books notifications in the order of arrival, and answers each.
+pub async fn settle_all(app: &App, notifications: Vec<Notification>) -> Result<Vec<Taken>> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let mut taken = seen_before(&mut tx, &notifications).await?;
+    let numbers: Vec<&str> = notifications.iter().map(|n| n.account.as_str()).collect();
+    let accounts = account::booked(&mut tx, &numbers).await?;
+    for (taken, notification) in taken.iter_mut().zip(&notifications) {
+        if *taken == Taken::Recorded && !accounts.contains_key(&notification.account) {
+            *taken = Taken::UnknownAccount;
+        }
+    }
+    let fresh: Vec<&Notification> =
+        notifications.iter().zip(&taken).filter(|(_, t)| **t == Taken::Recorded).map(|(n, _)| n).collect();
+    if fresh.is_empty() {
+        return Ok(taken);
+    }
+    let mut settling = Settling::read(app, &mut tx, &fresh, &accounts, now).await?;
+    for notification in &fresh {
+        let booked = &accounts[&notification.account];
+        for credit in &notification.credits {
+            settling.decide(booked, credit)?;
+        }
+    }
+    settling.write(&mut tx).await?;
+    tx.commit().await?;
+    Ok(taken)
+}
+
+/// Sorts out what was taken before: in an earlier batch, or earlier in this one.
+async fn seen_before(tx: &mut Tx, notifications: &[Notification]) -> Result<Vec<Taken>> {
+    let keys: Vec<(&str, &str)> =
+        notifications.iter().map(|n| (n.sender.as_str(), n.message.as_str())).collect();
+    let stored = inbox::messages(tx, &keys).await?;
+    let mut digests: BTreeMap<(&str, &str), [u8; 32]> =
+        stored.iter().map(|m| ((m.sender.as_str(), m.biz_msg_idr.as_str()), m.digest)).collect();
+    let mut taken = Vec::with_capacity(notifications.len());
+    for (key, notification) in keys.iter().zip(notifications) {
+        taken.push(match digests.get(key) {
+            Some(digest) if *digest == notification.digest => Taken::Repeated,
+            Some(_) => Taken::OtherContent,
+            None => {
+                digests.insert(*key, notification.digest);
+                Taken::Recorded
+            }
+        });
+    }
+    Ok(taken)
+}
+
+/// One batch on its way: what is known, and what will be written.
+struct Settling<'a> {
+    app: &'a App,
+    now: Instant,
+    told_before: BTreeSet<CreditKey>,
+    expected: BTreeMap<Id<Payment>, Expected>,
+    keys: BTreeMap<Id<Agency>, DataKey>,
+    numbers: BTreeMap<Account, i32>,
+    ended: Vec<(Id<Payment>, &'static str)>,
+    paid: Vec<(Id<id::Bill>, Id<Payment>)>,
+    entries: Vec<NewEntry>,
+    credits: Vec<StoredCredit>,
+    suspense: Vec<StoredSuspense>,
+    leaves: Vec<NewLeaf>,
+    events: Vec<NewOutbox>,
+}
+
+impl<'a> Settling<'a> {
+    async fn read(
+        app: &'a App,
+        tx: &mut Tx,
+        fresh: &[&Notification],
+        accounts: &BTreeMap<String, Booked>,
+        now: Instant,
+    ) -> Result<Self> {
+        let messages: Vec<StoredMessage> = fresh.iter().map(|n| message(n)).collect();
+        if inbox::insert_messages(tx, &messages, now).await? != messages.len() as u64 {
+            return Err(Error::Unavailable(Refusal::new("try_again")));
+        }
+        let credits = || fresh.iter().flat_map(|n| n.credits.iter().map(|c| (accounts[&n.account].id, c)));
+        let payments: Vec<Uuid> = credits().filter_map(|(_, c)| c.payment).map(Id::uuid).collect();
+        let expected = payment::lock_expected(tx, &payments).await?;
+        let names: Vec<CreditKey> = credits().map(|(id, c)| (id, c.servicer_reference.clone())).collect();
+        let told_before = inbox::credits(tx, &names).await?.into_keys().collect();
+        let mut settling = Self {
+            app,
+            now,
+            told_before,
+            expected: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            ended: Vec::new(),
+            paid: Vec::new(),
+            entries: Vec::new(),
+            credits: Vec::new(),
+            suspense: Vec::new(),
+            leaves: Vec::new(),
+            events: Vec::new(),
+        };
+        for booked in accounts.values() {
+            settling.know_key(booked.owner, &booked.key)?;
+            settling.numbers.insert(Account::Clearing(booked.id), booked.clearing);
+            settling.numbers.insert(Account::Suspense(booked.id), booked.suspense);
+        }
+        for one in expected {
+            settling.know_key(one.agency, &one.key)?;
+            for (kind, number) in FeeKind::ALL.into_iter().zip(one.fee_accounts) {
+                settling.numbers.insert(Account::AgencyFee(one.agency, kind), number);
+            }
+            settling.expected.insert(one.known.payment, one);
+        }
+        Ok(settling)
+    }
+
+    fn know_key(&mut self, agency: Id<Agency>, wrapped: &WrappedKey) -> Result<()> {
+        if !self.keys.contains_key(&agency) {
+            let key = self.app.keys.data_key(wrapped, agency.uuid().as_bytes())?;
+            self.keys.insert(agency, key);
+        }
+        Ok(())
+    }
+
+    /// Decides one credit; money that was told before is not booked again.
+    fn decide(&mut self, booked: &Booked, credit: &Credit) -> Result<()> {
+        let name: CreditKey = (booked.id, credit.servicer_reference.clone());
+        if !self.told_before.insert(name.clone()) {
+            return Ok(());
+        }
+        let known = credit.payment.and_then(|id| self.expected.get_mut(&id)).map(|e| &mut e.known);
+        let was =
+            known.as_ref().map(|known| (known.payment, known.attempt.as_str(), known.attempt.is_live()));
+        let outcome = settle(known, booked.id, credit.amount, self.now);
+        let expected = was.and_then(|(id, _, _)| self.expected.get(&id));
+        if let (Some((id, word, true)), Some(expected)) = (was, expected)
+            && !expected.known.attempt.is_live()
+        {
+            self.ended.push((id, word));
+        }
+        let entry = match outcome {
+            Outcome::Settles => self.settled(credit)?,
+            Outcome::Suspends(reason) => self.suspended(booked, credit, reason)?,
+        };
+        self.credits.push(StoredCredit {
+            key: name,
+            amount: credit.amount,
+            payment: was.map(|(id, _, _)| id),
+            outcome,
+            entry,
+            booked_on: credit.booked_on,
+        });
+        Ok(())
+    }
+
+    /// The books, the log and the event of a paid bill.
+    fn settled(&mut self, credit: &Credit) -> Result<Id<id::Entry>> {
+        let lost = || Error::internal("a settled payment that was not read");
+        let expected = credit.payment.and_then(|id| self.expected.get(&id)).ok_or_else(lost)?;
+        let known = &expected.known;
+        let (agency, bill, payment) = (expected.agency, known.bill, known.payment);
+        let key = self.keys.get(&agency).ok_or_else(lost)?;
+        let details = json!({
+            "payment": payment.to_string(),
+            "bill": bill.to_string(),
+            "amount": known.amount.decimal(),
+            "servicer_reference": credit.servicer_reference,
+        });
+        let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: payment.uuid() };
+        let leaf = audit_leaf::leaf(self.app, self.now, "payment.settled", concern, key, &details);
+        let entry =
+            ledger::settled(known.account, agency, &expected.lines.shares()).map_err(Error::internal)?;
+        let told = json!({
+            "bill": bill.to_string(),
+            "reference": expected.reference,
+            "dossier": expected.dossier,
+            "payment": payment.to_string(),
+            "amount": super::explain::money(known.amount),
+        });
+        let id = self.book(EntryKind::Settled, payment.uuid(), leaf, entry);
+        self.paid.push((bill, payment));
+        self.tell("bill.paid", agency, bill.uuid(), &told);
+        Ok(id)
+    }
+
+    /// The books, the log and the object of money that waits.
+    fn suspended(&mut self, booked: &Booked, credit: &Credit, reason: Suspense) -> Result<Id<id::Entry>> {
+        let expected = credit.payment.and_then(|id| self.expected.get(&id));
+        let agency = expected.map_or(booked.owner, |expected| expected.agency);
+        let held = StoredSuspense {
+            id: Id::new(self.now, &*self.app.entropy),
+            credit: (booked.id, credit.servicer_reference.clone()),
+            agency,
+            reason,
+            amount: credit.amount,
+            bill: expected.map(|expected| expected.known.bill),
+            payment: expected.map(|expected| expected.known.payment),
+        };
+        let key = self.keys.get(&agency).ok_or_else(|| Error::internal("an agency without its key"))?;
+        let details = json!({
+            "case": held.id.to_string(),
+            "reason": reason.as_str(),
+            "amount": credit.amount.decimal(),
+            "servicer_reference": credit.servicer_reference,
+            "payment": held.payment.map(|id| id.to_string()),
+        });
+        let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: held.id.uuid() };
+        let leaf = audit_leaf::leaf(self.app, self.now, "money.suspended", concern, key, &details);
+        let entry = ledger::suspended(booked.id, credit.amount).map_err(Error::internal)?;
+        let id = self.book(EntryKind::Suspended, held.id.uuid(), leaf, entry);
+        self.tell("money.suspended", agency, held.id.uuid(), &details);
+        self.suspense.push(held);
+        Ok(id)
+    }
+
+    fn book(&mut self, kind: EntryKind, subject: Uuid, leaf: NewLeaf, entry: ledger::Entry) -> Id<id::Entry> {
+        let id = Id::new(self.now, &*self.app.entropy);
+        self.entries.push(NewEntry { id, kind, subject, leaf: leaf.id, entry });
+        self.leaves.push(leaf);
+        id
+    }
+
+    fn tell(&mut self, name: &'static str, agency: Id<Agency>, object: Uuid, told: &serde_json::Value) {
+        self.events.push(NewOutbox {
+            id: Id::new(self.now, &*self.app.entropy),
+            at: self.now,
+            topic: Topic::Event,
+            agency: Some(agency),
+            object,
+            name,
+            body: event_json(name, self.now, told),
+        });
+    }
+
+    async fn write(self, tx: &mut Tx) -> Result<()> {
+        if self.credits.is_empty() {
+            return Ok(());
+        }
+        let ended: Vec<(Id<Payment>, &'static str, &State)> = self
+            .ended
+            .iter()
+            .filter_map(|(id, was)| Some((*id, *was, &self.expected.get(id)?.known.attempt)))
+            .collect();
+        if !ended.is_empty() {
+            let moved = payment::end_payments(tx, &ended).await?;
+            let paid = bill::pay_bills(tx, &self.paid, self.now).await?;
+            if (moved, paid) != (ended.len() as u64, self.paid.len() as u64) {
+                return Err(Error::internal("rows moved under their locks"));
+            }
+            let ids: Vec<Id<Payment>> = ended.iter().map(|e| e.0).collect();
+            payment::release(tx, &ids).await?;
+        }
+        books::append(tx, &self.entries, &self.numbers, self.now).await?;
+        inbox::insert_credits(tx, &self.credits, self.now).await.map_err(lost_race)?;
+        if !self.suspense.is_empty() {
+            inbox::insert_suspense(tx, &self.suspense, self.now).await?;
+        }
+        audit::append(tx, &self.leaves).await?;
+        outbox::enqueue(tx, &self.events).await?;
+        Ok(())
+    }
+}
+
+fn message(notification: &Notification) -> StoredMessage {
+    StoredMessage {
+        sender: notification.sender.clone(),
+        biz_msg_idr: notification.message.clone(),
+        kind: notification.kind.clone(),
+        digest: notification.digest,
+        answer: "recorded".to_owned(),
+    }
+}
+
+/// Another node has booked the same credit at this moment: the message will be looked at again.
+fn lost_race(error: crate::store::StoreError) -> Error {
+    if error.violates("credit_once") { Error::Unavailable(Refusal::new("try_again")) } else { error.into() }
+}

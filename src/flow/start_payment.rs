@@ -1,0 +1,120 @@
+//! Starts an attempt to pay a bill: the intent is recorded, then the clearing system is asked, then its answer is
+//! recorded. A crash between is healed by the inquiry.
+
+use super::{
+    Error, Refusal, Result, audit_leaf, create_bill,
+    move_payment::{Moved, move_payment},
+    read_bills,
+};
+use crate::{
+    app::App,
+    base::{calendar::Day, clock::Instant, entropy::random, id::Id, reference::Reference, text::Line},
+    codec::iso20022::{AccountNumber, Agent, EndToEndId, MessageId, RequestToPay, Uetr},
+    payment::{
+        bill,
+        payment::{self, APPROVAL_WINDOW, State, Watch},
+    },
+    store::{
+        Tx,
+        account::{self, CollectingAccount},
+        audit, bank,
+        bill::{self as bills, StoredBill},
+        payment::{self as payments, StoredPayment},
+    },
+};
+use serde_json::json;
+use uuid::Uuid;
+
+/// Asks the payer's bank, by its code, to present the bill of that reference to its customer. Anybody may pay.
+pub async fn start_payment(app: &App, reference: &Reference, bank: &str) -> Result<StoredPayment> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let of = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
+    let (state, _) = bills::lock_bill(&mut tx, of.bill.id).await?.ok_or(Error::not_found())?;
+    bill::may_pay(&state, of.bill.due, Day::of(now)).map_err(create_bill::refused)?;
+    if !bank::exists(&mut tx, bank).await? {
+        return Err(Error::refused(payment::Refusal::UnknownBank.code()));
+    }
+    let account = account::account(&mut tx, of.account).await?;
+    let account = account.ok_or(Error::refused(payment::Refusal::NoCollectingAccount.code()))?;
+    let attempt = new_attempt(app, &of, bank, now);
+    let request = request(app, &of, &account, &attempt, now)?;
+    record(app, &mut tx, &of, &attempt, now).await?;
+    tx.commit().await?;
+
+    let event = app.clearing.request_to_pay(MessageId(attempt.id.uuid()), &request, now).await;
+    match move_payment(app, attempt.id, &event).await? {
+        Moved::Moved(moved) | Moved::Asking(moved) | Moved::Stayed(moved) => Ok(moved),
+        Moved::Unknown => Err(Error::internal("an attempt that was recorded is gone")),
+    }
+}
+
+fn new_attempt(app: &App, of: &StoredBill, bank: &str, now: Instant) -> StoredPayment {
+    StoredPayment {
+        id: Id::new(now, &*app.entropy),
+        bill: of.bill.id,
+        account: of.account,
+        amount: of.bill.lines.total(),
+        bank: bank.to_owned(),
+        uetr: Uetr::new(Uuid::from_bytes(random(&*app.entropy))).uuid(),
+        state: State::Created(Watch::from(now)),
+        created_at: now,
+    }
+}
+
+async fn record(
+    app: &App,
+    tx: &mut Tx,
+    of: &StoredBill,
+    attempt: &StoredPayment,
+    now: Instant,
+) -> Result<()> {
+    let watch = attempt.state.watch().unwrap_or(Watch::from(now));
+    if !payments::claim_bill(tx, attempt, watch).await? {
+        let refusal = Refusal::new(payment::Refusal::AlreadyLive.code());
+        return Err(Error::Conflict(refusal.about(of.bill.reference)));
+    }
+    payments::insert_payment(tx, attempt).await?;
+    payments::claim_uetr(tx, attempt.uetr, attempt.id).await?;
+    let key = read_bills::agency_key(app, tx, of.bill.agency).await?;
+    let concern =
+        audit_leaf::Concern { citizen: None, agency: Some(of.bill.agency), object: attempt.id.uuid() };
+    let details = json!({
+        "payment": attempt.id.to_string(),
+        "bill": attempt.bill.to_string(),
+        "amount": attempt.amount.decimal(),
+        "bank": attempt.bank,
+    });
+    let leaf = audit_leaf::leaf(app, now, "payment.created", concern, &key, &details);
+    Ok(audit::append(tx, &[leaf]).await?)
+}
+
+fn request(
+    app: &App,
+    of: &StoredBill,
+    account: &CollectingAccount,
+    attempt: &StoredPayment,
+    now: Instant,
+) -> Result<RequestToPay> {
+    let remittance = format!("{} {}", of.bill.reference, of.bill.dossier);
+    let line = |text: &str| Line::<140>::parse(text).map_err(Error::internal);
+    Ok(RequestToPay {
+        end_to_end_id: EndToEndId(attempt.id.uuid()),
+        uetr: Uetr::new(attempt.uetr),
+        amount: attempt.amount,
+        expires: now + APPROVAL_WINDOW,
+        debtor: None,
+        debtor_agent: agent(&attempt.bank)?,
+        creditor: line(&account.holder.as_str().chars().take(140).collect::<String>())?,
+        creditor_agent: agent(&account.bank)?,
+        creditor_account: account.number.parse::<AccountNumber>().map_err(Error::internal)?,
+        remittance: line(&remittance)?,
+        return_url: Some(app.origin.at(&format!("/pay/{}", of.bill.reference))),
+    })
+}
+
+/// A bank is named by its BIC, or else by its number in the clearing system.
+fn agent(code: &str) -> Result<Agent> {
+    let bic = code.parse().map(Agent::Bic);
+    bic.or_else(|_| code.parse().map(Agent::Member)).map_err(Error::internal)
+}

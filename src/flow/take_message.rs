@@ -1,0 +1,92 @@
+//! Takes a message of the clearing system, whose signature has been checked. Each is taken once per sender and
+//! identifier; a repetition gets the same answer, and another content under the same identifier is refused by name.
+
+use super::{
+    Error, Refusal, Result,
+    move_payment::{Moved, move_payment},
+    settle_payments::settle_notification,
+};
+use crate::{
+    app::App,
+    base::id::Id,
+    codec::iso20022::{CreditNotification, Direction, EndToEndId, Message, Received, TransactionStatus},
+    partner::clearing::report_of,
+    payment::{
+        payment::Event,
+        settlement::{Credit, Notification, Taken},
+    },
+    store::inbox::{self, StoredMessage},
+};
+
+/// What is answered when a message has been taken: the same word for each repetition.
+pub async fn take_message(app: &App, received: Received) -> Result<String> {
+    let head = StoredMessage {
+        sender: received.header.from.to_string(),
+        biz_msg_idr: received.header.id.to_string(),
+        kind: received.message.definition().to_owned(),
+        digest: received.digest,
+        answer: String::new(),
+    };
+    match received.message {
+        Message::CreditNotification(notification) => take_credits(app, head, notification).await,
+        Message::RequestStatus(status) => take_status(app, head, status.end_to_end_id, status.status).await,
+        Message::PaymentStatus(status) => take_status(app, head, status.end_to_end_id, status.status).await,
+        Message::RequestToPay(_)
+        | Message::Statement(_)
+        | Message::StatusInquiry(_)
+        | Message::StatementRequest(_)
+        | Message::MessageReject(_) => Err(Error::refused("message_not_expected")),
+    }
+}
+
+async fn take_credits(app: &App, head: StoredMessage, notification: CreditNotification) -> Result<String> {
+    let arrived = |e: &&crate::codec::iso20022::Entry| {
+        e.direction == Direction::Credit && !e.reversal && e.amount.is_positive()
+    };
+    let credits = notification.entries.iter().filter(arrived).map(|entry| Credit {
+        servicer_reference: entry.reference.to_string(),
+        amount: entry.amount,
+        payment: entry.end_to_end_id().map(|id| Id::from_uuid(id.0)),
+        booked_on: entry.booked,
+    });
+    let notification = Notification {
+        credits: credits.collect(),
+        sender: head.sender,
+        message: head.biz_msg_idr,
+        kind: head.kind,
+        digest: head.digest,
+        account: notification.account.to_string(),
+    };
+    match settle_notification(app, notification).await? {
+        Taken::Recorded | Taken::Repeated => Ok("recorded".to_owned()),
+        Taken::OtherContent => Err(Error::conflict("message_id_reused")),
+        Taken::UnknownAccount => Err(Error::refused("unknown_account")),
+    }
+}
+
+async fn take_status(
+    app: &App,
+    mut head: StoredMessage,
+    payment: EndToEndId,
+    status: TransactionStatus,
+) -> Result<String> {
+    let mut tx = app.store.begin().await?;
+    let before = inbox::messages(&mut tx, &[(&head.sender, &head.biz_msg_idr)]).await?;
+    drop(tx);
+    if let Some(before) = before.into_iter().next() {
+        let same = before.digest == head.digest;
+        return if same { Ok(before.answer) } else { Err(Error::conflict("message_id_reused")) };
+    }
+    let report = report_of(status).ok_or(Error::Refused(Refusal::new("unknown_status")))?;
+    // Moving first: a crash before the message is remembered lets it come again, and moving again changes nothing.
+    let moved = move_payment(app, Id::from_uuid(payment.0), &Event::Reported(report)).await?;
+    head.answer = match moved {
+        Moved::Moved(_) | Moved::Asking(_) | Moved::Stayed(_) => "recorded".to_owned(),
+        Moved::Unknown => "unknown_payment".to_owned(),
+    };
+    let mut tx = app.store.begin().await?;
+    let answer = head.answer.clone();
+    inbox::insert_messages(&mut tx, &[head], app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(answer)
+}

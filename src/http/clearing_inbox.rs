@@ -1,0 +1,119 @@
+//! `POST /clearing/inbox`: signed messages of the clearing system, answered with signed answers.
+//!
+//! A message is believed when its signature verifies against the pinned keys (RFC 9421). What has been taken is
+//! answered `200` with one word, the same for every repetition; what is refused is answered with a message reject
+//! (`admi.002`) that names the reason. Both are signed over the request's signature, so that an answer answers one
+//! request. An answer to somebody whose signature is not believed is not signed.
+
+use crate::app::App;
+use crate::base::{
+    clock::Instant,
+    id::{self, Id},
+    text::Line,
+};
+use crate::codec::{
+    http_signature::{self as signature, Headers, Signature},
+    iso20022::{self, CONTENT_TYPE, Header, Message, MessageId, MessageReject},
+};
+use crate::crypto::keyring::Purpose;
+use crate::flow::{Error, take_message::take_message};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+
+/// The route.
+pub fn routes() -> Router<App> {
+    Router::new().route("/clearing/inbox", post(take))
+}
+
+async fn take(State(app): State<App>, uri: OriginalUri, headers: HeaderMap, body: Bytes) -> Response {
+    let now = app.clock.now();
+    let signed = match verified(&app, &uri, &headers, &body, now) {
+        Ok(signed) => signed,
+        Err(refusal) => return (StatusCode::UNAUTHORIZED, refusal.code()).into_response(),
+    };
+    let received = match iso20022::read(&body, app.limits.body_bytes_max) {
+        Ok(received) => received,
+        Err(refusal) => {
+            tracing::warn!(code = refusal.code(), "a message of the clearing system does not read");
+            return answer(&app, StatusCode::BAD_REQUEST, refusal.code().to_owned(), &signed, now);
+        }
+    };
+    let head = received.header.clone();
+    match take_message(&app, received).await {
+        Ok(word) => answer(&app, StatusCode::OK, word, &signed, now),
+        Err(error) => {
+            let status = status(&error);
+            if let Error::Internal(cause) = &error {
+                tracing::error!(?cause, message = %head.id, "a message of the clearing system failed");
+            }
+            answer(&app, status, reject(&app, &head, error.code(), now), &signed, now)
+        }
+    }
+}
+
+fn verified(
+    app: &App,
+    uri: &OriginalUri,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: Instant,
+) -> Result<Signature, signature::Refusal> {
+    let one = |name: &str| {
+        let mut values = headers.get_all(name).iter();
+        match (values.next().and_then(|v| v.to_str().ok()), values.next()) {
+            (Some(value), None) => Ok(value.to_owned()),
+            _ => Err(signature::Refusal::Malformed),
+        }
+    };
+    let content_type = one(header::CONTENT_TYPE.as_str())?;
+    let target_uri = app.origin.at(uri.path_and_query().map_or("/", |path| path.as_str()));
+    let request =
+        signature::Request { method: "POST", target_uri: &target_uri, content_type: &content_type, body };
+    let headers = Headers {
+        content_digest: one("content-digest")?,
+        signature_input: one("signature-input")?,
+        signature: one("signature")?,
+    };
+    signature::verify_request(&request, &headers, &app.clearing_keys, now).map(|signed| signed.signature)
+}
+
+const fn status(error: &Error) -> StatusCode {
+    match error {
+        Error::Refused(_) | Error::NotFound(_) | Error::Forbidden(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The message that refuses a message.
+fn reject(app: &App, head: &Header, code: &str, now: Instant) -> String {
+    let id: Id<id::Message> = Id::new(now, &*app.entropy);
+    let (from, to) = (head.to.clone(), head.from.clone());
+    let header = Header { from, to, id: MessageId(id.uuid()), created: now, possible_duplicate: false };
+    let line = |text: &str| Line::parse(text).ok();
+    match (line(&head.id.to_string()), line(code)) {
+        (Some(refused), Some(code)) => {
+            let reject = MessageReject { refused, code, at: now, description: None };
+            iso20022::write(&header, &Message::MessageReject(reject))
+        }
+        _ => code.to_owned(),
+    }
+}
+
+fn answer(app: &App, status: StatusCode, body: String, to: &Signature, now: Instant) -> Response {
+    let unsigned = signature::Answer { status: status.as_u16(), body: body.as_bytes() };
+    let signed = signature::sign_answer(&unsigned, to, app.keys.signing(Purpose::Message), now);
+    let kind = if body.starts_with('<') { CONTENT_TYPE } else { "text/plain" };
+    let headers = [
+        (header::CONTENT_TYPE.as_str(), kind.to_owned()),
+        ("content-digest", signed.content_digest),
+        ("signature-input", signed.signature_input),
+        ("signature", signed.signature),
+    ];
+    (status, headers, body).into_response()
+}

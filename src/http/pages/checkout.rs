@@ -1,0 +1,249 @@
+//! `/pay/{reference}`: what is owed, the wait for the bank, and that it has been paid.
+//!
+//! One address for the whole life of a bill: whoever opens it sees where it stands. Nobody signs in here; the name of
+//! the applicant is masked, and a sensitive procedure is not shown.
+
+use crate::app::App;
+use crate::base::{
+    calendar::{Day, WorkingDays, display_vi},
+    reference::Reference,
+    text::Lang,
+};
+use crate::codec::amount_in_words::dong_in_words;
+use crate::flow::{
+    Error,
+    checkout::{Checkout, CheckoutLine, read_checkout},
+    start_payment::start_payment,
+};
+use crate::http::pages::page::{FieldError, Page, Reader, show, show_error, show_status};
+use crate::payment::{
+    bill::Status,
+    payment::{INQUIRY_AFTER, State},
+};
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State as AppState};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum_extra::extract::Form;
+use serde::Deserialize;
+
+/// The route.
+pub fn routes() -> Router<App> {
+    Router::new().route("/pay/{reference}", get(open).post(pay))
+}
+
+async fn open(AppState(app): AppState<App>, reader: Reader, Path(reference): Path<String>) -> Response {
+    let Ok(reference) = reference.parse::<Reference>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    match read_checkout(&app, &reference).await {
+        Ok(checkout) => show_checkout(&reader, &checkout, None),
+        Err(error) => refuse(&reader, &error),
+    }
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    bank: String,
+}
+
+async fn pay(
+    AppState(app): AppState<App>,
+    reader: Reader,
+    Path(reference): Path<String>,
+    headers: HeaderMap,
+    Form(choice): Form<Choice>,
+) -> Response {
+    let Ok(reference) = reference.parse::<Reference>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    if !from_our_page(&app, &headers) {
+        return show_status(&reader, StatusCode::FORBIDDEN, Some("foreign_form"));
+    }
+    let address = format!("/pay/{reference}");
+    match start_payment(&app, &reference, &choice.bank).await {
+        Ok(_) => Redirect::to(&address).into_response(),
+        Err(Error::Refused(refusal)) if refusal.code == "unknown_bank" => {
+            match read_checkout(&app, &reference).await {
+                Ok(checkout) => show_checkout(&reader, &checkout, Some("payment-choose-bank-error")),
+                Err(error) => refuse(&reader, &error),
+            }
+        }
+        // The page itself tells how the bill stands.
+        Err(Error::Conflict(_) | Error::Refused(_)) => Redirect::to(&address).into_response(),
+        Err(error) => refuse(&reader, &error),
+    }
+}
+
+/// Browsers name the origin of a form; another one's form is not taken.
+fn from_our_page(app: &App, headers: &HeaderMap) -> bool {
+    headers.get(header::ORIGIN).is_none_or(|origin| origin.as_bytes() == app.origin.as_str().as_bytes())
+}
+
+fn refuse(reader: &Reader, error: &Error) -> Response {
+    let status = match error {
+        Error::NotFound(_) => StatusCode::NOT_FOUND,
+        Error::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Internal(cause) => {
+            tracing::error!(?cause, "a payment page failed");
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    };
+    show_status(reader, status, Some(error.code()))
+}
+
+fn show_checkout(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> Response {
+    match (checkout.status, &checkout.attempt) {
+        (Status::Paid, _) => {
+            let page = Page::new(reader, "payment-paid-title");
+            show(StatusCode::OK, &page, &PaidView { facts: Facts::of(&page, checkout), page: &page })
+        }
+        (Status::Cancelled, _) => closed(reader, "cancelled"),
+        (Status::Open | Status::Expired, Some(attempt)) if attempt.state.is_live() => {
+            show_waiting(reader, checkout, &attempt.state)
+        }
+        (Status::Expired, _) => closed(reader, "expired"),
+        (Status::Open, _) => show_choice(reader, checkout, wrong),
+    }
+}
+
+fn closed(reader: &Reader, why: &str) -> Response {
+    let page = Page::new(reader, &format!("payment-{why}-title"));
+    let body = page.t(&format!("payment-{why}-body"));
+    show_error(StatusCode::OK, &page, &body, None)
+}
+
+fn show_choice(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> Response {
+    let mut page = Page::new(reader, "payment-title");
+    let mut status = StatusCode::OK;
+    if let Some(key) = wrong {
+        let message = page.t(key).into_owned();
+        page = page.refused(vec![FieldError { field: "bank", message }]);
+        status = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    let failed = matches!(checkout.attempt.as_ref().map(|a| &a.state), Some(State::Rejected { .. }));
+    let view = CheckoutView { facts: Facts::of(&page, checkout), page: &page, checkout, failed };
+    show(status, &page, &view)
+}
+
+fn show_waiting(reader: &Reader, checkout: &Checkout, state: &State) -> Response {
+    let key = match state {
+        State::Unknown(_) => "unknown",
+        State::Accepted(_) => "accepted",
+        State::Created(_) | State::Submitted(_) | State::Settled { .. } | State::Rejected { .. } => {
+            "submitted"
+        }
+    };
+    let page = Page::new(reader, &format!("payment-{key}-title"));
+    let view = WaitingView {
+        facts: Facts::of(&page, checkout),
+        body: page.t(&format!("payment-{key}-body")).into_owned(),
+        next: next_step(&page, state, checkout),
+        warn: matches!(state, State::Unknown(_)),
+        sent: checkout.attempt.as_ref().map(|a| display_vi(a.created_at)).unwrap_or_default(),
+        bank: checkout.attempt_bank.clone().unwrap_or_default(),
+        number: checkout.attempt.as_ref().map(|a| a.id.to_string()).unwrap_or_default(),
+        page: &page,
+    };
+    show(StatusCode::OK, &page, &view)
+}
+
+/// When the bank is asked next, or which day's statement decides.
+fn next_step(page: &Page, state: &State, checkout: &Checkout) -> Option<String> {
+    let State::Unknown(watch) = state else { return None };
+    Some(match watch.next {
+        Some(next) => page.with(
+            "payment-unknown-next",
+            &[
+                ("time", display_vi(next).into()),
+                ("nth", (watch.inquiries + 1).to_string().into()),
+                ("of", INQUIRY_AFTER.len().to_string().into()),
+            ],
+        ),
+        None => {
+            let day = WorkingDays::default().next(Day::of(checkout.now));
+            page.with("payment-unknown-statement", &[("day", day.display_vi().into())])
+        }
+    })
+}
+
+/// What every page of a bill shows.
+struct Facts {
+    agency: String,
+    dossier: String,
+    procedure: Option<String>,
+    lines: Vec<(String, String)>,
+    saving: Option<String>,
+    applicant: String,
+    total: String,
+    words: String,
+    due: String,
+    reference: String,
+}
+
+impl Facts {
+    fn of(page: &Page, checkout: &Checkout) -> Self {
+        let (vi, en) = &checkout.agency;
+        let total = checkout.total;
+        let gross: i64 = checkout.lines.iter().map(|line| line.gross.minor()).sum();
+        let saved = crate::base::money::Money::vnd(gross - total.minor());
+        Self {
+            agency: if page.lang == Lang::En { en.clone() } else { vi.clone() },
+            dossier: checkout.dossier.clone(),
+            procedure: checkout.procedure.as_ref().map(|name| name.of(page.lang).to_string()),
+            lines: checkout
+                .lines
+                .iter()
+                .map(|line| (line_name(page, line), line.gross.display_vi()))
+                .collect(),
+            saving: saved.is_positive().then(|| saved.display_vi()),
+            applicant: checkout.applicant.clone(),
+            total: total.display_vi(),
+            words: dong_in_words(total.minor().unsigned_abs()),
+            due: checkout.due.display_vi(),
+            reference: checkout.reference.spaced(),
+        }
+    }
+}
+
+fn line_name(page: &Page, line: &CheckoutLine) -> String {
+    match &line.name {
+        Some(name) => name.of(page.lang).to_string(),
+        None => page.t(&format!("payment-kind-{}", line.kind.as_str())).into_owned(),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/checkout.html")]
+struct CheckoutView<'a> {
+    page: &'a Page,
+    facts: Facts,
+    checkout: &'a Checkout,
+    failed: bool,
+}
+
+#[derive(Template)]
+#[template(path = "pages/waiting.html")]
+struct WaitingView<'a> {
+    page: &'a Page,
+    facts: Facts,
+    body: String,
+    next: Option<String>,
+    warn: bool,
+    sent: String,
+    bank: String,
+    number: String,
+}
+
+#[derive(Template)]
+#[template(path = "pages/paid.html")]
+struct PaidView<'a> {
+    page: &'a Page,
+    facts: Facts,
+}
