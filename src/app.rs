@@ -9,7 +9,7 @@ use crate::base::{
 use crate::batch::{self, Batch, Queue};
 use crate::config::Limits;
 use crate::crypto::{keyring::KeyRing, signing::KeyList};
-use crate::partner::clearing::Clearing;
+use crate::partner::{clearing::Clearing, messenger::Messenger};
 use crate::payment::{
     issue::{Draft, Outcome},
     settlement::{Notification, Taken},
@@ -32,6 +32,8 @@ pub struct App {
     pub clearing: Arc<dyn Clearing>,
     /// The keys that the clearing system signs its messages with.
     pub clearing_keys: Arc<KeyList>,
+    /// Who carries messages to telephones.
+    pub messenger: Arc<dyn Messenger>,
     /// How the world addresses us.
     pub origin: Origin,
     /// How much of everything.

@@ -7,6 +7,7 @@ use crate::config::{Config, Database};
 use crate::crypto::{keyring::KeyRing, signing::KeyList};
 use crate::partner::{
     clearing::{Clearing, RemoteClearing},
+    messenger::{Messenger, RemoteMessenger},
     signed_http::Peer,
 };
 use crate::store::{
@@ -84,6 +85,7 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
         keys,
         clearing,
         clearing_keys,
+        messenger: messenger(config)?,
         origin: config.origin.clone(),
         limits: config.limits.clone(),
         batches,
@@ -93,6 +95,13 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
 
 /// The number of the central bank in its own clearing system.
 const CENTRAL_BANK: &str = "SBV01";
+
+/// The message gateway of the configuration.
+fn messenger(config: &Config) -> anyhow::Result<Arc<dyn Messenger>> {
+    let gateway = &config.partners()?.messenger;
+    let timeout = config.limits.partner_timeout();
+    Ok(Arc::new(RemoteMessenger::new(gateway.url.clone(), gateway.token.clone(), timeout)?))
+}
 
 /// The clearing system of the configuration, and the keys it is pinned to.
 fn clearing(config: &Config, keys: Arc<KeyRing>) -> anyhow::Result<(Arc<dyn Clearing>, Arc<KeyList>)> {

@@ -12,6 +12,7 @@ pub mod checkout;
 pub mod confirm_code;
 pub mod create_bill;
 pub mod decide_consent;
+pub mod deliver_messages;
 pub mod disclosure;
 pub mod end_session;
 mod error;

@@ -1,4 +1,5 @@
 //! The outside world: traits and their real adapters.
 
 pub mod clearing;
+pub mod messenger;
 pub mod signed_http;

@@ -73,3 +73,55 @@ pub async fn enqueue(tx: &mut Tx, rows: &[NewOutbox]) -> Result<()> {
     .await?;
     Ok(())
 }
+
+/// A message on its way out.
+pub struct DueMessage {
+    /// The row.
+    pub id: Id<Event>,
+    /// When it was written; half of its key.
+    pub at: Instant,
+    /// Its sealed body.
+    pub body: Vec<u8>,
+    /// How often it was tried, this time included.
+    pub attempts: i16,
+}
+
+/// Claims messages that are due: nobody else gets them before `until`, so a crash only delays them.
+pub async fn claim_messages(tx: &mut Tx, now: Instant, until: Instant, most: i64) -> Result<Vec<DueMessage>> {
+    let rows = sqlx::query!(
+        r#"UPDATE outbox SET attempts = attempts + 1, due_at = $2
+           WHERE (id, at) IN (
+               SELECT id, at FROM outbox WHERE topic = 'message' AND state = 'pending' AND due_at <= $1
+               ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+           RETURNING id, at, body, attempts"#,
+        now,
+        until,
+        most
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let due = rows.into_iter().map(|row| DueMessage {
+        id: Id::from_uuid(row.id),
+        at: row.at,
+        body: row.body,
+        attempts: row.attempts,
+    });
+    Ok(due.collect())
+}
+
+/// Records messages as done or given up; what they said is forgotten with that.
+pub async fn finish_messages(tx: &mut Tx, messages: &[(Id<Event>, Instant)], delivered: bool) -> Result<()> {
+    let ids: Vec<Uuid> = messages.iter().map(|(id, _)| id.uuid()).collect();
+    let ats: Vec<Instant> = messages.iter().map(|(_, at)| *at).collect();
+    let state = if delivered { "done" } else { "dead" };
+    sqlx::query!(
+        r#"UPDATE outbox SET state = $3, body = ''
+           WHERE (id, at) IN (SELECT id, at FROM unnest($1::uuid[], $2::timestamptz[]) AS t (id, at))"#,
+        &ids,
+        &ats,
+        state
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

@@ -11,11 +11,27 @@ use std::time::Duration;
 
 /// Every loop of a node.
 pub fn loops(app: App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
-    vec![Box::pin(run_queues(app.clone(), queues)), Box::pin(inquire(app))]
+    vec![Box::pin(run_queues(app.clone(), queues)), Box::pin(inquire(app.clone())), Box::pin(deliver(app))]
 }
 
 /// How long the inquiries rest when none is due.
 const INQUIRY_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long the messages rest when none is due: a person waits for a code.
+const MESSAGE_PAUSE: Duration = Duration::from_millis(200);
+
+/// Hands messages to the gateway, for ever.
+async fn deliver(app: App) {
+    loop {
+        let claimed = flow::deliver_messages::deliver_messages(&app).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "messages did not go out");
+            0
+        });
+        if claimed == 0 {
+            tokio::time::sleep(MESSAGE_PAUSE).await;
+        }
+    }
+}
 
 /// Asks the clearing system about silent attempts, for ever.
 async fn inquire(app: App) {
