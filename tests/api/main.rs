@@ -1,7 +1,14 @@
 //! The service as its users meet it: the real router and a real PostgreSQL per test, a clock that stands still until
 //! it is told to move, seeded chance, and actors who speak HTTP only.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
+mod central_bank;
 #[path = "../support/database.rs"]
 mod database;
+mod office;
+mod world;
 
+mod edge;
+mod payments;
 mod store;

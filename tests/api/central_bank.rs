@@ -1,0 +1,153 @@
+//! The clearing system as a double in this process: it answers requests to pay as it is told to, keeps what it was
+//! asked, and sends signed messages to the service's inbox over HTTP.
+
+use crate::world::{Actor, Answer};
+use chung::base::{calendar::Day, clock::Instant, money::Money, origin::Origin, text::Line};
+use chung::codec::http_signature::{Request, sign_request};
+use chung::codec::iso20022::{
+    CreditNotification, Direction, EndToEndId, Entry, Header, Message, MessageId, PaymentStatus,
+    RequestToPay, StatementRequest, StatusInquiry, TransactionStatus, write,
+};
+use chung::crypto::signing::{KeyList, Signer, SigningKey};
+use chung::partner::clearing::{Clearing, FetchedStatement, NoStatement};
+use chung::payment::payment::{Event, Report};
+use futures_util::future::BoxFuture;
+use std::sync::Mutex;
+use uuid::Uuid;
+
+/// The double.
+pub struct CentralBank {
+    key: SigningKey,
+    /// What it answers to the next requests to pay; `Handed` when nothing is scripted.
+    pub answers: Mutex<Vec<Event>>,
+    /// What it answers to inquiries; silence when nothing is scripted.
+    pub reports: Mutex<Vec<Report>>,
+    /// The requests that it was asked.
+    pub requests: Mutex<Vec<RequestToPay>>,
+    /// How many inquiries came.
+    pub inquiries: Mutex<u32>,
+}
+
+impl CentralBank {
+    /// One that takes every request.
+    pub fn new() -> Self {
+        Self {
+            key: SigningKey::generate(),
+            answers: Mutex::default(),
+            reports: Mutex::default(),
+            requests: Mutex::default(),
+            inquiries: Mutex::default(),
+        }
+    }
+
+    /// The keys it is pinned to.
+    pub fn keys(&self) -> KeyList {
+        KeyList::new([(self.key.kid().to_owned(), self.key.verifying_key().clone())])
+    }
+
+    /// Sends a message to the inbox, signed now.
+    pub async fn send(&self, origin: &Origin, xml: &str, now: Instant) -> Answer {
+        let target = origin.at("/clearing/inbox");
+        let request = Request {
+            method: "POST",
+            target_uri: &target,
+            content_type: "application/xml",
+            body: xml.as_bytes(),
+        };
+        let (headers, _) = sign_request(&request, &self.key, now);
+        let actor = Actor::new(origin.clone());
+        let request = actor
+            .request(reqwest::Method::POST, "/clearing/inbox")
+            .header("content-type", "application/xml")
+            .header("content-digest", headers.content_digest)
+            .header("signature-input", headers.signature_input)
+            .header("signature", headers.signature)
+            .body(xml.to_owned());
+        actor.send(request).await
+    }
+}
+
+impl Clearing for CentralBank {
+    fn request_to_pay<'a>(
+        &'a self,
+        _id: MessageId,
+        request: &'a RequestToPay,
+        _now: Instant,
+    ) -> BoxFuture<'a, Event> {
+        self.requests.lock().unwrap().push(request.clone());
+        let answer = self.answers.lock().unwrap().pop().unwrap_or(Event::Handed);
+        Box::pin(async move { answer })
+    }
+
+    fn inquire(
+        &self,
+        _id: MessageId,
+        _inquiry: StatusInquiry,
+        _now: Instant,
+    ) -> BoxFuture<'_, Option<Report>> {
+        *self.inquiries.lock().unwrap() += 1;
+        let report = self.reports.lock().unwrap().pop();
+        Box::pin(async move { report })
+    }
+
+    fn statement<'a>(
+        &'a self,
+        _id: MessageId,
+        _request: &'a StatementRequest,
+        _now: Instant,
+    ) -> BoxFuture<'a, Result<FetchedStatement, NoStatement>> {
+        Box::pin(async { Err(NoStatement::Silence("a double has no statements".to_owned())) })
+    }
+}
+
+fn header(id: u128, now: Instant) -> Header {
+    Header {
+        from: "SBV01".parse().unwrap(),
+        to: "CHUNG".parse().unwrap(),
+        id: MessageId(Uuid::from_u128(id)),
+        created: now,
+        possible_duplicate: false,
+    }
+}
+
+/// A `camt.054` of one credit.
+pub fn credit(
+    id: u128,
+    account: &str,
+    reference: &str,
+    dong: i64,
+    names: Option<Uuid>,
+    now: Instant,
+) -> String {
+    let entry = Entry {
+        reference: Line::parse(reference).unwrap(),
+        amount: Money::vnd(dong),
+        direction: Direction::Credit,
+        reversal: false,
+        booked: Day::of(now),
+        value: Day::of(now),
+        end_to_end: names.map(|id| Line::parse(&EndToEndId(id).to_string()).unwrap()),
+        uetr: None,
+        clearing_reference: None,
+        counterparty: None,
+        counterparty_agent: None,
+        remittance: vec![],
+        accepted: None,
+    };
+    let message = CreditNotification { account: account.parse().unwrap(), entries: vec![entry] };
+    write(&header(id, now), &Message::CreditNotification(message))
+}
+
+/// A `pacs.002` about one payment.
+pub fn status(id: u128, payment: Uuid, status: TransactionStatus, now: Instant) -> String {
+    let message = PaymentStatus {
+        inquiry: None,
+        original: MessageId(payment),
+        end_to_end_id: EndToEndId(payment),
+        uetr: None,
+        status,
+        accepted: None,
+        clearing_reference: None,
+    };
+    write(&header(id, now), &Message::PaymentStatus(message))
+}

@@ -1,0 +1,301 @@
+//! One running service on a database of its own, and the people around it. They speak HTTP only.
+
+use crate::central_bank::CentralBank;
+use crate::database::Database;
+use chung::app::{self, App};
+use chung::base::clock::{Clock, ManualClock};
+use chung::base::entropy::SeededEntropy;
+use chung::base::origin::Origin;
+use chung::config::Limits;
+use chung::crypto::keyring::KeyRing;
+use chung::http;
+use chung::partner::messenger::{Messenger, Unsent};
+use futures_util::future::BoxFuture;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use time::macros::datetime;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+/// A service for one test; everything ends with this value.
+pub struct TestApp {
+    /// Its parts, for the assertions that HTTP cannot make; actors never touch them.
+    pub app: App,
+    /// The clearing system that it talks to.
+    pub bank: Arc<CentralBank>,
+    /// The clock, which stands at nine in the morning of 24 November 2026 in Vietnam until it is moved.
+    pub clock: Arc<ManualClock>,
+    _running: JoinSet<()>,
+    _stop: watch::Sender<bool>,
+    database: Database,
+}
+
+impl TestApp {
+    /// Starts the service on a free port of the loopback.
+    pub async fn start() -> Self {
+        install();
+        let database = Database::fresh().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("its number").port();
+        let clock = Arc::new(ManualClock::at(datetime!(2026-11-24 02:00 UTC)));
+        let limits = Limits::default();
+        let (batches, queues) = app::queues(&limits);
+        let bank = Arc::new(CentralBank::new());
+        let app = App {
+            clearing: bank.clone(),
+            clearing_keys: Arc::new(bank.keys()),
+            messenger: Arc::new(Telephones::default()),
+            store: database.store().await,
+            clock: clock.clone(),
+            entropy: Arc::new(SeededEntropy::new(1)),
+            keys: Arc::new(
+                KeyRing::from_toml(include_str!("../../keys/development.toml")).expect("the keys"),
+            ),
+            origin: format!("http://localhost:{port}").parse::<Origin>().expect("an origin"),
+            limits,
+            batches,
+        };
+        let (stop, stopping) = watch::channel(false);
+        let mut running = JoinSet::new();
+        let listening = http::listen::listen(listener, http::router::router(app.clone()), stopping);
+        running.spawn(async move {
+            let _ = listening.await;
+        });
+        running.spawn(chung::work::run_queues(app.clone(), queues));
+        Self { app, bank, clock, _running: running, _stop: stop, database }
+    }
+
+    /// The address of a path.
+    pub fn at(&self, path: &str) -> String {
+        self.app.origin.at(path)
+    }
+
+    /// Moves the clock.
+    pub fn later(&self, by: Duration) {
+        self.clock.advance(by);
+        assert!(self.app.clock.now() == self.clock.now());
+    }
+
+    /// Registers an agency's system as a client, which here needs no credentials of its own.
+    pub async fn insert_client(&self, client: Uuid, agency: Uuid) {
+        let sql = format!(
+            "insert into client (id, agency_id, kind, name_vi, name_en, auth_method, secret_digest, scopes,
+                 redirect_uris, logout_uris, sector, claims_policy, state, created_at)
+             values ('{client}', '{agency}', 'agency_system', 'x', 'x', 'client_secret_basic', '\\x00', '{{}}',
+                 '{{}}', '{{}}', 'x', '{{}}', 'active', '2026-11-24Z')"
+        );
+        self.sql(&sql).await.expect("a client");
+    }
+
+    /// Runs one statement in the database, in a transaction of its own.
+    pub async fn sql(&self, sql: &str) -> Result<(), String> {
+        let mut connection = self.connection().await;
+        let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await;
+        done.map(|_| ()).map_err(|e| e.to_string())
+    }
+
+    /// The balance of each account of the books that was posted to, by its kind.
+    pub async fn balances(&self) -> Vec<(String, i64)> {
+        let sql =
+            "select a.kind, sum(p.amount)::bigint from posting p join ledger_account a on a.id = p.account_id
+                   group by a.id order by a.id";
+        sqlx::query_as(sql).fetch_all(&mut self.connection().await).await.expect("balances")
+    }
+
+    /// The money that waits, in the order of its arrival: why, and how much.
+    pub async fn held(&self) -> Vec<(String, i64)> {
+        let sql = "select reason, amount from suspense order by id";
+        sqlx::query_as(sql).fetch_all(&mut self.connection().await).await.expect("suspense")
+    }
+
+    async fn connection(&self) -> PgConnection {
+        PgConnection::connect(&self.database.url()).await.expect("the test database answers")
+    }
+
+    /// Somebody without any credentials, with a browser of their own.
+    pub fn stranger(&self) -> Actor {
+        Actor::new(self.app.origin.clone())
+    }
+}
+
+/// The telephones of everybody: they take every message.
+#[derive(Default)]
+struct Telephones(Mutex<Vec<(String, String)>>);
+
+impl Messenger for Telephones {
+    fn send<'a>(&'a self, to: &'a str, text: &'a str) -> BoxFuture<'a, Result<(), Unsent>> {
+        self.0.lock().unwrap().push((to.to_owned(), text.to_owned()));
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Providers are chosen once per process.
+pub fn install() {
+    chung::crypto::install();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Somebody with a browser or a program: keeps cookies, follows no redirect unasked.
+pub struct Actor {
+    origin: Origin,
+    http: reqwest::Client,
+    cookies: Mutex<BTreeMap<String, String>>,
+    bearer: Option<String>,
+}
+
+impl Actor {
+    /// A fresh one, whose relative paths mean this origin.
+    pub fn new(origin: Origin) -> Self {
+        install();
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .timeout(Duration::from_secs(30))
+            .build()
+            .expect("a client");
+        Self { origin, http, cookies: Mutex::default(), bearer: None }
+    }
+
+    /// The same, presenting this bearer token from now on.
+    #[must_use]
+    pub fn with_bearer(mut self, token: impl Into<String>) -> Self {
+        self.bearer = Some(token.into());
+        self
+    }
+
+    /// Fetches a page or an object.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.http.get(self.address(path))).await
+    }
+
+    /// Sends a form, as a page of ours would.
+    pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send(self.http.post(self.address(path)).header("origin", self.origin.as_str()).form(fields))
+            .await
+    }
+
+    /// Sends JSON.
+    pub async fn post_json(&self, path: &str, body: &serde_json::Value) -> Answer {
+        self.send(self.http.post(self.address(path)).json(body)).await
+    }
+
+    /// Sends JSON under an idempotency key.
+    pub async fn post_once(&self, path: &str, key: &str, body: &serde_json::Value) -> Answer {
+        self.send(self.http.post(self.address(path)).header("idempotency-key", key).json(body)).await
+    }
+
+    /// A request to be completed by the test.
+    pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, self.address(path))
+    }
+
+    /// Sends a completed request with this actor's cookies and token.
+    pub async fn send(&self, mut request: reqwest::RequestBuilder) -> Answer {
+        let cookies = self
+            .cookies
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect::<Vec<_>>()
+            .join("; ");
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies);
+        }
+        if let Some(token) = &self.bearer {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.expect("the service answers");
+        self.keep_cookies(response.headers());
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.bytes().await.expect("a whole body").to_vec(),
+        }
+    }
+
+    /// The cookies this browser holds.
+    pub fn cookies(&self) -> BTreeMap<String, String> {
+        self.cookies.lock().unwrap().clone()
+    }
+
+    fn address(&self, path: &str) -> String {
+        if path.starts_with('/') { self.origin.at(path) } else { path.to_owned() }
+    }
+
+    fn keep_cookies(&self, headers: &reqwest::header::HeaderMap) {
+        let mut jar = self.cookies.lock().unwrap();
+        for header in headers.get_all("set-cookie") {
+            let text = header.to_str().expect("a cookie is ASCII");
+            let (name, value) =
+                text.split(';').next().and_then(|pair| pair.split_once('=')).expect("name=value");
+            if value.is_empty() || text.to_ascii_lowercase().contains("max-age=0") {
+                jar.remove(name.trim());
+            } else {
+                jar.insert(name.trim().to_owned(), value.trim().to_owned());
+            }
+        }
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// The body as it came.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {} {}", self.status, self.text()))
+    }
+
+    /// Where the answer sends the browser.
+    #[track_caller]
+    pub fn location(&self) -> String {
+        let header = self
+            .headers
+            .get("location")
+            .unwrap_or_else(|| panic!("no redirect: {} {}", self.status, self.text()));
+        header.to_str().expect("an ASCII address").to_owned()
+    }
+
+    /// Demands a status, and shows the body when it is another.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text());
+        self
+    }
+
+    /// Demands a refusal of that status and code.
+    #[track_caller]
+    pub fn expect_refusal(self, status: u16, code: &str) -> Self {
+        assert_eq!((self.status, self.json()["code"].as_str()), (status, Some(code)), "{}", self.text());
+        self
+    }
+
+    /// The value of a field of the page's form: `name="…"` and `value="…"` of one element.
+    #[track_caller]
+    pub fn form_field(&self, name: &str) -> String {
+        let text = self.text();
+        let element = text.split('<').find(|tag| tag.contains(&format!("name=\"{name}\"")));
+        let value =
+            element.and_then(|tag| tag.split("value=\"").nth(1)).and_then(|rest| rest.split('"').next());
+        value.unwrap_or_else(|| panic!("no field {name} in {text}")).to_owned()
+    }
+}
