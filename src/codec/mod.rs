@@ -3,4 +3,5 @@
 pub mod amount_in_words;
 pub mod http_signature;
 pub mod iso20022;
+pub mod receipt_content;
 pub mod vietqr;

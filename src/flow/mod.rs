@@ -26,6 +26,7 @@ pub mod identify;
 pub mod import_fees;
 pub mod import_population;
 pub mod inquire_payment;
+pub mod issue_receipts;
 pub mod issue_token;
 pub mod message;
 pub mod move_payment;

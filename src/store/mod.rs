@@ -23,6 +23,7 @@ pub mod payment;
 pub mod portal;
 pub mod postgres;
 pub mod pseudonym;
+pub mod receipt;
 pub mod register;
 pub mod session;
 

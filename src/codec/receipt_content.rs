@@ -1,0 +1,371 @@
+//! What a receipt says, as the signature covers it: canonical JSON inside a compact JWS that a QR code can carry.
+//!
+//! The content is fixed when the money settles; its SHA-256 is what the audit log commits to. The signature is a
+//! compact JWS (RFC 7515, ES256) over exactly those bytes, with a `typ` of its own. The printed number is the agency's
+//! code, the series and the serial; the check code, taken from the digest, opens a receipt to whoever holds the paper.
+
+use crate::base::{
+    calendar::{Day, rfc3339},
+    clock::Instant,
+    money::Money,
+};
+use crate::crypto::{
+    digest::{Digest, sha256, sha256_parts},
+    jwt::{self, Refused},
+    signing::KeyList,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use time::format_description::well_known::Rfc3339;
+
+/// The `typ` of a signed receipt.
+pub const TYP: &str = "chung-receipt+jwt";
+/// The version of the content's shape and of the files made from it.
+pub const VERSION: u8 = 1;
+/// The form of fee receipts without a printed amount (Decree 123/2020 as amended).
+pub const FORM: &str = "01BLP";
+
+/// The two kinds of charges, which have separate receipts and series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// *Phí*: the price of a service.
+    Phi,
+    /// *Lệ phí*: a state charge.
+    LePhi,
+}
+
+impl Kind {
+    /// The word in rows and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Phi => "phi",
+            Self::LePhi => "le_phi",
+        }
+    }
+}
+
+/// What a receipt says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptContent {
+    /// The version of this shape.
+    pub v: u8,
+    /// The public origin of the service that issued it.
+    pub iss: String,
+    /// Its number, as printed.
+    pub number: Number,
+    /// Service price or state charge.
+    pub kind: Kind,
+    /// When the money settled (RFC 3339, UTC).
+    pub at: String,
+    /// The agency that collects.
+    pub agency: Issuer,
+    /// The dossier.
+    pub dossier: String,
+    /// The procedure's code and Vietnamese name.
+    pub procedure: (String, String),
+    /// The bill's public reference.
+    pub reference: String,
+    /// The name that the receipt carries.
+    pub payer: String,
+    /// The bank that the payer paid from.
+    pub bank: String,
+    /// Each fee: code, Vietnamese name, count, amount in whole đồng.
+    pub lines: Vec<Line>,
+    /// Their sum in whole đồng.
+    pub total: i64,
+}
+
+/// A line: code, Vietnamese name, count, whole đồng.
+pub type Line = (String, String, u32, i64);
+
+/// The agency as its receipts name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issuer {
+    /// Its code, e.g. `H29.14`.
+    pub code: String,
+    /// Its Vietnamese name.
+    pub name: String,
+    /// Its tax code.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tax: Option<String>,
+    /// Its address.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub address: Option<String>,
+}
+
+impl ReceiptContent {
+    /// The bytes that are signed and digested. They are written once; nobody writes them again from their parts.
+    #[expect(clippy::expect_used, reason = "strings and integers always serialize")]
+    pub fn bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("strings and integers always serialize")
+    }
+
+    /// Reads content bytes and checks that they agree with themselves.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok().filter(Self::agrees)
+    }
+
+    /// When the money settled.
+    pub fn issued_at(&self) -> Option<Instant> {
+        Instant::parse(&self.at, &Rfc3339).ok()
+    }
+
+    /// The total.
+    pub const fn total(&self) -> Money {
+        Money::vnd(self.total)
+    }
+
+    fn agrees(&self) -> bool {
+        let sum = self.lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.3));
+        let year = self.issued_at().map(|at| Day::of(at).year().rem_euclid(100));
+        self.v == VERSION
+            && sum == Some(self.total)
+            && self.total > 0
+            && self.number.agency == self.agency.code
+            && self.number.kind == self.kind
+            && year == Some(i32::from(self.number.year))
+    }
+}
+
+/// The digest of content bytes: what the audit log commits to and a proof names.
+pub fn digest(content: &[u8]) -> Digest {
+    sha256(content)
+}
+
+/// The text to sign for content bytes; a signature in base64url behind a further dot makes it a compact JWS.
+pub fn signing_input(content: &[u8], kid: &str) -> String {
+    let header = serde_json::json!({"alg": "ES256", "kid": kid, "typ": TYP}).to_string();
+    format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(content))
+}
+
+/// The compact JWS of a signing input and its signature.
+pub fn signed(signing_input: &str, signature: &[u8; 64]) -> String {
+    format!("{signing_input}.{}", BASE64URL.encode(signature))
+}
+
+/// The content of a signed receipt and its digest, if one of `keys` signed it.
+pub fn verify(signed: &str, keys: &KeyList) -> Result<(ReceiptContent, Digest), Refused> {
+    let _claims: serde_json::Value = jwt::verify(signed, TYP, keys)?;
+    let payload =
+        signed.split('.').nth(1).and_then(|p| BASE64URL.decode(p).ok()).ok_or(Refused::Malformed)?;
+    let content = ReceiptContent::read(&payload).ok_or(Refused::BadClaims)?;
+    Ok((content, digest(&payload)))
+}
+
+/// The code that opens a receipt to whoever holds the paper: 80 bits of the content's digest. The content holds the
+/// bill's random reference, so the code cannot be computed from what strangers may know.
+pub fn check_code(digest: &Digest) -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let bits = sha256_parts(&[b"chung receipt check code\0", digest]);
+    let mut code = String::with_capacity(19);
+    for five in bits[..10].chunks(5) {
+        let word = five.iter().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
+        for i in (0..8).rev() {
+            if code.len() % 5 == 4 {
+                code.push('-');
+            }
+            code.push(char::from(ALPHABET[(word >> (5 * i) & 31) as usize]));
+        }
+    }
+    code
+}
+
+/// Whether a typed code is the receipt's: case, spaces and hyphens do not matter, O reads as 0, I and L as 1.
+pub fn check_code_fits(digest: &Digest, typed: &str) -> bool {
+    let typed: String = typed
+        .chars()
+        .filter(|c| !matches!(c, '-' | ' ' | '.'))
+        .map(|c| match c.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            c => c,
+        })
+        .collect();
+    crate::crypto::digest::equal(typed.as_bytes(), check_code(digest).replace('-', "").as_bytes())
+}
+
+/// The printed number of a receipt: `H29.14-AP26E-0000001` (agency, series, serial).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Number {
+    agency: String,
+    kind: Kind,
+    year: u8,
+    serial: u64,
+}
+
+impl Number {
+    /// The `serial`-th receipt of an agency's series of that kind and year.
+    pub fn new(agency: &str, kind: Kind, year: i32, serial: u64) -> Self {
+        let year = u8::try_from(year.rem_euclid(100)).unwrap_or_default();
+        Self { agency: agency.to_owned(), kind, year, serial }
+    }
+
+    /// The series as printed: `AP-26E` for phí, `AL-26E` for lệ phí (two letters, year, electronic).
+    pub fn series(&self) -> String {
+        format!("{}-{:02}E", self.letters(), self.year)
+    }
+
+    /// The serial as printed: seven digits, more when a year has more.
+    pub fn serial(&self) -> String {
+        format!("{:07}", self.serial)
+    }
+
+    const fn letters(&self) -> &'static str {
+        match self.kind {
+            Kind::Phi => "AP",
+            Kind::LePhi => "AL",
+        }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}{:02}E-{:07}", self.agency, self.letters(), self.year, self.serial)
+    }
+}
+
+impl From<Number> for String {
+    fn from(number: Number) -> Self {
+        number.to_string()
+    }
+}
+
+/// A text that is not a receipt's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a receipt number is written like H29.14-AP26E-0000001")]
+pub struct NotANumber;
+
+impl TryFrom<String> for Number {
+    type Error = NotANumber;
+
+    fn try_from(text: String) -> Result<Self, NotANumber> {
+        text.parse()
+    }
+}
+
+impl FromStr for Number {
+    type Err = NotANumber;
+
+    fn from_str(text: &str) -> Result<Self, NotANumber> {
+        let [agency, series, serial] = text.split('-').collect::<Vec<_>>()[..] else {
+            return Err(NotANumber);
+        };
+        let kind = match series.get(..2) {
+            Some("AP") => Kind::Phi,
+            Some("AL") => Kind::LePhi,
+            _ => return Err(NotANumber),
+        };
+        let year = series[2..].strip_suffix('E').and_then(|y| y.parse().ok()).ok_or(NotANumber)?;
+        let serial = serial.parse().map_err(|_| NotANumber)?;
+        let plain = !agency.is_empty()
+            && agency.len() <= 30
+            && agency.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+        let number = Self { agency: agency.to_owned(), kind, year, serial };
+        if plain && number.to_string() == text { Ok(number) } else { Err(NotANumber) }
+    }
+}
+
+/// Writes an instant as the content has it.
+pub fn instant(at: Instant) -> String {
+    rfc3339(at)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::crypto::{
+        self,
+        signing::{Signer, SigningKey},
+    };
+    use time::macros::datetime;
+
+    pub fn content() -> ReceiptContent {
+        ReceiptContent {
+            v: VERSION,
+            iss: "http://localhost:8080".to_owned(),
+            number: Number::new("H29.14", Kind::Phi, 2026, 12),
+            kind: Kind::Phi,
+            at: instant(datetime!(2026-11-24 07:30:40 UTC)),
+            agency: Issuer {
+                code: "H29.14".to_owned(),
+                name: "Sở Tư pháp Thành phố Hồ Chí Minh".to_owned(),
+                tax: Some("0301234567".to_owned()),
+                address: Some("141–143 Pasteur, Thành phố Hồ Chí Minh".to_owned()),
+            },
+            dossier: "H29.14-261124-0001".to_owned(),
+            procedure: ("2.000488".to_owned(), "Cấp Phiếu lý lịch tư pháp".to_owned()),
+            reference: "7K3QD0000000000000ZZ".to_owned(),
+            payer: "H'Hen Niê Ƀuôn Ya & <Cộng sự>".to_owned(),
+            bank: "MBNKVNVX".to_owned(),
+            lines: vec![
+                ("LLTP-01".to_owned(), "Phí cung cấp thông tin lý lịch tư pháp".to_owned(), 1, 200_000),
+                ("LLTP-02".to_owned(), "Phí cấp thêm phiếu (từ phiếu thứ 3)".to_owned(), 1, 5_000),
+            ],
+            total: 205_000,
+        }
+    }
+
+    pub fn signed_with(key: &SigningKey, content: &ReceiptContent) -> String {
+        let input = signing_input(&content.bytes(), key.kid());
+        signed(&input, &key.sign(input.as_bytes()))
+    }
+
+    pub fn keys(key: &SigningKey) -> KeyList {
+        crypto::install();
+        KeyList::new([(key.kid().to_owned(), key.verifying_key().clone())])
+    }
+
+    #[test]
+    fn only_the_signed_content_is_believed() {
+        let key = SigningKey::generate();
+        let keys = keys(&key);
+        let content = content();
+        let jws = signed_with(&key, &content);
+        assert_eq!(verify(&jws, &keys), Ok((content.clone(), digest(&content.bytes()))));
+        let parts: Vec<&str> = jws.split('.').collect();
+        let dearer = ReceiptContent {
+            total: 1,
+            lines: vec![("A".to_owned(), "B".to_owned(), 1, 1)],
+            ..content.clone()
+        };
+        let forged = format!("{}.{}.{}", parts[0], BASE64URL.encode(dearer.bytes()), parts[2]);
+        assert_eq!(verify(&forged, &keys), Err(Refused::BadSignature));
+        let odd = ReceiptContent { total: 205_001, ..content.clone() };
+        assert_eq!(verify(&signed_with(&key, &odd), &keys), Err(Refused::BadClaims));
+        assert_eq!(verify(&signed_with(&SigningKey::generate(), &content), &keys), Err(Refused::UnknownKey));
+        assert!(jws.len() < 1_400, "{} characters fit a QR code", jws.len());
+    }
+
+    #[test]
+    fn a_number_reads_back_and_its_year_is_vietnams() {
+        let number = Number::new("H29.14", Kind::LePhi, 2026, 10_000_000);
+        assert_eq!(number.to_string(), "H29.14-AL26E-10000000");
+        assert_eq!(number.to_string().parse(), Ok(number));
+        for bad in [
+            "",
+            "H29.14",
+            "H29.14-AX26E-0000001",
+            "H29.14-AP26E-1",
+            "H29.14-AP026E-0000001",
+            "-AP26E-0000001",
+        ] {
+            assert_eq!(bad.parse::<Number>(), Err(NotANumber), "{bad}");
+        }
+        let late = ReceiptContent { at: instant(datetime!(2026-12-31 17:00 UTC)), ..content() };
+        assert_eq!(ReceiptContent::read(&late.bytes()), None);
+        assert_eq!(ReceiptContent::read(&content().bytes()), Some(content()));
+    }
+
+    #[test]
+    fn the_check_code_forgives_handwriting_only() {
+        let code = check_code(&[7; 32]);
+        assert_eq!(code.len(), 19);
+        assert!(check_code_fits(&[7; 32], &code.to_lowercase().replace('-', " ").replace('0', "o")));
+        assert!(!check_code_fits(&[8; 32], &code) && !check_code_fits(&[7; 32], ""));
+    }
+}
