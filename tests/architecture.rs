@@ -2,6 +2,8 @@
 //!
 //! The rules are read from the text of the sources, without comments, so that a `use` and a full path count alike.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -16,6 +16,7 @@ use crate::{
         bank::Bank,
         bill as bills,
         payment::{self, StoredPayment},
+        receipt,
     },
 };
 
@@ -44,6 +45,8 @@ pub struct Checkout {
     pub attempt: Option<StoredPayment>,
     /// The name of its bank.
     pub attempt_bank: Option<String>,
+    /// The printed numbers of its receipts, once paid.
+    pub receipts: Vec<String>,
     /// The banks to choose from.
     pub banks: Vec<Bank>,
     /// When this was read.
@@ -81,6 +84,8 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         gross: line.gross,
         amount: line.amount,
     });
+    drop(tx);
+    let receipts = receipt::of_bill(&app.store, stored.bill.id).await?;
     let bank_name = |code: &str| banks.iter().find(|b| b.code == code).map(|b| b.name.clone());
     Ok(Checkout {
         reference: *reference,
@@ -94,6 +99,7 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         status: bill::status(&stored.state, stored.bill.due, Day::of(now)),
         attempt_bank: attempt.as_ref().and_then(|attempt| bank_name(&attempt.bank)),
         attempt,
+        receipts: receipts.into_iter().map(|receipt| receipt.number).collect(),
         banks,
         now,
     })

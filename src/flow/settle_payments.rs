@@ -5,7 +5,12 @@
 //! ascending with their payments, credits), so that two nodes do not wait for each other in a circle; a node that
 //! loses a race writes nothing, and its messages are delivered again.
 
-use super::{Error, Refusal, Result, audit_leaf, event::event_json};
+use super::{
+    Error, Refusal, Result, audit_leaf, bill_answer,
+    event::event_json,
+    explain::money,
+    issue_receipts::{Issued, SettledBill, issue_receipts},
+};
 use crate::{
     app::App,
     base::{
@@ -30,7 +35,7 @@ use crate::{
         payment::{self, Expected},
     },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -89,6 +94,13 @@ async fn seen_before(tx: &mut Tx, notifications: &[Notification]) -> Result<Vec<
     Ok(taken)
 }
 
+/// A bill that is paid in this batch, and the name for its receipts.
+struct Paid {
+    bill: Id<id::Bill>,
+    payment: Id<Payment>,
+    name: String,
+}
+
 /// One batch on its way: what is known, and what will be written.
 struct Settling<'a> {
     app: &'a App,
@@ -98,7 +110,7 @@ struct Settling<'a> {
     keys: BTreeMap<Id<Agency>, DataKey>,
     numbers: BTreeMap<Account, i32>,
     ended: Vec<(Id<Payment>, &'static str)>,
-    paid: Vec<(Id<id::Bill>, Id<Payment>)>,
+    paid: Vec<Paid>,
     entries: Vec<NewEntry>,
     credits: Vec<StoredCredit>,
     suspense: Vec<StoredSuspense>,
@@ -192,7 +204,7 @@ impl<'a> Settling<'a> {
         Ok(())
     }
 
-    /// The books, the log and the event of a paid bill.
+    /// The books and the log of a paid bill. Its receipts and its event follow when all are decided.
     fn settled(&mut self, credit: &Credit) -> Result<Id<id::Entry>> {
         let lost = || Error::internal("a settled payment that was not read");
         let expected = credit.payment.and_then(|id| self.expected.get(&id)).ok_or_else(lost)?;
@@ -209,16 +221,10 @@ impl<'a> Settling<'a> {
         let leaf = audit_leaf::leaf(self.app, self.now, "payment.settled", concern, key, &details);
         let entry =
             ledger::settled(known.account, agency, &expected.lines.shares()).map_err(Error::internal)?;
-        let told = json!({
-            "bill": bill.to_string(),
-            "reference": expected.reference,
-            "dossier": expected.dossier,
-            "payment": payment.to_string(),
-            "amount": super::explain::money(known.amount),
-        });
+        let parties = bill_answer::open_parties(key, bill, &expected.parties)?;
+        let name = parties.name_on_receipt().to_string();
         let id = self.book(EntryKind::Settled, payment.uuid(), leaf, entry);
-        self.paid.push((bill, payment));
-        self.tell("bill.paid", agency, bill.uuid(), &told);
+        self.paid.push(Paid { bill, payment, name });
         Ok(id)
     }
 
@@ -259,7 +265,7 @@ impl<'a> Settling<'a> {
         id
     }
 
-    fn tell(&mut self, name: &'static str, agency: Id<Agency>, object: Uuid, told: &serde_json::Value) {
+    fn tell(&mut self, name: &'static str, agency: Id<Agency>, object: Uuid, told: &Value) {
         self.events.push(NewOutbox {
             id: Id::new(self.now, &*self.app.entropy),
             at: self.now,
@@ -271,7 +277,26 @@ impl<'a> Settling<'a> {
         });
     }
 
-    async fn write(self, tx: &mut Tx) -> Result<()> {
+    /// Draws the receipts of the paid bills, and tells of each.
+    async fn issue(&mut self, tx: &mut Tx) -> Result<()> {
+        let mut leaves = std::mem::take(&mut self.leaves);
+        let paid: Vec<(&Paid, &Expected)> =
+            self.paid.iter().filter_map(|paid| Some((paid, self.expected.get(&paid.payment)?))).collect();
+        let settled: Vec<SettledBill<'_>> = paid.iter().map(|(paid, of)| receipt_of(paid, of)).collect();
+        let issued = issue_receipts(self.app, tx, self.now, &settled, &mut leaves).await?;
+        let told: Vec<_> = paid
+            .iter()
+            .zip(&issued)
+            .map(|((paid, of), receipts)| (of.agency, paid.bill, paid_json(paid, of, receipts)))
+            .collect();
+        for (agency, bill, told) in told {
+            self.tell("bill.paid", agency, bill.uuid(), &told);
+        }
+        self.leaves = leaves;
+        Ok(())
+    }
+
+    async fn write(mut self, tx: &mut Tx) -> Result<()> {
         if self.credits.is_empty() {
             return Ok(());
         }
@@ -282,13 +307,15 @@ impl<'a> Settling<'a> {
             .collect();
         if !ended.is_empty() {
             let moved = payment::end_payments(tx, &ended).await?;
-            let paid = bill::pay_bills(tx, &self.paid, self.now).await?;
+            let bills: Vec<_> = self.paid.iter().map(|paid| (paid.bill, paid.payment)).collect();
+            let paid = bill::pay_bills(tx, &bills, self.now).await?;
             if (moved, paid) != (ended.len() as u64, self.paid.len() as u64) {
                 return Err(Error::internal("rows moved under their locks"));
             }
             let ids: Vec<Id<Payment>> = ended.iter().map(|e| e.0).collect();
             payment::release(tx, &ids).await?;
         }
+        self.issue(tx).await?;
         books::append(tx, &self.entries, &self.numbers, self.now).await?;
         inbox::insert_credits(tx, &self.credits, self.now).await.map_err(lost_race)?;
         if !self.suspense.is_empty() {
@@ -298,6 +325,41 @@ impl<'a> Settling<'a> {
         outbox::enqueue(tx, &self.events).await?;
         Ok(())
     }
+}
+
+fn receipt_of<'a>(paid: &'a Paid, of: &'a Expected) -> SettledBill<'a> {
+    SettledBill {
+        agency: of.agency,
+        bill: paid.bill,
+        payment: paid.payment,
+        reference: &of.reference,
+        dossier: &of.dossier,
+        procedure: &of.procedure,
+        procedure_vi: &of.procedure_vi,
+        lines: &of.lines,
+        payer: &paid.name,
+        bank: &of.bank,
+    }
+}
+
+/// What an agency's systems are told of a paid bill.
+fn paid_json(paid: &Paid, of: &Expected, receipts: &[Issued]) -> Value {
+    let receipt = |receipt: &Issued| {
+        json!({
+            "id": receipt.id.to_string(),
+            "number": receipt.number,
+            "kind": receipt.kind.as_str(),
+            "amount": money(receipt.amount),
+        })
+    };
+    json!({
+        "bill": paid.bill.to_string(),
+        "reference": of.reference,
+        "dossier": of.dossier,
+        "payment": paid.payment.to_string(),
+        "amount": money(of.known.amount),
+        "receipts": receipts.iter().map(receipt).collect::<Vec<_>>(),
+    })
 }
 
 fn message(notification: &Notification) -> StoredMessage {

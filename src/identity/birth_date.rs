@@ -101,11 +101,13 @@ impl BirthDate {
         }
     }
 
-    fn earliest(self) -> Day {
+    /// The first day that it can have been.
+    pub fn earliest(self) -> Day {
         first_of(self.year(), self.month().unwrap_or(1), self)
     }
 
-    fn latest(self) -> Day {
+    /// The last day that it can have been.
+    pub fn latest(self) -> Day {
         match self {
             Self::Full(day) => day,
             Self::YearMonth(YearMonth(Year(year), month)) if month < 12 => {

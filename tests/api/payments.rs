@@ -128,7 +128,8 @@ async fn a_citizen_pays_and_the_books_balance() {
     assert_eq!(world.tell(&notification).await.expect(200).text(), "recorded");
     let paid = read(&world, &office, &bill).await;
     assert_eq!((&paid["status"], &paid["payment"]), (&json!("paid"), &json!(payment)));
-    assert!(page(&world, &bill).await.contains("Đã nộp"));
+    let shown = page(&world, &bill).await;
+    assert!(shown.contains("Đã nộp") && shown.contains("H29.14-"), "{shown}");
     let expected = [("clearing", 205_000), ("fee_phi", -205_000)];
     assert_eq!(world.balances().await, expected.map(|(k, a)| (k.to_owned(), a)));
 }

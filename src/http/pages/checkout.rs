@@ -102,7 +102,11 @@ fn show_checkout(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> R
     match (checkout.status, &checkout.attempt) {
         (Status::Paid, _) => {
             let page = Page::new(reader, "payment-paid-title");
-            show(StatusCode::OK, &page, &PaidView { facts: Facts::of(&page, checkout), page: &page })
+            show(
+                StatusCode::OK,
+                &page,
+                &PaidView { facts: Facts::of(&page, checkout), receipts: &checkout.receipts, page: &page },
+            )
         }
         (Status::Cancelled, _) => closed(reader, "cancelled"),
         (Status::Open | Status::Expired, Some(attempt)) if attempt.state.is_live() => {
@@ -246,4 +250,5 @@ struct WaitingView<'a> {
 struct PaidView<'a> {
     page: &'a Page,
     facts: Facts,
+    receipts: &'a [String],
 }

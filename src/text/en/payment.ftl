@@ -28,6 +28,7 @@ payment-number = Transaction
 payment-reload = Reload this page
 payment-paid-title = Paid
 payment-paid-body = The payment is recorded. The receipt went to the agency and can be checked by its number.
+payment-receipt = Receipt number
 payment-cancelled-title = This bill was cancelled
 payment-cancelled-body = The agency withdrew the bill; nothing has to be paid. If you have paid, please contact the agency or call 1022.
 payment-expired-title = The due day has passed

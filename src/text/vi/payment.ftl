@@ -28,6 +28,7 @@ payment-number = Mã giao dịch
 payment-reload = Tải lại trang
 payment-paid-title = Đã nộp
 payment-paid-body = Khoản nộp đã được ghi nhận. Biên lai gửi cho cơ quan và tra cứu được bằng số biên lai.
+payment-receipt = Biên lai số
 payment-cancelled-title = Giấy báo này đã bị hủy
 payment-cancelled-body = Cơ quan đã hủy giấy báo, không phải nộp khoản này. Nếu đã nộp, xin liên hệ cơ quan hoặc gọi 1022.
 payment-expired-title = Đã quá hạn nộp
