@@ -37,6 +37,8 @@ pub mod population_file;
 pub mod quote_fees;
 pub mod read_bills;
 pub mod readiness;
+pub mod register_client;
+pub mod roles;
 pub mod settle_payments;
 pub mod sign_in;
 pub mod standing;

@@ -13,6 +13,7 @@ pub mod personal_number;
 pub mod province;
 pub mod pseudonym;
 pub mod request;
+pub mod role;
 pub mod session;
 pub mod token;
 pub mod verification;

@@ -25,6 +25,7 @@ pub mod postgres;
 pub mod pseudonym;
 pub mod receipt;
 pub mod register;
+pub mod role;
 pub mod session;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};

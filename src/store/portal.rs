@@ -9,7 +9,7 @@ use crate::base::{
 use crate::identity::{
     assurance::Assurance,
     claims::{ClaimsPolicy, Ground, Rule},
-    client::{Client, Credential, Standing, Wording},
+    client::{Client, Credential, RedirectUri, Standing, Wording},
 };
 use serde_json::Value;
 use std::str::FromStr;
@@ -49,6 +49,85 @@ pub async fn agency(tx: &mut Tx, client: Id<id::Client>) -> Result<Option<Id<id:
         .fetch_optional(tx.conn())
         .await?;
     Ok(agency.map(Id::from_uuid))
+}
+
+/// Registers a client.
+pub async fn insert(tx: &mut Tx, client: &Client, at: Instant) -> Result<()> {
+    let (jwks, digest) = match &client.credential {
+        Credential::PrivateKeyJwt { jwks } => (Some(jwks.as_str()), None),
+        Credential::ClientSecretBasic { digest } => (None, Some(digest.as_slice())),
+    };
+    let kind = if client.redirect_uris.is_empty() { "agency_system" } else { "portal" };
+    let scopes: Vec<String> = client.scopes.iter().map(|scope| scope.to_string()).collect();
+    let uris = |uris: &[RedirectUri]| uris.iter().map(|uri| uri.as_str().to_owned()).collect::<Vec<_>>();
+    let until = match client.standing {
+        Standing::Active { until } => until,
+        Standing::Suspended => Some(at),
+    };
+    sqlx::query!(
+        r#"INSERT INTO client (id, agency_id, kind, name_vi, name_en, auth_method, secret_digest, jwks, scopes,
+               redirect_uris, logout_uris, sector, acr_min, purpose_vi, purpose_en, claims_policy, state, expires_at,
+               created_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 'active', $17, $18)"#,
+        client.id.uuid(),
+        client.agency.uuid(),
+        kind,
+        client.name.vi.as_str(),
+        client.name.en.as_str(),
+        client.credential.method(),
+        digest,
+        jwks,
+        &scopes,
+        &uris(&client.redirect_uris),
+        &uris(&client.post_logout_redirect_uris),
+        client.sector.as_str(),
+        client.acr_min.acr(),
+        client.purpose.vi.as_str(),
+        client.purpose.en.as_str(),
+        policy_json(&client.policy),
+        until,
+        at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Suspends or readmits a client; false when there is none of that identifier.
+pub async fn set_active(tx: &mut Tx, client: Id<id::Client>, active: bool) -> Result<bool> {
+    let state = if active { "active" } else { "suspended" };
+    let done = sqlx::query!("UPDATE client SET state = $2 WHERE id = $1", client.uuid(), state)
+        .execute(tx.conn())
+        .await?;
+    Ok(super::moved_one(&done))
+}
+
+/// Every client, oldest first.
+pub async fn list(store: &Store) -> Result<Vec<Client>> {
+    let rows = sqlx::query_as!(
+        Raw,
+        r#"SELECT c.id, c.agency_id, c.name_vi, c.name_en, c.auth_method, c.secret_digest, c.jwks, c.scopes,
+                  c.redirect_uris, c.logout_uris, c.sector, c.acr_min, c.purpose_vi, c.purpose_en, c.claims_policy,
+                  (c.state = 'active' AND a.state = 'active') AS "active!", c.expires_at
+           FROM client c JOIN agency a ON a.id = c.agency_id ORDER BY c.created_at, c.id"#
+    )
+    .fetch_all(&store.pool)
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+fn policy_json(policy: &ClaimsPolicy) -> Value {
+    let mut by_law = serde_json::Map::new();
+    let mut by_consent = Vec::new();
+    for rule in policy.rules() {
+        match &rule.ground {
+            Ground::Law(basis) => {
+                by_law.insert(rule.claim.name().to_owned(), basis.as_str().into());
+            }
+            Ground::Consent => by_consent.push(Value::from(rule.claim.name())),
+        }
+    }
+    serde_json::json!({"by_law": by_law, "by_consent": by_consent})
 }
 
 struct Raw {
