@@ -10,5 +10,6 @@ mod office;
 mod world;
 
 mod edge;
+mod oidc;
 mod payments;
 mod store;

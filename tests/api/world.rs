@@ -8,6 +8,7 @@ use chung::base::entropy::SeededEntropy;
 use chung::base::origin::Origin;
 use chung::config::Limits;
 use chung::crypto::keyring::KeyRing;
+use chung::flow::{deliver_messages::deliver_messages, import_population};
 use chung::http;
 use chung::partner::messenger::{Messenger, Unsent};
 use futures_util::future::BoxFuture;
@@ -25,6 +26,8 @@ use uuid::Uuid;
 pub struct TestApp {
     /// Its parts, for the assertions that HTTP cannot make; actors never touch them.
     pub app: App,
+    /// What the service sent, by telephone.
+    pub telephones: Arc<Telephones>,
     /// The clearing system that it talks to.
     pub bank: Arc<CentralBank>,
     /// The clock, which stands at nine in the morning of 24 November 2026 in Vietnam until it is moved.
@@ -45,10 +48,11 @@ impl TestApp {
         let limits = Limits::default();
         let (batches, queues) = app::queues(&limits);
         let bank = Arc::new(CentralBank::new());
+        let telephones = Arc::new(Telephones::default());
         let app = App {
             clearing: bank.clone(),
             clearing_keys: Arc::new(bank.keys()),
-            messenger: Arc::new(Telephones::default()),
+            messenger: telephones.clone(),
             store: database.store().await,
             clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(1)),
@@ -66,7 +70,25 @@ impl TestApp {
             let _ = listening.await;
         });
         running.spawn(chung::work::run_queues(app.clone(), queues));
-        Self { app, bank, clock, _running: running, _stop: stop, database }
+        Self { app, telephones, bank, clock, _running: running, _stop: stop, database }
+    }
+
+    /// Puts people on the register: lines of the documented form, the header left out.
+    pub async fn register(&self, people: &[&str]) {
+        let header =
+            "number,old_number,name,birth_date,sex,phone,province,status,died_on,account_level,standings";
+        let text = format!("{header}\n{}\n", people.join("\n"));
+        let mut silent = Strict;
+        import_population::import_population(&self.app, std::io::Cursor::new(text), &mut silent)
+            .await
+            .expect("the people are read");
+    }
+
+    /// Lets every message go out, and gives back the last text that a telephone got.
+    pub async fn last_text(&self, telephone: &str) -> Option<String> {
+        while deliver_messages(&self.app).await.expect("messages go out") > 0 {}
+        let sent = self.telephones.0.lock().unwrap();
+        sent.iter().rev().find(|(to, _)| to == telephone).map(|(_, text)| text.clone())
     }
 
     /// The address of a path.
@@ -124,13 +146,23 @@ impl TestApp {
 
 /// The telephones of everybody: they take every message.
 #[derive(Default)]
-struct Telephones(Mutex<Vec<(String, String)>>);
+pub struct Telephones(pub Mutex<Vec<(String, String)>>);
 
 impl Messenger for Telephones {
     fn send<'a>(&'a self, to: &'a str, text: &'a str) -> BoxFuture<'a, Result<(), Unsent>> {
         self.0.lock().unwrap().push((to.to_owned(), text.to_owned()));
         Box::pin(async { Ok(()) })
     }
+}
+
+/// An import of which no line may be left out.
+struct Strict;
+
+impl import_population::Listener for Strict {
+    fn rejected(&mut self, reject: &chung::flow::population_file::Reject) -> std::io::Result<()> {
+        panic!("{reject:?}")
+    }
+    fn progressed(&mut self, _: &import_population::Progress) {}
 }
 
 /// Providers are chosen once per process.
