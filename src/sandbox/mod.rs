@@ -27,6 +27,7 @@ pub mod delivery;
 pub mod fault;
 pub mod member_bank;
 pub mod population;
+pub mod portal;
 pub mod script;
 pub mod sms;
 
