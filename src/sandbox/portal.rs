@@ -11,6 +11,8 @@
 //! Everything is in memory and gone with the process.
 
 use super::page;
+use crate::base::calendar::Day;
+use crate::base::clock::Clock;
 use crate::base::entropy::{Entropy, random};
 use crate::crypto::{digest, jwt, signing::KeyList};
 use askama::Template;
@@ -59,6 +61,7 @@ pub struct Credentials {
 /// The portal.
 pub struct Portal {
     settings: PortalSettings,
+    clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     http: reqwest::Client,
     browsers: Mutex<HashMap<String, Browser>>,
@@ -88,13 +91,17 @@ type Failed = String;
 
 impl Portal {
     /// A portal that has seen nobody yet.
-    pub fn new(settings: PortalSettings, entropy: Arc<dyn Entropy>) -> Result<Arc<Self>, reqwest::Error> {
+    pub fn new(
+        settings: PortalSettings,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Arc<Self>, reqwest::Error> {
         let http = reqwest::Client::builder()
             .timeout(std::time::Duration::from_secs(10))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()?;
-        Ok(Arc::new(Self { settings, entropy, http, browsers: Mutex::default() }))
+        Ok(Arc::new(Self { settings, clock, entropy, http, browsers: Mutex::default() }))
     }
 
     fn browsers(&self) -> MutexGuard<'_, HashMap<String, Browser>> {
@@ -160,7 +167,9 @@ impl Portal {
     /// Files a dossier: the agency's system bills it.
     async fn file(&self, browser: &Browser) -> Result<Dossier, Failed> {
         let number = u16::from_be_bytes(random(&*self.entropy)) % 10_000;
-        let code = format!("{}-261124-{number:04}", self.settings.dossier_prefix);
+        let today = Day::of(self.clock.now());
+        let day = today.to_string().replace('-', "").split_off(2);
+        let code = format!("{}-{day}-{number:04}", self.settings.dossier_prefix);
         let lines: Vec<Value> = self.settings.fees.iter().map(|fee| json!({ "fee": fee })).collect();
         let name = browser.claims["name"].as_str().unwrap_or("Người nộp hồ sơ");
         let body = json!({
@@ -168,6 +177,7 @@ impl Portal {
             "procedure": self.settings.procedure,
             "lines": lines,
             "channel": "online",
+            "due": today.plus_days(7).to_string(),
             "applicant": { "name": name },
         });
         let token = self.system_token("bill").await?;

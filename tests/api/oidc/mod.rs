@@ -1,6 +1,7 @@
 //! Citizens sign in at portals: the whole way over HTTP, and every misuse refused.
 
 mod misuse;
+mod relying_party;
 mod way;
 
 use crate::world::{Actor, Answer, TestApp};
@@ -135,6 +136,10 @@ impl Portal {
 
 /// A portal of an agency of its own.
 async fn portal(world: &TestApp, sector: &str, acr_min: Assurance) -> Portal {
+    portal_at(world, sector, acr_min, CALLBACK, "https://portal.example/bye").await
+}
+
+async fn portal_at(world: &TestApp, sector: &str, acr_min: Assurance, callback: &str, bye: &str) -> Portal {
     let wording = |vi: &str, en: &str| Wording { vi: vi.parse_line(), en: en.parse_line() };
     let agency = NewAgency {
         code: format!("H29.{sector}"),
@@ -154,8 +159,8 @@ async fn portal(world: &TestApp, sector: &str, acr_min: Assurance) -> Portal {
         name: wording("Cổng dịch vụ công Thành phố", "City service portal"),
         purpose: wording("nộp hồ sơ", "file a dossier"),
         jwks: None,
-        redirect_uris: vec![CALLBACK.parse().unwrap()],
-        post_logout_redirect_uris: vec!["https://portal.example/bye".parse().unwrap()],
+        redirect_uris: vec![callback.parse().unwrap()],
+        post_logout_redirect_uris: vec![bye.parse().unwrap()],
         acr_min,
         sector: sector.parse().unwrap(),
         policy: ClaimsPolicy::new(rules).unwrap(),
