@@ -3,6 +3,8 @@
 //!
 //! One sentence rules the code: **the edges parse, the middle decides, the store remembers, and nothing else happens.**
 //!
+//! Not everything described here is built yet: README lists what works and what is missing.
+//!
 //! # The map
 //!
 //! | room | what it owns | what it never does |
