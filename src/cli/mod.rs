@@ -3,11 +3,13 @@
 //! Commands decide nothing: they read the configuration, call flows, and print. The long-running ones own the tasks
 //! they start ([`serve`]). Standard output carries results; what else there is to say goes to standard error.
 
+mod audit;
 mod environment;
 mod keys;
 mod migrate;
 mod out;
 mod serve;
+mod verify;
 
 use crate::config::Settings;
 use clap::{Parser, Subcommand};
@@ -40,15 +42,27 @@ enum Command {
     /// Make the service's own keys, or list the public ones
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Recompute the audit log, or print its newest signed head
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// Check a document offline, with nothing but public keys
+    #[command(subcommand)]
+    Verify(verify::Verify),
 }
 
 /// Runs one command.
 pub async fn run(line: CommandLine) -> anyhow::Result<()> {
+    // Needs no configuration: whoever checks a document is not the service.
+    if let Command::Verify(command) = &line.command {
+        return verify::run(command);
+    }
     let config = line.settings.resolve()?;
     match line.command {
         Command::Serve => serve::serve(config).await,
         Command::Migrate => migrate::migrate(&config).await,
         Command::Keys(command) => keys::run(&config, &command),
+        Command::Audit(command) => audit::run(&config, &command).await,
+        Command::Verify(command) => verify::run(&command),
     }
 }
 

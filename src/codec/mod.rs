@@ -4,4 +4,6 @@ pub mod amount_in_words;
 pub mod http_signature;
 pub mod iso20022;
 pub mod receipt_content;
+pub mod receipt_pdf;
+pub mod receipt_xml;
 pub mod vietqr;

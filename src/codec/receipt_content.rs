@@ -270,6 +270,38 @@ impl FromStr for Number {
     }
 }
 
+/// The file that proves a receipt's place in the audit log; `E` is the log's evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof<E> {
+    /// The receipt's number.
+    pub receipt: String,
+    /// The digest of the signed content, in hex.
+    pub content_sha256: String,
+    /// `included`, or `pending` until a tree head covers the leaf.
+    pub status: String,
+    /// The evidence, once it is included.
+    #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
+    pub evidence: Option<E>,
+}
+
+impl<E> Proof<E> {
+    /// The proof of a receipt whose content has that digest.
+    pub fn new(number: &str, digest: &Digest, evidence: Option<E>) -> Self {
+        let status = if evidence.is_some() { "included" } else { "pending" };
+        Self {
+            receipt: number.to_owned(),
+            content_sha256: hex::encode(digest),
+            status: status.to_owned(),
+            evidence,
+        }
+    }
+}
+
+/// What the leaf of a receipt commits to.
+pub fn leaf_details(number: &str, digest: &Digest) -> serde_json::Value {
+    serde_json::json!({"receipt": number, "content_sha256": hex::encode(digest)})
+}
+
 /// Writes an instant as the content has it.
 pub fn instant(at: Instant) -> String {
     rfc3339(at)

@@ -173,7 +173,7 @@ fn seal(
     let id = Id::new(now, &*app.entropy);
     let bytes = content.bytes();
     let digest = receipt_content::digest(&bytes);
-    let details = serde_json::json!({"receipt": content.number, "content_sha256": hex::encode(digest)});
+    let details = receipt_content::leaf_details(&content.number.to_string(), &digest);
     let concern = Concern { citizen: None, agency: Some(bill.agency), object: id.uuid() };
     let leaf = audit_leaf::leaf(app, now, "receipt.issued", concern, key, &details);
     let receipt = StoredReceipt {

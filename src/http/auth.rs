@@ -40,6 +40,11 @@ pub static OPERATIONS: &[Operation] = &[
     op(Method::POST, "/v1/bills/{id}/cancel", Noun::Bill, Access::Write),
     op(Method::GET, "/v1/payments", Noun::Payment, Access::Read),
     op(Method::GET, "/v1/payments/{id}", Noun::Payment, Access::Read),
+    op(Method::GET, "/v1/receipts", Noun::Receipt, Access::Read),
+    op(Method::GET, "/v1/receipts/{id}", Noun::Receipt, Access::Read),
+    op(Method::GET, "/v1/receipts/{id}/pdf", Noun::Receipt, Access::Read),
+    op(Method::GET, "/v1/receipts/{id}/xml", Noun::Receipt, Access::Read),
+    op(Method::GET, "/v1/receipts/{id}/proof", Noun::Receipt, Access::Read),
     op(Method::GET, "/v1/fees", Noun::Fee, Access::Read),
     op(Method::POST, "/v1/fees/quote", Noun::Fee, Access::Read),
 ];

@@ -33,7 +33,10 @@ fn portals() -> Router<App> {
 
 /// Agencies' systems, with a bearer token; [`auth::OPERATIONS`] says what each needs.
 fn agencies() -> Router<App> {
-    api::bills::routes().merge(api::payments::routes()).merge(api::fees::routes())
+    api::bills::routes()
+        .merge(api::payments::routes())
+        .merge(api::fees::routes())
+        .merge(api::receipts::routes())
 }
 
 /// The clearing system: signed messages only.
@@ -47,6 +50,7 @@ fn people() -> Router<App> {
         .merge(pages::sign_in::routes())
         .merge(pages::consent::routes())
         .merge(pages::checkout::routes())
+        .merge(pages::receipts::routes())
 }
 
 async fn nothing_here() -> Problem {

@@ -8,6 +8,7 @@ pub mod account;
 pub mod agency;
 pub mod assertion;
 pub mod audit;
+pub mod audit_tree;
 pub mod authorization;
 pub mod bank;
 pub mod bill;

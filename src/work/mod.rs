@@ -11,7 +11,12 @@ use std::time::Duration;
 
 /// Every loop of a node.
 pub fn loops(app: App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
-    vec![Box::pin(run_queues(app.clone(), queues)), Box::pin(inquire(app.clone())), Box::pin(deliver(app))]
+    vec![
+        Box::pin(run_queues(app.clone(), queues)),
+        Box::pin(inquire(app.clone())),
+        Box::pin(deliver(app.clone())),
+        Box::pin(sequence(app)),
+    ]
 }
 
 /// How long the inquiries rest when none is due.
@@ -29,6 +34,22 @@ async fn deliver(app: App) {
         });
         if claimed == 0 {
             tokio::time::sleep(MESSAGE_PAUSE).await;
+        }
+    }
+}
+
+/// How long the sequencer rests when no leaf waits: a head follows a decision within a second.
+const SEQUENCE_PAUSE: Duration = Duration::from_millis(400);
+
+/// Gives leaves their places and signs heads, for ever.
+async fn sequence(app: App) {
+    loop {
+        let placed = flow::sequence_audit::sequence_audit(&app).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "leaves did not get their places");
+            0
+        });
+        if placed == 0 {
+            tokio::time::sleep(SEQUENCE_PAUSE).await;
         }
     }
 }

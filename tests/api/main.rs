@@ -12,4 +12,5 @@ mod world;
 mod edge;
 mod oidc;
 mod payments;
+mod receipts;
 mod store;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Starts a payment of the bill on its page; the payment's identifier.
-async fn start(world: &TestApp, office: &Office, bill: &Value) -> String {
+pub async fn start(world: &TestApp, office: &Office, bill: &Value) -> String {
     let page = format!("/pay/{}", bill["reference"].as_str().unwrap());
     let citizen = world.stranger();
     let bank = citizen.get(&page).await.expect(200).form_field("bank");
@@ -38,12 +38,12 @@ async fn page(world: &TestApp, bill: &Value) -> String {
 }
 
 impl TestApp {
-    async fn tell(&self, xml: &str) -> crate::world::Answer {
+    pub async fn tell(&self, xml: &str) -> crate::world::Answer {
         self.later(Duration::from_secs(1));
         self.bank.send(&self.app.origin, xml, self.clock.now()).await
     }
 
-    fn credit(&self, message: u128, reference: &str, dong: i64, payment: &str) -> String {
+    pub fn credit(&self, message: u128, reference: &str, dong: i64, payment: &str) -> String {
         credit(message, ACCOUNT, reference, dong, Some(uuid(payment)), self.clock.now())
     }
 }

@@ -3,6 +3,7 @@
 pub mod bills;
 pub mod fees;
 pub mod payments;
+pub mod receipts;
 
 use crate::flow::{Error, Refusal};
 use std::str::FromStr;

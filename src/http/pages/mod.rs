@@ -4,4 +4,5 @@ pub mod assets;
 pub mod checkout;
 pub mod consent;
 pub mod page;
+pub mod receipts;
 pub mod sign_in;

@@ -1,0 +1,72 @@
+//! `chung audit`: the log recomputed, and its newest head to keep elsewhere.
+
+use super::{
+    environment::{self, Opened},
+    out,
+};
+use crate::config::Config;
+use crate::flow::verify_audit::{Report, verify_audit};
+use crate::store::audit_tree;
+use anyhow::{Context, bail};
+use std::fs;
+use std::path::PathBuf;
+
+/// What to do with the audit log
+#[derive(Debug, clap::Subcommand)]
+pub enum Audit {
+    /// Recompute the log from the database and name the first leaf that does not fit
+    ///
+    /// Reads every leaf in its place, recomputes every hash and every signed head, and opens the details that an
+    /// agency's key opens. Needs the service's keys; changes nothing; may run while the service does.
+    Verify {
+        /// A signed head that was kept elsewhere (`chung audit head`): finds a rewritten log too
+        #[arg(long, value_name = "FILE")]
+        head: Option<PathBuf>,
+    },
+    /// Print the newest signed head, to keep it where nobody can rewrite it
+    Head,
+}
+
+/// Runs the command.
+pub async fn run(config: &Config, command: &Audit) -> anyhow::Result<()> {
+    let opened = Opened::new(config).await?;
+    let done = match command {
+        Audit::Verify { head } => verify(config, &opened, head.as_ref()).await,
+        Audit::Head => head(&opened).await,
+    };
+    opened.close().await;
+    done
+}
+
+async fn verify(config: &Config, opened: &Opened, head: Option<&PathBuf>) -> anyhow::Result<()> {
+    let read =
+        |path: &PathBuf| fs::read_to_string(path).with_context(|| format!("the head in {}", path.display()));
+    let kept = head.map(read).transpose()?;
+    let keys = environment::keys(config)?;
+    let progress = indicatif::ProgressBar::no_length().with_message("leaves");
+    let report =
+        verify_audit(&opened.store, &keys, kept.as_deref(), |done| progress.set_position(done)).await;
+    progress.finish_and_clear();
+    let report = report.map_err(|error| anyhow::anyhow!("the log could not be read: {error:?}"))?;
+    tell(&report)
+}
+
+fn tell(report: &Report) -> anyhow::Result<()> {
+    let Report { leaves, waiting, heads, opened, erased, finding } = report;
+    out::line(&format!(
+        "{leaves} leaves in place, {heads} signed heads compared, {opened} details opened, {erased} erased, \
+         {waiting} waiting for a place"
+    ));
+    if let Some(finding) = finding {
+        bail!("the audit log does not hold: {finding}");
+    }
+    out::line("the audit log is consistent");
+    Ok(())
+}
+
+async fn head(opened: &Opened) -> anyhow::Result<()> {
+    let head = audit_tree::last_head(&mut opened.store.begin().await?).await?;
+    let head = head.context("the log has no head yet: nothing was decided")?;
+    out::line(&head.signed);
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! `chung verify`: documents checked offline, with nothing but public keys.
+
+use super::out;
+use crate::audit::{evidence::Evidence, head::TreeHead};
+use crate::base::calendar::display_vi;
+use crate::codec::{
+    amount_in_words::dong_in_words,
+    receipt_content::{self, Proof, ReceiptContent, leaf_details},
+    receipt_xml,
+};
+use crate::crypto::{digest::Digest, signing::KeyList};
+use anyhow::{Context, bail, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What to check
+#[derive(Debug, clap::Subcommand)]
+pub enum Verify {
+    /// Check a receipt: its PDF, its XML, or the text of its QR code
+    ///
+    /// Needs no network and no database. The keys are the service's published ones (`/receipts/keys`, or the `record`
+    /// set of `chung keys list`). Prints what the receipt says; compare it with the paper.
+    Receipt {
+        /// The file: PDF, XML or QR text
+        file: PathBuf,
+        /// The public keys as a JWK set
+        #[arg(long, value_name = "JWKS")]
+        keys: PathBuf,
+        /// The proof that the audit log holds the receipt (`/receipts/NUMBER/proof`)
+        #[arg(long, value_name = "FILE")]
+        proof: Option<PathBuf>,
+        /// A signed tree head kept elsewhere: the proof must lead to it
+        #[arg(long, value_name = "FILE", requires = "proof")]
+        head: Option<PathBuf>,
+    },
+}
+
+/// Runs the command.
+pub fn run(command: &Verify) -> anyhow::Result<()> {
+    match command {
+        Verify::Receipt { file, keys, proof, head } => {
+            let keys = read_keys(keys)?;
+            let (content, digest) = receipt(file, &keys)?;
+            tell(&content, &digest);
+            if let Some(proof) = proof {
+                check_proof(proof, head.as_deref(), &content, &digest, &keys)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn read_keys(path: &Path) -> anyhow::Result<KeyList> {
+    let text = String::from_utf8(read(path)?).context("the keys")?;
+    KeyList::from_jwks(&text).with_context(|| format!("the keys in {}", path.display()))
+}
+
+fn receipt(file: &Path, keys: &KeyList) -> anyhow::Result<(ReceiptContent, Digest)> {
+    receipt_xml::read_any(&read(file)?, keys)
+        .with_context(|| format!("{} is not a valid receipt", file.display()))
+}
+
+fn tell(content: &ReceiptContent, digest: &Digest) {
+    out::line(&format!("valid: {} {}", receipt_xml::title(content.kind), content.number));
+    out::line(&format!(
+        "  issued by    {} ({}) through {}",
+        content.agency.name, content.agency.code, content.iss
+    ));
+    out::line(&format!(
+        "  paid at      {}",
+        content.issued_at().map_or_else(|| content.at.clone(), display_vi)
+    ));
+    out::line(&format!("  payer        {}", content.payer));
+    out::line(&format!("  dossier      {} ({})", content.dossier, content.procedure.1));
+    for (code, name, count, amount) in &content.lines {
+        out::line(&format!("  {code} × {count}  {name}: {amount} đ"));
+    }
+    let words = dong_in_words(content.total.unsigned_abs());
+    out::line(&format!("  total        {} ({words})", content.total().display_vi()));
+    out::line(&format!("  content      sha256 {}", hex::encode(digest)));
+    out::line(&format!("  check code   {}", receipt_content::check_code(digest)));
+}
+
+fn check_proof(
+    proof: &Path,
+    head: Option<&Path>,
+    content: &ReceiptContent,
+    digest: &Digest,
+    keys: &KeyList,
+) -> anyhow::Result<()> {
+    let proof: Proof<Evidence> = serde_json::from_slice(&read(proof)?).context("the proof")?;
+    ensure!(proof.content_sha256 == hex::encode(digest), "the proof is of another receipt");
+    let Some(evidence) = proof.evidence else {
+        bail!("the proof is pending: fetch it again in a few seconds")
+    };
+    let details: serde_json::Value =
+        serde_json::from_str(&evidence.details).context("the proof's details")?;
+    let number = content.number.to_string();
+    ensure!(
+        evidence.kind == "receipt.issued" && details == leaf_details(&number, digest),
+        "the proof is of another decision"
+    );
+    let (tip, log) = evidence.verify(keys)?;
+    ensure!(log == content.iss, "the proof is from the log of {log}, the receipt from {}", content.iss);
+    if let Some(head) = head {
+        let kept = String::from_utf8(read(head)?).context("the head")?;
+        let (kept, _) = TreeHead::verify(&kept, keys).context("the kept head")?;
+        ensure!(
+            (kept.size, kept.root) == (tip.size, tip.root),
+            "the proof leads to a head of {} leaves, the kept head has {}",
+            tip.size,
+            kept.size
+        );
+    }
+    out::line(&format!(
+        "in the audit log at place {} of {}, {}",
+        evidence.place,
+        tip.size,
+        display_vi(tip.at)
+    ));
+    Ok(())
+}

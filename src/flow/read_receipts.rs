@@ -1,0 +1,101 @@
+//! Receipts as their agency sees them, and as whoever holds the paper may check them.
+
+use super::{
+    Error, Result,
+    prove_leaf::prove_leaf,
+    render_receipt::{receipt_content, receipt_key},
+};
+use crate::app::App;
+use crate::audit::evidence::Evidence;
+use crate::base::{
+    calendar::rfc3339,
+    id::{self, Agency, Bill, Id},
+    page::PageRequest,
+};
+use crate::codec::{
+    receipt_content::{self, Number, ReceiptContent},
+    receipt_xml,
+};
+use crate::crypto::keyring::Purpose;
+use crate::store::receipt::{self, StoredReceipt};
+use serde_json::{Value, json};
+
+/// One receipt of the agency; another's does not exist for it.
+pub async fn read_receipt(app: &App, agency: Id<Agency>, id: Id<id::Receipt>) -> Result<StoredReceipt> {
+    let found = receipt::find(&app.store, id).await?;
+    found.filter(|receipt| receipt.agency == agency).ok_or(Error::not_found())
+}
+
+/// A receipt as `/v1` answers with it: the row, what it says, and its proof.
+pub async fn describe_receipt(app: &App, receipt: &StoredReceipt) -> Result<Value> {
+    let content = receipt_content(app, receipt).await?;
+    let mut answer = summary(app, receipt);
+    let lines = content.lines.iter().map(|(fee, name, count, amount)| {
+        json!({"fee": fee, "name": name, "count": count, "amount": {"amount": amount.to_string(), "currency": "VND"}})
+    });
+    answer["dossier"] = json!(content.dossier);
+    answer["reference"] = json!(content.reference);
+    answer["payer"] = json!(content.payer);
+    answer["lines"] = lines.collect();
+    answer["proof"] = json!(prove_receipt(app, receipt).await?);
+    Ok(answer)
+}
+
+/// The agency's receipts, the newest first, of all bills or of one.
+pub async fn list_receipts(
+    app: &App,
+    agency: Id<Agency>,
+    bill: Option<Id<Bill>>,
+    page: &PageRequest<Id<id::Receipt>>,
+) -> Result<Value> {
+    let found = receipt::of_agency(&app.store, agency, bill, page).await?;
+    let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
+    let items: Vec<Value> = found.items.iter().map(|receipt| summary(app, receipt)).collect();
+    Ok(json!({ "items": items, "next": next }))
+}
+
+/// The proof that the audit log holds a receipt, as a file: it names the digest of the signed content.
+pub async fn prove_receipt(app: &App, receipt: &StoredReceipt) -> Result<receipt_content::Proof<Evidence>> {
+    let key = receipt_key(app, receipt).await?;
+    let evidence = prove_leaf(app, receipt.leaf, &key).await?;
+    Ok(receipt_content::Proof::new(&receipt.number, &receipt.digest, evidence))
+}
+
+/// The receipt of that number, for whoever knows its check code.
+pub async fn open_receipt(app: &App, number: &Number, check_code: &str) -> Result<StoredReceipt> {
+    let found = receipt::find_by_number(&app.store, &number.to_string()).await?;
+    found
+        .filter(|receipt| receipt_content::check_code_fits(&receipt.digest, check_code))
+        .ok_or(Error::not_found())
+}
+
+/// The receipt that a QR text or an XML document is, if we signed it and the books hold it as it stands there.
+pub async fn check_receipt(app: &App, text: &str) -> Result<(StoredReceipt, ReceiptContent)> {
+    let refused = || Error::refused("receipt_not_believed");
+    let keys = app.keys.published(Purpose::Record);
+    let (content, digest) = receipt_xml::read_any(text.as_bytes(), keys).map_err(|_| refused())?;
+    let found = receipt::find_by_number(&app.store, &content.number.to_string()).await?;
+    let receipt = found.filter(|receipt| receipt.digest == digest).ok_or_else(refused)?;
+    Ok((receipt, content))
+}
+
+fn summary(app: &App, receipt: &StoredReceipt) -> Value {
+    let code = receipt_content::check_code(&receipt.digest);
+    json!({
+        "id": receipt.id.to_string(),
+        "number": receipt.number,
+        "kind": receipt.kind.as_str(),
+        "bill": receipt.bill.to_string(),
+        "payment": receipt.payment.to_string(),
+        "total": {"amount": receipt.amount.decimal(), "currency": receipt.amount.currency().code()},
+        "issued_at": rfc3339(receipt.issued_at),
+        "content_sha256": hex::encode(receipt.digest),
+        "check_code": code,
+        "check_url": app.origin.at(&format!("/receipts/{}?code={code}", receipt.number)),
+        "files": {
+            "pdf": format!("/v1/receipts/{}/pdf", receipt.id),
+            "xml": format!("/v1/receipts/{}/xml", receipt.id),
+            "proof": format!("/v1/receipts/{}/proof", receipt.id),
+        },
+    })
+}

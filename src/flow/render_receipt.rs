@@ -1,0 +1,105 @@
+//! Makes the files of a receipt: signature, XML and PDF, from the content that the settlement fixed.
+//!
+//! They are made when somebody first asks and kept byte for byte; of two makers at once, the first one's bytes stay.
+
+use super::{Error, Result, issue_receipts::place, read_bills::agency_key};
+use crate::app::App;
+use crate::base::id::{self, Id};
+use crate::codec::{
+    receipt_content::{self, ReceiptContent},
+    receipt_pdf, receipt_xml,
+};
+use crate::crypto::{keyring::Purpose, seal::DataKey, signing::Signer};
+use crate::store::receipt::{self, StoredReceipt};
+
+/// A kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The signed content as a compact JWS: what the QR code holds.
+    Jws,
+    /// The XML document.
+    Xml,
+    /// The PDF/A-3, with the XML attached.
+    Pdf,
+}
+
+impl Format {
+    const ALL: [Self; 3] = [Self::Jws, Self::Xml, Self::Pdf];
+
+    /// The ending of the file's name, and the word in rows.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jws => "jws",
+            Self::Xml => "xml",
+            Self::Pdf => "pdf",
+        }
+    }
+
+    /// The media type.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Jws => "application/jose",
+            Self::Xml => "application/xml",
+            Self::Pdf => "application/pdf",
+        }
+    }
+}
+
+/// The bytes of a receipt's file.
+pub async fn render_receipt(app: &App, receipt: &StoredReceipt, format: Format) -> Result<Vec<u8>> {
+    let key = receipt_key(app, receipt).await?;
+    if let Some(kept) = kept(app, receipt, &key, format).await? {
+        return Ok(kept);
+    }
+    make(app, receipt, &key).await?;
+    kept(app, receipt, &key, format).await?.ok_or_else(|| Error::internal(receipt.id))
+}
+
+/// What the receipt says.
+pub async fn receipt_content(app: &App, receipt: &StoredReceipt) -> Result<ReceiptContent> {
+    let key = receipt_key(app, receipt).await?;
+    content(receipt, &key).map(|(content, _)| content)
+}
+
+pub(super) async fn receipt_key(app: &App, receipt: &StoredReceipt) -> Result<DataKey> {
+    agency_key(app, &mut app.store.begin().await?, receipt.agency).await
+}
+
+fn content(receipt: &StoredReceipt, key: &DataKey) -> Result<(ReceiptContent, Vec<u8>)> {
+    let bytes = key.open(&place(receipt.id), &receipt.content)?.expose().clone();
+    let content = ReceiptContent::read(&bytes).filter(|_| receipt_content::digest(&bytes) == receipt.digest);
+    Ok((content.ok_or_else(|| Error::internal(receipt.id))?, bytes))
+}
+
+async fn kept(app: &App, receipt: &StoredReceipt, key: &DataKey, format: Format) -> Result<Option<Vec<u8>>> {
+    let sealed = receipt::file(&app.store, receipt.id, format.as_str()).await?;
+    let open =
+        |sealed| key.open(&file_place(receipt.id, format), &sealed).map(|plain| plain.expose().clone());
+    Ok(sealed.map(open).transpose()?)
+}
+
+async fn make(app: &App, receipt: &StoredReceipt, key: &DataKey) -> Result<()> {
+    let now = app.clock.now();
+    let (content, bytes) = content(receipt, key)?;
+    let signer = app.keys.signing(Purpose::Record);
+    let input = receipt_content::signing_input(&bytes, signer.kid());
+    let signed = receipt_content::signed(&input, &signer.sign(input.as_bytes()));
+    let pdf = receipt_pdf::write(&content, &receipt.digest, &signed).map_err(Error::internal)?;
+    let xml = receipt_xml::write(&content, &signed);
+    let files = [signed.into_bytes(), xml.into_bytes(), pdf];
+    let sealed: Vec<_> = Format::ALL
+        .into_iter()
+        .zip(files)
+        .map(|(format, file)| {
+            (format.as_str(), key.seal(&*app.entropy, &file_place(receipt.id, format), &file))
+        })
+        .collect();
+    let mut tx = app.store.begin().await?;
+    receipt::keep_files(&mut tx, receipt.id, &sealed, now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn file_place(receipt: Id<id::Receipt>, format: Format) -> Vec<u8> {
+    [b"receipt.file.".as_slice(), format.as_str().as_bytes(), receipt.uuid().as_bytes()].concat()
+}
