@@ -50,6 +50,7 @@ CREATE TABLE verification (
     at         timestamptz NOT NULL,
     agency_id  uuid        NOT NULL,
     client_id  uuid        NOT NULL,
+    citizen_id uuid,                            -- absent when the number is not on record
     state      text        NOT NULL CONSTRAINT verification_state CHECK
                (state IN ('match', 'no_match', 'not_on_record', 'locked', 'deceased', 'source_unavailable')),
     sealed     bytea       NOT NULL,

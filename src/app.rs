@@ -9,6 +9,7 @@ use crate::base::{
 use crate::batch::{self, Batch, Queue};
 use crate::config::Limits;
 use crate::crypto::{keyring::KeyRing, signing::KeyList};
+use crate::identity::question::{self, Question};
 use crate::partner::{clearing::Clearing, messenger::Messenger};
 use crate::payment::{
     issue::{Draft, Outcome},
@@ -47,6 +48,8 @@ pub struct App {
 pub struct Batches {
     /// Whether clients may still ask.
     pub standing: Batch<Id<Client>, Option<Standing>>,
+    /// Questions about people.
+    pub verifications: Batch<Question, question::Outcome>,
     /// Bills to be issued.
     pub bills: Batch<Draft, Outcome>,
     /// Money that has arrived.
@@ -57,6 +60,8 @@ pub struct Batches {
 pub struct Queues {
     /// Whether clients may still ask.
     pub standing: Queue<Id<Client>, Option<Standing>>,
+    /// Questions about people.
+    pub verifications: Queue<Question, question::Outcome>,
     /// Bills to be issued.
     pub bills: Queue<Draft, Outcome>,
     /// Money that has arrived.
@@ -66,8 +71,17 @@ pub struct Queues {
 /// Both ends of every queue.
 pub fn queues(limits: &Limits) -> (Batches, Queues) {
     let (standing, standing_queue) = batch::channel(limits.queue_max);
+    let (verifications, verification_queue) = batch::channel(limits.queue_max);
     let (bills, bill_queue) = batch::channel(limits.queue_max);
     let (notifications, notification_queue) = batch::channel(limits.queue_max);
-    let sending = Batches { standing, bills, notifications };
-    (sending, Queues { standing: standing_queue, bills: bill_queue, notifications: notification_queue })
+    let sending = Batches { standing, verifications, bills, notifications };
+    (
+        sending,
+        Queues {
+            standing: standing_queue,
+            verifications: verification_queue,
+            bills: bill_queue,
+            notifications: notification_queue,
+        },
+    )
 }

@@ -6,4 +6,5 @@ pub mod iso20022;
 pub mod receipt_content;
 pub mod receipt_pdf;
 pub mod receipt_xml;
+pub mod verification_statement;
 pub mod vietqr;

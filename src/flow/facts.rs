@@ -1,17 +1,21 @@
-//! What is verified about a person, as far as a fee may depend on it: identity and payment meet here.
+//! What a verification has established about a person, as far as a fee may depend on it.
 
 use super::{Error, Result, population};
 use crate::{
     app::App,
     base::id::{Agency, Citizen, Id, Verification},
-    identity::person::Person,
+    identity::{person::Person, verification::State},
     payment::exemption::{Born, Facts},
+    store::verification,
 };
 
-/// The facts of a verification that this agency asked for and that matched.
-#[expect(clippy::unused_async, reason = "verifications are asked here once they are kept")]
-pub async fn facts_of(_app: &App, _agency: Id<Agency>, _verification: Id<Verification>) -> Result<Facts> {
-    Err(Error::refused("verification_unknown"))
+/// The facts of a verification that this agency asked for and that found a match. They are read from the register now:
+/// a standing that was lost since then reduces nothing.
+pub async fn facts_of(app: &App, agency: Id<Agency>, verification: Id<Verification>) -> Result<Facts> {
+    let unknown = || Error::refused("verification_unknown");
+    let row = verification::find(&app.store, agency, verification).await?.ok_or_else(unknown)?;
+    let citizen = row.citizen.filter(|_| row.state == State::Match).ok_or_else(unknown)?;
+    facts_of_citizen(app, citizen).await
 }
 
 /// The facts that the population source has about a citizen now; of nobody on record nothing is known.

@@ -89,7 +89,8 @@ pub async fn import_population(
     }
     reading.await.map_err(Error::internal)?.map_err(NotAPopulation::Io)?;
     finish(app, import, progress.counts).await?;
-    drop(turn);
+    // Dropped, the transaction would end only some time later, and a next import at once would find the lock held.
+    turn.commit().await.map_err(Error::from)?;
     Ok(progress)
 }
 

@@ -9,6 +9,7 @@ pub mod authorize;
 pub mod bill_answer;
 pub mod cancel_bill;
 pub mod checkout;
+mod claim;
 pub mod confirm_code;
 pub mod create_bill;
 pub mod decide_consent;
@@ -50,5 +51,6 @@ pub mod start_payment;
 pub mod take_message;
 pub mod userinfo;
 pub mod verify_audit;
+pub mod verify_identity;
 
 pub use error::{Cause, Error, Refusal, Result, Violation, undone};

@@ -33,7 +33,8 @@ fn portals() -> Router<App> {
 
 /// Agencies' systems, with a bearer token; [`auth::OPERATIONS`] says what each needs.
 fn agencies() -> Router<App> {
-    api::bills::routes()
+    api::verifications::routes()
+        .merge(api::bills::routes())
         .merge(api::payments::routes())
         .merge(api::fees::routes())
         .merge(api::receipts::routes())

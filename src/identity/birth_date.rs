@@ -93,20 +93,12 @@ impl BirthDate {
         day.age_of(self.latest())
     }
 
-    fn month(self) -> Option<u8> {
-        match self {
-            Self::Full(day) => Some(u8::from(day.date().month())),
-            Self::YearMonth(YearMonth(_, month)) => Some(month),
-            Self::Year(_) => None,
-        }
-    }
-
-    /// The first day that it can have been.
+    /// The earliest day that it can have been.
     pub fn earliest(self) -> Day {
         first_of(self.year(), self.month().unwrap_or(1), self)
     }
 
-    /// The last day that it can have been.
+    /// The latest day that it can have been.
     pub fn latest(self) -> Day {
         match self {
             Self::Full(day) => day,
@@ -114,6 +106,14 @@ impl BirthDate {
                 first_of(year, month + 1, self).plus_days(-1)
             }
             Self::YearMonth(_) | Self::Year(_) => first_of(self.year() + 1, 1, self).plus_days(-1),
+        }
+    }
+
+    fn month(self) -> Option<u8> {
+        match self {
+            Self::Full(day) => Some(u8::from(day.date().month())),
+            Self::YearMonth(YearMonth(_, month)) => Some(month),
+            Self::Year(_) => None,
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod person;
 pub mod personal_number;
 pub mod province;
 pub mod pseudonym;
+pub mod question;
 pub mod request;
 pub mod role;
 pub mod session;

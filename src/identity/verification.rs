@@ -9,6 +9,7 @@ use super::name::{self, Name};
 use super::person::{Person, Phone, Status};
 use super::personal_number::{Finding, OldNumber, PersonalNumber, Sex};
 use super::province::Province;
+use std::str::FromStr;
 
 /// What the caller holds to be true of the person with that number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -197,11 +198,6 @@ impl Policy {
         }
     }
 
-    /// The policy of that name.
-    pub fn of(code: &str) -> Option<Self> {
-        [Self::Standard, Self::Unaccented].into_iter().find(|policy| policy.code() == code)
-    }
-
     /// Whether an attribute graded so supports a match. What the register does not hold cannot support one.
     pub const fn counts(self, grade: Grade) -> bool {
         match grade {
@@ -211,6 +207,19 @@ impl Policy {
             | Grade::Different
             | Grade::NotOnRecord => false,
         }
+    }
+}
+
+/// A text that names no policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a policy is standard-1 or unaccented-1")]
+pub struct NotAPolicy;
+
+impl FromStr for Policy {
+    type Err = NotAPolicy;
+
+    fn from_str(code: &str) -> Result<Self, NotAPolicy> {
+        [Self::Standard, Self::Unaccented].into_iter().find(|policy| policy.code() == code).ok_or(NotAPolicy)
     }
 }
 

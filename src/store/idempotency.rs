@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// A key that was claimed before.
+#[derive(Debug, Clone)]
 pub struct Claimed {
     /// Digest of the body it was claimed with.
     pub digest: Vec<u8>,

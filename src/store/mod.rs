@@ -28,6 +28,7 @@ pub mod receipt;
 pub mod register;
 pub mod role;
 pub mod session;
+pub mod verification;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};
 use std::time::Duration;

@@ -74,6 +74,10 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::standing::standing_all(&app, clients).await.map_err(|e| flow::undone(&e)) }
     });
+    let verifications = queues.verifications.run(most, |questions| {
+        let app = app.clone();
+        async move { flow::verify_identity::verify_all(&app, questions).await.map_err(|e| flow::undone(&e)) }
+    });
     let bills = queues.bills.run(most, |drafts| {
         let app = app.clone();
         async move { flow::create_bill::create_all(&app, drafts).await.map_err(|e| flow::undone(&e)) }
@@ -82,5 +86,5 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::settle_payments::settle_all(&app, told).await.map_err(|e| flow::undone(&e)) }
     });
-    tokio::join!(standing, bills, notifications);
+    tokio::join!(standing, verifications, bills, notifications);
 }

@@ -10,6 +10,7 @@ mod office;
 mod world;
 
 mod edge;
+mod identity;
 mod oidc;
 mod payments;
 mod receipts;

@@ -134,6 +134,18 @@ impl TestApp {
         sqlx::query_as(sql).fetch_all(&mut self.connection().await).await.expect("suspense")
     }
 
+    /// Everything that stands in a table, as text.
+    pub async fn dump(&self, table: &str) -> String {
+        let sql = format!("select coalesce(string_agg(t::text, E'\\n'), '') from {table} t");
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut self.connection().await).await.expect("a table")
+    }
+
+    /// How many rows a table holds; a condition may follow its name.
+    pub async fn count(&self, table: &str) -> i64 {
+        let sql = format!("select count(*) from {table}");
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut self.connection().await).await.expect("a table")
+    }
+
     async fn connection(&self) -> PgConnection {
         PgConnection::connect(&self.database.url()).await.expect("the test database answers")
     }

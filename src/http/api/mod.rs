@@ -4,6 +4,7 @@ pub mod bills;
 pub mod fees;
 pub mod payments;
 pub mod receipts;
+pub mod verifications;
 
 use crate::flow::{Error, Refusal};
 use std::str::FromStr;

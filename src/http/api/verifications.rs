@@ -1,0 +1,150 @@
+//! `/v1/verifications`: is this person who the agency takes them for?
+
+use crate::app::App;
+use crate::base::text::{Line, NotALine};
+use crate::flow::{Error, Refusal, Violation, verify_identity};
+use crate::http::{
+    auth::Caller,
+    json::{Json, idempotency},
+    problem::Problem,
+};
+use crate::identity::name::Name;
+use crate::identity::question::{Ground, Question};
+use crate::identity::verification::Claims;
+use crate::payment::code::{DossierCode, ProcedureCode};
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new().route("/v1/verifications", post(ask)).route("/v1/verifications/{id}", get(one))
+}
+
+/// A question as an agency sends it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewVerification {
+    number: String,
+    attributes: NewClaims,
+    purpose: String,
+    procedure: String,
+    dossier: String,
+    officer: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
+}
+
+/// What the agency holds to be true.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewClaims {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    birth_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sex: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    province: Option<String>,
+}
+
+async fn ask(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(body): Json<NewVerification>,
+) -> Result<Response, Problem> {
+    let key = idempotency(&headers, caller.client, "POST /v1/verifications", &body)?;
+    let question = question(&caller, (key.key().to_owned(), *key.digest()), &body)?;
+    let answer = verify_identity::verify_identity(&app, question).await?;
+    let json = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    Ok((StatusCode::CREATED, json, answer).into_response())
+}
+
+async fn one(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    let answer = verify_identity::read_verification(&app, caller.agency, super::object(&id)?).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(answer)).into_response())
+}
+
+/// Reads the whole question and names everything that is wrong with it at once; personal values are not repeated.
+fn question(caller: &Caller, key: (String, [u8; 32]), body: &NewVerification) -> Result<Question, Error> {
+    let mut faults = Faults(Refusal::new("invalid_body"));
+    let number = faults.read("/number", &body.number);
+    let claims = claims(&mut faults, &body.attributes);
+    let procedure = faults.read::<ProcedureCode>("/procedure", &body.procedure);
+    let dossier = faults.read::<DossierCode>("/dossier", &body.dossier);
+    let policy = faults.maybe("/policy", body.policy.as_deref()).unwrap_or_default();
+    let purpose = faults.line("/purpose", &body.purpose);
+    let officer = faults.line("/officer", &body.officer);
+    match (number, purpose, procedure, dossier, officer) {
+        (Some(number), Some(purpose), Some(procedure), Some(dossier), Some(officer))
+            if faults.0.violations.is_empty() =>
+        {
+            let (procedure, dossier) = (procedure.to_string(), dossier.to_string());
+            let ground = Ground { purpose, procedure, dossier, officer };
+            Ok(Question { agency: caller.agency, client: caller.client, key, number, claims, policy, ground })
+        }
+        _ => Err(Error::Refused(faults.0)),
+    }
+}
+
+fn claims(faults: &mut Faults, body: &NewClaims) -> Claims {
+    let claims = Claims {
+        name: body.name.as_deref().and_then(|text| faults.name("/attributes/name", text)),
+        birth_date: faults.maybe("/attributes/birth_date", body.birth_date.as_deref()),
+        sex: faults.maybe("/attributes/sex", body.sex.as_deref()),
+        old_number: faults.maybe("/attributes/old_number", body.old_number.as_deref()),
+        phone: faults.maybe("/attributes/phone", body.phone.as_deref()),
+        province: faults.maybe("/attributes/province", body.province.as_deref()),
+    };
+    if body.name.is_none() && body.birth_date.is_none() {
+        faults.add("/attributes", "name_or_birth_date_needed");
+    }
+    claims
+}
+
+/// What is wrong with a body so far.
+struct Faults(Refusal);
+
+impl Faults {
+    fn add(&mut self, field: &str, rule: &'static str) {
+        self.0.violations.push(Violation { field: field.to_owned(), rule, sent: None });
+    }
+
+    fn read<T: FromStr>(&mut self, field: &str, text: &str) -> Option<T> {
+        let read = text.parse().ok();
+        if read.is_none() {
+            self.add(field, "shape");
+        }
+        read
+    }
+
+    fn maybe<T: FromStr>(&mut self, field: &str, text: Option<&str>) -> Option<T> {
+        text.and_then(|text| self.read(field, text))
+    }
+
+    fn line<const MAX: usize>(&mut self, field: &str, text: &str) -> Option<Line<MAX>> {
+        Line::parse(text).map_err(|why| self.add(field, rule(why))).ok()
+    }
+
+    fn name(&mut self, field: &str, text: &str) -> Option<Name> {
+        text.parse().map_err(|why| self.add(field, rule(why))).ok()
+    }
+}
+
+const fn rule(why: NotALine) -> &'static str {
+    match why {
+        NotALine::Empty => "empty",
+        NotALine::TooLong(_) => "too_long",
+        NotALine::Unprintable => "unprintable",
+    }
+}

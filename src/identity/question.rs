@@ -1,0 +1,54 @@
+//! The question of an agency about a person, and what came of it: what passes between many callers and the one writer.
+
+use super::personal_number::PersonalNumber;
+use super::verification::{Claims, Policy};
+use crate::base::id::{self, Agency, Client, Id};
+use crate::base::text::Line;
+use crate::crypto::digest::Digest;
+
+/// Who asks, why, and what. Every look-up names its ground: the law wants it, and the citizen can read it.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The agency.
+    pub agency: Id<Agency>,
+    /// Its system.
+    pub client: Id<Client>,
+    /// The idempotency key under which it asks, and the digest of what it asks.
+    pub key: (String, Digest),
+    /// About whom.
+    pub number: PersonalNumber,
+    /// What it holds to be true.
+    pub claims: Claims,
+    /// Which grades count.
+    pub policy: Policy,
+    /// Why, procedure, dossier and officer.
+    pub ground: Ground,
+}
+
+/// Why a look-up is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ground {
+    /// What it is for, in words.
+    pub purpose: Line<200>,
+    /// The procedure's code.
+    pub procedure: String,
+    /// The dossier's code.
+    pub dossier: String,
+    /// The officer, as the agency names its people.
+    pub officer: Line<100>,
+}
+
+/// What came of it. Answers are JSON texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was decided now.
+    Answered(String),
+    /// It was decided under this key before; this was the answer then.
+    Replayed(String),
+    /// The key stands for another question, which has this answer.
+    KeyReused(Id<id::Verification>),
+    /// The same key is being worked on elsewhere.
+    InProgress,
+    /// The client or its agency may not ask any more.
+    Suspended,
+}

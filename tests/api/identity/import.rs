@@ -1,0 +1,80 @@
+//! The register fills from files, however often and however badly written.
+
+use super::{PEOPLE, import};
+use crate::world::TestApp;
+use chung::base::id::{Citizen, Id};
+use chung::flow::population::look_up;
+use chung::identity::person::Person;
+use chung::sandbox::population::write_csv;
+use chung::store::register::{ImportCounts, count};
+
+async fn on_record(world: &TestApp, number: &str) -> Option<(Id<Citizen>, Person)> {
+    let mut tx = world.app.store.begin().await.unwrap();
+    let looked = look_up(&world.app, &mut tx, number.parse().unwrap()).await.unwrap();
+    looked.on_record.map(|known| (known.citizen, known.person))
+}
+
+#[tokio::test]
+async fn importing_twice_changes_nothing_and_a_change_keeps_the_identity() {
+    let world = TestApp::start().await;
+    let (first, told) = import(&world, PEOPLE).await.unwrap();
+    assert_eq!(first.counts, ImportCounts { added: 4, ..ImportCounts::default() });
+    assert_eq!((told.rejects, told.chunks), (vec![], 1));
+    let (citizen, person) = on_record(&world, "079185000001").await.unwrap();
+    assert_eq!((person.name.as_str(), person.standings.to_string().as_str()), ("Nguyễn Thị Hòa", "student"));
+    assert!(on_record(&world, "079185000009").await.is_none());
+
+    let (again, _) = import(&world, PEOPLE).await.unwrap();
+    assert_eq!(again.counts, ImportCounts { unchanged: 4, ..ImportCounts::default() });
+
+    let renamed = PEOPLE.replace("Nguyễn Thị Hòa", "Nguyễn Thị Hoa");
+    let (changed, _) = import(&world, &renamed).await.unwrap();
+    assert_eq!(changed.counts, ImportCounts { changed: 1, unchanged: 3, ..ImportCounts::default() });
+    let (same_citizen, person) = on_record(&world, "079185000001").await.unwrap();
+    assert_eq!((same_citizen, person.name.as_str()), (citizen, "Nguyễn Thị Hoa"));
+}
+
+#[tokio::test]
+async fn bad_lines_are_named_and_stop_nothing() {
+    let world = TestApp::start().await;
+    let first = PEOPLE.lines().next().unwrap();
+    let bad = format!("\"broken,,,\n{PEOPLE}\n07918500,,An,1985,female,,79,active,,,\n{first}\n");
+    let (progress, told) = import(&world, &bad).await.unwrap();
+    let expected = ImportCounts { added: 4, rejected: 3, ..ImportCounts::default() };
+    assert_eq!(progress.counts, expected);
+    let named: Vec<(u64, &str)> = told.rejects.iter().map(|r| (r.line, r.reason.as_str())).collect();
+    let reasons = [
+        (2, "a quote is not closed"),
+        (8, "number: a personal number has 12 digits"),
+        (9, "number: stands on an earlier line"),
+    ];
+    assert_eq!(named, reasons);
+    assert!(import(&world, "").await.is_ok_and(|(progress, _)| progress.counts == ImportCounts::default()));
+}
+
+#[tokio::test]
+async fn a_population_of_several_chunks_arrives_whole() {
+    let world = TestApp::start().await;
+    let mut file = Vec::new();
+    write_csv(&mut file, 25_000, 3, |_| ()).unwrap();
+    let text = String::from_utf8(file).unwrap();
+    let lines = text.split_once('\n').unwrap().1;
+    let twice = format!("{lines}{}\n", lines.lines().next().unwrap());
+    let (progress, told) = import(&world, &twice).await.unwrap();
+    assert_eq!(progress.counts, ImportCounts { added: 25_000, rejected: 1, ..ImportCounts::default() });
+    assert_eq!((told.rejects[0].line, told.chunks), (25_002, 3));
+    assert_eq!(count(&world.app.store).await.unwrap(), 25_000);
+    let number = lines.lines().nth(20_000).unwrap().split(',').next().unwrap();
+    assert!(on_record(&world, number).await.is_some());
+}
+
+#[tokio::test]
+async fn nothing_of_a_person_stands_readable_in_the_register() {
+    let world = TestApp::start().await;
+    import(&world, PEOPLE).await.unwrap();
+    let dump = world.dump("register_person").await;
+    assert!(dump.len() > 400);
+    for secret in ["079185000001", "Nguyễn", "1985-03-15", "0912345678", "student"] {
+        assert!(!dump.contains(secret) && !dump.contains(&hex::encode(secret)), "{secret}");
+    }
+}
