@@ -7,6 +7,7 @@ mod audit;
 mod environment;
 mod keys;
 mod migrate;
+mod openapi;
 mod out;
 mod serve;
 mod verify;
@@ -48,6 +49,8 @@ enum Command {
     /// Check a document offline, with nothing but public keys
     #[command(subcommand)]
     Verify(verify::Verify),
+    /// Print the description of the API for agencies (OpenAPI 3.1, YAML)
+    Openapi,
 }
 
 /// Runs one command.
@@ -63,6 +66,10 @@ pub async fn run(line: CommandLine) -> anyhow::Result<()> {
         Command::Keys(command) => keys::run(&config, &command),
         Command::Audit(command) => audit::run(&config, &command).await,
         Command::Verify(command) => verify::run(&command),
+        Command::Openapi => {
+            openapi::print();
+            Ok(())
+        }
     }
 }
 

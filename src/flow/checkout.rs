@@ -128,7 +128,7 @@ pub async fn list_payments(
     bills::bill(&mut tx, of).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
     let attempts = payment::payments_of_bill(&mut tx, of).await?;
     let items: Vec<_> = attempts.iter().map(payment_json).collect();
-    Ok(serde_json::json!({ "items": items }))
+    Ok(serde_json::json!({ "items": items, "next": null }))
 }
 
 fn payment_json(attempt: &StoredPayment) -> serde_json::Value {

@@ -72,10 +72,12 @@ pub fn row_of(code: &str) -> Code {
     })
 }
 
+/// `title` is a text, as the standard has it; both languages stand in `titles`.
 #[derive(Serialize)]
 struct Body {
     r#type: String,
-    title: Titles,
+    title: String,
+    titles: Titles,
     status: u16,
     code: &'static str,
     retryable: bool,
@@ -108,9 +110,11 @@ fn titles(key: &str) -> Titles {
 /// The answer to a refusal with that code.
 pub fn problem(refusal: Refusal) -> Response {
     let row = row_of(refusal.code);
+    let titles_of_code = titles(&format!("problem-{}", row.code));
     let body = Body {
         r#type: format!("urn:chung:problem:{}", row.code),
-        title: titles(&format!("problem-{}", row.code)),
+        title: titles_of_code.vi.clone(),
+        titles: titles_of_code,
         status: row.status,
         code: row.code,
         retryable: row.retryable,

@@ -4,9 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 mod central_bank;
+mod contract;
 #[path = "../support/database.rs"]
 mod database;
+mod document;
 mod office;
+mod refusal;
 mod world;
 
 mod edge;

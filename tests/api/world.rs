@@ -2,6 +2,7 @@
 
 use crate::central_bank::CentralBank;
 use crate::database::Database;
+use crate::document::{Seen, document};
 use chung::app::{self, App};
 use chung::base::clock::{Clock, ManualClock};
 use chung::base::entropy::SeededEntropy;
@@ -253,13 +254,19 @@ impl Actor {
         if let Some(token) = &self.bearer {
             request = request.bearer_auth(token);
         }
-        let response = request.send().await.expect("the service answers");
+        let request = request.build().expect("a complete request");
+        let (method, address) = (request.method().to_string(), request.url().clone());
+        let response = self.http.execute(request).await.expect("the service answers");
         self.keep_cookies(response.headers());
-        Answer {
+        let answer = Answer {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             body: response.bytes().await.expect("a whole body").to_vec(),
+        };
+        if address.path().starts_with("/v1/") {
+            answer.hold_to_contract(&method, address.path());
         }
+        answer
     }
 
     /// The cookies this browser holds.
@@ -298,6 +305,14 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Every answer of `/v1` in every test is one that `openapi.yaml` promises.
+    fn hold_to_contract(&self, method: &str, path: &str) {
+        let media = self.headers.get("content-type").and_then(|h| h.to_str().ok());
+        let media = media.and_then(|m| m.split(';').next());
+        let seen = Seen { status: self.status, media, body: &self.body };
+        document().judge(method, path, &seen).unwrap_or_else(|fault| panic!("{method} {path}: {fault}"));
+    }
+
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
