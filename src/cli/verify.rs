@@ -7,6 +7,7 @@ use crate::codec::{
     amount_in_words::dong_in_words,
     receipt_content::{self, Proof, ReceiptContent, leaf_details},
     receipt_xml,
+    verification_statement::{self, Statement},
 };
 use crate::crypto::{digest::Digest, signing::KeyList};
 use anyhow::{Context, bail, ensure};
@@ -33,6 +34,17 @@ pub enum Verify {
         #[arg(long, value_name = "FILE", requires = "proof")]
         head: Option<PathBuf>,
     },
+    /// Check the signed statement of a verification
+    ///
+    /// Needs no network and no database. The keys are the service's published ones (`/receipts/keys`, or the `record`
+    /// set of `chung keys list`). Prints who asked, why, and how each claim was graded; the statement holds no value.
+    Statement {
+        /// The file: the statement itself, or the whole answer of `/v1/verifications` that carries it
+        file: PathBuf,
+        /// The public keys as a JWK set
+        #[arg(long, value_name = "JWKS")]
+        keys: PathBuf,
+    },
 }
 
 /// Runs the command.
@@ -47,7 +59,41 @@ pub fn run(command: &Verify) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        Verify::Statement { file, keys } => {
+            let text = String::from_utf8(read(file)?).context("the statement")?;
+            let statement = statement(&text, &read_keys(keys)?)
+                .with_context(|| format!("{} is not a valid statement", file.display()))?;
+            for line in told(&statement) {
+                out::line(&line);
+            }
+            Ok(())
+        }
     }
+}
+
+/// The statement of a file: a JWS, or a JSON answer whose `statement` is one.
+fn statement(text: &str, keys: &KeyList) -> anyhow::Result<Statement> {
+    let answer: Option<serde_json::Value> = serde_json::from_str(text).ok();
+    let carried = answer.as_ref().and_then(|answer| answer.get("statement")?.as_str());
+    Ok(verification_statement::verify(carried.unwrap_or(text).trim(), keys)?)
+}
+
+fn told(statement: &Statement) -> Vec<String> {
+    let mut lines = vec![
+        format!("valid: {} {}", statement.jti, statement.state),
+        format!("  issued by    {}", statement.iss),
+        format!("  asked by     {}, officer {}", statement.agency, statement.officer),
+        format!("  purpose      {}", statement.purpose),
+        format!("  dossier      {} ({})", statement.dossier, statement.procedure),
+        format!("  source       {} as of {}", statement.source, statement.as_of.as_deref().unwrap_or("—")),
+        format!("  policy       {}", statement.policy),
+    ];
+    lines.extend(statement.attributes.iter().map(|(word, answer)| {
+        let precision = answer.precision.as_deref().map(|p| format!(" (to the {p})")).unwrap_or_default();
+        format!("  {word:<12} {}{precision}", answer.grade.as_deref().unwrap_or("not compared"))
+    }));
+    lines.extend(statement.findings.iter().map(|finding| format!("  finding      {finding}")));
+    lines
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -123,4 +169,33 @@ fn check_proof(
         display_vi(tip.at)
     ));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::entropy::SystemEntropy;
+    use crate::crypto::keyring::{KeyRing, Purpose};
+    use crate::crypto::{self, jwt};
+    use serde_json::json;
+
+    #[test]
+    fn a_statement_is_believed_bare_or_in_its_answer_and_only_from_the_right_key() {
+        crypto::install();
+        let ring = KeyRing::generate(&SystemEntropy::new());
+        let claims = json!({
+            "iss": "http://localhost:8080", "jti": "verif_1", "iat": 1, "agency": "agency_1", "purpose": "nộp hồ sơ",
+            "procedure": "2.000488", "dossier": "H29.14-261124-0001", "officer": "NV-01", "source": "local_register",
+            "policy": "standard-1", "state": "match", "number": "x",
+            "attributes": {"birth_date": {"grade": "exact", "precision": "day", "claimed": "y"}},
+        });
+        let signed = jwt::sign(ring.signing(Purpose::Record), verification_statement::TYP, &claims);
+        let keys = ring.published(Purpose::Record);
+        let bare = statement(&format!("{signed}\n"), keys).unwrap();
+        assert_eq!(statement(&json!({ "statement": signed }).to_string(), keys).unwrap(), bare);
+        assert!(told(&bare).iter().any(|line| line.trim() == "birth_date   exact (to the day)"));
+        assert!(statement(&signed, ring.published(Purpose::Token)).is_err());
+        let altered = signed.replacen('.', ".A", 1);
+        assert!(statement(&altered, keys).is_err() && statement("{}", keys).is_err());
+    }
 }

@@ -67,27 +67,15 @@ pub async fn insert(tx: &mut Tx, bound: &Bound) -> Result<()> {
 
 /// The sign-in of that identifier, as it stands now; for pages.
 pub async fn find(store: &Store, id: Id<id::Authorization>) -> Result<Option<Bound>> {
-    let row = sqlx::query_as!(
-        Raw,
-        r#"SELECT a.id, a.client_id, a.return_to, a.redirect_uri, a.request_state, a.nonce, a.code_challenge, a.scopes,
-                  a.claims, a.acr_least, a.acr_aim, a.prompt, a.max_age_s, a.lang, a.browser_digest, a.started_at,
-                  a.expires_at, a.state, a.citizen_id, a.session_id, a.consent_id, a.code_expires_at, a.exchanged_at,
-                  a.cause, a.ended_at, s.method AS "method?", s.authenticated_at AS "authenticated_at?",
-                  c.number_hash AS "number_hash?", c.citizen_id AS challenged_id, c.digest AS "challenge_digest?",
-                  c.sent_at AS "sent_at?", c.expires_at AS "challenge_expires_at?", c.tries_left AS "tries_left?",
-                  c.sends AS "sends?"
-           FROM "authorization" a LEFT JOIN session s ON s.id = a.session_id
-           LEFT JOIN challenge c ON c.authorization_id = a.id
-           WHERE a.id = $1"#,
-        id.uuid()
-    )
-    .fetch_optional(&store.pool)
-    .await?;
-    row.map(TryInto::try_into).transpose()
+    read(&store.pool, id).await
 }
 
 /// The sign-in of that identifier in this transaction's view, not locked.
 pub async fn find_in(tx: &mut Tx, id: Id<id::Authorization>) -> Result<Option<Bound>> {
+    read(tx.conn(), id).await
+}
+
+async fn read(executor: impl sqlx::PgExecutor<'_>, id: Id<id::Authorization>) -> Result<Option<Bound>> {
     let row = sqlx::query_as!(
         Raw,
         r#"SELECT a.id, a.client_id, a.return_to, a.redirect_uri, a.request_state, a.nonce, a.code_challenge, a.scopes,
@@ -102,7 +90,7 @@ pub async fn find_in(tx: &mut Tx, id: Id<id::Authorization>) -> Result<Option<Bo
            WHERE a.id = $1"#,
         id.uuid()
     )
-    .fetch_optional(tx.conn())
+    .fetch_optional(executor)
     .await?;
     row.map(TryInto::try_into).transpose()
 }
