@@ -18,8 +18,7 @@ use std::process::ExitCode;
 
 /// Who is this citizen, and has this fee been paid: one service, two answers, provable later.
 ///
-/// `chung demo` shows everything on this machine in a minute. In production: `chung keys generate`, `chung migrate`,
-/// `chung import population`, `chung agencies add`, `chung clients add`, then `chung serve` behind TLS.
+/// In production: `chung keys generate`, `chung migrate`, then `chung serve` behind TLS.
 #[derive(Debug, Parser)]
 #[command(name = "chung", version, max_term_width = 100)]
 pub struct CommandLine {

@@ -1,6 +1,6 @@
 //! A synthetic population, the same for one seed: families with plausible names, numbers, phones and fates.
 //!
-//! It is written in the form that `chung import population` reads, described there: CSV in UTF-8 whose header line is
+//! It is written in the form that `flow::population_file` reads, described there: CSV in UTF-8 whose header line is
 //! [`COLUMNS`]. A `birth_date` may be a year or a month, `status` is `active`, `locked` or `deceased` (then with
 //! `died_on`), `province` has two digits, `standings` are words separated by spaces.
 //!
