@@ -14,6 +14,7 @@ use super::{
 use crate::{
     app::App,
     base::{
+        calendar::Day,
         clock::Instant,
         id::{self, Agency, Id, Payment},
     },
@@ -28,7 +29,7 @@ use crate::{
         Tx,
         account::{self, Booked},
         audit::{self, NewLeaf},
-        bill,
+        bill, case,
         inbox::{self, CreditKey, StoredCredit, StoredMessage, StoredSuspense},
         ledger::{self as books, EntryKind, NewEntry},
         outbox::{self, NewOutbox, Topic},
@@ -320,6 +321,11 @@ impl<'a> Settling<'a> {
         inbox::insert_credits(tx, &self.credits, self.now).await.map_err(lost_race)?;
         if !self.suspense.is_empty() {
             inbox::insert_suspense(tx, &self.suspense, self.now).await?;
+            let day_of: BTreeMap<&CreditKey, Day> =
+                self.credits.iter().map(|c| (&c.key, c.booked_on)).collect();
+            let days: Vec<Day> =
+                self.suspense.iter().filter_map(|h| day_of.get(&h.credit).copied()).collect();
+            case::open_suspended(tx, &self.suspense, &days, self.now).await?;
         }
         audit::append(tx, &self.leaves).await?;
         outbox::enqueue(tx, &self.events).await?;

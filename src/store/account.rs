@@ -144,6 +144,18 @@ pub async fn accounts(tx: &mut Tx) -> Result<Vec<CollectingAccount>> {
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
+/// The collecting accounts that this agency owns, by number.
+pub async fn accounts_of(tx: &mut Tx, owner: Id<Agency>) -> Result<Vec<CollectingAccount>> {
+    let rows = sqlx::query_as!(
+        Raw,
+        "select id, owner_id, bank, number, holder from collecting_account where owner_id = $1 order by number",
+        owner.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
 /// What booking money on an account needs.
 #[derive(Debug, Clone)]
 pub struct Booked {

@@ -210,7 +210,7 @@ fn outcome_word(outcome: Outcome) -> &'static str {
     }
 }
 
-fn outcome(word: &str) -> Option<Outcome> {
+pub(super) fn outcome(word: &str) -> Option<Outcome> {
     if word == "settled" {
         return Some(Outcome::Settles);
     }

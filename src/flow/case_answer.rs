@@ -1,0 +1,52 @@
+//! A case as `/v1` and pages show it.
+
+use super::{Result, explain::money};
+use crate::base::calendar::rfc3339;
+use crate::crypto::seal::DataKey;
+use crate::payment::case::State;
+use crate::store::case::{By, StoredCase, StoredNote};
+use serde_json::{Value, json};
+
+/// Its object on the wire.
+pub fn case_json(case: &StoredCase) -> Value {
+    let difference = &case.difference;
+    let (resolution, ended_at) = match &case.state {
+        State::Open | State::Assigned { .. } => (None, None),
+        State::Resolved { resolution, at, .. } => (Some(resolution.as_str()), Some(*at)),
+        State::Cleared { at, .. } => (None, Some(*at)),
+    };
+    json!({
+        "id": case.id.to_string(),
+        "kind": difference.kind.as_str(),
+        "state": case.state.as_str(),
+        "day": case.day.to_string(),
+        "line": difference.line.map(|line| line.to_string()),
+        "servicer_reference": difference.credit,
+        "payment": difference.payment.map(|payment| payment.to_string()),
+        "stated": difference.stated.map(money),
+        "held": difference.held.map(money),
+        "asked": difference.asked.map(money),
+        "owner": case.state.owner().map(|owner| owner.to_string()),
+        "resolution": resolution,
+        "opened_at": rfc3339(case.opened_at),
+        "ended_at": ended_at.map(rfc3339),
+    })
+}
+
+/// The same with what was done about it.
+pub fn case_with_notes(case: &StoredCase, notes: &[StoredNote], key: &DataKey) -> Result<Value> {
+    let notes = notes.iter().map(|note| note_json(note, key)).collect::<Result<Vec<Value>>>()?;
+    let mut answer = case_json(case);
+    answer["notes"] = Value::Array(notes);
+    Ok(answer)
+}
+
+fn note_json(note: &StoredNote, key: &DataKey) -> Result<Value> {
+    let by = match note.by {
+        By::Officer(citizen) => citizen.to_string(),
+        By::System(client) => client.to_string(),
+    };
+    let words = note.words.as_ref().map(|words| key.open(note.id.as_bytes(), words)).transpose()?;
+    let words = words.map(|words| String::from_utf8_lossy(words.expose()).into_owned());
+    Ok(json!({ "at": rfc3339(note.at), "act": note.act.as_str(), "by": by, "words": words }))
+}

@@ -1,0 +1,50 @@
+//! Cases as the agency whose accounting owns them sees them.
+
+use super::{
+    Error, Result,
+    case_answer::{case_json, case_with_notes},
+    read_bills::agency_key,
+};
+use crate::{
+    app::App,
+    base::{
+        id::{self, Agency, Id},
+        page::PageRequest,
+    },
+    store::{
+        case::{self, Filter},
+        statement,
+    },
+};
+use serde_json::{Value, json};
+
+/// One case of the agency with what was done about it; another's does not exist for it.
+pub async fn read_case(app: &App, agency: Id<Agency>, id: Id<id::Case>) -> Result<Value> {
+    let mut tx = app.store.begin().await?;
+    let stored = case::of_agency(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
+    let notes = case::notes(&mut tx, id).await?;
+    let key = agency_key(app, &mut tx, agency).await?;
+    case_with_notes(&stored, &notes, &key)
+}
+
+/// The agency's cases, the newest first, a page at a time: all, those still to be looked into, those of a statement.
+pub async fn list_cases(
+    app: &App,
+    agency: Id<Agency>,
+    pending: bool,
+    of: Option<Id<id::Statement>>,
+    page: &PageRequest<Id<id::Case>>,
+) -> Result<Value> {
+    let mut tx = app.store.begin().await?;
+    let of_day = match of {
+        None => None,
+        Some(id) => {
+            let of = statement::of_owner(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
+            Some((of.account, of.day))
+        }
+    };
+    let found = case::list(&mut tx, agency, Filter { pending, of_day }, page).await?;
+    let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
+    let items: Vec<Value> = found.items.iter().map(case_json).collect();
+    Ok(json!({ "items": items, "next": next }))
+}

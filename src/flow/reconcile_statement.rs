@@ -1,0 +1,372 @@
+//! Fetches the statement of an account's day and matches it with the books.
+//!
+//! The statement is asked for outside any transaction, then kept and matched in one. Matching again writes the same,
+//! so that whoever is not sure that it happened does it again; the log gets a leaf only when something changed. A day
+//! is told once: a statement of the same day with other content is refused until somebody has looked at both.
+
+use super::{
+    Error, Refusal, Result, audit_leaf, event::event_json, move_payment::move_payment,
+    read_bills::agency_key, statement_answer::statement_json,
+};
+use crate::{
+    app::App,
+    base::{
+        calendar::Day,
+        clock::Instant,
+        entropy::Entropy,
+        id::{self, Account, Agency, Id, Payment, StatementLine},
+        money::Money,
+        text::Line as Text,
+    },
+    codec::iso20022::{self, Direction, MessageId, StatementRequest},
+    crypto::{digest::sha256, seal::DataKey},
+    flow::idempotency::Idempotency,
+    partner::clearing::{FetchedStatement, NoStatement},
+    payment::{
+        payment::Event,
+        reconciliation::{Attempt, Books, Difference, Line, Reconciliation, reconcile},
+        statement::{Balances, Movement, Statement},
+    },
+    store::{
+        Tx,
+        account::{self, CollectingAccount},
+        audit, case,
+        outbox::{self, NewOutbox, Topic},
+        reconciliation as books,
+        statement::{self, NewLine, Outcome, StoredStatement},
+    },
+};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashSet};
+use uuid::Uuid;
+
+/// How many lines one insert carries: what is sealed at a time stays small.
+const LINES_AT_ONCE: usize = 5_000;
+
+/// How many silent attempts one statement ends; the next matching goes on.
+const SILENT_AT_ONCE: i64 = 1_000;
+
+/// Fetches and matches a day of an account that the agency owns, once per key; the answer is the statement as it then
+/// stands.
+pub async fn reconcile_statement(
+    app: &App,
+    agency: Id<Agency>,
+    number: &str,
+    day: Day,
+    key: &Idempotency,
+) -> Result<Value> {
+    let mut tx = app.store.begin().await?;
+    if let Some(answer) = key.claim(&mut tx).await? {
+        return Ok(answer);
+    }
+    let account = account::account_of_number(&mut tx, number).await?;
+    drop(tx);
+    let account = account.filter(|a| a.owner == agency).ok_or_else(|| {
+        Error::Refused(Refusal::new("unknown_account").violation(
+            "/account",
+            "unknown",
+            Some(number.to_owned()),
+        ))
+    })?;
+    match_day(app, &account, day, Some(key)).await
+}
+
+/// Fetches and matches a day of an account; for those who ask without a key: the loop, an officer, the command line.
+pub async fn match_statement(app: &App, account: &CollectingAccount, day: Day) -> Result<Value> {
+    match_day(app, account, day, None).await
+}
+
+async fn match_day(
+    app: &App,
+    account: &CollectingAccount,
+    day: Day,
+    key: Option<&Idempotency>,
+) -> Result<Value> {
+    let now = app.clock.now();
+    if day > Day::of(now) {
+        return Err(Error::Refused(Refusal::new("day_not_over").violation("/day", "in_the_future", None)));
+    }
+    let fetched = fetch(app, account, day, now).await?;
+    let told = read(account, &fetched)?;
+    let mut tx = app.store.begin().await?;
+    if let Some(key) = key
+        && let Some(answer) = key.claim(&mut tx).await?
+    {
+        return Ok(answer);
+    }
+    let mut matching = Matching::begin(app, &mut tx, account, now).await?;
+    matching.keep(&mut tx, &told, &fetched).await?;
+    matching.run(&mut tx, &told).await?;
+    let silent = books::silent_attempts(&mut tx, account.id, day, SILENT_AT_ONCE).await?;
+    let answer = matching.finish(&mut tx).await?;
+    if let Some(key) = key {
+        key.keep(&mut tx, matching.stored.id.uuid(), &answer, now).await?;
+    }
+    tx.commit().await?;
+    for attempt in silent {
+        move_payment(app, attempt, &Event::AbsentFromStatement).await?;
+    }
+    Ok(answer)
+}
+
+async fn fetch(app: &App, account: &CollectingAccount, day: Day, now: Instant) -> Result<FetchedStatement> {
+    let bad_account = || Error::internal("a collecting account that the standard cannot name");
+    let owner = Text::cleaned(account.holder.as_str()).map_err(|_| bad_account())?;
+    let request =
+        StatementRequest { account: account.number.parse().map_err(|_| bad_account())?, owner, day };
+    let message: Id<id::Message> = Id::new(now, &*app.entropy);
+    app.clearing.statement(MessageId(message.uuid()), &request, now).await.map_err(|why| {
+        tracing::warn!(account = account.number, %day, %why, "no statement");
+        refused(&why)
+    })
+}
+
+fn refused(why: &NoStatement) -> Error {
+    let refusal = Refusal::new(match why {
+        NoStatement::Silence(_) => return Error::Unavailable(Refusal::new("statement_unavailable")),
+        NoStatement::Refused(_) => "day_not_over",
+        NoStatement::Unreadable(iso20022::Refusal::WrongTotal) => "statement_wrong_total",
+        NoStatement::Unreadable(_) => "statement_unreadable",
+        NoStatement::AnotherAccount(_) => "statement_of_another_account",
+        NoStatement::AnotherDay(_) => "statement_of_another_day",
+    });
+    Error::Refused(refusal)
+}
+
+/// What the message says, in the words of the domain.
+fn read(account: &CollectingAccount, fetched: &FetchedStatement) -> Result<Statement> {
+    let told = &fetched.statement;
+    let movements = told.entries.iter().map(|entry| {
+        let amount = match entry.direction {
+            Direction::Credit => entry.amount,
+            Direction::Debit => entry.amount.negated().map_err(Error::internal)?,
+        };
+        let named = entry.end_to_end_id().map(|id| Id::from_uuid(id.0));
+        Ok(Movement { reference: entry.reference.clone(), amount, named })
+    });
+    let balances = Balances { opening: told.opening, closing: told.closing };
+    let movements = movements.collect::<Result<Vec<_>>>()?;
+    Statement::new(account.id, told.day, balances, movements).map_err(|why| Error::refused(why.code()))
+}
+
+/// One matching on its way.
+struct Matching<'a> {
+    app: &'a App,
+    account: &'a CollectingAccount,
+    now: Instant,
+    key: DataKey,
+    stored: StoredStatement,
+    lines: Vec<Id<StatementLine>>,
+    cases: u64,
+    changed: bool,
+}
+
+impl<'a> Matching<'a> {
+    /// Waits until nobody else matches this account.
+    async fn begin(app: &'a App, tx: &mut Tx, account: &'a CollectingAccount, now: Instant) -> Result<Self> {
+        tx.lock(lock_name(account.id)).await?;
+        let key = agency_key(app, tx, account.owner).await?;
+        let nothing = Money::vnd(0);
+        let stored = StoredStatement {
+            id: Id::new(now, &*app.entropy),
+            account: account.id,
+            day: Day::of(now),
+            digest: [0; 32],
+            message: Uuid::nil(),
+            opening: nothing,
+            closing: nothing,
+            lines: 0,
+            fetched_at: now,
+            outcome: None,
+        };
+        Ok(Self { app, account, now, key, stored, lines: Vec::new(), cases: 0, changed: false })
+    }
+
+    /// Keeps the statement, or finds it kept.
+    async fn keep(&mut self, tx: &mut Tx, told: &Statement, fetched: &FetchedStatement) -> Result<()> {
+        let digest = told.digest();
+        if let Some(before) = statement::of_day(tx, self.account.id, told.day()).await? {
+            if before.digest != digest {
+                let differs = Refusal::new("statement_differs").about(before.id);
+                return Err(Error::Conflict(differs));
+            }
+            self.lines = statement::line_ids(tx, before.id).await?;
+            self.stored = before;
+            return Ok(());
+        }
+        self.stored = StoredStatement {
+            day: told.day(),
+            digest,
+            message: fetched.message.0,
+            opening: told.opening(),
+            closing: told.closing(),
+            lines: told.movements().len(),
+            ..self.stored.clone()
+        };
+        statement::insert(tx, &self.stored).await?;
+        let pairs: Vec<_> = told.movements().iter().zip(&fetched.statement.entries).collect();
+        for (chunk, pairs) in pairs.chunks(LINES_AT_ONCE).enumerate() {
+            let lines: Vec<NewLine> = pairs.iter().map(|(moved, entry)| self.line(moved, entry)).collect();
+            statement::insert_lines(tx, &self.stored, chunk * LINES_AT_ONCE, &lines).await?;
+            self.lines.extend(lines.iter().map(|line| line.id));
+        }
+        self.changed = true;
+        Ok(())
+    }
+
+    fn line(&self, moved: &Movement, entry: &iso20022::Entry) -> NewLine {
+        let entropy: &dyn Entropy = &*self.app.entropy;
+        let id: Id<StatementLine> = Id::new(self.now, entropy);
+        let told = json!({
+            "counterparty": entry.counterparty.as_ref().map(ToString::to_string),
+            "remittance": entry.remittance.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        });
+        NewLine {
+            id,
+            reference: moved.reference.to_string(),
+            amount: moved.amount,
+            named: moved.named,
+            accepted: entry.accepted,
+            told: self.key.seal(entropy, id.uuid().as_bytes(), told.to_string().as_bytes()),
+        }
+    }
+
+    /// Matches, and writes what was found.
+    async fn run(&mut self, tx: &mut Tx, told: &Statement) -> Result<()> {
+        let lines: Vec<Line> = told
+            .movements()
+            .iter()
+            .zip(&self.lines)
+            .map(|(moved, id)| Line {
+                id: *id,
+                reference: moved.reference.to_string(),
+                amount: moved.amount,
+                named: moved.named,
+            })
+            .collect();
+        let (known, owners) = self.books(tx, &lines).await?;
+        let found = reconcile(self.stored.day, &lines, &known).map_err(Error::internal)?;
+        self.changed |= statement::insert_shown(tx, &self.stored, &found.shown).await? > 0;
+        self.clear(tx, &found, &known).await?;
+        self.open(tx, &found, &owners).await?;
+        let outcome = Outcome {
+            matched: found.matched,
+            posted: books::posted(tx, self.account.id, self.stored.day).await?,
+            explained: found.explained,
+            at: self.now,
+        };
+        if statement::set_outcome(tx, self.stored.id, &outcome).await? {
+            self.stored.outcome = Some(outcome);
+            self.changed = true;
+        }
+        Ok(())
+    }
+
+    /// The books of the day, and whose each attempt in them is.
+    async fn books(&self, tx: &mut Tx, lines: &[Line]) -> Result<(Books, BTreeMap<Id<Payment>, Id<Agency>>)> {
+        let (account, stored) = (self.account.id, &self.stored);
+        let references: Vec<&str> = lines.iter().map(|line| line.reference.as_str()).collect();
+        let credits = books::credits(tx, account, stored.day, &references, stored.id).await?;
+        let named: Vec<Uuid> = lines.iter().filter_map(|line| line.named.map(Id::uuid)).collect();
+        let attempts = books::attempts(tx, account, &named).await?;
+        let of_attempts = attempts.iter().map(|(id, (_, agency))| (*id, *agency));
+        let of_credits = credits.iter().filter_map(|(credit, agency)| Some((credit.payment?, (*agency)?)));
+        let owners = of_attempts.chain(of_credits).collect();
+        let attempts = attempts.into_iter().map(|(id, (attempt, _))| (id, attempt));
+        let credits = credits.into_iter().map(|(credit, _)| credit).collect();
+        Ok((Books { credits, attempts: attempts.collect::<std::collections::HashMap<_, Attempt>>() }, owners))
+    }
+
+    /// Ends the cases whose difference is gone.
+    async fn clear(&mut self, tx: &mut Tx, found: &Reconciliation, known: &Books) -> Result<()> {
+        let still: Vec<Uuid> = found
+            .differences
+            .iter()
+            .filter(|difference| difference.credit.is_none())
+            .filter_map(|difference| difference.line.map(Id::uuid))
+            .collect();
+        let elsewhere = known.credits.iter().filter(|credit| credit.shown_by.is_some());
+        let here = found.shown.iter().map(|shown| shown.reference.as_str());
+        let shown: HashSet<&str> = here.chain(elsewhere.map(|credit| credit.reference.as_str())).collect();
+        let shown: Vec<&str> = shown.into_iter().collect();
+        let cleared = case::clear_gone(tx, self.account.id, self.stored.id, &still, &shown, self.now).await?;
+        self.changed |= cleared > 0;
+        Ok(())
+    }
+
+    /// Opens a case for each difference that has none.
+    async fn open(
+        &mut self,
+        tx: &mut Tx,
+        found: &Reconciliation,
+        owners: &BTreeMap<Id<Payment>, Id<Agency>>,
+    ) -> Result<()> {
+        let owner = |difference: &Difference| {
+            difference.payment.and_then(|payment| owners.get(&payment).copied()).unwrap_or(self.account.owner)
+        };
+        let cases: Vec<case::NewCase> = found
+            .differences
+            .iter()
+            .map(|difference| case::NewCase {
+                id: Id::new(self.now, &*self.app.entropy),
+                agency: owner(difference),
+                difference: difference.clone(),
+            })
+            .collect();
+        let opened: HashSet<_> =
+            case::open(tx, self.account.id, self.stored.day, &cases, self.now).await?.into_iter().collect();
+        self.cases = opened.len() as u64;
+        self.changed |= !opened.is_empty();
+        let told: Vec<NewOutbox> = cases
+            .iter()
+            .filter(|case| opened.contains(&case.id))
+            .map(|case| NewOutbox {
+                id: Id::new(self.now, &*self.app.entropy),
+                at: self.now,
+                topic: Topic::Event,
+                agency: Some(case.agency),
+                object: case.id.uuid(),
+                name: "case.opened",
+                body: event_json(
+                    "case.opened",
+                    self.now,
+                    &json!({
+                        "case": case.id.to_string(),
+                        "kind": case.difference.kind.as_str(),
+                    }),
+                ),
+            })
+            .collect();
+        outbox::enqueue(tx, &told).await?;
+        Ok(())
+    }
+
+    /// The log's leaf, if anything changed, and the statement as it now stands.
+    async fn finish(&self, tx: &mut Tx) -> Result<Value> {
+        let answer = statement_json(&self.stored, self.account);
+        if self.changed {
+            let concern = audit_leaf::Concern {
+                citizen: None,
+                agency: Some(self.account.owner),
+                object: self.stored.id.uuid(),
+            };
+            let details = json!({
+                "statement": self.stored.id.to_string(),
+                "digest": hex::encode(self.stored.digest),
+                "lines": self.stored.lines,
+                "matched": self.stored.outcome.map(|outcome| outcome.matched),
+                "cases_opened": self.cases,
+            });
+            let leaf =
+                audit_leaf::leaf(self.app, self.now, "statement.reconciled", concern, &self.key, &details);
+            audit::append(tx, &[leaf]).await?;
+        }
+        Ok(answer)
+    }
+}
+
+/// The advisory lock under which an account's statements are matched.
+fn lock_name(account: Id<Account>) -> i64 {
+    let hash = sha256(&[b"statements of ", account.uuid().as_bytes().as_slice()].concat());
+    i64::from_be_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]])
+}

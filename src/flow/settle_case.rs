@@ -1,0 +1,117 @@
+//! What people do about a case: take it, note something, resolve it. Money is moved by none of these.
+
+use super::{
+    Error, Result, audit_leaf, case_answer::case_with_notes, idempotency::Idempotency, read_bills::agency_key,
+};
+use crate::{
+    app::App,
+    base::{
+        clock::Instant,
+        id::{self, Agency, Id},
+        text::Line,
+    },
+    payment::case::{self as rules, Resolution, State},
+    store::{
+        audit,
+        case::{self, Act, By, StoredCase, StoredNote},
+    },
+};
+use serde_json::{Value, json};
+
+/// The words of a note: one line.
+pub type Words = Line<500>;
+
+/// What somebody wants to do about a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Look into it; only an officer holds a case.
+    Take,
+    /// Write something down.
+    Note(Words),
+    /// Say how it ended, and why.
+    Resolve(Resolution, Words),
+}
+
+/// Does it, for the agency that owns the case; the answer is the case as it then is. A system's act carries a key.
+pub async fn settle_case(
+    app: &App,
+    agency: Id<Agency>,
+    id: Id<id::Case>,
+    by: By,
+    step: &Step,
+    key: Option<&Idempotency>,
+) -> Result<Value> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    if let Some(key) = key
+        && let Some(answer) = key.claim(&mut tx).await?
+    {
+        return Ok(answer);
+    }
+    let mut stored = case::of_agency(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
+    let to = decide(&stored.state, by, step, now)?;
+    let moved = to.unwrap_or(stored.state);
+    if to.is_some() && !case::move_case(&mut tx, &stored, &moved).await? {
+        return Err(Error::conflict("case_moved"));
+    }
+    stored.state = moved;
+    let sealing = agency_key(app, &mut tx, agency).await?;
+    let (act, words) = match step {
+        Step::Take => (Act::Assigned, None),
+        Step::Note(words) => (Act::Noted, Some(words)),
+        Step::Resolve(_, words) => (Act::Resolved, Some(words)),
+    };
+    let note: Id<id::Event> = Id::new(now, &*app.entropy);
+    let note = note.uuid();
+    let words = words.map(|words| sealing.seal(&*app.entropy, note.as_bytes(), words.as_str().as_bytes()));
+    case::insert_note(&mut tx, id, &StoredNote { id: note, at: now, act, by, words }).await?;
+    let leaf = leaf(app, now, &stored, by, act, &sealing);
+    audit::append(&mut tx, &[leaf]).await?;
+    let answer = case_with_notes(&stored, &case::notes(&mut tx, id).await?, &sealing)?;
+    if let Some(key) = key {
+        key.keep(&mut tx, id.uuid(), &answer, now).await?;
+    }
+    tx.commit().await?;
+    Ok(answer)
+}
+
+/// The state that the case moves to, if it moves.
+fn decide(state: &State, by: By, step: &Step, now: Instant) -> Result<Option<State>> {
+    let refused = |refusal: rules::Refusal| Error::conflict(refusal.code());
+    let officer = match by {
+        By::Officer(citizen) => Some(citizen),
+        By::System(_) => None,
+    };
+    match step {
+        Step::Take => {
+            let officer = officer.ok_or(Error::forbidden("officer_needed"))?;
+            rules::assign(state, officer).map(Some).map_err(refused)
+        }
+        Step::Note(_) => Ok(None),
+        Step::Resolve(resolution, _) => {
+            rules::resolve(state, officer, *resolution, now).map(Some).map_err(refused)
+        }
+    }
+}
+
+fn leaf(
+    app: &App,
+    now: Instant,
+    case: &StoredCase,
+    by: By,
+    act: Act,
+    key: &crate::crypto::seal::DataKey,
+) -> audit::NewLeaf {
+    let kind = match act {
+        Act::Assigned => "case.assigned",
+        Act::Noted => "case.noted",
+        Act::Resolved => "case.resolved",
+    };
+    let by = match by {
+        By::Officer(citizen) => citizen.to_string(),
+        By::System(client) => client.to_string(),
+    };
+    let concern = audit_leaf::Concern { citizen: None, agency: Some(case.agency), object: case.id.uuid() };
+    let details = json!({ "case": case.id.to_string(), "by": by, "state": case.state.as_str() });
+    audit_leaf::leaf(app, now, kind, concern, key, &details)
+}

@@ -1,0 +1,117 @@
+//! What the books know of an account's day, read set-wise for matching it with the bank's statement.
+
+use super::{Result, StoreError, Tx, inbox};
+use crate::{
+    base::{
+        calendar::Day,
+        id::{self, Account, Agency, Id, Payment},
+        money::Money,
+    },
+    payment::reconciliation::{Attempt, Credit},
+};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// Every credit of the account that was booked on `day` or has one of these references, with the line of another
+/// statement that shows it, and the agency whose attempt it names.
+pub async fn credits(
+    tx: &mut Tx,
+    account: Id<Account>,
+    day: Day,
+    references: &[&str],
+    statement: Id<id::Statement>,
+) -> Result<Vec<(Credit, Option<Id<Agency>>)>> {
+    let rows = sqlx::query!(
+        r#"with wanted as (
+               select servicer_reference from credit where account_id = $1 and booked_on = $2
+               union select r from unnest($3::text[]) as r
+           )
+           select c.servicer_reference, c.amount, c.payment_id, c.outcome, c.booked_on,
+               p.amount as "asked?", b.agency_id as "agency_id?", s.line_id as "shown_by?"
+           from wanted w
+           join credit c on c.account_id = $1 and c.servicer_reference = w.servicer_reference
+           left join payment p on p.id = c.payment_id
+           left join bill b on b.id = p.bill_id
+           left join shown_credit s on s.account_id = c.account_id
+               and s.servicer_reference = c.servicer_reference and s.statement_id <> $4
+           order by c.servicer_reference"#,
+        account.uuid(),
+        day.date(),
+        references as &[&str],
+        statement.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let outcome = inbox::outcome(&row.outcome)
+                .ok_or_else(|| StoreError::corrupt("credit", "outcome", &row.servicer_reference))?;
+            let credit = Credit {
+                reference: row.servicer_reference,
+                amount: Money::vnd(row.amount),
+                payment: row.payment_id.map(Id::from_uuid),
+                asked: row.asked.map(Money::vnd),
+                outcome,
+                booked_on: Day::from_date(row.booked_on),
+                shown_by: row.shown_by.map(Id::from_uuid),
+            };
+            Ok((credit, row.agency_id.map(Id::from_uuid)))
+        })
+        .collect()
+}
+
+/// The attempts among these that asked money to this account, each with its agency.
+pub async fn attempts(
+    tx: &mut Tx,
+    account: Id<Account>,
+    named: &[Uuid],
+) -> Result<HashMap<Id<Payment>, (Attempt, Id<Agency>)>> {
+    let rows = sqlx::query!(
+        r#"select p.id, p.amount, p.state = 'settled' as "settled!", b.agency_id
+           from payment p join bill b on b.id = p.bill_id where p.id = any($2) and p.account_id = $1"#,
+        account.uuid(),
+        named,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let attempt = rows.into_iter().map(|row| {
+        let attempt = Attempt { asked: Money::vnd(row.amount), settled: row.settled };
+        (Id::from_uuid(row.id), (attempt, Id::from_uuid(row.agency_id)))
+    });
+    Ok(attempt.collect())
+}
+
+/// What the ledger posted to the account for the credits that its bank booked on `day`.
+pub async fn posted(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<Money> {
+    let sum = sqlx::query_scalar!(
+        r#"select coalesce(sum(p.amount), 0)::bigint as "sum!"
+           from credit c
+           join ledger_account l on l.kind = 'clearing' and l.account_id = c.account_id
+           join posting p on p.entry_id = c.entry_id and p.account_id = l.id
+           where c.account_id = $1 and c.booked_on = $2"#,
+        account.uuid(),
+        day.date(),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(Money::vnd(sum))
+}
+
+/// Attempts that asked money to this account, were asked about in vain, and whose silence began before `day` began.
+pub async fn silent_attempts(
+    tx: &mut Tx,
+    account: Id<Account>,
+    day: Day,
+    limit: i64,
+) -> Result<Vec<Id<Payment>>> {
+    let ids = sqlx::query_scalar!(
+        "select l.payment_id from live_attempt l join payment p on p.id = l.payment_id
+         where l.next_at is null and l.since < $2 and p.account_id = $1 order by l.since limit $3",
+        account.uuid(),
+        day.start(),
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(ids.into_iter().map(Id::from_uuid).collect())
+}

@@ -1,0 +1,280 @@
+//! Statements, their lines, and which line shows which credit.
+
+use super::{Result, StoreError, Tx, moved_one};
+use crate::{
+    base::{
+        calendar::Day,
+        clock::Instant,
+        id::{self, Account, Agency, Id, Payment},
+        money::Money,
+        page::{Page, PageRequest},
+        secret::Sealed,
+    },
+    crypto::digest::Digest,
+    payment::reconciliation::Shown,
+};
+use time::Date;
+use uuid::Uuid;
+
+/// A statement as its row holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredStatement {
+    /// Its identifier.
+    pub id: Id<id::Statement>,
+    /// The collecting account.
+    pub account: Id<Account>,
+    /// The bank's business day.
+    pub day: Day,
+    /// The digest of what it says.
+    pub digest: Digest,
+    /// The MsgId that brought it.
+    pub message: Uuid,
+    /// The balance when the day began.
+    pub opening: Money,
+    /// The balance when it ended.
+    pub closing: Money,
+    /// How many movements it has.
+    pub lines: usize,
+    /// When it was fetched.
+    pub fetched_at: Instant,
+    /// What the last matching found; absent only before the first.
+    pub outcome: Option<Outcome>,
+}
+
+/// What matching a statement found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Lines that are as they should be.
+    pub matched: usize,
+    /// What the ledger posted to the account for the day's credits.
+    pub posted: Money,
+    /// What differences and neighbouring days account for.
+    pub explained: Money,
+    /// When a matching first found exactly this.
+    pub at: Instant,
+}
+
+/// What a bank tells of a movement beyond its money, as JSON under the owner's key.
+pub enum Told {}
+
+/// A movement about to be written.
+pub struct NewLine {
+    /// Its identifier.
+    pub id: Id<id::StatementLine>,
+    /// The bank's own reference.
+    pub reference: String,
+    /// Above nothing when money came, below when it went.
+    pub amount: Money,
+    /// The payment that it names, if that looks like ours.
+    pub named: Option<Id<Payment>>,
+    /// When the payer's bank took the order.
+    pub accepted: Option<Instant>,
+    /// Payer, payer's bank and remittance text.
+    pub told: Sealed<Told>,
+}
+
+/// The statement of an account for a day.
+pub async fn of_day(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<Option<StoredStatement>> {
+    let row = sqlx::query_as!(
+        Raw,
+        "select id, account_id, day, digest, message, opening, closing, lines, fetched_at, matched, posted,
+             explained, reconciled_at
+         from statement where account_id = $1 and day = $2",
+        account.uuid(),
+        day.date(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// A statement of an account that this agency owns.
+pub async fn of_owner(
+    tx: &mut Tx,
+    owner: Id<Agency>,
+    statement: Id<id::Statement>,
+) -> Result<Option<StoredStatement>> {
+    let row = sqlx::query_as!(
+        Raw,
+        "select s.id, s.account_id, s.day, s.digest, s.message, s.opening, s.closing, s.lines, s.fetched_at,
+             s.matched, s.posted, s.explained, s.reconciled_at
+         from statement s join collecting_account a on a.id = s.account_id
+         where s.id = $2 and a.owner_id = $1",
+        owner.uuid(),
+        statement.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The statements of the accounts that this agency owns, the newest first.
+pub async fn list_of_owner(
+    tx: &mut Tx,
+    owner: Id<Agency>,
+    page: &PageRequest<Id<id::Statement>>,
+) -> Result<Page<StoredStatement>> {
+    let rows = sqlx::query_as!(
+        Raw,
+        "select s.id, s.account_id, s.day, s.digest, s.message, s.opening, s.closing, s.lines, s.fetched_at,
+             s.matched, s.posted, s.explained, s.reconciled_at
+         from statement s join collecting_account a on a.id = s.account_id
+         where a.owner_id = $1 and ($2::uuid is null or s.id < $2) order by s.id desc limit $3",
+        owner.uuid(),
+        page.after.map(Id::uuid),
+        page.fetch(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let items = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<StoredStatement>>>()?;
+    Ok(Page::from_rows(items, page))
+}
+
+/// Adds a statement's head.
+pub async fn insert(tx: &mut Tx, statement: &StoredStatement) -> Result<()> {
+    sqlx::query!(
+        "insert into statement (id, account_id, day, digest, message, opening, closing, lines, fetched_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        statement.id.uuid(),
+        statement.account.uuid(),
+        statement.day.date(),
+        statement.digest.as_slice(),
+        statement.message,
+        statement.opening.minor(),
+        statement.closing.minor(),
+        i32::try_from(statement.lines).unwrap_or(i32::MAX),
+        statement.fetched_at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Adds lines of a statement in its order, the first of them at the place `from`.
+pub async fn insert_lines(
+    tx: &mut Tx,
+    statement: &StoredStatement,
+    from: usize,
+    lines: &[NewLine],
+) -> Result<()> {
+    let ids: Vec<Uuid> = lines.iter().map(|l| l.id.uuid()).collect();
+    let references: Vec<&str> = lines.iter().map(|l| l.reference.as_str()).collect();
+    let amounts: Vec<i64> = lines.iter().map(|l| l.amount.minor()).collect();
+    let named: Vec<Option<Uuid>> = lines.iter().map(|l| l.named.map(Id::uuid)).collect();
+    let accepted: Vec<Option<Instant>> = lines.iter().map(|l| l.accepted).collect();
+    let told: Vec<&[u8]> = lines.iter().map(|l| l.told.bytes()).collect();
+    let keys: Vec<i32> = lines.iter().map(|l| l.told.key().cast_signed()).collect();
+    sqlx::query!(
+        "insert into statement_line (id, statement_id, number, account_id, servicer_reference, amount, payment_id,
+             accepted_at, told, key)
+         select l.id, $1, ($3 + l.place)::integer, $2, l.reference, l.amount, l.payment_id, l.accepted_at, l.told, l.key
+         from unnest($4::uuid[], $5::text[], $6::bigint[], $7::uuid[], $8::timestamptz[], $9::bytea[], $10::integer[])
+             with ordinality as l (id, reference, amount, payment_id, accepted_at, told, key, place)",
+        statement.id.uuid(),
+        statement.account.uuid(),
+        i64::try_from(from).unwrap_or(i64::MAX),
+        &ids,
+        &references as &[&str],
+        &amounts,
+        &named as &[Option<Uuid>],
+        &accepted as &[Option<Instant>],
+        &told as &[&[u8]],
+        &keys,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The identifiers of a statement's lines, in its order.
+pub async fn line_ids(tx: &mut Tx, statement: Id<id::Statement>) -> Result<Vec<Id<id::StatementLine>>> {
+    let ids = sqlx::query_scalar!(
+        "select id from statement_line where statement_id = $1 order by number",
+        statement.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(ids.into_iter().map(Id::from_uuid).collect())
+}
+
+/// Records which lines of a statement show which credits; what is recorded stays. The count of new ones.
+pub async fn insert_shown(tx: &mut Tx, statement: &StoredStatement, shown: &[Shown]) -> Result<u64> {
+    let references: Vec<&str> = shown.iter().map(|s| s.reference.as_str()).collect();
+    let lines: Vec<Uuid> = shown.iter().map(|s| s.line.uuid()).collect();
+    let done = sqlx::query!(
+        "insert into shown_credit (account_id, servicer_reference, line_id, statement_id)
+         select $1, s.reference, s.line_id, $2 from unnest($3::text[], $4::uuid[]) as s (reference, line_id)
+         on conflict on constraint shown_credit_once do nothing",
+        statement.account.uuid(),
+        statement.id.uuid(),
+        &references as &[&str],
+        &lines,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Writes what matching found, if it is not what stands there already; whether it was written.
+pub async fn set_outcome(tx: &mut Tx, statement: Id<id::Statement>, outcome: &Outcome) -> Result<bool> {
+    let done = sqlx::query!(
+        "update statement set matched = $2, posted = $3, explained = $4, reconciled_at = $5
+         where id = $1 and (matched, posted, explained) is distinct from ($2, $3, $4)",
+        statement.uuid(),
+        i32::try_from(outcome.matched).unwrap_or(i32::MAX),
+        outcome.posted.minor(),
+        outcome.explained.minor(),
+        outcome.at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(moved_one(&done))
+}
+
+struct Raw {
+    id: Uuid,
+    account_id: Uuid,
+    day: Date,
+    digest: Vec<u8>,
+    message: Uuid,
+    opening: i64,
+    closing: i64,
+    lines: i32,
+    fetched_at: Instant,
+    matched: Option<i32>,
+    posted: Option<i64>,
+    explained: Option<i64>,
+    reconciled_at: Option<Instant>,
+}
+
+impl TryFrom<Raw> for StoredStatement {
+    type Error = StoreError;
+
+    fn try_from(raw: Raw) -> Result<Self> {
+        let id: Id<id::Statement> = Id::from_uuid(raw.id);
+        let corrupt = |column| StoreError::corrupt("statement", column, id);
+        let count = |column, n: i32| usize::try_from(n).map_err(|_| corrupt(column));
+        let outcome = match (raw.matched, raw.posted, raw.explained, raw.reconciled_at) {
+            (Some(matched), Some(posted), Some(explained), Some(at)) => Some(Outcome {
+                matched: count("matched", matched)?,
+                posted: Money::vnd(posted),
+                explained: Money::vnd(explained),
+                at,
+            }),
+            (None, None, None, None) => None,
+            _ => return Err(corrupt("reconciled_at")),
+        };
+        Ok(Self {
+            id,
+            account: Id::from_uuid(raw.account_id),
+            day: Day::from_date(raw.day),
+            digest: raw.digest.try_into().map_err(|_| corrupt("digest"))?,
+            message: raw.message,
+            opening: Money::vnd(raw.opening),
+            closing: Money::vnd(raw.closing),
+            lines: count("lines", raw.lines)?,
+            fetched_at: raw.fetched_at,
+            outcome,
+        })
+    }
+}
