@@ -3,8 +3,8 @@
 use super::{Result, explain::money};
 use crate::base::calendar::rfc3339;
 use crate::crypto::seal::DataKey;
-use crate::payment::case::State;
-use crate::store::case::{By, StoredCase, StoredNote};
+use crate::payment::case::{By, State};
+use crate::store::case::{StoredCase, StoredNote};
 use serde_json::{Value, json};
 
 /// Its object on the wire.

@@ -43,6 +43,11 @@ impl Idempotency {
         if !tx.try_lock(lock_name(self.client, &self.key)).await? {
             return Err(Error::Unavailable(Refusal::new("request_in_progress")));
         }
+        self.answered(tx).await
+    }
+
+    /// The answer given before, if any: for a flow that must ask a partner before it can claim.
+    pub async fn answered(&self, tx: &mut Tx) -> Result<Option<serde_json::Value>> {
         let Some(before) = idempotency::find(tx, self.client, &self.key).await? else {
             return Ok(None);
         };

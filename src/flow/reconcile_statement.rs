@@ -56,7 +56,7 @@ pub async fn reconcile_statement(
     key: &Idempotency,
 ) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    if let Some(answer) = key.claim(&mut tx).await? {
+    if let Some(answer) = key.answered(&mut tx).await? {
         return Ok(answer);
     }
     let account = account::account_of_number(&mut tx, number).await?;

@@ -7,13 +7,14 @@ use crate::{
     app::App,
     base::{
         clock::Instant,
-        id::{self, Agency, Id},
+        id::{self, Agency, Citizen, Id},
         text::Line,
     },
-    payment::case::{self as rules, Resolution, State},
+    crypto::seal::DataKey,
+    payment::case::{self as rules, Act, By, Resolution, State},
     store::{
         audit,
-        case::{self, Act, By, StoredCase, StoredNote},
+        case::{self, StoredCase, StoredNote},
     },
 };
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ pub type Words = Line<500>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Look into it; only an officer holds a case.
-    Take,
+    Take(Id<Citizen>),
     /// Write something down.
     Note(Words),
     /// Say how it ended, and why.
@@ -57,7 +58,7 @@ pub async fn settle_case(
     stored.state = moved;
     let sealing = agency_key(app, &mut tx, agency).await?;
     let (act, words) = match step {
-        Step::Take => (Act::Assigned, None),
+        Step::Take(_) => (Act::Assigned, None),
         Step::Note(words) => (Act::Noted, Some(words)),
         Step::Resolve(_, words) => (Act::Resolved, Some(words)),
     };
@@ -83,10 +84,7 @@ fn decide(state: &State, by: By, step: &Step, now: Instant) -> Result<Option<Sta
         By::System(_) => None,
     };
     match step {
-        Step::Take => {
-            let officer = officer.ok_or(Error::forbidden("officer_needed"))?;
-            rules::assign(state, officer).map(Some).map_err(refused)
-        }
+        Step::Take(officer) => rules::assign(state, *officer).map(Some).map_err(refused),
         Step::Note(_) => Ok(None),
         Step::Resolve(resolution, _) => {
             rules::resolve(state, officer, *resolution, now).map(Some).map_err(refused)
@@ -94,14 +92,7 @@ fn decide(state: &State, by: By, step: &Step, now: Instant) -> Result<Option<Sta
     }
 }
 
-fn leaf(
-    app: &App,
-    now: Instant,
-    case: &StoredCase,
-    by: By,
-    act: Act,
-    key: &crate::crypto::seal::DataKey,
-) -> audit::NewLeaf {
+fn leaf(app: &App, now: Instant, case: &StoredCase, by: By, act: Act, key: &DataKey) -> audit::NewLeaf {
     let kind = match act {
         Act::Assigned => "case.assigned",
         Act::Noted => "case.noted",

@@ -45,6 +45,13 @@ pub static OPERATIONS: &[Operation] = &[
     op(Method::GET, "/v1/receipts/{id}/pdf", Noun::Receipt, Access::Read),
     op(Method::GET, "/v1/receipts/{id}/xml", Noun::Receipt, Access::Read),
     op(Method::GET, "/v1/receipts/{id}/proof", Noun::Receipt, Access::Read),
+    op(Method::POST, "/v1/statements", Noun::Statement, Access::Write),
+    op(Method::GET, "/v1/statements", Noun::Statement, Access::Read),
+    op(Method::GET, "/v1/statements/{id}", Noun::Statement, Access::Read),
+    op(Method::GET, "/v1/cases", Noun::Case, Access::Read),
+    op(Method::GET, "/v1/cases/{id}", Noun::Case, Access::Read),
+    op(Method::POST, "/v1/cases/{id}/notes", Noun::Case, Access::Write),
+    op(Method::POST, "/v1/cases/{id}/resolve", Noun::Case, Access::Write),
     op(Method::GET, "/v1/fees", Noun::Fee, Access::Read),
     op(Method::POST, "/v1/fees/quote", Noun::Fee, Access::Read),
 ];

@@ -58,6 +58,18 @@ pub static CODES: &[Code] = &[
     row("bill_already_paid", 409),
     row("bill_already_cancelled", 409),
     row("payment_under_way", 409),
+    // Statements and cases.
+    row("unknown_account", 422),
+    row("day_not_over", 422),
+    row("statement_differs", 409),
+    row("statement_unreadable", 502),
+    row("statement_wrong_total", 502),
+    row("statement_of_another_account", 502),
+    row("statement_of_another_day", 502),
+    row("statement_unavailable", 503),
+    row("case_closed", 409),
+    row("case_held_by_another", 409),
+    row("case_moved", 409),
     // The service.
     row("internal", 500),
     row("too_busy", 503),

@@ -38,6 +38,8 @@ fn agencies() -> Router<App> {
         .merge(api::payments::routes())
         .merge(api::fees::routes())
         .merge(api::receipts::routes())
+        .merge(api::statements::routes())
+        .merge(api::cases::routes())
 }
 
 /// The clearing system: signed messages only.

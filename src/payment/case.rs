@@ -11,7 +11,7 @@
 use super::settlement::Suspense;
 use crate::base::{
     clock::Instant,
-    id::{Citizen, Id},
+    id::{Citizen, Client, Id},
 };
 
 /// What is wrong.
@@ -175,6 +175,37 @@ pub fn resolve(
         State::Assigned { .. } => Err(Refusal::HeldByAnother),
         State::Resolved { .. } | State::Cleared { .. } => Err(Refusal::AlreadyClosed),
     }
+}
+
+/// What somebody did about a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Took it.
+    Assigned,
+    /// Wrote something down.
+    Noted,
+    /// Resolved it.
+    Resolved,
+}
+
+impl Act {
+    /// The word on the wire and in rows.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Assigned => "assigned",
+            Self::Noted => "noted",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// Who acts on a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// An officer.
+    Officer(Id<Citizen>),
+    /// The agency's system.
+    System(Id<Client>),
 }
 
 /// Why a case does not move.

@@ -5,13 +5,13 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{self, Account, Agency, Citizen, Client, Id, Payment, StatementLine},
+        id::{self, Account, Agency, Citizen, Id, Payment, StatementLine},
         money::Money,
         page::{Page, PageRequest},
         secret::Sealed,
     },
     payment::{
-        case::{Kind, Resolution, State},
+        case::{Act, By, Kind, Resolution, State},
         reconciliation::Difference,
     },
 };
@@ -234,37 +234,6 @@ pub async fn move_case(tx: &mut Tx, case: &StoredCase, to: &State) -> Result<boo
     .execute(tx.conn())
     .await?;
     Ok(moved_one(&done))
-}
-
-/// What somebody did about a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
-    /// Took it.
-    Assigned,
-    /// Wrote something down.
-    Noted,
-    /// Resolved it.
-    Resolved,
-}
-
-impl Act {
-    /// The word on the wire and in rows.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Assigned => "assigned",
-            Self::Noted => "noted",
-            Self::Resolved => "resolved",
-        }
-    }
-}
-
-/// Who acts on a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
-    /// An officer.
-    Officer(Id<Citizen>),
-    /// The agency's system.
-    System(Id<Client>),
 }
 
 /// The words of a note, under the agency's key.

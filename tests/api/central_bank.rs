@@ -6,7 +6,7 @@ use chung::base::{calendar::Day, clock::Instant, money::Money, origin::Origin, t
 use chung::codec::http_signature::{Request, sign_request};
 use chung::codec::iso20022::{
     CreditNotification, Direction, EndToEndId, Entry, Header, Message, MessageId, PaymentStatus,
-    RequestToPay, StatementRequest, StatusInquiry, TransactionStatus, write,
+    RequestToPay, Statement, StatementRequest, StatusInquiry, TransactionStatus, write,
 };
 use chung::crypto::signing::{KeyList, Signer, SigningKey};
 use chung::partner::clearing::{Clearing, FetchedStatement, NoStatement};
@@ -26,6 +26,10 @@ pub struct CentralBank {
     pub requests: Mutex<Vec<RequestToPay>>,
     /// How many inquiries came.
     pub inquiries: Mutex<u32>,
+    /// The movements that its statements show, whatever it has told of them.
+    pub movements: Mutex<Vec<Entry>>,
+    /// Why it sends no statement; it sends one when nothing is scripted.
+    pub no_statements: Mutex<Vec<NoStatement>>,
 }
 
 impl CentralBank {
@@ -37,6 +41,8 @@ impl CentralBank {
             reports: Mutex::default(),
             requests: Mutex::default(),
             inquiries: Mutex::default(),
+            movements: Mutex::default(),
+            no_statements: Mutex::default(),
         }
     }
 
@@ -92,11 +98,23 @@ impl Clearing for CentralBank {
 
     fn statement<'a>(
         &'a self,
-        _id: MessageId,
-        _request: &'a StatementRequest,
+        id: MessageId,
+        request: &'a StatementRequest,
         _now: Instant,
     ) -> BoxFuture<'a, Result<FetchedStatement, NoStatement>> {
-        Box::pin(async { Err(NoStatement::Silence("a double has no statements".to_owned())) })
+        let StatementRequest { account, day, .. } = request.clone();
+        let entries: Vec<Entry> =
+            self.movements.lock().unwrap().iter().filter(|entry| entry.booked == day).cloned().collect();
+        let signed = |entry: &Entry| match entry.direction {
+            Direction::Credit => entry.amount,
+            Direction::Debit => entry.amount.negated().unwrap(),
+        };
+        let opening = Money::vnd(1_000_000);
+        let closing = entries.iter().fold(opening, |sum, entry| sum.plus(signed(entry)).unwrap());
+        let statement = Statement { account, day, opening, closing, entries };
+        let refusal = self.no_statements.lock().unwrap().pop();
+        let fetched = FetchedStatement { message: id, digest: [0; 32], statement };
+        Box::pin(async move { refusal.map_or(Ok(fetched), Err) })
     }
 }
 
@@ -110,16 +128,9 @@ fn header(id: u128, now: Instant) -> Header {
     }
 }
 
-/// A `camt.054` of one credit.
-pub fn credit(
-    id: u128,
-    account: &str,
-    reference: &str,
-    dong: i64,
-    names: Option<Uuid>,
-    now: Instant,
-) -> String {
-    let entry = Entry {
+/// Money that came, booked today.
+pub fn entry(reference: &str, dong: i64, names: Option<Uuid>, now: Instant) -> Entry {
+    Entry {
         reference: Line::parse(reference).unwrap(),
         amount: Money::vnd(dong),
         direction: Direction::Credit,
@@ -133,8 +144,20 @@ pub fn credit(
         counterparty_agent: None,
         remittance: vec![],
         accepted: None,
-    };
-    let message = CreditNotification { account: account.parse().unwrap(), entries: vec![entry] };
+    }
+}
+
+/// A `camt.054` of one credit.
+pub fn credit(
+    id: u128,
+    account: &str,
+    reference: &str,
+    dong: i64,
+    names: Option<Uuid>,
+    now: Instant,
+) -> String {
+    let entries = vec![entry(reference, dong, names, now)];
+    let message = CreditNotification { account: account.parse().unwrap(), entries };
     write(&header(id, now), &Message::CreditNotification(message))
 }
 

@@ -17,4 +17,5 @@ mod identity;
 mod oidc;
 mod payments;
 mod receipts;
+mod statements;
 mod store;

@@ -14,7 +14,7 @@ use crate::http::{
     problem::Problem,
 };
 use crate::payment::{
-    bill::{LINES_MAX, Parties, PartyName},
+    bill::{LINES_MAX, Parties},
     code::DossierCode,
     exemption::{Circumstances, Dates, Facts},
     fee::Asked,
@@ -99,12 +99,12 @@ async fn draft(app: &App, caller: &Caller, key: (String, [u8; 32]), body: &NewBi
         acceptance: day("/accepted_on", &body.accepted_on)?,
         payment: None,
     };
-    let name = |field, party: Option<&NewParty>| party.map(|p| party_name(field, &p.name)).transpose();
+    let name = |field, party: Option<&NewParty>| party.map(|p| super::line(field, &p.name)).transpose();
     let parties = Parties {
-        applicant: party_name("/applicant/name", &body.applicant.name)?,
+        applicant: super::line("/applicant/name", &body.applicant.name)?,
         submitter: name("/submitter/name", body.submitter.as_ref())?,
         payer: name("/payer/name", body.payer.as_ref())?,
-        receipt_name: body.receipt_name.as_deref().map(|n| party_name("/receipt_name", n)).transpose()?,
+        receipt_name: body.receipt_name.as_deref().map(|n| super::line("/receipt_name", n)).transpose()?,
     };
     let circumstances = Circumstances {
         channel: read("/channel", &body.channel)?,
@@ -145,17 +145,6 @@ pub(super) fn asked(lines: &[NewLine]) -> Result<Vec<Asked>, Error> {
         Ok(Asked { fee: read(&format!("/lines/{i}/fee"), &line.fee)?, count: line.count })
     };
     lines.iter().enumerate().map(ask).collect()
-}
-
-fn party_name(field: &str, text: &str) -> Result<PartyName, Error> {
-    PartyName::parse(text).map_err(|why| {
-        let rule = match why {
-            crate::base::text::NotALine::Empty => "empty",
-            crate::base::text::NotALine::TooLong(_) => "too_long",
-            crate::base::text::NotALine::Unprintable => "unprintable",
-        };
-        Error::Refused(Refusal::new("invalid_body").violation(field, rule, None))
-    })
 }
 
 #[derive(Deserialize)]

@@ -1,17 +1,32 @@
 //! The `/v1` endpoints for agencies and administrators.
 
 pub mod bills;
+pub mod cases;
 pub mod fees;
 pub mod payments;
 pub mod receipts;
+pub mod statements;
 pub mod verifications;
 
+use crate::base::text::{Line, NotALine};
 use crate::flow::{Error, Refusal};
 use std::str::FromStr;
 
 /// Reads a member of a body; `field` is its JSON pointer. The value is not repeated: it may be personal.
 fn read<T: FromStr>(field: &str, text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| Error::Refused(Refusal::new("invalid_body").violation(field, "shape", None)))
+}
+
+/// Reads a member of a body that is one printable line.
+fn line<const MAX: usize>(field: &str, text: &str) -> Result<Line<MAX>, Error> {
+    Line::parse(text).map_err(|why| {
+        let rule = match why {
+            NotALine::Empty => "empty",
+            NotALine::TooLong(_) => "too_long",
+            NotALine::Unprintable => "unprintable",
+        };
+        Error::Refused(Refusal::new("invalid_body").violation(field, rule, None))
+    })
 }
 
 /// Reads a parameter of the query, if it is there.

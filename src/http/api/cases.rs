@@ -1,0 +1,114 @@
+//! `/v1/cases`: differences between books and statements, and money that waits, until somebody has settled each.
+
+use crate::app::App;
+use crate::base::{
+    id::{Case, Id, Statement},
+    page::PageRequest,
+};
+use crate::flow::{
+    Error, Refusal, read_cases,
+    settle_case::{Step, settle_case},
+};
+use crate::http::{
+    auth::Caller,
+    json::{Json, idempotency},
+    problem::Problem,
+};
+use crate::payment::case::{By, Resolution};
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/cases", get(list))
+        .route("/v1/cases/{id}", get(one))
+        .route("/v1/cases/{id}/notes", post(note))
+        .route("/v1/cases/{id}/resolve", post(resolve))
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    pending: Option<String>,
+    statement: Option<String>,
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|_| super::bad_parameter("limit", "shape"))?;
+    let pending: Option<bool> = super::parameter("pending", query.pending.as_deref())?;
+    let of: Option<Id<Statement>> = super::parameter("statement", query.statement.as_deref())?;
+    let after: Option<Id<Case>> = super::parameter("after", query.after.as_deref())?;
+    let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
+    let answer = read_cases::list_cases(&app, caller.agency, pending.unwrap_or(false), of, &page).await?;
+    Ok(axum::Json(answer).into_response())
+}
+
+async fn one(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    let answer = read_cases::read_case(&app, caller.agency, super::object(&id)?).await?;
+    Ok(axum::Json(answer).into_response())
+}
+
+/// Something to write down.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewNote {
+    words: String,
+}
+
+/// How a case ended, and why.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewResolution {
+    resolution: String,
+    words: String,
+}
+
+async fn note(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<NewNote>,
+) -> Result<Response, Problem> {
+    let act = format!("POST /v1/cases/{id}/notes");
+    let step = Step::Note(super::line("/words", &body.words)?);
+    settle(&app, &caller, &id, &headers, (&act, &body), &step).await
+}
+
+async fn resolve(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<NewResolution>,
+) -> Result<Response, Problem> {
+    let act = format!("POST /v1/cases/{id}/resolve");
+    let unknown = || Error::Refused(Refusal::new("invalid_body").violation("/resolution", "unknown", None));
+    let resolution = Resolution::named(&body.resolution).ok_or_else(unknown)?;
+    let step = Step::Resolve(resolution, super::line("/words", &body.words)?);
+    settle(&app, &caller, &id, &headers, (&act, &body), &step).await
+}
+
+async fn settle(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    headers: &HeaderMap,
+    (act, body): (&str, &impl Serialize),
+    step: &Step,
+) -> Result<Response, Problem> {
+    let key = idempotency(headers, caller.client, act, body)?;
+    let by = By::System(caller.client);
+    let answer = settle_case(app, caller.agency, super::object(id)?, by, step, Some(&key)).await?;
+    Ok(axum::Json(answer).into_response())
+}

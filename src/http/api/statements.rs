@@ -1,0 +1,68 @@
+//! `/v1/statements`: fetch the bank's list of a day's movements, match it with the books, read what came of it.
+
+use super::read;
+use crate::app::App;
+use crate::base::{
+    id::{Id, Statement},
+    page::PageRequest,
+};
+use crate::flow::{read_statements, reconcile_statement};
+use crate::http::{
+    auth::Caller,
+    json::{Json, idempotency},
+    problem::Problem,
+};
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new().route("/v1/statements", post(reconcile).get(list)).route("/v1/statements/{id}", get(one))
+}
+
+/// Whose movements of which day.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewStatement {
+    account: String,
+    day: String,
+}
+
+async fn reconcile(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(body): Json<NewStatement>,
+) -> Result<Response, Problem> {
+    let key = idempotency(&headers, caller.client, "POST /v1/statements", &body)?;
+    let day = read("/day", &body.day)?;
+    let answer =
+        reconcile_statement::reconcile_statement(&app, caller.agency, &body.account, day, &key).await?;
+    Ok(axum::Json(answer).into_response())
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|_| super::bad_parameter("limit", "shape"))?;
+    let after: Option<Id<Statement>> = super::parameter("after", query.after.as_deref())?;
+    let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
+    Ok(axum::Json(read_statements::list_statements(&app, caller.agency, &page).await?).into_response())
+}
+
+async fn one(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    let answer = read_statements::read_statement(&app, caller.agency, super::object(&id)?).await?;
+    Ok(axum::Json(answer).into_response())
+}
