@@ -73,10 +73,62 @@ pub struct Registered {
 
 /// Registers an agency with a data key of its own. A code that is taken is refused.
 pub async fn register_agency(app: &App, new: &NewAgency) -> Result<Id<id::Agency>> {
-    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let agency = add_agency(app, &mut tx, new, By::Operator, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(agency.id)
+}
+
+/// Registers a client of an agency.
+pub async fn register_client(app: &App, new: &NewClient) -> Result<Registered> {
+    let mut tx = app.store.begin().await?;
+    let (client, secret) = add_client(app, &mut tx, new, By::Operator, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(Registered { client: client.id, secret })
+}
+
+/// Suspends or readmits a client, from the next request on; harmless when it is so already.
+pub async fn set_client_active(app: &App, client: Id<id::Client>, active: bool) -> Result<()> {
+    let mut tx = app.store.begin().await?;
+    move_client(app, &mut tx, client, active, By::Operator, app.clock.now()).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Suspends or readmits an agency with all its clients and officers; harmless when it is so already.
+pub async fn set_agency_active(app: &App, agency: Id<id::Agency>, active: bool) -> Result<()> {
+    let mut tx = app.store.begin().await?;
+    move_agency(app, &mut tx, agency, active, By::Operator, app.clock.now()).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Who administers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// Somebody at the command line.
+    Operator,
+    /// An administrators' system.
+    Client(Id<id::Client>),
+}
+
+impl By {
+    /// The word in the log.
+    pub(super) fn word(self) -> String {
+        match self {
+            Self::Operator => "operator".to_owned(),
+            Self::Client(client) => client.to_string(),
+        }
+    }
+}
+
+pub(super) async fn add_agency(
+    app: &App,
+    tx: &mut Tx,
+    new: &NewAgency,
+    by: By,
+    now: Instant,
+) -> Result<AgencyRow> {
     let id: Id<id::Agency> = Id::new(now, &*app.entropy);
-    let owner = id.uuid();
-    let (key, wrapped) = app.keys.new_data_key(&*app.entropy, owner.as_bytes());
+    let (_, wrapped) = app.keys.new_data_key(&*app.entropy, id.uuid().as_bytes());
     let row = AgencyRow {
         id,
         code: new.code.clone(),
@@ -87,36 +139,29 @@ pub async fn register_agency(app: &App, new: &NewAgency) -> Result<Id<id::Agency
         active: true,
         key: wrapped,
     };
-    let mut tx = app.store.begin().await?;
-    match agency::insert(&mut tx, &row, now).await {
+    match agency::insert(tx, &row, now).await {
         Err(e) if e.violates("agency_code_key") => return Err(Error::conflict("agency_code_taken")),
         done => done?,
     }
-    let concern = Concern { citizen: None, agency: Some(id), object: owner };
-    let details = json!({"agency": id.to_string(), "code": new.code});
-    audit::append(&mut tx, &[leaf(app, now, "agency.registered", concern, &key, &details)]).await?;
-    tx.commit().await?;
-    Ok(id)
+    record_agency(app, tx, &row, "agency.registered", by, now).await?;
+    Ok(row)
 }
 
-/// Registers a client of an agency.
-pub async fn register_client(app: &App, new: &NewClient) -> Result<Registered> {
-    let now = app.clock.now();
-    let secret = match &new.jwks {
-        Some(jwks) if KeyList::from_jwks(jwks).is_err() => {
-            return Err(Error::Refused(Refusal::new("invalid_body").violation(
-                "/jwks",
-                "not_a_jwk_set",
-                None,
-            )));
+pub(super) async fn add_client(
+    app: &App,
+    tx: &mut Tx,
+    new: &NewClient,
+    by: By,
+    now: Instant,
+) -> Result<(Client, Option<Token>)> {
+    let wrong = |field, rule| Error::Refused(Refusal::new("invalid_body").violation(field, rule, None));
+    let (credential, secret) = match &new.jwks {
+        Some(jwks) if KeyList::from_jwks(jwks).is_err() => return Err(wrong("/jwks", "not_a_jwk_set")),
+        Some(jwks) => (Credential::PrivateKeyJwt { jwks: jwks.clone() }, None),
+        None => {
+            let secret = Token::new(TokenKind::ClientSecret, &*app.entropy);
+            (Credential::ClientSecretBasic { digest: sha256(secret.expose().as_bytes()) }, Some(secret))
         }
-        Some(_) => None,
-        None => Some(Token::new(TokenKind::ClientSecret, &*app.entropy)),
-    };
-    let credential = match (&new.jwks, &secret) {
-        (Some(jwks), _) => Credential::PrivateKeyJwt { jwks: jwks.clone() },
-        (None, Some(secret)) => Credential::ClientSecretBasic { digest: sha256(secret.expose().as_bytes()) },
-        (None, None) => return Err(Error::internal("a client without a credential")),
     };
     let client = Client {
         id: Id::new(now, &*app.entropy),
@@ -132,33 +177,79 @@ pub async fn register_client(app: &App, new: &NewClient) -> Result<Registered> {
         scopes: new.scopes.clone(),
         standing: Standing::Active { until: new.until },
     };
-    let mut tx = app.store.begin().await?;
-    portal::insert(&mut tx, &client, now).await?;
-    record(app, &mut tx, &client, "client.registered", now).await?;
-    tx.commit().await?;
-    Ok(Registered { client: client.id, secret })
+    let agency = agency::find_all(tx, &[new.agency]).await?.pop().ok_or(wrong("/agency", "unknown"))?;
+    portal::insert(tx, &client, now).await?;
+    record(app, tx, &agency, &client, ("client.registered", by), now).await?;
+    Ok((client, secret))
 }
 
-/// Suspends or readmits a client, from the next request on.
-pub async fn set_client_active(app: &App, client: Id<id::Client>, active: bool) -> Result<()> {
-    let now = app.clock.now();
-    let known = portal::find(&app.store, client).await?.ok_or(Error::not_found())?;
-    let mut tx = app.store.begin().await?;
-    if !portal::set_active(&mut tx, client, active).await? {
-        return Err(Error::not_found());
+/// The client as it then is.
+pub(super) async fn move_client(
+    app: &App,
+    tx: &mut Tx,
+    client: Id<id::Client>,
+    active: bool,
+    by: By,
+    now: Instant,
+) -> Result<Client> {
+    let moved = portal::set_active(tx, client, active).await?;
+    let known = portal::find_in(tx, client).await?.ok_or(Error::not_found())?;
+    if moved {
+        let agency = agency::find_all(tx, &[known.agency]).await?.pop().ok_or(Error::not_found())?;
+        let kind = if active { "client.readmitted" } else { "client.suspended" };
+        record(app, tx, &agency, &known, (kind, by), now).await?;
     }
-    let kind = if active { "client.readmitted" } else { "client.suspended" };
-    record(app, &mut tx, &known, kind, now).await?;
-    tx.commit().await?;
-    Ok(())
+    Ok(known)
 }
 
-async fn record(app: &App, tx: &mut Tx, client: &Client, kind: &'static str, now: Instant) -> Result<()> {
-    let agency = agency::find_all(tx, &[client.agency]).await?.pop().ok_or(Error::not_found())?;
+/// The agency as it then is.
+pub(super) async fn move_agency(
+    app: &App,
+    tx: &mut Tx,
+    agency: Id<id::Agency>,
+    active: bool,
+    by: By,
+    now: Instant,
+) -> Result<AgencyRow> {
+    let moved = agency::set_active(tx, agency, active).await?;
+    let known = agency::find_all(tx, &[agency]).await?.pop().ok_or(Error::not_found())?;
+    if moved {
+        let kind = if active { "agency.readmitted" } else { "agency.suspended" };
+        record_agency(app, tx, &known, kind, by, now).await?;
+    }
+    Ok(known)
+}
+
+async fn record_agency(
+    app: &App,
+    tx: &mut Tx,
+    agency: &AgencyRow,
+    kind: &'static str,
+    by: By,
+    now: Instant,
+) -> Result<()> {
     let owner = agency.id.uuid();
     let key = app.keys.data_key(&agency.key, owner.as_bytes())?;
+    let concern = Concern { citizen: None, agency: Some(agency.id), object: owner };
+    let details = json!({"agency": agency.id.to_string(), "code": agency.code, "by": by.word()});
+    Ok(audit::append(tx, &[leaf(app, now, kind, concern, &key, &details)]).await?)
+}
+
+async fn record(
+    app: &App,
+    tx: &mut Tx,
+    agency: &AgencyRow,
+    client: &Client,
+    (kind, by): (&'static str, By),
+    now: Instant,
+) -> Result<()> {
+    let key = app.keys.data_key(&agency.key, agency.id.uuid().as_bytes())?;
     let concern = Concern { citizen: None, agency: Some(agency.id), object: client.id.uuid() };
-    let details = json!({"client": client.id.to_string(), "method": client.credential.method()});
-    audit::append(tx, &[leaf(app, now, kind, concern, &key, &details)]).await?;
-    Ok(())
+    let details = json!({
+        "client": client.id.to_string(),
+        "method": client.credential.method(),
+        "scopes": client.scopes.to_string(),
+        "by": by.word(),
+    });
+    Ok(audit::append(tx, &[leaf(app, now, kind, concern, &key, &details)]).await?)
 }

@@ -4,6 +4,7 @@ use super::{Result, Store, StoreError, Tx};
 use crate::base::{
     clock::Instant,
     id::{Agency, Id},
+    page::{Page, PageRequest},
 };
 use crate::crypto::seal::WrappedKey;
 use uuid::Uuid;
@@ -133,12 +134,28 @@ pub async fn list(store: &Store) -> Result<Vec<AgencyRow>> {
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Suspends or readmits an agency; false when there is none of that identifier.
+/// The agencies, the newest first, a page at a time.
+pub async fn page(tx: &mut Tx, page: &PageRequest<Id<Agency>>) -> Result<Page<AgencyRow>> {
+    let rows = sqlx::query_as!(
+        Raw,
+        r#"SELECT id, code, name_vi, name_en, tax_code, address_vi, state, wrapped_key, key_generation
+           FROM agency WHERE coalesce(id < $1, true) ORDER BY id DESC LIMIT $2"#,
+        page.after.map(Id::uuid),
+        page.fetch()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let rows = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<AgencyRow>>>()?;
+    Ok(Page::from_rows(rows, page))
+}
+
+/// Suspends or readmits an agency; false when none of that identifier was in the other state.
 pub async fn set_active(tx: &mut Tx, agency: Id<Agency>, active: bool) -> Result<bool> {
     let state = if active { "active" } else { "suspended" };
-    let done = sqlx::query!("UPDATE agency SET state = $2 WHERE id = $1", agency.uuid(), state)
-        .execute(tx.conn())
-        .await?;
+    let done =
+        sqlx::query!("UPDATE agency SET state = $2 WHERE id = $1 AND state <> $2", agency.uuid(), state)
+            .execute(tx.conn())
+            .await?;
     Ok(super::moved_one(&done))
 }
 

@@ -4,6 +4,7 @@ use super::{Result, Store, StoreError, Tx};
 use crate::base::{
     clock::Instant,
     id::{self, Id},
+    page::{Page, PageRequest},
     text::Line,
 };
 use crate::identity::{
@@ -26,6 +27,21 @@ pub async fn find(store: &Store, client: Id<id::Client>) -> Result<Option<Client
         client.uuid()
     )
     .fetch_optional(&store.pool)
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The same, as this transaction sees it.
+pub async fn find_in(tx: &mut Tx, client: Id<id::Client>) -> Result<Option<Client>> {
+    let row = sqlx::query_as!(
+        Raw,
+        r#"SELECT c.id, c.agency_id, c.name_vi, c.name_en, c.auth_method, c.secret_digest, c.jwks, c.scopes,
+                  c.redirect_uris, c.logout_uris, c.sector, c.acr_min, c.purpose_vi, c.purpose_en, c.claims_policy,
+                  (c.state = 'active' AND a.state = 'active') AS "active!", c.expires_at
+           FROM client c JOIN agency a ON a.id = c.agency_id WHERE c.id = $1"#,
+        client.uuid()
+    )
+    .fetch_optional(tx.conn())
     .await?;
     row.map(TryInto::try_into).transpose()
 }
@@ -93,13 +109,38 @@ pub async fn insert(tx: &mut Tx, client: &Client, at: Instant) -> Result<()> {
     Ok(())
 }
 
-/// Suspends or readmits a client; false when there is none of that identifier.
+/// Suspends or readmits a client; false when none of that identifier was in the other state.
 pub async fn set_active(tx: &mut Tx, client: Id<id::Client>, active: bool) -> Result<bool> {
     let state = if active { "active" } else { "suspended" };
-    let done = sqlx::query!("UPDATE client SET state = $2 WHERE id = $1", client.uuid(), state)
-        .execute(tx.conn())
-        .await?;
+    let done =
+        sqlx::query!("UPDATE client SET state = $2 WHERE id = $1 AND state <> $2", client.uuid(), state)
+            .execute(tx.conn())
+            .await?;
     Ok(super::moved_one(&done))
+}
+
+/// The clients of an agency, or all of them, the newest first, a page at a time.
+pub async fn page(
+    tx: &mut Tx,
+    agency: Option<Id<id::Agency>>,
+    page: &PageRequest<Id<id::Client>>,
+) -> Result<Page<Client>> {
+    let rows = sqlx::query_as!(
+        Raw,
+        r#"SELECT c.id, c.agency_id, c.name_vi, c.name_en, c.auth_method, c.secret_digest, c.jwks, c.scopes,
+                  c.redirect_uris, c.logout_uris, c.sector, c.acr_min, c.purpose_vi, c.purpose_en, c.claims_policy,
+                  (c.state = 'active' AND a.state = 'active') AS "active!", c.expires_at
+           FROM client c JOIN agency a ON a.id = c.agency_id
+           WHERE coalesce(c.agency_id = $1, true) AND coalesce(c.id < $2, true)
+           ORDER BY c.id DESC LIMIT $3"#,
+        agency.map(Id::uuid),
+        page.after.map(Id::uuid),
+        page.fetch()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let rows = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<Client>>>()?;
+    Ok(Page::from_rows(rows, page))
 }
 
 /// Every client, oldest first.
