@@ -94,7 +94,7 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
 }
 
 /// The number of the central bank in its own clearing system.
-const CENTRAL_BANK: &str = "SBV01";
+pub const CENTRAL_BANK: &str = "SBV01";
 
 /// The message gateway of the configuration.
 fn messenger(config: &Config) -> anyhow::Result<Arc<dyn Messenger>> {

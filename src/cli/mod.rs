@@ -4,11 +4,13 @@
 //! they start ([`serve`]). Standard output carries results; what else there is to say goes to standard error.
 
 mod audit;
+mod demo;
 mod environment;
 mod keys;
 mod migrate;
 mod openapi;
 mod out;
+mod outside;
 mod serve;
 mod verify;
 
@@ -30,6 +32,12 @@ pub struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show one dossier from sign-in to the reconciled bank statement, then stay up to be tried
+    ///
+    /// Starts a private PostgreSQL in the data folder, generates and registers people, an agency, portals and officers,
+    /// and runs the service and the outside world (central bank, banks, telephones, a portal) on this machine only.
+    /// What it set up stands in DATA/demo.json. Starting it again on the same folder goes on where it was.
+    Demo(demo::Demo),
     /// Run the service until it is told to stop (SIGTERM or Ctrl-C), then finish what is running
     ///
     /// Needs keys, the clearing system and the message gateway in the configuration; starts a private PostgreSQL in
@@ -54,17 +62,16 @@ enum Command {
 
 /// Runs one command.
 pub async fn run(line: CommandLine) -> anyhow::Result<()> {
-    // Needs no configuration: whoever checks a document is not the service.
-    if let Command::Verify(command) = &line.command {
-        return verify::run(command);
-    }
-    let config = line.settings.resolve()?;
+    let settings = line.settings;
     match line.command {
-        Command::Serve => serve::serve(config).await,
-        Command::Migrate => migrate::migrate(&config).await,
-        Command::Keys(command) => keys::run(&config, &command),
-        Command::Audit(command) => audit::run(&config, &command).await,
+        // Needs no configuration: whoever checks a document is not the service.
         Command::Verify(command) => verify::run(&command),
+        // Brings its own partners.
+        Command::Demo(command) => demo::run(settings, &command).await,
+        Command::Serve => serve::serve(settings.resolve()?).await,
+        Command::Migrate => migrate::migrate(&settings.resolve()?).await,
+        Command::Keys(command) => keys::run(&settings.resolve()?, &command),
+        Command::Audit(command) => audit::run(&settings.resolve()?, &command).await,
         Command::Openapi => {
             openapi::print();
             Ok(())

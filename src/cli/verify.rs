@@ -55,7 +55,7 @@ pub fn run(command: &Verify) -> anyhow::Result<()> {
             let (content, digest) = receipt(file, &keys)?;
             tell(&content, &digest);
             if let Some(proof) = proof {
-                check_proof(proof, head.as_deref(), &content, &digest, &keys)?;
+                out::line(&proven(proof, head.as_deref(), &content, &digest, &keys)?);
             }
             Ok(())
         }
@@ -105,7 +105,8 @@ fn read_keys(path: &Path) -> anyhow::Result<KeyList> {
     KeyList::from_jwks(&text).with_context(|| format!("the keys in {}", path.display()))
 }
 
-fn receipt(file: &Path, keys: &KeyList) -> anyhow::Result<(ReceiptContent, Digest)> {
+/// The receipt of a file, if one of these keys signed it.
+pub(super) fn receipt(file: &Path, keys: &KeyList) -> anyhow::Result<(ReceiptContent, Digest)> {
     receipt_xml::read_any(&read(file)?, keys)
         .with_context(|| format!("{} is not a valid receipt", file.display()))
 }
@@ -131,13 +132,14 @@ fn tell(content: &ReceiptContent, digest: &Digest) {
     out::line(&format!("  check code   {}", receipt_content::check_code(digest)));
 }
 
-fn check_proof(
+/// Where the audit log holds a receipt, if the proof leads there.
+pub(super) fn proven(
     proof: &Path,
     head: Option<&Path>,
     content: &ReceiptContent,
     digest: &Digest,
     keys: &KeyList,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<String> {
     let proof: Proof<Evidence> = serde_json::from_slice(&read(proof)?).context("the proof")?;
     ensure!(proof.content_sha256 == hex::encode(digest), "the proof is of another receipt");
     let Some(evidence) = proof.evidence else {
@@ -162,13 +164,8 @@ fn check_proof(
             kept.size
         );
     }
-    out::line(&format!(
-        "in the audit log at place {} of {}, {}",
-        evidence.place,
-        tip.size,
-        display_vi(tip.at)
-    ));
-    Ok(())
+    let (place, size) = (evidence.place, tip.size);
+    Ok(format!("in the audit log at place {place} of {size}, {}", display_vi(tip.at)))
 }
 
 #[cfg(test)]

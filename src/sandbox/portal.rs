@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | people | `GET /portal` | the front page, or what the signed-in citizen sees |
 //! | people | `GET /portal/sign-in`, `GET /portal/callback` | to the service and back |
-//! | people | `POST /portal/dossiers` | files a dossier and bills it |
+//! | people | `POST /portal/dossiers` | files a dossier, verifies its applicant and bills it |
 //! | people | `GET /portal/sign-out` | out here and there |
 //!
 //! Everything is in memory and gone with the process.
@@ -180,12 +180,37 @@ impl Portal {
             "due": today.plus_days(7).to_string(),
             "applicant": { "name": name },
         });
-        let token = self.system_token("bill").await?;
+        let token = self.system_token("bill verification").await?;
+        let mut body = body;
+        if let Some(verification) = self.verified(browser, &token, &code).await? {
+            body["applicant"]["verification"] = json!(verification);
+        }
         let request = self.http.post(self.at("/v1/bills")).bearer_auth(token);
         let bill = json_of(request.header("idempotency-key", self.chance()).json(&body)).await?;
         let text = |name: &str| bill[name].as_str().unwrap_or_default().to_owned();
         let pay = self.at(&format!("/pay/{}", text("reference")));
-        Ok(Dossier { code, bill: text("id"), pay, state: text("state") })
+        Ok(Dossier { code, bill: text("id"), pay, state: text("status") })
+    }
+
+    /// Asks whether the applicant is who the dossier says; the answer's facts decide about reductions.
+    async fn verified(
+        &self,
+        browser: &Browser,
+        token: &str,
+        dossier: &str,
+    ) -> Result<Option<String>, Failed> {
+        let Some(number) = browser.claims["personal_number"].as_str() else { return Ok(None) };
+        let body = json!({
+            "number": number,
+            "attributes": { "name": browser.claims["name"] },
+            "purpose": "Tính phí, lệ phí của hồ sơ",
+            "procedure": self.settings.procedure,
+            "dossier": dossier,
+            "officer": "portal",
+        });
+        let request = self.http.post(self.at("/v1/verifications")).bearer_auth(token);
+        let answer = json_of(request.header("idempotency-key", self.chance()).json(&body)).await?;
+        Ok(answer["id"].as_str().filter(|_| answer["state"] == "match").map(str::to_owned))
     }
 
     /// How the bills of a browser stand now.
@@ -197,7 +222,7 @@ impl Portal {
         for dossier in &mut dossiers {
             let path = format!("/v1/bills/{}", dossier.bill);
             if let Ok(bill) = json_of(self.http.get(self.at(&path)).bearer_auth(&token)).await {
-                bill["state"].as_str().unwrap_or_default().clone_into(&mut dossier.state);
+                bill["status"].as_str().unwrap_or_default().clone_into(&mut dossier.state);
             }
         }
         dossiers

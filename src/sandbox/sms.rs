@@ -83,9 +83,13 @@ async fn show(State(sandbox): State<Arc<Sandbox>>, Query(whose): Query<Whose>) -
 impl Sandbox {
     fn inbox_of(&self, to: Option<&str>) -> Vec<ShortMessage> {
         let kept = self.telephones.lock().unwrap_or_else(PoisonError::into_inner);
-        // A plus sign in a query reads as a blank.
-        let digits = |number: &str| number.trim_start_matches(['+', ' ']).to_owned();
-        let wanted = to.map(digits);
-        kept.iter().filter(|m| wanted.as_ref().is_none_or(|to| *to == digits(&m.to))).cloned().collect()
+        let wanted = to.map(national);
+        kept.iter().filter(|m| wanted.as_ref().is_none_or(|to| *to == national(&m.to))).cloned().collect()
     }
+}
+
+/// A number as people write it at home: `+84 97…` and `097…` are one telephone. A plus sign in a query reads as a blank.
+fn national(number: &str) -> String {
+    let digits = number.trim_start_matches(['+', ' ']);
+    digits.strip_prefix("84").map_or_else(|| digits.to_owned(), |rest| format!("0{rest}"))
 }

@@ -1,0 +1,159 @@
+//! `chung demo`: the service, the outside world, and one dossier from sign-in to the reconciled statement.
+
+mod browser;
+mod setup;
+mod tour;
+
+use super::{
+    environment::{self, Opened},
+    keys, out,
+    outside::{Outside, keep},
+    serve::{Internal, Running, interrupted},
+};
+use crate::app::App;
+use crate::base::money::Money;
+use crate::config::{Config, Settings};
+use crate::crypto::keyring::Purpose;
+use crate::flow::verify_audit::verify_audit;
+use crate::sandbox::portal::{Credentials, PortalSettings};
+use crate::store::ledger;
+use crate::telemetry;
+use anyhow::{Context, ensure};
+use setup::Installed;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use tokio::sync::watch;
+
+/// How the demonstration is set up
+#[derive(Debug, clap::Args)]
+pub struct Demo {
+    /// How many people the register holds
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    citizens: u64,
+    /// Where the sandbox listens: central bank, member banks, telephones, demo portal
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
+    sandbox_listen: SocketAddr,
+    /// End after the dossier; the exit code says whether every step held
+    #[arg(long)]
+    once: bool,
+}
+
+/// Runs the demonstration.
+pub async fn run(mut settings: Settings, demo: &Demo) -> anyhow::Result<()> {
+    let data = settings.data.clone().unwrap_or_else(|| PathBuf::from("data"));
+    let outside = Outside::prepare(&data, demo.sandbox_listen)?;
+    outside.fill(&mut settings)?;
+    settings.log.get_or_insert_with(|| "error".to_owned());
+    let config = settings.resolve()?;
+    telemetry::log_to_stderr(&config.log).map_err(|reason| anyhow::anyhow!("log: {reason}"))?;
+    if !config.keys.exists() {
+        keys::generate(&config.keys)?;
+    }
+    out::line(&format!("Chung's demonstration; everything it keeps is in {}.", data.display()));
+    let opened = Opened::new(&config).await?;
+    let done = shown(&config, &opened, &outside, demo, &data).await;
+    opened.close().await;
+    done
+}
+
+async fn shown(
+    config: &Config,
+    opened: &Opened,
+    outside: &Outside,
+    demo: &Demo,
+    data: &Path,
+) -> anyhow::Result<()> {
+    let metrics = telemetry::count().context("metrics")?;
+    let (app, queues) = environment::app(config, opened.store.clone())?;
+    let file = data.join("demo.json");
+    let before = remembered(&file, &app).await?;
+    let installed = setup::install(&app, &outside.origin(), demo.citizens, before).await?;
+    keep(&file, format!("{:#}\n", serde_json::to_value(&installed)?).as_bytes())?;
+    let (stop, stopping) = watch::channel(false);
+    let internal = Internal { listen: config.internal_listen, metrics: Box::new(move || metrics.render()) };
+    let internal = (!demo.once).then_some(internal);
+    let running = Running::start(app.clone(), queues, config.listen, internal, stopping.clone()).await?;
+    let message_keys = app.keys.published(Purpose::Message).clone();
+    let mut sandbox = outside.start(&app.origin, message_keys, Some(portal(&installed)), stopping).await?;
+    let done = dossier(&app, &installed, data).await;
+    let done = match done {
+        Ok(()) if !demo.once => {
+            invite(config, &installed, &file);
+            interrupted().await
+        }
+        done => done,
+    };
+    let _nobody_listens = stop.send(true);
+    running.finish(config.limits.drain_timeout()).await;
+    sandbox.shutdown().await;
+    done
+}
+
+/// What an earlier start wrote down, as far as the database still knows it.
+async fn remembered(file: &Path, app: &App) -> anyhow::Result<Option<Installed>> {
+    let Ok(text) = fs::read_to_string(file) else { return Ok(None) };
+    let Ok(installed) = serde_json::from_str::<Installed>(&text) else { return Ok(None) };
+    let client = installed.agency.system.client_id.parse().context("demo.json: client_id")?;
+    let known = crate::store::portal::find(&app.store, client).await?;
+    Ok(known.map(|_| installed))
+}
+
+fn portal(installed: &Installed) -> PortalSettings {
+    let first = installed.portals.first();
+    PortalSettings {
+        issuer: installed.service.clone(),
+        origin: installed.sandbox.clone(),
+        client: Credentials {
+            id: first.map(|portal| portal.client_id.clone()).unwrap_or_default(),
+            secret: first.and_then(|portal| portal.client_secret.clone()).unwrap_or_default(),
+        },
+        agency: Credentials {
+            id: installed.agency.system.client_id.clone(),
+            secret: installed.agency.system.client_secret.clone(),
+        },
+        procedure: setup::PROCEDURE.to_owned(),
+        fees: setup::FEES.map(str::to_owned).into(),
+        dossier_prefix: installed.agency.code.clone(),
+    }
+}
+
+/// One dossier, and the four things that an auditor asks afterwards.
+async fn dossier(app: &App, installed: &Installed, data: &Path) -> anyhow::Result<()> {
+    let folder = data.join("receipts");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let outcome = tour::walk(installed, &folder).await?;
+    let balances = ledger::balances(&mut app.store.begin().await?).await?;
+    let sum = balances.iter().try_fold(Money::vnd(0), |sum, (_, balance)| sum.plus(*balance))?;
+    ensure!(sum.is_zero() && !balances.is_empty(), "the ledger is out of balance by {}", sum.display_vi());
+    let log = verify_audit(&app.store, &app.keys, None, |_| {}).await;
+    let log = log.map_err(|error| anyhow::anyhow!("the audit log cannot be read: {error:?}"))?;
+    if let Some(finding) = log.finding {
+        anyhow::bail!("the audit log does not hold: {finding}");
+    }
+    let (matched, lines) = outcome.matched;
+    out::line("");
+    out::line(&format!("the signed receipt {} verified offline", outcome.receipts.join(", ")));
+    out::line(&format!("the ledger balanced: {} accounts sum to {}", balances.len(), sum.display_vi()));
+    out::line(&format!("the statement reconciled {matched} of {lines} lines"));
+    out::line(&format!("the audit log consistent: {} leaves under {} signed heads", log.leaves, log.heads));
+    Ok(())
+}
+
+/// What there is to click now.
+fn invite(config: &Config, installed: &Installed, file: &Path) {
+    out::line("");
+    out::line(&format!("The portal:      {}/portal", installed.sandbox));
+    if let Some(person) = installed.people.get(1) {
+        out::line(&format!(
+            "  sign in as     {} ({}), telephone {}",
+            person.number, person.name, person.phone
+        ));
+    }
+    out::line(&format!("The telephones:  {}/sms", installed.sandbox));
+    out::line(&format!("The banks:       {}/banks/970436/requests", installed.sandbox));
+    out::line(&format!("Receipt check:   {}/receipts", installed.service));
+    out::line(&format!("For operators:   http://{}/ready and /metrics", config.internal_listen));
+    out::line(&format!("For programs:    {} (clients, secrets, officers), `chung openapi`", file.display()));
+    out::line("Ctrl-C ends it.");
+}

@@ -1,0 +1,380 @@
+//! What a demonstration needs before its first dossier: people, agencies, portals, officers, a fee schedule. Doing it
+//! again finds what is there.
+
+use crate::app::App;
+use crate::base::text::Line;
+use crate::crypto::signing::{Signer, SigningKey};
+use crate::flow::{
+    Error, fee_file,
+    import_fees::import_fees,
+    import_population::{self, import_population},
+    register_client::{NewAgency, NewClient, register_agency, register_client},
+    roles::{Granting, grant_role},
+};
+use crate::identity::{
+    assurance::Assurance,
+    claims::{Claim, ClaimsPolicy, Ground, Rule},
+    client::{RedirectUri, Wording},
+    role::Role,
+};
+use crate::sandbox::{member_bank::BANKS, population};
+use crate::store::{
+    agency::{self, AccountRow},
+    bank::{Bank, put_banks},
+};
+use anyhow::{Context, bail};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+use std::io::Cursor;
+
+/// The seed of the people.
+const SEED: u64 = 2026;
+/// The agency.
+const AGENCY: &str = "H29.14";
+/// Its account at the Treasury, where the money for its bills arrives.
+const ACCOUNT: &str = "1500201001234";
+/// The Treasury's bank.
+const ACCOUNT_BANK: &str = "970405";
+/// What the portal files dossiers for: a certificate with an extra copy, cheaper for students.
+pub const PROCEDURE: &str = "2.000488";
+/// Its fees.
+pub const FEES: [&str; 2] = ["LLTP-01", "LLTP-02"];
+
+/// Everything that a program needs to do what the tour does; `demo.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Installed {
+    /// The service's public origin.
+    pub service: String,
+    /// The sandbox's origin; its script endpoints are described in the program's documentation.
+    pub sandbox: String,
+    /// How many people are on the register.
+    pub citizens: u64,
+    /// The agency and its system.
+    pub agency: Agency,
+    /// The system that registers agencies and clients.
+    pub administration: System,
+    /// The portals, the sandbox's own first.
+    pub portals: Vec<Portal>,
+    /// People to sign in as; the first one is the tour's.
+    pub people: Vec<Person>,
+    /// The officers, by role.
+    pub staff: Vec<Officer>,
+}
+
+/// The agency that charges.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Agency {
+    /// Its code.
+    pub code: String,
+    /// The number of its collecting account.
+    pub account: String,
+    /// Its system at the API.
+    pub system: System,
+}
+
+/// A client of the API.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct System {
+    /// The `client_id`.
+    pub client_id: String,
+    /// The secret (`client_secret_basic`).
+    pub client_secret: String,
+    /// What it may do.
+    pub scopes: String,
+}
+
+/// A relying party.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Portal {
+    /// The `client_id`.
+    pub client_id: String,
+    /// How it proves itself at the token endpoint.
+    pub auth_method: String,
+    /// Its secret, for `client_secret_basic`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// Its private key (PKCS#8, base64), for `private_key_jwt` with ES256.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub private_key: Option<String>,
+    /// Where answers are sent.
+    pub redirect_uri: String,
+}
+
+/// Somebody of the register.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Person {
+    /// The personal number.
+    pub number: String,
+    /// The name.
+    pub name: String,
+    /// The birth date, as far as it is known.
+    pub birth_date: String,
+    /// The telephone that gets the codes.
+    pub phone: String,
+}
+
+/// Somebody with a role at the agency.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Officer {
+    /// What they may do.
+    pub role: String,
+    /// Who they are.
+    pub person: Person,
+}
+
+/// Installs what `before` does not show to be there.
+pub async fn install(
+    app: &App,
+    sandbox: &str,
+    citizens: u64,
+    before: Option<Installed>,
+) -> anyhow::Result<Installed> {
+    let schedule = import_fees(app, fee_file::SAMPLE_ITEMS, fee_file::SAMPLE_ADJUSTMENTS).await;
+    schedule.map_err(failed("the fee schedule"))?;
+    let banks = BANKS.map(|(code, name)| Bank { code: code.to_owned(), name: name.to_owned() });
+    let mut tx = app.store.begin().await?;
+    put_banks(&mut tx, &banks).await?;
+    tx.commit().await?;
+    if before.as_ref().is_none_or(|before| before.citizens != citizens) {
+        people(app, citizens).await?;
+    }
+    let (people, staff) = cast(citizens)?;
+    let service = app.origin.as_str().to_owned();
+    if let Some(before) = before {
+        // What was registered keeps its credentials; addresses may have changed with the flags.
+        if (before.service.as_str(), before.sandbox.as_str()) == (service.as_str(), sandbox) {
+            let installed = Installed { citizens, people, staff, ..before };
+            grant(app, &installed).await?;
+            return Ok(installed);
+        }
+    }
+    let agency = agency(app).await?;
+    let scopes = "verification bill payment receipt fee.read statement case event.read";
+    let system = |registered: Registered, scopes: &str| -> anyhow::Result<System> {
+        let client_secret = registered.secret.context("a system without its secret")?;
+        Ok(System { client_id: registered.id, client_secret, scopes: scopes.to_owned() })
+    };
+    let offices = registered(app, agency, "Hệ thống một cửa", "One-stop shop system", scopes, None).await?;
+    let administration = registered(app, agency, "Quản trị", "Administration", "admin", None).await?;
+    let installed = Installed {
+        agency: Agency {
+            code: AGENCY.to_owned(),
+            account: ACCOUNT.to_owned(),
+            system: system(offices, scopes)?,
+        },
+        administration: system(administration, "admin")?,
+        portals: portals(app, agency, sandbox).await?,
+        service,
+        sandbox: sandbox.to_owned(),
+        citizens,
+        people,
+        staff,
+    };
+    grant(app, &installed).await?;
+    Ok(installed)
+}
+
+/// Generates and imports the people.
+async fn people(app: &App, citizens: u64) -> anyhow::Result<()> {
+    let mut csv = Vec::new();
+    population::write_csv(&mut csv, citizens, SEED, |_| {})?;
+    let style = ProgressStyle::with_template("people on the register [{bar:30}] {percent}%")?;
+    let bar = ProgressBar::new(csv.len() as u64).with_style(style);
+    let mut listener = Bar(bar);
+    let done = import_population(app, Cursor::new(csv), &mut listener).await;
+    listener.0.finish_and_clear();
+    done?;
+    Ok(())
+}
+
+struct Bar(ProgressBar);
+
+impl import_population::Listener for Bar {
+    fn rejected(&mut self, reject: &crate::flow::population_file::Reject) -> std::io::Result<()> {
+        Err(std::io::Error::other(format!("line {}: {}", reject.line, reject.reason)))
+    }
+    fn progressed(&mut self, progress: &import_population::Progress) {
+        self.0.set_position(progress.bytes);
+    }
+}
+
+/// Grown-up, living people with a telephone of their own: a student first, then the officers, then others.
+fn cast(citizens: u64) -> anyhow::Result<(Vec<Person>, Vec<Officer>)> {
+    let mut phones = std::collections::BTreeSet::new();
+    let count = usize::try_from(citizens).unwrap_or(usize::MAX);
+    let mut grown: Vec<(bool, Person)> = population::Population::new(SEED)
+        .take(count)
+        .filter(|citizen| citizen.status == "active" && citizen.birth_date.as_str() < "2007")
+        .filter_map(|citizen| {
+            let student = citizen.standings.as_slice() == ["student"];
+            let phone = citizen.phone.filter(|phone| phones.insert(phone.clone()))?;
+            let (number, name, birth_date) = (citizen.number, citizen.name, citizen.birth_date);
+            Some((student, Person { number, name, birth_date, phone }))
+        })
+        .take(2_000)
+        .collect();
+    let student = grown.iter().position(|(student, _)| *student).unwrap_or(0);
+    if grown.len() < ROLES.len() + 5 {
+        bail!("--citizens {citizens} is too few for the demonstration: take 200 or more");
+    }
+    let (_, first) = grown.remove(student);
+    let mut others = grown.into_iter().map(|(_, person)| person);
+    let staff = ROLES
+        .iter()
+        .zip(&mut others)
+        .map(|(role, person)| Officer { role: role.word().to_owned(), person })
+        .collect();
+    let people = std::iter::once(first).chain(others.take(4)).collect();
+    Ok((people, staff))
+}
+
+const ROLES: [Role; 7] = [
+    Role::Officer,
+    Role::Officer,
+    Role::Cashier,
+    Role::Accountant,
+    Role::Approver,
+    Role::Auditor,
+    Role::Administrator,
+];
+
+async fn grant(app: &App, installed: &Installed) -> anyhow::Result<()> {
+    for officer in &installed.staff {
+        let granting = Granting {
+            number: officer.person.number.parse().context("an officer's number")?,
+            role: officer.role.parse()?,
+            agency_code: installed.agency.code.clone(),
+            to: None,
+            by: None,
+        };
+        match grant_role(app, &granting).await {
+            Err(Error::Conflict(refusal)) if refusal.code == "role_held_already" => {}
+            done => drop(done.map_err(failed("a role"))?),
+        }
+    }
+    Ok(())
+}
+
+type AgencyId = crate::base::id::Id<crate::base::id::Agency>;
+
+/// The agency, registered now or before, with its account.
+async fn agency(app: &App) -> anyhow::Result<AgencyId> {
+    let known = agency::find_by_code(&mut app.store.begin().await?, AGENCY).await?;
+    let id = match known {
+        Some(known) => known.id,
+        None => {
+            let name = wording("Sở Tư pháp Thành phố Hồ Chí Minh", "Ho Chi Minh City Department of Justice")?;
+            let new = NewAgency { code: AGENCY.to_owned(), name, tax_code: None, address_vi: None };
+            register_agency(app, &new).await.map_err(failed("the agency"))?
+        }
+    };
+    let mut tx = app.store.begin().await?;
+    for kind in ["phi", "le_phi"] {
+        let account = AccountRow {
+            kind: kind.to_owned(),
+            account_no: ACCOUNT.to_owned(),
+            agent_bic: ACCOUNT_BANK.to_owned(),
+            account_name: "KHO BAC NHA NUOC KHU VUC II".to_owned(),
+        };
+        agency::put_account(&mut tx, id, &account).await?;
+    }
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// The sandbox's portal with a secret, and a second one with a key.
+async fn portals(app: &App, agency: AgencyId, sandbox: &str) -> anyhow::Result<Vec<Portal>> {
+    let simple =
+        Redirects { to: format!("{sandbox}/portal/callback"), bye: format!("{sandbox}/portal"), jwks: None };
+    let first = registered(
+        app,
+        agency,
+        "Cổng dịch vụ công (bản thử)",
+        "Demo public-service portal",
+        "",
+        Some(&simple),
+    )
+    .await?;
+    let key = SigningKey::generate();
+    let jwks = serde_json::json!({ "keys": [key.verifying_key().jwk(key.kid())] }).to_string();
+    let keyed = Redirects {
+        to: "http://127.0.0.1:8091/callback".to_owned(),
+        bye: "http://127.0.0.1:8091/".to_owned(),
+        jwks: Some(jwks),
+    };
+    let second =
+        registered(app, agency, "Cổng đất đai (bản thử)", "Demo land portal", "", Some(&keyed)).await?;
+    Ok(vec![
+        Portal {
+            client_id: first.id,
+            auth_method: "client_secret_basic".to_owned(),
+            client_secret: first.secret,
+            private_key: None,
+            redirect_uri: simple.to,
+        },
+        Portal {
+            client_id: second.id,
+            auth_method: "private_key_jwt".to_owned(),
+            client_secret: None,
+            private_key: Some(BASE64_STANDARD.encode(key.pkcs8())),
+            redirect_uri: keyed.to,
+        },
+    ])
+}
+
+struct Registered {
+    id: String,
+    secret: Option<String>,
+}
+
+struct Redirects {
+    to: String,
+    bye: String,
+    jwks: Option<String>,
+}
+
+/// Registers a client: a system of the API, or a portal where it has redirects.
+async fn registered(
+    app: &App,
+    agency: AgencyId,
+    name_vi: &str,
+    name_en: &str,
+    scopes: &str,
+    portal: Option<&Redirects>,
+) -> anyhow::Result<Registered> {
+    let law = Line::parse("Nghị định 118/2025/NĐ-CP").context("a citation")?;
+    let rules = [
+        Rule { claim: Claim::Name, ground: Ground::Law(law.clone()) },
+        Rule { claim: Claim::PersonalNumber, ground: Ground::Law(law) },
+        Rule { claim: Claim::PhoneNumber, ground: Ground::Consent },
+    ];
+    let uris = |uri: Option<&str>| -> anyhow::Result<Vec<RedirectUri>> {
+        Ok(uri.map(str::parse).transpose()?.into_iter().collect())
+    };
+    let new = NewClient {
+        agency,
+        name: wording(name_vi, name_en)?,
+        purpose: wording("nộp hồ sơ và nhận kết quả", "filing dossiers and receiving results")?,
+        jwks: portal.and_then(|portal| portal.jwks.clone()),
+        redirect_uris: uris(portal.map(|portal| portal.to.as_str()))?,
+        post_logout_redirect_uris: uris(portal.map(|portal| portal.bye.as_str()))?,
+        acr_min: Assurance::Low,
+        sector: "hcmc".parse()?,
+        policy: ClaimsPolicy::new(if portal.is_some() { rules.into() } else { Vec::new() })?,
+        scopes: crate::identity::token::ApiScopes::parse(scopes)?,
+        until: None,
+    };
+    let registered = register_client(app, &new).await.map_err(failed("a client"))?;
+    let secret = registered.secret.map(|secret| secret.expose().to_owned());
+    Ok(Registered { id: registered.client.to_string(), secret })
+}
+
+fn wording(vi: &str, en: &str) -> anyhow::Result<Wording> {
+    Ok(Wording { vi: Line::parse(vi)?, en: Line::parse(en)? })
+}
+
+/// A flow's refusal as an error of the command line.
+fn failed(what: &'static str) -> impl Fn(Error) -> anyhow::Error {
+    move |error| anyhow::anyhow!("{what}: {} ({error:?})", error.code())
+}
