@@ -245,6 +245,7 @@ async fn grant(app: &App, installed: &Installed) -> anyhow::Result<()> {
             number: officer.person.number.parse().context("an officer's number")?,
             role: officer.role.parse()?,
             agency_code: installed.agency.code.clone(),
+            from: None,
             to: None,
             by: None,
         };
