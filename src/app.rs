@@ -10,7 +10,7 @@ use crate::batch::{self, Batch, Queue};
 use crate::config::Limits;
 use crate::crypto::{keyring::KeyRing, signing::KeyList};
 use crate::identity::question::{self, Question};
-use crate::partner::{clearing::Clearing, messenger::Messenger};
+use crate::partner::{clearing::Clearing, messenger::Messenger, webhook::Webhooks};
 use crate::payment::{
     issue::{Draft, Outcome},
     settlement::{Notification, Taken},
@@ -35,6 +35,8 @@ pub struct App {
     pub clearing_keys: Arc<KeyList>,
     /// Who carries messages to telephones.
     pub messenger: Arc<dyn Messenger>,
+    /// Who carries events to agencies' endpoints.
+    pub webhooks: Arc<dyn Webhooks>,
     /// How the world addresses us.
     pub origin: Origin,
     /// How much of everything.

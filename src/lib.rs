@@ -76,8 +76,11 @@
 //! | bill | what an agency asks somebody to pay for a dossier | khoản phải nộp |
 //! | case | a difference that somebody must settle | vụ việc đối soát |
 //! | clearing system | the central bank's rails, behind one trait | hệ thống bù trừ |
+//! | delivery | one event on its way to one endpoint | lượt gửi thông báo |
 //! | dossier | an administrative file, named by the agency's code | hồ sơ |
+//! | endpoint | an address of an agency that is told of events (a webhook) | địa chỉ nhận thông báo |
 //! | entry, posting | a balanced set of movements, and one of them | bút toán |
+//! | event | something that happened and is told to an agency | sự kiện |
 //! | fee: phí, lệ phí | a charge for a service, partly kept by the agency; a state fee, all to the budget | phí, lệ phí |
 //! | leaf, place, tree head | one decision in the audit log, where it stands, and the signed state of the log | nhật ký kiểm toán |
 //! | payer, submitter, receipt name | who pays, who files, whose name the receipt bears; each may differ from the applicant | người nộp tiền, người nộp hồ sơ |
@@ -95,6 +98,8 @@
 //! * 2026-11-24, tokens: jsonwebtoken never checks the time here; every expiry is compared with the flow's own clock.
 //! * 2026-11-24, batches: a set-wise flow answers with store or domain types, so that `app` holds the queues without
 //!   knowing the flows; what failed a whole batch is `batch::Undone`.
+//! * 2026-11-24, webhooks: an event is written once with its decision and routed to endpoints afterwards, so the hot path
+//!   knows no endpoint; endpoints belong to the noun event (`/v1/events/endpoints`), and an agency's own system keeps them.
 //! * 2026-11-24, audit: a leaf carries the number of its writing transaction, and a tree head the number below which
 //!   everything is placed: the sequencer never scans what is long placed and never misses a slow transaction.
 

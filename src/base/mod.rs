@@ -3,6 +3,7 @@
 //! Nothing here reads or writes anything, and nothing here knows about citizens or payments. Types with private
 //! fields are parsed once at the edge and stay true from then on.
 
+pub mod address;
 pub mod calendar;
 pub mod clock;
 pub mod entropy;

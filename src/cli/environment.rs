@@ -9,6 +9,7 @@ use crate::partner::{
     clearing::{Clearing, RemoteClearing},
     messenger::{Messenger, RemoteMessenger},
     signed_http::Peer,
+    webhook::RemoteWebhooks,
 };
 use crate::store::{
     Store,
@@ -86,6 +87,7 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
         clearing,
         clearing_keys,
         messenger: messenger(config)?,
+        webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
         origin: config.origin.clone(),
         limits: config.limits.clone(),
         batches,

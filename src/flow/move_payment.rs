@@ -1,6 +1,6 @@
 //! Tells an attempt what has happened to it, and records what follows.
 
-use super::{Error, Result, audit_leaf, read_bills};
+use super::{Error, Result, audit_leaf, event, read_bills};
 use crate::{
     app::App,
     base::{
@@ -10,6 +10,7 @@ use crate::{
     payment::payment::{Decision, Event, State, decide},
     store::{
         Tx, audit, bill,
+        outbox::{self, NewOutbox, Topic},
         payment::{self, StoredPayment},
     },
 };
@@ -77,7 +78,7 @@ async fn record(
     tx: &mut Tx,
     attempt: &StoredPayment,
     kind: &'static str,
-    event: &Event,
+    told: &Event,
     now: Instant,
 ) -> Result<()> {
     let of = bill::bill(tx, attempt.bill).await?.ok_or(Error::internal("a payment without its bill"))?;
@@ -88,8 +89,23 @@ async fn record(
         "payment": attempt.id.to_string(),
         "bill": attempt.bill.to_string(),
         "from": attempt.state.as_str(),
-        "event": format!("{event:?}"),
+        "event": format!("{told:?}"),
     });
     let leaf = audit_leaf::leaf(app, now, kind, concern, &key, &details);
-    Ok(audit::append(tx, &[leaf]).await?)
+    audit::append(tx, &[leaf]).await?;
+    if !event::TYPES.contains(&kind) {
+        return Ok(());
+    }
+    let data = json!({ "payment": attempt.id.to_string(), "bill": attempt.bill.to_string() });
+    let row = NewOutbox {
+        id: Id::new(now, &*app.entropy),
+        at: now,
+        topic: Topic::Event,
+        agency: Some(agency),
+        // Told in one order with what happens to its bill.
+        object: attempt.bill.uuid(),
+        name: kind,
+        body: event::event_json(kind, now, &data),
+    };
+    Ok(outbox::enqueue(tx, &[row]).await?)
 }

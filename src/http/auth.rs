@@ -52,6 +52,13 @@ pub static OPERATIONS: &[Operation] = &[
     op(Method::GET, "/v1/cases/{id}", Noun::Case, Access::Read),
     op(Method::POST, "/v1/cases/{id}/notes", Noun::Case, Access::Write),
     op(Method::POST, "/v1/cases/{id}/resolve", Noun::Case, Access::Write),
+    op(Method::GET, "/v1/events", Noun::Event, Access::Read),
+    op(Method::GET, "/v1/events/{id}", Noun::Event, Access::Read),
+    op(Method::POST, "/v1/events/endpoints", Noun::Event, Access::Write),
+    op(Method::GET, "/v1/events/endpoints", Noun::Event, Access::Read),
+    op(Method::GET, "/v1/events/endpoints/{id}", Noun::Event, Access::Read),
+    op(Method::POST, "/v1/events/endpoints/{id}/suspend", Noun::Event, Access::Write),
+    op(Method::POST, "/v1/events/endpoints/{id}/resume", Noun::Event, Access::Write),
     op(Method::GET, "/v1/fees", Noun::Fee, Access::Read),
     op(Method::POST, "/v1/fees/quote", Noun::Fee, Access::Read),
 ];

@@ -70,6 +70,10 @@ pub static CODES: &[Code] = &[
     row("case_closed", 409),
     row("case_held_by_another", 409),
     row("case_moved", 409),
+    // Events.
+    row("endpoint_unfit", 422),
+    row("endpoint_exists", 409),
+    row("endpoints_too_many", 409),
     // The service.
     row("internal", 500),
     row("too_busy", 503),

@@ -37,6 +37,7 @@ fn agencies() -> Router<App> {
         .merge(api::bills::routes())
         .merge(api::payments::routes())
         .merge(api::fees::routes())
+        .merge(api::events::routes())
         .merge(api::receipts::routes())
         .merge(api::statements::routes())
         .merge(api::cases::routes())

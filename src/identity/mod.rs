@@ -7,6 +7,7 @@ pub mod birth_date;
 pub mod claims;
 pub mod client;
 pub mod consent;
+pub mod endpoint;
 pub mod name;
 pub mod person;
 pub mod personal_number;

@@ -3,3 +3,4 @@
 pub mod clearing;
 pub mod messenger;
 pub mod signed_http;
+pub mod webhook;

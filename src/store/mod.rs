@@ -16,6 +16,8 @@ pub mod case;
 pub mod client;
 pub mod code_counter;
 pub mod consent;
+pub mod delivery;
+pub mod endpoint;
 pub mod fee;
 pub mod idempotency;
 pub mod inbox;

@@ -4,6 +4,7 @@ use super::{Result, Tx};
 use crate::base::{
     clock::Instant,
     id::{Agency, Event, Id},
+    page::{Page, PageRequest},
 };
 use uuid::Uuid;
 
@@ -124,4 +125,47 @@ pub async fn finish_messages(tx: &mut Tx, messages: &[(Id<Event>, Instant)], del
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// An event as subscribers hear it.
+pub struct StoredEvent {
+    /// Its identifier.
+    pub id: Id<Event>,
+    /// What is told, in the shape of Standard Webhooks.
+    pub body: Vec<u8>,
+}
+
+/// The agency's events, the newest first, a page at a time.
+pub async fn events_of_agency(
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    page: &PageRequest<Id<Event>>,
+) -> Result<Page<StoredEvent>> {
+    let rows = sqlx::query!(
+        "SELECT id, body FROM outbox
+         WHERE topic = 'event' AND agency_id = $1 AND coalesce(id < $2, true) ORDER BY id DESC LIMIT $3",
+        agency.uuid(),
+        page.after.map(Id::uuid),
+        page.fetch()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let events = rows.into_iter().map(|row| StoredEvent { id: Id::from_uuid(row.id), body: row.body });
+    Ok(Page::from_rows(events.collect(), page))
+}
+
+/// One event of the agency.
+pub async fn event_of_agency(
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    event: Id<Event>,
+) -> Result<Option<StoredEvent>> {
+    let row = sqlx::query!(
+        "SELECT id, body FROM outbox WHERE topic = 'event' AND agency_id = $1 AND id = $2",
+        agency.uuid(),
+        event.uuid()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| StoredEvent { id: Id::from_uuid(row.id), body: row.body }))
 }

@@ -5,7 +5,7 @@
 //! any point because every flow survives a crash at any point.
 
 use crate::app::{App, Queues};
-use crate::flow;
+use crate::flow::{self, deliver_events::Lane};
 use futures_util::future::BoxFuture;
 use std::time::Duration;
 
@@ -15,6 +15,10 @@ pub fn loops(app: App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
         Box::pin(run_queues(app.clone(), queues)),
         Box::pin(inquire(app.clone())),
         Box::pin(deliver(app.clone())),
+        Box::pin(route(app.clone())),
+        Box::pin(tell(app.clone(), Lane::Well)),
+        Box::pin(tell(app.clone(), Lane::Failing)),
+        Box::pin(tend(app.clone())),
         Box::pin(sequence(app)),
     ]
 }
@@ -34,6 +38,51 @@ async fn deliver(app: App) {
         });
         if claimed == 0 {
             tokio::time::sleep(MESSAGE_PAUSE).await;
+        }
+    }
+}
+
+/// How long events rest when none waits.
+const EVENT_PAUSE: Duration = Duration::from_millis(500);
+
+/// Finds the endpoints that want what happened, for ever.
+async fn route(app: App) {
+    loop {
+        let routed = flow::deliver_events::route_events(&app).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "events were not routed");
+            0
+        });
+        if routed == 0 {
+            tokio::time::sleep(EVENT_PAUSE).await;
+        }
+    }
+}
+
+/// Tells the endpoints of one lane, for ever.
+async fn tell(app: App, lane: Lane) {
+    loop {
+        let claimed = flow::deliver_events::deliver_events(&app, lane).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, ?lane, "events did not go out");
+            0
+        });
+        if claimed == 0 {
+            tokio::time::sleep(EVENT_PAUSE).await;
+        }
+    }
+}
+
+/// How long what was delivered is left alone.
+const TEND_PAUSE: Duration = Duration::from_secs(60);
+
+/// Gives up and forgets deliveries, for ever.
+async fn tend(app: App) {
+    loop {
+        let touched = flow::deliver_events::tend_deliveries(&app).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "old deliveries were not tended");
+            0
+        });
+        if touched == 0 {
+            tokio::time::sleep(TEND_PAUSE).await;
         }
     }
 }

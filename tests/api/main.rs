@@ -19,3 +19,4 @@ mod payments;
 mod receipts;
 mod statements;
 mod store;
+mod webhooks;

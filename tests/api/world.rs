@@ -12,6 +12,7 @@ use chung::crypto::keyring::KeyRing;
 use chung::flow::{deliver_messages::deliver_messages, import_population};
 use chung::http;
 use chung::partner::messenger::{Messenger, Unsent};
+use chung::partner::webhook::RemoteWebhooks;
 use futures_util::future::BoxFuture;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::collections::BTreeMap;
@@ -54,6 +55,7 @@ impl TestApp {
             clearing: bank.clone(),
             clearing_keys: Arc::new(bank.keys()),
             messenger: telephones.clone(),
+            webhooks: Arc::new(RemoteWebhooks::new(true, Duration::from_secs(2)).expect("a client")),
             store: database.store().await,
             clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(1)),
@@ -108,8 +110,8 @@ impl TestApp {
         let sql = format!(
             "insert into client (id, agency_id, kind, name_vi, name_en, auth_method, secret_digest, scopes,
                  redirect_uris, logout_uris, sector, claims_policy, state, created_at)
-             values ('{client}', '{agency}', 'agency_system', 'x', 'x', 'client_secret_basic', '\\x00', '{{}}',
-                 '{{}}', '{{}}', 'x', '{{}}', 'active', '2026-11-24Z')"
+             values ('{client}', '{agency}', 'agency_system', 'x', 'x', 'client_secret_basic',
+                 decode(repeat('00', 32), 'hex'), '{{}}', '{{}}', '{{}}', 'xx', '{{}}', 'active', '2026-11-24Z')"
         );
         self.sql(&sql).await.expect("a client");
     }

@@ -2,6 +2,7 @@
 
 pub mod bills;
 pub mod cases;
+pub mod events;
 pub mod fees;
 pub mod payments;
 pub mod receipts;

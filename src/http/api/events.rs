@@ -1,0 +1,124 @@
+//! `/v1/events`: what happened, and the endpoints that are told of it.
+
+use super::read;
+use crate::app::App;
+use crate::base::{
+    id::{Endpoint, Event, Id},
+    page::PageRequest,
+};
+use crate::flow::{endpoints, read_events};
+use crate::http::{
+    auth::Caller,
+    json::{Json, idempotency},
+    problem::Problem,
+};
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/events", get(list))
+        .route("/v1/events/{id}", get(one))
+        .route("/v1/events/endpoints", post(register).get(list_endpoints))
+        .route("/v1/events/endpoints/{id}", get(one_endpoint))
+        .route("/v1/events/endpoints/{id}/suspend", post(suspend))
+        .route("/v1/events/endpoints/{id}/resume", post(resume))
+}
+
+type Asked<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
+
+#[derive(Deserialize)]
+struct ListQuery {
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+async fn list(State(app): State<App>, caller: Caller, query: Asked<ListQuery>) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|_| super::bad_parameter("limit", "shape"))?;
+    let after: Option<Id<Event>> = super::parameter("after", query.after.as_deref())?;
+    let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
+    Ok(axum::Json(read_events::list_events(&app, caller.agency, &page).await?).into_response())
+}
+
+async fn one(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    let answer = read_events::read_event(&app, caller.agency, super::object(&id)?).await?;
+    Ok(axum::Json(answer).into_response())
+}
+
+/// An endpoint as an agency asks for it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewEndpoint {
+    url: String,
+    #[serde(default)]
+    types: Vec<String>,
+}
+
+async fn register(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(body): Json<NewEndpoint>,
+) -> Result<Response, Problem> {
+    let key = idempotency(&headers, caller.client, "POST /v1/events/endpoints", &body)?;
+    let wanted = (read("/url", &body.url)?, body.types);
+    let answer = endpoints::register_endpoint(&app, caller.agency, caller.client, wanted, &key).await?;
+    Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
+}
+
+async fn list_endpoints(
+    State(app): State<App>,
+    caller: Caller,
+    query: Asked<ListQuery>,
+) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|_| super::bad_parameter("limit", "shape"))?;
+    let after: Option<Id<Endpoint>> = super::parameter("after", query.after.as_deref())?;
+    let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
+    Ok(axum::Json(endpoints::list_endpoints(&app, caller.agency, &page).await?).into_response())
+}
+
+async fn one_endpoint(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let answer = endpoints::read_endpoint(&app, caller.agency, super::object(&id)?).await?;
+    Ok(axum::Json(answer).into_response())
+}
+
+async fn suspend(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    set_active(&app, &caller, &id, &headers, false).await
+}
+
+async fn resume(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    set_active(&app, &caller, &id, &headers, true).await
+}
+
+async fn set_active(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    headers: &HeaderMap,
+    active: bool,
+) -> Result<Response, Problem> {
+    let act = format!("POST /v1/events/endpoints/{id}/{}", if active { "resume" } else { "suspend" });
+    let key = idempotency(headers, caller.client, &act, &())?;
+    let id = super::object(id)?;
+    let answer = endpoints::set_endpoint_active(app, caller.agency, id, active, &key).await?;
+    Ok(axum::Json(answer).into_response())
+}
