@@ -356,7 +356,7 @@ async fn registered(
     let new = NewClient {
         agency,
         name: wording(name_vi, name_en)?,
-        purpose: wording("nộp hồ sơ và nhận kết quả", "filing dossiers and receiving results")?,
+        purpose: wording("nộp hồ sơ và nhận kết quả", "file dossiers and receive results")?,
         jwks: portal.and_then(|portal| portal.jwks.clone()),
         redirect_uris: uris(portal.map(|portal| portal.to.as_str()))?,
         post_logout_redirect_uris: uris(portal.map(|portal| portal.bye.as_str()))?,

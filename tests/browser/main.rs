@@ -1,0 +1,62 @@
+//! A citizen with a real browser: Chromium with scripts switched off walks from the portal through sign-in, consent,
+//! checkout and the bank to the receipt, by keyboard, and every page on the way is held to the rules of all pages.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
+mod chromium;
+mod running;
+
+use chromium::Chromium;
+use running::Running;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_citizen_walks_from_the_portal_to_the_receipt_by_keyboard_and_without_scripts() {
+    let demo = Running::start();
+    let browser = Chromium::start().await;
+    let person = &demo.installed["people"][1];
+    let text = |name: &str| person[name].as_str().unwrap().to_owned();
+
+    browser.open(&format!("{}/portal", demo.sandbox)).await;
+    browser.follow("/portal/sign-in").await;
+    browser.look("sign-in").await;
+    browser.write("number", "12345").await;
+    browser.press("form[method=post] .actions button").await;
+    browser.look("sign-in refused").await;
+    assert!(browser.has("main [role=alert]").await, "the mistake is told");
+    browser.write("number", &text("number")).await;
+    browser.press("form[method=post] .actions button").await;
+    browser.look("code").await;
+    let code = demo.code(&text("phone")).await;
+    browser.write("code", &code).await;
+    browser.press("form[action$='/code'] button").await;
+    browser.look("consent").await;
+    assert!(browser.shows(&text("name")).await, "the page says whose session it is");
+    assert!(!browser.has("input:checked").await, "nothing is ticked beforehand");
+    browser.tick("claim").await;
+    browser.press("button[value=allow]").await;
+    assert_eq!(browser.address().await, format!("{}/portal", demo.sandbox));
+    assert!(browser.shows(&text("number")).await, "the portal learnt what the law lets it know");
+
+    browser.press("form[action='/portal/dossiers'] button").await;
+    browser.follow("/pay/").await;
+    browser.look("checkout").await;
+    assert!(!browser.shows(&text("name")).await, "a reference alone does not tell the name");
+    browser.tick("bank").await;
+    browser.press("main form button").await;
+    browser.look("waiting").await;
+    let page = browser.address().await;
+    browser.open(&demo.request_at_the_bank().await).await;
+    browser.press("button[value=approve]").await;
+    browser.follow("/pay/").await;
+    for _ in 0..100 {
+        if browser.shows("/receipts/H29").await {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        browser.open(&page).await;
+    }
+    browser.look("paid").await;
+    assert!(browser.shows("/receipts/H29").await, "the paid page names its receipt");
+    browser.open(&format!("{}/receipts", demo.service)).await;
+    browser.look("receipt check").await;
+    browser.close().await;
+}
