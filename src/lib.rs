@@ -100,6 +100,8 @@
 //!   knowing the flows; what failed a whole batch is `batch::Undone`.
 //! * 2026-11-24, webhooks: an event is written once with its decision and routed to endpoints afterwards, so the hot path
 //!   knows no endpoint; endpoints belong to the noun event (`/v1/events/endpoints`), and an agency's own system keeps them.
+//! * 2026-11-24, administration: the scope `admin` reaches over all agencies and is handed out from the command line only;
+//!   where a system grants or takes back a role, it names the administrator it acts for, who must be one there.
 //! * 2026-11-24, audit: a leaf carries the number of its writing transaction, and a tree head the number below which
 //!   everything is placed: the sequencer never scans what is long placed and never misses a slow transaction.
 

@@ -3,6 +3,8 @@
 //! Laws: an `Err` wrote nothing; no partner is called inside a transaction; the clock is read once; decide, then act;
 //! state moves by compare-and-set; a lock or suspension holds in the transaction of the decision it forbids.
 
+pub mod admin_answer;
+pub mod administer;
 pub mod audit_leaf;
 pub mod authenticate_client;
 pub mod authorize;

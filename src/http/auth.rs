@@ -61,6 +61,20 @@ pub static OPERATIONS: &[Operation] = &[
     op(Method::POST, "/v1/events/endpoints/{id}/resume", Noun::Event, Access::Write),
     op(Method::GET, "/v1/fees", Noun::Fee, Access::Read),
     op(Method::POST, "/v1/fees/quote", Noun::Fee, Access::Read),
+    op(Method::POST, "/v1/agencies", Noun::Admin, Access::Write),
+    op(Method::GET, "/v1/agencies", Noun::Admin, Access::Read),
+    op(Method::GET, "/v1/agencies/{id}", Noun::Admin, Access::Read),
+    op(Method::POST, "/v1/agencies/{id}/suspend", Noun::Admin, Access::Write),
+    op(Method::POST, "/v1/agencies/{id}/resume", Noun::Admin, Access::Write),
+    op(Method::POST, "/v1/clients", Noun::Admin, Access::Write),
+    op(Method::GET, "/v1/clients", Noun::Admin, Access::Read),
+    op(Method::GET, "/v1/clients/{id}", Noun::Admin, Access::Read),
+    op(Method::POST, "/v1/clients/{id}/suspend", Noun::Admin, Access::Write),
+    op(Method::POST, "/v1/clients/{id}/resume", Noun::Admin, Access::Write),
+    op(Method::POST, "/v1/roles", Noun::Admin, Access::Write),
+    op(Method::GET, "/v1/roles", Noun::Admin, Access::Read),
+    op(Method::POST, "/v1/roles/{id}/revoke", Noun::Admin, Access::Write),
+    op(Method::GET, "/v1/keys", Noun::Admin, Access::Read),
 ];
 
 /// A client that may ask: its agency, and what it may ask for.

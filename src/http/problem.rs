@@ -74,6 +74,13 @@ pub static CODES: &[Code] = &[
     row("endpoint_unfit", 422),
     row("endpoint_exists", 409),
     row("endpoints_too_many", 409),
+    // Agencies, clients and roles.
+    row("own_act", 403),
+    row("administrator_needed", 403),
+    row("agency_code_taken", 409),
+    row("role_held_already", 409),
+    row("roles_exclude_each_other", 409),
+    row("holder_unknown", 422),
     // The service.
     row("internal", 500),
     row("too_busy", 503),

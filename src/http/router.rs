@@ -18,7 +18,7 @@ pub fn router(app: App) -> Router {
         .merge(portals())
         .merge(institutions())
         .merge(people())
-        .merge(agencies().route_layer(from_fn_with_state(app.clone(), auth::guard)))
+        .merge(agencies().merge(administrators()).route_layer(from_fn_with_state(app.clone(), auth::guard)))
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(app.limits.body_bytes_max))
         .layer(CatchPanicLayer::custom(panicked))
@@ -41,6 +41,11 @@ fn agencies() -> Router<App> {
         .merge(api::receipts::routes())
         .merge(api::statements::routes())
         .merge(api::cases::routes())
+}
+
+/// Administrators' systems, in the same way.
+fn administrators() -> Router<App> {
+    api::agencies::routes().merge(api::clients::routes()).merge(api::roles::routes())
 }
 
 /// The clearing system: signed messages only.

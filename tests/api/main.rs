@@ -12,6 +12,7 @@ mod office;
 mod refusal;
 mod world;
 
+mod administration;
 mod edge;
 mod identity;
 mod oidc;

@@ -5,6 +5,7 @@ use crate::office::Office;
 use crate::world::{Actor, Answer, TestApp};
 use reqwest::Method;
 use serde_json::json;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const NOUNS: [&str; 11] = [
     "admin",
@@ -27,7 +28,10 @@ fn operations() -> impl Iterator<Item = &'static Operation> {
 fn request(actor: &Actor, operation: &Operation, address: &str) -> reqwest::RequestBuilder {
     let method: Method = operation.method.parse().expect("a method");
     let request = actor.request(method, address);
-    if operation.takes_key() { request.header("idempotency-key", "refusal") } else { request }
+    // What is refused frees its key a moment after the answer, so each request has one of its own.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let key = format!("refusal-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    if operation.takes_key() { request.header("idempotency-key", key) } else { request }
 }
 
 /// Asks as the document's example does.

@@ -1,11 +1,14 @@
 //! The `/v1` endpoints for agencies and administrators.
 
+pub mod agencies;
 pub mod bills;
 pub mod cases;
+pub mod clients;
 pub mod events;
 pub mod fees;
 pub mod payments;
 pub mod receipts;
+pub mod roles;
 pub mod statements;
 pub mod verifications;
 
