@@ -19,7 +19,11 @@ use crate::identity::{
     authorization::{Authorization, Cause, Confirmation, Event, Refusal, State},
     session::Session,
 };
-use crate::store::{Tx, audit, session};
+use crate::store::{
+    Tx,
+    audit::{self, NewLeaf},
+    session,
+};
 use serde_json::json;
 use time::Duration;
 
@@ -64,26 +68,62 @@ pub async fn confirm_code(
         Attempt::Spent => Ok(Confirmed::Spent),
         Attempt::Wrong { tries_left } => {
             advance(&mut tx, &authorization, Event::Miss, now).await?;
+            if tries_left == 0 {
+                record_failure(app, &mut tx, &authorization, challenge.citizen, now).await?;
+            }
             tx.commit().await?;
             Ok(Confirmed::Wrong { tries_left })
         }
         Attempt::Right(citizen) => {
             let looked = population::look_up_citizen(app, &mut tx, citizen).await?;
-            match looked.on_record.filter(|holder| disclosure::may_sign_in(&holder.person)) {
-                None => {
-                    advance(&mut tx, &authorization, Event::Refuse(Cause::Barred), now).await?;
-                    tx.commit().await?;
-                    Ok(Confirmed::Barred)
-                }
-                Some(holder) => {
+            match looked.on_record {
+                Some(holder) if disclosure::may_sign_in(&holder.person) => {
                     if let Some(before) = cookie {
                         session::end(&mut tx, before.id, now).await?;
                     }
                     open_session(app, tx, &authorization, &holder, now).await
                 }
+                holder => {
+                    advance(&mut tx, &authorization, Event::Refuse(Cause::Barred), now).await?;
+                    if let Some(holder) = holder {
+                        let barred = refusal(app, &authorization, "sign_in.barred", Some(&holder), now);
+                        audit::append(&mut tx, &[barred]).await?;
+                    }
+                    tx.commit().await?;
+                    Ok(Confirmed::Barred)
+                }
             }
         }
     }
+}
+
+/// The tries are used up: the citizen can read later that somebody tried. A number of nobody gets a leaf too, under a
+/// name and a key that nobody has, so that it costs the same time.
+async fn record_failure(
+    app: &App,
+    tx: &mut Tx,
+    authorization: &Authorization,
+    citizen: Option<Id<id::Citizen>>,
+    now: Instant,
+) -> Result<()> {
+    let sought = citizen.unwrap_or_else(|| Id::new(now, &*app.entropy));
+    let looked = population::look_up_citizen(app, tx, sought).await?;
+    let failed = refusal(app, authorization, "sign_in.failed", looked.on_record.as_deref(), now);
+    Ok(audit::append(tx, &[failed]).await?)
+}
+
+fn refusal(
+    app: &App,
+    authorization: &Authorization,
+    kind: &'static str,
+    holder: Option<&OnRecord>,
+    now: Instant,
+) -> NewLeaf {
+    let concern =
+        Concern { citizen: holder.map(|h| h.citizen), agency: None, object: authorization.id.uuid() };
+    let details = json!({ "authorization": authorization.id.to_string() });
+    let (nobodys, _) = app.keys.new_data_key(&*app.entropy, authorization.id.uuid().as_bytes());
+    leaf(app, now, kind, concern, holder.map_or(&nobodys, |h| &h.key), &details)
 }
 
 async fn open_session(

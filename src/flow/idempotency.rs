@@ -11,6 +11,7 @@ use crate::base::{
 };
 use crate::crypto::digest::{Digest, equal, sha256, sha256_parts};
 use crate::store::{Tx, idempotency};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A client's key for one act, with the digest of what it asks.
@@ -24,6 +25,10 @@ pub struct Idempotency {
 
 /// The longest key.
 pub const KEY_LENGTH_MAX: usize = 255;
+
+/// How long a key that is held elsewhere is waited for, in steps.
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(5), Duration::from_millis(15), Duration::from_millis(40)];
 
 impl Idempotency {
     /// Reads the header's value (1 to 255 visible ASCII characters); `canonical_body` is the parsed body written
@@ -40,9 +45,7 @@ impl Idempotency {
     /// Claims the key in this transaction: `Some` is the answer given before, `None` means go ahead and
     /// [`Self::keep`].
     pub async fn claim(&self, tx: &mut Tx) -> Result<Option<serde_json::Value>> {
-        if !tx.try_lock(lock_name(self.client, &self.key)).await? {
-            return Err(Error::Unavailable(Refusal::new("request_in_progress")));
-        }
+        self.lock(tx).await?;
         self.answered(tx).await
     }
 
@@ -56,6 +59,22 @@ impl Idempotency {
         } else {
             Err(Error::Conflict(Refusal::new("idempotency_key_reused").about(before.object.simple())))
         }
+    }
+
+    /// A refusal undoes its transaction, and with it frees the key, a moment after its answer: whoever asks again at
+    /// once is not told that somebody else is at it.
+    async fn lock(&self, tx: &mut Tx) -> Result<()> {
+        let name = lock_name(self.client, &self.key);
+        for pause in PAUSES {
+            if tx.try_lock(name).await? {
+                return Ok(());
+            }
+            tokio::time::sleep(pause).await;
+        }
+        if tx.try_lock(name).await? {
+            return Ok(());
+        }
+        Err(Error::Unavailable(Refusal::new("request_in_progress")))
     }
 
     /// Keeps the answer with the act. A claim that slipped in between is somebody else's win.

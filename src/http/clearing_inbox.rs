@@ -19,14 +19,14 @@ use crate::crypto::keyring::Purpose;
 use crate::flow::{Error, take_message::take_message};
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{OriginalUri, State};
+use axum::extract::{DefaultBodyLimit, OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 
-/// The route.
-pub fn routes() -> Router<App> {
-    Router::new().route("/clearing/inbox", post(take))
+/// The route, for messages of at most that size.
+pub fn routes(bytes_max: usize) -> Router<App> {
+    Router::new().route("/clearing/inbox", post(take)).layer(DefaultBodyLimit::max(bytes_max))
 }
 
 async fn take(State(app): State<App>, uri: OriginalUri, headers: HeaderMap, body: Bytes) -> Response {
@@ -35,7 +35,7 @@ async fn take(State(app): State<App>, uri: OriginalUri, headers: HeaderMap, body
         Ok(signed) => signed,
         Err(refusal) => return (StatusCode::UNAUTHORIZED, refusal.code()).into_response(),
     };
-    let received = match iso20022::read(&body, app.limits.body_bytes_max) {
+    let received = match iso20022::read(&body, app.limits.message_bytes_max) {
         Ok(received) => received,
         Err(refusal) => {
             tracing::warn!(code = refusal.code(), "a message of the clearing system does not read");

@@ -16,7 +16,7 @@ pub fn router(app: App) -> Router {
     let deadline = Duration::from_millis(app.limits.request_timeout_ms);
     Router::new()
         .merge(portals())
-        .merge(institutions())
+        .merge(institutions(app.limits.message_bytes_max))
         .merge(people())
         .merge(agencies().merge(administrators()).route_layer(from_fn_with_state(app.clone(), auth::guard)))
         .fallback(nothing_here)
@@ -49,8 +49,8 @@ fn administrators() -> Router<App> {
 }
 
 /// The clearing system: signed messages only.
-fn institutions() -> Router<App> {
-    clearing_inbox::routes()
+fn institutions(message_bytes_max: usize) -> Router<App> {
+    clearing_inbox::routes(message_bytes_max)
 }
 
 /// Citizens and officers, in pages.

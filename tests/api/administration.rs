@@ -283,6 +283,12 @@ async fn duties_stay_apart_and_nobody_grants_to_themselves() {
     ] {
         scene.grant("accountant", wrong).await.expect_refusal(400, "invalid_body");
     }
+    // A refusal does not use the key up, not even for a moment.
+    let agency = scene.office.agency.to_string();
+    let mut body = json!({ "number": OFFICER, "role": "auditor", "agency": agency, "administrator": NOBODY });
+    scene.system.post_once("/v1/roles", "same", &body).await.expect_refusal(403, "administrator_needed");
+    body["administrator"] = json!(ADMINISTRATOR);
+    scene.system.post_once("/v1/roles", "same", &body).await.expect(201);
     let from = json!({ "valid_from": "2026-12-01" });
     let grant = scene.grant("accountant", from).await.expect(201).json();
     let refused = scene.grant("cashier", json!({})).await.expect_refusal(409, "roles_exclude_each_other");

@@ -166,6 +166,10 @@ async fn a_code_bears_five_tries_and_a_number_six_codes() {
     }
     let spent = scene.code(&citizen, &page, &text[..6]).await.expect(422);
     assert!(!spent.text().contains("Nguyễn"));
+    // The citizen can read later that somebody tried.
+    let of_somebody = "audit_leaf l join audit_detail d on d.leaf_id = l.id
+        where l.kind = 'sign_in.failed' and d.citizen_id is not null";
+    assert_eq!(scene.world.count(of_somebody).await, 1);
     for _ in 0..5 {
         let another = scene.world.stranger();
         let page = follow(&another, &scene.request(&[])).await;
@@ -177,6 +181,36 @@ async fn a_code_bears_five_tries_and_a_number_six_codes() {
     scene.world.later(Duration::from_secs(3_600));
     let page = follow(&another, &scene.request(&[])).await;
     scene.number(&another, &page, HOA).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_failed_sign_in_leaves_its_mark_whether_the_number_is_somebodys_or_not() {
+    let scene = Scene::set().await;
+    for number in [HOA, NOBODY] {
+        let citizen = scene.world.stranger();
+        let page = follow(&citizen, &scene.request(&[])).await;
+        let page = scene.number(&citizen, &page, number).await;
+        for _ in 0..4 {
+            scene.code(&citizen, &page, "000000").await.expect(422);
+        }
+        assert_eq!(
+            scene.world.count("audit_leaf where kind = 'sign_in.failed'").await,
+            i64::from(number == NOBODY)
+        );
+        scene.code(&citizen, &page, "000000").await.expect(422);
+    }
+    assert_eq!(scene.world.count("audit_leaf where kind = 'sign_in.failed'").await, 2);
+
+    // Locked between the code and its answer.
+    let citizen = scene.world.stranger();
+    let page = follow(&citizen, &scene.request(&[])).await;
+    let page = scene.number(&citizen, &page, HOA).await;
+    let text = scene.world.last_text(HOA_PHONE).await.unwrap();
+    let locked = "079185000456,024123456,Nguyễn Thị Hòa,1985-03-15,female,0912345218,79,locked,,2,";
+    scene.world.register(&[locked]).await;
+    scene.code(&citizen, &page, &text[..6]).await;
+    assert_eq!(scene.world.count("audit_leaf where kind = 'sign_in.barred'").await, 1);
+    assert_eq!(scene.world.count("session").await, 0);
 }
 
 #[tokio::test]
