@@ -47,8 +47,11 @@ async fn take(State(app): State<App>, uri: OriginalUri, headers: HeaderMap, body
         Ok(word) => answer(&app, StatusCode::OK, word, &signed, now),
         Err(error) => {
             let status = status(&error);
-            if let Error::Internal(cause) = &error {
-                tracing::error!(?cause, message = %head.id, "a message of the clearing system failed");
+            match &error {
+                Error::Internal(cause) => {
+                    tracing::error!(?cause, message = %head.id, "a message of the clearing system failed");
+                }
+                other => tracing::warn!(code = other.code(), message = %head.id, "a message is not taken"),
             }
             answer(&app, status, reject(&app, &head, error.code(), now), &signed, now)
         }

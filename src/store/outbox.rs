@@ -45,7 +45,8 @@ pub struct NewOutbox {
     pub body: Vec<u8>,
 }
 
-/// Writes any number of rows with one statement.
+/// Writes any number of rows with one statement. An event of an agency that has no endpoint just now is only kept to be
+/// read: nobody routes it, and the hot path pays for no second write.
 pub async fn enqueue(tx: &mut Tx, rows: &[NewOutbox]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
@@ -58,8 +59,11 @@ pub async fn enqueue(tx: &mut Tx, rows: &[NewOutbox]) -> Result<()> {
     let names: Vec<&str> = rows.iter().map(|r| r.name).collect();
     let bodies: Vec<&[u8]> = rows.iter().map(|r| r.body.as_slice()).collect();
     sqlx::query!(
-        r#"INSERT INTO outbox (id, at, topic, agency_id, object, name, body, due_at)
-           SELECT id, at, topic, agency_id, object, name, body, at
+        r#"INSERT INTO outbox (id, at, topic, agency_id, object, name, body, due_at, state)
+           SELECT id, at, topic, agency_id, object, name, body, at,
+                  CASE WHEN topic = 'event' AND NOT EXISTS (
+                      SELECT FROM endpoint e WHERE e.agency_id = t.agency_id AND e.state = 'active')
+                  THEN 'done' ELSE 'pending' END
            FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::bytea[])
                AS t (id, at, topic, agency_id, object, name, body)"#,
         &ids,

@@ -189,9 +189,26 @@ async fn a_paid_bill_is_told_signed_and_once() {
     assert_eq!(one, listed);
     listed.as_object_mut().unwrap().remove("id");
     assert_eq!(listed, told);
+    assert_eq!(world.count("delivery").await, 1);
     let other = Office::open(&world, "H29.150").await.system(&world, "event.read");
     other.get(&format!("/v1/events/{}", heard[0].id())).await.expect_refusal(404, "not_found");
     assert_eq!(other.get("/v1/events").await.expect(200).json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn what_happened_before_anybody_listened_is_read_and_not_told() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    cancelled(&world, &office, "before").await;
+    assert_eq!(world.count("outbox where topic = 'event' and state = 'pending'").await, 0);
+    let receiver = Receiver::start().await;
+    register(&world, &office, &receiver.url, &[]).await;
+    let after = cancelled(&world, &office, "after").await;
+    tell(&world.app).await;
+    let heard = receiver.heard();
+    assert_eq!((heard.len(), &heard[0].json()["data"]["bill"]), (1, &json!(after)));
+    let listed = office.system(&world, "event.read").get("/v1/events").await.expect(200).json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]
