@@ -10,11 +10,7 @@ use crate::base::{
 };
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use serde_json::{Map, Value};
-use std::{
-    fmt,
-    io::{self, Write},
-    sync::Mutex,
-};
+use std::{fmt, io::Write, sync::Mutex};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -51,10 +47,10 @@ pub const REDACTED: [&str; 20] = [
     "token",
 ];
 
-/// Starts logging JSON lines to standard error; `filter` is a `tracing` filter such as `info`.
-pub fn log_to_stderr(filter: &str) -> Result<(), String> {
+/// Starts logging JSON lines to `out`; `filter` is a `tracing` filter such as `info`.
+pub fn log_to(out: impl Write + Send + 'static, filter: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
-    let lines = JsonLines::new(io::stderr());
+    let lines = JsonLines::new(out);
     tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(|error| error.to_string())
 }
 
@@ -174,6 +170,7 @@ mod tests {
         entropy::SeededEntropy,
         secret::{Token, TokenKind},
     };
+    use std::io;
     use std::sync::Arc;
 
     #[derive(Clone, Default)]

@@ -11,6 +11,7 @@ use chung::base::calendar::Day;
 use chung::base::clock::{Clock, Instant, ManualClock};
 use chung::base::entropy::SeededEntropy;
 use chung::base::money::Money;
+use chung::base::secret::Secret;
 use chung::base::text::Line;
 use chung::codec::http_signature::{Answer, Headers, Request, sign_answer, verify_request};
 use chung::codec::iso20022::{
@@ -35,6 +36,7 @@ use uuid::Uuid;
 const NOW: Instant = datetime!(2026-11-24 01:00 UTC);
 const BANK: &str = "970436";
 const ACCOUNT: &str = "1130000012345";
+const SMS_TOKEN: &str = "the-gateway's-token";
 
 /// The service's end: an inbox that checks signatures and keeps what it was told.
 struct Inbox {
@@ -125,6 +127,7 @@ impl World {
             inbox: service.join("clearing/inbox").unwrap(),
             service_keys: keys.published(Purpose::Message).clone(),
             key: bank_key,
+            sms_token: Some(Secret::new(SMS_TOKEN.to_owned())),
             seed: 7,
             journal,
         };
@@ -374,8 +377,16 @@ async fn the_journal_remembers() {
 #[tokio::test]
 async fn telephones_show_what_was_sent() {
     let world = World::new(None).await;
-    assert_eq!(world.script("sms", json!({"to": "+84901234567", "text": "Ma 123456"})).await, 202);
-    assert_eq!(world.script("sms", json!({"to": "nobody", "text": "Ma 123456"})).await, 422);
+    let send = async |token: &str, to: &str| {
+        let request = world.http.post(world.origin.join("sms").unwrap()).bearer_auth(token);
+        let body = json!({"to": to, "text": "Ma 123456"}).to_string();
+        let request = request.header("content-type", "application/json").body(body);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(world.script("sms", json!({"to": "+84901234567", "text": "Ma 123456"})).await, 401);
+    assert_eq!(send("another", "+84901234567").await, 401);
+    assert_eq!(send(SMS_TOKEN, "+84901234567").await, 202);
+    assert_eq!(send(SMS_TOKEN, "nobody").await, 422);
     assert!(world.page("sms?to=84901234567").await.contains("Ma 123456"));
     let list: Value = serde_json::from_str(&world.page("script/sms?to=%2B84901234567").await).unwrap();
     assert_eq!(list["messages"][0]["text"], "Ma 123456");

@@ -2,20 +2,29 @@
 
 use super::out;
 use crate::app::{self, App, Queues};
-use crate::base::{clock::SystemClock, entropy::SystemEntropy};
+use crate::base::{
+    clock::{Instant, SystemClock},
+    entropy::SystemEntropy,
+    text::Lang,
+};
+use crate::codec::iso20022::{MessageId, RequestToPay, StatementRequest, StatusInquiry};
 use crate::config::{Config, Database};
 use crate::crypto::{keyring::KeyRing, signing::KeyList};
+use crate::flow::Error;
 use crate::partner::{
-    clearing::{Clearing, RemoteClearing},
-    messenger::{Messenger, RemoteMessenger},
+    clearing::{Clearing, FetchedStatement, NoStatement, RemoteClearing},
+    messenger::{Messenger, RemoteMessenger, Unsent},
     signed_http::Peer,
     webhook::RemoteWebhooks,
 };
+use crate::payment::payment::{Event, Report};
 use crate::store::{
     Store,
     postgres::{Durability, PrivatePostgres, Server},
 };
+use crate::text::Texts;
 use anyhow::{Context, bail};
+use futures_util::future::BoxFuture;
 use std::fs;
 use std::sync::Arc;
 
@@ -93,6 +102,77 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
         batches,
     };
     Ok((app, queues))
+}
+
+/// The parts for work at the desk of the house: no partner is called, so none need be configured.
+pub fn office(config: &Config, store: Store) -> anyhow::Result<App> {
+    let (batches, _) = app::queues(&config.limits);
+    Ok(App {
+        store,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy::new()),
+        keys: Arc::new(keys(config)?),
+        clearing: Arc::new(Nobody),
+        clearing_keys: Arc::new(KeyList::new([])),
+        messenger: Arc::new(Nobody),
+        webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
+        origin: config.origin.clone(),
+        limits: config.limits.clone(),
+        batches,
+    })
+}
+
+/// A flow's refusal in words, for whoever typed the command.
+pub fn refused(error: &Error) -> anyhow::Error {
+    let refusal = match error {
+        Error::Refused(refusal)
+        | Error::NotFound(refusal)
+        | Error::Conflict(refusal)
+        | Error::Forbidden(refusal)
+        | Error::Unavailable(refusal) => refusal,
+        Error::Internal(cause) => return anyhow::anyhow!("a mistake of ours: {cause:?}"),
+    };
+    let key = format!("problem-{}", refusal.code);
+    let texts = Texts::embedded();
+    let title = if texts.has(&key) { texts.get(Lang::En, &key) } else { refusal.code.into() };
+    let places = refusal.violations.iter().map(|violation| match &violation.sent {
+        Some(sent) => format!("{} ({}: {sent})", violation.field, violation.rule),
+        None => format!("{} ({})", violation.field, violation.rule),
+    });
+    let places: Vec<String> = places.chain(refusal.about.iter().cloned()).collect();
+    if places.is_empty() {
+        anyhow::anyhow!("{title}")
+    } else {
+        anyhow::anyhow!("{title}: {}", places.join("; "))
+    }
+}
+
+/// The partner of commands that speak with nobody.
+struct Nobody;
+
+impl Clearing for Nobody {
+    fn request_to_pay<'a>(&'a self, _: MessageId, _: &'a RequestToPay, _: Instant) -> BoxFuture<'a, Event> {
+        Box::pin(async { Event::NotSent })
+    }
+
+    fn inquire(&self, _: MessageId, _: StatusInquiry, _: Instant) -> BoxFuture<'_, Option<Report>> {
+        Box::pin(async { None })
+    }
+
+    fn statement<'a>(
+        &'a self,
+        _: MessageId,
+        _: &'a StatementRequest,
+        _: Instant,
+    ) -> BoxFuture<'a, Result<FetchedStatement, NoStatement>> {
+        Box::pin(async { Err(NoStatement::Silence("no clearing system is configured".to_owned())) })
+    }
+}
+
+impl Messenger for Nobody {
+    fn send<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<(), Unsent>> {
+        Box::pin(async { Err(Unsent::Unreachable) })
+    }
 }
 
 /// The number of the central bank in its own clearing system.

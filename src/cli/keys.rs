@@ -1,13 +1,9 @@
 //! `chung keys`: the service's own keys.
 
-use super::{environment, out};
+use super::{environment, out, private_file};
 use crate::base::entropy::SystemEntropy;
 use crate::config::Config;
 use crate::crypto::keyring::{KeyRing, Purpose};
-use anyhow::Context;
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// What to do with the keys
@@ -44,15 +40,5 @@ pub fn run(config: &Config, command: &Keys) -> anyhow::Result<()> {
 
 /// Writes a fresh key ring where there is none.
 pub fn generate(path: &Path) -> anyhow::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    }
-    let text = KeyRing::generate(&SystemEntropy::new()).to_toml();
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("cannot create {}", path.display()))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).context("cannot write the keys")
+    private_file::create(path, KeyRing::generate(&SystemEntropy::new()).to_toml().as_bytes())
 }

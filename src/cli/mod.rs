@@ -3,14 +3,20 @@
 //! Commands decide nothing: they read the configuration, call flows, and print. The long-running ones own the tasks
 //! they start ([`serve`]). Standard output carries results; what else there is to say goes to standard error.
 
+mod agencies;
 mod audit;
+mod clients;
 mod demo;
 mod environment;
+mod import;
 mod keys;
 mod migrate;
 mod openapi;
 mod out;
 mod outside;
+mod private_file;
+mod roles;
+mod sandbox;
 mod serve;
 mod verify;
 
@@ -50,6 +56,21 @@ enum Command {
     /// Make the service's own keys, or list the public ones
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Register, list and suspend agencies
+    #[command(subcommand)]
+    Agencies(agencies::Agencies),
+    /// Register, list and suspend portals and agencies' systems
+    #[command(subcommand)]
+    Clients(clients::Clients),
+    /// Grant, list and take back the roles of officers
+    #[command(subcommand)]
+    Roles(roles::Roles),
+    /// Bring in people, fees and banks from files
+    #[command(subcommand)]
+    Import(import::Import),
+    /// Play the outside world: central bank, banks, telephones, a portal; or write a synthetic population
+    #[command(subcommand)]
+    Sandbox(sandbox::SandboxCommand),
     /// Recompute the audit log, or print its newest signed head
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -71,6 +92,11 @@ pub async fn run(line: CommandLine) -> anyhow::Result<()> {
         Command::Serve => serve::serve(settings.resolve()?).await,
         Command::Migrate => migrate::migrate(&settings.resolve()?).await,
         Command::Keys(command) => keys::run(&settings.resolve()?, &command),
+        Command::Agencies(command) => agencies::run(&settings.resolve()?, command).await,
+        Command::Clients(command) => clients::run(&settings.resolve()?, command).await,
+        Command::Roles(command) => roles::run(&settings.resolve()?, &command).await,
+        Command::Import(command) => import::run(&settings.resolve()?, &command).await,
+        Command::Sandbox(command) => sandbox::run(settings, &command).await,
         Command::Audit(command) => audit::run(&settings.resolve()?, &command).await,
         Command::Openapi => {
             openapi::print();

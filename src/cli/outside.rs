@@ -1,22 +1,18 @@
-//! The outside world of the demonstration: its files in the data folder, its listener, and the settings by which a
-//! service finds it.
+//! The outside world beside the service: the files it keeps, and the program that plays it.
+//!
+//! Everything stands in one folder: the central bank's own key, its public half for the service to pin, the token of
+//! the message gateway, and the book of what happened. They are made at the first start and kept.
 
-use crate::base::clock::SystemClock;
-use crate::base::entropy::{Entropy, SystemEntropy, random};
-use crate::base::origin::Origin;
-use crate::config::Settings;
+use super::{environment::CENTRAL_BANK, private_file};
+use crate::base::{clock::Clock, entropy::Entropy, entropy::SystemEntropy, entropy::random, secret::Secret};
 use crate::crypto::signing::{KeyList, Signer, SigningKey};
 use crate::http::listen::listen;
 use crate::sandbox::{
-    self, Sandbox,
-    portal::{Portal, PortalSettings},
+    self, Sandbox, Settings,
+    portal::{self, Portal},
 };
 use anyhow::Context;
-use serde_json::json;
-use std::fs::{self, OpenOptions};
-use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -24,110 +20,123 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use url::Url;
 
-/// The service's number in the clearing system of the sandbox.
-const SERVICE: &str = "CHUNG";
+/// The service's number in the clearing system, unless its operator says otherwise.
+pub const SERVICE: &str = "CHUNG";
 
-/// The sandbox of one data folder.
+/// The files of one outside world.
 pub struct Outside {
     folder: PathBuf,
-    listen: SocketAddr,
     key: Arc<SigningKey>,
+    token: Secret<String>,
+}
+
+/// What the outside world must know of the service.
+pub struct Service {
+    /// Its number in the clearing system.
+    pub member: String,
+    /// Its public origin.
+    pub origin: String,
+    /// The keys that it signs messages with.
+    pub keys: KeyList,
 }
 
 impl Outside {
-    /// Makes the folder with the central bank's key and the gateway's token, or finds them made before.
-    pub fn prepare(data: &Path, listen: SocketAddr) -> anyhow::Result<Self> {
-        let folder = data.join("sandbox");
-        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let key_file = folder.join("central-bank.pk8");
-        let key = match fs::read(&key_file) {
-            Ok(pkcs8) => SigningKey::from_pkcs8(&pkcs8).context("the central bank's key")?,
-            Err(_) => {
-                let key = SigningKey::generate();
-                keep(&key_file, key.pkcs8())?;
-                key
-            }
-        };
-        let outside = Self { folder, listen, key: Arc::new(key) };
-        let jwks = json!({ "keys": [outside.key.verifying_key().jwk(outside.key.kid())] });
-        keep(&outside.keys(), jwks.to_string().as_bytes())?;
-        if !outside.token().exists() {
-            let token: [u8; 16] = random(&SystemEntropy::new() as &dyn Entropy);
-            keep(&outside.token(), hex::encode(token).as_bytes())?;
-        }
+    /// The files in that folder, made now if this is the first time.
+    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+        let key =
+            private_file::kept(&folder.join("central-bank.key"), || SigningKey::generate().pkcs8().into())?;
+        let key = SigningKey::from_pkcs8(&key).context("the central bank's key")?;
+        let drawn = || hex::encode(random::<32>(&SystemEntropy::new())).into_bytes();
+        let token = private_file::kept(&folder.join("sms-token"), drawn)?;
+        let token = Secret::new(String::from_utf8(token).context("the token of the message gateway")?);
+        let outside = Self { folder: folder.to_owned(), key: Arc::new(key), token };
+        let public = serde_json::json!({ "keys": [outside.key.verifying_key().jwk(outside.key.kid())] });
+        private_file::replace(&outside.keys_file(), format!("{public:#}\n").as_bytes())?;
         Ok(outside)
     }
 
-    fn keys(&self) -> PathBuf {
-        self.folder.join("central-bank.json")
+    /// The central bank's public keys, to which the service is pinned.
+    pub fn keys_file(&self) -> PathBuf {
+        self.folder.join("clearing-keys.json")
     }
 
-    fn token(&self) -> PathBuf {
-        self.folder.join("gateway-token")
+    /// The token that the service presents to the message gateway.
+    pub fn token_file(&self) -> PathBuf {
+        self.folder.join("sms-token")
     }
 
-    /// How it is addressed.
-    pub fn origin(&self) -> String {
-        format!("http://{}", self.listen)
-    }
-
-    /// Names it as the partner of a service, where the settings name no other.
-    pub fn fill(&self, settings: &mut Settings) -> anyhow::Result<()> {
-        let at = |path: &str| Url::parse(&format!("{}{path}", self.origin()));
-        settings.clearing_url.get_or_insert(at("/clearing")?);
+    /// Names the outside world at `origin` as the partners of a service, where its settings name no others.
+    pub fn fill(&self, settings: &mut crate::config::Settings, origin: &str) -> anyhow::Result<()> {
+        settings.clearing_url.get_or_insert(address(origin, "/clearing")?);
         settings.clearing_bic.get_or_insert_with(|| SERVICE.to_owned());
-        settings.clearing_keys.get_or_insert_with(|| self.keys());
-        settings.messenger_url.get_or_insert(at("/sms")?);
-        settings.messenger_token_file.get_or_insert_with(|| self.token());
+        settings.clearing_keys.get_or_insert_with(|| self.keys_file());
+        settings.messenger_url.get_or_insert(address(origin, "/sms")?);
+        settings.messenger_token_file.get_or_insert_with(|| self.token_file());
         Ok(())
     }
 
-    /// Starts listening and delivering, until `stopping` turns true.
-    pub async fn start(
+    /// A sandbox that is reached under `origin` and remembers what its book holds.
+    pub fn sandbox(
         &self,
-        service: &Origin,
-        service_keys: KeyList,
-        portal: Option<PortalSettings>,
-        stopping: watch::Receiver<bool>,
-    ) -> anyhow::Result<JoinSet<()>> {
-        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
-        let settings = sandbox::Settings {
-            origin: format!("{}/", self.origin()).parse()?,
-            central_bank: super::environment::CENTRAL_BANK.parse().context("the central bank's number")?,
-            service: SERVICE.parse().context("the service's number")?,
-            inbox: service.at("/clearing/inbox").parse()?,
-            service_keys,
-            key: Arc::clone(&self.key) as Arc<dyn Signer>,
-            seed: 1,
-            journal: Some(self.folder.join("journal.jsonl")),
+        origin: &str,
+        service: Service,
+        seed: u64,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> anyhow::Result<Arc<Sandbox>> {
+        let settings = Settings {
+            origin: address(origin, "/")?,
+            central_bank: CENTRAL_BANK.parse().context("the central bank's number")?,
+            service: service.member.parse().context("the service's number in the clearing system")?,
+            inbox: address(&service.origin, "/clearing/inbox")?,
+            service_keys: service.keys,
+            key: self.key.clone(),
+            sms_token: Some(self.token.clone()),
+            seed,
+            journal: Some(self.folder.join("book.jsonl")),
         };
-        let sandbox = Sandbox::new(settings, clock.clone(), entropy.clone())?;
-        let mut router = sandbox::router(Arc::clone(&sandbox));
-        if let Some(portal) = portal {
-            router = router.merge(sandbox::portal::router(Portal::new(portal, clock, entropy)?));
-        }
-        let listener = TcpListener::bind(self.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", self.listen))?;
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            if let Err(error) = listen(listener, router, stopping).await {
-                tracing::error!(%error, "the sandbox stopped listening");
-            }
-        });
-        tasks.spawn(async move { sandbox.deliver_forever().await });
-        Ok(tasks)
+        Sandbox::new(settings, clock, entropy).context("the sandbox")
     }
 }
 
-/// Writes a file that only its owner reads, whole or not at all.
-pub fn keep(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let written = || -> std::io::Result<()> {
-        let fresh = path.with_extension("new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)
-    };
-    written().with_context(|| format!("cannot write {}", path.display()))
+/// The address of a path under an origin.
+pub fn address(origin: &str, path: &str) -> anyhow::Result<Url> {
+    Url::parse(origin).and_then(|url| url.join(path)).with_context(|| format!("{origin} is not an address"))
+}
+
+/// A sandbox that listens and delivers.
+pub struct RunningSandbox {
+    /// Where it listens.
+    pub address: SocketAddr,
+    listener: JoinSet<std::io::Result<()>>,
+    delivery: JoinSet<()>,
+}
+
+impl RunningSandbox {
+    /// Starts listening; `stopping` turns true when it shall end.
+    pub async fn start(
+        sandbox: Arc<Sandbox>,
+        portal: Option<Arc<Portal>>,
+        at: SocketAddr,
+        stopping: watch::Receiver<bool>,
+    ) -> anyhow::Result<Self> {
+        let socket = TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at}"))?;
+        let address = socket.local_addr()?;
+        let mut router = sandbox::router(sandbox.clone());
+        if let Some(portal) = portal {
+            router = router.merge(portal::router(portal));
+        }
+        let mut listener = JoinSet::new();
+        listener.spawn(listen(socket, router, stopping));
+        let mut delivery = JoinSet::new();
+        delivery.spawn(async move { sandbox.deliver_forever().await });
+        Ok(Self { address, listener, delivery })
+    }
+
+    /// Lets running requests finish, then ends everything.
+    pub async fn finish(mut self, patience: std::time::Duration) {
+        let all = async { while self.listener.join_next().await.is_some() {} };
+        let _late = tokio::time::timeout(patience, all).await;
+        self.delivery.shutdown().await;
+    }
 }

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 /// Runs the service until a signal comes.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
-    telemetry::log_to_stderr(&config.log).map_err(|reason| anyhow::anyhow!("log: {reason}"))?;
+    telemetry::log_to(std::io::stderr(), &config.log).map_err(|reason| anyhow::anyhow!("log: {reason}"))?;
     let metrics = telemetry::count().context("metrics")?;
     let _ = config.partners()?;
     let opened = Opened::new(&config).await?;

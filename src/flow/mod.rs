@@ -5,6 +5,7 @@
 
 pub mod admin_answer;
 pub mod administer;
+pub mod agency_accounts;
 pub mod audit_leaf;
 pub mod authenticate_client;
 pub mod authorize;
@@ -30,6 +31,7 @@ pub mod facts;
 pub mod fee_file;
 pub mod idempotency;
 pub mod identify;
+pub mod import_banks;
 pub mod import_fees;
 pub mod import_population;
 pub mod inquire_payment;

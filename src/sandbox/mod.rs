@@ -4,7 +4,7 @@
 //! | who | endpoint | what |
 //! |---|---|---|
 //! | the service | `POST /clearing` | signed ISO 20022: `pain.013` → `pain.014`, `pacs.028` → `pacs.002`, `camt.060` → `camt.053`; else `admi.002` |
-//! | the service | `POST /sms` | `{"to", "text"}`: a short message to a telephone |
+//! | the service | `POST /sms` | `{"to", "text"}`: a short message to a telephone; with the gateway's bearer token |
 //! | people | `GET /banks/{bank}/requests[/{end_to_end_id}]` | what waits at a bank; approve or refuse by `POST` |
 //! | people | `GET /sms` | the telephones |
 //! | scripts | `POST /script/banks/{bank}/requests/{end_to_end_id}/approve` | the payer agrees |
@@ -33,6 +33,7 @@ pub mod sms;
 
 use crate::base::clock::{Clock, Instant};
 use crate::base::entropy::{Entropy, random};
+use crate::base::secret::Secret;
 use crate::codec::iso20022::{Header, MemberId, Message, MessageId, write};
 use crate::crypto::signing::{KeyList, Signer};
 use axum::Router;
@@ -62,6 +63,8 @@ pub struct Settings {
     pub service_keys: KeyList,
     /// The central bank's own key.
     pub key: Arc<dyn Signer>,
+    /// The bearer token that the message gateway demands; without one it takes messages from anybody.
+    pub sms_token: Option<Secret<String>>,
     /// The seed of faults that strike by chance.
     pub seed: u64,
     /// The file that keeps the book across restarts.

@@ -4,9 +4,11 @@
 use super::{Sandbox, page};
 use crate::base::calendar::{display_vi, rfc3339};
 use crate::base::clock::Instant;
+use crate::crypto::digest::equal;
 use askama::Template;
 use axum::extract::{DefaultBodyLimit, Query, State};
-use axum::http::StatusCode;
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -52,7 +54,14 @@ struct Inbox {
     messages: Vec<(String, String, String)>,
 }
 
-async fn receive(State(sandbox): State<Arc<Sandbox>>, Json(message): Json<Incoming>) -> Response {
+async fn receive(
+    State(sandbox): State<Arc<Sandbox>>,
+    headers: HeaderMap,
+    Json(message): Json<Incoming>,
+) -> Response {
+    if !sandbox.lets_send(&headers) {
+        return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")]).into_response();
+    }
     let number = message.to.strip_prefix('+').unwrap_or(&message.to);
     let telephone = (8..=15).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
     if !telephone || message.text.is_empty() || message.text.len() > TEXT_BYTES_MAX {
@@ -81,6 +90,15 @@ async fn show(State(sandbox): State<Arc<Sandbox>>, Query(whose): Query<Whose>) -
 }
 
 impl Sandbox {
+    /// Whether a request presents the gateway's token.
+    fn lets_send(&self, headers: &HeaderMap) -> bool {
+        let shown =
+            headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok()?.strip_prefix("Bearer "));
+        let token = self.settings.sms_token.as_ref();
+        token
+            .is_none_or(|token| shown.is_some_and(|shown| equal(shown.as_bytes(), token.expose().as_bytes())))
+    }
+
     fn inbox_of(&self, to: Option<&str>) -> Vec<ShortMessage> {
         let kept = self.telephones.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = to.map(national);

@@ -83,6 +83,27 @@ pub async fn put_account(tx: &mut Tx, agency: Id<Agency>, account: &AccountRow) 
     Ok(())
 }
 
+/// Sets where the agency's money of each of these kinds is collected.
+pub async fn put_accounts(tx: &mut Tx, agency: Id<Agency>, accounts: &[AccountRow]) -> Result<()> {
+    let column = |of: fn(&AccountRow) -> &str| accounts.iter().map(of).collect::<Vec<&str>>();
+    sqlx::query!(
+        r#"INSERT INTO agency_account (agency_id, kind, account_no, agent_bic, account_name)
+           SELECT $1, a.kind, a.account_no, a.agent_bic, a.account_name
+           FROM unnest($2::text[], $3::text[], $4::text[], $5::text[])
+               AS a (kind, account_no, agent_bic, account_name)
+           ON CONFLICT (agency_id, kind) DO UPDATE
+           SET account_no = EXCLUDED.account_no, agent_bic = EXCLUDED.agent_bic, account_name = EXCLUDED.account_name"#,
+        agency.uuid(),
+        &column(|a| &a.kind) as &[&str],
+        &column(|a| &a.account_no) as &[&str],
+        &column(|a| &a.agent_bic) as &[&str],
+        &column(|a| &a.account_name) as &[&str],
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// The accounts of an agency.
 pub async fn accounts(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<AccountRow>> {
     let rows = sqlx::query_as!(

@@ -224,6 +224,7 @@ mod tests {
 
     #[test]
     fn a_form_is_read_as_a_browser_reads_it() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let body = "<h1 id=\"x\">Tên &amp; họ</h1><form method=\"post\" action=\"/a/code\">\
             <input type=\"hidden\" name=\"t\" value=\"1&#38;2\"><input name=\"code\"><input type=\"checkbox\" \
             name=\"claim\" value=\"phone\"><input type=\"radio\" name=\"bank\" value=\"b\"></form><a href=\"/pay/7?x=1&amp;y=2\">";

@@ -7,7 +7,8 @@ mod tour;
 use super::{
     environment::{self, Opened},
     keys, out,
-    outside::{Outside, keep},
+    outside::{Outside, RunningSandbox, SERVICE, Service},
+    private_file,
     serve::{Internal, Running, interrupted},
 };
 use crate::app::App;
@@ -15,7 +16,7 @@ use crate::base::money::Money;
 use crate::config::{Config, Settings};
 use crate::crypto::keyring::Purpose;
 use crate::flow::verify_audit::verify_audit;
-use crate::sandbox::portal::{Credentials, PortalSettings};
+use crate::sandbox::portal::{Credentials, Portal, PortalSettings};
 use crate::store::ledger;
 use crate::telemetry;
 use anyhow::{Context, ensure};
@@ -39,14 +40,21 @@ pub struct Demo {
     once: bool,
 }
 
+impl Demo {
+    /// How the sandbox is addressed.
+    fn sandbox_origin(&self) -> String {
+        format!("http://{}", self.sandbox_listen)
+    }
+}
+
 /// Runs the demonstration.
 pub async fn run(mut settings: Settings, demo: &Demo) -> anyhow::Result<()> {
     let data = settings.data.clone().unwrap_or_else(|| PathBuf::from("data"));
-    let outside = Outside::prepare(&data, demo.sandbox_listen)?;
-    outside.fill(&mut settings)?;
+    let outside = Outside::open(&data.join("sandbox"))?;
+    outside.fill(&mut settings, &demo.sandbox_origin())?;
     settings.log.get_or_insert_with(|| "error".to_owned());
     let config = settings.resolve()?;
-    telemetry::log_to_stderr(&config.log).map_err(|reason| anyhow::anyhow!("log: {reason}"))?;
+    telemetry::log_to(std::io::stderr(), &config.log).map_err(|reason| anyhow::anyhow!("log: {reason}"))?;
     if !config.keys.exists() {
         keys::generate(&config.keys)?;
     }
@@ -68,14 +76,13 @@ async fn shown(
     let (app, queues) = environment::app(config, opened.store.clone())?;
     let file = data.join("demo.json");
     let before = remembered(&file, &app).await?;
-    let installed = setup::install(&app, &outside.origin(), demo.citizens, before).await?;
-    keep(&file, format!("{:#}\n", serde_json::to_value(&installed)?).as_bytes())?;
+    let installed = setup::install(&app, &demo.sandbox_origin(), demo.citizens, data, before).await?;
+    private_file::replace(&file, format!("{:#}\n", serde_json::to_value(&installed)?).as_bytes())?;
     let (stop, stopping) = watch::channel(false);
     let internal = Internal { listen: config.internal_listen, metrics: Box::new(move || metrics.render()) };
     let internal = (!demo.once).then_some(internal);
     let running = Running::start(app.clone(), queues, config.listen, internal, stopping.clone()).await?;
-    let message_keys = app.keys.published(Purpose::Message).clone();
-    let mut sandbox = outside.start(&app.origin, message_keys, Some(portal(&installed)), stopping).await?;
+    let sandbox = start_sandbox(&app, outside, demo, &installed, stopping).await?;
     let done = dossier(&app, &installed, data).await;
     let done = match done {
         Ok(()) if !demo.once => {
@@ -86,8 +93,26 @@ async fn shown(
     };
     let _nobody_listens = stop.send(true);
     running.finish(config.limits.drain_timeout()).await;
-    sandbox.shutdown().await;
+    sandbox.finish(config.limits.drain_timeout()).await;
     done
+}
+
+async fn start_sandbox(
+    app: &App,
+    outside: &Outside,
+    demo: &Demo,
+    installed: &Installed,
+    stopping: watch::Receiver<bool>,
+) -> anyhow::Result<RunningSandbox> {
+    let service = Service {
+        member: SERVICE.to_owned(),
+        origin: app.origin.to_string(),
+        keys: app.keys.published(Purpose::Message).clone(),
+    };
+    let (clock, entropy) = (app.clock.clone(), app.entropy.clone());
+    let sandbox = outside.sandbox(&installed.sandbox, service, 1, clock.clone(), entropy.clone())?;
+    let portal = Portal::new(portal(installed), clock, entropy)?;
+    RunningSandbox::start(sandbox, Some(portal), demo.sandbox_listen, stopping).await
 }
 
 /// What an earlier start wrote down, as far as the database still knows it.

@@ -3,11 +3,18 @@
 
 use crate::app::App;
 use crate::base::text::Line;
+use crate::cli::{
+    import::{population as import_people, rejects_of},
+    out,
+    sandbox::population as write_population,
+};
 use crate::crypto::signing::{Signer, SigningKey};
 use crate::flow::{
-    Error, fee_file,
+    Error,
+    agency_accounts::{NewBeneficiary, set_accounts},
+    fee_file,
+    import_banks::import_banks,
     import_fees::import_fees,
-    import_population::{self, import_population},
     register_client::{NewAgency, NewClient, register_agency, register_client},
     roles::{Granting, grant_role},
 };
@@ -17,16 +24,13 @@ use crate::identity::{
     client::{RedirectUri, Wording},
     role::Role,
 };
+use crate::payment::fee::FeeKind;
 use crate::sandbox::{member_bank::BANKS, population};
-use crate::store::{
-    agency::{self, AccountRow},
-    bank::{Bank, put_banks},
-};
-use anyhow::{Context, bail};
+use crate::store::agency;
+use anyhow::{Context, bail, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
-use std::io::Cursor;
+use std::path::Path;
 
 /// The seed of the people.
 const SEED: u64 = 2026;
@@ -128,16 +132,15 @@ pub async fn install(
     app: &App,
     sandbox: &str,
     citizens: u64,
+    data: &Path,
     before: Option<Installed>,
 ) -> anyhow::Result<Installed> {
     let schedule = import_fees(app, fee_file::SAMPLE_ITEMS, fee_file::SAMPLE_ADJUSTMENTS).await;
     schedule.map_err(failed("the fee schedule"))?;
-    let banks = BANKS.map(|(code, name)| Bank { code: code.to_owned(), name: name.to_owned() });
-    let mut tx = app.store.begin().await?;
-    put_banks(&mut tx, &banks).await?;
-    tx.commit().await?;
+    let banks = BANKS.map(|(code, name)| (code.to_owned(), name.to_owned()));
+    import_banks(app, &banks).await.map_err(failed("the banks"))?;
     if before.as_ref().is_none_or(|before| before.citizens != citizens) {
-        people(app, citizens).await?;
+        people(app, citizens, data).await?;
     }
     let (people, staff) = cast(citizens)?;
     let service = app.origin.as_str().to_owned();
@@ -176,27 +179,18 @@ pub async fn install(
 }
 
 /// Generates and imports the people.
-async fn people(app: &App, citizens: u64) -> anyhow::Result<()> {
-    let mut csv = Vec::new();
-    population::write_csv(&mut csv, citizens, SEED, |_| {})?;
-    let style = ProgressStyle::with_template("people on the register [{bar:30}] {percent}%")?;
-    let bar = ProgressBar::new(csv.len() as u64).with_style(style);
-    let mut listener = Bar(bar);
-    let done = import_population(app, Cursor::new(csv), &mut listener).await;
-    listener.0.finish_and_clear();
-    done?;
+async fn people(app: &App, citizens: u64, data: &Path) -> anyhow::Result<()> {
+    let file = data.join("population.csv");
+    write_population(citizens, SEED, Some(&file))?;
+    let done = import_people(app, &file, &rejects_of(&file)).await?;
+    let counts = done.counts;
+    out::line(&format!(
+        "{} made-up citizens are on the register (seed {SEED}; {} are new).",
+        counts.added + counts.changed + counts.unchanged,
+        counts.added
+    ));
+    ensure!(counts.rejected == 0, "{} lines of {} were refused", counts.rejected, file.display());
     Ok(())
-}
-
-struct Bar(ProgressBar);
-
-impl import_population::Listener for Bar {
-    fn rejected(&mut self, reject: &crate::flow::population_file::Reject) -> std::io::Result<()> {
-        Err(std::io::Error::other(format!("line {}: {}", reject.line, reject.reason)))
-    }
-    fn progressed(&mut self, progress: &import_population::Progress) {
-        self.0.set_position(progress.bytes);
-    }
 }
 
 /// Grown-up, living people with a telephone of their own: a student first, then the officers, then others.
@@ -270,17 +264,12 @@ async fn agency(app: &App) -> anyhow::Result<AgencyId> {
             register_agency(app, &new).await.map_err(failed("the agency"))?
         }
     };
-    let mut tx = app.store.begin().await?;
-    for kind in ["phi", "le_phi"] {
-        let account = AccountRow {
-            kind: kind.to_owned(),
-            account_no: ACCOUNT.to_owned(),
-            agent_bic: ACCOUNT_BANK.to_owned(),
-            account_name: "KHO BAC NHA NUOC KHU VUC II".to_owned(),
-        };
-        agency::put_account(&mut tx, id, &account).await?;
-    }
-    tx.commit().await?;
+    let account = |kind| -> anyhow::Result<NewBeneficiary> {
+        let (bank, number) = (ACCOUNT_BANK.parse()?, ACCOUNT.parse()?);
+        Ok(NewBeneficiary { kind, bank, number, holder: Line::parse("KHO BAC NHA NUOC KHU VUC II")? })
+    };
+    let accounts = [account(FeeKind::Phi)?, account(FeeKind::LePhi)?];
+    set_accounts(app, AGENCY, &accounts).await.map_err(failed("the agency's accounts"))?;
     Ok(id)
 }
 

@@ -1,0 +1,193 @@
+//! `chung clients`: portals that sign citizens in, and agencies' systems that call the API.
+
+use super::{
+    agencies::{codes, find, line},
+    environment::{self, Opened, refused},
+    out,
+};
+use crate::app::App;
+use crate::base::{
+    calendar::Day,
+    id::{self, Id},
+    text::Line,
+};
+use crate::config::Config;
+use crate::flow::register_client::{NewClient, register_client, set_client_active};
+use crate::identity::{
+    assurance::Assurance,
+    claims::{Claim, ClaimsPolicy, Ground, Rule},
+    client::{RedirectUri, Standing, Wording},
+    pseudonym::Sector,
+    token::ApiScopes,
+};
+use crate::store::portal;
+use anyhow::Context;
+use std::fs;
+use std::path::PathBuf;
+
+/// What to do with clients
+#[derive(Debug, clap::Subcommand)]
+pub enum Clients {
+    /// Register a client: a portal (with redirect URIs) or an agency's system (without)
+    ///
+    /// A client proves itself by keys of its own (--jwks, private_key_jwt) or, without them, by a secret that is
+    /// drawn now, printed once and never again (client_secret_basic).
+    ///
+    /// A portal: chung clients register --agency H29.14 --name "Cổng dịch vụ công" --name-en "Service portal"
+    /// --purpose "nộp hồ sơ" --purpose-en "file a dossier" --redirect-uri https://portal.example/callback
+    /// --sector justice --by-law "personal_number=Nghị định 118/2025/NĐ-CP" --by-consent phone_number
+    ///
+    /// A system: chung clients register --agency H29.14 --name "Hệ thống một cửa" --name-en "Case system"
+    /// --scopes "verification bill receipt.read"
+    #[command(verbatim_doc_comment)]
+    Register(Box<Register>),
+    /// List the clients: identifier, state, agency, kind, how it proves itself, name
+    List,
+    /// Suspend a client: it is refused from the next request on
+    Suspend {
+        /// The client's identifier, client_…
+        client: Id<id::Client>,
+    },
+    /// Readmit a suspended client
+    Resume {
+        /// The client's identifier, client_…
+        client: Id<id::Client>,
+    },
+}
+
+/// A client to register
+#[derive(Debug, clap::Args)]
+pub struct Register {
+    /// The code of the agency that answers for it
+    #[arg(long, value_name = "CODE")]
+    agency: String,
+    /// Its name in Vietnamese, as citizens read it
+    #[arg(long, value_name = "TEXT", value_parser = line)]
+    name: Line<200>,
+    /// Its name in English
+    #[arg(long, value_name = "TEXT", value_parser = line)]
+    name_en: Line<200>,
+    /// What it signs citizens in for, in Vietnamese [default: its name]
+    #[arg(long, value_name = "TEXT", value_parser = line, requires = "purpose_en")]
+    purpose: Option<Line<200>>,
+    /// The same in English
+    #[arg(long, value_name = "TEXT", value_parser = line, requires = "purpose")]
+    purpose_en: Option<Line<200>>,
+    /// Its public keys (a JWK Set); without them a secret is drawn
+    #[arg(long, value_name = "FILE")]
+    jwks: Option<PathBuf>,
+    /// An address to which sign-ins are answered, compared letter by letter; may be given several times
+    #[arg(long, value_name = "URI")]
+    redirect_uri: Vec<RedirectUri>,
+    /// An address to which browsers go after signing out; may be given several times
+    #[arg(long, value_name = "URI")]
+    logout_uri: Vec<RedirectUri>,
+    /// The weakest sign-in it may accept: urn:chung:acr:low, substantial or high
+    #[arg(long, value_name = "ACR", default_value = Assurance::Low.acr())]
+    acr_min: Assurance,
+    /// The circle of portals that know a citizen by one and the same name [default: the agency's code]
+    #[arg(long, value_name = "CODE")]
+    sector: Option<Sector>,
+    /// A claim that a law lets it have, and the law: CLAIM=CITATION; may be given several times
+    #[arg(long, value_name = "CLAIM=CITATION", value_parser = by_law)]
+    by_law: Vec<Rule>,
+    /// A claim that it may have if the citizen agrees; may be given several times
+    #[arg(long, value_name = "CLAIM")]
+    by_consent: Vec<Claim>,
+    /// What it may do at the API, e.g. "verification bill receipt.read"
+    #[arg(long, value_name = "SCOPES", default_value = "", value_parser = scopes)]
+    scopes: ApiScopes,
+    /// The last day of its registration, e.g. 2027-12-31
+    #[arg(long, value_name = "DAY")]
+    until: Option<Day>,
+}
+
+/// Runs the command.
+pub async fn run(config: &Config, command: Clients) -> anyhow::Result<()> {
+    let opened = Opened::new(config).await?;
+    let done = match environment::office(config, opened.store.clone()) {
+        Ok(app) => act(&app, command).await,
+        Err(error) => Err(error),
+    };
+    opened.close().await;
+    done
+}
+
+async fn act(app: &App, command: Clients) -> anyhow::Result<()> {
+    match command {
+        Clients::Register(new) => register(app, *new).await,
+        Clients::List => list(app).await,
+        Clients::Suspend { client } => set_active(app, client, false).await,
+        Clients::Resume { client } => set_active(app, client, true).await,
+    }
+}
+
+async fn register(app: &App, new: Register) -> anyhow::Result<()> {
+    let agency = find(app, &new.agency).await?;
+    let name = Wording { vi: new.name, en: new.name_en };
+    let purpose = match (new.purpose, new.purpose_en) {
+        (Some(vi), Some(en)) => Wording { vi, en },
+        _ => name.clone(),
+    };
+    let jwks = new.jwks.as_ref().map(|file| {
+        fs::read_to_string(file).with_context(|| format!("the client's keys in {}", file.display()))
+    });
+    let sector = match new.sector {
+        Some(sector) => sector,
+        None => agency.code.to_lowercase().parse().context("name the sector with --sector")?,
+    };
+    let asked = new.by_consent.into_iter().map(|claim| Rule { claim, ground: Ground::Consent });
+    let client = NewClient {
+        agency: agency.id,
+        name,
+        purpose,
+        jwks: jwks.transpose()?,
+        redirect_uris: new.redirect_uri,
+        post_logout_redirect_uris: new.logout_uri,
+        acr_min: new.acr_min,
+        sector,
+        policy: ClaimsPolicy::new(new.by_law.into_iter().chain(asked).collect())?,
+        scopes: new.scopes,
+        until: new.until.map(Day::end),
+    };
+    let registered = register_client(app, &client).await.map_err(|error| refused(&error))?;
+    out::line(&format!("client_id     {}", registered.client));
+    if let Some(secret) = registered.secret {
+        out::line(&format!("client_secret {}", secret.expose()));
+        out::note("the secret is shown this once; only its digest is kept");
+    }
+    Ok(())
+}
+
+async fn list(app: &App) -> anyhow::Result<()> {
+    let codes = codes(app).await?;
+    for client in portal::list(&app.store).await? {
+        let agency = codes.iter().find(|(id, _)| *id == client.agency).map_or("?", |(_, code)| code);
+        let state = match client.standing {
+            Standing::Suspended => "suspended".to_owned(),
+            Standing::Active { until: None } => "active".to_owned(),
+            Standing::Active { until: Some(end) } if end <= app.clock.now() => "expired".to_owned(),
+            Standing::Active { until: Some(end) } => format!("active until {}", Day::of(end).plus_days(-1)),
+        };
+        let kind = if client.redirect_uris.is_empty() { "system" } else { "portal" };
+        let method = client.credential.method();
+        out::line(&format!("{} {state:<9} {agency:<12} {kind} {method} {}", client.id, client.name.vi));
+    }
+    Ok(())
+}
+
+async fn set_active(app: &App, client: Id<id::Client>, active: bool) -> anyhow::Result<()> {
+    set_client_active(app, client, active).await.map_err(|error| refused(&error))?;
+    out::line(&format!("{client} is {}", if active { "active" } else { "suspended" }));
+    Ok(())
+}
+
+/// `personal_number=Nghị định 118/2025/NĐ-CP`.
+fn by_law(text: &str) -> anyhow::Result<Rule> {
+    let (claim, basis) = text.split_once('=').context("write CLAIM=CITATION")?;
+    Ok(Rule { claim: claim.trim().parse()?, ground: Ground::Law(Line::parse(basis.trim())?) })
+}
+
+fn scopes(text: &str) -> anyhow::Result<ApiScopes> {
+    ApiScopes::parse(text).ok().context("scopes are nouns such as bill or bill.read, separated by spaces")
+}

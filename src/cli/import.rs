@@ -1,0 +1,182 @@
+//! `chung import`: the register's people and the fee schedule, from files.
+
+use super::{
+    environment::{self, Opened, refused},
+    out,
+};
+use crate::app::App;
+use crate::config::Config;
+use crate::flow::{
+    Error,
+    import_banks::import_banks,
+    import_fees::import_fees,
+    import_population::{Listener, Progress, Stopped, import_population},
+    population_file::Reject,
+};
+use anyhow::{Context, bail, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// What to import
+#[derive(Debug, clap::Subcommand)]
+pub enum Import {
+    /// Bring people into the local register from a CSV file; running it twice changes nothing
+    ///
+    /// UTF-8, one person a line, the first line names the columns, in any order:
+    ///
+    /// number (12 digits), name, birth_date (1985-03-15, 1985-03 or 1985), sex (male, female), province (2 digits),
+    /// status (active, locked, deceased); optional: old_number (9 digits), phone, died_on, account_level (1, 2),
+    /// standings (student merit poor_household near_poor_household disabled, separated by spaces).
+    ///
+    /// Who is on record already is changed where the file differs; nobody is removed. A line that cannot be read is
+    /// left out and written to the rejects file with its number and the reason. Memory stays flat: a million lines
+    /// go in one run. An import that was cut short can simply be run again.
+    #[command(verbatim_doc_comment)]
+    Population {
+        /// The CSV file
+        file: PathBuf,
+        /// Where rejected lines are named [default: FILE.rejects.csv]
+        #[arg(long, value_name = "FILE")]
+        rejects: Option<PathBuf>,
+    },
+    /// Bring a fee schedule into force from two CSV files: all of it, or nothing if one row is wrong
+    ///
+    /// ITEMS has the columns fee_code procedure_code procedure_vi procedure_en kind (phi, le_phi) item_vi item_en
+    /// amount_vnd unit legal_basis valid_from valid_to retained_pct chapter sub_item and, if wanted, sensitive.
+    /// ADJUSTMENTS has adjustment_code applies_to effect value condition whose_fact governing_date evidence
+    /// legal_basis valid_from valid_to. Every bad row is named. The same two files twice change nothing.
+    Fees {
+        /// The items
+        items: PathBuf,
+        /// The reductions and exemptions
+        adjustments: PathBuf,
+    },
+    /// Name the banks among which a payer chooses, from a CSV file with the columns code and name
+    ///
+    /// The code is the bank's number in the clearing system, e.g. 970436. Banks that exist are renamed, none is
+    /// removed. Without any bank the checkout page offers none.
+    Banks {
+        /// The CSV file
+        file: PathBuf,
+    },
+}
+
+/// Runs the command.
+pub async fn run(config: &Config, command: &Import) -> anyhow::Result<()> {
+    let opened = Opened::new(config).await?;
+    let done = match environment::office(config, opened.store.clone()) {
+        Ok(app) => match command {
+            Import::Population { file, rejects } => {
+                let rejects = rejects.clone().unwrap_or_else(|| rejects_of(file));
+                population(&app, file, &rejects).await.map(|done| told(&done, &rejects))
+            }
+            Import::Fees { items, adjustments } => fees(&app, items, adjustments).await,
+            Import::Banks { file } => banks(&app, file).await,
+        },
+        Err(error) => Err(error),
+    };
+    opened.close().await;
+    done
+}
+
+/// Where the rejected lines of a file are named if nobody says otherwise.
+pub fn rejects_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".rejects.csv");
+    PathBuf::from(name)
+}
+
+fn told(done: &Progress, rejects: &Path) {
+    let counts = done.counts;
+    out::line(&format!(
+        "{} people added, {} changed, {} as before, {} lines left out",
+        counts.added, counts.changed, counts.unchanged, counts.rejected
+    ));
+    if done.findings > 0 {
+        out::line(&format!(
+            "{} numbers whose digits disagree with the record beside them; they were taken",
+            done.findings
+        ));
+    }
+    if counts.rejected > 0 {
+        out::line(&format!("the lines left out, with reasons: {}", rejects.display()));
+    }
+}
+
+/// Imports a population file under a progress bar, naming rejected lines in a file of their own.
+pub async fn population(app: &App, file: &Path, rejects: &Path) -> anyhow::Result<Progress> {
+    let input = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let bytes = input.metadata().map_or(0, |about| about.len());
+    let bar = ProgressBar::new(bytes);
+    bar.set_style(ProgressStyle::with_template(
+        "{bar:30} {percent:>3} %  {msg} people, {elapsed} gone, {eta} to go",
+    )?);
+    let mut desk = Desk { bar, rejects, file: None };
+    let done = import_population(app, input, &mut desk).await;
+    desk.bar.finish_and_clear();
+    let done = match done {
+        Ok(done) => done,
+        Err(Stopped::Store(Error::Conflict(_))) => bail!("another import is running; wait until it ends"),
+        Err(Stopped::Store(error)) => return Err(refused(&error)),
+        Err(stopped) => return Err(stopped).with_context(|| file.display().to_string()),
+    };
+    match desk.file {
+        Some(mut file) => file.flush().with_context(|| format!("cannot write {}", rejects.display()))?,
+        // Those of an earlier run would mislead.
+        None => match fs::remove_file(rejects) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove {}", rejects.display()));
+            }
+            Ok(()) | Err(_) => {}
+        },
+    }
+    Ok(done)
+}
+
+/// Who sits beside the import: draws the bar and writes down what was left out.
+struct Desk<'a> {
+    bar: ProgressBar,
+    rejects: &'a Path,
+    file: Option<BufWriter<File>>,
+}
+
+impl Listener for Desk<'_> {
+    fn rejected(&mut self, reject: &Reject) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            empty @ None => {
+                let mut file = BufWriter::new(File::create(self.rejects)?);
+                writeln!(file, "line,reason")?;
+                empty.insert(file)
+            }
+        };
+        writeln!(file, "{},\"{}\"", reject.line, reject.reason.replace('"', "\"\""))
+    }
+
+    fn progressed(&mut self, progress: &Progress) {
+        let counts = progress.counts;
+        self.bar.set_position(progress.bytes);
+        self.bar.set_message((counts.added + counts.changed + counts.unchanged).to_string());
+    }
+}
+
+async fn fees(app: &App, items: &Path, adjustments: &Path) -> anyhow::Result<()> {
+    let read =
+        |path: &Path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    let done = import_fees(app, &read(items)?, &read(adjustments)?).await.map_err(|error| refused(&error))?;
+    let state = if done.new { "now in force" } else { "imported before, nothing changed" };
+    out::line(&format!("{}: {} items, {} adjustments, {state}", done.schedule, done.items, done.adjustments));
+    Ok(())
+}
+
+async fn banks(app: &App, file: &Path) -> anyhow::Result<()> {
+    let told = || format!("the banks in {}", file.display());
+    let mut rows = csv::Reader::from_path(file).with_context(told)?;
+    ensure!(rows.headers().with_context(told)? == ["code", "name"].as_slice(), "the first line is code,name");
+    let banks = rows.deserialize().collect::<Result<Vec<(String, String)>, _>>().with_context(told)?;
+    let named = import_banks(app, &banks).await.map_err(|error| refused(&error))?;
+    out::line(&format!("banks named: {named}"));
+    Ok(())
+}
