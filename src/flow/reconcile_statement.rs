@@ -23,7 +23,7 @@ use crate::{
     flow::idempotency::Idempotency,
     partner::clearing::{FetchedStatement, NoStatement},
     payment::{
-        payment::Event,
+        payment::{APPROVAL_WINDOW, Event},
         reconciliation::{Attempt, Books, Difference, Line, Reconciliation, reconcile},
         statement::{Balances, Movement, Statement},
     },
@@ -43,8 +43,8 @@ use uuid::Uuid;
 /// How many lines one insert carries: what is sealed at a time stays small.
 const LINES_AT_ONCE: usize = 5_000;
 
-/// How many silent attempts one statement ends; the next matching goes on.
-const SILENT_AT_ONCE: i64 = 1_000;
+/// How many silent attempts one matching ends; the next goes on.
+const ABSENT_AT_ONCE: i64 = 1_000;
 
 /// Fetches and matches a day of an account that the agency owns, once per key; the answer is the statement as it then
 /// stands.
@@ -94,13 +94,13 @@ async fn match_day(
     let mut matching = Matching::begin(app, &mut tx, account, now).await?;
     matching.keep(&mut tx, &told, &fetched).await?;
     matching.run(&mut tx, &told).await?;
-    let silent = books::silent_attempts(&mut tx, account.id, day, SILENT_AT_ONCE).await?;
+    let absent = books::absent_attempts(&mut tx, account.id, APPROVAL_WINDOW, ABSENT_AT_ONCE).await?;
     let answer = matching.finish(&mut tx).await?;
     if let Some(key) = key {
         key.keep(&mut tx, matching.stored.id.uuid(), &answer, now).await?;
     }
     tx.commit().await?;
-    for attempt in silent {
+    for attempt in absent {
         move_payment(app, attempt, &Event::AbsentFromStatement).await?;
     }
     Ok(answer)

@@ -10,6 +10,7 @@ use crate::{
     payment::reconciliation::{Attempt, Credit},
 };
 use std::collections::HashMap;
+use time::Duration;
 use uuid::Uuid;
 
 /// Every credit of the account that was booked on `day` or has one of these references, with the line of another
@@ -97,18 +98,28 @@ pub async fn posted(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<Money
     Ok(Money::vnd(sum))
 }
 
-/// Attempts that asked money to this account, were asked about in vain, and whose silence began before `day` began.
-pub async fn silent_attempts(
+/// Attempts that asked money to this account, were asked about in vain, and whose money would stand on a statement by
+/// now: every day from their beginning to the end of `window` after their silence has one, and no line names them.
+pub async fn absent_attempts(
     tx: &mut Tx,
     account: Id<Account>,
-    day: Day,
+    window: Duration,
     limit: i64,
 ) -> Result<Vec<Id<Payment>>> {
     let ids = sqlx::query_scalar!(
         "select l.payment_id from live_attempt l join payment p on p.id = l.payment_id
-         where l.next_at is null and l.since < $2 and p.account_id = $1 order by l.since limit $3",
+         where l.next_at is null and p.account_id = $1
+             and not exists (
+                 select from generate_series(
+                     (p.created_at at time zone interval '7 hours')::date,
+                     ((l.since + make_interval(secs => $2)) at time zone interval '7 hours')::date,
+                     interval '1 day') as d (day)
+                 where not exists (select from statement s where s.account_id = $1 and s.day = d.day::date))
+             and not exists (
+                 select from statement_line n where n.account_id = $1 and n.payment_id = l.payment_id)
+         order by l.since limit $3",
         account.uuid(),
-        day.start(),
+        window.whole_seconds() as f64,
         limit,
     )
     .fetch_all(tx.conn())

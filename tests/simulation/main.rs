@@ -1,0 +1,89 @@
+//! The payment's life under a seed: citizens, an agency, a bank and an accountant act in random order; messages are
+//! lost, late, doubled and reordered, and the process dies at random places. A small model of what truly happened must
+//! agree with the books in the end, whatever the order.
+//!
+//! `CHUNG_SIM_SEEDS` says how many seeds run (2,000 in CI, 300 elsewhere), `CHUNG_SIM_SEED` runs one and tells its
+//! steps. A seed that fails says so with its number. The seed decides what happens; at which poll a process that must
+//! die finds itself depends on the database too.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
+#[path = "../support/database.rs"]
+mod database;
+mod laws;
+mod process;
+mod rails;
+mod seen;
+mod step;
+mod world;
+
+use seen::Seen;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use world::World;
+
+/// Two workers, as there are two cores; each has a database of its own, which it empties between seeds.
+const WORKERS: usize = 2;
+
+#[expect(clippy::disallowed_methods, reason = "a test has no configuration")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn number(name: &str) -> Option<u64> {
+    variable(name)?.parse().ok()
+}
+
+#[test]
+fn whatever_happens_in_whatever_order_the_books_tell_the_truth() {
+    let one = number("CHUNG_SIM_SEED");
+    let seeds = number("CHUNG_SIM_SEEDS").unwrap_or(if variable("CI").is_some() { 2_000 } else { 300 });
+    let next = Arc::new(AtomicU64::new(1));
+    let seen = Arc::new(Seen::default());
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|_| {
+            let (next, seen) = (Arc::clone(&next), Arc::clone(&seen));
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async {
+                    let world = World::found().await;
+                    if let Some(seed) = one {
+                        return run(&world, seed, &seen, true).await;
+                    }
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed > seeds {
+                            return;
+                        }
+                        run(&world, seed, &seen, false).await;
+                    }
+                });
+            })
+        })
+        .take(if one.is_some() { 1 } else { WORKERS })
+        .collect();
+    let fell = workers.into_iter().map(std::thread::JoinHandle::join).filter(Result::is_err).count();
+    seen.print();
+    assert_eq!(fell, 0, "a seed failed: see above");
+    if one.is_none() {
+        seen.demand_everything();
+    }
+}
+
+/// One seed; a failure names it.
+async fn run(world: &World, seed: u64, seen: &Seen, tell: bool) {
+    struct Named(u64);
+    impl Drop for Named {
+        #[expect(clippy::print_stderr, reason = "whoever runs it must know the seed")]
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                eprintln!("seed {} failed; CHUNG_SIM_SEED={} cargo test --test simulation", self.0, self.0);
+            }
+        }
+    }
+    let named = Named(seed);
+    let mut life = world.begin(seed, tell).await;
+    life.live(seen).await;
+    life.settle_down(seen).await;
+    laws::check(&life, seen).await;
+    drop(named);
+}

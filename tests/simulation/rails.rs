@@ -1,0 +1,206 @@
+//! The clearing system as it truly is: what was asked, what the payer decided, what moved. What it tells the service
+//! goes through the real messages; what gets lost on the way is decided here.
+
+use crate::world::Chance;
+use chung::base::{calendar::Day, clock::Instant, id::Id, money::Money, text::Line};
+use chung::codec::iso20022::{
+    CreditNotification, Direction, EndToEndId, Entry, Header, Message, MessageId, PaymentStatus, Reason,
+    RequestToPay, Statement, StatementRequest, StatusInquiry, TransactionStatus, write,
+};
+use chung::partner::clearing::{Clearing, FetchedStatement, NoStatement};
+use chung::payment::payment::{Event, Report};
+use futures_util::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use uuid::Uuid;
+
+/// Where a request stands at the payer's bank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    Waiting,
+    Approved,
+    Refused,
+}
+
+/// A request that truly arrived.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub amount: Money,
+    pub expires: Instant,
+    pub decision: Decision,
+}
+
+/// A message on its way to the service.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    pub xml: String,
+    pub carries_money: bool,
+}
+
+/// What is true.
+#[derive(Default)]
+pub struct Truth {
+    pub asked: BTreeMap<Uuid, Asked>,
+    pub movements: Vec<Entry>,
+    pub mail: Vec<Letter>,
+    pub faults: Vec<&'static str>,
+    messages: u128,
+}
+
+/// The rails.
+pub struct Rails {
+    pub account: String,
+    pub truth: Mutex<Truth>,
+    pub chance: Mutex<Chance>,
+    pub calm: Mutex<bool>,
+}
+
+impl Rails {
+    fn fault(&self, percent: u64, name: &'static str) -> bool {
+        let strikes = !*self.calm.lock().unwrap() && self.chance.lock().unwrap().percent(percent);
+        if strikes {
+            self.truth.lock().unwrap().faults.push(name);
+        }
+        strikes
+    }
+
+    fn header(truth: &mut Truth, now: Instant) -> Header {
+        truth.messages += 1;
+        Header {
+            from: "SBV01".parse().unwrap(),
+            to: "CHUNG".parse().unwrap(),
+            id: MessageId(Uuid::from_u128(truth.messages)),
+            created: now,
+            possible_duplicate: false,
+        }
+    }
+
+    /// Money moves: it is on the account, and a notification of it is in the mail.
+    pub fn money(&self, named: Option<Uuid>, amount: Money, now: Instant) {
+        let truth = &mut *self.truth.lock().unwrap();
+        let entry = Entry {
+            reference: Line::parse(&format!("R{:06}", truth.movements.len())).unwrap(),
+            amount,
+            direction: Direction::Credit,
+            reversal: false,
+            booked: Day::of(now),
+            value: Day::of(now),
+            end_to_end: named.map(|id| Line::parse(&EndToEndId(id).to_string()).unwrap()),
+            uetr: None,
+            clearing_reference: None,
+            counterparty: None,
+            counterparty_agent: None,
+            remittance: vec![],
+            accepted: None,
+        };
+        truth.movements.push(entry.clone());
+        let message = CreditNotification { account: self.account.parse().unwrap(), entries: vec![entry] };
+        let xml = write(&Self::header(truth, now), &Message::CreditNotification(message));
+        truth.mail.push(Letter { xml, carries_money: true });
+    }
+
+    /// The payer decides about a waiting request.
+    pub fn decide(&self, payment: Uuid, approve: bool, now: Instant) {
+        let amount = {
+            let truth = &mut *self.truth.lock().unwrap();
+            let asked = truth.asked.get_mut(&payment).unwrap();
+            asked.decision = if approve { Decision::Approved } else { Decision::Refused };
+            let amount = asked.amount;
+            let status = if approve { TransactionStatus::Accepted } else { rejected("CUST") };
+            let message = PaymentStatus {
+                inquiry: None,
+                original: MessageId(payment),
+                end_to_end_id: EndToEndId(payment),
+                uetr: None,
+                status,
+                accepted: None,
+                clearing_reference: None,
+            };
+            let xml = write(&Self::header(truth, now), &Message::PaymentStatus(message));
+            truth.mail.push(Letter { xml, carries_money: false });
+            amount
+        };
+        if approve {
+            self.money(Some(payment), amount, now);
+        }
+    }
+}
+
+fn rejected(code: &str) -> TransactionStatus {
+    TransactionStatus::Rejected(Reason { code: Line::parse(code).unwrap(), text: None })
+}
+
+impl Clearing for Rails {
+    fn request_to_pay<'a>(
+        &'a self,
+        id: MessageId,
+        request: &'a RequestToPay,
+        _now: Instant,
+    ) -> BoxFuture<'a, Event> {
+        if self.fault(8, "fault: request not sent") {
+            return Box::pin(async { Event::NotSent });
+        }
+        if self.fault(8, "fault: request lost") {
+            return Box::pin(async { Event::NoAnswer });
+        }
+        let refused = self.fault(6, "fault: request refused at once");
+        let decision = if refused { Decision::Refused } else { Decision::Waiting };
+        let asked = Asked { amount: request.amount, expires: request.expires, decision };
+        self.truth.lock().unwrap().asked.insert(id.0, asked);
+        let event = if self.fault(12, "fault: answer lost") {
+            Event::NoAnswer
+        } else if refused {
+            Event::Reported(Report::Rejected("AC04".parse().unwrap()))
+        } else {
+            Event::Handed
+        };
+        Box::pin(async move {
+            // Somebody may kill the process while it waits for the answer.
+            tokio::task::yield_now().await;
+            event
+        })
+    }
+
+    fn inquire(&self, _: MessageId, inquiry: StatusInquiry, now: Instant) -> BoxFuture<'_, Option<Report>> {
+        if self.fault(50, "fault: inquiry unanswered") {
+            return Box::pin(async { None });
+        }
+        let truth = self.truth.lock().unwrap();
+        let report = match truth.asked.get(&inquiry.original.0) {
+            None => Report::NotFound,
+            Some(Asked { decision: Decision::Approved, .. }) => Report::Accepted,
+            Some(Asked { decision: Decision::Refused, .. }) => Report::Rejected("CUST".parse().unwrap()),
+            Some(asked) if asked.expires <= now => Report::Rejected("AB05".parse().unwrap()),
+            Some(_) => Report::Pending,
+        };
+        Box::pin(async move { Some(report) })
+    }
+
+    fn statement<'a>(
+        &'a self,
+        id: MessageId,
+        request: &'a StatementRequest,
+        now: Instant,
+    ) -> BoxFuture<'a, Result<FetchedStatement, NoStatement>> {
+        let StatementRequest { account, day, .. } = request.clone();
+        let told = if day >= Day::of(now) {
+            Err(NoStatement::Refused(Line::parse("NOST").unwrap()))
+        } else {
+            let movements = &self.truth.lock().unwrap().movements;
+            let sum = |entries: &mut dyn Iterator<Item = &Entry>| {
+                entries.fold(Money::vnd(0), |sum, entry| sum.plus(entry.amount).unwrap())
+            };
+            let opening = sum(&mut movements.iter().filter(|entry| entry.booked < day));
+            let closing = sum(&mut movements.iter().filter(|entry| entry.booked <= day));
+            let entries = movements.iter().filter(|entry| entry.booked == day).cloned().collect();
+            let statement = Statement { account, day, opening, closing, entries };
+            Ok(FetchedStatement { message: id, digest: [0; 32], statement })
+        };
+        Box::pin(async move { told })
+    }
+}
+
+/// The identifier that a movement names.
+pub fn named(entry: &Entry) -> Option<Uuid> {
+    entry.end_to_end_id().map(|id| Id::<chung::base::id::Payment>::from_uuid(id.0).uuid())
+}

@@ -1,0 +1,257 @@
+//! One agency on one database, and under each seed one life of it: a clock, chance, the rails, and what was promised.
+
+use crate::database::Database;
+use crate::rails::{Letter, Rails, Truth};
+use crate::seen::Seen;
+use chung::app::{self, App};
+use chung::base::clock::ManualClock;
+use chung::base::entropy::{Entropy, SeededEntropy};
+use chung::base::id::{Agency, Client, Id};
+use chung::base::text::Line;
+use chung::config::Limits;
+use chung::crypto::{keyring::KeyRing, signing::KeyList};
+use chung::flow::{
+    fee_file,
+    import_fees::import_fees,
+    open_account::{NewAccount, open_account},
+    register_client::{NewAgency, register_agency},
+};
+use chung::identity::client::Wording;
+use chung::partner::messenger::{Messenger, Unsent};
+use chung::partner::webhook::RemoteWebhooks;
+use chung::store::agency::{self, AccountRow};
+use chung::store::bank::{Bank, put_banks};
+use futures_util::future::BoxFuture;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, postgres::PgRow};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use time::macros::datetime;
+use uuid::Uuid;
+
+/// The collecting account's number.
+pub const ACCOUNT: &str = "1500201001234";
+/// The payers' bank.
+pub const BANK: &str = "970436";
+
+/// Draws under a seed.
+pub struct Chance(SeededEntropy);
+
+impl Chance {
+    pub fn new(seed: u64) -> Self {
+        Self(SeededEntropy::new(seed))
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        usize::try_from(u64::from_le_bytes(bytes) % bound.max(1) as u64).unwrap()
+    }
+
+    pub fn percent(&mut self, of_hundred: u64) -> bool {
+        (self.below(100) as u64) < of_hundred
+    }
+}
+
+/// What stays from seed to seed.
+pub struct World {
+    onlooker: tokio::sync::Mutex<PgConnection>,
+    _database: Database,
+    app: App,
+    pub agency: Id<Agency>,
+    pub client: Id<Client>,
+}
+
+/// A bill that the service has promised, with what was asked and answered.
+pub struct Promised {
+    pub id: Id<chung::base::id::Bill>,
+    pub reference: String,
+    pub key: String,
+    pub answer: String,
+}
+
+/// One life.
+pub struct Life<'a> {
+    pub world: &'a World,
+    pub app: App,
+    pub rails: Arc<Rails>,
+    pub clock: Arc<ManualClock>,
+    pub chance: Chance,
+    pub bills: Vec<Promised>,
+    pub keys: usize,
+    pub delivered: Vec<Letter>,
+    pub faults: usize,
+    pub tell: bool,
+    states: BTreeMap<(String, Uuid), String>,
+}
+
+struct Silent;
+
+impl Messenger for Silent {
+    fn send<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<(), Unsent>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// The tables that a life fills.
+const FILLED: &str = "audit_detail, audit_leaf, audit_node, audit_place, tree_head, bill, bill_content, \"case\", \
+    case_note, credit, idempotency_key, inbox_message, ledger_entry, posting, live_attempt, outbox, payment, \
+    receipt_file, receipt, receipt_series, shown_credit, statement, statement_line, suspense, uetr_claim";
+
+impl World {
+    /// An agency with its account, the sample fee schedule, and a bank.
+    pub async fn found() -> Self {
+        chung::crypto::install();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let database = Database::fresh().await;
+        let limits = Limits::default();
+        let (batches, _) = app::queues(&limits);
+        let keys = KeyRing::from_toml(include_str!("../../keys/development.toml")).unwrap();
+        let rails = Rails {
+            account: ACCOUNT.to_owned(),
+            truth: Mutex::new(Truth::default()),
+            chance: Mutex::new(Chance::new(0)),
+            calm: Mutex::new(true),
+        };
+        let app = App {
+            store: database.store().await,
+            clock: Arc::new(ManualClock::at(datetime!(2026-11-20 02:00 UTC))),
+            entropy: Arc::new(SeededEntropy::new(0)),
+            keys: Arc::new(keys),
+            clearing: Arc::new(rails),
+            clearing_keys: Arc::new(KeyList::new([])),
+            messenger: Arc::new(Silent),
+            webhooks: Arc::new(RemoteWebhooks::new(true, std::time::Duration::from_secs(1)).unwrap()),
+            origin: "http://localhost:8080".parse().unwrap(),
+            limits,
+            batches,
+        };
+        import_fees(&app, fee_file::SAMPLE_ITEMS, fee_file::SAMPLE_ADJUSTMENTS).await.unwrap();
+        let name = || Wording { vi: Line::parse("Sở").unwrap(), en: Line::parse("Office").unwrap() };
+        let new = NewAgency { code: "H29.14".to_owned(), name: name(), tax_code: None, address_vi: None };
+        let agency = register_agency(&app, &new).await.unwrap();
+        let mut tx = app.store.begin().await.unwrap();
+        for kind in ["phi", "le_phi"] {
+            let account = AccountRow {
+                kind: kind.to_owned(),
+                account_no: ACCOUNT.to_owned(),
+                agent_bic: "970405".to_owned(),
+                account_name: "KHO BAC".to_owned(),
+            };
+            agency::put_account(&mut tx, agency, &account).await.unwrap();
+        }
+        put_banks(&mut tx, &[Bank { code: BANK.to_owned(), name: "A".to_owned() }]).await.unwrap();
+        tx.commit().await.unwrap();
+        let number = ACCOUNT.to_owned();
+        let account =
+            NewAccount { bank: "970405".to_owned(), number, holder: Line::parse("KHO BAC").unwrap() };
+        open_account(&app, agency, account).await.unwrap();
+        let onlooker = PgConnection::connect(&database.url()).await.unwrap();
+        let onlooker = tokio::sync::Mutex::new(onlooker);
+        Self { onlooker, _database: database, app, agency, client: Id::from_uuid(Uuid::from_u128(7)) }
+    }
+
+    /// A life from nothing.
+    pub async fn begin(&self, seed: u64, tell: bool) -> Life<'_> {
+        let each = FILLED.split(", ").map(|table| format!("delete from {table};")).collect::<String>();
+        self.sql(&format!("begin; set local session_replication_role = replica; {each} commit")).await;
+        let clock = Arc::new(ManualClock::at(datetime!(2026-11-24 09:00 UTC)));
+        let rails = Arc::new(Rails {
+            account: ACCOUNT.to_owned(),
+            truth: Mutex::new(Truth::default()),
+            chance: Mutex::new(Chance::new(seed ^ 0x5eed)),
+            calm: Mutex::new(false),
+        });
+        let app = App {
+            clock: clock.clone(),
+            entropy: Arc::new(SeededEntropy::new(seed)),
+            clearing: rails.clone(),
+            ..self.app.clone()
+        };
+        Life {
+            world: self,
+            app,
+            rails,
+            clock,
+            chance: Chance::new(seed),
+            bills: Vec::new(),
+            keys: 0,
+            delivered: Vec::new(),
+            faults: 0,
+            tell,
+            states: BTreeMap::new(),
+        }
+    }
+
+    async fn sql(&self, sql: &str) {
+        let mut onlooker = self.onlooker.lock().await;
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *onlooker).await.unwrap();
+    }
+
+    /// The rows of a question to the database.
+    pub async fn rows(&self, sql: &str) -> Vec<PgRow> {
+        let mut onlooker = self.onlooker.lock().await;
+        sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut *onlooker).await.unwrap()
+    }
+}
+
+impl Life<'_> {
+    /// Notes which objects have come into which state since the last look.
+    pub async fn look(&mut self, seen: &Seen) {
+        let rows = self
+            .world
+            .rows(
+                "select 'payment' as what, id, state, coalesce('rejected: ' || reason, '') as why from payment
+                 union all select 'bill', id, state, '' from bill
+                 union all select 'case', id, state, kind from \"case\"
+                 union all select 'suspense', id, reason, '' from suspense",
+            )
+            .await;
+        for row in rows {
+            let (what, id): (String, Uuid) = (row.get("what"), row.get("id"));
+            let (state, why): (String, String) = (row.get("state"), row.get("why"));
+            let before = self.states.insert((what.clone(), id), state.clone());
+            if before.as_ref() == Some(&state) {
+                continue;
+            }
+            match (what.as_str(), before) {
+                ("suspense", _) => seen.note(format!("suspense {state}")),
+                ("case", None) => seen.note(format!("case {why}")),
+                ("case", Some(_)) => seen.note(format!("case {state}")),
+                (_, None) if state == "created" || state == "open" => {}
+                (_, None) => {
+                    let first = if what == "bill" { "open" } else { "created" };
+                    seen.note(format!("{what} {first} → {state}"));
+                }
+                (_, Some(before)) => seen.note(format!("{what} {before} → {state}")),
+            }
+            if why.starts_with("rejected: ") {
+                let own = ["not_sent", "never_received", "wrong_amount", "not_in_statement"];
+                let reason = why.trim_start_matches("rejected: ");
+                seen.note(if own.contains(&reason) {
+                    why.clone()
+                } else {
+                    "rejected: by the bank".to_owned()
+                });
+            }
+        }
+    }
+
+    /// Counts a fault.
+    pub fn fault(&mut self, seen: &Seen, name: &str) {
+        self.faults += 1;
+        seen.note(format!("fault: {name}"));
+    }
+
+    /// Tells a step of a life that is looked at alone.
+    #[expect(clippy::print_stdout, reason = "a failing seed is read step by step")]
+    pub fn say(&self, step: &str) {
+        if self.tell {
+            println!("{} {step}", self.clock_text());
+        }
+    }
+
+    fn clock_text(&self) -> String {
+        use chung::base::clock::Clock;
+        chung::base::calendar::display_vi(self.clock.now())
+    }
+}
