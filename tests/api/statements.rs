@@ -223,10 +223,13 @@ async fn money_that_went_is_a_case_and_a_silent_attempt_ends_with_the_statement(
     let system = office.system(&world, "statement");
     let day = json!({ "account": ACCOUNT, "day": "2026-11-25" });
     let found = system.post_once("/v1/statements", "a", &day).await.expect(200).json();
+    let read = office.system(&world, "payment.read");
+    let attempt = read.get(&format!("/v1/payments/{payment}")).await.expect(200).json();
+    assert_eq!(attempt["status"], "unknown", "the day on which it began may still show its money");
+    fetch(&system, "b").await.expect(200);
     assert_eq!(found["reconciliation"]["unexplained"]["amount"], "0");
     assert_eq!(cases(&world, &office, "").await[0]["kind"], "missing_here");
     assert_eq!(cases(&world, &office, "").await[0]["stated"]["amount"], "-1100");
-    let read = office.system(&world, "payment.read");
     let attempt = read.get(&format!("/v1/payments/{payment}")).await.expect(200).json();
     assert_eq!((&attempt["status"], &attempt["reason"]), (&json!("rejected"), &json!("not_in_statement")));
 }

@@ -53,6 +53,8 @@ pub struct Rails {
     pub truth: Mutex<Truth>,
     pub chance: Mutex<Chance>,
     pub calm: Mutex<bool>,
+    /// A bank that answers no inquiry, ever: the statement alone decides.
+    pub deaf: bool,
 }
 
 impl Rails {
@@ -162,7 +164,7 @@ impl Clearing for Rails {
     }
 
     fn inquire(&self, _: MessageId, inquiry: StatusInquiry, now: Instant) -> BoxFuture<'_, Option<Report>> {
-        if self.fault(50, "fault: inquiry unanswered") {
+        if self.deaf || self.fault(50, "fault: inquiry unanswered") {
             return Box::pin(async { None });
         }
         let truth = self.truth.lock().unwrap();

@@ -111,6 +111,7 @@ impl World {
             truth: Mutex::new(Truth::default()),
             chance: Mutex::new(Chance::new(0)),
             calm: Mutex::new(true),
+            deaf: false,
         };
         let app = App {
             store: database.store().await,
@@ -160,6 +161,7 @@ impl World {
             truth: Mutex::new(Truth::default()),
             chance: Mutex::new(Chance::new(seed ^ 0x5eed)),
             calm: Mutex::new(false),
+            deaf: seed.is_multiple_of(6),
         });
         let app = App {
             clock: clock.clone(),
