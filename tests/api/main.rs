@@ -17,6 +17,7 @@ mod edge;
 mod identity;
 mod oidc;
 mod payments;
+mod reachable;
 mod receipts;
 mod statements;
 mod store;

@@ -42,12 +42,16 @@ pub struct TestApp {
 impl TestApp {
     /// Starts the service on a free port of the loopback.
     pub async fn start() -> Self {
+        Self::start_with(Limits::default()).await
+    }
+
+    /// The same within other limits.
+    pub async fn start_with(limits: Limits) -> Self {
         install();
         let database = Database::fresh().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("its number").port();
         let clock = Arc::new(ManualClock::at(datetime!(2026-11-24 02:00 UTC)));
-        let limits = Limits::default();
         let (batches, queues) = app::queues(&limits);
         let bank = Arc::new(CentralBank::new());
         let telephones = Arc::new(Telephones::default());
@@ -149,7 +153,8 @@ impl TestApp {
         sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut self.connection().await).await.expect("a table")
     }
 
-    async fn connection(&self) -> PgConnection {
+    /// A connection of somebody else to the same database.
+    pub async fn connection(&self) -> PgConnection {
         PgConnection::connect(&self.database.url()).await.expect("the test database answers")
     }
 
