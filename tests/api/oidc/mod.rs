@@ -1,5 +1,6 @@
 //! Citizens sign in at portals: the whole way over HTTP, and every misuse refused.
 
+mod assertion;
 mod misuse;
 mod relying_party;
 mod way;
@@ -7,7 +8,7 @@ mod way;
 use crate::world::{Actor, Answer, TestApp};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chung::crypto::digest::sha256;
-use chung::flow::register_client::{NewAgency, NewClient, register_agency, register_client};
+use chung::flow::register_client::{NewAgency, NewClient, Registered, register_agency, register_client};
 use chung::identity::{
     assurance::Assurance,
     claims::{Claim, ClaimsPolicy, Ground, Rule},
@@ -140,6 +141,18 @@ async fn portal(world: &TestApp, sector: &str, acr_min: Assurance) -> Portal {
 }
 
 async fn portal_at(world: &TestApp, sector: &str, acr_min: Assurance, callback: &str, bye: &str) -> Portal {
+    let registered = registered(world, sector, acr_min, [callback, bye], None).await;
+    Portal { id: registered.client.to_string(), secret: registered.secret.unwrap().expose().to_owned() }
+}
+
+/// A portal with a secret, or with these keys.
+async fn registered(
+    world: &TestApp,
+    sector: &str,
+    acr_min: Assurance,
+    [callback, bye]: [&str; 2],
+    jwks: Option<String>,
+) -> Registered {
     let wording = |vi: &str, en: &str| Wording { vi: vi.parse_line(), en: en.parse_line() };
     let agency = NewAgency {
         code: format!("H29.{sector}"),
@@ -158,7 +171,7 @@ async fn portal_at(world: &TestApp, sector: &str, acr_min: Assurance, callback: 
         agency,
         name: wording("Cổng dịch vụ công Thành phố", "City service portal"),
         purpose: wording("nộp hồ sơ", "file a dossier"),
-        jwks: None,
+        jwks,
         redirect_uris: vec![callback.parse().unwrap()],
         post_logout_redirect_uris: vec![bye.parse().unwrap()],
         acr_min,
@@ -167,8 +180,7 @@ async fn portal_at(world: &TestApp, sector: &str, acr_min: Assurance, callback: 
         scopes: ApiScopes::parse("bill receipt.read").unwrap(),
         until: None,
     };
-    let registered = register_client(&world.app, &new).await.unwrap();
-    Portal { id: registered.client.to_string(), secret: registered.secret.unwrap().expose().to_owned() }
+    register_client(&world.app, &new).await.unwrap()
 }
 
 trait ParseLine {
