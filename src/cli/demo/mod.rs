@@ -53,6 +53,8 @@ pub async fn run(mut settings: Settings, demo: &Demo) -> anyhow::Result<()> {
     let outside = Outside::open(&data.join("sandbox"))?;
     outside.fill(&mut settings, &demo.sandbox_origin())?;
     settings.log.get_or_insert_with(|| "error".to_owned());
+    // Whoever tries events out has an endpoint on this machine.
+    settings.webhooks_private |= settings.public_origin.as_deref().is_none_or(|o| o.starts_with("http:"));
     let config = settings.resolve()?;
     telemetry::log_to(std::io::stderr(), &config.log).map_err(|reason| anyhow::anyhow!("log: {reason}"))?;
     if !config.keys.exists() {

@@ -153,7 +153,7 @@ pub async fn install(
         }
     }
     let agency = agency(app).await?;
-    let scopes = "verification bill payment receipt fee.read statement case event.read";
+    let scopes = "verification bill payment receipt fee.read statement case event";
     let system = |registered: Registered, scopes: &str| -> anyhow::Result<System> {
         let client_secret = registered.secret.context("a system without its secret")?;
         Ok(System { client_id: registered.id, client_secret, scopes: scopes.to_owned() })
