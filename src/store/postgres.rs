@@ -142,7 +142,7 @@ impl PrivatePostgres {
     }
 
     fn own(&self, site: &Site, lock: File, notice: Option<String>) -> Result<Server, StartError> {
-        if let Some(running) = Postmaster::running(&site.data()) {
+        if let Some(running) = Postmaster::settled(&site.data()) {
             return Ok(Server::new(running, Some(Owned { lock, child: None, data: site.data() }), notice));
         }
         let binaries = self.search.choose(&site.home, &site.data())?;
@@ -327,6 +327,27 @@ impl Postmaster {
         let ready = *lines.get(7)? == "ready";
         let answers = UnixStream::connect(socket_folder.join(".s.PGSQL.5432")).is_ok();
         (ready && answers).then_some(Self { pid, socket_folder })
+    }
+
+    /// The server that runs once one that a dead owner left starting or stopping has done so.
+    fn settled(data: &Path) -> Option<Self> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let running = Self::running(data);
+            if running.is_some() || !Self::is_changing(data) || Instant::now() > deadline {
+                return running;
+            }
+            sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Whether a living server says that it is starting or stopping.
+    fn is_changing(data: &Path) -> bool {
+        let text = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let (Some(pid), Some(state)) = (lines.first(), lines.get(7)) else { return false };
+        let alive = || Command::new("kill").args(["-0", pid]).stderr(Stdio::null()).status();
+        matches!(*state, "starting" | "stopping") && alive().is_ok_and(|status| status.success())
     }
 }
 

@@ -78,7 +78,8 @@ async fn shown(
     let (app, queues) = environment::app(config, opened.store.clone())?;
     let file = data.join("demo.json");
     let before = remembered(&file, &app).await?;
-    let installed = setup::install(&app, &demo.sandbox_origin(), demo.citizens, data, before).await?;
+    let mut installed = setup::install(&app, &demo.sandbox_origin(), demo.citizens, data, before).await?;
+    installed.tours += 1;
     private_file::replace(&file, format!("{:#}\n", serde_json::to_value(&installed)?).as_bytes())?;
     let (stop, stopping) = watch::channel(false);
     let internal = Internal { listen: config.internal_listen, metrics: Box::new(move || metrics.render()) };
@@ -171,7 +172,7 @@ async fn dossier(app: &App, installed: &Installed, data: &Path) -> anyhow::Resul
 fn invite(config: &Config, installed: &Installed, file: &Path) {
     out::line("");
     out::line(&format!("The portal:      {}/portal", installed.sandbox));
-    if let Some(person) = installed.people.get(1) {
+    if let Some(person) = installed.visitor() {
         out::line(&format!(
             "  sign in as     {} ({}), telephone {}",
             person.number, person.name, person.phone

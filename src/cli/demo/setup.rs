@@ -60,8 +60,11 @@ pub struct Installed {
     pub administration: System,
     /// The portals, the sandbox's own first.
     pub portals: Vec<Portal>,
-    /// People to sign in as; the first one is the tour's.
+    /// People to sign in as; the second one is never the tour's.
     pub people: Vec<Person>,
+    /// How many tours were begun.
+    #[serde(default)]
+    pub tours: usize,
     /// The officers, by role.
     pub staff: Vec<Officer>,
 }
@@ -127,6 +130,23 @@ pub struct Officer {
     pub person: Person,
 }
 
+impl Installed {
+    /// Who walks the tour: all but the visitor take turns.
+    pub fn walker(&self) -> anyhow::Result<&Person> {
+        let walkers = self.people.iter().enumerate().filter(|(place, _)| *place != VISITOR);
+        let turn = self.tours.saturating_sub(1) % self.people.len().saturating_sub(1).max(1);
+        walkers.map(|(_, person)| person).nth(turn).context("nobody to sign in as")
+    }
+
+    /// Whom a visitor signs in as.
+    pub fn visitor(&self) -> Option<&Person> {
+        self.people.get(VISITOR)
+    }
+}
+
+/// The visitor's place among the people.
+const VISITOR: usize = 1;
+
 /// Installs what `before` does not show to be there.
 pub async fn install(
     app: &App,
@@ -172,6 +192,7 @@ pub async fn install(
         sandbox: sandbox.to_owned(),
         citizens,
         people,
+        tours: 0,
         staff,
     };
     grant(app, &installed).await?;
@@ -193,11 +214,12 @@ async fn people(app: &App, citizens: u64, data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Grown-up, living people with a telephone of their own: a student first, then the officers, then others.
+/// Grown-up, living people with a telephone of their own: a student, somebody for the visitor to sign in as, then the
+/// officers are taken, then more students as far as there are any, and others.
 fn cast(citizens: u64) -> anyhow::Result<(Vec<Person>, Vec<Officer>)> {
     let mut phones = std::collections::BTreeSet::new();
     let count = usize::try_from(citizens).unwrap_or(usize::MAX);
-    let mut grown: Vec<(bool, Person)> = population::Population::new(SEED)
+    let (students, others): (Vec<_>, Vec<_>) = population::Population::new(SEED)
         .take(count)
         .filter(|citizen| citizen.status == "active" && citizen.birth_date.as_str() < "2007")
         .filter_map(|citizen| {
@@ -207,21 +229,22 @@ fn cast(citizens: u64) -> anyhow::Result<(Vec<Person>, Vec<Officer>)> {
             Some((student, Person { number, name, birth_date, phone }))
         })
         .take(2_000)
-        .collect();
-    let student = grown.iter().position(|(student, _)| *student).unwrap_or(0);
-    if grown.len() < ROLES.len() + 5 {
+        .partition(|(student, _)| *student);
+    if students.len() + others.len() < ROLES.len() + PEOPLE {
         bail!("--citizens {citizens} is too few for the demonstration: take 200 or more");
     }
-    let (_, first) = grown.remove(student);
-    let mut others = grown.into_iter().map(|(_, person)| person);
-    let staff = ROLES
-        .iter()
-        .zip(&mut others)
-        .map(|(role, person)| Officer { role: role.word().to_owned(), person })
-        .collect();
-    let people = std::iter::once(first).chain(others.take(4)).collect();
+    let mut others = others.into_iter().map(|(_, person)| person);
+    let officer = |(role, person): (&Role, Person)| Officer { role: role.word().to_owned(), person };
+    let staff = ROLES.iter().zip(&mut others).map(officer).collect();
+    let visitor = others.next().context("nobody for the visitor")?;
+    let mut people: Vec<Person> =
+        students.into_iter().map(|(_, person)| person).chain(others).take(PEOPLE - 1).collect();
+    people.insert(VISITOR, visitor);
     Ok((people, staff))
 }
+
+/// How many people a program may sign in as; the tours take turns, since one number gets only so many codes an hour.
+const PEOPLE: usize = 11;
 
 const ROLES: [Role; 7] = [
     Role::Officer,

@@ -63,7 +63,7 @@ impl Tour<'_> {
     }
 
     async fn sign_in(&mut self) -> anyhow::Result<()> {
-        let person = self.installed.people.first().context("nobody to sign in as")?;
+        let person = self.installed.walker()?;
         let before = self.texts(&person.phone).await?.len();
         self.browser.open(&self.sandbox("/portal")).await?;
         self.browser.follow("/portal/sign-in").await?;
@@ -236,9 +236,10 @@ impl Tour<'_> {
         let (lines, matched) = (answer["lines"].as_u64(), found["matched"].as_u64());
         let (lines, matched) = lines.zip(matched).context("a statement without its result")?;
         self.say(&format!(
-            "The bank closes {}; its statement {} shows {lines} movements, the ledger posted {} that day.",
+            "The bank closes {}; its statement {} lists {lines} {}; the ledger posted {} that day.",
             word(&answer["day"]),
             word(&answer["id"]),
+            if lines == 1 { "movement" } else { "movements" },
             money(&found["posted"])
         ));
         ensure!(found["unexplained"]["amount"] == "0", "the books do not explain the statement: {found}");
