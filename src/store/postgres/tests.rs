@@ -58,6 +58,21 @@ fn starts_cold_and_warm_is_shared_and_adopted() {
 }
 
 #[test]
+fn a_server_that_is_stopping_is_waited_for() {
+    let folder = Folder::new();
+    let mut first = folder.server().start().unwrap();
+    first.leave_running();
+    assert!(Command::new("kill").args(["-INT", &first.pid().to_string()]).status().unwrap().success());
+    let state = folder.0.join("pg/data/postmaster.pid");
+    while fs::read_to_string(&state).is_ok_and(|text| text.contains("ready")) {
+        sleep(LOOK_AGAIN);
+    }
+    let mut second = folder.server().start().unwrap();
+    assert!(second.is_fresh() && second.pid() != first.pid());
+    assert!(second.stop());
+}
+
+#[test]
 fn an_interrupted_initdb_is_begun_again() {
     let folder = Folder::new();
     fs::create_dir_all(folder.0.join("pg/data.unfinished/base")).unwrap();
