@@ -34,6 +34,20 @@ pub enum Verify {
         #[arg(long, value_name = "FILE", requires = "proof")]
         head: Option<PathBuf>,
     },
+    /// Check the proof of an entry of one's own history (`/me`)
+    ///
+    /// Needs no network and no database. The keys are the service's published ones (`/receipts/keys`, or the `record`
+    /// set of `chung keys list`). Prints what was decided, and where the audit log holds it.
+    Proof {
+        /// The file as it was downloaded
+        file: PathBuf,
+        /// The public keys as a JWK set
+        #[arg(long, value_name = "JWKS")]
+        keys: PathBuf,
+        /// A signed tree head kept elsewhere: the proof must lead to it
+        #[arg(long, value_name = "FILE")]
+        head: Option<PathBuf>,
+    },
     /// Check the signed statement of a verification
     ///
     /// Needs no network and no database. The keys are the service's published ones (`/receipts/keys`, or the `record`
@@ -57,6 +71,15 @@ pub fn run(command: &Verify) -> anyhow::Result<()> {
             if let Some(proof) = proof {
                 out::line(&proven(proof, head.as_deref(), &content, &digest, &keys)?);
             }
+            Ok(())
+        }
+        Verify::Proof { file, keys, head } => {
+            let entry: Entry = serde_json::from_slice(&read(file)?).context("the proof")?;
+            let Some(evidence) = entry.evidence else { bail!("{PENDING}") };
+            let place = standing(&evidence, head.as_deref(), &read_keys(keys)?)?.0;
+            out::line(&format!("valid: {} at {}", evidence.kind, evidence.at));
+            out::line(&format!("  {}", evidence.details));
+            out::line(&place);
             Ok(())
         }
         Verify::Statement { file, keys } => {
@@ -142,9 +165,7 @@ pub(super) fn proven(
 ) -> anyhow::Result<String> {
     let proof: Proof<Evidence> = serde_json::from_slice(&read(proof)?).context("the proof")?;
     ensure!(proof.content_sha256 == hex::encode(digest), "the proof is of another receipt");
-    let Some(evidence) = proof.evidence else {
-        bail!("the proof is pending: fetch it again in a few seconds")
-    };
+    let Some(evidence) = proof.evidence else { bail!("{PENDING}") };
     let details: serde_json::Value =
         serde_json::from_str(&evidence.details).context("the proof's details")?;
     let number = content.number.to_string();
@@ -152,8 +173,22 @@ pub(super) fn proven(
         evidence.kind == "receipt.issued" && details == leaf_details(&number, digest),
         "the proof is of another decision"
     );
-    let (tip, log) = evidence.verify(keys)?;
+    let (place, log) = standing(&evidence, head, keys)?;
     ensure!(log == content.iss, "the proof is from the log of {log}, the receipt from {}", content.iss);
+    Ok(place)
+}
+
+const PENDING: &str = "the proof is pending: fetch it again in a few seconds";
+
+/// The proof of an entry, as `/me` gives it.
+#[derive(serde::Deserialize)]
+struct Entry {
+    evidence: Option<Evidence>,
+}
+
+/// Where the log holds a decision, in words, and whose log it is; a head that was kept must be the one it leads to.
+fn standing(evidence: &Evidence, head: Option<&Path>, keys: &KeyList) -> anyhow::Result<(String, String)> {
+    let (tip, log) = evidence.verify(keys)?;
     if let Some(head) = head {
         let kept = String::from_utf8(read(head)?).context("the head")?;
         let (kept, _) = TreeHead::verify(&kept, keys).context("the kept head")?;
@@ -165,7 +200,7 @@ pub(super) fn proven(
         );
     }
     let (place, size) = (evidence.place, tip.size);
-    Ok(format!("in the audit log at place {place} of {size}, {}", display_vi(tip.at)))
+    Ok((format!("in the audit log at place {place} of {size}, {}", display_vi(tip.at)), log))
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ pub mod quote_fees;
 pub mod read_bills;
 pub mod read_cases;
 pub mod read_events;
+pub mod read_history;
 pub mod read_receipts;
 pub mod read_statements;
 pub mod readiness;

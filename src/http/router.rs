@@ -60,6 +60,7 @@ fn people() -> Router<App> {
         .merge(pages::consent::routes())
         .merge(pages::checkout::routes())
         .merge(pages::receipts::routes())
+        .merge(pages::me::routes())
 }
 
 async fn nothing_here() -> Problem {

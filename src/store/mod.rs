@@ -19,6 +19,7 @@ pub mod consent;
 pub mod delivery;
 pub mod endpoint;
 pub mod fee;
+pub mod history;
 pub mod idempotency;
 pub mod inbox;
 pub mod ledger;

@@ -13,7 +13,8 @@ use unic_langid::LanguageIdentifier;
 pub use fluent_bundle::FluentValue as Value;
 
 /// The rooms: name, Vietnamese source, English source.
-const ROOMS: [(&str, &str, &str); 8] = [
+const ROOMS: [(&str, &str, &str); 9] = [
+    ("me", include_str!("vi/me.ftl"), include_str!("en/me.ftl")),
     ("messages", include_str!("vi/messages.ftl"), include_str!("en/messages.ftl")),
     ("pages", include_str!("vi/pages.ftl"), include_str!("en/pages.ftl")),
     ("payment", include_str!("vi/payment.ftl"), include_str!("en/payment.ftl")),

@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod checkout;
 pub mod consent;
+pub mod me;
 pub mod page;
 pub mod receipts;
 pub mod sign_in;

@@ -1,6 +1,7 @@
 //! Citizens sign in at portals: the whole way over HTTP, and every misuse refused.
 
 mod assertion;
+mod history;
 mod misuse;
 mod relying_party;
 mod way;

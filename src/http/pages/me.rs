@@ -1,0 +1,141 @@
+//! `/me`: the citizen's own page: who asked, who was told, what was decided, and the proof of each to keep.
+
+use super::page::{Page, Reader, show, show_status};
+use crate::app::App;
+use crate::base::{
+    calendar::display_vi,
+    id::{Id, Leaf},
+    page::PageRequest,
+    text::Lang,
+};
+use crate::flow::{
+    Error,
+    read_history::{Entry, prove_entry, read_history},
+};
+use crate::http::{api::receipts::attachment, session::SignedIn};
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The page and the proofs.
+pub fn routes() -> Router<App> {
+    Router::new().route("/me", get(history)).route("/me/history/{leaf}/proof", get(proof))
+}
+
+#[derive(Template)]
+#[template(path = "pages/me.html")]
+struct HistoryView<'a> {
+    page: &'a Page,
+    entries: Vec<Line>,
+    next: Option<String>,
+}
+
+struct Line {
+    what: String,
+    at: String,
+    agency: Option<String>,
+    facts: Vec<(String, String)>,
+    proof: String,
+}
+
+#[derive(Deserialize)]
+struct After {
+    after: Option<String>,
+}
+
+async fn history(
+    State(app): State<App>,
+    person: SignedIn,
+    reader: Reader,
+    Query(After { after }): Query<After>,
+) -> Response {
+    let after: Option<Id<Leaf>> = after.and_then(|after| after.parse().ok());
+    let Some(page) = PageRequest::new(after, Some(50)) else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    match read_history(&app, person.session.citizen, &page).await {
+        Ok(found) => {
+            let page = Page::new(&reader, "me-title").signed_in(found.name, Some(person.form_token()));
+            let entries = found.entries.iter().map(|entry| line(&page, entry)).collect();
+            let next = found.next.map(|next| format!("/me?after={next}"));
+            show(StatusCode::OK, &page, &HistoryView { page: &page, entries, next })
+        }
+        Err(error) => failed(&reader, &error),
+    }
+}
+
+fn line(page: &Page, entry: &Entry) -> Line {
+    let key = format!("me-{}", entry.kind.replace('.', "-"));
+    let facts = ["purpose", "procedure", "dossier", "officer", "state"].into_iter().filter_map(|name| {
+        let value = entry.details[name].as_str()?;
+        let value = match name {
+            "state" => page.t(&format!("me-state-{value}")).into_owned(),
+            _ => value.to_owned(),
+        };
+        Some((page.t(&format!("me-fact-{name}")).into_owned(), value))
+    });
+    let asked: Option<Vec<&str>> = match (&entry.details["attributes"], &entry.details["claims"]) {
+        (Value::Object(graded), _) => Some(graded.keys().map(String::as_str).collect()),
+        (_, Value::Array(told)) => Some(told.iter().filter_map(Value::as_str).collect()),
+        _ => None,
+    };
+    let asked = asked.map(|asked| {
+        let labels: Vec<_> = asked.into_iter().map(|word| page.t(&label(word))).collect();
+        (page.t("me-fact-claims").into_owned(), labels.join(", "))
+    });
+    Line {
+        what: page.t(&key).into_owned(),
+        at: display_vi(entry.at),
+        agency: entry.agency.as_ref().map(|(vi, en)| if page.lang == Lang::Vi { vi } else { en }.clone()),
+        facts: facts.chain(asked).collect(),
+        proof: format!("/me/history/{}/proof", entry.leaf),
+    }
+}
+
+/// What a claim is called on pages; agencies and portals have their own words for some.
+fn label(word: &str) -> String {
+    let claim = match word {
+        "birth_date" => "birthdate",
+        "sex" => "gender",
+        "phone" => "phone_number",
+        "province" => "address",
+        other => other,
+    };
+    format!("claim-{claim}")
+}
+
+async fn proof(
+    State(app): State<App>,
+    person: SignedIn,
+    reader: Reader,
+    Path(leaf): Path<String>,
+) -> Response {
+    let Ok(leaf) = leaf.parse::<Id<Leaf>>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    match prove_entry(&app, person.session.citizen, leaf).await {
+        Ok(evidence) => {
+            let status = if evidence.is_some() { "included" } else { "pending" };
+            let file = json!({ "status": status, "evidence": evidence }).to_string();
+            attachment("application/json", &format!("{leaf}.proof.json"), file.into_bytes())
+        }
+        Err(error) => failed(&reader, &error),
+    }
+}
+
+fn failed(reader: &Reader, error: &Error) -> Response {
+    let status = match error {
+        Error::NotFound(_) => StatusCode::NOT_FOUND,
+        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        other => {
+            tracing::error!(?other, "a citizen's page failed");
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    };
+    show_status(reader, status, None)
+}

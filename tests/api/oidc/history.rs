@@ -1,0 +1,68 @@
+//! The citizen reads their own history, keeps the proof of an entry, and sees nobody else's.
+
+use super::*;
+use chung::audit::evidence::Evidence;
+use chung::crypto::keyring::Purpose;
+use chung::flow::sequence_audit::sequence_audit;
+
+/// The address of the first proof that a page links to.
+fn proof_on(page: &Answer) -> String {
+    let text = page.text();
+    let at = text.find("/me/history/").unwrap_or_else(|| panic!("no entry in {text}"));
+    text[at..].split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_citizen_reads_what_was_decided_and_keeps_its_proof() {
+    let scene = Scene::set().await;
+    let citizen = scene.world.stranger();
+    let code = scene.signed_in(&citizen).await;
+    let tokens = scene.exchange(&code, &[]).await.json();
+    let portal = scene.world.stranger().with_bearer(tokens["access_token"].as_str().unwrap());
+    portal.get("/oidc/userinfo").await.expect(200);
+
+    let page = citizen.get("/me").await.expect(200);
+    for shown in [
+        "Trang của tôi",
+        "Nguyễn Thị Hòa",
+        "Cổng nhận thông tin",
+        "Ông/bà đồng ý chia sẻ",
+        "Ông/bà đăng nhập",
+    ] {
+        assert!(page.text().contains(shown), "{shown} in {}", page.text());
+    }
+    let english = citizen.get("/me?lang=en").await.expect(200).text();
+    assert!(english.contains("A portal received your details") && !english.contains("me-"), "{english}");
+
+    let address = proof_on(&page);
+    let waiting = citizen.get(&address).await.expect(200).json();
+    assert_eq!((&waiting["status"], &waiting["evidence"]), (&"pending".into(), &Value::Null));
+    while sequence_audit(&scene.world.app).await.unwrap() > 0 {}
+    let proof = citizen.get(&address).await.expect(200).json();
+    assert_eq!(proof["status"], "included");
+    let evidence: Evidence = serde_json::from_value(proof["evidence"].clone()).unwrap();
+    let keys = scene.world.app.keys.published(Purpose::Record);
+    evidence.verify(keys).unwrap();
+    let forged = Evidence { details: evidence.details.replace("name", "game"), ..evidence };
+    assert!(forged.verify(keys).is_err());
+}
+
+#[tokio::test]
+async fn nobody_reads_the_history_of_somebody_else() {
+    let scene = Scene::set().await;
+    let stranger = scene.world.stranger();
+    let sent = stranger.get("/me").await.expect(303).location();
+    assert_eq!(sent, "/sign-in?return_to=%2Fme");
+    let citizen = scene.world.stranger();
+    scene.signed_in(&citizen).await;
+    let address = proof_on(&citizen.get("/me").await.expect(200));
+    stranger.get(&address).await.expect(303);
+    // An entry of a citizen who is not this one.
+    scene
+        .world
+        .sql("set session_replication_role = replica; update audit_detail set citizen_id = null")
+        .await
+        .unwrap();
+    citizen.get(&address).await.expect(404);
+    citizen.get("/me/history/leaf_1/proof").await.expect(404);
+}
