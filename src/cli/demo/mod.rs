@@ -78,7 +78,9 @@ async fn shown(
     let (app, queues) = environment::app(config, opened.store.clone())?;
     let file = data.join("demo.json");
     let before = remembered(&file, &app).await?;
-    let mut installed = setup::install(&app, &demo.sandbox_origin(), demo.citizens, data, before).await?;
+    let origin = demo.sandbox_origin();
+    let installing = setup::install(&app, &origin, demo.citizens, data, before);
+    let mut installed = unless_stopped(installing).await?;
     installed.tours += 1;
     private_file::replace(&file, format!("{:#}\n", serde_json::to_value(&installed)?).as_bytes())?;
     let (stop, stopping) = watch::channel(false);
@@ -86,7 +88,7 @@ async fn shown(
     let internal = (!demo.once).then_some(internal);
     let running = Running::start(app.clone(), queues, config.listen, internal, stopping.clone()).await?;
     let sandbox = start_sandbox(&app, outside, demo, &installed, stopping).await?;
-    let done = dossier(&app, &installed, data).await;
+    let done = unless_stopped(dossier(&app, &installed, data)).await;
     let done = match done {
         Ok(()) if !demo.once => {
             invite(config, &installed, &file);
@@ -98,6 +100,17 @@ async fn shown(
     running.finish(config.limits.drain_timeout()).await;
     sandbox.finish(config.limits.drain_timeout()).await;
     done
+}
+
+/// The outcome of some work, or that somebody asked to stop before there was one; the caller then tidies up.
+async fn unless_stopped<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::select! {
+        done = work => done,
+        asked = interrupted() => {
+            asked?;
+            anyhow::bail!("stopped before the dossier was done")
+        }
+    }
 }
 
 async fn start_sandbox(
