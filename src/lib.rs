@@ -3,7 +3,7 @@
 //!
 //! One sentence rules the code: **the edges parse, the middle decides, the store remembers, and nothing else happens.**
 //!
-//! Not everything described here is built yet: README lists what works and what is missing.
+//! README lists what works and what is missing.
 //!
 //! # The map
 //!
@@ -62,7 +62,8 @@
 //! one transaction for many credits, `payment::payment` decides, the ledger is posted, the receipt's number is drawn
 //! and its content signed, and the webhook waits in the outbox. An answer that never comes leaves the attempt
 //! `Unknown`; a bounded inquiry asks the clearing system, and the next statement decides the rest. At the end of the
-//! day `flow::reconcile_statement` matches the `camt.053` line by line; what differs becomes a case with an owner.
+//! day `flow::reconcile_statement` fetches the `camt.053` and matches it line by line; what differs becomes a case with
+//! an owner, and a silent attempt ends once every day that could show its money has a statement.
 //!
 //! # Glossary
 //!
@@ -102,6 +103,8 @@
 //!   knows no endpoint; endpoints belong to the noun event (`/v1/events/endpoints`), and an agency's own system keeps them.
 //! * 2026-11-24, administration: the scope `admin` reaches over all agencies and is handed out from the command line only;
 //!   where a system grants or takes back a role, it names the administrator it acts for, who must be one there.
+//! * 2026-11-24, simulation: a process lives for one act and is dropped at a random poll, so that crashes fall before,
+//!   between and after transactions and into commits; the model of the truth is the bank's, never the service's.
 //! * 2026-11-24, audit: a leaf carries the number of its writing transaction, and a tree head the number below which
 //!   everything is placed: the sequencer never scans what is long placed and never misses a slow transaction.
 

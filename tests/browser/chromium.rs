@@ -12,6 +12,19 @@ use std::time::Duration;
 const TAB: &str = "\u{E004}";
 const ENTER: &str = "\u{E007}";
 
+/// Whether there is a browser to drive. CI demands one; elsewhere its lack is said, and nothing is tested.
+#[expect(clippy::disallowed_methods, reason = "a test has no configuration")]
+#[expect(clippy::print_stderr, reason = "whoever runs the tests must know what was not tested")]
+pub fn is_here() -> bool {
+    let driver = Command::new("chromedriver").arg("--version").stdout(Stdio::null()).status();
+    let here = driver.is_ok_and(|status| status.success());
+    if !here {
+        assert!(std::env::var_os("CI").is_none(), "CI needs the packages chromium and chromium-driver");
+        eprintln!("no browser, no walk: install the packages chromium and chromium-driver");
+    }
+    here
+}
+
 /// A browser window.
 pub struct Chromium {
     client: Client,
