@@ -13,7 +13,6 @@ const TAB: &str = "\u{E004}";
 const ENTER: &str = "\u{E007}";
 
 /// Whether there is a browser to drive. CI demands one; elsewhere its lack is said, and nothing is tested.
-#[expect(clippy::disallowed_methods, reason = "a test has no configuration")]
 #[expect(clippy::print_stderr, reason = "whoever runs the tests must know what was not tested")]
 pub fn is_here() -> bool {
     let driver = Command::new("chromedriver").arg("--version").stdout(Stdio::null()).status();
