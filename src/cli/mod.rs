@@ -18,6 +18,7 @@ mod private_file;
 mod roles;
 mod sandbox;
 mod serve;
+mod statement;
 mod verify;
 
 use crate::config::Settings;
@@ -74,6 +75,9 @@ enum Command {
     /// Recompute the audit log, or print its newest signed head
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Fetch a day's bank statement and match it with the books, or list those that were
+    #[command(subcommand)]
+    Statement(statement::Statement),
     /// Check a document offline, with nothing but public keys
     #[command(subcommand)]
     Verify(verify::Verify),
@@ -98,6 +102,7 @@ pub async fn run(line: CommandLine) -> anyhow::Result<()> {
         Command::Import(command) => import::run(&settings.resolve()?, &command).await,
         Command::Sandbox(command) => sandbox::run(settings, &command).await,
         Command::Audit(command) => audit::run(&settings.resolve()?, &command).await,
+        Command::Statement(command) => statement::run(&settings.resolve()?, &command).await,
         Command::Openapi => {
             openapi::print();
             Ok(())

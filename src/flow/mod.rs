@@ -29,6 +29,7 @@ pub mod exchange_code;
 pub mod explain;
 pub mod facts;
 pub mod fee_file;
+pub mod fetch_statement;
 pub mod idempotency;
 pub mod identify;
 pub mod import_banks;

@@ -6,19 +6,22 @@ use crate::payment::reconciliation::Proof;
 use crate::store::{account::CollectingAccount, statement::StoredStatement};
 use serde_json::{Value, json};
 
-/// The statement's object on the wire, with its account. `unexplained` is what neither books nor differences account for: anything but nothing is a
-/// mistake in the books.
+/// What neither books nor differences account for, once it was matched: anything but nothing is a mistake in the books.
+pub fn unexplained(statement: &StoredStatement) -> Option<Money> {
+    let outcome = statement.outcome?;
+    let moved = statement.closing.minus(statement.opening).ok()?;
+    Proof { moved, posted: outcome.posted, explained: outcome.explained }.unexplained().ok()
+}
+
+/// The statement's object on the wire, with its account.
 pub fn statement_json(statement: &StoredStatement, account: &CollectingAccount) -> Value {
-    let moved = statement.closing.minus(statement.opening).ok();
     let outcome = statement.outcome.map(|outcome| {
-        let proof = |moved| Proof { moved, posted: outcome.posted, explained: outcome.explained };
-        let unexplained = moved.and_then(|moved: Money| proof(moved).unexplained().ok());
         json!({
             "matched": outcome.matched,
             "differing": statement.lines.saturating_sub(outcome.matched),
             "posted": money(outcome.posted),
             "explained": money(outcome.explained),
-            "unexplained": unexplained.map(money),
+            "unexplained": unexplained(statement).map(money),
             "at": rfc3339(outcome.at),
         })
     });

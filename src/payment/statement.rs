@@ -7,12 +7,24 @@
 
 use crate::base::{
     calendar::Day,
+    clock::Instant,
     id::{Account, Id, Payment},
     money::{Money, MoneyError},
     text::Line as Text,
 };
 use crate::crypto::digest::{Digest, sha256};
 use std::fmt::Write;
+use time::Duration;
+
+/// How often a missing statement is fetched without being asked: about a day's worth of tries.
+pub const FETCHES_MAX: u32 = 14;
+
+/// When a statement may be tried again after the try of that number: ten minutes later, then twice as long each time,
+/// up to two hours.
+pub fn next_fetch(nth: u32, now: Instant) -> Instant {
+    let doublings = nth.saturating_sub(1).min(4);
+    now + Duration::minutes(10 << doublings).min(Duration::hours(2))
+}
 
 /// One movement as the statement tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +142,15 @@ impl Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tries_rest_longer_each_time_and_span_a_day() {
+        let start = time::macros::datetime!(2026-11-24 17:00 UTC);
+        let minutes = |nth| (next_fetch(nth, start) - start).whole_minutes();
+        assert_eq!([1, 2, 3, 4, 5, 6, 99].map(minutes), [10, 20, 40, 80, 120, 120, 120]);
+        let whole: i64 = (1..FETCHES_MAX).map(minutes).sum();
+        assert!((18 * 60..28 * 60).contains(&whole), "{whole} minutes");
+    }
     use crate::base::entropy::SeededEntropy;
     use proptest::prelude::*;
     use time::macros::datetime;

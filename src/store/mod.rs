@@ -34,6 +34,7 @@ pub mod register;
 pub mod role;
 pub mod session;
 pub mod statement;
+pub mod statement_fetch;
 pub mod verification;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};

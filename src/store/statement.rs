@@ -130,6 +130,21 @@ pub async fn list_of_owner(
     Ok(Page::from_rows(items, page))
 }
 
+/// The newest statements of all accounts, or of one.
+pub async fn newest(tx: &mut Tx, of: Option<Id<Account>>, limit: i64) -> Result<Vec<StoredStatement>> {
+    let rows = sqlx::query_as!(
+        Raw,
+        "select id, account_id, day, digest, message, opening, closing, lines, fetched_at, matched, posted,
+             explained, reconciled_at
+         from statement where $1::uuid is null or account_id = $1 order by day desc, id desc limit $2",
+        of.map(Id::uuid),
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
 /// Adds a statement's head.
 pub async fn insert(tx: &mut Tx, statement: &StoredStatement) -> Result<()> {
     sqlx::query!(

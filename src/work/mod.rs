@@ -19,7 +19,8 @@ pub fn loops(app: App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
         Box::pin(tell(app.clone(), Lane::Well)),
         Box::pin(tell(app.clone(), Lane::Failing)),
         Box::pin(tend(app.clone())),
-        Box::pin(sequence(app)),
+        Box::pin(sequence(app.clone())),
+        Box::pin(fetch_statements(app)),
     ]
 }
 
@@ -112,6 +113,22 @@ async fn inquire(app: App) {
         });
         if asked == 0 {
             tokio::time::sleep(INQUIRY_PAUSE).await;
+        }
+    }
+}
+
+/// How long the statements rest when none is due.
+const STATEMENT_PAUSE: Duration = Duration::from_secs(60);
+
+/// Fetches the statements of days that are over, for ever.
+async fn fetch_statements(app: App) {
+    loop {
+        let tried = flow::fetch_statement::fetch_due_statement(&app).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "statements were not looked for");
+            false
+        });
+        if !tried {
+            tokio::time::sleep(STATEMENT_PAUSE).await;
         }
     }
 }

@@ -233,3 +233,43 @@ async fn money_that_went_is_a_case_and_a_silent_attempt_ends_with_the_statement(
     let attempt = read.get(&format!("/v1/payments/{payment}")).await.expect(200).json();
     assert_eq!((&attempt["status"], &attempt["reason"]), (&json!("rejected"), &json!("not_in_statement")));
 }
+
+#[tokio::test]
+async fn yesterdays_statement_is_fetched_unasked_and_tried_again_a_bounded_number_of_times() {
+    use chung::flow::fetch_statement::fetch_due_statement;
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let bill = office.bill(&world, "k").await;
+    let payment = start(&world, &office, &bill).await;
+    world.pay(1, "R1", 205_000, &payment).await;
+    assert!(!fetch_due_statement(&world.app).await.unwrap(), "no day of this account is over");
+    assert_eq!(world.count("statement_fetch").await, 0);
+
+    // The day ends at 17:00 UTC. The bank is silent at first.
+    world.later(Duration::from_secs(15 * 3600));
+    let silence = || NoStatement::Silence("nothing".to_owned());
+    world.bank.no_statements.lock().unwrap().push(silence());
+    assert!(fetch_due_statement(&world.app).await.unwrap());
+    assert_eq!(world.count("statement").await, 0);
+    assert_eq!(
+        world.count("statement_fetch where attempts = 1 and refusal = 'statement_unavailable'").await,
+        1
+    );
+    assert!(!fetch_due_statement(&world.app).await.unwrap(), "it rests before the next try");
+    world.later(Duration::from_secs(600));
+    assert!(fetch_due_statement(&world.app).await.unwrap());
+    assert_eq!(world.count("statement where day = '2026-11-24' and matched = 1 and lines = 1").await, 1);
+    assert_eq!(world.count("audit_leaf where kind = 'statement.reconciled'").await, 1);
+    assert!(!fetch_due_statement(&world.app).await.unwrap(), "what is there is not fetched again");
+
+    // A bank that stays silent is asked a bounded number of times.
+    for _ in 0..40 {
+        world.later(Duration::from_secs(2 * 3600));
+        world.bank.no_statements.lock().unwrap().extend([silence(), silence(), silence()]);
+        while fetch_due_statement(&world.app).await.unwrap() {}
+    }
+    let tried = |how: &'static str| world.count(how);
+    assert_eq!(tried("statement_fetch where day = '2026-11-25' and attempts = 14").await, 1);
+    assert_eq!(tried("statement_fetch where attempts > 14").await, 0);
+    assert_eq!(world.count("statement").await, 1);
+}
