@@ -7,7 +7,7 @@ mod agencies;
 mod audit;
 mod clients;
 mod demo;
-mod environment;
+pub mod environment;
 mod import;
 mod keys;
 mod migrate;

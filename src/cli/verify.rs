@@ -5,7 +5,7 @@ use crate::audit::{evidence::Evidence, head::TreeHead};
 use crate::base::calendar::display_vi;
 use crate::codec::{
     amount_in_words::dong_in_words,
-    receipt_content::{self, Proof, ReceiptContent, leaf_details},
+    receipt_content::{self, Proof, ReceiptContent, leaf_names},
     receipt_xml,
     verification_statement::{self, Statement},
 };
@@ -170,7 +170,7 @@ pub(super) fn proven(
         serde_json::from_str(&evidence.details).context("the proof's details")?;
     let number = content.number.to_string();
     ensure!(
-        evidence.kind == "receipt.issued" && details == leaf_details(&number, digest),
+        evidence.kind == "payment.settled" && leaf_names(&details, &number, digest),
         "the proof is of another decision"
     );
     let (place, log) = standing(&evidence, head, keys)?;

@@ -297,9 +297,15 @@ impl<E> Proof<E> {
     }
 }
 
-/// What the leaf of a receipt commits to.
-pub fn leaf_details(number: &str, digest: &Digest) -> serde_json::Value {
+/// What a receipt is called in the leaf of its settlement, which commits to payment and receipts together.
+pub fn leaf_name(number: &str, digest: &Digest) -> serde_json::Value {
     serde_json::json!({"receipt": number, "content_sha256": hex::encode(digest)})
+}
+
+/// Whether a leaf with these details is a settlement that issued this receipt.
+pub fn leaf_names(details: &serde_json::Value, number: &str, digest: &Digest) -> bool {
+    let name = leaf_name(number, digest);
+    details["receipts"].as_array().is_some_and(|receipts| receipts.contains(&name))
 }
 
 /// Writes an instant as the content has it.

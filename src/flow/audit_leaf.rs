@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::base::{
     clock::Instant,
     entropy::random,
-    id::{Agency, Citizen, Id},
+    id::{Agency, Citizen, Id, Leaf},
 };
 use crate::crypto::{digest::sha256_parts, seal::DataKey};
 use crate::store::audit::NewLeaf;
@@ -31,7 +31,18 @@ pub fn leaf(
     key: &DataKey,
     details: &serde_json::Value,
 ) -> NewLeaf {
-    let id = Id::new(now, &*app.entropy);
+    leaf_named(app, (Id::new(now, &*app.entropy), now), kind, concern, key, details)
+}
+
+/// The same under an identifier that others already name: rows of the same transaction refer to it.
+pub fn leaf_named(
+    app: &App,
+    (id, now): (Id<Leaf>, Instant),
+    kind: &'static str,
+    concern: Concern,
+    key: &DataKey,
+    details: &serde_json::Value,
+) -> NewLeaf {
     let salt: [u8; 32] = random(&*app.entropy);
     let text = details.to_string();
     let plain = [&salt, text.as_bytes()].concat();

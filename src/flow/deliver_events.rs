@@ -31,7 +31,9 @@ const KEPT: Duration = Duration::days(31);
 const LEASE_MARGIN: Duration = Duration::seconds(15);
 /// How many deliveries of one healthy endpoint are in flight at once.
 const OF_EACH: i64 = 4;
-/// How many events are routed, given up or forgotten in one transaction.
+/// How many events are routed in one transaction; fewer means that none waits.
+pub const ROUTED_MAX: usize = 500;
+/// How many deliveries are given up or forgotten in one transaction.
 const MOST: i64 = 500;
 
 /// Which endpoints are served.
@@ -47,7 +49,7 @@ pub enum Lane {
 pub async fn route_events(app: &App) -> Result<usize> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let routed = delivery::route(&mut tx, now, MOST).await?;
+    let routed = delivery::route(&mut tx, now, i64::try_from(ROUTED_MAX).unwrap_or(i64::MAX)).await?;
     tx.commit().await?;
     Ok(usize::try_from(routed).unwrap_or(0))
 }

@@ -1,26 +1,23 @@
-//! Issues the receipts of bills that settle: numbers, content and audit leaves, in the settling transaction.
+//! Issues the receipts of bills that settle: numbers and content, in the settling transaction. The leaf of the
+//! settlement commits to the receipts; whoever settles writes it.
 //!
 //! Phí and lệ phí of one bill have a receipt each, from the agency's series of the kind and year (Vietnam). The
 //! content is fixed here and never changes; signature and files are made from it afterwards (`render_receipt`).
 
-use super::{
-    Error, Result,
-    audit_leaf::{self, Concern},
-};
+use super::{Error, Result};
 use crate::app::App;
 use crate::base::{
     calendar::Day,
     clock::Instant,
-    id::{self, Agency, Bill, Id, Payment},
+    id::{self, Agency, Bill, Id, Leaf, Payment},
     money::Money,
 };
 use crate::codec::receipt_content::{self, Issuer, Kind, Number, ReceiptContent};
-use crate::crypto::seal::DataKey;
+use crate::crypto::{digest::Digest, seal::DataKey};
 use crate::payment::{bill::Lines, fee::FeeKind};
 use crate::store::{
     Tx,
     agency::{self, AgencyRow},
-    audit::NewLeaf,
     receipt::{self, Series, StoredReceipt},
 };
 use std::collections::HashMap;
@@ -47,6 +44,8 @@ pub struct SettledBill<'a> {
     pub payer: &'a str,
     /// The bank that the payer paid from.
     pub bank: &'a str,
+    /// The leaf of the settlement, which commits to the receipts.
+    pub leaf: Id<Leaf>,
 }
 
 /// A receipt that was issued, as answers, events and pages name it.
@@ -60,17 +59,18 @@ pub struct Issued {
     pub kind: FeeKind,
     /// Its total.
     pub amount: Money,
+    /// SHA-256 of its content.
+    pub digest: Digest,
     /// The code that opens it to whoever holds the paper.
     pub check_code: String,
 }
 
-/// Issues the receipts of each bill, in order. The leaves are added to `leaves`, which the caller appends with its own.
+/// Issues the receipts of each bill, in order.
 pub async fn issue_receipts(
     app: &App,
     tx: &mut Tx,
     now: Instant,
     settled: &[SettledBill<'_>],
-    leaves: &mut Vec<NewLeaf>,
 ) -> Result<Vec<Vec<Issued>>> {
     if settled.is_empty() {
         return Ok(Vec::new());
@@ -94,16 +94,16 @@ pub async fn issue_receipts(
             let number = Number::new(&agency.code, wire(kind), year, serial.unsigned_abs());
             *serial += 1;
             let content = content(app, now, bill, agency, (number, kind, amount));
-            let (receipt, leaf) = seal(app, now, bill, key, &content);
+            let receipt = seal(app, now, bill, key, &content);
             of_bill.push(Issued {
                 id: receipt.id,
                 number: receipt.number.clone(),
                 kind,
                 amount,
+                digest: receipt.digest,
                 check_code: receipt_content::check_code(&receipt.digest),
             });
             receipts.push(receipt);
-            leaves.push(leaf);
         }
         issued.push(of_bill);
     }
@@ -169,14 +169,11 @@ fn seal(
     bill: &SettledBill<'_>,
     key: &DataKey,
     content: &ReceiptContent,
-) -> (StoredReceipt, NewLeaf) {
+) -> StoredReceipt {
     let id = Id::new(now, &*app.entropy);
     let bytes = content.bytes();
     let digest = receipt_content::digest(&bytes);
-    let details = receipt_content::leaf_details(&content.number.to_string(), &digest);
-    let concern = Concern { citizen: None, agency: Some(bill.agency), object: id.uuid() };
-    let leaf = audit_leaf::leaf(app, now, "receipt.issued", concern, key, &details);
-    let receipt = StoredReceipt {
+    StoredReceipt {
         id,
         number: content.number.to_string(),
         agency: bill.agency,
@@ -190,9 +187,8 @@ fn seal(
         issued_at: now,
         content: key.seal(&*app.entropy, &place(id), &bytes),
         digest,
-        leaf: leaf.id,
-    };
-    (receipt, leaf)
+        leaf: bill.leaf,
+    }
 }
 
 /// The place that the sealed content is bound to.

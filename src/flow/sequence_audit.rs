@@ -22,7 +22,7 @@ use crate::store::{
 const LOCK: i64 = 0x0063_6875_6e67_0001;
 
 /// The most leaves that one tick places.
-const LEAVES_MAX: i64 = 10_000;
+pub const LEAVES_MAX: usize = 10_000;
 
 /// Places what waits, up to a limit; the number of leaves placed.
 pub async fn sequence_audit(app: &App) -> Result<usize> {
@@ -35,11 +35,12 @@ pub async fn sequence_audit(app: &App) -> Result<usize> {
     let (size, low_tx) = last.as_ref().map_or((0, 0), |head| (head.size, head.low_tx));
     // The horizon first: every leaf below it is visible to the statement after it.
     let horizon = audit_tree::horizon(&mut tx).await?;
-    let leaves = audit_tree::unplaced(&mut tx, low_tx, LEAVES_MAX).await?;
+    let most = i64::try_from(LEAVES_MAX).unwrap_or(i64::MAX);
+    let leaves = audit_tree::unplaced(&mut tx, low_tx, most).await?;
     let Some(newest) = leaves.last() else {
         return Ok(0);
     };
-    let all = i64::try_from(leaves.len()).unwrap_or(i64::MAX) < LEAVES_MAX;
+    let all = leaves.len() < LEAVES_MAX;
     let low_tx = if all { horizon } else { horizon.min(newest.tx) };
     let mut frontier = frontier(&mut tx, size).await?;
     grow(&mut tx, &mut frontier, &leaves).await?;

@@ -16,8 +16,9 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{self, Agency, Id, Payment},
+        id::{self, Agency, Id, Leaf, Payment},
     },
+    codec::receipt_content::leaf_name,
     crypto::seal::{DataKey, WrappedKey},
     payment::{
         fee::FeeKind,
@@ -100,6 +101,8 @@ struct Paid {
     bill: Id<id::Bill>,
     payment: Id<Payment>,
     name: String,
+    leaf: Id<Leaf>,
+    servicer_reference: String,
 }
 
 /// One batch on its way: what is known, and what will be written.
@@ -205,28 +208,21 @@ impl<'a> Settling<'a> {
         Ok(())
     }
 
-    /// The books and the log of a paid bill. Its receipts and its event follow when all are decided.
+    /// The books of a paid bill. Its receipts, its leaf and its event follow when all are decided.
     fn settled(&mut self, credit: &Credit) -> Result<Id<id::Entry>> {
         let lost = || Error::internal("a settled payment that was not read");
         let expected = credit.payment.and_then(|id| self.expected.get(&id)).ok_or_else(lost)?;
         let known = &expected.known;
         let (agency, bill, payment) = (expected.agency, known.bill, known.payment);
         let key = self.keys.get(&agency).ok_or_else(lost)?;
-        let details = json!({
-            "payment": payment.to_string(),
-            "bill": bill.to_string(),
-            "amount": known.amount.decimal(),
-            "servicer_reference": credit.servicer_reference,
-        });
-        let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: payment.uuid() };
-        let leaf = audit_leaf::leaf(self.app, self.now, "payment.settled", concern, key, &details);
         let entry =
             ledger::settled(known.account, agency, &expected.lines.shares()).map_err(Error::internal)?;
         let parties = bill_answer::open_parties(key, bill, &expected.parties)?;
         let name = parties.name_on_receipt().to_string();
-        let id = self.book(EntryKind::Settled, payment.uuid(), leaf, entry);
-        self.paid.push(Paid { bill, payment, name });
-        Ok(id)
+        let leaf = Id::new(self.now, &*self.app.entropy);
+        let servicer_reference = credit.servicer_reference.clone();
+        self.paid.push(Paid { bill, payment, name, leaf, servicer_reference });
+        Ok(self.book(EntryKind::Settled, payment.uuid(), leaf, entry))
     }
 
     /// The books, the log and the object of money that waits.
@@ -253,16 +249,22 @@ impl<'a> Settling<'a> {
         let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: held.id.uuid() };
         let leaf = audit_leaf::leaf(self.app, self.now, "money.suspended", concern, key, &details);
         let entry = ledger::suspended(booked.id, credit.amount).map_err(Error::internal)?;
-        let id = self.book(EntryKind::Suspended, held.id.uuid(), leaf, entry);
+        let id = self.book(EntryKind::Suspended, held.id.uuid(), leaf.id, entry);
+        self.leaves.push(leaf);
         self.tell("money.suspended", agency, held.id.uuid(), &details);
         self.suspense.push(held);
         Ok(id)
     }
 
-    fn book(&mut self, kind: EntryKind, subject: Uuid, leaf: NewLeaf, entry: ledger::Entry) -> Id<id::Entry> {
+    fn book(
+        &mut self,
+        kind: EntryKind,
+        subject: Uuid,
+        leaf: Id<Leaf>,
+        entry: ledger::Entry,
+    ) -> Id<id::Entry> {
         let id = Id::new(self.now, &*self.app.entropy);
-        self.entries.push(NewEntry { id, kind, subject, leaf: leaf.id, entry });
-        self.leaves.push(leaf);
+        self.entries.push(NewEntry { id, kind, subject, leaf, entry });
         id
     }
 
@@ -278,23 +280,41 @@ impl<'a> Settling<'a> {
         });
     }
 
-    /// Draws the receipts of the paid bills, and tells of each.
+    /// Draws the receipts of the paid bills, and logs and tells of each.
     async fn issue(&mut self, tx: &mut Tx) -> Result<()> {
-        let mut leaves = std::mem::take(&mut self.leaves);
         let paid: Vec<(&Paid, &Expected)> =
             self.paid.iter().filter_map(|paid| Some((paid, self.expected.get(&paid.payment)?))).collect();
         let settled: Vec<SettledBill<'_>> = paid.iter().map(|(paid, of)| receipt_of(paid, of)).collect();
-        let issued = issue_receipts(self.app, tx, self.now, &settled, &mut leaves).await?;
+        let issued = issue_receipts(self.app, tx, self.now, &settled).await?;
         let told: Vec<_> = paid
             .iter()
             .zip(&issued)
-            .map(|((paid, of), receipts)| (of.agency, paid.bill, paid_json(paid, of, receipts)))
+            .map(|((paid, of), receipts)| {
+                (of.agency, paid.bill, paid_json(paid, of, receipts), self.leaf(paid, of, receipts))
+            })
             .collect();
-        for (agency, bill, told) in told {
+        for (agency, bill, told, leaf) in told {
             self.tell("bill.paid", agency, bill.uuid(), &told);
+            self.leaves.push(leaf?);
         }
-        self.leaves = leaves;
         Ok(())
+    }
+
+    /// One leaf for a settlement: it commits to the payment and to the receipts together.
+    fn leaf(&self, paid: &Paid, of: &Expected, receipts: &[Issued]) -> Result<NewLeaf> {
+        let key = self.keys.get(&of.agency).ok_or_else(|| Error::internal("an agency without its key"))?;
+        let names: Vec<Value> = receipts.iter().map(|r| leaf_name(&r.number, &r.digest)).collect();
+        let details = json!({
+            "payment": paid.payment.to_string(),
+            "bill": paid.bill.to_string(),
+            "amount": of.known.amount.decimal(),
+            "servicer_reference": paid.servicer_reference,
+            "receipts": names,
+        });
+        let concern =
+            audit_leaf::Concern { citizen: None, agency: Some(of.agency), object: paid.payment.uuid() };
+        let named = (paid.leaf, self.now);
+        Ok(audit_leaf::leaf_named(self.app, named, "payment.settled", concern, key, &details))
     }
 
     async fn write(mut self, tx: &mut Tx) -> Result<()> {
@@ -345,6 +365,7 @@ fn receipt_of<'a>(paid: &'a Paid, of: &'a Expected) -> SettledBill<'a> {
         lines: &of.lines,
         payer: &paid.name,
         bank: &of.bank,
+        leaf: paid.leaf,
     }
 }
 

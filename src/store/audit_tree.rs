@@ -53,11 +53,12 @@ pub async fn horizon(tx: &mut Tx) -> Result<i64> {
     Ok(oldest)
 }
 
-/// The leaves without a place, of transactions from `low_tx` on, in the order of their transactions.
+/// The leaves without a place, of transactions from `low_tx` on, in the order of their transactions. Places are looked
+/// up leaf by leaf, never read whole.
 pub async fn unplaced(tx: &mut Tx, low_tx: i64, limit: i64) -> Result<Vec<StoredLeaf>> {
     let rows = sqlx::query!(
         r#"SELECT l.id, l.kind, l.at, l.commitment, l.tx FROM audit_leaf l
-           WHERE l.tx >= $1 AND NOT EXISTS (SELECT FROM audit_place p WHERE p.leaf_id = l.id)
+           WHERE l.tx >= $1 AND (SELECT p.place FROM audit_place p WHERE p.leaf_id = l.id) IS NULL
            ORDER BY l.tx, l.id LIMIT $2"#,
         low_tx,
         limit

@@ -118,7 +118,15 @@ impl Store {
             .max_connections(connections_max)
             .acquire_timeout(Duration::from_secs(3))
             .test_before_acquire(false)
-            .connect_with(options.application_name("chung"))
+            .connect_with(options.application_name("chung").options([
+                // Statements take arrays of any length and find their rows by keys: one plan serves all, and it must
+                // not read a table whole because the table was small when the plan was made (the checks of foreign
+                // keys and triggers keep such plans too). A plan without an index is still found, at a cost that must
+                // not set the compiler to work.
+                ("plan_cache_mode", "force_generic_plan"),
+                ("enable_seqscan", "off"),
+                ("jit", "off"),
+            ]))
             .await?;
         Ok(Self { pool })
     }

@@ -1,0 +1,56 @@
+//! Bills: fees computed by the schedule with their trace, names sealed, bill and audit leaf durable.
+
+use super::client::{Pace, Requests, load, post};
+use super::reference::BareInsert;
+use super::report::Record;
+use super::verifications::against_insert;
+use super::world::World;
+use anyhow::Result;
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Systems that post at once.
+const CLIENTS: usize = 32;
+
+/// Measures `POST /v1/bills`.
+pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
+    let token = world.token("bill").await?;
+    let due = super::settlements::due(world).to_string();
+    let posted = AtomicUsize::new(0);
+    let requests: Requests = Arc::new(move |_| {
+        let number = posted.fetch_add(1, Ordering::Relaxed);
+        let (bearer, key) = (format!("Bearer {token}"), format!("b-{number}"));
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("idempotency-key", &key),
+            ("content-type", "application/json"),
+        ];
+        let body = json!({
+            "dossier": format!("H29.14-261124-{:04}", number % 10_000),
+            "procedure": "2.000488",
+            "lines": [{ "fee": "LLTP-01" }, { "fee": "LLTP-02", "count": 1 }],
+            "channel": "online",
+            "due": due,
+            "applicant": { "name": "Nguyễn Thị Hòa" },
+        });
+        Some(post("/v1/bills", &headers, body.to_string().as_bytes()))
+    });
+    let bare = BareInsert::start(world, "bill").await?;
+    let trio = against_insert(world, &bare, &requests, "bill").await?;
+    let pace = Pace::Open(trio.ours.per_s / 2.0, world.seconds);
+    let half = load(world.address, CLIENTS, pace, 201, &requests).await?;
+    Ok(vec![
+        Record {
+            memory_mib: Some(world.service_memory()?),
+            ..Record::of("bills", "bare durable insert of a bill over axum", Some(0.5), &trio)
+        },
+        Record {
+            path: "  at half load".to_owned(),
+            p50_ms: Some(half.quantile_ms(0.5)),
+            p99_ms: Some(half.quantile_ms(0.99)),
+            goal: Some(50.0),
+            ..Record::default()
+        },
+    ])
+}
