@@ -1,16 +1,36 @@
-//! Fetches the statements of days that are over, without being asked: one at a time, each tried a bounded number of
-//! times.
+//! Fetches statements: those of days that are over without being asked, one at a time and each tried a bounded number
+//! of times; any other when an officer asks for it.
 
-use super::{Result, reconcile_statement::match_statement};
+use super::{Error, Refusal, Result, officer, reconcile_statement::match_statement};
 use crate::{
     app::App,
-    base::calendar::Day,
+    base::{
+        calendar::Day,
+        id::{Agency, Citizen, Id},
+    },
     payment::statement::{FETCHES_MAX, next_fetch},
-    store::statement_fetch,
+    store::{account, statement_fetch},
 };
 
 /// How many days back a missing statement is looked for: a weekend's stop of the service loses none.
 pub const DAYS_BACK: i64 = 3;
+
+/// Fetches and matches a day of an account for an officer who keeps the books of its owner.
+pub async fn fetch_as_officer(
+    app: &App,
+    officer: Id<Citizen>,
+    agency: Id<Agency>,
+    number: &str,
+    day: Day,
+) -> Result<()> {
+    let mut tx = app.store.begin().await?;
+    officer::demand_accountant(&mut tx, officer, agency, Day::of(app.clock.now())).await?;
+    let account = account::account_of_number(&mut tx, number).await?;
+    drop(tx);
+    let account = account.filter(|account| account.owner == agency);
+    let account = account.ok_or_else(|| Error::Refused(Refusal::new("unknown_account")))?;
+    match_statement(app, &account, day).await.map(drop)
+}
 
 /// Fetches and matches the missing statement that has waited longest; false when none is due. The try is recorded
 /// first, so that a crash counts as one.

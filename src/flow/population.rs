@@ -12,7 +12,7 @@ use crate::identity::person::Person;
 use crate::identity::personal_number::PersonalNumber;
 use crate::store::{
     Tx,
-    register::{self, LookedUp},
+    register::{self, LookedUp, RegisterRow},
 };
 
 /// How statements and histories name the local register.
@@ -58,6 +58,12 @@ pub async fn look_up_citizen(app: &App, tx: &mut Tx, citizen: Id<Citizen>) -> Re
     open(app, register::find_by_citizen(tx, citizen).await?)
 }
 
+/// Looks up citizens who are known here already: one statement, in no order; who is not on record is left out.
+pub async fn look_up_citizens(app: &App, tx: &mut Tx, citizens: &[Id<Citizen>]) -> Result<Vec<OnRecord>> {
+    let rows = register::find_by_citizens(tx, citizens).await?;
+    rows.iter().map(|row| open_row(app, row)).collect()
+}
+
 /// Notes that a person of the register deals with this service now; harmless when noted before.
 pub async fn meet(app: &App, tx: &mut Tx, on_record: &OnRecord, now: Instant) -> Result<()> {
     let hash = number_hash(app, &on_record.person.number);
@@ -70,14 +76,13 @@ pub(super) fn record_place(citizen: Id<Citizen>) -> Vec<u8> {
 }
 
 fn open(app: &App, looked: LookedUp) -> Result<Looked> {
-    let Some(row) = looked.row else {
-        return Ok(Looked { as_of: looked.as_of, on_record: None });
-    };
+    let on_record = looked.row.as_ref().map(|row| open_row(app, row)).transpose()?;
+    Ok(Looked { as_of: looked.as_of, on_record: on_record.map(Box::new) })
+}
+
+fn open_row(app: &App, row: &RegisterRow) -> Result<OnRecord> {
     let key = app.keys.data_key(&row.key, row.citizen.uuid().as_bytes())?;
     let record = key.open(&record_place(row.citizen), &row.sealed)?;
     let person = person_record::decode(record.expose()).map_err(Error::internal)?;
-    Ok(Looked {
-        as_of: looked.as_of,
-        on_record: Some(Box::new(OnRecord { citizen: row.citizen, person, key })),
-    })
+    Ok(OnRecord { citizen: row.citizen, person, key })
 }

@@ -1,11 +1,13 @@
 //! What people do about a case: take it, note something, resolve it. Money is moved by none of these.
 
 use super::{
-    Error, Result, audit_leaf, case_answer::case_with_notes, idempotency::Idempotency, read_bills::agency_key,
+    Error, Result, audit_leaf, case_answer::case_with_notes, idempotency::Idempotency, officer,
+    read_bills::agency_key,
 };
 use crate::{
     app::App,
     base::{
+        calendar::Day,
         clock::Instant,
         id::{self, Agency, Citizen, Id},
         text::Line,
@@ -49,6 +51,9 @@ pub async fn settle_case(
     {
         return Ok(answer);
     }
+    if let By::Officer(citizen) = by {
+        officer::demand_accountant(&mut tx, citizen, agency, Day::of(now)).await?;
+    }
     let mut stored = case::of_agency(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
     let to = decide(&stored.state, by, step, now)?;
     let moved = to.unwrap_or(stored.state);
@@ -74,6 +79,22 @@ pub async fn settle_case(
     }
     tx.commit().await?;
     Ok(answer)
+}
+
+/// The same for an officer at a page, who keeps the agency's books; elsewhere there is no such case.
+pub async fn settle_as_officer(
+    app: &App,
+    officer: Id<Citizen>,
+    id: Id<id::Case>,
+    step: &Step,
+) -> Result<Value> {
+    let today = Day::of(app.clock.now());
+    let mut tx = app.store.begin().await?;
+    let places = officer::workplaces(&mut tx, officer, today).await?;
+    let agencies: Vec<_> = places.into_iter().map(|place| place.id).collect();
+    let stored = case::of_agencies(&mut tx, &agencies, id).await?.ok_or(Error::not_found())?;
+    drop(tx);
+    settle_case(app, stored.agency, id, By::Officer(officer), step, None).await
 }
 
 /// The state that the case moves to, if it moves.

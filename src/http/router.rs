@@ -61,6 +61,8 @@ fn people() -> Router<App> {
         .merge(pages::checkout::routes())
         .merge(pages::receipts::routes())
         .merge(pages::me::routes())
+        .merge(pages::board::routes())
+        .merge(pages::board_case::routes())
 }
 
 async fn nothing_here() -> Problem {

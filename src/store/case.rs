@@ -162,12 +162,22 @@ pub async fn clear_gone(
 
 /// A case of this agency.
 pub async fn of_agency(tx: &mut Tx, agency: Id<Agency>, case: Id<id::Case>) -> Result<Option<StoredCase>> {
+    of_agencies(tx, &[agency], case).await
+}
+
+/// A case of one of these agencies.
+pub async fn of_agencies(
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+    case: Id<id::Case>,
+) -> Result<Option<StoredCase>> {
+    let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
     let row = sqlx::query_as!(
         Raw,
         r#"select id, agency_id, account_id, day, kind, line_id, servicer_reference, payment_id, stated, held, asked,
                state, owner_id, resolution, opened_at, ended_at
-           from "case" where id = $2 and agency_id = $1"#,
-        agency.uuid(),
+           from "case" where id = $2 and agency_id = any($1)"#,
+        &agencies,
         case.uuid(),
     )
     .fetch_optional(tx.conn())

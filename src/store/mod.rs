@@ -13,6 +13,7 @@ pub mod authorization;
 pub mod bank;
 pub mod bill;
 pub mod case;
+pub mod case_facts;
 pub mod client;
 pub mod code_counter;
 pub mod consent;

@@ -50,6 +50,21 @@ pub async fn find_all(tx: &mut Tx, number_hashes: &[Digest]) -> Result<Vec<Looke
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
+/// The rows of these citizens, those who are on record.
+pub async fn find_by_citizens(tx: &mut Tx, citizens: &[Id<Citizen>]) -> Result<Vec<RegisterRow>> {
+    let citizens: Vec<Uuid> = citizens.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query_as!(
+        Raw,
+        r#"SELECT r.citizen_id AS "citizen_id?", r.wrapped_key AS "wrapped_key?", r.key_generation AS "key_generation?",
+                  r.sealed AS "sealed?", r.record_hash AS "record_hash?", NULL::timestamptz AS as_of
+           FROM register_person r WHERE r.citizen_id = ANY($1)"#,
+        &citizens
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().filter_map(|raw| LookedUp::try_from(raw).map(|looked| looked.row).transpose()).collect()
+}
+
 /// The row of one citizen.
 pub async fn find_by_citizen(tx: &mut Tx, citizen: Id<Citizen>) -> Result<LookedUp> {
     let row = sqlx::query_as!(

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
+mod board;
 mod central_bank;
 mod contract;
 #[path = "../support/database.rs"]

@@ -1,6 +1,8 @@
 //! The pages that people see; each template lives beside its page.
 
 pub mod assets;
+pub mod board;
+pub mod board_case;
 pub mod checkout;
 pub mod consent;
 pub mod me;

@@ -1,0 +1,70 @@
+//! Officers at the pages of their agency: where they may read, where they may act, and how they are called.
+
+use super::{Error, Result, population};
+use crate::{
+    app::App,
+    base::{
+        calendar::Day,
+        id::{Agency, Citizen, Id},
+    },
+    identity::role::Role,
+    store::{Tx, agency, role},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An agency as pages name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workplace {
+    /// Its identifier.
+    pub id: Id<Agency>,
+    /// Its name, in Vietnamese and English.
+    pub name: (String, String),
+    /// Whether the officer keeps its books; else they only read them.
+    pub acts: bool,
+}
+
+/// The agencies whose books this citizen keeps or audits on that day, in the order of the grants.
+pub(super) async fn workplaces(tx: &mut Tx, citizen: Id<Citizen>, today: Day) -> Result<Vec<Workplace>> {
+    let held = role::of_citizen(tx, citizen, today).await?;
+    let reads = |role: &Role| matches!(role, Role::Accountant | Role::Auditor);
+    let mut agencies: Vec<Id<Agency>> = Vec::new();
+    for (agency, _) in held.iter().filter(|(_, role)| reads(role)) {
+        if !agencies.contains(agency) {
+            agencies.push(*agency);
+        }
+    }
+    let rows = agency::find_all(tx, &agencies).await?;
+    let named: BTreeMap<_, _> =
+        rows.into_iter().map(|row| (row.id, (row.name_vi.clone(), row.name_en.clone()))).collect();
+    let places = agencies.into_iter().filter_map(|id| {
+        let acts = held.contains(&(id, Role::Accountant));
+        Some(Workplace { id, name: named.get(&id)?.clone(), acts })
+    });
+    Ok(places.collect())
+}
+
+/// Demands that a citizen keeps the books of that agency on that day, in the transaction of what they do.
+pub(super) async fn demand_accountant(
+    tx: &mut Tx,
+    citizen: Id<Citizen>,
+    agency: Id<Agency>,
+    today: Day,
+) -> Result<()> {
+    let held = role::of_citizen(tx, citizen, today).await?;
+    if held.contains(&(agency, Role::Accountant)) {
+        Ok(())
+    } else {
+        Err(Error::forbidden("accountant_needed"))
+    }
+}
+
+/// The names of these people, as the register has them.
+pub(super) async fn names(
+    app: &App,
+    tx: &mut Tx,
+    people: &BTreeSet<Id<Citizen>>,
+) -> Result<BTreeMap<Id<Citizen>, String>> {
+    let people: Vec<Id<Citizen>> = people.iter().copied().collect();
+    let found = population::look_up_citizens(app, tx, &people).await?;
+    Ok(found.into_iter().map(|found| (found.citizen, found.person.name.as_str().to_owned())).collect())
+}

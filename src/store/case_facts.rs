@@ -1,0 +1,110 @@
+//! What stands around cases: the dossiers that payments were for, and the statement lines that show the money.
+
+use super::{Result, Tx};
+use crate::base::{
+    calendar::Day,
+    clock::Instant,
+    id::{Agency, Id, Payment, StatementLine},
+    secret::Sealed,
+};
+use crate::store::statement::Told;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// The bill that an attempt was for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaidFor {
+    /// The dossier.
+    pub dossier: String,
+    /// The bill's public reference.
+    pub reference: String,
+}
+
+/// What these attempts were for, as far as the bills are this agency's.
+pub async fn paid_for(
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    attempts: &[Id<Payment>],
+) -> Result<BTreeMap<Id<Payment>, PaidFor>> {
+    let attempts: Vec<Uuid> = attempts.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        "select p.id, b.dossier, b.reference from payment p join bill b on b.id = p.bill_id
+         where p.id = any($2) and b.agency_id = $1",
+        agency.uuid(),
+        &attempts,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let of = |row: (Uuid, PaidFor)| (Id::from_uuid(row.0), row.1);
+    let rows =
+        rows.into_iter().map(|row| (row.id, PaidFor { dossier: row.dossier, reference: row.reference }));
+    Ok(rows.map(of).collect())
+}
+
+/// Where a line stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// On the statement of this day.
+    pub day: Day,
+    /// At this place, from 1.
+    pub number: i32,
+    /// Under this reference of the bank.
+    pub reference: String,
+}
+
+/// Where these lines stand.
+pub async fn places(tx: &mut Tx, lines: &[Id<StatementLine>]) -> Result<BTreeMap<Id<StatementLine>, Place>> {
+    let lines: Vec<Uuid> = lines.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        "select l.id, l.number, l.servicer_reference, s.day
+         from statement_line l join statement s on s.id = l.statement_id where l.id = any($1)",
+        &lines,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let places = rows.into_iter().map(|row| {
+        let place =
+            Place { day: Day::from_date(row.day), number: row.number, reference: row.servicer_reference };
+        (Id::from_uuid(row.id), place)
+    });
+    Ok(places.collect())
+}
+
+/// What the bank told of a line beyond its money.
+pub struct LineTold {
+    /// The account's owner, under whose key it is sealed.
+    pub owner: Id<Agency>,
+    /// Payer and remittance text, as JSON.
+    pub told: Sealed<Told>,
+    /// When the payer's bank took the order.
+    pub accepted: Option<Instant>,
+}
+
+/// What the bank told of this line.
+pub async fn told(tx: &mut Tx, line: Id<StatementLine>) -> Result<Option<LineTold>> {
+    let row = sqlx::query!(
+        "select l.told, l.key, l.accepted_at, a.owner_id
+         from statement_line l join collecting_account a on a.id = l.account_id where l.id = $1",
+        line.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| LineTold {
+        owner: Id::from_uuid(row.owner_id),
+        told: Sealed::new(row.told, row.key.cast_unsigned()),
+        accepted: row.accepted_at,
+    }))
+}
+
+/// How many cases of an agency nobody holds, and how many somebody looks into.
+pub async fn pending(tx: &mut Tx, agency: Id<Agency>) -> Result<(i64, i64)> {
+    let row = sqlx::query!(
+        r#"select count(*) filter (where state = 'open') as "open!",
+               count(*) filter (where state = 'assigned') as "assigned!"
+           from "case" where agency_id = $1"#,
+        agency.uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok((row.open, row.assigned))
+}
