@@ -76,8 +76,9 @@ pub(super) fn record_place(citizen: Id<Citizen>) -> Vec<u8> {
 }
 
 fn open(app: &App, looked: LookedUp) -> Result<Looked> {
-    let on_record = looked.row.as_ref().map(|row| open_row(app, row)).transpose()?;
-    Ok(Looked { as_of: looked.as_of, on_record: on_record.map(Box::new) })
+    let LookedUp { as_of, row } = looked;
+    let on_record = row.map(|row| open_row(app, &row)).transpose()?;
+    Ok(Looked { as_of, on_record: on_record.map(Box::new) })
 }
 
 fn open_row(app: &App, row: &RegisterRow) -> Result<OnRecord> {
