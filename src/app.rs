@@ -16,6 +16,7 @@ use crate::payment::{
     settlement::{Notification, Taken},
 };
 use crate::store::{Store, client::Standing};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The service's parts.
@@ -39,6 +40,8 @@ pub struct App {
     pub webhooks: Arc<dyn Webhooks>,
     /// How the world addresses us.
     pub origin: Origin,
+    /// The proxies that are believed when they say whom they forward for.
+    pub proxies: Arc<[IpAddr]>,
     /// How much of everything.
     pub limits: Limits,
     /// The sending ends of the set-wise flows.

@@ -16,7 +16,7 @@ use crate::base::{
 use serde::Deserialize;
 use std::{
     fs, io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 use url::Url;
@@ -34,6 +34,8 @@ pub struct Config {
     pub internal_listen: SocketAddr,
     /// Under which address browsers and portals reach the public interfaces; also the issuer.
     pub origin: Origin,
+    /// The proxies that are believed when they say whom they forward for.
+    pub trusted_proxies: Vec<IpAddr>,
     /// The file with the service's own keys.
     pub keys: PathBuf,
     /// The outside world, if it is configured; see [`Config::partners`].
@@ -132,6 +134,9 @@ pub struct Settings {
     /// The address that browsers see, and the issuer [default: http://localhost and the port of --listen]
     #[arg(long, env = "CHUNG_PUBLIC_ORIGIN", value_name = "ORIGIN", global = true)]
     pub public_origin: Option<String>,
+    /// Addresses of the proxies whose X-Forwarded-For is believed, separated by commas [default: none]
+    #[arg(long, env = "CHUNG_TRUSTED_PROXIES", value_name = "ADDR", value_delimiter = ',', global = true)]
+    pub trusted_proxies: Vec<IpAddr>,
     /// The file with the service's keys (`chung keys generate` makes one) [default: keys.toml in the data folder]
     #[arg(long, env = "CHUNG_KEYS", value_name = "FILE", global = true)]
     pub keys: Option<PathBuf>,
@@ -230,6 +235,11 @@ impl Settings {
             listen: self.listen.or(file.listen),
             internal_listen: self.internal_listen.or(file.internal_listen),
             public_origin: self.public_origin.or(file.public_origin),
+            trusted_proxies: if self.trusted_proxies.is_empty() {
+                file.trusted_proxies
+            } else {
+                self.trusted_proxies
+            },
             keys: self.keys.or(file.keys),
             log: self.log.or(file.log),
             clearing_url: self.clearing_url.or(file.clearing_url),
@@ -266,6 +276,7 @@ impl Settings {
             listen,
             internal_listen: self.internal_listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9090))),
             origin,
+            trusted_proxies: self.trusted_proxies,
             partners,
             webhooks_private: self.webhooks_private,
             log: self.log.unwrap_or_else(|| "info".to_owned()),

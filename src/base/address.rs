@@ -1,6 +1,21 @@
-//! Which network addresses belong to the public internet: whoever lets others name a destination dials nothing else.
+//! Network addresses: which belong to the public internet (whoever lets others name a destination dials nothing else),
+//! and from which one a request came when proxies stand in between.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The address that a request came from: the peer, or, while that is a proxy of ours, whoever it says was before it
+/// (`X-Forwarded-For`, read from the right). What a stranger wrote into the header is never reached.
+pub fn client_address(peer: IpAddr, forwarded_for: &str, proxies: &[IpAddr]) -> IpAddr {
+    let mut address = peer;
+    for before in forwarded_for.rsplit(',') {
+        if !proxies.contains(&address) {
+            break;
+        }
+        let Ok(before) = before.trim().parse() else { break };
+        address = before;
+    }
+    address
+}
 
 /// Whether an address is a public unicast one (the IANA special-purpose registries, RFC 6890).
 pub fn is_public(address: IpAddr) -> bool {
@@ -43,6 +58,19 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_our_own_proxies_are_believed() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let proxies = [ip("10.0.0.1"), ip("10.0.0.2")];
+        let from = |peer, header| client_address(ip(peer), header, &proxies).to_string();
+        assert_eq!(from("203.0.113.9", "198.51.100.7"), "203.0.113.9");
+        assert_eq!(from("10.0.0.1", "198.51.100.7"), "198.51.100.7");
+        assert_eq!(from("10.0.0.1", "1.1.1.1, 198.51.100.7, 10.0.0.2"), "198.51.100.7");
+        assert_eq!(from("10.0.0.1", "1.1.1.1, nonsense"), "10.0.0.1");
+        assert_eq!(from("10.0.0.1", ""), "10.0.0.1");
+        assert_eq!(from("10.0.0.1", "10.0.0.2"), "10.0.0.2");
+    }
 
     #[test]
     fn nothing_inside_a_network_is_public() {

@@ -98,6 +98,7 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
         messenger: messenger(config)?,
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
         origin: config.origin.clone(),
+        proxies: config.trusted_proxies.clone().into(),
         limits: config.limits.clone(),
         batches,
     };
@@ -117,6 +118,7 @@ pub fn office(config: &Config, store: Store) -> anyhow::Result<App> {
         messenger: Arc::new(Nobody),
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
         origin: config.origin.clone(),
+        proxies: config.trusted_proxies.clone().into(),
         limits: config.limits.clone(),
         batches,
     })

@@ -28,6 +28,20 @@ pub struct Limits {
     pub batch_max: usize,
     /// Webhook deliveries in flight at once. Default 16.
     pub deliveries_max: usize,
+    /// Milliseconds for which a one-time code is accepted. Default 300,000.
+    pub code_life_ms: u32,
+    /// Answers that one code bears. Default 5.
+    pub code_tries_max: u8,
+    /// Codes that one sign-in may use. Default 3.
+    pub codes_per_sign_in_max: u8,
+    /// Milliseconds until a sign-in may ask for another code. Default 30,000.
+    pub code_pause_ms: u32,
+    /// Codes for one number in an hour. Default 6.
+    pub codes_per_number_max: u32,
+    /// Codes asked for from one network address in an hour. Default 60.
+    pub codes_per_address_max: u32,
+    /// Codes for sign-ins to one portal in an hour. Default 100,000.
+    pub codes_per_portal_max: u32,
 }
 
 impl Default for Limits {
@@ -43,6 +57,13 @@ impl Default for Limits {
             queue_max: 4_096,
             batch_max: 256,
             deliveries_max: 16,
+            code_life_ms: 300_000,
+            code_tries_max: 5,
+            codes_per_sign_in_max: 3,
+            code_pause_ms: 30_000,
+            codes_per_number_max: 6,
+            codes_per_address_max: 60,
+            codes_per_portal_max: 100_000,
         }
     }
 }
@@ -76,6 +97,12 @@ impl Limits {
             ("queue_max", self.queue_max == 0),
             ("batch_max", self.batch_max == 0),
             ("deliveries_max", self.deliveries_max == 0),
+            ("code_life_ms", self.code_life_ms == 0),
+            ("code_tries_max", self.code_tries_max == 0),
+            ("codes_per_sign_in_max", self.codes_per_sign_in_max == 0),
+            ("codes_per_number_max", self.codes_per_number_max == 0),
+            ("codes_per_address_max", self.codes_per_address_max == 0),
+            ("codes_per_portal_max", self.codes_per_portal_max == 0),
         ];
         zeros.iter().find(|(_, zero)| *zero).map_or(Ok(()), |(name, _)| Err(ConfigError::ZeroLimit(name)))
     }

@@ -25,6 +25,7 @@ use crate::identity::{
 use crate::store::{Tx, code_counter, outbox};
 use crate::text::Texts;
 use std::net::IpAddr;
+use time::Duration;
 
 /// The longest text that one SMS carries (GSM 03.38, seven bits).
 pub const SEGMENT: usize = 160;
@@ -75,7 +76,7 @@ pub async fn send_again(app: &App, step: &Step, from: IpAddr) -> Result<Identifi
     let State::Challenged(before) = &authorization.state else {
         return Err(unfit(Refusal::NotChallenged));
     };
-    if let Err(refusal) = before.may_send_again(&CodeRules::default(), now) {
+    if let Err(refusal) = before.may_send_again(&code_rules(app), now) {
         return Ok(Identified::NotAgain(refusal));
     }
     if let Some(limited) = count(app, &mut tx, &authorization, &before.number_hash, from, now).await? {
@@ -88,6 +89,28 @@ pub async fn send_again(app: &App, step: &Step, from: IpAddr) -> Result<Identifi
     let target =
         Target { hash: before.number_hash, holder: looked.on_record, sends: before.sends.saturating_add(1) };
     challenge(app, tx, &authorization, target, now).await
+}
+
+/// The life of a code, as it is configured.
+fn code_rules(app: &App) -> CodeRules {
+    let limits = &app.limits;
+    CodeRules {
+        life: Duration::milliseconds(limits.code_life_ms.into()),
+        tries_max: limits.code_tries_max,
+        resend_after: Duration::milliseconds(limits.code_pause_ms.into()),
+        sends_max: limits.codes_per_sign_in_max,
+    }
+}
+
+/// How many codes may be asked for across sign-ins, as it is configured.
+fn send_limits(app: &App) -> SendLimits {
+    let limits = &app.limits;
+    SendLimits {
+        window: Duration::hours(1),
+        per_number_max: limits.codes_per_number_max.into(),
+        per_address_max: limits.codes_per_address_max.into(),
+        per_portal_max: limits.codes_per_portal_max.into(),
+    }
 }
 
 struct Target {
@@ -104,7 +127,7 @@ async fn count(
     from: IpAddr,
     now: Instant,
 ) -> Result<Option<Identified>> {
-    let limits = SendLimits::default();
+    let limits = send_limits(app);
     let address = app.keys.lookup("address", from.to_string().as_bytes());
     let mut keys = vec![(Counter::Number, number_hash.to_vec()), (Counter::Address, address.to_vec())];
     if let Errand::Portal { client, .. } = &authorization.errand {
@@ -122,7 +145,7 @@ async fn challenge(
     target: Target,
     now: Instant,
 ) -> Result<Identified> {
-    let rules = CodeRules::default();
+    let rules = code_rules(app);
     let reachable =
         target.holder.as_ref().filter(|h| disclosure::may_sign_in(&h.person) && h.person.phone.is_some());
     let code = OneTimeCode::new(&*app.entropy);

@@ -67,6 +67,7 @@ pub mod standing;
 pub mod start_payment;
 pub mod statement_answer;
 pub mod take_message;
+pub mod tidy;
 pub mod userinfo;
 pub mod verify_audit;
 pub mod verify_identity;

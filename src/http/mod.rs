@@ -10,5 +10,6 @@ pub mod oauth_error;
 pub mod oidc;
 pub mod pages;
 pub mod problem;
+pub mod query;
 pub mod router;
 pub mod session;

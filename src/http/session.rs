@@ -5,6 +5,7 @@
 
 use crate::app::App;
 use crate::base::{
+    address::client_address,
     id::{self, Id},
     secret::{Token, TokenKind},
 };
@@ -143,14 +144,19 @@ fn kept(app: &App, name: &str, value: String) -> Cookie<'static> {
         .build()
 }
 
-/// The network address that a request came from; 0.0.0.0 where the server does not say.
+/// The network address that a request came from, behind the proxies that are trusted; 0.0.0.0 where the server does
+/// not say.
 pub struct From(pub IpAddr);
 
-impl<S: Sync> FromRequestParts<S> for From {
+impl FromRequestParts<App> for From {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-        Ok(Self(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+        let Some(peer) = peer else { return Ok(Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED))) };
+        // A proxy may add a line of its own to those that came: together they are one list.
+        let lines = parts.headers.get_all("x-forwarded-for").iter().filter_map(|h| h.to_str().ok());
+        let forwarded_for = lines.collect::<Vec<_>>().join(",");
+        Ok(Self(client_address(peer, &forwarded_for, &app.proxies)))
     }
 }

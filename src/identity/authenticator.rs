@@ -185,12 +185,6 @@ pub struct CodeRules {
     pub sends_max: u8,
 }
 
-impl Default for CodeRules {
-    fn default() -> Self {
-        Self { life: Duration::minutes(5), tries_max: 5, resend_after: Duration::seconds(30), sends_max: 3 }
-    }
-}
-
 /// What codes are counted by, across sign-ins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Counter {
@@ -227,12 +221,6 @@ pub struct SendLimits {
     pub per_address_max: i64,
     /// Codes for sign-ins to one portal.
     pub per_portal_max: i64,
-}
-
-impl Default for SendLimits {
-    fn default() -> Self {
-        Self { window: Duration::hours(1), per_number_max: 6, per_address_max: 60, per_portal_max: 100_000 }
-    }
 }
 
 impl SendLimits {
@@ -354,7 +342,12 @@ mod tests {
     #[test]
     fn another_code_waits_and_is_counted() {
         let (challenge, ..) = challenge(true);
-        let rules = CodeRules::default();
+        let rules = CodeRules {
+            life: Duration::minutes(5),
+            tries_max: 5,
+            resend_after: Duration::seconds(30),
+            sends_max: 3,
+        };
         let from = NOW + rules.resend_after;
         assert_eq!(challenge.may_send_again(&rules, NOW), Err(SendRefusal::TooSoon { from }));
         assert_eq!(challenge.may_send_again(&rules, from), Ok(()));
@@ -364,7 +357,12 @@ mod tests {
 
     #[test]
     fn limits_admit_up_to_their_number_and_name_the_next_window() {
-        let limits = SendLimits::default();
+        let limits = SendLimits {
+            window: Duration::hours(1),
+            per_number_max: 6,
+            per_address_max: 60,
+            per_portal_max: 100_000,
+        };
         let now = datetime!(2026-11-24 01:59:59.5 UTC);
         assert_eq!(limits.window_start(now), datetime!(2026-11-24 01:00 UTC));
         let counts =

@@ -20,7 +20,8 @@ pub fn loops(app: App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
         Box::pin(tell(app.clone(), Lane::Failing)),
         Box::pin(tend(app.clone())),
         Box::pin(sequence(app.clone())),
-        Box::pin(fetch_statements(app)),
+        Box::pin(fetch_statements(app.clone())),
+        Box::pin(tidy(app)),
     ]
 }
 
@@ -131,6 +132,19 @@ async fn fetch_statements(app: App) {
         if !tried {
             tokio::time::sleep(STATEMENT_PAUSE).await;
         }
+    }
+}
+
+/// How long the house is left alone after it was tidied.
+const TIDY_PAUSE: Duration = Duration::from_hours(1);
+
+/// Opens months and forgets what is over, for ever.
+async fn tidy(app: App) {
+    loop {
+        if let Err(error) = flow::tidy::tidy(&app).await {
+            tracing::warn!(?error, "the house was not tidied");
+        }
+        tokio::time::sleep(TIDY_PAUSE).await;
     }
 }
 

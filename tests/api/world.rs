@@ -67,6 +67,7 @@ impl TestApp {
                 KeyRing::from_toml(include_str!("../../keys/development.toml")).expect("the keys"),
             ),
             origin: format!("http://localhost:{port}").parse::<Origin>().expect("an origin"),
+            proxies: Arc::default(),
             limits,
             batches,
         };

@@ -123,6 +123,7 @@ impl World {
             messenger: Arc::new(Silent),
             webhooks: Arc::new(RemoteWebhooks::new(true, std::time::Duration::from_secs(1)).unwrap()),
             origin: "http://localhost:8080".parse().unwrap(),
+            proxies: Arc::default(),
             limits,
             batches,
         };

@@ -17,11 +17,12 @@ use crate::http::{
     auth::Caller,
     json::{Json, idempotency},
     problem::Problem,
+    query::Parameters,
 };
 use crate::identity::client::Wording;
 use crate::payment::fee::FeeKind;
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -146,9 +147,8 @@ struct ListQuery {
 async fn list(
     State(app): State<App>,
     _: Caller,
-    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|_| super::bad_parameter("limit", "shape"))?;
     let after: Option<Id<Agency>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
     Ok(axum::Json(list_agencies(&app, &page).await?).into_response())

@@ -12,6 +12,7 @@ use crate::http::{
     auth::Caller,
     json::{Json, idempotency},
     problem::Problem,
+    query::Parameters,
 };
 use crate::payment::{
     bill::{LINES_MAX, Parties},
@@ -21,7 +22,7 @@ use crate::payment::{
     issue::Draft,
 };
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -157,9 +158,8 @@ struct ListQuery {
 async fn list(
     State(app): State<App>,
     caller: Caller,
-    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|_| super::bad_parameter("limit", "shape"))?;
     let dossier: Option<DossierCode> = super::parameter("dossier", query.dossier.as_deref())?;
     let after: Option<Id<Bill>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;

@@ -13,10 +13,11 @@ use crate::http::{
     auth::Caller,
     json::{Json, idempotency},
     problem::Problem,
+    query::Parameters,
 };
 use crate::payment::case::{By, Resolution};
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -42,9 +43,8 @@ struct ListQuery {
 async fn list(
     State(app): State<App>,
     caller: Caller,
-    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|_| super::bad_parameter("limit", "shape"))?;
     let pending: Option<bool> = super::parameter("pending", query.pending.as_deref())?;
     let of: Option<Id<Statement>> = super::parameter("statement", query.statement.as_deref())?;
     let after: Option<Id<Case>> = super::parameter("after", query.after.as_deref())?;

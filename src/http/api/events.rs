@@ -11,9 +11,10 @@ use crate::http::{
     auth::Caller,
     json::{Json, idempotency},
     problem::Problem,
+    query::Parameters,
 };
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -30,16 +31,17 @@ pub fn routes() -> Router<App> {
         .route("/v1/events/endpoints/{id}/resume", post(resume))
 }
 
-type Asked<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
-
 #[derive(Deserialize)]
 struct ListQuery {
     after: Option<String>,
     limit: Option<u32>,
 }
 
-async fn list(State(app): State<App>, caller: Caller, query: Asked<ListQuery>) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|_| super::bad_parameter("limit", "shape"))?;
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Parameters(query): Parameters<ListQuery>,
+) -> Result<Response, Problem> {
     let after: Option<Id<Event>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
     Ok(axum::Json(read_events::list_events(&app, caller.agency, &page).await?).into_response())
@@ -74,9 +76,8 @@ async fn register(
 async fn list_endpoints(
     State(app): State<App>,
     caller: Caller,
-    query: Asked<ListQuery>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|_| super::bad_parameter("limit", "shape"))?;
     let after: Option<Id<Endpoint>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
     Ok(axum::Json(endpoints::list_endpoints(&app, caller.agency, &page).await?).into_response())

@@ -7,13 +7,13 @@ use super::{
 use crate::app::App;
 use crate::base::calendar::Day;
 use crate::flow::quote_fees;
-use crate::http::{auth::Caller, json::Json, problem::Problem};
+use crate::http::{auth::Caller, json::Json, problem::Problem, query::Parameters};
 use crate::payment::{
     code::ProcedureCode,
     exemption::{Circumstances, Dates, Facts},
 };
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -32,7 +32,7 @@ struct ListQuery {
 async fn list(
     State(app): State<App>,
     _caller: Caller,
-    Query(query): Query<ListQuery>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
     let procedure: Option<ProcedureCode> = super::parameter("procedure", query.procedure.as_deref())?;
     let on: Option<Day> = super::parameter("on", query.on.as_deref())?;

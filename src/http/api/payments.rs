@@ -3,9 +3,9 @@
 use crate::app::App;
 use crate::base::id::{Bill, Id};
 use crate::flow::checkout;
-use crate::http::{auth::Caller, problem::Problem};
+use crate::http::{auth::Caller, problem::Problem, query::Parameters};
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
@@ -23,7 +23,7 @@ struct ListQuery {
 async fn list(
     State(app): State<App>,
     caller: Caller,
-    Query(query): Query<ListQuery>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
     let bill: Option<Id<Bill>> = super::parameter("bill", query.bill.as_deref())?;
     let bill = bill.ok_or_else(|| super::bad_parameter("bill", "missing"))?;

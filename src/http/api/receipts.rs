@@ -9,9 +9,9 @@ use crate::flow::{
     read_receipts::{describe_receipt, list_receipts, prove_receipt, read_receipt},
     render_receipt::{Format, render_receipt},
 };
-use crate::http::{auth::Caller, problem::Problem};
+use crate::http::{auth::Caller, problem::Problem, query::Parameters};
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -37,9 +37,8 @@ struct ListQuery {
 async fn list(
     State(app): State<App>,
     caller: Caller,
-    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|_| super::bad_parameter("limit", "shape"))?;
     let bill: Option<Id<Bill>> = super::parameter("bill", query.bill.as_deref())?;
     let after: Option<Id<Receipt>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;

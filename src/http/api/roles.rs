@@ -14,9 +14,10 @@ use crate::http::{
     auth::Caller,
     json::{Json, idempotency},
     problem::Problem,
+    query::Parameters,
 };
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -94,9 +95,8 @@ struct ListQuery {
 async fn list(
     State(app): State<App>,
     _: Caller,
-    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|_| super::bad_parameter("limit", "shape"))?;
     let agency: Option<Id<Agency>> = super::parameter("agency", query.agency.as_deref())?;
     let after: Option<Id<RoleGrant>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;

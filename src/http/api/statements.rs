@@ -11,9 +11,10 @@ use crate::http::{
     auth::Caller,
     json::{Json, idempotency},
     problem::Problem,
+    query::Parameters,
 };
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -54,9 +55,8 @@ struct ListQuery {
 async fn list(
     State(app): State<App>,
     caller: Caller,
-    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|_| super::bad_parameter("limit", "shape"))?;
     let after: Option<Id<Statement>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
     Ok(axum::Json(read_statements::list_statements(&app, caller.agency, &page).await?).into_response())

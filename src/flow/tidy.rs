@@ -1,0 +1,22 @@
+//! Housekeeping: months are opened before they begin, and what is worthless after its time is forgotten.
+
+use super::Result;
+use crate::app::App;
+use crate::base::calendar::Day;
+use crate::store::{assertion, code_counter, ledger};
+use time::Duration;
+
+/// How long counters of guesses are kept after their window began: longer than any window lasts.
+const COUNTERS_KEPT: Duration = Duration::days(2);
+
+/// Opens the coming months of the books, and forgets counters and used assertions whose time is over.
+pub async fn tidy(app: &App) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    ledger::open_months(&mut tx, Day::of(now)).await?;
+    let counters = code_counter::forget(&mut tx, now - COUNTERS_KEPT).await?;
+    let assertions = assertion::forget(&mut tx, now).await?;
+    tx.commit().await?;
+    tracing::info!(counters, assertions, "forgot what is over");
+    Ok(())
+}
