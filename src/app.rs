@@ -13,6 +13,7 @@ use crate::identity::question::{self, Question};
 use crate::partner::{clearing::Clearing, messenger::Messenger, webhook::Webhooks};
 use crate::payment::{
     issue::{Draft, Outcome},
+    record::{Posted, Told},
     settlement::{Notification, Taken},
 };
 use crate::store::{Store, client::Standing};
@@ -59,6 +60,8 @@ pub struct Batches {
     pub bills: Batch<Draft, Outcome>,
     /// Money that has arrived.
     pub notifications: Batch<Notification, Taken>,
+    /// Charges that are booked by hand.
+    pub records: Batch<Told, Posted>,
 }
 
 /// Their receiving ends, which `work` runs.
@@ -71,6 +74,8 @@ pub struct Queues {
     pub bills: Queue<Draft, Outcome>,
     /// Money that has arrived.
     pub notifications: Queue<Notification, Taken>,
+    /// Charges that are booked by hand.
+    pub records: Queue<Told, Posted>,
 }
 
 /// Both ends of every queue.
@@ -79,7 +84,8 @@ pub fn queues(limits: &Limits) -> (Batches, Queues) {
     let (verifications, verification_queue) = batch::channel(limits.queue_max);
     let (bills, bill_queue) = batch::channel(limits.queue_max);
     let (notifications, notification_queue) = batch::channel(limits.queue_max);
-    let sending = Batches { standing, verifications, bills, notifications };
+    let (records, record_queue) = batch::channel(limits.queue_max);
+    let sending = Batches { standing, verifications, bills, notifications, records };
     (
         sending,
         Queues {
@@ -87,6 +93,7 @@ pub fn queues(limits: &Limits) -> (Batches, Queues) {
             verifications: verification_queue,
             bills: bill_queue,
             notifications: notification_queue,
+            records: record_queue,
         },
     )
 }

@@ -41,7 +41,15 @@ async fn batches(world: &World) -> Result<Rate> {
         let now = app.clock.now();
         let entry = |n: usize| -> Result<NewEntry> {
             let agency = agencies[(posted + n) % agencies.len()];
-            let entry = ledger::settled(hot, agency, &[(FeeKind::Phi, Money::vnd(1_000))]);
+            let entry = ledger::settled(
+                ledger::Account::Clearing(hot),
+                &[ledger::Part {
+                    agency,
+                    kind: FeeKind::Phi,
+                    amount: Money::vnd(1_000),
+                    retained: Money::vnd(0),
+                }],
+            );
             Ok(NewEntry {
                 id: Id::new(now, &*app.entropy),
                 kind: EntryKind::Settled,

@@ -122,6 +122,8 @@ registry! {
     Client = "client";
     /// What a citizen allowed a portal to learn.
     Consent = "consent";
+    /// A cashier's till for one shift.
+    Drawer = "drawer";
     /// A webhook destination.
     Endpoint = "endpoint";
     /// One balanced set of postings.

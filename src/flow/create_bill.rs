@@ -192,6 +192,7 @@ impl Ground {
             count: charged.count,
             gross: charged.gross,
             amount: charged.amount,
+            retained: charged.retained()?,
             legal_basis: charged.item.legal_basis.clone(),
             beneficiary: self.beneficiaries.get(&(agency, charged.item.kind))?.clone(),
         })

@@ -10,7 +10,7 @@ use crate::{
     },
     payment::{
         exemption::{Adjustment, Effect, Validity},
-        fee::{Bilingual, Budget, Formula, Item, Procedure, Schedule},
+        fee::{Bilingual, Budget, FeeKind, Formula, Item, Procedure, Schedule},
     },
 };
 use std::{fmt, str::FromStr};
@@ -163,7 +163,7 @@ fn item(row: &Row<'_>) -> Result<Item, Fault> {
             name: row.bilingual("procedure_vi", "procedure_en")?,
             sensitive,
         },
-        kind: row.parse("kind")?,
+        kind: charge_kind(row)?,
         name: row.bilingual("item_vi", "item_en")?,
         formula: Formula::PerUnit(amount.map_err(|e| ("amount_vnd", e.to_string()))?),
         unit: row.parse("unit")?,
@@ -174,6 +174,16 @@ fn item(row: &Row<'_>) -> Result<Item, Fault> {
         budget: Budget::parse(row.text("chapter")?, row.text("sub_item")?)
             .map_err(|e| ("sub_item", e.to_string()))?,
     })
+}
+
+/// Phí or lệ phí: a tax is assessed by a notice, never by a schedule.
+fn charge_kind(row: &Row<'_>) -> Result<FeeKind, Fault> {
+    let kind = row.parse("kind")?;
+    if FeeKind::CHARGES.contains(&kind) {
+        Ok(kind)
+    } else {
+        Err(("kind", "the kind is phi or le_phi".to_owned()))
+    }
 }
 
 fn adjustment(row: &Row<'_>) -> Result<Adjustment, Fault> {

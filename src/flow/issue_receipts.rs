@@ -79,7 +79,7 @@ pub async fn issue_receipts(
     let year = Day::of(now).year();
     let mut wanted: HashMap<Series, i64> = HashMap::new();
     for bill in settled {
-        for (kind, _) in bill.lines.shares() {
+        for (kind, _, _) in documented(bill.lines) {
             *wanted.entry(series(bill.agency, kind, year)).or_default() += 1;
         }
     }
@@ -88,12 +88,12 @@ pub async fn issue_receipts(
     for bill in settled {
         let (agency, key) = agencies.get(&bill.agency).ok_or_else(|| Error::internal(bill.agency))?;
         let mut of_bill = Vec::new();
-        for (kind, amount) in bill.lines.shares() {
+        for (kind, wire, amount) in documented(bill.lines) {
             let serial =
                 next.get_mut(&series(bill.agency, kind, year)).ok_or_else(|| Error::internal(kind))?;
-            let number = Number::new(&agency.code, wire(kind), year, serial.unsigned_abs());
+            let number = Number::new(&agency.code, wire, year, serial.unsigned_abs());
             *serial += 1;
-            let content = content(app, now, bill, agency, (number, kind, amount));
+            let content = content(app, now, bill, agency, (number, (kind, wire), amount));
             let receipt = seal(app, now, bill, key, &content);
             of_bill.push(Issued {
                 id: receipt.id,
@@ -136,14 +136,14 @@ fn content(
     now: Instant,
     bill: &SettledBill<'_>,
     agency: &AgencyRow,
-    (number, kind, amount): (Number, FeeKind, Money),
+    (number, (kind, wire), amount): (Number, (FeeKind, Kind), Money),
 ) -> ReceiptContent {
     let of_kind = bill.lines.as_slice().iter().filter(|line| line.kind == kind && line.amount.is_positive());
     ReceiptContent {
         v: receipt_content::VERSION,
         iss: app.origin.as_str().to_owned(),
         number,
-        kind: wire(kind),
+        kind: wire,
         at: receipt_content::instant(now),
         agency: Issuer {
             code: agency.code.clone(),
@@ -196,9 +196,12 @@ pub(super) fn place(receipt: Id<id::Receipt>) -> Vec<u8> {
     [b"receipt.content".as_slice(), receipt.uuid().as_bytes()].concat()
 }
 
-const fn wire(kind: FeeKind) -> Kind {
-    match kind {
-        FeeKind::Phi => Kind::Phi,
-        FeeKind::LePhi => Kind::LePhi,
-    }
+/// What of a bill a receipt is issued for: a tax is proved by the budget's payment slip.
+fn documented(lines: &Lines) -> Vec<(FeeKind, Kind, Money)> {
+    let documented = lines.shares().into_iter().filter_map(|(kind, amount)| match kind {
+        FeeKind::Phi => Some((kind, Kind::Phi, amount)),
+        FeeKind::LePhi => Some((kind, Kind::LePhi, amount)),
+        FeeKind::Tax => None,
+    });
+    documented.collect()
 }

@@ -58,6 +58,26 @@ pub(super) async fn demand_accountant(
     }
 }
 
+/// Demands that a citizen holds a role at that agency on that day, in the transaction of what they do.
+pub(super) async fn demand(
+    tx: &mut Tx,
+    citizen: Id<Citizen>,
+    agency: Id<Agency>,
+    wanted: Role,
+    today: Day,
+) -> Result<()> {
+    let held = role::of_citizen(tx, citizen, today).await?;
+    if held.contains(&(agency, wanted)) {
+        return Ok(());
+    }
+    Err(Error::forbidden(match wanted {
+        Role::Accountant => "accountant_needed",
+        Role::Approver => "approver_needed",
+        Role::Administrator => "administrator_needed",
+        Role::Officer | Role::Cashier | Role::Auditor => "role_needed",
+    }))
+}
+
 /// The names of these people, as the register has them.
 pub(super) async fn names(
     app: &App,

@@ -72,13 +72,8 @@ async fn open(
     {
         opened = before;
     }
-    let books = [
-        Account::Clearing(opened.id),
-        Account::Suspense(opened.id),
-        Account::AgencyFee(agency, FeeKind::Phi),
-        Account::AgencyFee(agency, FeeKind::LePhi),
-        Account::RefundDue(agency),
-    ];
+    let mut books = vec![Account::Clearing(opened.id), Account::Suspense(opened.id)];
+    books.extend(Account::of_agency(agency));
     account::open_ledger_accounts(tx, &books).await?;
     account::collect_in(tx, agency, opened.id).await?;
     Ok(opened)

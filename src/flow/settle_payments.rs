@@ -21,7 +21,6 @@ use crate::{
     codec::receipt_content::leaf_name,
     crypto::seal::{DataKey, WrappedKey},
     payment::{
-        fee::FeeKind,
         ledger::{self, Account},
         payment::State,
         settlement::{Credit, Notification, Outcome, Suspense, Taken, settle},
@@ -159,13 +158,14 @@ impl<'a> Settling<'a> {
             settling.numbers.insert(Account::Clearing(booked.id), booked.clearing);
             settling.numbers.insert(Account::Suspense(booked.id), booked.suspense);
         }
+        let mut beneficiaries = BTreeSet::new();
         for one in expected {
             settling.know_key(one.agency, &one.key)?;
-            for (kind, number) in FeeKind::ALL.into_iter().zip(one.fee_accounts) {
-                settling.numbers.insert(Account::AgencyFee(one.agency, kind), number);
-            }
+            beneficiaries.extend(one.lines.parts(one.agency).into_iter().map(|part| part.agency));
             settling.expected.insert(one.known.payment, one);
         }
+        let beneficiaries: Vec<Id<Agency>> = beneficiaries.into_iter().collect();
+        settling.numbers.extend(account::numbers_of_agencies(tx, &beneficiaries).await?);
         Ok(settling)
     }
 
@@ -215,8 +215,8 @@ impl<'a> Settling<'a> {
         let known = &expected.known;
         let (agency, bill, payment) = (expected.agency, known.bill, known.payment);
         let key = self.keys.get(&agency).ok_or_else(lost)?;
-        let entry =
-            ledger::settled(known.account, agency, &expected.lines.shares()).map_err(Error::internal)?;
+        let entry = ledger::settled(Account::Clearing(known.account), &expected.lines.parts(agency))
+            .map_err(Error::internal)?;
         let parties = bill_answer::open_parties(key, bill, &expected.parties)?;
         let name = parties.name_on_receipt().to_string();
         let leaf = Id::new(self.now, &*self.app.entropy);

@@ -7,6 +7,7 @@
 use super::{
     code::{Code, DossierCode, ProcedureCode},
     fee::{Bilingual, FeeKind},
+    ledger::Part,
 };
 use crate::base::{
     calendar::Day,
@@ -37,6 +38,8 @@ pub struct BillLine {
     pub gross: Money,
     /// What is owed.
     pub amount: Money,
+    /// What of it the beneficiary keeps; the rest is the budget's. Nothing of a lệ phí or a tax.
+    pub retained: Money,
     /// The law that sets it.
     pub legal_basis: Line,
     /// To whom it belongs.
@@ -46,6 +49,8 @@ pub struct BillLine {
 /// The account to which an amount belongs, as it was when the bill was issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Beneficiary {
+    /// The agency whose money it is, when another one than the bill's.
+    pub agency: Option<Id<Agency>>,
     /// The bank or Treasury office, by its clearing code.
     pub bank: String,
     /// The account number, as the bank writes it.
@@ -67,7 +72,8 @@ impl Lines {
         if lines.is_empty() || lines.len() > LINES_MAX {
             return Err(Refusal::LineCount);
         }
-        if lines.iter().any(|line| line.amount.minor() < 0) {
+        let fits = |line: &BillLine| (0..=line.amount.minor()).contains(&line.retained.minor());
+        if lines.iter().any(|line| line.amount.minor() < 0 || !fits(line)) {
             return Err(Refusal::NegativeLine);
         }
         let total = Money::sum(Currency::Vnd, lines.iter().map(|line| line.amount))
@@ -83,6 +89,24 @@ impl Lines {
     /// The lines in the order of the bill.
     pub fn as_slice(&self) -> &[BillLine] {
         &self.lines
+    }
+
+    /// What each beneficiary gets of each kind, `own` being the bill's agency; what is nothing does not occur.
+    pub fn parts(&self, own: Id<Agency>) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for line in self.lines.iter().filter(|line| line.amount.is_positive()) {
+            let agency = line.beneficiary.agency.unwrap_or(own);
+            let part = Part { agency, kind: line.kind, amount: line.amount, retained: line.retained };
+            match parts.iter_mut().find(|part| (part.agency, part.kind) == (agency, line.kind)) {
+                // Sums of parts of a total that exists.
+                Some(before) => {
+                    before.amount = before.amount.plus(part.amount).unwrap_or(before.amount);
+                    before.retained = before.retained.plus(part.retained).unwrap_or(before.retained);
+                }
+                None => parts.push(part),
+            }
+        }
+        parts
     }
 
     /// What is owed of each kind; a kind with nothing owed does not occur.
@@ -304,8 +328,10 @@ mod tests {
             count: 1,
             gross: Money::vnd(amount),
             amount: Money::vnd(amount),
+            retained: Money::vnd(if kind == FeeKind::Phi { amount * 3 / 4 } else { 0 }),
             legal_basis: text,
             beneficiary: Beneficiary {
+                agency: None,
                 bank: "VBAAVNVX".to_owned(),
                 number: "3511".to_owned(),
                 holder: Line::parse("KBNN").unwrap(),
@@ -375,6 +401,12 @@ mod tests {
                     let shares = lines.shares();
                     prop_assert_eq!(Money::sum(Currency::Vnd, shares.iter().map(|s| s.1)), Ok(Money::vnd(sum)));
                     prop_assert!(shares.iter().all(|s| s.1.is_positive()));
+                    let agency = Id::new(datetime!(2026-11-24 01:00 UTC), &SeededEntropy::new(3));
+                    let parts = lines.parts(agency);
+                    let found: Vec<_> = shares.iter().map(|s| s.1).collect();
+                    let kept = parts.iter().map(|part| part.retained.minor()).sum::<i64>();
+                    prop_assert_eq!(Money::sum(Currency::Vnd, parts.iter().map(|p| p.amount)), Ok(Money::vnd(sum)));
+                    prop_assert!(parts.len() == found.len() && kept <= sum);
                 }
             }
         }

@@ -22,24 +22,30 @@ use std::{fmt, str::FromStr};
 /// The most units of one fee on one bill.
 pub const COUNT_MAX: u32 = 10_000;
 
-/// The two kinds of charges, which have separate accounts, receipts and series (Law 97/2015).
+/// The kinds of charges, which have separate accounts, documents and series (Law 97/2015).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FeeKind {
     /// *Phí*: the price of a service; the collecting unit may keep a part.
     Phi,
     /// *Lệ phí*: a state charge; all of it is the budget's.
     LePhi,
+    /// A tax or another obligation that an office elsewhere has assessed by a notice; all of it is the budget's. It has
+    /// no place in the fee schedule, and its proof is the budget payment slip, never a receipt.
+    Tax,
 }
 
 impl FeeKind {
-    /// Both kinds, in the order of books and receipts.
-    pub const ALL: [Self; 2] = [Self::Phi, Self::LePhi];
+    /// Every kind, in the order of books and documents.
+    pub const ALL: [Self; 3] = [Self::Phi, Self::LePhi, Self::Tax];
+    /// The kinds that a fee schedule charges and that receipts are issued for.
+    pub const CHARGES: [Self; 2] = [Self::Phi, Self::LePhi];
 
     /// The word on the wire and in rows.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Phi => "phi",
             Self::LePhi => "le_phi",
+            Self::Tax => "tax",
         }
     }
 }
@@ -340,6 +346,14 @@ pub struct ChargedLine {
 }
 
 impl ChargedLine {
+    /// What of the amount the collecting unit keeps; a lệ phí is the budget's as a whole.
+    pub fn retained(&self) -> Option<Money> {
+        match self.item.kind {
+            FeeKind::Phi => self.amount.share(self.item.retained).ok(),
+            FeeKind::LePhi | FeeKind::Tax => Some(Money::zero(self.amount.currency())),
+        }
+    }
+
     /// What the granted reduction takes off.
     pub fn saving(&self) -> Money {
         self.gross.minus(self.amount).unwrap_or(Money::zero(self.gross.currency()))

@@ -6,7 +6,7 @@
 
 use super::fee::FeeKind;
 use crate::base::{
-    id::{Account as BankAccount, Agency, Id},
+    id::{Account as BankAccount, Agency, Drawer, Id},
     money::{Money, MoneyError},
 };
 use std::collections::BTreeMap;
@@ -16,12 +16,37 @@ use std::collections::BTreeMap;
 pub enum Account {
     /// The money that lies in a real bank account, as its statement must show.
     Clearing(Id<BankAccount>),
-    /// What was collected for an agency, by kind of fee.
+    /// What was collected for an agency and goes to the budget, by kind of fee.
     AgencyFee(Id<Agency>, FeeKind),
+    /// The part of phí that the collecting agency keeps.
+    Retained(Id<Agency>),
     /// Money in a bank account that has not found its bill.
     Suspense(Id<BankAccount>),
     /// What an agency owes back to payers.
     RefundDue(Id<Agency>),
+    /// Money that nobody claimed and that a decision handed to the budget.
+    Unclaimed(Id<Agency>),
+    /// What banks keep for their service: a cost of the agency.
+    BankCharges(Id<Agency>),
+    /// What card companies keep: a cost of the agency.
+    CardDiscount(Id<Agency>),
+    /// Cash in one till of an agency.
+    CashDrawer(Id<Agency>, Id<Drawer>),
+    /// Cash on its way from the tills of an agency to the bank.
+    CashInTransit(Id<Agency>),
+    /// What counting the tills of an agency found too much (credit) or too little (debit).
+    CashDifference(Id<Agency>),
+}
+
+/// What an account's balance is, for the reader of a trial balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nature {
+    /// Money that is somewhere: a statement or a count must show it.
+    Money,
+    /// Money that belongs to somebody else.
+    Owed,
+    /// A cost, or a gain where it is in credit.
+    Cost,
 }
 
 impl Account {
@@ -31,9 +56,68 @@ impl Account {
             Self::Clearing(_) => "clearing",
             Self::AgencyFee(_, FeeKind::Phi) => "fee_phi",
             Self::AgencyFee(_, FeeKind::LePhi) => "fee_le_phi",
+            Self::AgencyFee(_, FeeKind::Tax) => "fee_tax",
+            Self::Retained(_) => "fee_phi_retained",
             Self::Suspense(_) => "suspense",
             Self::RefundDue(_) => "refund_due",
+            Self::Unclaimed(_) => "unclaimed",
+            Self::BankCharges(_) => "bank_charges",
+            Self::CardDiscount(_) => "card_discount",
+            Self::CashDrawer(_, _) => "cash_drawer",
+            Self::CashInTransit(_) => "cash_in_transit",
+            Self::CashDifference(_) => "cash_difference",
         }
+    }
+
+    /// What its balance is.
+    pub const fn nature(self) -> Nature {
+        match self {
+            Self::Clearing(_) | Self::CashDrawer(_, _) | Self::CashInTransit(_) => Nature::Money,
+            Self::AgencyFee(_, _)
+            | Self::Retained(_)
+            | Self::Suspense(_)
+            | Self::RefundDue(_)
+            | Self::Unclaimed(_) => Nature::Owed,
+            Self::BankCharges(_) | Self::CardDiscount(_) | Self::CashDifference(_) => Nature::Cost,
+        }
+    }
+
+    /// The accounts that every collecting agency has.
+    pub const fn of_agency(agency: Id<Agency>) -> [Self; 8] {
+        [
+            Self::AgencyFee(agency, FeeKind::Phi),
+            Self::AgencyFee(agency, FeeKind::LePhi),
+            Self::AgencyFee(agency, FeeKind::Tax),
+            Self::Retained(agency),
+            Self::RefundDue(agency),
+            Self::Unclaimed(agency),
+            Self::BankCharges(agency),
+            Self::CardDiscount(agency),
+        ]
+    }
+}
+
+/// What one agency gets of one kind of fee.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// The beneficiary.
+    pub agency: Id<Agency>,
+    /// Of which kind.
+    pub kind: FeeKind,
+    /// How much, the retained part included.
+    pub amount: Money,
+    /// What of it the agency keeps; nothing of a lệ phí.
+    pub retained: Money,
+}
+
+impl Part {
+    /// The two sides of the agency's books that it touches, as credits.
+    fn credits(&self) -> Result<[Posting; 2], Refusal> {
+        let remitted = self.amount.minus(self.retained)?;
+        Ok([
+            Posting { account: Account::AgencyFee(self.agency, self.kind), amount: remitted.negated()? },
+            Posting { account: Account::Retained(self.agency), amount: self.retained.negated()? },
+        ])
     }
 }
 
@@ -78,26 +162,53 @@ impl Entry {
     }
 }
 
-/// The entry of a paid bill: the money is in the bank account, and belongs to the agency by kind of fee.
-pub fn settled(
-    account: Id<BankAccount>,
-    agency: Id<Agency>,
-    shares: &[(FeeKind, Money)],
+/// The entry of a paid bill: the money is in `into` (a bank account or a till), and belongs to each beneficiary by
+/// kind of fee, the kept part apart.
+pub fn settled(into: Account, parts: &[Part]) -> Result<Entry, Refusal> {
+    settled_net(into, parts, None)
+}
+
+/// The same where `charge` was kept on the way by a bank or a card company: the bill is paid in full, and what is
+/// missing is a cost on its own account.
+pub fn settled_net(
+    into: Account,
+    parts: &[Part],
+    charge: Option<(Account, Money)>,
 ) -> Result<Entry, Refusal> {
-    let mut postings = Vec::with_capacity(2 * shares.len());
-    for &(kind, amount) in shares {
-        postings.push(Posting { account: Account::Clearing(account), amount });
-        postings.push(Posting { account: Account::AgencyFee(agency, kind), amount: amount.negated()? });
+    let mut postings = Vec::with_capacity(3 * parts.len() + 1);
+    for part in parts {
+        postings.push(Posting { account: into, amount: part.amount });
+        postings.extend(part.credits()?);
+    }
+    if let Some((account, amount)) = charge {
+        postings.push(Posting { account, amount });
+        postings.push(Posting { account: into, amount: amount.negated()? });
     }
     Entry::new(postings)
 }
 
 /// The entry of money that waits: it is in the bank account, and nobody's yet.
 pub fn suspended(account: Id<BankAccount>, amount: Money) -> Result<Entry, Refusal> {
-    Entry::new([
-        Posting { account: Account::Clearing(account), amount },
-        Posting { account: Account::Suspense(account), amount: amount.negated()? },
-    ])
+    moved(Account::Suspense(account), Account::Clearing(account), amount)
+}
+
+/// The entry of a decision that fees must be given back: what belonged to the beneficiaries is owed to the payer by
+/// `agency`.
+pub fn refund_owed(agency: Id<Agency>, parts: &[Part]) -> Result<Entry, Refusal> {
+    let mut postings = Vec::with_capacity(3 * parts.len());
+    for part in parts {
+        for credit in part.credits()? {
+            postings.push(Posting { amount: credit.amount.negated()?, ..credit });
+        }
+        postings.push(Posting { account: Account::RefundDue(agency), amount: part.amount.negated()? });
+    }
+    Entry::new(postings)
+}
+
+/// The entry of money that leaves `from` and is then in, or owed to, `to`: a release of suspense, a refund that was
+/// paid out, cash on its way, a bank's charge.
+pub fn moved(from: Account, to: Account, amount: Money) -> Result<Entry, Refusal> {
+    Entry::new([Posting { account: to, amount }, Posting { account: from, amount: amount.negated()? }])
 }
 
 /// The balance of every account that the entries touch.
@@ -144,6 +255,7 @@ mod tests {
             (0..3_u64).prop_map(|n| Account::AgencyFee(id(n), FeeKind::LePhi)),
             (0..3_u64).prop_map(|n| Account::Suspense(id(n))),
             (0..3_u64).prop_map(|n| Account::RefundDue(id(n))),
+            (0..3_u64).prop_map(|n| Account::CashDrawer(id(n), id(n + 1))),
         ]
     }
 
@@ -168,18 +280,36 @@ mod tests {
 
     #[test]
     fn a_paid_bill_and_money_that_waits() {
-        let shares = [(FeeKind::Phi, Money::vnd(205_000)), (FeeKind::LePhi, Money::vnd(50_000))];
-        let entry = settled(id(1), id(2), &shares).unwrap();
+        let part = |kind, amount, retained| Part {
+            agency: id(2),
+            kind,
+            amount: Money::vnd(amount),
+            retained: Money::vnd(retained),
+        };
+        let parts = [part(FeeKind::Phi, 205_000, 153_750), part(FeeKind::LePhi, 50_000, 0)];
+        let found = |entry: Entry| -> Vec<(Account, i64)> {
+            entry.postings().iter().map(|p| (p.account, p.amount.minor())).collect()
+        };
+        let clearing = Account::Clearing(id(1));
         let expected = [
-            (Account::Clearing(id(1)), 255_000),
-            (Account::AgencyFee(id(2), FeeKind::Phi), -205_000),
+            (clearing, 255_000),
+            (Account::AgencyFee(id(2), FeeKind::Phi), -51_250),
             (Account::AgencyFee(id(2), FeeKind::LePhi), -50_000),
+            (Account::Retained(id(2)), -153_750),
         ];
-        let found: Vec<(Account, i64)> =
-            entry.postings().iter().map(|p| (p.account, p.amount.minor())).collect();
-        assert_eq!(found, expected);
-        assert_eq!(settled(id(1), id(2), &[]), Err(Refusal::Empty));
+        assert_eq!(found(settled(clearing, &parts).unwrap()), expected);
+        let charge = Some((Account::BankCharges(id(2)), Money::vnd(3_300)));
+        let net = found(settled_net(clearing, &parts, charge).unwrap());
+        assert!(net.contains(&(clearing, 251_700)) && net.contains(&(Account::BankCharges(id(2)), 3_300)));
+        let back = found(refund_owed(id(2), &parts).unwrap());
+        assert!(back.contains(&(Account::RefundDue(id(2)), -255_000)));
+        assert!(back.contains(&(Account::Retained(id(2)), 153_750)));
+        assert_eq!(settled(clearing, &[]), Err(Refusal::Empty));
         assert_eq!(suspended(id(1), Money::vnd(0)), Err(Refusal::Empty));
+        assert_eq!(
+            found(suspended(id(1), Money::vnd(7)).unwrap()),
+            [(clearing, 7), (Account::Suspense(id(1)), -7)]
+        );
         let lowest = Posting { account: Account::Clearing(id(1)), amount: Money::vnd(i64::MIN) };
         assert_eq!(Entry::new([lowest, lowest]), Err(Refusal::Money(MoneyError::TooLarge)));
     }

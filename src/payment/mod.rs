@@ -19,5 +19,7 @@ pub mod ledger;
 )]
 pub mod payment;
 pub mod reconciliation;
+pub mod record;
+pub mod release;
 pub mod settlement;
 pub mod statement;

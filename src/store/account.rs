@@ -104,7 +104,8 @@ pub async fn beneficiaries(
             let bad = |column| StoreError::corrupt("agency_account", column, agency);
             let kind = row.kind.parse().map_err(|_| bad("kind"))?;
             let holder = Line::parse(&row.account_name).map_err(|_| bad("account_name"))?;
-            Ok(((agency, kind), Beneficiary { bank: row.agent_bic, number: row.account_no, holder }))
+            let own = Beneficiary { agency: None, bank: row.agent_bic, number: row.account_no, holder };
+            Ok(((agency, kind), own))
         })
         .collect()
 }
@@ -197,54 +198,133 @@ pub async fn booked(tx: &mut Tx, numbers: &[&str]) -> Result<BTreeMap<String, Bo
     Ok(booked.collect())
 }
 
+/// The numbers of the books' accounts that stand for what these agencies collect.
+pub async fn numbers_of_agencies(
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+) -> Result<BTreeMap<ledger::Account, i32>> {
+    let accounts: Vec<ledger::Account> =
+        agencies.iter().flat_map(|agency| ledger::Account::of_agency(*agency)).collect();
+    numbers(tx, &accounts).await
+}
+
+/// The numbers of these accounts of the books, those that are open.
+pub async fn numbers(tx: &mut Tx, accounts: &[ledger::Account]) -> Result<BTreeMap<ledger::Account, i32>> {
+    let Columns { kinds, banks, agencies, drawers } = Columns::of(accounts);
+    let rows = sqlx::query!(
+        r#"select l.id, w.ordinal as "ordinal!"
+         from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[]) with ordinality
+             as w (kind, account_id, agency_id, drawer_id, ordinal)
+         join ledger_account l on l.kind = w.kind
+             and (l.account_id = w.account_id or (l.account_id is null and w.account_id is null))
+             and (l.agency_id = w.agency_id or (l.agency_id is null and w.agency_id is null))
+             and (l.drawer_id = w.drawer_id or (l.drawer_id is null and w.drawer_id is null))"#,
+        &kinds as &[&str],
+        &banks as &[Option<Uuid>],
+        &agencies as &[Option<Uuid>],
+        &drawers as &[Option<Uuid>],
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let place = |ordinal: i64| usize::try_from(ordinal - 1).ok().and_then(|at| accounts.get(at)).copied();
+    Ok(rows.into_iter().filter_map(|row| Some((place(row.ordinal)?, row.id))).collect())
+}
+
+/// Opens accounts of the books, and gives the numbers of all of them.
+pub async fn open_numbers(
+    tx: &mut Tx,
+    accounts: &[ledger::Account],
+) -> Result<BTreeMap<ledger::Account, i32>> {
+    open_ledger_accounts(tx, accounts).await?;
+    numbers(tx, accounts).await
+}
+
 /// Opens accounts of the books; those that exist stay.
 pub async fn open_ledger_accounts(tx: &mut Tx, accounts: &[ledger::Account]) -> Result<()> {
-    let (kinds, banks, agencies) = columns(accounts);
+    let Columns { kinds, banks, agencies, drawers } = Columns::of(accounts);
     sqlx::query!(
-        "insert into ledger_account (kind, account_id, agency_id)
-         select a.kind, a.account_id, a.agency_id
-         from unnest($1::text[], $2::uuid[], $3::uuid[]) as a (kind, account_id, agency_id)
+        "insert into ledger_account (kind, account_id, agency_id, drawer_id)
+         select a.kind, a.account_id, a.agency_id, a.drawer_id
+         from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[]) as a (kind, account_id, agency_id, drawer_id)
          on conflict on constraint ledger_account_once do nothing",
         &kinds as &[&str],
         &banks as &[Option<Uuid>],
         &agencies as &[Option<Uuid>],
+        &drawers as &[Option<Uuid>],
     )
     .execute(tx.conn())
     .await?;
     Ok(())
 }
 
-type Columns = (Vec<&'static str>, Vec<Option<Uuid>>, Vec<Option<Uuid>>);
-
-fn columns(accounts: &[ledger::Account]) -> Columns {
-    let mut columns = Columns::default();
-    for account in accounts {
-        let (bank, agency) = match account {
-            ledger::Account::Clearing(bank) | ledger::Account::Suspense(bank) => (Some(bank.uuid()), None),
-            ledger::Account::AgencyFee(agency, _) | ledger::Account::RefundDue(agency) => {
-                (None, Some(agency.uuid()))
-            }
-        };
-        columns.0.push(account.kind());
-        columns.1.push(bank);
-        columns.2.push(agency);
-    }
-    columns
+/// Accounts of the books as columns.
+#[derive(Default)]
+struct Columns {
+    kinds: Vec<&'static str>,
+    banks: Vec<Option<Uuid>>,
+    agencies: Vec<Option<Uuid>>,
+    drawers: Vec<Option<Uuid>>,
 }
 
+impl Columns {
+    fn of(accounts: &[ledger::Account]) -> Self {
+        use ledger::Account;
+        let mut columns = Self::default();
+        for account in accounts {
+            let (bank, agency, drawer) = match account {
+                Account::Clearing(bank) | Account::Suspense(bank) => (Some(bank.uuid()), None, None),
+                Account::CashDrawer(agency, drawer) => (None, Some(agency.uuid()), Some(drawer.uuid())),
+                Account::AgencyFee(agency, _)
+                | Account::Retained(agency)
+                | Account::RefundDue(agency)
+                | Account::Unclaimed(agency)
+                | Account::BankCharges(agency)
+                | Account::CardDiscount(agency)
+                | Account::CashInTransit(agency)
+                | Account::CashDifference(agency) => (None, Some(agency.uuid()), None),
+            };
+            columns.kinds.push(account.kind());
+            columns.banks.push(bank);
+            columns.agencies.push(agency);
+            columns.drawers.push(drawer);
+        }
+        columns
+    }
+}
+
+/// The account of the books that a row stands for.
 pub(super) fn ledger_account(
     kind: &str,
     account: Option<Uuid>,
     agency: Option<Uuid>,
+    drawer: Option<Uuid>,
 ) -> Option<ledger::Account> {
-    match (kind, account, agency) {
-        ("clearing", Some(id), None) => Some(ledger::Account::Clearing(Id::from_uuid(id))),
-        ("suspense", Some(id), None) => Some(ledger::Account::Suspense(Id::from_uuid(id))),
-        ("fee_phi", None, Some(id)) => Some(ledger::Account::AgencyFee(Id::from_uuid(id), FeeKind::Phi)),
-        ("fee_le_phi", None, Some(id)) => Some(ledger::Account::AgencyFee(Id::from_uuid(id), FeeKind::LePhi)),
-        ("refund_due", None, Some(id)) => Some(ledger::Account::RefundDue(Id::from_uuid(id))),
-        _ => None,
-    }
+    use ledger::Account;
+    let account = match (kind, account, agency, drawer) {
+        ("clearing", Some(id), None, None) => Account::Clearing(Id::from_uuid(id)),
+        ("suspense", Some(id), None, None) => Account::Suspense(Id::from_uuid(id)),
+        ("cash_drawer", None, Some(id), Some(drawer)) => {
+            Account::CashDrawer(Id::from_uuid(id), Id::from_uuid(drawer))
+        }
+        (kind, None, Some(id), None) => {
+            let agency = Id::from_uuid(id);
+            match kind {
+                "fee_phi" => Account::AgencyFee(agency, FeeKind::Phi),
+                "fee_le_phi" => Account::AgencyFee(agency, FeeKind::LePhi),
+                "fee_tax" => Account::AgencyFee(agency, FeeKind::Tax),
+                "fee_phi_retained" => Account::Retained(agency),
+                "refund_due" => Account::RefundDue(agency),
+                "unclaimed" => Account::Unclaimed(agency),
+                "bank_charges" => Account::BankCharges(agency),
+                "card_discount" => Account::CardDiscount(agency),
+                "cash_in_transit" => Account::CashInTransit(agency),
+                "cash_difference" => Account::CashDifference(agency),
+                _ => return None,
+            }
+        }
+        _ => return None,
+    };
+    Some(account)
 }
 
 struct Raw {

@@ -46,19 +46,22 @@ pub struct StoredBill {
 
 /// Adds bills, each with its content.
 pub async fn insert_bills(tx: &mut Tx, bills: &[StoredBill]) -> Result<()> {
-    let shares: Vec<(i64, i64)> = bills.iter().map(|b| phi_and_le_phi(&b.bill.lines)).collect();
+    let shares: Vec<(i64, i64, i64)> = bills.iter().map(|b| shares(&b.bill.lines)).collect();
     let uuid = |f: fn(&StoredBill) -> Uuid| bills.iter().map(f).collect::<Vec<_>>();
     let text = |f: fn(&StoredBill) -> String| bills.iter().map(f).collect::<Vec<_>>();
     let phi: Vec<i64> = shares.iter().map(|s| s.0).collect();
     let le_phi: Vec<i64> = shares.iter().map(|s| s.1).collect();
+    let tax: Vec<i64> = shares.iter().map(|s| s.2).collect();
     let due: Vec<Date> = bills.iter().map(|b| b.bill.due.date()).collect();
     let issued: Vec<Instant> = bills.iter().map(|b| b.bill.issued_at).collect();
     sqlx::query!(
-        "insert into bill (id, agency_id, account_id, reference, dossier, due, phi, le_phi, state, issued_at)
-         select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, 'open', b.issued_at
+        "insert into bill (id, agency_id, account_id, reference, dossier, due, phi, le_phi, tax, state,
+             issued_at)
+         select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.tax, 'open',
+             b.issued_at
          from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::date[], $7::bigint[],
-             $8::bigint[], $9::timestamptz[])
-             as b (id, agency_id, account_id, reference, dossier, due, phi, le_phi, issued_at)
+             $8::bigint[], $9::bigint[], $10::timestamptz[])
+             as b (id, agency_id, account_id, reference, dossier, due, phi, le_phi, tax, issued_at)
          order by b.id",
         &uuid(|b| b.bill.id.uuid()),
         &uuid(|b| b.bill.agency.uuid()),
@@ -68,6 +71,7 @@ pub async fn insert_bills(tx: &mut Tx, bills: &[StoredBill]) -> Result<()> {
         &due,
         &phi,
         &le_phi,
+        &tax,
         &issued,
     )
     .execute(tx.conn())
@@ -113,7 +117,7 @@ async fn insert_contents(tx: &mut Tx, bills: &[StoredBill]) -> Result<()> {
 pub async fn bill(tx: &mut Tx, bill: Id<id::Bill>) -> Result<Option<StoredBill>> {
     let row = sqlx::query_as!(
         BillRow,
-        "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.state, b.paid_by,
+        "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.tax, b.state, b.paid_by,
              b.ended_at, b.issued_at, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
              c.lines, c.parties, c.trace, c.key
          from bill b join bill_content c on c.bill_id = b.id where b.id = $1",
@@ -131,7 +135,7 @@ pub async fn bill_of_reference(
 ) -> Result<Option<StoredBill>> {
     let row = sqlx::query_as!(
         BillRow,
-        "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.state, b.paid_by,
+        "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.tax, b.state, b.paid_by,
              b.ended_at, b.issued_at, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
              c.lines, c.parties, c.trace, c.key
          from bill b join bill_content c on c.bill_id = b.id where b.reference = $1",
@@ -151,7 +155,7 @@ pub async fn bills_of_agency(
 ) -> Result<Page<StoredBill>> {
     let rows = sqlx::query_as!(
         BillRow,
-        "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.state, b.paid_by,
+        "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.tax, b.state, b.paid_by,
              b.ended_at, b.issued_at, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
              c.lines, c.parties, c.trace, c.key
          from bill b join bill_content c on c.bill_id = b.id
@@ -239,10 +243,10 @@ fn lines_json(lines: &Lines) -> serde_json::Value {
     serde_json::to_value(rows).unwrap_or_default()
 }
 
-fn phi_and_le_phi(lines: &Lines) -> (i64, i64) {
+fn shares(lines: &Lines) -> (i64, i64, i64) {
     use crate::payment::fee::FeeKind;
     let of = |kind| lines.shares().iter().find(|share| share.0 == kind).map_or(0, |share| share.1.minor());
-    (of(FeeKind::Phi), of(FeeKind::LePhi))
+    (of(FeeKind::Phi), of(FeeKind::LePhi), of(FeeKind::Tax))
 }
 
 /// A line in the `lines` column.
@@ -255,7 +259,13 @@ struct LineJson {
     count: u32,
     gross: i64,
     amount: i64,
+    /// Lines from before it was kept apart have none.
+    #[serde(default)]
+    retained: i64,
     basis: String,
+    /// The beneficiary, when it is not the bill's agency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    agency: Option<Uuid>,
     bank: String,
     number: String,
     holder: String,
@@ -271,7 +281,9 @@ impl LineJson {
             count: line.count,
             gross: line.gross.minor(),
             amount: line.amount.minor(),
+            retained: line.retained.minor(),
             basis: line.legal_basis.to_string(),
+            agency: line.beneficiary.agency.map(Id::uuid),
             bank: line.beneficiary.bank.clone(),
             number: line.beneficiary.number.clone(),
             holder: line.beneficiary.holder.to_string(),
@@ -286,8 +298,10 @@ impl LineJson {
             count: self.count,
             gross: Money::vnd(self.gross),
             amount: Money::vnd(self.amount),
+            retained: Money::vnd(self.retained),
             legal_basis: Line::parse(&self.basis).ok()?,
             beneficiary: Beneficiary {
+                agency: self.agency.map(Id::from_uuid),
                 bank: self.bank,
                 number: self.number,
                 holder: Line::parse(&self.holder).ok()?,
@@ -305,6 +319,7 @@ struct BillRow {
     due: Date,
     phi: i64,
     le_phi: i64,
+    tax: i64,
     state: String,
     paid_by: Option<Uuid>,
     ended_at: Option<Instant>,
@@ -327,7 +342,7 @@ impl TryFrom<BillRow> for StoredBill {
     fn try_from(row: BillRow) -> Result<Self> {
         let id: Id<id::Bill> = Id::from_uuid(row.id);
         let bad = |column| StoreError::corrupt("bill", column, id);
-        let lines = lines(row.lines).filter(|lines| phi_and_le_phi(lines) == (row.phi, row.le_phi));
+        let lines = lines(row.lines).filter(|lines| shares(lines) == (row.phi, row.le_phi, row.tax));
         let procedure: crate::payment::code::ProcedureCode =
             row.procedure.parse().map_err(|_| bad("procedure"))?;
         let name = Bilingual {

@@ -21,6 +21,22 @@ pub enum EntryKind {
     Settled,
     /// Money waits; the subject is the suspense object.
     Suspended,
+    /// Money that waited goes where a decision sends it; the subject is the suspense object.
+    Released,
+    /// Fees are to be given back; the subject is the refund.
+    RefundOwed,
+    /// What was owed back was paid out; the subject is the refund.
+    Refunded,
+    /// Cash changed its place; the subject is the shift or the deposit.
+    CashMoved,
+    /// A count found too much or too little; the subject is the shift.
+    CashCounted,
+    /// A bank kept its charge; the subject is the record of it.
+    Charged,
+    /// A card company kept its discount; the subject is the record of it.
+    Discounted,
+    /// An entry before was wrong and is mirrored; the subject is that entry.
+    Corrected,
 }
 
 impl EntryKind {
@@ -28,6 +44,14 @@ impl EntryKind {
         match self {
             Self::Settled => "settled",
             Self::Suspended => "suspended",
+            Self::Released => "released",
+            Self::RefundOwed => "refund_owed",
+            Self::Refunded => "refunded",
+            Self::CashMoved => "cash_moved",
+            Self::CashCounted => "cash_counted",
+            Self::Charged => "charged",
+            Self::Discounted => "discounted",
+            Self::Corrected => "corrected",
         }
     }
 }
@@ -109,7 +133,7 @@ async fn append_postings(
 /// The balance of every account that was ever posted to.
 pub async fn balances(tx: &mut Tx) -> Result<Vec<(Account, Money)>> {
     let rows = sqlx::query!(
-        r#"select a.kind, a.account_id, a.agency_id, sum(p.amount)::bigint as "balance!"
+        r#"select a.kind, a.account_id, a.agency_id, a.drawer_id, sum(p.amount)::bigint as "balance!"
          from posting p join ledger_account a on a.id = p.account_id
          group by a.id order by a.id"#
     )
@@ -117,11 +141,21 @@ pub async fn balances(tx: &mut Tx) -> Result<Vec<(Account, Money)>> {
     .await?;
     rows.into_iter()
         .map(|row| {
-            let account = super::account::ledger_account(&row.kind, row.account_id, row.agency_id)
-                .ok_or_else(|| StoreError::corrupt("ledger_account", "kind", &row.kind))?;
+            let account =
+                super::account::ledger_account(&row.kind, row.account_id, row.agency_id, row.drawer_id)
+                    .ok_or_else(|| StoreError::corrupt("ledger_account", "kind", &row.kind))?;
             Ok((account, Money::vnd(row.balance)))
         })
         .collect()
+}
+
+/// The sum of all postings of each account, by its number, whatever leaf stands behind them.
+pub async fn sums(tx: &mut Tx) -> Result<BTreeMap<i32, i64>> {
+    let rows =
+        sqlx::query!(r#"select account_id, sum(amount)::bigint as "sum!" from posting group by account_id"#)
+            .fetch_all(tx.conn())
+            .await?;
+    Ok(rows.into_iter().map(|row| (row.account_id, row.sum)).collect())
 }
 
 /// Makes sure that the month of `day` and the next have their partitions.

@@ -185,8 +185,6 @@ pub struct Expected {
     pub agency: Id<Agency>,
     /// The agency's key.
     pub key: WrappedKey,
-    /// The numbers of the books' accounts for its phí and lệ phí.
-    pub fee_accounts: [i32; 2],
     /// The payer's bank.
     pub bank: String,
     /// The bill's public reference.
@@ -210,14 +208,11 @@ pub async fn lock_expected(tx: &mut Tx, payments: &[Uuid]) -> Result<Vec<Expecte
         r#"select p.id, p.bill_id, p.account_id, p.amount, p.bank, p.state, p.reason, p.ended_at,
              l.since as "since?", l.inquiries as "inquiries?", l.next_at as "next_at?",
              b.state as bill_state, b.paid_by, b.ended_at as bill_ended_at, b.agency_id, b.reference, b.dossier,
-             c.procedure, c.name_vi, c.lines, c.parties, c.key, g.wrapped_key, g.key_generation,
-             f.id as phi_account, s.id as le_phi_account
+             c.procedure, c.name_vi, c.lines, c.parties, c.key, g.wrapped_key, g.key_generation
          from payment p
          join bill b on b.id = p.bill_id
          join bill_content c on c.bill_id = p.bill_id
          join agency g on g.id = b.agency_id
-         join ledger_account f on f.kind = 'fee_phi' and f.agency_id = b.agency_id
-         join ledger_account s on s.kind = 'fee_le_phi' and s.agency_id = b.agency_id
          left join live_attempt l on l.bill_id = p.bill_id and l.payment_id = p.id
          where p.id = any($1)
          order by p.bill_id, p.id for no key update of b, p"#,
@@ -353,8 +348,6 @@ struct ExpectedRow {
     key: i32,
     wrapped_key: Vec<u8>,
     key_generation: i32,
-    phi_account: i32,
-    le_phi_account: i32,
 }
 
 impl TryFrom<ExpectedRow> for Expected {
@@ -382,7 +375,6 @@ impl TryFrom<ExpectedRow> for Expected {
             known,
             agency: Id::from_uuid(row.agency_id),
             key: WrappedKey { bytes: row.wrapped_key, generation: row.key_generation.cast_unsigned() },
-            fee_accounts: [row.phi_account, row.le_phi_account],
             bank: row.bank,
             reference: row.reference,
             dossier: row.dossier,

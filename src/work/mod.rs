@@ -20,6 +20,7 @@ pub fn loops(app: App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
         Box::pin(tell(app.clone(), Lane::Failing)),
         Box::pin(tend(app.clone())),
         Box::pin(sequence(app.clone())),
+        Box::pin(checkpoint(app.clone())),
         Box::pin(fetch_statements(app.clone())),
         Box::pin(tidy(app)),
     ]
@@ -106,6 +107,20 @@ async fn sequence(app: App) {
     }
 }
 
+/// How long the balances rest when no checkpoint is due.
+const CHECKPOINT_PAUSE: Duration = Duration::from_secs(60);
+
+/// Keeps the balances of the books at places of the log, for ever.
+async fn checkpoint(app: App) {
+    loop {
+        let least = flow::trial_balance::LEAVES_PER_CHECKPOINT;
+        if let Err(error) = flow::trial_balance::checkpoint_balances(&app, least).await {
+            tracing::warn!(?error, "balances were not kept");
+        }
+        tokio::time::sleep(CHECKPOINT_PAUSE).await;
+    }
+}
+
 /// Asks the clearing system about silent attempts, for ever.
 async fn inquire(app: App) {
     loop {
@@ -167,5 +182,9 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::settle_payments::settle_all(&app, told).await.map_err(|e| flow::undone(&e)) }
     });
-    tokio::join!(standing, verifications, bills, notifications);
+    let records = queues.records.run(most, |told| {
+        let app = app.clone();
+        async move { flow::post_records::post_all(&app, told).await.map_err(|e| flow::undone(&e)) }
+    });
+    tokio::join!(standing, verifications, bills, notifications, records);
 }

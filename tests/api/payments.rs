@@ -130,7 +130,7 @@ async fn a_citizen_pays_and_the_books_balance() {
     assert_eq!((&paid["status"], &paid["payment"]), (&json!("paid"), &json!(payment)));
     let shown = page(&world, &bill).await;
     assert!(shown.contains("Đã nộp") && shown.contains("H29.14-"), "{shown}");
-    let expected = [("clearing", 205_000), ("fee_phi", -205_000)];
+    let expected = [("clearing", 205_000), ("fee_phi", -51_250), ("fee_phi_retained", -153_750)];
     assert_eq!(world.balances().await, expected.map(|(k, a)| (k.to_owned(), a)));
 }
 
@@ -147,7 +147,7 @@ async fn money_is_booked_once_however_often_it_is_told() {
     world.tell(&world.credit(3, "R1", 205_000, &payment)).await.expect(200);
     let refused = world.tell(&world.credit(2, "R1", 205_001, &payment)).await.expect(409);
     assert!(refused.text().contains("message_id_reused"), "{}", refused.text());
-    let expected = [("clearing", 205_000), ("fee_phi", -205_000)];
+    let expected = [("clearing", 205_000), ("fee_phi", -51_250), ("fee_phi_retained", -153_750)];
     assert_eq!(world.balances().await, expected.map(|(k, a)| (k.to_owned(), a)));
     assert!(world.held().await.is_empty());
 }

@@ -1,0 +1,180 @@
+//! Lets money leave suspense, by a recorded decision of two officers: an accountant proposes, an approver approves.
+
+use super::{
+    Error, Result, audit_leaf, event::event_json, idempotency::Idempotency, officer, read_bills::agency_key,
+};
+use crate::{
+    app::App,
+    base::{
+        calendar::{Day, rfc3339},
+        id::{self, Agency, Case, Citizen, Event, Id},
+        text::Line,
+    },
+    crypto::seal::DataKey,
+    identity::role::Role,
+    payment::release::{self, Refusal, Toward},
+    store::{
+        account, audit,
+        ledger::{self as books, EntryKind, NewEntry},
+        outbox::{self, NewOutbox, Topic},
+        suspense::{self, Decision},
+    },
+};
+use serde_json::{Value, json};
+
+/// What an accountant proposes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// Where the money goes.
+    pub toward: Toward,
+    /// By what law.
+    pub legal_basis: Line<200>,
+    /// Why.
+    pub words: Line<500>,
+    /// Who proposes.
+    pub officer: Id<Citizen>,
+}
+
+/// Proposes to let an agency's money go. The same identifier names the case and the money.
+pub async fn propose_release(
+    app: &App,
+    agency: Id<Agency>,
+    case: Id<Case>,
+    proposal: &Proposal,
+    key: Option<&Idempotency>,
+) -> Result<Value> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    if let Some(key) = key
+        && let Some(answer) = key.claim(&mut tx).await?
+    {
+        return Ok(answer);
+    }
+    let held = suspense::lock(&mut tx, agency, case).await?.ok_or(Error::not_found())?;
+    let before = suspense::decision(&mut tx, case).await?;
+    release::propose(held.held, before.is_some()).map_err(refused)?;
+    officer::demand(&mut tx, proposal.officer, agency, Role::Accountant, Day::of(now)).await?;
+    let sealing = agency_key(app, &mut tx, agency).await?;
+    let decision = Decision {
+        toward: proposal.toward,
+        legal_basis: proposal.legal_basis.clone(),
+        words: sealing.seal(&*app.entropy, &place(case), proposal.words.as_str().as_bytes()),
+        proposed_by: proposal.officer,
+        proposed_at: now,
+        approved: None,
+    };
+    if !suspense::propose(&mut tx, case, &decision, key.map(|key| key.client)).await? {
+        return Err(refused(Refusal::AlreadyProposed));
+    }
+    let details = json!({
+        "case": case.to_string(),
+        "toward": proposal.toward.as_str(),
+        "legal_basis": proposal.legal_basis.as_str(),
+        "by": proposal.officer.to_string(),
+    });
+    let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: case.uuid() };
+    let leaf = audit_leaf::leaf(app, now, "money.release_proposed", concern, &sealing, &details);
+    audit::append(&mut tx, &[leaf]).await?;
+    let answer = decision_json(case, &held.amount.decimal(), &decision, &sealing)?;
+    if let Some(key) = key {
+        key.keep(&mut tx, case.uuid(), &answer, now).await?;
+    }
+    tx.commit().await?;
+    Ok(answer)
+}
+
+/// Approves a proposal: the money moves in the books with the decision.
+pub async fn approve_release(
+    app: &App,
+    agency: Id<Agency>,
+    case: Id<Case>,
+    officer: Id<Citizen>,
+    key: Option<&Idempotency>,
+) -> Result<Value> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    if let Some(key) = key
+        && let Some(answer) = key.claim(&mut tx).await?
+    {
+        return Ok(answer);
+    }
+    let held = suspense::lock(&mut tx, agency, case).await?.ok_or(Error::not_found())?;
+    let before = suspense::decision(&mut tx, case).await?;
+    release::approve(held.held, before.as_ref().map(|d| d.proposed_by), officer).map_err(refused)?;
+    officer::demand(&mut tx, officer, agency, Role::Approver, Day::of(now)).await?;
+    let mut decision = before.ok_or(refused(Refusal::NotProposed))?;
+    let entry: Id<id::Entry> = Id::new(now, &*app.entropy);
+    decision.approved = Some((officer, entry, now));
+    let sealing = agency_key(app, &mut tx, agency).await?;
+    let told = json!({
+        "case": case.to_string(),
+        "toward": decision.toward.as_str(),
+        "amount": held.amount.decimal(),
+        "entry": entry.to_string(),
+    });
+    let mut details = told.clone();
+    details["proposed_by"] = json!(decision.proposed_by.to_string());
+    details["approved_by"] = json!(officer.to_string());
+    let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: case.uuid() };
+    let leaf = audit_leaf::leaf(app, now, "money.released", concern, &sealing, &details);
+    let booked = release::released(held.account, agency, decision.toward, held.amount);
+    let booked = booked.map_err(Error::internal)?;
+    let accounts: Vec<_> = booked.postings().iter().map(|posting| posting.account).collect();
+    let numbers = account::open_numbers(&mut tx, &accounts).await?;
+    let new =
+        NewEntry { id: entry, kind: EntryKind::Released, subject: case.uuid(), leaf: leaf.id, entry: booked };
+    if !suspense::approve(&mut tx, case, officer, entry, now).await?
+        || !suspense::release(&mut tx, case).await?
+    {
+        return Err(Error::internal("suspense moved under its lock"));
+    }
+    books::append(&mut tx, &[new], &numbers, now).await?;
+    audit::append(&mut tx, &[leaf]).await?;
+    let event: Id<Event> = Id::new(now, &*app.entropy);
+    let event = NewOutbox {
+        id: event,
+        at: now,
+        topic: Topic::Event,
+        agency: Some(agency),
+        object: case.uuid(),
+        name: "money.released",
+        body: event_json("money.released", now, &told),
+    };
+    outbox::enqueue(&mut tx, &[event]).await?;
+    let answer = decision_json(case, &held.amount.decimal(), &decision, &sealing)?;
+    if let Some(key) = key {
+        key.keep(&mut tx, case.uuid(), &answer, now).await?;
+    }
+    tx.commit().await?;
+    Ok(answer)
+}
+
+fn decision_json(case: Id<Case>, amount: &str, decision: &Decision, key: &DataKey) -> Result<Value> {
+    let words = key.open(&place(case), &decision.words)?;
+    let approved = decision.approved;
+    Ok(json!({
+        "case": case.to_string(),
+        "amount": { "amount": amount, "currency": "VND" },
+        "toward": decision.toward.as_str(),
+        "legal_basis": decision.legal_basis.as_str(),
+        "words": String::from_utf8_lossy(words.expose()),
+        "proposed_by": decision.proposed_by.to_string(),
+        "proposed_at": rfc3339(decision.proposed_at),
+        "approved_by": approved.map(|(by, _, _)| by.to_string()),
+        "approved_at": approved.map(|(_, _, at)| rfc3339(at)),
+        "entry": approved.map(|(_, entry, _)| entry.to_string()),
+    }))
+}
+
+fn place(case: Id<Case>) -> Vec<u8> {
+    [b"suspense.words".as_slice(), case.uuid().as_bytes()].concat()
+}
+
+fn refused(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::OwnAct => Error::forbidden(refusal.code()),
+        Refusal::AlreadyReleased | Refusal::AlreadyProposed | Refusal::NotProposed => {
+            Error::conflict(refusal.code())
+        }
+    }
+}

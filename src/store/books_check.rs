@@ -1,0 +1,86 @@
+//! Questions to which the answer must be nobody: a document whose state the entries do not bear out.
+//!
+//! Each names the first such document. They read whole tables and are asked by an auditor, never on the way of a payment.
+
+use super::{Result, Store};
+use crate::base::id::{self, Id};
+use uuid::Uuid;
+
+/// A paid bill whose payment booked another amount than the bill's, or nothing.
+pub async fn bill_not_borne_out(store: &Store) -> Result<Option<Id<id::Bill>>> {
+    let found = sqlx::query_scalar!(
+        "select b.id from bill b
+         left join (
+             select e.subject, sum(p.amount) as moved
+             from ledger_entry e join posting p on p.entry_id = e.id and p.booked_on = e.booked_on and p.amount > 0
+             where e.kind = 'settled' group by e.subject) s on s.subject = b.paid_by
+         where b.state = 'paid' and s.moved is distinct from b.phi + b.le_phi + b.tax limit 1"
+    )
+    .fetch_optional(&store.pool)
+    .await?;
+    Ok(found.map(Id::from_uuid))
+}
+
+/// A payment that is booked as settled while its row, or its bill's, says otherwise.
+pub async fn payment_not_settled(store: &Store) -> Result<Option<Id<id::Payment>>> {
+    let found = sqlx::query_scalar!(
+        "select e.subject from ledger_entry e
+         left join payment p on p.id = e.subject
+         left join bill b on b.id = p.bill_id and b.paid_by = p.id
+         where e.kind = 'settled' and (p.state is distinct from 'settled' or b.state is distinct from 'paid') limit 1"
+    )
+    .fetch_optional(&store.pool)
+    .await?;
+    Ok(found.map(Id::from_uuid))
+}
+
+/// A settled payment that no entry books.
+pub async fn payment_not_booked(store: &Store) -> Result<Option<Id<id::Payment>>> {
+    let found = sqlx::query_scalar!(
+        "select p.id from payment p left join ledger_entry e on e.subject = p.id and e.kind = 'settled'
+         where p.state = 'settled' and e.id is null limit 1"
+    )
+    .fetch_optional(&store.pool)
+    .await?;
+    Ok(found.map(Id::from_uuid))
+}
+
+/// Money in suspense of which the books hold another amount than its row: all of it while it is held, nothing after.
+pub async fn suspense_not_borne_out(store: &Store) -> Result<Option<Id<id::Case>>> {
+    let found = sqlx::query_scalar!(
+        "select s.id from suspense s
+         left join (
+             select e.subject, -sum(p.amount) as held
+             from ledger_entry e join posting p on p.entry_id = e.id and p.booked_on = e.booked_on
+             join ledger_account a on a.id = p.account_id and a.kind = 'suspense'
+             where e.kind in ('suspended', 'released') group by e.subject) b on b.subject = s.id
+         where b.held is distinct from case when s.state = 'held' then s.amount else 0 end limit 1"
+    )
+    .fetch_optional(&store.pool)
+    .await?;
+    Ok(found.map(Id::from_uuid))
+}
+
+/// A receipt of a bill that is not paid.
+pub async fn receipt_without_money(store: &Store) -> Result<Option<Id<id::Receipt>>> {
+    let found = sqlx::query_scalar!(
+        "select r.id from receipt r left join bill b on b.id = r.bill_id and b.state = 'paid'
+         where b.id is null limit 1"
+    )
+    .fetch_optional(&store.pool)
+    .await?;
+    Ok(found.map(Id::from_uuid))
+}
+
+/// Money that arrived and of which the books put another amount into its account.
+pub async fn credit_not_booked(store: &Store) -> Result<Option<Uuid>> {
+    let found = sqlx::query_scalar!(
+        "select c.entry_id from credit c
+         left join ledger_account a on a.kind = 'clearing' and a.account_id = c.account_id
+         left join posting p on p.entry_id = c.entry_id and p.account_id = a.id
+         where p.amount is distinct from c.amount limit 1"
+    )
+    .fetch_optional(&store.pool)
+    .await?;
+    Ok(found)
+}

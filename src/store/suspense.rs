@@ -1,0 +1,136 @@
+//! How money leaves suspense: a decision of two people, and nothing else. A trigger holds the table to it.
+
+use super::{Result, StoreError, Tx};
+use crate::{
+    base::{
+        clock::Instant,
+        id::{self, Account, Agency, Case, Citizen, Client, Id},
+        money::Money,
+        secret::Sealed,
+        text::Line,
+    },
+    payment::release::{Toward, Words},
+};
+
+/// Money that waits, as far as its release looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// In which account it lies.
+    pub account: Id<Account>,
+    /// How much.
+    pub amount: Money,
+    /// Whether it still waits.
+    pub held: bool,
+}
+
+/// Locks an agency's money in suspense and reads it.
+pub async fn lock(tx: &mut Tx, agency: Id<Agency>, case: Id<Case>) -> Result<Option<Held>> {
+    let row = sqlx::query!(
+        "select account_id, amount, state from suspense where id = $1 and agency_id = $2 for no key update",
+        case.uuid(),
+        agency.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| Held {
+        account: Id::from_uuid(row.account_id),
+        amount: Money::vnd(row.amount),
+        held: row.state == "held",
+    }))
+}
+
+/// A proposed or approved release.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// Where the money goes.
+    pub toward: Toward,
+    /// By what law.
+    pub legal_basis: Line<200>,
+    /// Why.
+    pub words: Sealed<Words>,
+    /// Who proposed it.
+    pub proposed_by: Id<Citizen>,
+    /// When.
+    pub proposed_at: Instant,
+    /// Who approved it, with which entry, and when.
+    pub approved: Option<(Id<Citizen>, Id<id::Entry>, Instant)>,
+}
+
+/// The decision about money in suspense, if there is one.
+pub async fn decision(tx: &mut Tx, case: Id<Case>) -> Result<Option<Decision>> {
+    let row = sqlx::query!(
+        "select toward, legal_basis, words, key, proposed_by, proposed_at, approved_by, entry_id, approved_at
+         from suspense_decision where suspense_id = $1",
+        case.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(|row| {
+        let bad = |column| StoreError::corrupt("suspense_decision", column, case);
+        let approved = row.approved_by.zip(row.entry_id).zip(row.approved_at);
+        Ok(Decision {
+            toward: row.toward.parse().map_err(|_| bad("toward"))?,
+            legal_basis: Line::parse(&row.legal_basis).map_err(|_| bad("legal_basis"))?,
+            words: Sealed::new(row.words, row.key.cast_unsigned()),
+            proposed_by: Id::from_uuid(row.proposed_by),
+            proposed_at: row.proposed_at,
+            approved: approved.map(|((by, entry), at)| (Id::from_uuid(by), Id::from_uuid(entry), at)),
+        })
+    })
+    .transpose()
+}
+
+/// Records a proposal; false when there is a decision already.
+pub async fn propose(
+    tx: &mut Tx,
+    case: Id<Case>,
+    decision: &Decision,
+    client: Option<Id<Client>>,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "insert into suspense_decision (suspense_id, toward, legal_basis, words, key, proposed_by, client_id,
+             proposed_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (suspense_id) do nothing",
+        case.uuid(),
+        decision.toward.as_str(),
+        decision.legal_basis.as_str(),
+        decision.words.bytes(),
+        decision.words.key().cast_signed(),
+        decision.proposed_by.uuid(),
+        client.map(Id::uuid),
+        decision.proposed_at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(super::moved_one(&done))
+}
+
+/// Records the approval of a proposal.
+pub async fn approve(
+    tx: &mut Tx,
+    case: Id<Case>,
+    by: Id<Citizen>,
+    entry: Id<id::Entry>,
+    at: Instant,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "update suspense_decision set approved_by = $2, entry_id = $3, approved_at = $4
+         where suspense_id = $1 and approved_by is null",
+        case.uuid(),
+        by.uuid(),
+        entry.uuid(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(super::moved_one(&done))
+}
+
+/// Lets held money go; without an approved decision the table refuses.
+pub async fn release(tx: &mut Tx, case: Id<Case>) -> Result<bool> {
+    let done =
+        sqlx::query!("update suspense set state = 'released' where id = $1 and state = 'held'", case.uuid())
+            .execute(tx.conn())
+            .await?;
+    Ok(super::moved_one(&done))
+}
