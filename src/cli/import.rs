@@ -27,8 +27,9 @@ pub enum Import {
     /// UTF-8, one person a line, the first line names the columns, in any order:
     ///
     /// number (12 digits), name, birth_date (1985-03-15, 1985-03 or 1985), sex (male, female), province (2 digits),
-    /// status (active, locked, deceased); optional: old_number (9 digits), phone, died_on, account_level (1, 2),
-    /// standings (student merit poor_household near_poor_household disabled, separated by spaces).
+    /// status (active, pending, locked, deceased); optional: old_number (9 digits), phone, died_on, account_level (1, 2),
+    /// standings (student merit poor_household near_poor_household disabled, separated by spaces), parents and guardians
+    /// (numbers separated by spaces), capacity_lost_on (a day), former_names (Name@2020-05-01, separated by semicolons).
     ///
     /// Who is on record already is changed where the file differs; nobody is removed. A line that cannot be read is
     /// left out and written to the rejects file with its number and the reason. Memory stays flat: a million lines

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub const fn may_sign_in(person: &Person) -> bool {
     match person.status {
         Status::Active => true,
-        Status::Locked | Status::Deceased { .. } => false,
+        Status::Pending | Status::Locked | Status::Deceased { .. } => false,
     }
 }
 

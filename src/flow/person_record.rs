@@ -2,7 +2,7 @@
 
 use crate::base::calendar::Day;
 use crate::identity::assurance::AccountLevel;
-use crate::identity::person::{Person, Status};
+use crate::identity::person::{Person, Status, former_names};
 use serde::{Deserialize, Serialize};
 
 /// A record that was sealed by us and no longer reads: named by the field.
@@ -35,15 +35,29 @@ struct Record<'a> {
     account_level: Option<u8>,
     #[serde(rename = "g", default, skip_serializing_if = "String::is_empty")]
     standings: String,
+    #[serde(rename = "h", default, skip_serializing_if = "String::is_empty")]
+    former_names: String,
+    #[serde(rename = "k", default, skip_serializing_if = "String::is_empty")]
+    parents: String,
+    #[serde(rename = "w", default, skip_serializing_if = "String::is_empty")]
+    guardians: String,
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    capacity_lost_on: Option<String>,
 }
 
 /// The record as bytes; equal people give equal bytes.
 pub fn encode(person: &Person) -> Vec<u8> {
     let (status, died_on) = match person.status {
         Status::Active => ("active", None),
+        Status::Pending => ("pending", None),
         Status::Locked => ("locked", None),
         Status::Deceased { on } => ("deceased", Some(on.to_string())),
     };
+    let former: Vec<String> = person
+        .former_names
+        .iter()
+        .map(|former| format!("{}@{}", former.name.as_str(), former.until))
+        .collect();
     let record = Record {
         number: person.number.digits(),
         old_number: person.old_number.as_ref().map(|old| old.digits()),
@@ -56,6 +70,10 @@ pub fn encode(person: &Person) -> Vec<u8> {
         died_on,
         account_level: person.account_level.map(AccountLevel::number),
         standings: person.standings.to_string(),
+        former_names: former.join(";"),
+        parents: person.parents.text(),
+        guardians: person.guardians.text(),
+        capacity_lost_on: person.capacity_lost_on.map(|day| day.to_string()),
     };
     serde_json::to_vec(&record).unwrap_or_default()
 }
@@ -77,6 +95,14 @@ pub fn decode(bytes: &[u8]) -> Result<Person, BadRecord> {
             Some(number) => Some(AccountLevel::of(number).ok_or(BadRecord("account_level"))?),
         },
         standings: read("standings", &record.standings)?,
+        former_names: former_names(&record.former_names).map_err(|_| BadRecord("former_names"))?,
+        parents: read("parents", &record.parents)?,
+        guardians: read("guardians", &record.guardians)?,
+        capacity_lost_on: record
+            .capacity_lost_on
+            .as_deref()
+            .map(|day| read("capacity_lost_on", day))
+            .transpose()?,
     })
 }
 
@@ -88,6 +114,7 @@ fn status(record: &Record<'_>) -> Result<Status, BadRecord> {
     let died_on: Option<Day> = record.died_on.as_deref().map(|day| read("died_on", day)).transpose()?;
     match (record.status, died_on) {
         ("active", None) => Ok(Status::Active),
+        ("pending", None) => Ok(Status::Pending),
         ("locked", None) => Ok(Status::Locked),
         ("deceased", Some(on)) => Ok(Status::Deceased { on }),
         _ => Err(BadRecord("status")),
@@ -112,6 +139,10 @@ mod tests {
             status: Status::Deceased { on: "2020-01-01".parse().unwrap() },
             account_level: AccountLevel::of(2),
             standings: "merit poor_household".parse().unwrap(),
+            former_names: former_names("H'Hen Niê@2010-02-01;Hen@1999-01-31").unwrap(),
+            parents: "079055123456".parse().unwrap(),
+            guardians: "079055123456 079155123456".parse().unwrap(),
+            capacity_lost_on: "2019-01-01".parse().ok(),
         };
         let bare = Person {
             old_number: None,
@@ -119,6 +150,10 @@ mod tests {
             status: Status::Active,
             account_level: None,
             standings: "".parse().unwrap(),
+            former_names: vec![],
+            parents: "".parse().unwrap(),
+            guardians: "".parse().unwrap(),
+            capacity_lost_on: None,
             ..full.clone()
         };
         for person in [full, bare] {

@@ -9,17 +9,21 @@
 //! | `sex` | `male` or `female` |
 //! | `phone` | `0912345678`, or empty; families share one |
 //! | `province` | two digits: the province of residence since July 2025 |
-//! | `status` | `active`, `locked` or `deceased` |
+//! | `status` | `active`, `pending` (just issued, not confirmed yet), `locked` or `deceased` |
 //! | `died_on` | `2020-12-31` for the deceased, else empty |
 //! | `account_level` | level of the national e-ID account: `1`, `2` or empty |
 //! | `standings` | any of `student merit poor_household near_poor_household disabled`, separated by spaces |
+//! | `parents` | the numbers of father and mother, separated by a space, as far as they are on record |
+//! | `guardians` | the numbers of a child's or ward's guardians, separated by spaces |
+//! | `capacity_lost_on` | `2020-12-31`: since when a court holds the person without legal capacity, else empty |
+//! | `former_names` | `Nguyễn Thị Hoa@2020-05-01`: an earlier name and its last day; several separated by `;` |
 //!
 //! The columns may stand in any order; `number`, `name`, `birth_date`, `sex`, `province` and `status` must be there,
 //! unknown ones are refused. A field may be quoted, but never spans lines: so a line that cannot be read harms no
 //! other line.
 
 use crate::identity::assurance::AccountLevel;
-use crate::identity::person::{Person, Status};
+use crate::identity::person::{Person, Status, former_names};
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, BufRead, BufReader, Read};
@@ -28,7 +32,7 @@ use std::str::FromStr;
 /// The longest line, in bytes.
 const LINE_MAX: u64 = 4_096;
 
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 15] = [
     "number",
     "old_number",
     "name",
@@ -40,6 +44,10 @@ const COLUMNS: [&str; 11] = [
     "died_on",
     "account_level",
     "standings",
+    "parents",
+    "guardians",
+    "capacity_lost_on",
+    "former_names",
 ];
 const NEEDED: [&str; 6] = ["number", "name", "birth_date", "sex", "province", "status"];
 
@@ -203,11 +211,14 @@ fn person(row: &Row<'_>) -> Result<Person, String> {
     let died_on = row.optional("died_on")?;
     let status = match (row.text("status"), died_on) {
         ("active", None) => Status::Active,
+        ("pending", None) => Status::Pending,
         ("locked", None) => Status::Locked,
         ("deceased", Some(on)) => Status::Deceased { on },
         ("deceased", None) => return Err("died_on: is missing".into()),
-        ("active" | "locked", Some(_)) => return Err("died_on: only the deceased have one".into()),
-        _ => return Err("status: is active, locked or deceased".into()),
+        ("active" | "pending" | "locked", Some(_)) => {
+            return Err("died_on: only the deceased have one".into());
+        }
+        _ => return Err("status: is active, pending, locked or deceased".into()),
     };
     let account_level = match row.text("account_level") {
         "" => None,
@@ -226,12 +237,19 @@ fn person(row: &Row<'_>) -> Result<Person, String> {
         status,
         account_level,
         standings: row.needed("standings")?,
+        former_names: former_names(row.text("former_names")).map_err(|e| format!("former_names: {e}"))?,
+        parents: row.needed("parents")?,
+        guardians: row.needed("guardians")?,
+        capacity_lost_on: row.optional("capacity_lost_on")?,
     };
+    if person.parents.has(person.number) || person.guardians.has(person.number) {
+        return Err("parents: nobody is their own parent or guardian".into());
+    }
     match person.status {
         Status::Deceased { on } if person.birth_date.age_at_most(on) < 0 => {
             Err("died_on: lies before the birth".into())
         }
-        Status::Active | Status::Locked | Status::Deceased { .. } => Ok(person),
+        Status::Active | Status::Pending | Status::Locked | Status::Deceased { .. } => Ok(person),
     }
 }
 
@@ -310,7 +328,10 @@ mod tests {
                 "079085123456,,An,1985,male,,79,active,1999-01-01,,",
                 Some("died_on: only the deceased have one"),
             ),
-            ("079085123456,,An,1985,male,,79,asleep,,,", Some("status: is active, locked or deceased")),
+            (
+                "079085123456,,An,1985,male,,79,asleep,,,",
+                Some("status: is active, pending, locked or deceased"),
+            ),
             ("079085123456,,An,1985,male,,79,active,,3,", Some("account_level: is 1, 2 or empty")),
         ];
         let mut text = HEADER.to_owned();
@@ -334,6 +355,22 @@ mod tests {
         expected.push(Reject { line: after, reason: "the line is longer than 4096 bytes".into() });
         expected.push(Reject { line: after + 2, reason: "the line is not UTF-8".into() });
         assert_eq!(rows.into_iter().filter_map(Result::err).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn kin_capacity_and_former_names_are_read() {
+        let header =
+            "number,name,birth_date,sex,province,status,parents,guardians,capacity_lost_on,former_names\n";
+        let line = "079215000001,Nguyễn Minh,2015,male,79,pending,079185000001 079085000002,079085000003,2020-01-01,Lê Minh@2018-01-01";
+        let person = read(format!("{header}{line}").as_bytes()).remove(0).unwrap();
+        assert_eq!((person.status, person.parents.numbers().len()), (Status::Pending, 2));
+        assert_eq!((person.guardians.text().as_str(), person.former_names.len()), ("079085000003", 1));
+        let own = line.replace("079085000003", "079215000001");
+        let refused = read(format!("{header}{own}").as_bytes()).remove(0).unwrap_err();
+        assert_eq!(refused.reason, "parents: nobody is their own parent or guardian");
+        let long = line.replace("079185000001 ", "07918500000 ");
+        let refused = read(format!("{header}{long}").as_bytes()).remove(0).unwrap_err();
+        assert!(refused.reason.starts_with("parents: kin are"), "{}", refused.reason);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod claims;
 pub mod client;
 pub mod consent;
 pub mod endpoint;
+pub mod kinship;
 pub mod name;
 pub mod person;
 pub mod personal_number;

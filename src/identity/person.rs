@@ -3,6 +3,7 @@
 
 use super::assurance::AccountLevel;
 use super::birth_date::BirthDate;
+use super::kinship::Kin;
 use super::name::Name;
 use super::personal_number::{OldNumber, PersonalNumber, Sex};
 use super::province::Province;
@@ -18,6 +19,8 @@ pub struct Person {
     pub old_number: Option<OldNumber>,
     /// The full name.
     pub name: Name,
+    /// Earlier names, the latest first.
+    pub former_names: Vec<FormerName>,
     /// The birth date, as precise as the register has it.
     pub birth_date: BirthDate,
     /// The sex on record, which a lawful change may have parted from the number's digit.
@@ -32,6 +35,50 @@ pub struct Person {
     pub account_level: Option<AccountLevel>,
     /// What fee reductions depend on.
     pub standings: Standings,
+    /// Father and mother, as far as they are on record.
+    pub parents: Kin,
+    /// The guardians of a child or of somebody without capacity.
+    pub guardians: Kin,
+    /// Since when a court holds the person to be without legal capacity.
+    pub capacity_lost_on: Option<Day>,
+}
+
+/// A name that somebody bore until a day.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FormerName {
+    /// The name.
+    pub name: Name,
+    /// The day on which another one took its place.
+    pub until: Day,
+}
+
+impl fmt::Debug for FormerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "former name until {}", self.until)
+    }
+}
+
+/// A text that is not a name and its last day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a former name is written like Nguyễn Thị Hoa@2020-05-01; several are separated by semicolons")]
+pub struct NotAFormerName;
+
+impl FromStr for FormerName {
+    type Err = NotAFormerName;
+
+    fn from_str(s: &str) -> Result<Self, NotAFormerName> {
+        let (name, until) = s.trim().rsplit_once('@').ok_or(NotAFormerName)?;
+        let name = name.parse().map_err(|_| NotAFormerName)?;
+        Ok(Self { name, until: until.parse().map_err(|_| NotAFormerName)? })
+    }
+}
+
+/// Former names in the form of the register's files: the latest first, separated by semicolons.
+pub fn former_names(text: &str) -> Result<Vec<FormerName>, NotAFormerName> {
+    let parts = text.split(';').filter(|part| !part.trim().is_empty());
+    let mut names: Vec<FormerName> = parts.map(str::parse).collect::<Result<_, _>>()?;
+    names.sort_by_key(|name| std::cmp::Reverse(name.until));
+    Ok(names)
 }
 
 impl fmt::Debug for Person {
@@ -45,6 +92,8 @@ impl fmt::Debug for Person {
 pub enum Status {
     /// The person lives and the identity is open.
     Active,
+    /// The number was just issued; the register has not confirmed the record yet.
+    Pending,
     /// The person locked the electronic identity, or an authority did.
     Locked,
     /// The register records the death.
@@ -195,6 +244,16 @@ mod tests {
         for text in ["", "912345678", "091234567", "091234567890", "0012345678", "+1 912345678", "09123x5678"]
         {
             assert_eq!(text.parse::<Phone>(), Err(NotAPhone), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn former_names_carry_their_last_day() {
+        let names = former_names(" Trần Thị A@1999-01-31;Lê Thị A@2010-02-01; ").unwrap();
+        let read: Vec<_> = names.iter().map(|n| (n.name.as_str(), n.until.to_string())).collect();
+        assert_eq!(read, [("Lê Thị A", "2010-02-01".to_owned()), ("Trần Thị A", "1999-01-31".to_owned())]);
+        for bad in ["Lê Thị A", "@2010-02-01", "Lê@2010-02-30"] {
+            assert_eq!(former_names(bad), Err(NotAFormerName), "{bad:?}");
         }
     }
 

@@ -142,6 +142,8 @@ pub enum State {
     NoMatch,
     /// The register does not know the number.
     NotOnRecord,
+    /// The claims match a number that was just issued and that the register has not confirmed yet.
+    Pending,
     /// The claims match a person whose electronic identity is locked.
     Locked,
     /// The claims match a person who has died.
@@ -152,10 +154,11 @@ pub enum State {
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Match,
         Self::NoMatch,
         Self::NotOnRecord,
+        Self::Pending,
         Self::Locked,
         Self::Deceased,
         Self::SourceUnavailable,
@@ -167,6 +170,7 @@ impl State {
             Self::Match => "match",
             Self::NoMatch => "no_match",
             Self::NotOnRecord => "not_on_record",
+            Self::Pending => "pending",
             Self::Locked => "locked",
             Self::Deceased => "deceased",
             Self::SourceUnavailable => "source_unavailable",
@@ -266,6 +270,7 @@ fn state_of(person: &Person, graded: &[Graded], policy: Policy) -> State {
         _ if !matches => State::NoMatch,
         Status::Deceased { .. } => State::Deceased,
         Status::Locked => State::Locked,
+        Status::Pending => State::Pending,
         Status::Active => State::Match,
     }
 }
@@ -313,6 +318,10 @@ mod tests {
             status,
             account_level: None,
             standings: Standings::default(),
+            former_names: vec![],
+            parents: "".parse().unwrap(),
+            guardians: "".parse().unwrap(),
+            capacity_lost_on: None,
         }
     }
 

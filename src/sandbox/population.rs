@@ -2,7 +2,8 @@
 //!
 //! It is written in the form that `flow::population_file` reads, described there: CSV in UTF-8 whose header line is
 //! [`COLUMNS`]. A `birth_date` may be a year or a month, `status` is `active`, `locked` or `deceased` (then with
-//! `died_on`), `province` has two digits, `standings` are words separated by spaces.
+//! `died_on`), `province` has two digits, `standings` are words separated by spaces, `parents` and `guardians` are numbers
+//! separated by spaces. Children know their parents, orphans have a guardian, and some adults have lost their capacity.
 //!
 //! Nobody in it exists. Numbers never repeat (up to 63 million rows), and nothing is kept in memory but one family.
 
@@ -15,8 +16,8 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 
 /// The header line.
-pub const COLUMNS: &str =
-    "number,old_number,name,birth_date,sex,phone,province,status,died_on,account_level,standings";
+pub const COLUMNS: &str = "number,old_number,name,birth_date,sex,phone,province,status,died_on,account_level,standings,parents,guardians,\
+     capacity_lost_on";
 
 /// The day on which the population is drawn; everybody is born before it.
 const DRAWN_ON: (i32, u8, u8) = (2026, 6, 30);
@@ -36,6 +37,9 @@ pub struct Citizen {
     pub died_on: Option<Day>,
     pub account_level: Option<u8>,
     pub standings: Vec<&'static str>,
+    pub parents: Vec<String>,
+    pub guardians: Vec<String>,
+    pub capacity_lost_on: Option<Day>,
 }
 
 impl Citizen {
@@ -46,13 +50,15 @@ impl Citizen {
         let died = self.died_on.map(|day| day.to_string()).unwrap_or_default();
         let level = self.account_level.map(|level| level.to_string()).unwrap_or_default();
         write!(out, "{},{old},{},{},{}", self.number, self.name, self.birth_date, self.sex)?;
-        writeln!(
+        let lost = self.capacity_lost_on.map(|day| day.to_string()).unwrap_or_default();
+        write!(
             out,
             ",{phone},{},{},{died},{level},{}",
             self.province,
             self.status,
             self.standings.join(" ")
-        )
+        )?;
+        writeln!(out, ",{},{},{lost}", self.parents.join(" "), self.guardians.join(" "))
     }
 }
 
@@ -62,12 +68,20 @@ pub struct Population {
     born: u64,
     families: u64,
     waiting: VecDeque<Citizen>,
+    /// A living adult of the family before: the guardian of orphans.
+    neighbour: Option<String>,
 }
 
 impl Population {
     /// The population of that seed.
     pub fn new(seed: u64) -> Self {
-        Self { chance: Chance(SeededEntropy::new(seed)), born: 0, families: 0, waiting: VecDeque::new() }
+        Self {
+            chance: Chance(SeededEntropy::new(seed)),
+            born: 0,
+            families: 0,
+            waiting: VecDeque::new(),
+            neighbour: None,
+        }
     }
 
     fn settle_family(&mut self) {
@@ -92,17 +106,45 @@ impl Population {
         let parent_age = 20 + chance.below(65);
         let children = if parent_age < 24 { 0 } else { chance.below(4) };
         let mut ages = vec![(parent_age, true)];
-        if chance.percent(80) {
+        let couple = chance.percent(80);
+        if couple {
             ages.push(((parent_age + chance.below(9)).saturating_sub(4).max(18), false));
         }
         for _ in 0..children {
             ages.push(((parent_age - 20).saturating_sub(chance.below(18)), chance.percent(50)));
         }
+        let mut members = Vec::with_capacity(ages.len());
         for (place_in_family, (age, female)) in ages.into_iter().enumerate() {
             let index = self.born;
             self.born += 1;
-            let citizen = family.member(&mut self.chance, index, age, female, place_in_family < 2);
-            self.waiting.push_back(citizen);
+            members.push(family.member(&mut self.chance, index, age, female, place_in_family < 2));
+        }
+        self.relate(&mut members, if couple { 2 } else { 1 });
+        self.waiting.extend(members);
+    }
+
+    /// Children know their parents, orphans and those without capacity have a guardian. Nothing here is drawn.
+    fn relate(&mut self, members: &mut [Citizen], adults: usize) {
+        let first = self.born - members.len() as u64;
+        let (parents, children) = members.split_at_mut(adults.min(members.len()));
+        let able = |citizen: &Citizen| citizen.status == "active" && citizen.capacity_lost_on.is_none();
+        let numbers: Vec<String> = parents.iter().map(|parent| parent.number.clone()).collect();
+        let outsider = self.neighbour.clone();
+        for (place, citizen) in children.iter_mut().enumerate() {
+            citizen.parents.clone_from(&numbers);
+            let minor = citizen.birth_date.as_str() > "2008-06-30";
+            if minor && !parents.iter().any(able) {
+                citizen.guardians.extend(outsider.clone());
+            }
+            let index = first + (adults + place) as u64;
+            if !minor && index % 90 == 17 && citizen.status == "active" {
+                citizen.capacity_lost_on = Some(drawn_on().plus_days(-(100 + index.cast_signed() % 900)));
+                let guardian = parents.iter().find(|parent| able(parent)).map(|parent| parent.number.clone());
+                citizen.guardians.extend(guardian.or_else(|| outsider.clone()));
+            }
+        }
+        if let Some(parent) = parents.iter().find(|parent| able(parent)) {
+            self.neighbour = Some(parent.number.clone());
         }
     }
 }
@@ -169,6 +211,9 @@ impl Family {
             died_on,
             account_level: account_level(chance, age),
             standings: self.standings(chance, age),
+            parents: Vec::new(),
+            guardians: Vec::new(),
+            capacity_lost_on: None,
         }
     }
 
@@ -373,7 +418,7 @@ mod tests {
         assert_ne!(csv_of(500, 7), csv_of(500, 8));
         let text = csv_of(500, 7);
         assert_eq!((text.lines().count(), text.lines().next()), (501, Some(COLUMNS)));
-        assert!(text.lines().all(|line| line.split(',').count() == 11));
+        assert!(text.lines().all(|line| line.split(',').count() == 14));
     }
 
     #[test]
@@ -393,6 +438,7 @@ mod tests {
     fn every_kind_of_person_occurs() {
         let mut kinds: BTreeMap<String, u32> = BTreeMap::new();
         let mut phones: BTreeMap<String, u32> = BTreeMap::new();
+        let mut known = BTreeSet::new();
         for citizen in Population::new(42).take(2_000) {
             let mut count = |kind: String| *kinds.entry(kind).or_default() += 1;
             count(format!("status {}", citizen.status));
@@ -401,9 +447,16 @@ mod tests {
             count(format!("old number {}", citizen.old_number.is_some()));
             citizen.standings.iter().for_each(|standing| count(format!("standing {standing}")));
             assert_eq!(citizen.died_on.is_some(), citizen.status == "deceased");
-            if let Some(phone) = citizen.phone {
-                *phones.entry(phone).or_default() += 1;
+            if let Some(phone) = &citizen.phone {
+                *phones.entry(phone.clone()).or_default() += 1;
             }
+            for kin in citizen.parents.iter().chain(&citizen.guardians) {
+                assert!(known.contains(kin) && *kin != citizen.number, "{citizen:?}");
+            }
+            known.insert(citizen.number.clone());
+            count(format!("parents {}", citizen.parents.len()));
+            count(format!("guarded {}", !citizen.guardians.is_empty()));
+            count(format!("lost capacity {}", citizen.capacity_lost_on.is_some()));
             if citizen.name.contains('\'') {
                 count("highland name".to_owned());
             }
@@ -426,6 +479,11 @@ mod tests {
             "standing near_poor_household",
             "standing disabled",
             "highland name",
+            "parents 0",
+            "parents 1",
+            "parents 2",
+            "guarded true",
+            "lost capacity true",
         ] {
             assert!(kinds.get(kind).is_some_and(|count| *count > 0), "{kind}: {kinds:?}");
         }

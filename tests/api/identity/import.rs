@@ -1,11 +1,11 @@
 //! The register fills from files, however often and however badly written.
 
-use super::{PEOPLE, import};
+use super::{PEOPLE, import, import_under};
 use crate::world::TestApp;
 use chung::base::id::{Citizen, Id};
 use chung::flow::population::look_up;
 use chung::identity::person::Person;
-use chung::sandbox::population::write_csv;
+use chung::sandbox::population::{COLUMNS, write_csv};
 use chung::store::register::{ImportCounts, count};
 
 async fn on_record(world: &TestApp, number: &str) -> Option<(Id<Citizen>, Person)> {
@@ -60,7 +60,7 @@ async fn a_population_of_several_chunks_arrives_whole() {
     let text = String::from_utf8(file).unwrap();
     let lines = text.split_once('\n').unwrap().1;
     let twice = format!("{lines}{}\n", lines.lines().next().unwrap());
-    let (progress, told) = import(&world, &twice).await.unwrap();
+    let (progress, told) = import_under(&world, &format!("{COLUMNS}\n"), &twice).await.unwrap();
     assert_eq!(progress.counts, ImportCounts { added: 25_000, rejected: 1, ..ImportCounts::default() });
     assert_eq!((told.rejects[0].line, told.chunks), (25_002, 3));
     assert_eq!(count(&world.app.store).await.unwrap(), 25_000);

@@ -1,6 +1,7 @@
 //! Who is this citizen: the register and the questions about people in it.
 
 mod import;
+mod kinship;
 mod verifications;
 
 use crate::world::TestApp;
@@ -42,8 +43,13 @@ impl Listener for Told {
 
 /// Imports these lines under the usual header.
 pub async fn import(world: &TestApp, lines: &str) -> Result<(Progress, Told), Stopped> {
+    import_under(world, HEADER, lines).await
+}
+
+/// Imports these lines under a header of their own.
+pub async fn import_under(world: &TestApp, header: &str, lines: &str) -> Result<(Progress, Told), Stopped> {
     let mut told = Told::default();
-    let file = Cursor::new(format!("{HEADER}{lines}"));
+    let file = Cursor::new(format!("{header}{lines}"));
     let progress = import_population(&world.app, file, &mut told).await?;
     Ok((progress, told))
 }
