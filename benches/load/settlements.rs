@@ -165,6 +165,7 @@ async fn attempts(world: &World, bills: &[Id<id::Bill>]) -> Result<Vec<Id<id::Pa
             bill: *bill,
             account: account.id,
             amount: Money::vnd(TOTAL),
+            way: chung::payment::payment::Way::Request,
             bank: "970436".to_owned(),
             uetr: Uuid::from_bytes(random(&*app.entropy)),
             state: State::Accepted(watch),

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::flow::{
     Error,
     import_banks::import_banks,
+    import_calendar::import_calendar,
     import_fees::import_fees,
     import_population::{Listener, Progress, Stopped, import_population},
     population_file::Reject,
@@ -54,6 +55,14 @@ pub enum Import {
         /// The reductions and exemptions
         adjustments: PathBuf,
     },
+    /// Name the days on which banks do not go by the weekday, from a CSV file: a yearly one
+    ///
+    /// Columns: day (2026-09-02), working (yes, no), name_vi, name_en, basis. A day that is not listed goes by its
+    /// weekday. Listed days are added or changed, none is removed; the same file twice changes nothing.
+    Calendar {
+        /// The CSV file
+        file: PathBuf,
+    },
     /// Name the banks among which a payer chooses, from a CSV file with the columns code and name
     ///
     /// The code is the bank's number in the clearing system, e.g. 970436. Banks that exist are renamed, none is
@@ -74,6 +83,7 @@ pub async fn run(config: &Config, command: &Import) -> anyhow::Result<()> {
                 population(&app, file, &rejects).await.map(|done| told(&done, &rejects))
             }
             Import::Fees { items, adjustments } => fees(&app, items, adjustments).await,
+            Import::Calendar { file } => calendar(&app, file).await,
             Import::Banks { file } => banks(&app, file).await,
         },
         Err(error) => Err(error),
@@ -169,6 +179,13 @@ async fn fees(app: &App, items: &Path, adjustments: &Path) -> anyhow::Result<()>
     let done = import_fees(app, &read(items)?, &read(adjustments)?).await.map_err(|error| refused(&error))?;
     let state = if done.new { "now in force" } else { "imported before, nothing changed" };
     out::line(&format!("{}: {} items, {} adjustments, {state}", done.schedule, done.items, done.adjustments));
+    Ok(())
+}
+
+async fn calendar(app: &App, file: &Path) -> anyhow::Result<()> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let changed = import_calendar(app, &text).await.map_err(|error| refused(&error))?;
+    out::line(&format!("days changed: {changed}"));
     Ok(())
 }
 

@@ -29,11 +29,13 @@ pub struct OpenBill<'a> {
     pub parties: &'a Parties,
     /// How each line came about.
     pub trace: &'a [Value],
+    /// The last day to pay: the due day, later by every day on which nobody answered about an attempt.
+    pub pay_until: Day,
 }
 
 /// The bill as `/v1` answers it on `today`.
 pub fn bill_json(app: &App, open: &OpenBill<'_>, today: Day) -> Value {
-    let OpenBill { bill, state, procedure, parties, trace } = open;
+    let OpenBill { bill, state, procedure, parties, trace, pay_until } = open;
     let lines: Vec<Value> =
         bill.lines.as_slice().iter().enumerate().map(|(i, line)| line_json(line, trace.get(i))).collect();
     let (paid_at, payment, cancelled_at) = match state {
@@ -51,9 +53,10 @@ pub fn bill_json(app: &App, open: &OpenBill<'_>, today: Day) -> Value {
             "code": procedure.code.to_string(),
             "name": { "vi": procedure.name.vi.as_str(), "en": procedure.name.en.as_str() },
         },
-        "status": status(state, bill.due, today).as_str(),
+        "status": status(state, *pay_until, today).as_str(),
         "total": explain::money(bill.lines.total()),
         "due": bill.due.to_string(),
+        "pay_until": pay_until.to_string(),
         "lines": lines,
         "parties": {
             "applicant": { "name": parties.applicant.as_str() },

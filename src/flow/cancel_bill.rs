@@ -33,7 +33,8 @@ pub async fn cancel_bill(app: &App, agency: Id<Agency>, id: Id<Bill>, key: &Idem
         return Err(Error::internal("a bill moved under its lock"));
     }
     let sealing = read_bills::agency_key(app, &mut tx, agency).await?;
-    let answer = read_bills::open(app, &sealing, &stored, Day::of(now))?;
+    let until = read_bills::pay_until(&mut tx, &stored, now).await?;
+    let answer = read_bills::open(app, &sealing, &stored, until, Day::of(now))?;
     let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: id.uuid() };
     let details = json!({ "bill": id.to_string(), "client": key.client.to_string() });
     let leaf = audit_leaf::leaf(app, now, "bill.cancelled", concern, &sealing, &details);

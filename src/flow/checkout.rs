@@ -7,14 +7,16 @@ use super::{Error, Result, bill_answer, read_bills};
 use crate::{
     app::App,
     base::{calendar::Day, clock::Instant, id::Id, money::Money, reference::Reference},
+    codec::vietqr::{Service, VietQr},
     payment::{
         bill::{self, Status},
         fee::{Bilingual, FeeKind},
     },
     store::{
+        account::{self, CollectingAccount},
         agency, bank,
         bank::Bank,
-        bill as bills,
+        bill as bills, calendar,
         payment::{self, StoredPayment},
         receipt,
     },
@@ -37,7 +39,7 @@ pub struct Checkout {
     pub total: Money,
     /// The applicant, masked.
     pub applicant: String,
-    /// The last day.
+    /// The last day: the due day, later by every day on which nobody answered.
     pub due: Day,
     /// What has become of the bill.
     pub status: Status,
@@ -49,8 +51,25 @@ pub struct Checkout {
     pub receipts: Vec<String>,
     /// The banks to choose from.
     pub banks: Vec<Bank>,
+    /// Where a transfer of the payer's own goes to.
+    pub transfer: Option<TransferTo>,
+    /// The clearing day whose statement decides what is silent now.
+    pub deciding_day: Day,
     /// When this was read.
     pub now: Instant,
+}
+
+/// What a transfer needs, by QR or by hand.
+#[derive(Debug, Clone)]
+pub struct TransferTo {
+    /// The bank that keeps the account: its name where we know it, else its code.
+    pub bank: String,
+    /// The account.
+    pub number: String,
+    /// The name that the payer's bank shows.
+    pub holder: String,
+    /// The text of the VietQR code; none for a bank that has no number there.
+    pub code: Option<String>,
 }
 
 /// One amount on the page.
@@ -74,8 +93,11 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
     let of = agency::find_all(&mut tx, &[stored.bill.agency]).await?;
     let of = of.into_iter().next().ok_or(Error::not_found())?;
     let key = read_bills::agency_key(app, &mut tx, stored.bill.agency).await?;
+    let until = read_bills::pay_until(&mut tx, &stored, now).await?;
     let attempt = payment::payments_of_bill(&mut tx, stored.bill.id).await?.into_iter().next();
     let banks = bank::banks(&mut tx).await?;
+    let account = account::account(&mut tx, stored.account).await?;
+    let days = calendar::working_days(&mut tx, Day::of(now)).await?;
     let parties = bill_answer::open_parties(&key, stored.bill.id, &stored.parties)?;
     let hidden = stored.procedure.sensitive;
     let lines = stored.bill.lines.as_slice().iter().map(|line| CheckoutLine {
@@ -95,14 +117,33 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         lines: lines.collect(),
         total: stored.bill.lines.total(),
         applicant: bill::masked(&parties.applicant),
-        due: stored.bill.due,
-        status: bill::status(&stored.state, stored.bill.due, Day::of(now)),
+        due: until,
+        status: bill::status(&stored.state, until, Day::of(now)),
+        transfer: account.map(|account| transfer_to(&account, &stored, bank_name(&account.bank))),
+        deciding_day: days.next(Day::of(now)),
         attempt_bank: attempt.as_ref().and_then(|attempt| bank_name(&attempt.bank)),
         attempt,
         receipts: receipts.into_iter().map(|receipt| receipt.number).collect(),
         banks,
         now,
     })
+}
+
+/// The reference is the whole text of the transfer: nothing that a bank could strip or a payer misread.
+fn transfer_to(account: &CollectingAccount, of: &bills::StoredBill, bank: Option<String>) -> TransferTo {
+    let code = VietQr {
+        bank: account.bank.clone(),
+        number: account.number.clone(),
+        service: Service::Account,
+        amount: u64::try_from(of.bill.lines.total().minor()).ok(),
+        purpose: Some(of.bill.reference.to_string()),
+    };
+    TransferTo {
+        bank: bank.unwrap_or_else(|| account.bank.clone()),
+        number: account.number.clone(),
+        holder: account.holder.to_string(),
+        code: code.encode().ok(),
+    }
 }
 
 /// One attempt of the agency's bills.
@@ -144,7 +185,8 @@ fn payment_json(attempt: &StoredPayment) -> serde_json::Value {
         "bill": attempt.bill.to_string(),
         "status": attempt.state.as_str(),
         "amount": super::explain::money(attempt.amount),
-        "bank": attempt.bank,
+        "way": attempt.way.as_str(),
+        "bank": Some(&attempt.bank).filter(|bank| !bank.is_empty()),
         "end_to_end_id": attempt.id.uuid().simple().to_string(),
         "uetr": attempt.uetr.to_string(),
         "created_at": rfc3339(attempt.created_at),

@@ -227,6 +227,7 @@ impl Prepared {
             procedure: &stored.procedure,
             parties: &draft.parties,
             trace,
+            pay_until: bill.due,
         };
         let answer = bill_answer::bill_json(app, &open, Day::of(now));
         Self { answer, leaf, key: draft.key.clone(), stored }

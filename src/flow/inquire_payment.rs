@@ -7,7 +7,7 @@ use super::{
 use crate::{
     app::App,
     base::id::{self, Id, Payment},
-    codec::iso20022::{EndToEndId, MessageId, StatusInquiry, Uetr},
+    codec::iso20022::{AboutWhat, EndToEndId, MessageId, StatusInquiry, Uetr},
     payment::payment::Event,
     store::payment,
 };
@@ -35,6 +35,7 @@ pub async fn inquire_payment(app: &App, attempt: Id<Payment>) -> Result<bool> {
     let now = app.clock.now();
     let message: Id<id::Message> = Id::new(now, &*app.entropy);
     let inquiry = StatusInquiry {
+        about: AboutWhat::Request,
         original: MessageId(attempt.id.uuid()),
         end_to_end_id: EndToEndId(attempt.id.uuid()),
         uetr: Some(Uetr::new(attempt.uetr)),

@@ -12,6 +12,7 @@ use crate::{
         Tx, audit, bill,
         outbox::{self, NewOutbox, Topic},
         payment::{self, StoredPayment},
+        silence,
     },
 };
 use serde_json::json;
@@ -54,12 +55,23 @@ pub async fn move_payment(app: &App, id: Id<Payment>, event: &Event) -> Result<M
         if !payment::move_payment(&mut tx, &attempt, &state).await? {
             continue;
         }
+        note_silence(&mut tx, &attempt, &state, now).await?;
         record(app, &mut tx, &attempt, kind(&state), event, now).await?;
         tx.commit().await?;
         let attempt = StoredPayment { state, ..attempt };
         return Ok(if asking { Moved::Asking(attempt) } else { Moved::Moved(attempt) });
     }
     Err(Error::conflict("payment_moved"))
+}
+
+/// While nobody answers, the bill's due day stands still.
+async fn note_silence(tx: &mut Tx, attempt: &StoredPayment, to: &State, now: Instant) -> Result<()> {
+    match (&attempt.state, to) {
+        (State::Unknown(_), State::Unknown(_)) => Ok(()),
+        (_, State::Unknown(_)) => Ok(silence::begin(tx, attempt.id, attempt.bill, now).await?),
+        (State::Unknown(_), _) => Ok(silence::end(tx, attempt.id, now).await?),
+        _ => Ok(()),
+    }
 }
 
 const fn kind(state: &State) -> &'static str {

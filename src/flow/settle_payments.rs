@@ -10,6 +10,7 @@ use super::{
     event::event_json,
     explain::money,
     issue_receipts::{Issued, SettledBill, issue_receipts},
+    named_transfers::Transfers,
 };
 use crate::{
     app::App,
@@ -23,7 +24,7 @@ use crate::{
     payment::{
         ledger::{self, Account},
         payment::State,
-        settlement::{Credit, Notification, Outcome, Suspense, Taken, settle},
+        settlement::{Credit, Notification, Outcome, Suspense, Taken, settle, settle_transfer},
     },
     store::{
         Tx,
@@ -110,6 +111,7 @@ struct Settling<'a> {
     now: Instant,
     told_before: BTreeSet<CreditKey>,
     expected: BTreeMap<Id<Payment>, Expected>,
+    transfers: Transfers,
     keys: BTreeMap<Id<Agency>, DataKey>,
     numbers: BTreeMap<Account, i32>,
     ended: Vec<(Id<Payment>, &'static str)>,
@@ -135,7 +137,10 @@ impl<'a> Settling<'a> {
         }
         let credits = || fresh.iter().flat_map(|n| n.credits.iter().map(|c| (accounts[&n.account].id, c)));
         let payments: Vec<Uuid> = credits().filter_map(|(_, c)| c.payment).map(Id::uuid).collect();
-        let expected = payment::lock_expected(tx, &payments).await?;
+        let mut expected = payment::lock_expected(tx, &payments).await?;
+        let references = credits().flat_map(|(_, c)| c.references.iter().copied()).collect();
+        let (transfers, named) = Transfers::read(app, tx, references, now).await?;
+        expected.extend(named);
         let names: Vec<CreditKey> = credits().map(|(id, c)| (id, c.servicer_reference.clone())).collect();
         let told_before = inbox::credits(tx, &names).await?.into_keys().collect();
         let mut settling = Self {
@@ -143,6 +148,7 @@ impl<'a> Settling<'a> {
             now,
             told_before,
             expected: BTreeMap::new(),
+            transfers,
             keys: BTreeMap::new(),
             numbers: BTreeMap::new(),
             ended: Vec::new(),
@@ -183,24 +189,37 @@ impl<'a> Settling<'a> {
         if !self.told_before.insert(name.clone()) {
             return Ok(());
         }
-        let known = credit.payment.and_then(|id| self.expected.get_mut(&id)).map(|e| &mut e.known);
+        let transfer = if credit.payment.is_none() { self.transfers.of(credit) } else { None };
+        let about = credit.payment.or(transfer.map(|(id, _)| id)).filter(|id| self.expected.contains_key(id));
+        let known = about.and_then(|id| self.expected.get_mut(&id)).map(|e| &mut e.known);
         let was =
             known.as_ref().map(|known| (known.payment, known.attempt.as_str(), known.attempt.is_live()));
-        let outcome = settle(known, booked.id, credit.amount, self.now);
+        let outcome = match (known, transfer) {
+            (Some(known), Some((_, due))) => settle_transfer(known, booked.id, credit, due, self.now),
+            (known, _) => settle(known, booked.id, credit.amount, self.now),
+        };
         let expected = was.and_then(|(id, _, _)| self.expected.get(&id));
-        if let (Some((id, word, true)), Some(expected)) = (was, expected)
+        if let (Some((id, word, true)), Some(expected), None) = (was, expected, transfer)
             && !expected.known.attempt.is_live()
         {
             self.ended.push((id, word));
         }
-        let entry = match outcome {
-            Outcome::Settles => self.settled(credit)?,
-            Outcome::Suspends(reason) => self.suspended(booked, credit, reason)?,
+        let entry = match (outcome, about) {
+            (Outcome::Settles, Some(about)) => {
+                self.share(about, credit);
+                self.settled(credit, about)?
+            }
+            (Outcome::Settles, None) => return Err(Error::internal("a credit that settles nothing")),
+            (Outcome::Suspends(reason), _) => {
+                self.suspended(booked, credit, reason, about, transfer.is_some())?
+            }
         };
+        let transfer = transfer.map(|(id, _)| id);
+        self.transfers.note(self.app, &name, credit, transfer, outcome);
         self.credits.push(StoredCredit {
             key: name,
             amount: credit.amount,
-            payment: was.map(|(id, _, _)| id),
+            payment: about.filter(|_| transfer.is_none() || outcome == Outcome::Settles),
             outcome,
             entry,
             booked_on: credit.booked_on,
@@ -208,10 +227,25 @@ impl<'a> Settling<'a> {
         Ok(())
     }
 
+    /// A bill that a transfer may pay can stand several times in one batch: each sees that it is paid.
+    fn share(&mut self, paid: Id<Payment>, credit: &Credit) {
+        if self.transfers.is_empty() {
+            return;
+        }
+        let Some(of) = self.expected.get_mut(&paid) else { return };
+        if of.bank.is_empty() {
+            of.bank = credit.origin.bank.clone().unwrap_or_default();
+        }
+        let (bill, state) = (of.known.bill, of.known.bill_state);
+        for other in self.expected.values_mut().filter(|other| other.known.bill == bill) {
+            other.known.bill_state = state;
+        }
+    }
+
     /// The books of a paid bill. Its receipts, its leaf and its event follow when all are decided.
-    fn settled(&mut self, credit: &Credit) -> Result<Id<id::Entry>> {
+    fn settled(&mut self, credit: &Credit, about: Id<Payment>) -> Result<Id<id::Entry>> {
         let lost = || Error::internal("a settled payment that was not read");
-        let expected = credit.payment.and_then(|id| self.expected.get(&id)).ok_or_else(lost)?;
+        let expected = self.expected.get(&about).ok_or_else(lost)?;
         let known = &expected.known;
         let (agency, bill, payment) = (expected.agency, known.bill, known.payment);
         let key = self.keys.get(&agency).ok_or_else(lost)?;
@@ -226,8 +260,15 @@ impl<'a> Settling<'a> {
     }
 
     /// The books, the log and the object of money that waits.
-    fn suspended(&mut self, booked: &Booked, credit: &Credit, reason: Suspense) -> Result<Id<id::Entry>> {
-        let expected = credit.payment.and_then(|id| self.expected.get(&id));
+    fn suspended(
+        &mut self,
+        booked: &Booked,
+        credit: &Credit,
+        reason: Suspense,
+        about: Option<Id<Payment>>,
+        is_transfer: bool,
+    ) -> Result<Id<id::Entry>> {
+        let expected = about.and_then(|id| self.expected.get(&id));
         let agency = expected.map_or(booked.owner, |expected| expected.agency);
         let held = StoredSuspense {
             id: Id::new(self.now, &*self.app.entropy),
@@ -236,7 +277,7 @@ impl<'a> Settling<'a> {
             reason,
             amount: credit.amount,
             bill: expected.map(|expected| expected.known.bill),
-            payment: expected.map(|expected| expected.known.payment),
+            payment: expected.filter(|_| !is_transfer).map(|expected| expected.known.payment),
         };
         let key = self.keys.get(&agency).ok_or_else(|| Error::internal("an agency without its key"))?;
         let details = json!({
@@ -326,7 +367,8 @@ impl<'a> Settling<'a> {
             .iter()
             .filter_map(|(id, was)| Some((*id, *was, &self.expected.get(id)?.known.attempt)))
             .collect();
-        if !ended.is_empty() {
+        self.transfers.write_payments(tx, &self.expected, self.now).await?;
+        if !ended.is_empty() || !self.paid.is_empty() {
             let moved = payment::end_payments(tx, &ended).await?;
             let bills: Vec<_> = self.paid.iter().map(|paid| (paid.bill, paid.payment)).collect();
             let paid = bill::pay_bills(tx, &bills, self.now).await?;
@@ -339,6 +381,7 @@ impl<'a> Settling<'a> {
         self.issue(tx).await?;
         books::append(tx, &self.entries, &self.numbers, self.now).await?;
         inbox::insert_credits(tx, &self.credits, self.now).await.map_err(lost_race)?;
+        self.transfers.write_origins(tx).await?;
         if !self.suspense.is_empty() {
             inbox::insert_suspense(tx, &self.suspense, self.now).await?;
             let day_of: BTreeMap<&CreditKey, Day> =

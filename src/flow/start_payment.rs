@@ -12,7 +12,7 @@ use crate::{
     codec::iso20022::{AccountNumber, Agent, EndToEndId, MessageId, RequestToPay, Uetr},
     payment::{
         bill,
-        payment::{self, APPROVAL_WINDOW, State, Watch},
+        payment::{self, APPROVAL_WINDOW, State, Watch, Way},
     },
     store::{
         Tx,
@@ -31,7 +31,8 @@ pub async fn start_payment(app: &App, reference: &Reference, bank: &str) -> Resu
     let mut tx = app.store.begin().await?;
     let of = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
     let (state, _) = bills::lock_bill(&mut tx, of.bill.id).await?.ok_or(Error::not_found())?;
-    bill::may_pay(&state, of.bill.due, Day::of(now)).map_err(create_bill::refused)?;
+    let until = read_bills::pay_until(&mut tx, &of, now).await?;
+    bill::may_pay(&state, until, Day::of(now)).map_err(create_bill::refused)?;
     if !bank::exists(&mut tx, bank).await? {
         return Err(Error::refused(payment::Refusal::UnknownBank.code()));
     }
@@ -55,6 +56,7 @@ fn new_attempt(app: &App, of: &StoredBill, bank: &str, now: Instant) -> StoredPa
         bill: of.bill.id,
         account: of.account,
         amount: of.bill.lines.total(),
+        way: Way::Request,
         bank: bank.to_owned(),
         uetr: Uetr::new(Uuid::from_bytes(random(&*app.entropy))).uuid(),
         state: State::Created(Watch::from(now)),

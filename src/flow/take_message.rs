@@ -8,12 +8,19 @@ use super::{
 };
 use crate::{
     app::App,
-    base::id::Id,
-    codec::iso20022::{CreditNotification, Direction, EndToEndId, Message, Received, TransactionStatus},
+    base::{
+        calendar::Day,
+        id::{Id, Payment},
+        reference::Reference,
+        text::Line,
+    },
+    codec::iso20022::{
+        Agent, CreditNotification, Direction, EndToEndId, Entry, Message, Received, TransactionStatus, Uetr,
+    },
     partner::clearing::report_of,
     payment::{
         payment::Event,
-        settlement::{Credit, Notification, Taken},
+        settlement::{Credit, Notification, Origin, Taken},
     },
     store::inbox::{self, StoredMessage},
 };
@@ -35,20 +42,17 @@ pub async fn take_message(app: &App, received: Received) -> Result<String> {
         | Message::Statement(_)
         | Message::StatusInquiry(_)
         | Message::StatementRequest(_)
+        | Message::PaymentReturn(_)
+        | Message::CancellationRequest(_)
+        | Message::Resolution(_)
         | Message::MessageReject(_) => Err(Error::refused("message_not_expected")),
     }
 }
 
 async fn take_credits(app: &App, head: StoredMessage, notification: CreditNotification) -> Result<String> {
-    let arrived = |e: &&crate::codec::iso20022::Entry| {
-        e.direction == Direction::Credit && !e.reversal && e.amount.is_positive()
-    };
-    let credits = notification.entries.iter().filter(arrived).map(|entry| Credit {
-        servicer_reference: entry.reference.to_string(),
-        amount: entry.amount,
-        payment: entry.end_to_end_id().map(|id| Id::from_uuid(id.0)),
-        booked_on: entry.booked,
-    });
+    let arrived =
+        |e: &&Entry| e.direction == Direction::Credit && !e.reversal && e.amount.is_positive();
+    let credits = notification.entries.iter().filter(arrived).map(credit);
     let notification = Notification {
         credits: credits.collect(),
         sender: head.sender,
@@ -62,6 +66,37 @@ async fn take_credits(app: &App, head: StoredMessage, notification: CreditNotifi
         Taken::OtherContent => Err(Error::conflict("message_id_reused")),
         Taken::UnknownAccount => Err(Error::refused("unknown_account")),
     }
+}
+
+/// One movement as settling decides it.
+fn credit(entry: &Entry) -> Credit {
+    let payment: Option<Id<Payment>> = entry.end_to_end_id().map(|id| Id::from_uuid(id.0));
+    let text = |line: &Line<35>| line.to_string();
+    let bank = entry.counterparty_agent.as_ref().map(|agent| match agent {
+        Agent::Member(member) => member.to_string(),
+        Agent::Bic(bic) => bic.to_string(),
+    });
+    Credit {
+        servicer_reference: entry.reference.to_string(),
+        amount: entry.amount,
+        references: if payment.is_none() { references(entry) } else { Vec::new() },
+        payment,
+        booked_on: entry.booked,
+        origin: Origin {
+            bank,
+            uetr: entry.uetr.map(Uetr::uuid),
+            end_to_end: entry.end_to_end.as_ref().map(text),
+            clearing_reference: entry.clearing_reference.as_ref().map(text),
+            ordered_on: entry.accepted.map(Day::of),
+        },
+    }
+}
+
+/// The bills that the payer's text may name. Lines are joined: a bank may break them anywhere.
+fn references(entry: &Entry) -> Vec<Reference> {
+    let own = entry.end_to_end.iter().map(|line| line.as_str());
+    let text: Vec<&str> = entry.remittance.iter().map(|line| line.as_str()).chain(own).collect();
+    Reference::candidates(&text.concat())
 }
 
 async fn take_status(

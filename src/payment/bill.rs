@@ -214,6 +214,15 @@ impl Status {
     }
 }
 
+/// The last day to pay: the due day stands still while nobody answers about an attempt that began in time, so each
+/// such silence, given by its first and last day in the order of their beginnings, moves it by as many days.
+pub fn pay_until(due: Day, silences: &[(Day, Day)]) -> Day {
+    silences.iter().fold(due, |until, (since, to)| {
+        let days = (to.date() - since.date()).whole_days().max(0);
+        if *since <= until { until.plus_days(days) } else { until }
+    })
+}
+
 /// The status of a bill in `state`, due on `due`, seen on `today`.
 pub fn status(state: &State, due: Day, today: Day) -> Status {
     match state {
@@ -367,6 +376,21 @@ mod tests {
         assert_eq!(check_due(due, after), Err(Refusal::DueInThePast));
         assert_eq!(check_due(due, day("2025-12-30")), Ok(()));
         assert_eq!(check_due(due, day("2025-12-29")), Err(Refusal::DueTooFar));
+    }
+
+    #[test]
+    fn the_due_day_stands_still_while_nobody_answers() {
+        let due = day("2026-12-01");
+        let silent = |pairs: &[(&str, &str)]| {
+            let silences: Vec<_> = pairs.iter().map(|(since, to)| (day(since), day(to))).collect();
+            pay_until(due, &silences).to_string()
+        };
+        assert_eq!(silent(&[]), "2026-12-01");
+        assert_eq!(silent(&[("2026-11-30", "2026-11-30")]), "2026-12-01");
+        assert_eq!(silent(&[("2026-12-01", "2026-12-03")]), "2026-12-03");
+        assert_eq!(silent(&[("2026-12-01", "2026-12-03"), ("2026-12-03", "2026-12-04")]), "2026-12-04");
+        // One that began too late saves nobody.
+        assert_eq!(silent(&[("2026-12-02", "2026-12-09")]), "2026-12-01");
     }
 
     #[test]

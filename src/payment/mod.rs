@@ -21,5 +21,6 @@ pub mod payment;
 pub mod reconciliation;
 pub mod record;
 pub mod release;
+pub mod session;
 pub mod settlement;
 pub mod statement;

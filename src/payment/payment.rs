@@ -58,6 +58,39 @@ impl Watch {
     }
 }
 
+/// How a payer pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Way {
+    /// The payer's bank was asked to present the bill.
+    Request,
+    /// The payer transferred money with the bill's reference in its text, by VietQR or by hand.
+    Transfer,
+    /// Through the national payment platform.
+    Platform,
+    /// At a cashier's desk.
+    Desk,
+}
+
+impl Way {
+    /// Every way.
+    pub const ALL: [Self; 4] = [Self::Request, Self::Transfer, Self::Platform, Self::Desk];
+
+    /// The word on the wire and in rows.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Transfer => "transfer",
+            Self::Platform => "platform",
+            Self::Desk => "desk",
+        }
+    }
+
+    /// The way of that name.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.as_str() == word)
+    }
+}
+
 /// What has become of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
@@ -125,6 +158,8 @@ pub enum Reason {
     WrongAmount,
     /// The statement that had to show the money does not.
     NotInStatement,
+    /// The bill was paid in another way before this money came; it is held in suspense.
+    PaidOtherwise,
 }
 
 impl Reason {
@@ -136,6 +171,7 @@ impl Reason {
             Self::NeverReceived => "never_received",
             Self::WrongAmount => "wrong_amount",
             Self::NotInStatement => "not_in_statement",
+            Self::PaidOtherwise => "paid_otherwise",
         }
     }
 }
@@ -144,7 +180,13 @@ impl FromStr for Reason {
     type Err = NotAReason;
 
     fn from_str(s: &str) -> Result<Self, NotAReason> {
-        let own = [Self::NotSent, Self::NeverReceived, Self::WrongAmount, Self::NotInStatement];
+        let own = [
+            Self::NotSent,
+            Self::NeverReceived,
+            Self::WrongAmount,
+            Self::NotInStatement,
+            Self::PaidOtherwise,
+        ];
         own.into_iter().find(|reason| reason.as_str() == s).map_or_else(|| s.parse().map(Self::Bank), Ok)
     }
 }
@@ -394,7 +436,7 @@ mod tests {
 
     #[test]
     fn reasons_are_read_back() {
-        for text in ["AM04", "not_sent", "never_received", "wrong_amount", "not_in_statement"] {
+        for text in ["AM04", "not_sent", "never_received", "wrong_amount", "not_in_statement", "paid_otherwise"] {
             assert_eq!(text.parse::<Reason>().unwrap().as_str(), text);
         }
         for bad in ["", "am04", "AM0", "AM044", "refused"] {

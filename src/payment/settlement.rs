@@ -13,8 +13,10 @@ use crate::base::{
     clock::Instant,
     id::{Account, Bill, Id, Payment},
     money::Money,
+    reference::Reference,
 };
 use crate::crypto::digest::Digest;
+use uuid::Uuid;
 
 /// What the books know about the attempt that a credit names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,26 @@ pub struct Credit {
     pub payment: Option<Id<Payment>>,
     /// The bank's booking day.
     pub booked_on: Day,
+    /// The bills that its text may name, where it names no attempt: whoever reads the text cannot know which of the
+    /// twenty characters are a reference.
+    pub references: Vec<Reference>,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Where money came from, as far as its bank tells: what giving it back needs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// The payer's bank.
+    pub bank: Option<String>,
+    /// The unique reference of the transfer.
+    pub uetr: Option<Uuid>,
+    /// The payer's own reference of it.
+    pub end_to_end: Option<String>,
+    /// The clearing system's reference.
+    pub clearing_reference: Option<String>,
+    /// The day on which the payer's bank took the order.
+    pub ordered_on: Option<Day>,
 }
 
 /// A signed message that tells of movements on one account.
@@ -117,6 +139,32 @@ impl Suspense {
     }
 }
 
+/// Decides a transfer that names a bill by its reference and no attempt. What was ordered after the due day waits:
+/// nobody was asked for it, and the fee may be another by now. A wrong amount leaves the bill as it is, and so the
+/// next transfer is decided as if it were the first.
+pub fn settle_transfer(
+    known: &mut Known,
+    account: Id<Account>,
+    credit: &Credit,
+    due: Day,
+    now: Instant,
+) -> Outcome {
+    let ordered = credit.origin.ordered_on.unwrap_or(credit.booked_on);
+    let reason = match known.bill_state {
+        _ if known.account != account => Suspense::Unmatched,
+        bill::State::Paid { .. } => Suspense::SecondMoney,
+        bill::State::Cancelled { .. } => Suspense::BillCancelled,
+        bill::State::Open if ordered > due => Suspense::LateSuccess,
+        bill::State::Open if credit.amount != known.amount => Suspense::WrongAmount,
+        bill::State::Open => {
+            known.attempt = payment::State::Settled { at: now };
+            known.bill_state = bill::State::Paid { payment: known.payment, at: now };
+            return Outcome::Settles;
+        }
+    };
+    Outcome::Suspends(reason)
+}
+
 /// Decides one credit and moves what it touches, so that the next credit of the batch sees it.
 pub fn settle(known: Option<&mut Known>, account: Id<Account>, amount: Money, now: Instant) -> Outcome {
     let Some(known) = known else {
@@ -126,7 +174,12 @@ pub fn settle(known: Option<&mut Known>, account: Id<Account>, amount: Money, no
         return Outcome::Suspends(Suspense::Unmatched);
     }
     match (&known.bill_state, &known.attempt) {
-        (bill::State::Paid { .. }, _) => Outcome::Suspends(Suspense::SecondMoney),
+        (bill::State::Paid { .. }, attempt) => {
+            if attempt.is_live() {
+                known.attempt = payment::State::Rejected { at: now, reason: Reason::PaidOtherwise };
+            }
+            Outcome::Suspends(Suspense::SecondMoney)
+        }
         (bill::State::Cancelled { .. }, _) => Outcome::Suspends(Suspense::BillCancelled),
         (bill::State::Open, payment::State::Rejected { .. } | payment::State::Settled { .. }) => {
             Outcome::Suspends(Suspense::LateSuccess)
@@ -169,6 +222,41 @@ mod tests {
             attempt: payment::State::Unknown(Watch::from(NOW)),
             bill_state: bill::State::Open,
         }
+    }
+
+    fn transfer(known: &mut Known, amount: i64, ordered: &str) -> Outcome {
+        let account = known.account;
+        let credit = Credit {
+            servicer_reference: "FT1".to_owned(),
+            amount: Money::vnd(amount),
+            payment: None,
+            booked_on: "2026-12-02".parse().unwrap(),
+            references: vec![],
+            origin: Origin { ordered_on: Some(ordered.parse().unwrap()), ..Origin::default() },
+        };
+        settle_transfer(known, account, &credit, "2026-12-01".parse().unwrap(), NOW)
+    }
+
+    #[test]
+    fn a_transfer_settles_by_amount_and_by_the_day_it_was_ordered() {
+        let mut known = known();
+        for wrong in [204_999, 205_001] {
+            let outcome = transfer(&mut known, wrong, "2026-12-01");
+            assert_eq!(outcome, Outcome::Suspends(Suspense::WrongAmount));
+        }
+        let late = transfer(&mut known, 205_000, "2026-12-02");
+        assert_eq!(late, Outcome::Suspends(Suspense::LateSuccess));
+        assert_eq!(known.bill_state, bill::State::Open);
+        assert_eq!(transfer(&mut known, 205_000, "2026-12-01"), Outcome::Settles);
+        assert_eq!(transfer(&mut known, 205_000, "2026-12-01"), Outcome::Suspends(Suspense::SecondMoney));
+    }
+
+    #[test]
+    fn money_of_an_attempt_whose_bill_was_paid_otherwise_ends_it() {
+        let mut known = known();
+        known.bill_state = bill::State::Paid { payment: Id::new(NOW, &SeededEntropy::new(5)), at: NOW };
+        assert_eq!(credit(&mut known, 205_000), Outcome::Suspends(Suspense::SecondMoney));
+        assert_eq!(known.attempt, payment::State::Rejected { at: NOW, reason: Reason::PaidOtherwise });
     }
 
     fn credit(known: &mut Known, amount: i64) -> Outcome {

@@ -10,7 +10,7 @@ use crate::base::money::Money;
 use crate::base::text::{Line, unaccented};
 use crate::codec::http_signature::{self, Answer, Headers, Request, Signed, sign_answer, verify_request};
 use crate::codec::iso20022::{
-    AccountNumber, Agent, CONTENT_TYPE as XML, CreditNotification, Direction, EndToEndId, Entry, MemberId,
+    AboutWhat, AccountNumber, Agent, CONTENT_TYPE as XML, CreditNotification, Direction, EndToEndId, Entry, MemberId,
     Message, MessageReject, NEVER_RECEIVED, PaymentStatus, Reason, Received, RequestStatus, RequestToPay,
     StatementRequest, StatusInquiry, TransactionStatus, Uetr, read,
 };
@@ -153,6 +153,7 @@ impl Sandbox {
         let settled = status == TransactionStatus::Settled;
         let report = Message::PaymentStatus(PaymentStatus {
             inquiry: None,
+            about: AboutWhat::Request,
             original: asked.message,
             end_to_end_id: id,
             uetr: Some(asked.request.uetr),
@@ -299,6 +300,7 @@ impl Sandbox {
         };
         self.compose(&Message::PaymentStatus(PaymentStatus {
             inquiry: Some(received.header.id),
+            about: inquiry.about,
             original: inquiry.original,
             end_to_end_id: inquiry.end_to_end_id,
             uetr: inquiry.uetr,

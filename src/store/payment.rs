@@ -11,7 +11,7 @@ use crate::{
     crypto::seal::WrappedKey,
     payment::{
         bill::{Lines, Parties},
-        payment::{State, Watch},
+        payment::{State, Watch, Way},
         settlement::Known,
     },
 };
@@ -28,9 +28,11 @@ pub struct StoredPayment {
     pub account: Id<Account>,
     /// The amount.
     pub amount: Money,
-    /// The payer's bank, by BIC.
+    /// How the payer pays.
+    pub way: Way,
+    /// The payer's bank, by BIC; empty where it is not known.
     pub bank: String,
-    /// The unique reference of the request.
+    /// The unique reference of the request, or of the transfer.
     pub uetr: Uuid,
     /// Where it stands.
     pub state: State,
@@ -41,8 +43,8 @@ pub struct StoredPayment {
 /// Adds a new attempt. The caller has claimed the bill by [`claim_bill`].
 pub async fn insert_payment(tx: &mut Tx, payment: &StoredPayment) -> Result<()> {
     sqlx::query!(
-        "insert into payment (id, bill_id, account_id, amount, bank, uetr, state, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "insert into payment (id, bill_id, account_id, amount, bank, uetr, state, created_at, way)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         payment.id.uuid(),
         payment.bill.uuid(),
         payment.account.uuid(),
@@ -51,6 +53,7 @@ pub async fn insert_payment(tx: &mut Tx, payment: &StoredPayment) -> Result<()> 
         payment.uetr,
         payment.state.as_str(),
         payment.created_at,
+        payment.way.as_str(),
     )
     .execute(tx.conn())
     .await?;
@@ -85,7 +88,7 @@ pub async fn claim_uetr(tx: &mut Tx, uetr: Uuid, payment: Id<id::Payment>) -> Re
 pub async fn payment(tx: &mut Tx, payment: Id<id::Payment>) -> Result<Option<StoredPayment>> {
     let row = sqlx::query_as!(
         PaymentRow,
-        r#"select p.id, p.bill_id, p.account_id, p.amount, p.bank, p.uetr, p.state, p.reason, p.ended_at,
+        r#"select p.id, p.bill_id, p.account_id, p.amount, p.way, p.bank, p.uetr, p.state, p.reason, p.ended_at,
              p.created_at, l.since as "since?", l.inquiries as "inquiries?", l.next_at as "next_at?"
          from payment p left join live_attempt l on l.bill_id = p.bill_id and l.payment_id = p.id
          where p.id = $1"#,
@@ -100,7 +103,7 @@ pub async fn payment(tx: &mut Tx, payment: Id<id::Payment>) -> Result<Option<Sto
 pub async fn payments_of_bill(tx: &mut Tx, bill: Id<Bill>) -> Result<Vec<StoredPayment>> {
     let rows = sqlx::query_as!(
         PaymentRow,
-        r#"select p.id, p.bill_id, p.account_id, p.amount, p.bank, p.uetr, p.state, p.reason, p.ended_at,
+        r#"select p.id, p.bill_id, p.account_id, p.amount, p.way, p.bank, p.uetr, p.state, p.reason, p.ended_at,
              p.created_at, l.since as "since?", l.inquiries as "inquiries?", l.next_at as "next_at?"
          from payment p left join live_attempt l on l.bill_id = p.bill_id and l.payment_id = p.id
          where p.bill_id = $1 order by p.id desc limit 100"#,
@@ -288,6 +291,7 @@ struct PaymentRow {
     bill_id: Uuid,
     account_id: Uuid,
     amount: i64,
+    way: String,
     bank: String,
     uetr: Uuid,
     state: String,
@@ -315,6 +319,7 @@ impl TryFrom<PaymentRow> for StoredPayment {
             bill: Id::from_uuid(row.bill_id),
             account: Id::from_uuid(row.account_id),
             amount: Money::vnd(row.amount),
+            way: Way::named(&row.way).ok_or_else(|| StoreError::corrupt("payment", "way", id))?,
             state: columns.fold().ok_or_else(|| StoreError::corrupt("payment", "state", id))?,
             bank: row.bank,
             uetr: row.uetr,
@@ -323,31 +328,31 @@ impl TryFrom<PaymentRow> for StoredPayment {
     }
 }
 
-struct ExpectedRow {
-    id: Uuid,
-    bill_id: Uuid,
-    account_id: Uuid,
-    amount: i64,
-    bank: String,
-    state: String,
-    reason: Option<String>,
-    ended_at: Option<Instant>,
-    since: Option<Instant>,
-    inquiries: Option<i16>,
-    next_at: Option<Instant>,
-    bill_state: String,
-    paid_by: Option<Uuid>,
-    bill_ended_at: Option<Instant>,
-    agency_id: Uuid,
-    reference: String,
-    dossier: String,
-    procedure: String,
-    name_vi: String,
-    lines: serde_json::Value,
-    parties: Vec<u8>,
-    key: i32,
-    wrapped_key: Vec<u8>,
-    key_generation: i32,
+pub(super) struct ExpectedRow {
+    pub(super) id: Uuid,
+    pub(super) bill_id: Uuid,
+    pub(super) account_id: Uuid,
+    pub(super) amount: i64,
+    pub(super) bank: String,
+    pub(super) state: String,
+    pub(super) reason: Option<String>,
+    pub(super) ended_at: Option<Instant>,
+    pub(super) since: Option<Instant>,
+    pub(super) inquiries: Option<i16>,
+    pub(super) next_at: Option<Instant>,
+    pub(super) bill_state: String,
+    pub(super) paid_by: Option<Uuid>,
+    pub(super) bill_ended_at: Option<Instant>,
+    pub(super) agency_id: Uuid,
+    pub(super) reference: String,
+    pub(super) dossier: String,
+    pub(super) procedure: String,
+    pub(super) name_vi: String,
+    pub(super) lines: serde_json::Value,
+    pub(super) parties: Vec<u8>,
+    pub(super) key: i32,
+    pub(super) wrapped_key: Vec<u8>,
+    pub(super) key_generation: i32,
 }
 
 impl TryFrom<ExpectedRow> for Expected {

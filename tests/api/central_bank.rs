@@ -5,7 +5,7 @@ use crate::world::{Actor, Answer};
 use chung::base::{calendar::Day, clock::Instant, money::Money, origin::Origin, text::Line};
 use chung::codec::http_signature::{Request, sign_request};
 use chung::codec::iso20022::{
-    CreditNotification, Direction, EndToEndId, Entry, Header, Message, MessageId, PaymentStatus,
+    AboutWhat,     CreditNotification, Direction, EndToEndId, Entry, Header, Message, MessageId, PaymentStatus,
     RequestToPay, Statement, StatementRequest, StatusInquiry, TransactionStatus, write,
 };
 use chung::crypto::signing::{KeyList, Signer, SigningKey};
@@ -161,10 +161,17 @@ pub fn credit(
     write(&header(id, now), &Message::CreditNotification(message))
 }
 
+/// A `camt.054` of these movements.
+pub fn notification(id: u128, account: &str, entries: Vec<Entry>, now: Instant) -> String {
+    let message = CreditNotification { account: account.parse().unwrap(), entries };
+    write(&header(id, now), &Message::CreditNotification(message))
+}
+
 /// A `pacs.002` about one payment.
 pub fn status(id: u128, payment: Uuid, status: TransactionStatus, now: Instant) -> String {
     let message = PaymentStatus {
         inquiry: None,
+        about: AboutWhat::Request,
         original: MessageId(payment),
         end_to_end_id: EndToEndId(payment),
         uetr: None,

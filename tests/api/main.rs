@@ -22,4 +22,5 @@ mod reachable;
 mod receipts;
 mod statements;
 mod store;
+mod transfers;
 mod webhooks;

@@ -111,6 +111,7 @@ impl Rails {
             let status = if approve { TransactionStatus::Accepted } else { rejected("CUST") };
             let message = PaymentStatus {
                 inquiry: None,
+                about: chung::codec::iso20022::AboutWhat::Request,
                 original: MessageId(payment),
                 end_to_end_id: EndToEndId(payment),
                 uetr: None,

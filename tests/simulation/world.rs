@@ -94,7 +94,7 @@ impl Messenger for Silent {
 
 /// The tables that a life fills.
 const FILLED: &str = "audit_detail, audit_leaf, audit_node, audit_place, tree_head, bill, bill_content, \"case\", \
-    case_note, credit, idempotency_key, inbox_message, ledger_entry, posting, live_attempt, outbox, payment, \
+    case_note, credit_origin, credit, idempotency_key, inbox_message, ledger_entry, posting, live_attempt, outbox, payment_silence, payment, \
     receipt_file, receipt, receipt_series, shown_credit, statement, statement_line, suspense, uetr_claim";
 
 impl World {

@@ -14,6 +14,7 @@ use crate::flow::{
     agency_accounts::{NewBeneficiary, set_accounts},
     fee_file,
     import_banks::import_banks,
+    import_calendar::{SAMPLE, import_calendar},
     import_fees::import_fees,
     register_client::{NewAgency, NewClient, register_agency, register_client},
     roles::{Granting, grant_role},
@@ -159,6 +160,7 @@ pub async fn install(
     schedule.map_err(failed("the fee schedule"))?;
     let banks = BANKS.map(|(code, name)| (code.to_owned(), name.to_owned()));
     import_banks(app, &banks).await.map_err(failed("the banks"))?;
+    import_calendar(app, SAMPLE).await.map_err(failed("the calendar"))?;
     if before.as_ref().is_none_or(|before| before.citizens != citizens) {
         people(app, citizens, data).await?;
     }

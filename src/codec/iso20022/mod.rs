@@ -12,13 +12,16 @@
 //!
 //! [`Money`]: crate::base::money::Money
 
+mod cancellation_request;
 mod credit_notification;
 mod entry;
 mod message_reject;
+mod payment_return;
 mod payment_status;
 mod refusal;
 mod request_status;
 mod request_to_pay;
+mod resolution;
 #[cfg(test)]
 mod samples;
 mod sink;
@@ -30,13 +33,16 @@ mod status_inquiry;
 mod tests;
 mod vocabulary;
 
+pub use cancellation_request::CancellationRequest;
 pub use credit_notification::CreditNotification;
 pub use entry::{Direction, Entry};
 pub use message_reject::MessageReject;
+pub use payment_return::{OriginalTransfer, PaymentReturn};
 pub use payment_status::PaymentStatus;
 pub use refusal::Refusal;
-pub use request_status::RequestStatus;
+pub use request_status::{AboutWhat, RequestStatus};
 pub use request_to_pay::RequestToPay;
+pub use resolution::{Answer as ResolutionAnswer, Resolution};
 pub use statement::Statement;
 pub use statement_request::StatementRequest;
 pub use status_inquiry::StatusInquiry;
@@ -89,6 +95,12 @@ pub enum Message {
     StatusInquiry(StatusInquiry),
     /// `camt.060`: please send the statement.
     StatementRequest(StatementRequest),
+    /// `pacs.004`: this money goes back.
+    PaymentReturn(PaymentReturn),
+    /// `camt.056`: please give this money back.
+    CancellationRequest(CancellationRequest),
+    /// `camt.029`: whether it will go back.
+    Resolution(Resolution),
     /// `admi.002`: your message was not accepted.
     MessageReject(MessageReject),
 }
@@ -145,6 +157,9 @@ impl Message {
             Self::Statement(_) => Statement::DEFINITION,
             Self::StatusInquiry(_) => StatusInquiry::DEFINITION,
             Self::StatementRequest(_) => StatementRequest::DEFINITION,
+            Self::PaymentReturn(_) => PaymentReturn::DEFINITION,
+            Self::CancellationRequest(_) => CancellationRequest::DEFINITION,
+            Self::Resolution(_) => Resolution::DEFINITION,
             Self::MessageReject(_) => MessageReject::DEFINITION,
         }
     }
@@ -158,6 +173,9 @@ impl Message {
             Self::Statement(message) => message.write(header, sink),
             Self::StatusInquiry(message) => message.write(header, sink),
             Self::StatementRequest(message) => message.write(header, sink),
+            Self::PaymentReturn(message) => message.write(header, sink),
+            Self::CancellationRequest(message) => message.write(header, sink),
+            Self::Resolution(message) => message.write(header, sink),
             Self::MessageReject(message) => message.write(sink),
         }
     }
@@ -173,6 +191,11 @@ impl Message {
             Statement::DEFINITION => |h, s| Statement::read(h, s).map(Self::Statement),
             StatusInquiry::DEFINITION => |h, s| StatusInquiry::read(h, s).map(Self::StatusInquiry),
             StatementRequest::DEFINITION => |h, s| StatementRequest::read(h, s).map(Self::StatementRequest),
+            PaymentReturn::DEFINITION => |h, s| PaymentReturn::read(h, s).map(Self::PaymentReturn),
+            CancellationRequest::DEFINITION => {
+                |h, s| CancellationRequest::read(h, s).map(Self::CancellationRequest)
+            }
+            Resolution::DEFINITION => |h, s| Resolution::read(h, s).map(Self::Resolution),
             MessageReject::DEFINITION => |_, s| MessageReject::read(s).map(Self::MessageReject),
             _ => return None,
         })

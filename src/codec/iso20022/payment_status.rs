@@ -3,8 +3,7 @@
 
 use super::Header;
 use super::refusal::Refusal;
-use super::request_status::read_original;
-use super::request_to_pay::RequestToPay;
+use super::request_status::{AboutWhat, read_original_of};
 use super::sink::Sink;
 use super::source::Source;
 use super::vocabulary::{EndToEndId, MessageId, TransactionStatus, Uetr};
@@ -16,7 +15,9 @@ use crate::base::text::Line;
 pub struct PaymentStatus {
     /// The inquiry that this answers, if it answers one.
     pub inquiry: Option<MessageId>,
-    /// The message that carried the request to pay.
+    /// Which of our messages it is about.
+    pub about: AboutWhat,
+    /// The message that carried it.
     pub original: MessageId,
     /// The payment.
     pub end_to_end_id: EndToEndId,
@@ -44,7 +45,7 @@ impl PaymentStatus {
             s.within("TxInfAndSts", |s| {
                 s.within("OrgnlGrpInf", |s| {
                     s.text("OrgnlMsgId", self.original);
-                    s.text("OrgnlMsgNmId", RequestToPay::DEFINITION);
+                    s.text("OrgnlMsgNmId", self.about.definition());
                 });
                 s.text("OrgnlEndToEndId", self.end_to_end_id);
                 s.text_if("OrgnlUETR", self.uetr);
@@ -70,8 +71,8 @@ impl PaymentStatus {
             })?;
             s.within("TxInfAndSts", |s| {
                 s.skip(&["StsId"])?;
-                let original = s.within("OrgnlGrpInf", |s| {
-                    let original = read_original(s)?;
+                let (original, about) = s.within("OrgnlGrpInf", |s| {
+                    let original = read_original_of(s)?;
                     s.skip(&["OrgnlCreDtTm"])?;
                     Ok(original)
                 })?;
@@ -85,7 +86,7 @@ impl PaymentStatus {
                 s.skip(&["FctvIntrBkSttlmDt", "AcctSvcrRef"])?;
                 let clearing_reference = s.line_if("ClrSysRef")?;
                 s.skip(&["InstgAgt", "InstdAgt", "OrgnlTxRef"])?;
-                Ok(Self { inquiry, original, end_to_end_id, uetr, status, accepted, clearing_reference })
+                Ok(Self { inquiry, about, original, end_to_end_id, uetr, status, accepted, clearing_reference })
             })
         })
     }

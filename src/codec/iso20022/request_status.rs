@@ -1,6 +1,7 @@
 //! `pain.014.001.10`, the answer to a request to pay: received, presented to the payer, or refused.
 
 use super::Header;
+use super::payment_return::PaymentReturn;
 use super::refusal::Refusal;
 use super::request_to_pay::RequestToPay;
 use super::sink::Sink;
@@ -87,11 +88,38 @@ impl RequestStatus {
     }
 }
 
+/// Which of our messages a status or an inquiry speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AboutWhat {
+    /// A request to pay.
+    #[default]
+    Request,
+    /// A payment return.
+    Return,
+}
+
+impl AboutWhat {
+    /// The message definition.
+    pub(super) const fn definition(self) -> &'static str {
+        match self {
+            Self::Request => RequestToPay::DEFINITION,
+            Self::Return => PaymentReturn::DEFINITION,
+        }
+    }
+}
+
 /// The name of the request that a status speaks of.
 pub(super) fn read_original(s: &mut Source<'_>) -> Result<MessageId, Refusal> {
-    let original = s.value("OrgnlMsgId", 35)?;
-    if s.text("OrgnlMsgNmId", 35)? != RequestToPay::DEFINITION {
-        return Err(Refusal::Unreadable("OrgnlMsgNmId"));
+    match read_original_of(s)? {
+        (original, AboutWhat::Request) => Ok(original),
+        (_, AboutWhat::Return) => Err(Refusal::Unreadable("OrgnlMsgNmId")),
     }
-    Ok(original)
+}
+
+/// The name and the kind of the message that a status speaks of.
+pub(super) fn read_original_of(s: &mut Source<'_>) -> Result<(MessageId, AboutWhat), Refusal> {
+    let original = s.value("OrgnlMsgId", 35)?;
+    let definition = s.text("OrgnlMsgNmId", 35)?;
+    let about = [AboutWhat::Request, AboutWhat::Return].into_iter().find(|a| a.definition() == definition);
+    about.map(|about| (original, about)).ok_or(Refusal::Unreadable("OrgnlMsgNmId"))
 }

@@ -181,6 +181,6 @@ impl Transfer {
 }
 
 /// A count that must be one.
-fn one(s: &mut Source<'_>, name: &'static str) -> Result<(), Refusal> {
+pub(super) fn one(s: &mut Source<'_>, name: &'static str) -> Result<(), Refusal> {
     if s.text(name, 15)? == "1" { Ok(()) } else { Err(Refusal::WrongTotal) }
 }

@@ -2,8 +2,7 @@
 
 use super::Header;
 use super::refusal::Refusal;
-use super::request_status::read_original;
-use super::request_to_pay::RequestToPay;
+use super::request_status::{AboutWhat, read_original_of};
 use super::sink::Sink;
 use super::source::Source;
 use super::vocabulary::{EndToEndId, MessageId, Uetr};
@@ -11,7 +10,9 @@ use super::vocabulary::{EndToEndId, MessageId, Uetr};
 /// A question about one payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusInquiry {
-    /// The message that carried the request to pay.
+    /// Which of our messages it is about.
+    pub about: AboutWhat,
+    /// The message that carried it.
     pub original: MessageId,
     /// The payment.
     pub end_to_end_id: EndToEndId,
@@ -28,7 +29,7 @@ impl StatusInquiry {
             s.within("TxInf", |s| {
                 s.within("OrgnlGrpInf", |s| {
                     s.text("OrgnlMsgId", self.original);
-                    s.text("OrgnlMsgNmId", RequestToPay::DEFINITION);
+                    s.text("OrgnlMsgNmId", self.about.definition());
                 });
                 s.text("OrgnlEndToEndId", self.end_to_end_id);
                 s.text_if("OrgnlUETR", self.uetr);
@@ -44,8 +45,8 @@ impl StatusInquiry {
             })?;
             s.within("TxInf", |s| {
                 s.skip(&["StsReqId"])?;
-                let original = s.within("OrgnlGrpInf", |s| {
-                    let original = read_original(s)?;
+                let (original, about) = s.within("OrgnlGrpInf", |s| {
+                    let original = read_original_of(s)?;
                     s.skip(&["OrgnlCreDtTm"])?;
                     Ok(original)
                 })?;
@@ -54,7 +55,7 @@ impl StatusInquiry {
                 s.skip(&["OrgnlTxId"])?;
                 let uetr = s.value_if("OrgnlUETR", 36)?;
                 s.skip(&["AccptncDtTm", "ClrSysRef", "InstgAgt", "InstdAgt", "OrgnlTxRef"])?;
-                Ok(Self { original, end_to_end_id, uetr })
+                Ok(Self { about, original, end_to_end_id, uetr })
             })
         })
     }

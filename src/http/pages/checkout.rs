@@ -5,11 +5,11 @@
 
 use crate::app::App;
 use crate::base::{
-    calendar::{Day, WorkingDays, display_vi},
+    calendar::display_vi,
     reference::Reference,
     text::Lang,
 };
-use crate::codec::amount_in_words::dong_in_words;
+use crate::codec::{amount_in_words::dong_in_words, qr_svg::qr_svg};
 use crate::flow::{
     Error,
     checkout::{Checkout, CheckoutLine, read_checkout},
@@ -132,7 +132,9 @@ fn show_choice(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> Res
         status = StatusCode::UNPROCESSABLE_ENTITY;
     }
     let failed = matches!(checkout.attempt.as_ref().map(|a| &a.state), Some(State::Rejected { .. }));
-    let view = CheckoutView { facts: Facts::of(&page, checkout), page: &page, checkout, failed };
+    let label = page.t("payment-transfer-code");
+    let code = checkout.transfer.as_ref().and_then(|to| qr_svg(to.code.as_deref()?, &label));
+    let view = CheckoutView { facts: Facts::of(&page, checkout), page: &page, checkout, failed, code };
     show(status, &page, &view)
 }
 
@@ -171,8 +173,8 @@ fn next_step(page: &Page, state: &State, checkout: &Checkout) -> Option<String> 
             ],
         ),
         None => {
-            let day = WorkingDays::default().next(Day::of(checkout.now));
-            page.with("payment-unknown-statement", &[("day", day.display_vi().into())])
+            let day = checkout.deciding_day.display_vi();
+            page.with("payment-unknown-statement", &[("day", day.into())])
         }
     })
 }
@@ -230,6 +232,7 @@ struct CheckoutView<'a> {
     facts: Facts,
     checkout: &'a Checkout,
     failed: bool,
+    code: Option<String>,
 }
 
 #[derive(Template)]

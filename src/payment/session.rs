@@ -1,0 +1,130 @@
+//! The central bank's clearing sessions: when an order still counts today, and which day's session settles it.
+//!
+//! Instant acceptance is one thing, the value date and the settlement between institutions are two others: money that
+//! is accepted on a Saturday night is there at once and settles in Monday's session. Holidays and hours are data; the
+//! rules here only read them.
+
+use crate::base::{
+    calendar::{Day, VIETNAM, WorkingDays},
+    clock::Instant,
+    money::Money,
+};
+use time::Time;
+
+/// A kind of session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Session {
+    /// Small orders, netted.
+    LowValue,
+    /// Large orders, gross.
+    HighValue,
+}
+
+impl Session {
+    /// The word in rows and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LowValue => "low_value",
+            Self::HighValue => "high_value",
+        }
+    }
+
+    /// The session of that name.
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::LowValue, Self::HighValue].into_iter().find(|session| session.as_str() == word)
+    }
+}
+
+/// When a session takes orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hours {
+    /// Which session.
+    pub session: Session,
+    /// When it opens, Vietnam time.
+    pub opens: Time,
+    /// When it stops taking orders.
+    pub closes: Time,
+    /// When it stops on the last two working days of a month.
+    pub closes_month_end: Time,
+    /// The largest order that it takes.
+    pub amount_max: Option<Money>,
+}
+
+/// The session of an order, and the clearing day on which it settles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// Which session.
+    pub session: Session,
+    /// The clearing day.
+    pub day: Day,
+    /// When that session stops taking orders.
+    pub closes: Instant,
+}
+
+/// Where an order of that amount settles when it is given at that instant; `None` without hours for it.
+pub fn slot(hours: &[Hours], days: &WorkingDays, amount: Money, at: Instant) -> Option<Slot> {
+    let fits = |h: &&Hours| h.amount_max.is_none_or(|max| amount.minor() <= max.minor());
+    let hours = hours.iter().filter(fits).min_by_key(|h| h.session)?;
+    let today = Day::of(at);
+    let closes = |day: Day| day.date().with_time(closing(hours, days, day)).assume_offset(VIETNAM);
+    let day = if days.is_working(today) && at < closes(today) { today } else { days.next(today) };
+    Some(Slot { session: hours.session, day, closes: closes(day).to_offset(time::UtcOffset::UTC) })
+}
+
+/// The last two working days of a month close later.
+fn closing(hours: &Hours, days: &WorkingDays, day: Day) -> Time {
+    let after_next = days.next(days.next(day));
+    if after_next.date().month() == day.date().month() { hours.closes } else { hours.closes_month_end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::{datetime, time};
+
+    fn hours() -> [Hours; 2] {
+        let low = Hours {
+            session: Session::LowValue,
+            opens: time!(08:00),
+            closes: time!(16:00),
+            closes_month_end: time!(17:00),
+            amount_max: Some(Money::vnd(499_999_999)),
+        };
+        let high = Hours {
+            session: Session::HighValue,
+            closes: time!(17:00),
+            closes_month_end: time!(17:45),
+            amount_max: None,
+            ..low
+        };
+        [high, low]
+    }
+
+    #[test]
+    fn the_slot_goes_by_hour_weekday_holiday_amount_and_month_end() {
+        let day = |s: &str| s.parse::<Day>().unwrap();
+        let days = WorkingDays::new(vec![day("2027-01-01")], vec![]);
+        let small = Money::vnd(205_000);
+        let table = [
+            // Tuesday, a minute before and at the cut-off (16:00 in Vietnam is 09:00 UTC).
+            (datetime!(2026-11-24 08:59 UTC), small, Session::LowValue, "2026-11-24"),
+            (datetime!(2026-11-24 09:00 UTC), small, Session::LowValue, "2026-11-25"),
+            (datetime!(2026-11-24 09:00 UTC), Money::vnd(500_000_000), Session::HighValue, "2026-11-24"),
+            // Friday night and Saturday.
+            (datetime!(2026-11-27 15:00 UTC), small, Session::LowValue, "2026-11-30"),
+            (datetime!(2026-11-28 02:00 UTC), small, Session::LowValue, "2026-11-30"),
+            // The last two working days of the month are open an hour longer.
+            (datetime!(2026-11-27 09:30 UTC), small, Session::LowValue, "2026-11-27"),
+            (datetime!(2026-11-30 09:30 UTC), small, Session::LowValue, "2026-11-30"),
+            (datetime!(2026-11-26 09:30 UTC), small, Session::LowValue, "2026-11-27"),
+            // 31 December after 17:00 UTC is New Year's Day, then comes a weekend.
+            (datetime!(2026-12-31 17:30 UTC), small, Session::LowValue, "2027-01-04"),
+        ];
+        for (at, amount, session, expected) in table {
+            let slot = slot(&hours(), &days, amount, at).unwrap();
+            assert_eq!((slot.session, slot.day), (session, day(expected)), "{at}");
+            assert!(slot.closes > at);
+        }
+        assert_eq!(slot(&[], &days, small, datetime!(2026-11-24 08:59 UTC)), None);
+    }
+}
