@@ -147,7 +147,12 @@ impl World {
     }
 
     async fn inquire(&self, n: u128) -> Option<Report> {
-        let inquiry = StatusInquiry { about: Default::default(), original: message(n), end_to_end_id: payment(n), uetr: None };
+        let inquiry = StatusInquiry {
+            about: Default::default(),
+            original: message(n),
+            end_to_end_id: payment(n),
+            uetr: None,
+        };
         self.clearing.inquire(message(n + 1_000), inquiry, self.clock.now()).await
     }
 

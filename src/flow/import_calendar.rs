@@ -29,7 +29,8 @@ pub async fn import_calendar(app: &App, csv: &str) -> Result<u64> {
     let mut days = Vec::new();
     for (at, row) in reader.deserialize::<Row>().enumerate() {
         let line = at + 2;
-        let refused = |rule| Error::Refused(Refusal::new("invalid_body").violation(format!("line {line}"), rule, None));
+        let refused =
+            |rule| Error::Refused(Refusal::new("invalid_body").violation(format!("line {line}"), rule, None));
         let row = row.map_err(|_| refused("shape"))?;
         days.push(ListedDay {
             day: row.day.parse::<Day>().map_err(|_| refused("day"))?,

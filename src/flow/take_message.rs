@@ -50,8 +50,7 @@ pub async fn take_message(app: &App, received: Received) -> Result<String> {
 }
 
 async fn take_credits(app: &App, head: StoredMessage, notification: CreditNotification) -> Result<String> {
-    let arrived =
-        |e: &&Entry| e.direction == Direction::Credit && !e.reversal && e.amount.is_positive();
+    let arrived = |e: &&Entry| e.direction == Direction::Credit && !e.reversal && e.amount.is_positive();
     let credits = notification.entries.iter().filter(arrived).map(credit);
     let notification = Notification {
         credits: credits.collect(),

@@ -436,7 +436,9 @@ mod tests {
 
     #[test]
     fn reasons_are_read_back() {
-        for text in ["AM04", "not_sent", "never_received", "wrong_amount", "not_in_statement", "paid_otherwise"] {
+        for text in
+            ["AM04", "not_sent", "never_received", "wrong_amount", "not_in_statement", "paid_otherwise"]
+        {
             assert_eq!(text.parse::<Reason>().unwrap().as_str(), text);
         }
         for bad in ["", "am04", "AM0", "AM044", "refused"] {

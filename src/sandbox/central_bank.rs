@@ -10,9 +10,9 @@ use crate::base::money::Money;
 use crate::base::text::{Line, unaccented};
 use crate::codec::http_signature::{self, Answer, Headers, Request, Signed, sign_answer, verify_request};
 use crate::codec::iso20022::{
-    AboutWhat, AccountNumber, Agent, CONTENT_TYPE as XML, CreditNotification, Direction, EndToEndId, Entry, MemberId,
-    Message, MessageReject, NEVER_RECEIVED, PaymentStatus, Reason, Received, RequestStatus, RequestToPay,
-    StatementRequest, StatusInquiry, TransactionStatus, Uetr, read,
+    AboutWhat, AccountNumber, Agent, CONTENT_TYPE as XML, CreditNotification, Direction, EndToEndId, Entry,
+    MemberId, Message, MessageReject, NEVER_RECEIVED, PaymentStatus, Reason, Received, RequestStatus,
+    RequestToPay, StatementRequest, StatusInquiry, TransactionStatus, Uetr, read,
 };
 use axum::Router;
 use axum::body::{Body, Bytes};

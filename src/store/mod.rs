@@ -41,8 +41,8 @@ pub mod silence;
 pub mod statement;
 pub mod statement_fetch;
 pub mod suspense;
-pub mod trial_balance;
 pub mod transfer;
+pub mod trial_balance;
 pub mod verification;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};

@@ -5,7 +5,7 @@ use crate::world::{Actor, Answer};
 use chung::base::{calendar::Day, clock::Instant, money::Money, origin::Origin, text::Line};
 use chung::codec::http_signature::{Request, sign_request};
 use chung::codec::iso20022::{
-    AboutWhat,     CreditNotification, Direction, EndToEndId, Entry, Header, Message, MessageId, PaymentStatus,
+    AboutWhat, CreditNotification, Direction, EndToEndId, Entry, Header, Message, MessageId, PaymentStatus,
     RequestToPay, Statement, StatementRequest, StatusInquiry, TransactionStatus, write,
 };
 use chung::crypto::signing::{KeyList, Signer, SigningKey};

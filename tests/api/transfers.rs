@@ -5,7 +5,7 @@ use crate::office::{ACCOUNT, Office};
 use crate::payments::start;
 use crate::world::TestApp;
 use chung::base::{clock::Clock, text::Line};
-use chung::codec::iso20022::{Entry, EndToEndId};
+use chung::codec::iso20022::{EndToEndId, Entry};
 use chung::codec::vietqr::VietQr;
 use chung::flow::import_calendar::{SAMPLE, import_calendar};
 use serde_json::Value;
@@ -60,7 +60,10 @@ async fn the_code_on_the_page_is_a_transfer_that_pays_the_bill() {
     assert_eq!(status(&world, &office, &bill).await, "paid");
     let path = format!("/v1/payments?bill={}", bill["id"].as_str().unwrap());
     let paid = office.system(&world, "payment.read").get(&path).await.expect(200).json()["items"][0].clone();
-    assert_eq!((&paid["way"], &paid["status"], &paid["bank"]), (&"transfer".into(), &"settled".into(), &"970418".into()));
+    assert_eq!(
+        (&paid["way"], &paid["status"], &paid["bank"]),
+        (&"transfer".into(), &"settled".into(), &"970418".into())
+    );
     assert_eq!(world.held().await, []);
     let page = world.stranger().get(&format!("/pay/{}", reference(&bill))).await.expect(200).text();
     assert!(page.contains("/receipts/"), "{page}");
@@ -74,7 +77,12 @@ async fn a_reference_is_recognised_however_banks_write_it() {
         str::to_lowercase,
         |r| r.as_bytes().chunks(5).map(|c| String::from_utf8_lossy(c)).collect::<Vec<_>>().join("-"),
         |r| format!("MBVCB.{r}.CT tu 0011001234567 NGUYEN THI HOA"),
-        |r| format!("{} nop phi ho so", r.as_bytes().chunks(4).map(|c| String::from_utf8_lossy(c)).collect::<Vec<_>>().join(" ")),
+        |r| {
+            format!(
+                "{} nop phi ho so",
+                r.as_bytes().chunks(4).map(|c| String::from_utf8_lossy(c)).collect::<Vec<_>>().join(" ")
+            )
+        },
         |r| format!("IBFT {}.CHUYEN TIEN", r.to_lowercase()),
         |r| format!("QR{r}QR"),
     ];
@@ -123,7 +131,10 @@ async fn a_transfer_that_is_not_what_was_owed_waits() {
     let entries = ["R6", "R7"].map(|r| transfer(&world, r, 205_000, &reference(&one)));
     let entries = entries.into_iter().chain([transfer(&world, "R8", 205_000, &reference(&two))]).collect();
     arrives(&world, 2, entries).await;
-    assert_eq!((status(&world, &office, &one).await, status(&world, &office, &two).await), ("paid".into(), "paid".into()));
+    assert_eq!(
+        (status(&world, &office, &one).await, status(&world, &office, &two).await),
+        ("paid".into(), "paid".into())
+    );
     assert_eq!(world.held().await.last(), Some(&("second_money".to_owned(), 205_000)));
     assert_eq!(world.count("suspense where bill_id is null").await, 3);
     assert_eq!(world.count("credit_origin").await, 8);
@@ -150,7 +161,12 @@ async fn money_of_a_request_that_a_transfer_overtook_waits_and_ends_its_attempt(
     assert_eq!(status(&world, &office, &bill).await, "paid");
     world.tell(&world.credit(2, "R2", 205_000, &payment)).await.expect(200);
     assert_eq!(world.held().await, [("second_money".to_owned(), 205_000)]);
-    let read = office.system(&world, "payment.read").get(&format!("/v1/payments/{payment}")).await.expect(200).json();
+    let read = office
+        .system(&world, "payment.read")
+        .get(&format!("/v1/payments/{payment}"))
+        .await
+        .expect(200)
+        .json();
     assert_eq!((&read["status"], &read["reason"]), (&"rejected".into(), &"paid_otherwise".into()));
     assert_eq!(world.count("live_attempt").await, 0);
 
@@ -170,10 +186,16 @@ async fn the_page_names_the_clearing_day_from_the_calendar() {
     let world = TestApp::start().await;
     assert_eq!(import_calendar(&world.app, SAMPLE).await.unwrap(), 25);
     assert_eq!(import_calendar(&world.app, SAMPLE).await.unwrap(), 0);
-    import_calendar(&world.app, "day,working,name_vi,name_en,basis\n2026-11-25,no,Nghỉ,Off,Test\n").await.unwrap();
+    import_calendar(&world.app, "day,working,name_vi,name_en,basis\n2026-11-25,no,Nghỉ,Off,Test\n")
+        .await
+        .unwrap();
     let twice = "day,working,name_vi,name_en,basis\n2026-11-26,no,a,b,c\n2026-11-26,yes,a,b,c\n";
     assert!(import_calendar(&world.app, twice).await.is_err());
-    assert!(import_calendar(&world.app, "day,working,name_vi,name_en,basis\n2026-11-26,maybe,a,b,c\n").await.is_err());
+    assert!(
+        import_calendar(&world.app, "day,working,name_vi,name_en,basis\n2026-11-26,maybe,a,b,c\n")
+            .await
+            .is_err()
+    );
     let office = Office::open(&world, "H29.14").await;
     let bill = office.bill(&world, "k").await;
     world.bank.answers.lock().unwrap().push(chung::payment::payment::Event::NoAnswer);

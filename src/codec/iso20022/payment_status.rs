@@ -86,7 +86,16 @@ impl PaymentStatus {
                 s.skip(&["FctvIntrBkSttlmDt", "AcctSvcrRef"])?;
                 let clearing_reference = s.line_if("ClrSysRef")?;
                 s.skip(&["InstgAgt", "InstdAgt", "OrgnlTxRef"])?;
-                Ok(Self { inquiry, about, original, end_to_end_id, uetr, status, accepted, clearing_reference })
+                Ok(Self {
+                    inquiry,
+                    about,
+                    original,
+                    end_to_end_id,
+                    uetr,
+                    status,
+                    accepted,
+                    clearing_reference,
+                })
             })
         })
     }

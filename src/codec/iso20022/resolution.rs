@@ -1,7 +1,9 @@
 //! `camt.029.001.11`, the resolution of an investigation: whether the money that was asked back will go back.
 
 use super::Header;
-use super::cancellation_request::{CancellationRequest, read_assignment, read_case, write_assignment, write_case};
+use super::cancellation_request::{
+    CancellationRequest, read_assignment, read_case, write_assignment, write_case,
+};
 use super::refusal::Refusal;
 use super::sink::Sink;
 use super::source::Source;

@@ -4,11 +4,7 @@
 //! the applicant is masked, and a sensitive procedure is not shown.
 
 use crate::app::App;
-use crate::base::{
-    calendar::display_vi,
-    reference::Reference,
-    text::Lang,
-};
+use crate::base::{calendar::display_vi, reference::Reference, text::Lang};
 use crate::codec::{amount_in_words::dong_in_words, qr_svg::qr_svg};
 use crate::flow::{
     Error,
