@@ -4,7 +4,7 @@ use super::{
     Error, Refusal, Result, audit_leaf,
     bill_answer::{self, OpenBill},
     idempotency::lock_name,
-    open_account,
+    open_account, read_bills,
 };
 use crate::{
     app::App,
@@ -53,12 +53,14 @@ pub async fn create_all(app: &App, drafts: Vec<Draft>) -> Result<Vec<Outcome>> {
     let claims = claim(&mut tx, &drafts).await?;
     let fresh: Vec<&Draft> =
         drafts.iter().zip(&claims).filter(|(_, c)| matches!(c, Claim::Fresh)).map(|(d, _)| d).collect();
+    let before = issued_before(app, &mut tx, &claims).await?;
     let ground = Ground::read(app, &mut tx, &fresh, now).await?;
     let mut prepared = Vec::new();
     let mut places: Vec<std::result::Result<usize, Outcome>> = Vec::with_capacity(drafts.len());
     for (draft, claim) in drafts.iter().zip(claims) {
         places.push(match claim {
             Claim::Done(outcome) => Err(outcome),
+            Claim::Before(bill) => Err(replayed(&before, bill)?),
             Claim::SameAs(earlier) => places[earlier].clone(),
             Claim::Fresh => ground.prepare(app, draft, now).map(|bill| {
                 prepared.push(bill);
@@ -81,6 +83,8 @@ enum Claim {
     Fresh,
     /// It stands earlier in this batch with the same content.
     SameAs(usize),
+    /// It has issued this bill before.
+    Before(Id<id::Bill>),
     /// It is answered already.
     Done(Outcome),
 }
@@ -95,10 +99,10 @@ async fn claim(tx: &mut Tx, drafts: &[Draft]) -> Result<Vec<Claim>> {
     for (i, draft) in drafts.iter().enumerate() {
         let digest = &draft.key.1;
         claims.push(if let Some(claimed) = before.get(&(draft.client, draft.key.0.clone())) {
+            let object: Id<id::Bill> = Id::from_uuid(claimed.object);
             if equal(&claimed.digest, digest) {
-                Claim::Done(Outcome::Replayed(claimed.answer.to_string()))
+                Claim::Before(object)
             } else {
-                let object: Id<id::Bill> = Id::from_uuid(claimed.object);
                 Claim::Done(Outcome::KeyReused(object.to_string()))
             }
         } else if !held[i] {
@@ -116,6 +120,44 @@ async fn claim(tx: &mut Tx, drafts: &[Draft]) -> Result<Vec<Claim>> {
         });
     }
     Ok(claims)
+}
+
+/// The bills that were issued before under keys of this batch, each as it was answered then. What a bill says never
+/// changes, so the key keeps no copy of it, which would hold names in the clear.
+async fn issued_before(app: &App, tx: &mut Tx, claims: &[Claim]) -> Result<BTreeMap<Id<id::Bill>, String>> {
+    let ids: Vec<Id<id::Bill>> =
+        claims.iter().filter_map(|c| if let Claim::Before(bill) = c { Some(*bill) } else { None }).collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut bills = store::bill::bills(tx, &ids).await?;
+    let agencies: BTreeSet<Id<Agency>> = bills.iter().map(|b| b.bill.agency).collect();
+    let keys = agency_keys(app, tx, &agencies.into_iter().collect::<Vec<_>>()).await?;
+    let mut answers = BTreeMap::new();
+    for stored in &mut bills {
+        stored.state = State::Open;
+        let key = keys.get(&stored.bill.agency).ok_or_else(|| Error::internal(stored.bill.agency))?;
+        let answer = read_bills::open(app, key, stored, stored.bill.due, Day::of(stored.bill.issued_at))?;
+        answers.insert(stored.bill.id, answer.to_string());
+    }
+    Ok(answers)
+}
+
+fn replayed(before: &BTreeMap<Id<id::Bill>, String>, bill: Id<id::Bill>) -> Result<Outcome> {
+    let answer = before.get(&bill).ok_or_else(|| Error::internal(bill))?;
+    Ok(Outcome::Replayed(answer.clone()))
+}
+
+async fn agency_keys(
+    app: &App,
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+) -> Result<BTreeMap<Id<Agency>, DataKey>> {
+    let mut keys = BTreeMap::new();
+    for row in agency::find_all(tx, agencies).await? {
+        keys.insert(row.id, app.keys.data_key(&row.key, row.id.uuid().as_bytes())?);
+    }
+    Ok(keys)
 }
 
 /// What the drafts of a batch are decided by.
@@ -140,10 +182,7 @@ impl Ground {
             Some(id) => Some((id, tariff::schedule_for(tx, id, &fees).await?)),
             None => None,
         };
-        let mut keys = BTreeMap::new();
-        for row in agency::find_all(tx, &agencies).await? {
-            keys.insert(row.id, app.keys.data_key(&row.key, row.id.uuid().as_bytes())?);
-        }
+        let keys = agency_keys(app, tx, &agencies).await?;
         let beneficiaries = account::beneficiaries(tx, &agencies).await?;
         let collecting = open_account::collecting(app, tx, &agencies, &beneficiaries, now).await?;
         Ok(Self { schedule, keys, collecting, beneficiaries })
@@ -201,7 +240,7 @@ impl Ground {
 
 struct Prepared {
     stored: StoredBill,
-    answer: Value,
+    answer: String,
     leaf: NewLeaf,
     key: (String, crate::crypto::digest::Digest),
 }
@@ -229,36 +268,38 @@ impl Prepared {
             trace,
             pay_until: bill.due,
         };
-        let answer = bill_answer::bill_json(app, &open, Day::of(now));
+        let answer = bill_answer::bill_json(app, &open, Day::of(now)).to_string();
         Self { answer, leaf, key: draft.key.clone(), stored }
     }
 }
 
 async fn write(tx: &mut Tx, prepared: Vec<Prepared>, now: Instant) -> Result<Vec<String>> {
-    let (mut bills, mut leaves, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut bills, mut leaves, mut keys, mut answers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for one in prepared {
-        answers.push((one.key, one.stored.client, one.stored.bill.id, one.answer));
+        keys.push((one.key, one.stored.client, one.stored.bill.id));
+        answers.push(one.answer);
         bills.push(one.stored);
         leaves.push(one.leaf);
     }
     if bills.is_empty() {
         return Ok(Vec::new());
     }
-    let claims: Vec<NewClaim<'_>> = answers
+    let nothing = Value::Null;
+    let claims: Vec<NewClaim<'_>> = keys
         .iter()
-        .map(|((key, digest), client, bill, answer)| NewClaim {
+        .map(|((key, digest), client, bill)| NewClaim {
             client: *client,
             key,
             digest: *digest,
             object: bill.uuid(),
-            answer,
+            answer: &nothing,
             at: now,
         })
         .collect();
     idempotency::keep_all(tx, &claims).await?;
     store::bill::insert_bills(tx, &bills).await?;
     audit::append(tx, &leaves).await?;
-    Ok(answers.into_iter().map(|(_, _, _, answer)| answer.to_string()).collect())
+    Ok(answers)
 }
 
 /// Without any schedule no fee is known.

@@ -128,6 +128,22 @@ pub async fn bill(tx: &mut Tx, bill: Id<id::Bill>) -> Result<Option<StoredBill>>
     row.map(StoredBill::try_from).transpose()
 }
 
+/// Bills by their identifiers.
+pub async fn bills(tx: &mut Tx, bills: &[Id<id::Bill>]) -> Result<Vec<StoredBill>> {
+    let ids: Vec<Uuid> = bills.iter().map(|b| b.uuid()).collect();
+    let rows = sqlx::query_as!(
+        BillRow,
+        "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.tax, b.state, b.paid_by,
+             b.ended_at, b.issued_at, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
+             c.lines, c.parties, c.trace, c.key
+         from bill b join bill_content c on c.bill_id = b.id where b.id = any($1)",
+        &ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(StoredBill::try_from).collect()
+}
+
 /// A bill by its public reference.
 pub async fn bill_of_reference(
     tx: &mut Tx,
