@@ -7,6 +7,7 @@ use crate::base::{
     origin::Origin,
 };
 use crate::batch::{self, Batch, Queue};
+use crate::codec::sod::Anchors;
 use crate::config::Limits;
 use crate::crypto::{keyring::KeyRing, signing::KeyList};
 use crate::identity::question::{self, Question};
@@ -35,6 +36,8 @@ pub struct App {
     pub clearing: Arc<dyn Clearing>,
     /// The keys that the clearing system signs its messages with.
     pub clearing_keys: Arc<KeyList>,
+    /// The authorities whose chip cards are believed.
+    pub card_anchors: Arc<Anchors>,
     /// Who carries messages to telephones.
     pub messenger: Arc<dyn Messenger>,
     /// Who carries events to agencies' endpoints.

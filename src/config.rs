@@ -38,6 +38,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpAddr>,
     /// The file with the service's own keys.
     pub keys: PathBuf,
+    /// The folder with the certificates of the authorities whose chip cards are believed; none are without it.
+    pub card_anchors: Option<PathBuf>,
     /// The outside world, if it is configured; see [`Config::partners`].
     pub partners: Option<Partners>,
     /// Whether webhooks may go to loopback and private addresses: for demonstrations, never in production.
@@ -140,6 +142,9 @@ pub struct Settings {
     /// The file with the service's keys (`chung keys generate` makes one) [default: keys.toml in the data folder]
     #[arg(long, env = "CHUNG_KEYS", value_name = "FILE", global = true)]
     pub keys: Option<PathBuf>,
+    /// The folder with the certificates of the authorities that certify the signers of chip cards, each as DER or PEM
+    #[arg(long, env = "CHUNG_CARD_ANCHORS", value_name = "DIR", global = true, hide_short_help = true)]
+    pub card_anchors: Option<PathBuf>,
     /// How much is logged, e.g. info or chung=debug,info [default: info]
     #[arg(long, env = "CHUNG_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
@@ -241,6 +246,7 @@ impl Settings {
                 self.trusted_proxies
             },
             keys: self.keys.or(file.keys),
+            card_anchors: self.card_anchors.or(file.card_anchors),
             log: self.log.or(file.log),
             clearing_url: self.clearing_url.or(file.clearing_url),
             clearing_bic: self.clearing_bic.or(file.clearing_bic),
@@ -273,6 +279,7 @@ impl Settings {
         Ok(Config {
             keys: self.keys.unwrap_or_else(|| data.join("keys.toml")),
             database,
+            card_anchors: self.card_anchors,
             listen,
             internal_listen: self.internal_listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9090))),
             origin,

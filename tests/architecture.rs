@@ -20,7 +20,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("partner", &["base", "crypto", "codec", "identity", "payment"]),
     ("store", &["base", "crypto", "identity", "payment", "audit"]),
     ("batch", &["base"]),
-    ("app", &["config", "base", "batch", "crypto", "store", "partner", "identity", "payment", "text"]),
+    (
+        "app",
+        &["config", "base", "batch", "codec", "crypto", "store", "partner", "identity", "payment", "text"],
+    ),
     (
         "flow",
         &[
@@ -43,6 +46,9 @@ const LIVES_IN: &[(&str, &[&str])] = &[
     ("askama", &["http", "sandbox"]),
     ("jsonwebtoken", &["crypto"]),
     ("ring", &["crypto", "base"]),
+    ("cms", &["codec", "sandbox"]),
+    ("x509_cert", &["codec", "sandbox"]),
+    ("der", &["codec", "sandbox"]),
     ("reqwest", &["partner", "sandbox", "cli"]),
     ("clap", &["config", "cli", "main"]),
     ("indicatif", &["cli"]),

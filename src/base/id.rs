@@ -114,6 +114,8 @@ registry! {
     Authorization = "authz";
     /// What an agency asks somebody to pay for a dossier.
     Bill = "bill";
+    /// One reading of a chip card by an officer.
+    CardCheck = "card";
     /// A difference between our books and a statement, or money that found no home.
     Case = "case";
     /// A person of the register who has dealt with this service.

@@ -82,7 +82,7 @@ pub struct Register {
     /// An address to which browsers go after signing out; may be given several times
     #[arg(long, value_name = "URI")]
     logout_uri: Vec<RedirectUri>,
-    /// The weakest sign-in it may accept: urn:chung:acr:low, substantial or high
+    /// The weakest sign-in it may accept: urn:chung:acr:low, substantial, high or in_person
     #[arg(long, value_name = "ACR", default_value = Assurance::Low.acr())]
     acr_min: Assurance,
     /// The circle of portals that know a citizen by one and the same name [default: the agency's code]

@@ -8,6 +8,7 @@ use crate::base::{
     text::Lang,
 };
 use crate::codec::iso20022::{MessageId, RequestToPay, StatementRequest, StatusInquiry};
+use crate::codec::sod::Anchors;
 use crate::config::{Config, Database};
 use crate::crypto::{keyring::KeyRing, signing::KeyList};
 use crate::flow::Error;
@@ -18,6 +19,7 @@ use crate::partner::{
     webhook::RemoteWebhooks,
 };
 use crate::payment::payment::{Event, Report};
+use crate::sandbox::card::AUTHORITY;
 use crate::store::{
     Store,
     postgres::{Durability, PrivatePostgres, Server},
@@ -95,6 +97,7 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
         keys,
         clearing,
         clearing_keys,
+        card_anchors: card_anchors(config)?,
         messenger: messenger(config)?,
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
         origin: config.origin.clone(),
@@ -115,6 +118,7 @@ pub fn office(config: &Config, store: Store) -> anyhow::Result<App> {
         keys: Arc::new(keys(config)?),
         clearing: Arc::new(Nobody),
         clearing_keys: Arc::new(KeyList::new([])),
+        card_anchors: Arc::default(),
         messenger: Arc::new(Nobody),
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
         origin: config.origin.clone(),
@@ -122,6 +126,26 @@ pub fn office(config: &Config, store: Store) -> anyhow::Result<App> {
         limits: config.limits.clone(),
         batches,
     })
+}
+
+/// The authorities whose chip cards are believed; in production the sandbox's is refused.
+fn card_anchors(config: &Config) -> anyhow::Result<Arc<Anchors>> {
+    let Some(folder) = &config.card_anchors else { return Ok(Arc::default()) };
+    let name = folder.display();
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("the card anchors in {name}"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| matches!(e.to_str(), Some("pem" | "der" | "cer" | "crt"))) {
+            files.push(fs::read(&path).with_context(|| path.display().to_string())?);
+        }
+    }
+    let anchors = Anchors::read(files.iter().map(Vec::as_slice)).with_context(|| format!("in {name}"))?;
+    let known = Anchors::read([AUTHORITY]).context("the sandbox's card authority")?;
+    let is_known = anchors.fingerprints().any(|one| known.fingerprints().any(|known| known == one));
+    if config.origin.is_production() && is_known {
+        bail!("the sandbox's card authority in {name} is one that everybody can sign cards with");
+    }
+    Ok(Arc::new(anchors))
 }
 
 /// A flow's refusal in words, for whoever typed the command.

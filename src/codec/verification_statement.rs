@@ -108,6 +108,12 @@ pub fn read_own(signed: &str) -> Option<Statement> {
     serde_json::from_slice(&BASE64URL.decode(payload).ok()?).ok()
 }
 
+/// The claims of any token of ours, without checking it: for one that comes out of our own seal.
+pub fn read_own_claims(signed: &str) -> Option<serde_json::Value> {
+    let payload = signed.split('.').nth(1)?;
+    serde_json::from_slice(&BASE64URL.decode(payload).ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 //! clock: whether a token has expired is decided by whoever holds the time. Deliberately absent: HS* signatures,
 //! RSA signing, and any choice of algorithm by the message itself.
 
+pub mod certified;
 pub mod digest;
 pub mod jwt;
 pub mod keyring;

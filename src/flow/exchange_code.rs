@@ -103,7 +103,7 @@ async fn grant(
         issued_at: now,
         expires_at: now + issue_token::ID_TOKEN_LIFE,
         authenticated_at: confirmation.authenticated_at,
-        assurance: confirmation.assurance(),
+        assurance: confirmation.assurance(now),
         methods: confirmation.method.references(),
         nonce: request.nonce.clone(),
         session: Some(confirmation.session),

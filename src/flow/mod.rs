@@ -12,6 +12,7 @@ pub mod authorize;
 mod backoff;
 pub mod bill_answer;
 pub mod cancel_bill;
+pub mod card_check;
 pub mod case_answer;
 pub mod checkout;
 mod claim;

@@ -78,6 +78,44 @@ pub(super) async fn demand(
     }))
 }
 
+/// The agencies at whose counters this citizen serves on that day, in the order of the grants.
+pub(super) async fn counters(tx: &mut Tx, citizen: Id<Citizen>, today: Day) -> Result<Vec<Workplace>> {
+    let held = role::of_citizen(tx, citizen, today).await?;
+    let mut agencies: Vec<Id<Agency>> = Vec::new();
+    for (agency, _) in held.iter().filter(|(_, role)| serves(*role)) {
+        if !agencies.contains(agency) {
+            agencies.push(*agency);
+        }
+    }
+    let rows = agency::find_all(tx, &agencies).await?;
+    let named: BTreeMap<_, _> =
+        rows.into_iter().map(|row| (row.id, (row.name_vi.clone(), row.name_en.clone()))).collect();
+    let places = agencies
+        .into_iter()
+        .filter_map(|id| Some(Workplace { id, name: named.get(&id)?.clone(), acts: true }));
+    Ok(places.collect())
+}
+
+/// Demands that a citizen serves at that agency's counter on that day, in the transaction of what they do.
+pub(super) async fn demand_counter(
+    tx: &mut Tx,
+    citizen: Id<Citizen>,
+    agency: Id<Agency>,
+    today: Day,
+) -> Result<()> {
+    let held = role::of_citizen(tx, citizen, today).await?;
+    if held.iter().any(|(at, role)| *at == agency && serves(*role)) {
+        Ok(())
+    } else {
+        Err(Error::forbidden("officer_needed"))
+    }
+}
+
+/// Who meets citizens at a counter.
+const fn serves(role: Role) -> bool {
+    matches!(role, Role::Officer | Role::Cashier)
+}
+
 /// The names of these people, as the register has them.
 pub(super) async fn names(
     app: &App,

@@ -34,6 +34,8 @@ const fn op(method: Method, path: &'static str, noun: Noun, access: Access) -> O
 pub static OPERATIONS: &[Operation] = &[
     op(Method::POST, "/v1/verifications", Noun::Verification, Access::Write),
     op(Method::GET, "/v1/verifications/{id}", Noun::Verification, Access::Read),
+    op(Method::POST, "/v1/card-checks", Noun::Verification, Access::Write),
+    op(Method::GET, "/v1/card-checks/{id}", Noun::Verification, Access::Read),
     op(Method::POST, "/v1/bills", Noun::Bill, Access::Write),
     op(Method::GET, "/v1/bills", Noun::Bill, Access::Read),
     op(Method::GET, "/v1/bills/{id}", Noun::Bill, Access::Read),

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod auth;
+pub mod card_files;
 pub mod clearing_inbox;
 pub mod internal;
 pub mod json;

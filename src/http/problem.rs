@@ -77,6 +77,7 @@ pub static CODES: &[Code] = &[
     // Agencies, clients and roles.
     row("own_act", 403),
     row("administrator_needed", 403),
+    row("officer_needed", 403),
     row("agency_code_taken", 409),
     row("role_held_already", 409),
     row("roles_exclude_each_other", 409),

@@ -34,6 +34,7 @@ fn portals() -> Router<App> {
 /// Agencies' systems, with a bearer token; [`auth::OPERATIONS`] says what each needs.
 fn agencies() -> Router<App> {
     api::verifications::routes()
+        .merge(api::card_checks::routes())
         .merge(api::bills::routes())
         .merge(api::payments::routes())
         .merge(api::fees::routes())
@@ -61,6 +62,7 @@ fn people() -> Router<App> {
         .merge(pages::checkout::routes())
         .merge(pages::receipts::routes())
         .merge(pages::me::routes())
+        .merge(pages::desk_card::routes())
         .merge(pages::board::routes())
         .merge(pages::board_case::routes())
 }

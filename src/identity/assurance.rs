@@ -1,7 +1,10 @@
 //! Two facts that must never be confused: the account level that the national e-ID reports, the only one a fee rule
-//! may read, and Chung's own assurance, which says how surely a sign-in was proved and travels as `acr`.
+//! may read, and Chung's own assurance, which says how surely a sign-in was proved and travels as `acr`. Neither is
+//! ever derived from the other; there is no conversion between the two types.
 
+use crate::base::clock::Instant;
 use std::{fmt, str::FromStr};
+use time::Duration;
 
 /// The level of a citizen's national e-ID account (Decree 69/2024 art. 5). It is reported by the national e-ID or the
 /// register, never derived from how somebody signed in here.
@@ -37,15 +40,18 @@ impl AccountLevel {
 pub enum Assurance {
     /// The number is on the register and its holder received a code at the registered phone.
     Low,
-    /// The holder used an authenticator bound to them under supervision, or a passkey that verifies its user.
+    /// The holder used an authenticator that is bound to them (a passkey, an authenticator app), or the national e-ID
+    /// at its lower level.
     Substantial,
-    /// The holder's chip card or the national electronic identity at its highest level confirmed the person.
+    /// The national e-ID confirmed the person at its highest level.
     High,
+    /// An officer read the person's chip card and saw the person.
+    InPerson,
 }
 
 impl Assurance {
     /// Every level, weakest first.
-    pub const ALL: [Self; 3] = [Self::Low, Self::Substantial, Self::High];
+    pub const ALL: [Self; 4] = [Self::Low, Self::Substantial, Self::High, Self::InPerson];
 
     /// The `acr` value on the wire (OpenID Connect Core, section 2).
     pub const fn acr(self) -> &'static str {
@@ -53,13 +59,34 @@ impl Assurance {
             Self::Low => "urn:chung:acr:low",
             Self::Substantial => "urn:chung:acr:substantial",
             Self::High => "urn:chung:acr:high",
+            Self::InPerson => "urn:chung:acr:in_person",
+        }
+    }
+
+    /// How long a sign-in keeps this level; `None` is as long as its session. What was proved by somebody else or by
+    /// being there grows old sooner than what the holder carries.
+    pub const fn life(self) -> Option<Duration> {
+        match self {
+            Self::Low | Self::Substantial => None,
+            Self::High => Some(Duration::hours(4)),
+            Self::InPerson => Some(Duration::hours(1)),
+        }
+    }
+
+    /// What is left of this level some time after it was reached: past its life only the lowest.
+    pub fn left_at(self, reached_at: Instant, now: Instant) -> Self {
+        match self.life() {
+            Some(life) if now >= reached_at + life => Self::Low,
+            Some(_) | None => self,
         }
     }
 }
 
 /// A text that names no assurance level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an assurance level is urn:chung:acr:low, urn:chung:acr:substantial or urn:chung:acr:high")]
+#[error(
+    "an assurance level is urn:chung:acr:low, urn:chung:acr:substantial, urn:chung:acr:high or urn:chung:acr:in_person"
+)]
 pub struct NotAnAssurance;
 
 impl FromStr for Assurance {
@@ -106,16 +133,32 @@ impl Demand {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Assurance::{High, Low, Substantial};
+    use Assurance::{High, InPerson, Low, Substantial};
+    use time::macros::datetime;
 
     #[test]
     fn levels_are_ordered_and_named_once() {
-        assert!(Low < Substantial && Substantial < High);
+        assert!(Low < Substantial && Substantial < High && High < InPerson);
         for level in Assurance::ALL {
             assert_eq!(level.to_string().parse(), Ok(level));
         }
         assert!("urn:chung:acr:LOW".parse::<Assurance>().is_err());
         assert!("1".parse::<Assurance>().is_err());
+    }
+
+    #[test]
+    fn a_level_may_expire() {
+        let at = datetime!(2026-11-25 01:00 UTC);
+        for (level, after, left) in [
+            (Low, Duration::days(9), Low),
+            (Substantial, Duration::hours(8), Substantial),
+            (High, Duration::minutes(239), High),
+            (High, Duration::hours(4), Low),
+            (InPerson, Duration::minutes(59), InPerson),
+            (InPerson, Duration::hours(1), Low),
+        ] {
+            assert_eq!(level.left_at(at, at + after), left, "{level} after {after}");
+        }
     }
 
     #[test]

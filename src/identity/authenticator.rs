@@ -22,23 +22,34 @@ use time::Duration;
 pub enum Method {
     /// A code sent by SMS to the phone that the register knows.
     SmsCode,
+    /// The national e-ID, which reported a sign-in at its lower level.
+    NationalId,
+    /// The national e-ID, which reported a sign-in at its highest level.
+    NationalIdHigh,
+    /// An officer read the chip card and saw the person.
+    ChipCard,
 }
 
 impl Method {
-    /// Every method that this service offers.
-    pub const ALL: [Self; 1] = [Self::SmsCode];
+    /// Every method that this service knows.
+    pub const ALL: [Self; 4] = [Self::SmsCode, Self::NationalId, Self::NationalIdHigh, Self::ChipCard];
 
     /// The strength that a sign-in by it has.
     pub const fn assurance(self) -> Assurance {
         match self {
             Self::SmsCode => Assurance::Low,
+            Self::NationalId => Assurance::Substantial,
+            Self::NationalIdHigh => Assurance::High,
+            Self::ChipCard => Assurance::InPerson,
         }
     }
 
-    /// Its `amr` values (RFC 8176).
+    /// Its `amr` values (RFC 8176; those with a prefix are ours).
     pub const fn references(self) -> &'static [&'static str] {
         match self {
             Self::SmsCode => &["otp", "sms"],
+            Self::NationalId | Self::NationalIdHigh => &["urn:chung:amr:national_id"],
+            Self::ChipCard => &["urn:chung:amr:chip_card", "urn:chung:amr:officer"],
         }
     }
 
@@ -46,12 +57,18 @@ impl Method {
     pub const fn word(self) -> &'static str {
         match self {
             Self::SmsCode => "sms_code",
+            Self::NationalId => "national_id",
+            Self::NationalIdHigh => "national_id_high",
+            Self::ChipCard => "chip_card",
         }
     }
 
+    /// The methods that a sign-in page offers.
+    pub const OFFERED: &[Self] = &[Self::SmsCode];
+
     /// The strongest sign-in that is offered.
     pub fn strongest() -> Assurance {
-        Self::ALL.into_iter().map(Self::assurance).max().unwrap_or(Assurance::Low)
+        Self::OFFERED.iter().copied().map(Self::assurance).max().unwrap_or(Assurance::Low)
     }
 }
 

@@ -73,9 +73,9 @@ pub struct Confirmation {
 }
 
 impl Confirmation {
-    /// How sure we are.
-    pub const fn assurance(&self) -> Assurance {
-        self.method.assurance()
+    /// How sure we are at that instant: a level may have expired since it was reached.
+    pub fn assurance(&self, now: Instant) -> Assurance {
+        self.method.assurance().left_at(self.authenticated_at, now)
     }
 }
 
@@ -247,7 +247,7 @@ impl Authorization {
                 ..challenge.clone()
             })),
             (State::Started | State::Challenged(_), Event::Confirm(confirmation)) => {
-                if self.wanted().demand.met_by(confirmation.assurance()) {
+                if self.wanted().demand.met_by(confirmation.assurance(now)) {
                     Ok(State::Confirmed(confirmation))
                 } else {
                     Err(Refusal::Unfit)

@@ -4,6 +4,7 @@ pub mod assurance;
 pub mod authenticator;
 pub mod authorization;
 pub mod birth_date;
+pub mod card;
 pub mod claims;
 pub mod client;
 pub mod consent;

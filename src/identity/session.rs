@@ -47,9 +47,9 @@ impl Session {
         self.ended_at.is_none() && now < self.expires_at
     }
 
-    /// How strong it is.
-    pub const fn assurance(&self) -> Assurance {
-        self.method.assurance()
+    /// How strong it is at that instant: a level may have expired since it was reached.
+    pub fn assurance(&self, now: Instant) -> Assurance {
+        self.method.assurance().left_at(self.authenticated_at, now)
     }
 
     /// Whether it answers a request without a new sign-in.
@@ -57,7 +57,7 @@ impl Session {
         let young = |s: u32| now <= self.authenticated_at + Duration::seconds(i64::from(s));
         self.is_live(now)
             && !wanted.forced
-            && wanted.demand.met_by(self.assurance())
+            && wanted.demand.met_by(self.assurance(now))
             && wanted.max_age_s.is_none_or(young)
     }
 }
@@ -89,6 +89,13 @@ mod tests {
         assert!(!session.answers(&wanted(Assurance::Substantial, None, false), now));
         assert!(!session.answers(&wanted(Assurance::Low, None, true), now));
         assert!(!session.answers(&plain, session.expires_at));
+        let strong = Session { method: Method::ChipCard, ..session.clone() };
+        assert!(strong.answers(&wanted(Assurance::InPerson, None, false), now));
+        let later = start + Duration::hours(1) - Duration::seconds(1);
+        assert!(strong.answers(&wanted(Assurance::High, None, false), later));
+        let lasting = Session { expires_at: start + Duration::hours(8), ..strong };
+        assert!(!lasting.answers(&wanted(Assurance::Substantial, None, false), start + Duration::hours(1)));
+        assert!(lasting.answers(&plain, start + Duration::hours(1)));
         let ended = Session { ended_at: Some(now), ..session };
         assert!(!ended.answers(&plain, now));
     }

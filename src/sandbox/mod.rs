@@ -22,6 +22,7 @@
 //! a restart. Nobody signs in here and nothing is secret: this program must never face the world.
 
 pub mod book;
+pub mod card;
 pub mod central_bank;
 pub mod delivery;
 pub mod fault;

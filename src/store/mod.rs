@@ -14,6 +14,7 @@ pub mod bank;
 pub mod bill;
 pub mod books_check;
 pub mod calendar;
+pub mod card_check;
 pub mod case;
 pub mod case_facts;
 pub mod client;

@@ -36,9 +36,9 @@ fn action(page: &Answer, part: &str) -> String {
 }
 
 /// A browser in which this person is signed in.
-async fn signed_in(world: &TestApp, (number, phone): (&str, &str)) -> Actor {
+pub async fn signed_in(world: &TestApp, (number, phone): (&str, &str), path: &str) -> Actor {
     let browser = world.stranger();
-    let page = follow(&browser, "/board").await.expect(200);
+    let page = follow(&browser, path).await.expect(200);
     let path = action(&page, "/sign-in/");
     let form = [("form_token", &*page.form_field("form_token")), ("number", number)];
     let sent = browser.post_form(&path, &form).await.expect(303);
@@ -83,7 +83,7 @@ async fn set() -> (TestApp, Office, Id<id::RoleGrant>) {
 #[tokio::test]
 async fn an_accountant_fetches_a_day_and_settles_what_differs() {
     let (world, office, granted) = set().await;
-    let accountant = signed_in(&world, ACCOUNTANT).await;
+    let accountant = signed_in(&world, ACCOUNTANT, "/board").await;
     let board = accountant.get("/board").await.expect(200);
     for shown in ["Kế toán", "Nguyễn Thị Hòa", "Nộp hai lần", "H29.14-261124-0001", "chưa nhận"]
     {
@@ -125,7 +125,7 @@ async fn an_accountant_fetches_a_day_and_settles_what_differs() {
 #[tokio::test]
 async fn an_auditor_reads_and_cannot_act_and_nobody_else_sees_anything() {
     let (world, office, _) = set().await;
-    let auditor = signed_in(&world, AUDITOR).await;
+    let auditor = signed_in(&world, AUDITOR, "/board").await;
     let board = auditor.get("/board").await.expect(200);
     assert!(board.text().contains("Kiểm toán") && !board.text().contains("/board/statements"));
     let token = board.form_field("form_token");
@@ -145,7 +145,7 @@ async fn an_auditor_reads_and_cannot_act_and_nobody_else_sees_anything() {
     auditor.post_form("/board/statements", &forged).await.expect(400);
     world.stranger().get("/board").await.expect(303);
     world.stranger().get(&case).await.expect(303);
-    let somebody = signed_in(&world, NOBODY).await;
+    let somebody = signed_in(&world, NOBODY, "/board").await;
     somebody.get("/board").await.expect(403);
     somebody.get(&case).await.expect(404);
     assert_eq!(world.count("case_note").await, 0);

@@ -7,12 +7,14 @@ use chung::app::{self, App};
 use chung::base::clock::{Clock, ManualClock};
 use chung::base::entropy::SeededEntropy;
 use chung::base::origin::Origin;
+use chung::codec::sod::Anchors;
 use chung::config::Limits;
 use chung::crypto::keyring::KeyRing;
 use chung::flow::{deliver_messages::deliver_messages, import_population};
 use chung::http;
 use chung::partner::messenger::{Messenger, Unsent};
 use chung::partner::webhook::RemoteWebhooks;
+use chung::sandbox::card::AUTHORITY;
 use futures_util::future::BoxFuture;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::collections::BTreeMap;
@@ -58,6 +60,7 @@ impl TestApp {
         let app = App {
             clearing: bank.clone(),
             clearing_keys: Arc::new(bank.keys()),
+            card_anchors: Arc::new(Anchors::read([AUTHORITY]).expect("the authority")),
             messenger: telephones.clone(),
             webhooks: Arc::new(RemoteWebhooks::new(true, Duration::from_secs(2)).expect("a client")),
             store: database.store().await,

@@ -120,6 +120,7 @@ impl World {
             keys: Arc::new(keys),
             clearing: Arc::new(rails),
             clearing_keys: Arc::new(KeyList::new([])),
+            card_anchors: Arc::default(),
             messenger: Arc::new(Silent),
             webhooks: Arc::new(RemoteWebhooks::new(true, std::time::Duration::from_secs(1)).unwrap()),
             origin: "http://localhost:8080".parse().unwrap(),

@@ -2,6 +2,7 @@
 
 pub mod agencies;
 pub mod bills;
+pub mod card_checks;
 pub mod cases;
 pub mod clients;
 pub mod events;

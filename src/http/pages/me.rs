@@ -71,14 +71,16 @@ async fn history(
 
 fn line(page: &Page, entry: &Entry) -> Line {
     let key = format!("me-{}", entry.kind.replace('.', "-"));
-    let facts = ["purpose", "procedure", "dossier", "officer", "state"].into_iter().filter_map(|name| {
-        let value = entry.details[name].as_str()?;
-        let value = match name {
-            "state" => page.t(&format!("me-state-{value}")).into_owned(),
-            _ => value.to_owned(),
-        };
-        Some((page.t(&format!("me-fact-{name}")).into_owned(), value))
-    });
+    let facts =
+        ["purpose", "procedure", "dossier", "officer", "state", "verdict"].into_iter().filter_map(|name| {
+            let value = entry.details[name].as_str()?;
+            let value = match name {
+                "state" => page.t(&format!("me-state-{value}")).into_owned(),
+                "verdict" => page.t(&format!("card-verdict-{value}")).into_owned(),
+                _ => value.to_owned(),
+            };
+            Some((page.t(&format!("me-fact-{name}")).into_owned(), value))
+        });
     let asked: Option<Vec<&str>> = match (&entry.details["attributes"], &entry.details["claims"]) {
         (Value::Object(graded), _) => Some(graded.keys().map(String::as_str).collect()),
         (_, Value::Array(told)) => Some(told.iter().filter_map(Value::as_str).collect()),

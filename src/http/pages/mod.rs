@@ -5,6 +5,7 @@ pub mod board;
 pub mod board_case;
 pub mod checkout;
 pub mod consent;
+pub mod desk_card;
 pub mod me;
 pub mod page;
 pub mod receipts;

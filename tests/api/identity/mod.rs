@@ -1,5 +1,6 @@
 //! Who is this citizen: the register and the questions about people in it.
 
+mod cards;
 mod import;
 mod kinship;
 mod verifications;
