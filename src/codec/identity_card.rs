@@ -202,7 +202,7 @@ mod tests {
         let facts = read_dg13(&write_dg13(&ITEMS).unwrap()).unwrap();
         assert_eq!((facts.number.as_str(), facts.name.as_str()), ("079085123456", "Nguyễn Văn An"));
         assert_eq!((facts.birth_date.as_str(), facts.sex.as_str()), ("15/03/1985", "Nam"));
-        assert_eq!((facts.expiry.as_deref(), facts.old_number), (Some("15/03/2045"), None));
+        assert_eq!((facts.expiry.as_deref(), &facts.old_number), (Some("15/03/2045"), &None));
         assert_eq!(format!("{facts:?}"), "printed facts(***)");
     }
 

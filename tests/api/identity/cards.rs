@@ -2,7 +2,6 @@
 
 use crate::office::Office;
 use crate::world::{Actor, TestApp};
-use chung::base::clock::Clock;
 use chung::base::id::{self, Id};
 use chung::flow::card_check::consume;
 use chung::flow::roles::{Granting, grant_role, revoke_role};
