@@ -154,6 +154,8 @@ pub fn compare(
     }
     match person.status {
         Status::Active | Status::Locked => only(Verdict::Passed),
+        // The register has not confirmed the record that the card would have to agree with.
+        Status::Pending => only(Verdict::NotOnRecord),
         Status::Deceased { .. } => only(Verdict::Deceased),
     }
 }
@@ -191,6 +193,10 @@ mod tests {
             status: Status::Active,
             account_level: AccountLevel::of(2),
             standings: "".parse().unwrap(),
+            former_names: Vec::new(),
+            parents: "".parse().unwrap(),
+            guardians: "".parse().unwrap(),
+            capacity_lost_on: None,
         }
     }
 
