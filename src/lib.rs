@@ -107,6 +107,8 @@
 //!   between and after transactions and into commits; the model of the truth is the bank's, never the service's.
 //! * 2026-11-24, audit: a leaf carries the number of its writing transaction, and a tree head the number below which
 //!   everything is placed: the sequencer never scans what is long placed and never misses a slow transaction.
+//! * 2026-11-25, levels: assurance has a fourth level above the national e-ID, an officer who read the chip card; the two
+//!   strongest levels expire before their session. `app` holds the trusted card authorities, a type of [`codec`].
 
 pub mod app;
 pub mod audit;
