@@ -136,6 +136,8 @@ registry! {
     Schedule = "schedule";
     /// One leaf of the audit log.
     Leaf = "leaf";
+    /// Something that a citizen forbade to be done with their identity.
+    Lock = "lock";
     /// A message between institutions.
     Message = "msg";
     /// One try at paying a bill.

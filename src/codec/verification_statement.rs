@@ -35,6 +35,9 @@ pub struct Statement {
     pub dossier: String,
     /// Which officer asked.
     pub officer: String,
+    /// The law on which the agency asked; absent where it asked with the person's consent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_basis: Option<String>,
     /// Which source answered.
     pub source: String,
     /// Of when the source's knowledge is (RFC 3339).
@@ -135,6 +138,7 @@ mod tests {
             procedure: "1.001445".into(),
             dossier: "H29.14-261124-0001".into(),
             officer: "an.nv".into(),
+            legal_basis: None,
             source: "local-population-register".into(),
             as_of: None,
             policy: "standard-1".into(),

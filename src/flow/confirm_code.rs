@@ -3,7 +3,7 @@
 use super::{
     Result,
     audit_leaf::{Concern, leaf},
-    disclosure,
+    locks,
     population::{self, OnRecord},
     sign_in::{Step, advance, lock, portal_of, unfit},
 };
@@ -76,8 +76,13 @@ pub async fn confirm_code(
         }
         Attempt::Right(citizen) => {
             let looked = population::look_up_citizen(app, &mut tx, citizen).await?;
+            let what = authorization.used_by(Method::SmsCode);
+            let may = match &looked.on_record {
+                Some(holder) => locks::may_sign_in(&mut tx, holder, what, now).await?,
+                None => false,
+            };
             match looked.on_record {
-                Some(holder) if disclosure::may_sign_in(&holder.person) => {
+                Some(holder) if may => {
                     if let Some(before) = cookie {
                         session::end(&mut tx, before.id, now).await?;
                     }

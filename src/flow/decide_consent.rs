@@ -3,7 +3,7 @@
 use super::{
     Error, Result,
     audit_leaf::{Concern, leaf},
-    disclosure,
+    locks,
     population::{self, OnRecord},
     sign_in::{Answer, Step, lock, unfit},
 };
@@ -19,6 +19,7 @@ use crate::identity::{
     claims::{Claim, Claims},
     client::Client,
     consent::{self, Consent, Decision},
+    lock::Use,
     pseudonym::Subject,
     request::{AuthorizationRequest, ErrorCode},
 };
@@ -126,7 +127,7 @@ async fn allowed(
         return Ok(None);
     }
     let looked = population::look_up_citizen(app, tx, confirmation.citizen).await?;
-    Ok(looked.on_record.filter(|holder| disclosure::may_sign_in(&holder.person)))
+    locks::admitted(tx, looked.on_record, Use::Portal(client.id, confirmation.method), now).await
 }
 
 async fn issue(

@@ -11,8 +11,8 @@ use crate::identity::{
 use crate::text::Texts;
 use serde_json::{Value, json};
 
-/// Whether a person of the register may sign in.
-pub const fn may_sign_in(person: &Person) -> bool {
+/// Whether the register lets a person use the electronic identity; [`super::locks`] knows the person's own locks.
+pub(super) const fn is_open(person: &Person) -> bool {
     match person.status {
         Status::Active => true,
         Status::Pending | Status::Locked | Status::Deceased { .. } => false,

@@ -3,7 +3,7 @@
 use super::{
     Error, Refusal, Result,
     audit_leaf::{Concern, leaf},
-    disclosure, issue_token, population,
+    issue_token, locks, population,
 };
 use crate::app::App;
 use crate::base::{
@@ -84,7 +84,8 @@ async fn grant(
         return Err(grant_refused(ExchangeRefusal::NotYours));
     };
     let looked = population::look_up_citizen(app, &mut tx, confirmation.citizen).await?;
-    let citizen_may = looked.on_record.is_some_and(|holder| disclosure::may_sign_in(&holder.person));
+    let what = authorization.used_by(confirmation.method);
+    let citizen_may = locks::admitted(&mut tx, looked.on_record, what, now).await?.is_some();
     if !citizen_may || !portal::is_active(&mut tx, client.id, now).await? {
         return Err(refused("invalid_grant", "code", "no_longer_allowed"));
     }

@@ -4,7 +4,7 @@
 //! code is drawn, digested, counted and put into the outbox, addressed to nobody.
 
 use super::{
-    Error, Result, disclosure, message,
+    Error, Result, disclosure, locks, message,
     message::Message,
     population::{self, OnRecord},
     sign_in::{Step, advance, lock, portal_of, unfit},
@@ -17,9 +17,12 @@ use crate::base::{
 };
 use crate::crypto::digest::Digest;
 use crate::identity::{
-    authenticator::{Challenge, CodeRules, Counter, OneTimeCode, SendLimits, SendRefusal, short_name},
+    authenticator::{
+        Challenge, CodeRules, Counter, Method, OneTimeCode, SendLimits, SendRefusal, short_name,
+    },
     authorization::{Authorization, Errand, Event, Refusal, State},
     client::Client,
+    lock::Use,
     personal_number::PersonalNumber,
 };
 use crate::store::{Tx, code_counter, outbox};
@@ -146,8 +149,13 @@ async fn challenge(
     now: Instant,
 ) -> Result<Identified> {
     let rules = code_rules(app);
-    let reachable =
-        target.holder.as_ref().filter(|h| disclosure::may_sign_in(&h.person) && h.person.phone.is_some());
+    // Nobody gets a code that a lock makes useless; asking about nobody's locks takes the same time.
+    let sought = target.holder.as_ref().map_or_else(|| Id::new(now, &*app.entropy), |holder| holder.citizen);
+    let locked = locks::forbids(&mut tx, sought, Use::Page(Method::SmsCode), now).await?;
+    let reachable = target
+        .holder
+        .as_ref()
+        .filter(|h| !locked && disclosure::is_open(&h.person) && h.person.phone.is_some());
     let code = OneTimeCode::new(&*app.entropy);
     let bound = code.bound_to(authorization.id);
     let event = Event::Challenge(Challenge {

@@ -40,6 +40,8 @@ pub mod import_population;
 pub mod inquire_payment;
 pub mod issue_receipts;
 pub mod issue_token;
+pub mod list_legal_basis;
+pub mod locks;
 pub mod message;
 pub mod move_payment;
 mod named_transfers;

@@ -1,6 +1,6 @@
 //! What the steps of a sign-in share: finding it for the right browser, moving it on, and answering the portal.
 
-use super::{Error, Result, disclosure, population};
+use super::{Error, Result, disclosure, locks, population};
 use crate::app::App;
 use crate::base::{
     clock::Instant,
@@ -123,11 +123,12 @@ pub async fn view(app: &App, step: &Step, cookie: Option<&Token>, lang: Lang) ->
     }
 }
 
-/// The session behind a cookie, if it is live.
+/// The session behind a cookie, if it is live and no lock of its citizen stops it.
 pub async fn session_of(app: &App, cookie: Option<&Token>, now: Instant) -> Result<Option<Session>> {
     let Some(cookie) = cookie else { return Ok(None) };
     let found = session::find(&app.store, &sha256(cookie.expose().as_bytes())).await?;
-    Ok(found.filter(|session| session.is_live(now)))
+    let Some(session) = found.filter(|session| session.is_live(now)) else { return Ok(None) };
+    Ok(if locks::stops_session(app, &session, now).await? { None } else { Some(session) })
 }
 
 /// The sign-in of a step, locked, if it is this browser's.
@@ -241,9 +242,11 @@ async fn arrived(
     };
     let mut tx = app.store.begin().await?;
     let looked = population::look_up_citizen(app, &mut tx, confirmation.citizen).await?;
+    let what = authorization.used_by(confirmation.method);
+    let holder = locks::admitted(&mut tx, looked.on_record, what, now).await?;
     let before = consent::latest(&mut tx, confirmation.citizen, client.id).await?;
     tx.commit().await?;
-    let Some(holder) = looked.on_record.filter(|holder| disclosure::may_sign_in(&holder.person)) else {
+    let Some(holder) = holder else {
         return refuse(app, authorization, ErrorCode::AccessDenied, now).await;
     };
     let offer = client.policy.offer(&request.asked);

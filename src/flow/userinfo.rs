@@ -5,7 +5,7 @@ use super::{
     audit_leaf::{Concern, leaf},
     disclosure,
     issue_token::{ACCESS_TOKEN_TYPE, AccessClaims, userinfo_audience},
-    population,
+    locks, population,
 };
 use crate::app::App;
 use crate::base::id::{self, Id};
@@ -34,8 +34,8 @@ pub async fn userinfo(app: &App, token: &str) -> Result<Map<String, Value>> {
     }
     let given = consent::find(&mut tx, *consent).await?.ok_or_else(invalid)?;
     let looked = population::look_up_citizen(app, &mut tx, confirmation.citizen).await?;
-    let holder =
-        looked.on_record.filter(|holder| disclosure::may_sign_in(&holder.person)).ok_or_else(invalid)?;
+    let what = bound.authorization.used_by(confirmation.method);
+    let holder = locks::admitted(&mut tx, looked.on_record, what, now).await?.ok_or_else(invalid)?;
     let mut answer = Map::from_iter([("sub".to_owned(), json!(claims.sub))]);
     // A renewed sign-in may rest on a wider consent than it asked for: only what was asked is told.
     let told: Vec<Claim> = given.disclosed().intersection(&request.asked).copied().collect();

@@ -6,7 +6,7 @@
 
 use super::claim::{self, Claim};
 use super::population::{self, LOCAL_REGISTER, Looked};
-use super::{Error, Refusal, Result, audit_leaf};
+use super::{Error, Refusal, Result, audit_leaf, locks};
 use crate::app::App;
 use crate::base::{
     calendar::rfc3339,
@@ -39,6 +39,10 @@ pub async fn verify_identity(app: &App, question: Question) -> Result<String> {
         }
         Outcome::InProgress => Err(Error::Unavailable(Refusal::new("request_in_progress"))),
         Outcome::Suspended => Err(Error::forbidden("client_suspended")),
+        Outcome::UnknownBasis => {
+            let refusal = Refusal::new("legal_basis_unknown").violation("/legal_basis", "not_listed", None);
+            Err(Error::Refused(refusal))
+        }
     }
 }
 
@@ -60,8 +64,9 @@ pub async fn verify_all(app: &App, questions: Vec<Question>) -> Result<Vec<Outco
     let claims = claim::claim_all(&mut tx, &keys).await?;
     let askers = askers(app, &mut tx, &questions, now).await?;
     let replays = replays(&mut tx, &claims, &askers).await?;
+    let bases = locks::listed(&mut tx, &questions, now).await?;
     let asked = |(_, (question, claim)): &(usize, (&Question, &Claim))| {
-        matches!(claim, Claim::Fresh) && askers.contains_key(&question.client)
+        matches!(claim, Claim::Fresh) && askers.contains_key(&question.client) && bases.know(question)
     };
     let fresh: Vec<(usize, &Question)> = questions
         .iter()
@@ -72,6 +77,7 @@ pub async fn verify_all(app: &App, questions: Vec<Question>) -> Result<Vec<Outco
         .collect();
     let numbers: Vec<PersonalNumber> = fresh.iter().map(|(_, question)| question.number).collect();
     let found = population::look_up_all(app, &mut tx, &numbers).await?;
+    let found = locks::closed(&mut tx, &fresh, found, now).await?;
     let mut decided = BTreeMap::new();
     for ((place, question), looked) in fresh.into_iter().zip(found) {
         if let Some(asker) = askers.get(&question.client) {
@@ -80,7 +86,11 @@ pub async fn verify_all(app: &App, questions: Vec<Question>) -> Result<Vec<Outco
     }
     let answers = write(&mut tx, decided, now).await?;
     tx.commit().await?;
-    Ok(claims.iter().enumerate().map(|(place, claim)| outcome(place, claim, &replays, &answers)).collect())
+    let outcomes = claims.iter().enumerate().zip(&questions).map(|((place, claim), question)| match claim {
+        Claim::Fresh | Claim::SameAs(_) if !bases.know(question) => Outcome::UnknownBasis,
+        claim => outcome(place, claim, &replays, &answers),
+    });
+    Ok(outcomes.collect())
 }
 
 fn outcome(
@@ -216,6 +226,7 @@ fn statement(app: &App, decision: &Decision<'_>, salt: &Salt) -> Statement {
         procedure: question.ground.procedure.clone(),
         dossier: question.ground.dossier.clone(),
         officer: question.ground.officer.to_string(),
+        legal_basis: question.ground.legal_basis.as_ref().map(ToString::to_string),
         source: LOCAL_REGISTER.to_owned(),
         as_of: as_of.map(rfc3339),
         policy: question.policy.code().to_owned(),
@@ -249,6 +260,7 @@ fn details(question: &Question, statement: &Statement) -> Value {
         "agency": statement.agency,
         "client": question.client.to_string(),
         "officer": statement.officer,
+        "legal_basis": statement.legal_basis,
         "purpose": statement.purpose,
         "procedure": statement.procedure,
         "dossier": statement.dossier,
@@ -318,6 +330,7 @@ fn answer_json(statement: &Statement, salt: &Salt, signed: &str, at: Instant) ->
         "state": statement.state,
         "attributes": attributes,
         "findings": statement.findings,
+        "legal_basis": statement.legal_basis,
         "policy": statement.policy,
         "source": statement.source,
         "as_of": statement.as_of,

@@ -73,6 +73,7 @@ pub static OPERATIONS: &[Operation] = &[
     op(Method::GET, "/v1/clients/{id}", Noun::Admin, Access::Read),
     op(Method::POST, "/v1/clients/{id}/suspend", Noun::Admin, Access::Write),
     op(Method::POST, "/v1/clients/{id}/resume", Noun::Admin, Access::Write),
+    op(Method::POST, "/v1/clients/{id}/legal_bases", Noun::Admin, Access::Write),
     op(Method::POST, "/v1/roles", Noun::Admin, Access::Write),
     op(Method::GET, "/v1/roles", Noun::Admin, Access::Read),
     op(Method::POST, "/v1/roles/{id}/revoke", Noun::Admin, Access::Write),

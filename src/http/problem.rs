@@ -43,6 +43,8 @@ pub static CODES: &[Code] = &[
     row("client_suspended", 403),
     row("scope_missing", 403),
     row("not_found", 404),
+    // Verifications.
+    row("legal_basis_unknown", 422),
     // Fees and bills.
     row("unknown_fee", 422),
     row("fee_not_in_force", 422),

@@ -63,6 +63,7 @@ fn people() -> Router<App> {
         .merge(pages::receipts::routes())
         .merge(pages::me::routes())
         .merge(pages::desk_card::routes())
+        .merge(pages::me_locks::routes())
         .merge(pages::board::routes())
         .merge(pages::board_case::routes())
 }

@@ -12,6 +12,7 @@
 use super::{
     assurance::Assurance,
     authenticator::{Challenge, Method},
+    lock::Use,
     request::AuthorizationRequest,
     session::Wanted,
 };
@@ -153,6 +154,8 @@ pub enum Revocation {
     Replayed,
     /// The person signed out.
     SignedOut,
+    /// The person locked the portal, the way of signing in, or everything.
+    Locked,
 }
 
 impl Revocation {
@@ -161,6 +164,7 @@ impl Revocation {
         match self {
             Self::Replayed => "replayed",
             Self::SignedOut => "signed_out",
+            Self::Locked => "locked",
         }
     }
 }
@@ -316,6 +320,14 @@ impl Authorization {
                 max_age_s: None,
                 forced: false,
             },
+        }
+    }
+
+    /// What a lock would have to forbid for this sign-in by that method to be stopped.
+    pub const fn used_by(&self, method: Method) -> Use {
+        match &self.errand {
+            Errand::Portal { client, .. } => Use::Portal(*client, method),
+            Errand::Page { .. } => Use::Page(method),
         }
     }
 

@@ -10,6 +10,7 @@ pub mod client;
 pub mod consent;
 pub mod endpoint;
 pub mod kinship;
+pub mod lock;
 pub mod name;
 pub mod person;
 pub mod personal_number;

@@ -36,6 +36,8 @@ pub struct Ground {
     pub dossier: String,
     /// The officer, as the agency names its people.
     pub officer: Line<100>,
+    /// The law that lets the agency ask without the person's consent; `None`: it asks with their consent.
+    pub legal_basis: Option<Line<200>>,
 }
 
 /// What came of it. Answers are JSON texts.
@@ -51,4 +53,6 @@ pub enum Outcome {
     InProgress,
     /// The client or its agency may not ask any more.
     Suspended,
+    /// The law it names is not on its list.
+    UnknownBasis,
 }

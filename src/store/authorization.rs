@@ -203,6 +203,27 @@ pub async fn revoke_of_session(
     Ok(done.rows_affected())
 }
 
+/// Revokes what the exchanged sign-ins of a citizen gave, at every portal or at one.
+pub async fn revoke_of_citizen(
+    tx: &mut Tx,
+    citizen: Id<id::Citizen>,
+    client: Option<Id<id::Client>>,
+    cause: Revocation,
+    at: Instant,
+) -> Result<u64> {
+    let done = sqlx::query!(
+        r#"UPDATE "authorization" SET state = 'revoked', cause = $3, ended_at = $4
+           WHERE citizen_id = $1 AND state = 'exchanged' AND coalesce(client_id = $2, true)"#,
+        citizen.uuid(),
+        client.map(Id::uuid),
+        cause.word(),
+        at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}
+
 #[derive(Default)]
 struct Facts {
     confirmation: Option<Confirmation>,
@@ -342,7 +363,7 @@ impl Raw {
                 exchanged_at: self.exchanged_at?,
             },
             "revoked" => {
-                let all = [Revocation::Replayed, Revocation::SignedOut];
+                let all = [Revocation::Replayed, Revocation::SignedOut, Revocation::Locked];
                 let cause = all.into_iter().find(|c| Some(c.word()) == self.cause.as_deref())?;
                 State::Revoked { cause, revoked_at: self.ended_at? }
             }

@@ -28,6 +28,7 @@ pub mod idempotency;
 pub mod inbox;
 pub mod ledger;
 pub mod ledger_record;
+pub mod lock;
 pub mod outbox;
 pub mod payment;
 pub mod portal;

@@ -6,7 +6,7 @@ use crate::base::{
     id::{self, Id},
 };
 use crate::crypto::digest::Digest;
-use crate::identity::session::Session;
+use crate::identity::{authenticator::Method, session::Session};
 use uuid::Uuid;
 
 /// Opens a session.
@@ -48,6 +48,25 @@ pub async fn end(tx: &mut Tx, session: Id<id::Session>, at: Instant) -> Result<b
     .execute(tx.conn())
     .await?;
     Ok(super::moved_one(&done))
+}
+
+/// Ends the sessions of a citizen, all or those opened by one method, and names them.
+pub async fn end_all(
+    tx: &mut Tx,
+    citizen: Id<id::Citizen>,
+    method: Option<Method>,
+    at: Instant,
+) -> Result<Vec<Id<id::Session>>> {
+    let ended = sqlx::query_scalar!(
+        "UPDATE session SET ended_at = $3
+         WHERE citizen_id = $1 AND ended_at IS NULL AND coalesce(method = $2, true) RETURNING id",
+        citizen.uuid(),
+        method.map(Method::word),
+        at
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(ended.into_iter().map(Id::from_uuid).collect())
 }
 
 struct Raw {

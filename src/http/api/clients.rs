@@ -11,6 +11,7 @@ use crate::flow::{
     Error, Refusal,
     admin_answer::{list_clients, read_client},
     administer::{Actor, register_client_once, set_client_standing},
+    list_legal_basis::{NewBasis, list_legal_basis},
     register_client::NewClient,
 };
 use crate::http::{
@@ -41,6 +42,7 @@ pub fn routes() -> Router<App> {
         .route("/v1/clients/{id}", get(one))
         .route("/v1/clients/{id}/suspend", post(suspend))
         .route("/v1/clients/{id}/resume", post(resume))
+        .route("/v1/clients/{id}/legal_bases", post(add_basis))
 }
 
 /// The most addresses and scopes that a client registers.
@@ -194,6 +196,32 @@ async fn resume(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     set_active(&app, &caller, &id, &headers, true).await
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewBasisBody {
+    basis: String,
+    valid_from: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid_to: Option<String>,
+}
+
+async fn add_basis(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<NewBasisBody>,
+) -> Result<Response, Problem> {
+    let key = idempotency(&headers, caller.client, &format!("POST /v1/clients/{id}/legal_bases"), &body)?;
+    let new = NewBasis {
+        basis: line("/basis", &body.basis)?,
+        from: read("/valid_from", &body.valid_from)?,
+        to: body.valid_to.as_deref().map(|day| read("/valid_to", day)).transpose()?,
+    };
+    let answer = list_legal_basis(&app, super::object(&id)?, &new, &key).await?;
+    Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
 }
 
 async fn set_active(

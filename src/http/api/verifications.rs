@@ -36,6 +36,8 @@ struct NewVerification {
     dossier: String,
     officer: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    legal_basis: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<String>,
 }
 
@@ -85,12 +87,13 @@ fn question(caller: &Caller, key: (String, [u8; 32]), body: &NewVerification) ->
     let policy = faults.maybe("/policy", body.policy.as_deref()).unwrap_or_default();
     let purpose = faults.line("/purpose", &body.purpose);
     let officer = faults.line("/officer", &body.officer);
+    let legal_basis = body.legal_basis.as_deref().and_then(|text| faults.line("/legal_basis", text));
     match (number, purpose, procedure, dossier, officer) {
         (Some(number), Some(purpose), Some(procedure), Some(dossier), Some(officer))
             if faults.0.violations.is_empty() =>
         {
             let (procedure, dossier) = (procedure.to_string(), dossier.to_string());
-            let ground = Ground { purpose, procedure, dossier, officer };
+            let ground = Ground { purpose, procedure, dossier, officer, legal_basis };
             Ok(Question { agency: caller.agency, client: caller.client, key, number, claims, policy, ground })
         }
         _ => Err(Error::Refused(faults.0)),

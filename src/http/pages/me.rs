@@ -1,6 +1,6 @@
 //! `/me`: the citizen's own page: who asked, who was told, what was decided, and the proof of each to keep.
 
-use super::page::{Page, Reader, show, show_status};
+use super::page::{Page, Reader, show, show_error, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -69,18 +69,23 @@ async fn history(
     }
 }
 
+/// The members of an entry's details that are shown, in this order.
+const FACTS: [&str; 10] = [
+    "purpose", "legal_basis", "procedure", "dossier", "officer", "state", "verdict", "scope", "portal", "last_day",
+];
+
 fn line(page: &Page, entry: &Entry) -> Line {
     let key = format!("me-{}", entry.kind.replace('.', "-"));
-    let facts =
-        ["purpose", "procedure", "dossier", "officer", "state", "verdict"].into_iter().filter_map(|name| {
-            let value = entry.details[name].as_str()?;
-            let value = match name {
-                "state" => page.t(&format!("me-state-{value}")).into_owned(),
-                "verdict" => page.t(&format!("card-verdict-{value}")).into_owned(),
-                _ => value.to_owned(),
-            };
-            Some((page.t(&format!("me-fact-{name}")).into_owned(), value))
-        });
+    let facts = FACTS.into_iter().filter_map(|name| {
+        let value = entry.details[name].as_str()?;
+        let value = match name {
+            "state" => page.t(&format!("me-state-{value}")).into_owned(),
+            "verdict" => page.t(&format!("card-verdict-{value}")).into_owned(),
+            "scope" => page.t(&format!("lock-scope-{value}")).into_owned(),
+            _ => value.to_owned(),
+        };
+        Some((page.t(&format!("me-fact-{name}")).into_owned(), value))
+    });
     let asked: Option<Vec<&str>> = match (&entry.details["attributes"], &entry.details["claims"]) {
         (Value::Object(graded), _) => Some(graded.keys().map(String::as_str).collect()),
         (_, Value::Array(told)) => Some(told.iter().filter_map(Value::as_str).collect()),
@@ -130,14 +135,17 @@ async fn proof(
     }
 }
 
-fn failed(reader: &Reader, error: &Error) -> Response {
-    let status = match error {
-        Error::NotFound(_) => StatusCode::NOT_FOUND,
-        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        other => {
-            tracing::error!(?other, "a citizen's page failed");
-            StatusCode::INTERNAL_SERVER_ERROR
+/// The page of an act of the citizen's that was not done: where there is advice, it says what to do instead.
+pub fn failed(reader: &Reader, error: &Error) -> Response {
+    if let Error::Internal(cause) = error {
+        tracing::error!(?cause, "a citizen's page failed");
+    }
+    let (status, code) = (super::board::status_of(error), error.code());
+    match error {
+        Error::Refused(_) | Error::Conflict(_) | Error::Forbidden(_) => {
+            let page = Page::new(reader, "me-not-done");
+            show_error(status, &page, &super::board::said(reader.lang, code), Some(code))
         }
-    };
-    show_status(reader, status, None)
+        Error::NotFound(_) | Error::Unavailable(_) | Error::Internal(_) => show_status(reader, status, None),
+    }
 }

@@ -7,6 +7,7 @@ pub mod checkout;
 pub mod consent;
 pub mod desk_card;
 pub mod me;
+pub mod me_locks;
 pub mod page;
 pub mod receipts;
 pub mod sign_in;

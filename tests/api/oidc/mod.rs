@@ -2,6 +2,7 @@
 
 mod assertion;
 mod history;
+mod locks;
 mod misuse;
 mod relying_party;
 mod way;

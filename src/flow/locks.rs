@@ -1,0 +1,303 @@
+//! Locks of the citizen: set and lifted here, and asked about in the transaction of everything they forbid.
+//!
+//! Whoever decides on a sign-in shares the citizen's row before reading the locks, and whoever sets a lock takes the
+//! row alone: a sign-in is either undone by the lock or sees it. What the lock forbids and is already there (sessions,
+//! tokens) ends in the lock's own transaction.
+
+use super::{
+    Error, Refusal, Result,
+    audit_leaf::{Concern, leaf},
+    disclosure,
+    population::{self, Looked, OnRecord},
+};
+use crate::app::App;
+use crate::base::{
+    calendar::Day,
+    clock::Instant,
+    id::{self, Citizen, Id},
+};
+use crate::identity::{
+    authenticator::Method,
+    authorization::Revocation,
+    client::Wording,
+    lock::{self, Basis, Lock, Scope, Use},
+    person::Status,
+    question::Question,
+    session::Session,
+};
+use crate::store::{
+    Tx, audit, authorization,
+    lock::{self as locks, Lifter},
+    portal, role, session,
+};
+use serde_json::{Value, json};
+
+/// A lock that a citizen wants.
+#[derive(Debug, Clone, Copy)]
+pub struct NewLock {
+    /// What it is about.
+    pub scope: Scope,
+    /// Its last day; `None`: until it is lifted.
+    pub last_day: Option<Day>,
+}
+
+/// What the page of locks shows.
+pub struct LocksShown {
+    /// The citizen's name.
+    pub name: String,
+    /// The locks that stand, and for one on a portal its name.
+    pub locks: Vec<(Lock, Option<Wording>)>,
+    /// The portals that can be locked.
+    pub portals: Vec<(Id<id::Client>, Wording)>,
+    /// Whether this session may lift a lock.
+    pub may_lift: bool,
+    /// Today.
+    pub today: Day,
+}
+
+/// Whether a lock of this citizen forbids this now. The decision's transaction holds off new locks until it ends.
+pub(super) async fn forbids(tx: &mut Tx, citizen: Id<Citizen>, what: Use, now: Instant) -> Result<bool> {
+    locks::share_citizen(tx, citizen).await?;
+    let found = locks::of_citizens(tx, &[citizen]).await?.remove(&citizen).unwrap_or_default();
+    Ok(lock::forbidding(&found, what, Day::of(now)).is_some())
+}
+
+/// Whether this person may sign in so: the register and their own locks allow it.
+pub(super) async fn may_sign_in(tx: &mut Tx, holder: &OnRecord, what: Use, now: Instant) -> Result<bool> {
+    Ok(disclosure::is_open(&holder.person) && !forbids(tx, holder.citizen, what, now).await?)
+}
+
+/// The holder, if the register and their own locks let them sign in so.
+pub(super) async fn admitted(
+    tx: &mut Tx,
+    holder: Option<Box<OnRecord>>,
+    what: Use,
+    now: Instant,
+) -> Result<Option<Box<OnRecord>>> {
+    match holder {
+        Some(holder) if may_sign_in(tx, &holder, what, now).await? => Ok(Some(holder)),
+        Some(_) | None => Ok(None),
+    }
+}
+
+/// Whether a lock ends this session for as long as it stands.
+pub(super) async fn stops_session(app: &App, session: &Session, now: Instant) -> Result<bool> {
+    let found = locks::of_citizen(&app.store, session.citizen).await?;
+    Ok(lock::forbidding(&found, Use::Page(session.method), Day::of(now)).is_some())
+}
+
+/// The laws that the askers of a batch have on their lists.
+pub(super) struct Listed(Vec<(Id<id::Client>, String)>);
+
+impl Listed {
+    /// Whether the question names no law, or one that its asker may name.
+    pub(super) fn know(&self, question: &Question) -> bool {
+        let named = question.ground.legal_basis.as_ref();
+        named.is_none_or(|law| {
+            self.0.iter().any(|(client, basis)| *client == question.client && basis == law.as_str())
+        })
+    }
+}
+
+/// Reads the lists of those who name a law: one statement, none where nobody does.
+pub(super) async fn listed(tx: &mut Tx, questions: &[Question], now: Instant) -> Result<Listed> {
+    let naming = questions.iter().filter(|question| question.ground.legal_basis.is_some());
+    let clients: Vec<Id<id::Client>> = naming.map(|question| question.client).collect();
+    if clients.is_empty() {
+        return Ok(Listed(Vec::new()));
+    }
+    Ok(Listed(locks::bases(tx, &clients, Day::of(now)).await?))
+}
+
+/// The answers of the register in which a person whose lock forbids the question stands as locked: one statement for
+/// the whole batch.
+pub(super) async fn closed(
+    tx: &mut Tx,
+    questions: &[(usize, &Question)],
+    mut found: Vec<Looked>,
+    now: Instant,
+) -> Result<Vec<Looked>> {
+    let people: Vec<Id<Citizen>> =
+        found.iter().filter_map(|looked| looked.on_record.as_ref().map(|holder| holder.citizen)).collect();
+    let standing = locks::of_citizens(tx, &people).await?;
+    if standing.is_empty() {
+        return Ok(found);
+    }
+    for ((_, question), looked) in questions.iter().zip(&mut found) {
+        let Some(holder) = looked.on_record.as_mut() else { continue };
+        let basis = if question.ground.legal_basis.is_some() { Basis::Law } else { Basis::Consent };
+        let held = standing.get(&holder.citizen).map(Vec::as_slice).unwrap_or_default();
+        let forbidden = lock::forbidding(held, Use::LookUp(question.client, basis), Day::of(now)).is_some();
+        if forbidden && holder.person.status == Status::Active {
+            holder.person.status = Status::Locked;
+        }
+    }
+    Ok(found)
+}
+
+/// Sets a lock for whoever is signed in. A lock on the same thing is replaced.
+pub async fn set_lock(app: &App, session: &Session, new: NewLock) -> Result<Id<id::Lock>> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let looked = population::look_up_citizen(app, &mut tx, session.citizen).await?;
+    let holder = looked.on_record.ok_or(Error::not_found())?;
+    let id = add_lock(app, &mut tx, &holder, new, "citizen", now).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Sets a lock in this transaction and ends what it forbids. `set_by` is `citizen`, `counter` or `report`.
+pub(super) async fn add_lock(
+    app: &App,
+    tx: &mut Tx,
+    holder: &OnRecord,
+    new: NewLock,
+    set_by: &'static str,
+    now: Instant,
+) -> Result<Id<id::Lock>> {
+    lock::may_set(new.last_day, Day::of(now)).map_err(|refusal| refused(refusal, "last_day"))?;
+    role::lock_citizen(tx, holder.citizen).await?;
+    let wording = match new.scope {
+        Scope::Portal(client) => Some(portal_name(app, client).await?.ok_or(Error::not_found())?),
+        Scope::Everything | Scope::Verifications | Scope::Method(_) => None,
+    };
+    let standing = locks::of_citizens(tx, &[holder.citizen]).await?.remove(&holder.citizen);
+    for before in standing.unwrap_or_default().into_iter().filter(|lock| lock.scope == new.scope) {
+        locks::lift(tx, before.id, Lifter::Replaced, now).await?;
+    }
+    let lock = Lock {
+        id: Id::new(now, &*app.entropy),
+        citizen: holder.citizen,
+        scope: new.scope,
+        set_at: now,
+        last_day: new.last_day,
+    };
+    locks::insert(tx, &lock, set_by).await?;
+    end_forbidden(tx, &lock, now).await?;
+    let mut details = told(&lock, wording.as_ref());
+    details["set_by"] = json!(set_by);
+    record(app, tx, holder, &lock, ("lock.set", details), now).await?;
+    Ok(lock.id)
+}
+
+/// What the lock forbids and is already there ends with it.
+async fn end_forbidden(tx: &mut Tx, lock: &Lock, now: Instant) -> Result<()> {
+    let cause = Revocation::Locked;
+    match lock.scope {
+        Scope::Everything => {
+            session::end_all(tx, lock.citizen, None, now).await?;
+            authorization::revoke_of_citizen(tx, lock.citizen, None, cause, now).await?;
+        }
+        Scope::Method(method) => {
+            for ended in session::end_all(tx, lock.citizen, Some(method), now).await? {
+                authorization::revoke_of_session(tx, ended, cause, now).await?;
+            }
+        }
+        Scope::Portal(client) => {
+            authorization::revoke_of_citizen(tx, lock.citizen, Some(client), cause, now).await?;
+        }
+        Scope::Verifications => {}
+    }
+    Ok(())
+}
+
+/// Lifts a lock for its citizen, whose session must be stronger than a code by SMS.
+pub async fn lift_lock(app: &App, session: &Session, id: Id<id::Lock>) -> Result<()> {
+    lock::may_lift(session.assurance())
+        .map_err(|refusal| Error::Forbidden(Refusal::new(refusal.code())))?;
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    role::lock_citizen(&mut tx, session.citizen).await?;
+    let looked = population::look_up_citizen(app, &mut tx, session.citizen).await?;
+    let holder = looked.on_record.ok_or(Error::not_found())?;
+    let standing = locks::of_citizens(&mut tx, &[session.citizen]).await?.remove(&session.citizen);
+    let lock = standing.unwrap_or_default().into_iter().find(|lock| lock.id == id);
+    let lock = lock.ok_or(Error::not_found())?;
+    end_lock(app, &mut tx, &holder, &lock, Lifter::Citizen, now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Lifts a lock in this transaction, and tells the citizen.
+pub(super) async fn end_lock(
+    app: &App,
+    tx: &mut Tx,
+    holder: &OnRecord,
+    lock: &Lock,
+    by: Lifter,
+    now: Instant,
+) -> Result<()> {
+    if !locks::lift(tx, lock.id, by, now).await? {
+        return Ok(());
+    }
+    let wording = match lock.scope {
+        Scope::Portal(client) => portal_name(app, client).await?,
+        Scope::Everything | Scope::Verifications | Scope::Method(_) => None,
+    };
+    record(app, tx, holder, lock, ("lock.lifted", told(lock, wording.as_ref())), now).await
+}
+
+async fn record(
+    app: &App,
+    tx: &mut Tx,
+    holder: &OnRecord,
+    lock: &Lock,
+    (kind, details): (&'static str, Value),
+    now: Instant,
+) -> Result<()> {
+    let concern = Concern { citizen: Some(holder.citizen), agency: None, object: lock.id.uuid() };
+    Ok(audit::append(tx, &[leaf(app, now, kind, concern, &holder.key, &details)]).await?)
+}
+
+fn told(lock: &Lock, portal: Option<&Wording>) -> Value {
+    let method = match lock.scope {
+        Scope::Method(method) => Some(method.word()),
+        Scope::Everything | Scope::Portal(_) | Scope::Verifications => None,
+    };
+    json!({
+        "lock": lock.id.to_string(),
+        "scope": lock.scope.word(),
+        "portal": portal.map(|name| name.vi.as_str()),
+        "method": method,
+        "last_day": lock.last_day.map(|day| day.to_string()),
+    })
+}
+
+async fn portal_name(app: &App, client: Id<id::Client>) -> Result<Option<Wording>> {
+    Ok(portal::find(&app.store, client).await?.map(|client| client.name))
+}
+
+/// The locks of whoever is signed in.
+pub async fn read_locks(app: &App, session: &Session) -> Result<LocksShown> {
+    let today = Day::of(app.clock.now());
+    let mut tx = app.store.begin().await?;
+    let looked = population::look_up_citizen(app, &mut tx, session.citizen).await?;
+    let holder = looked.on_record.ok_or(Error::not_found())?;
+    let standing = locks::of_citizens(&mut tx, &[session.citizen]).await?.remove(&session.citizen);
+    tx.commit().await?;
+    let clients = portal::list(&app.store).await?;
+    let name = |id| clients.iter().find(|client| client.id == id).map(|client| client.name.clone());
+    let shown = |lock: Lock| match lock.scope {
+        Scope::Portal(client) => (lock, name(client)),
+        Scope::Everything | Scope::Verifications | Scope::Method(_) => (lock, None),
+    };
+    let standing = standing.unwrap_or_default().into_iter().filter(|lock| lock.stands(today));
+    Ok(LocksShown {
+        name: holder.person.name.as_str().to_owned(),
+        locks: standing.map(shown).collect(),
+        portals: clients
+            .iter()
+            .filter(|client| !client.redirect_uris.is_empty())
+            .map(|client| (client.id, client.name.clone()))
+            .collect(),
+        may_lift: lock::may_lift(session.assurance()).is_ok(),
+        today,
+    })
+}
+
+/// The ways of signing in that can be locked.
+pub const METHODS: [Method; Method::ALL.len()] = Method::ALL;
+
+fn refused(refusal: lock::Refusal, field: &'static str) -> Error {
+    Error::Refused(Refusal::new(refusal.code()).violation(field, refusal.code(), None))
+}
