@@ -203,8 +203,7 @@ async fn end_forbidden(tx: &mut Tx, lock: &Lock, now: Instant) -> Result<()> {
 
 /// Lifts a lock for its citizen, whose session must be stronger than a code by SMS.
 pub async fn lift_lock(app: &App, session: &Session, id: Id<id::Lock>) -> Result<()> {
-    lock::may_lift(session.assurance())
-        .map_err(|refusal| Error::Forbidden(Refusal::new(refusal.code())))?;
+    lock::may_lift(session.assurance()).map_err(|refusal| Error::Forbidden(Refusal::new(refusal.code())))?;
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     role::lock_citizen(&mut tx, session.citizen).await?;

@@ -166,7 +166,8 @@ mod tests {
         let today = Day::of(now);
         for (scope, expected) in table {
             let citizen = Id::new(now, &entropy);
-            let lock = Lock { id: Id::new(now, &entropy), citizen, scope, set_at: now, last_day: Some(today) };
+            let lock =
+                Lock { id: Id::new(now, &entropy), citizen, scope, set_at: now, last_day: Some(today) };
             assert_eq!(uses.map(|what| lock.forbids(what, today)), expected, "{scope:?}");
             assert_eq!(uses.map(|what| lock.forbids(what, today.plus_days(1))), [false; 8]);
             assert_eq!(forbidding(&[lock], Use::Portal(mine, sms), today).is_some(), expected[1]);

@@ -41,7 +41,11 @@ async fn a_lock_on_everything_ends_what_there_is_and_lets_nobody_in() {
     portal.get("/oidc/userinfo").await.expect(401);
     citizen.get("/me").await.expect(303);
     let told = scene.consent(&waiting, &unfinished, "allow", &[]).await;
-    assert_eq!(value(&told, "error"), "access_denied", "another browser's sign-in is stopped at its next step");
+    assert_eq!(
+        value(&told, "error"),
+        "access_denied",
+        "another browser's sign-in is stopped at its next step"
+    );
     let state = |answer: Answer| answer.expect(201).json()["state"].clone();
     assert_eq!(state(asked(&scene, &office, "consent", None).await), "locked");
 
