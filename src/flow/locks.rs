@@ -268,7 +268,8 @@ async fn portal_name(app: &App, client: Id<id::Client>) -> Result<Option<Wording
 
 /// The locks of whoever is signed in.
 pub async fn read_locks(app: &App, session: &Session) -> Result<LocksShown> {
-    let today = Day::of(app.clock.now());
+    let now = app.clock.now();
+    let today = Day::of(now);
     let mut tx = app.store.begin().await?;
     let looked = population::look_up_citizen(app, &mut tx, session.citizen).await?;
     let holder = looked.on_record.ok_or(Error::not_found())?;
@@ -289,13 +290,15 @@ pub async fn read_locks(app: &App, session: &Session) -> Result<LocksShown> {
             .filter(|client| !client.redirect_uris.is_empty())
             .map(|client| (client.id, client.name.clone()))
             .collect(),
-        may_lift: lock::may_lift(session.assurance()).is_ok(),
+        may_lift: lock::may_lift(session.assurance(now)).is_ok(),
         today,
     })
 }
 
-/// The ways of signing in that can be locked.
-pub const METHODS: [Method; Method::ALL.len()] = Method::ALL;
+/// The ways of signing in that can be locked: all but the card, which is checked in person.
+pub fn methods() -> impl Iterator<Item = Method> {
+    Method::ALL.into_iter().filter(|method| *method != Method::ChipCard)
+}
 
 fn refused(refusal: lock::Refusal, field: &'static str) -> Error {
     Error::Refused(Refusal::new(refusal.code()).violation(field, refusal.code(), None))

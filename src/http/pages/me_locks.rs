@@ -10,7 +10,7 @@ use crate::base::{
 };
 use crate::flow::{
     Error,
-    locks::{LocksShown, METHODS, NewLock, lift_lock, read_locks, set_lock},
+    locks::{LocksShown, NewLock, lift_lock, methods, read_locks, set_lock},
 };
 use crate::http::session::{SignedIn, is_foreign};
 use crate::identity::{
@@ -102,7 +102,7 @@ fn choices(page: &Page) -> Vec<(String, String, String)> {
             (word.to_owned(), text(format!("lock-scope-{word}")), text(format!("lock-scope-{word}-means")))
         })
         .collect();
-    choices.extend(METHODS.into_iter().map(|method| {
+    choices.extend(methods().map(|method| {
         let label = text(format!("lock-scope-method-{}", method.word()));
         (format!("method-{}", method.word()), label, text("lock-scope-method-means".to_owned()))
     }));
