@@ -83,7 +83,10 @@
 //! | entry, posting | a balanced set of movements, and one of them | bút toán |
 //! | event | something that happened and is told to an agency | sự kiện |
 //! | fee: phí, lệ phí | a charge for a service, partly kept by the agency; a state fee, all to the budget | phí, lệ phí |
+//! | lock | what a citizen forbids to be done with their identity | khóa |
+//! | mandate | what a person lets another, or an organisation, do in their name | ủy quyền |
 //! | leaf, place, tree head | one decision in the audit log, where it stands, and the signed state of the log | nhật ký kiểm toán |
+//! | principal, actor | in whose name something is done, and who does it | người được làm thay, người làm thay |
 //! | payer, submitter, receipt name | who pays, who files, whose name the receipt bears; each may differ from the applicant | người nộp tiền, người nộp hồ sơ |
 //! | personal number | twelve digits, once and for life | số định danh cá nhân |
 //! | portal | a site that signs citizens in (a relying party) | cổng dịch vụ công |
@@ -109,6 +112,13 @@
 //!   everything is placed: the sequencer never scans what is long placed and never misses a slow transaction.
 //! * 2026-11-25, levels: assurance has a fourth level above the national e-ID, an officer who read the chip card; the two
 //!   strongest levels expire before their session. `app` holds the trusted card authorities, a type of [`codec`].
+//! * 2026-11-25, locks: a look-up that names no law rests on consent, so a lock answers it; a law passes only from the
+//!   client's own list. A code by SMS sets a lock and lifts none.
+//! * 2026-11-25, mandates: a right to act that is missing is an answer of the verification, recorded and shown to the
+//!   principal, never an error; a death or lost capacity ends a mandate by that fact, read from the register each time, so
+//!   a corrected record corrects it; for whom a sign-in is stands beside the authorization, not in its states.
+//! * 2026-11-25, payers: the name of a payer who is signed in is kept with the attempt as the parties that its receipts
+//!   name, so that the bill itself never changes.
 
 pub mod app;
 pub mod audit;

@@ -135,6 +135,7 @@ async fn bills(world: &World, many: usize) -> Result<Vec<Id<id::Bill>>> {
                 applicant: Facts::default(),
                 submitter: Facts::default(),
             },
+            applicant: None,
             due: due(world),
             parties: Parties { applicant: name, submitter: None, payer: None, receipt_name: None },
         })

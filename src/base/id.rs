@@ -138,6 +138,8 @@ registry! {
     Leaf = "leaf";
     /// Something that a citizen forbade to be done with their identity.
     Lock = "lock";
+    /// What a person allows another to do in their name.
+    Mandate = "mandate";
     /// A message between institutions.
     Message = "msg";
     /// One try at paying a bill.
@@ -148,6 +150,8 @@ registry! {
     RoleGrant = "role";
     /// A browser that somebody signed in with.
     Session = "session";
+    /// What a citizen asks about their own data.
+    SubjectRequest = "request";
     /// A bank's or the Treasury's list of movements.
     Statement = "stmt";
     /// One movement on a statement.

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::flow::{
     Error,
+    delegation_rules::import_rules,
     import_banks::import_banks,
     import_calendar::import_calendar,
     import_fees::import_fees,
@@ -63,6 +64,14 @@ pub enum Import {
         /// The CSV file
         file: PathBuf,
     },
+    /// Say which procedures take a delegate and in what form, from a CSV file
+    ///
+    /// The columns: procedure, allowed (electronic, certified_paper, kinship, none), valid_from, valid_to, legal_basis.
+    /// A procedure without a line in force takes no delegate. The same line again changes its last day and its law.
+    Delegation {
+        /// The CSV file
+        file: PathBuf,
+    },
     /// Name the banks among which a payer chooses, from a CSV file with the columns code and name
     ///
     /// The code is the bank's number in the clearing system, e.g. 970436. Banks that exist are renamed, none is
@@ -85,6 +94,7 @@ pub async fn run(config: &Config, command: &Import) -> anyhow::Result<()> {
             Import::Fees { items, adjustments } => fees(&app, items, adjustments).await,
             Import::Calendar { file } => calendar(&app, file).await,
             Import::Banks { file } => banks(&app, file).await,
+            Import::Delegation { file } => delegation(&app, file).await,
         },
         Err(error) => Err(error),
     };
@@ -186,6 +196,19 @@ async fn calendar(app: &App, file: &Path) -> anyhow::Result<()> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let changed = import_calendar(app, &text).await.map_err(|error| refused(&error))?;
     out::line(&format!("days changed: {changed}"));
+    Ok(())
+}
+
+async fn delegation(app: &App, file: &Path) -> anyhow::Result<()> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let count = import_rules(app, &text).await.map_err(|error| match &error {
+        Error::Refused(refusal) => {
+            let place = refusal.violations.first().map(|fault| fault.field.clone()).unwrap_or_default();
+            anyhow::anyhow!("{}, {place}: it does not read; nothing was imported", file.display())
+        }
+        other => anyhow::anyhow!("{}", other.code()),
+    })?;
+    out::line(&format!("{count} rules say which procedures take a delegate."));
     Ok(())
 }
 

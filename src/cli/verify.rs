@@ -178,6 +178,13 @@ pub(super) fn proven(
     Ok(place)
 }
 
+/// Where the audit log holds the entry of a citizen's history, if the file proves it.
+pub(super) fn history_entry(file: &Path, keys: &KeyList) -> anyhow::Result<String> {
+    let entry: Entry = serde_json::from_slice(&read(file)?).context("the proof")?;
+    let Some(evidence) = entry.evidence else { bail!("{PENDING}") };
+    Ok(standing(&evidence, None, keys)?.0)
+}
+
 const PENDING: &str = "the proof is pending: fetch it again in a few seconds";
 
 /// The proof of an entry, as `/me` gives it.

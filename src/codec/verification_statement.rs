@@ -35,6 +35,9 @@ pub struct Statement {
     pub dossier: String,
     /// Which officer asked.
     pub officer: String,
+    /// Who acts for the person, and by what right; absent where nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acting: Option<Acting>,
     /// The law on which the agency asked; absent where it asked with the person's consent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legal_basis: Option<String>,
@@ -54,6 +57,23 @@ pub struct Statement {
     /// What is odd about the number beside the claims.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<String>,
+}
+
+/// Somebody who acts for the person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acting {
+    /// The salted digest of their number.
+    pub number: String,
+    /// By what right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub right: Option<String>,
+    /// The mandate, where that is the right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mandate: Option<String>,
+    /// Why they may not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// The answer for one claimed attribute.
@@ -139,6 +159,7 @@ mod tests {
             dossier: "H29.14-261124-0001".into(),
             officer: "an.nv".into(),
             legal_basis: None,
+            acting: None,
             source: "local-population-register".into(),
             as_of: None,
             policy: "standard-1".into(),

@@ -55,6 +55,10 @@ pub struct Checkout {
     pub transfer: Option<TransferTo>,
     /// The clearing day whose statement decides what is silent now.
     pub deciding_day: Day,
+    /// Whoever is signed in and would be named as the payer.
+    pub payer: Option<String>,
+    /// Who filed it for the applicant, masked.
+    pub submitter: Option<String>,
     /// When this was read.
     pub now: Instant,
 }
@@ -117,6 +121,8 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         lines: lines.collect(),
         total: stored.bill.lines.total(),
         applicant: bill::masked(&parties.applicant),
+        submitter: parties.submitter.as_ref().map(bill::masked),
+        payer: None,
         due: until,
         status: bill::status(&stored.state, until, Day::of(now)),
         transfer: account.map(|account| transfer_to(&account, &stored, bank_name(&account.bank))),

@@ -239,6 +239,7 @@ impl Ground {
 }
 
 struct Prepared {
+    verification: Option<Id<id::Verification>>,
     stored: StoredBill,
     answer: String,
     leaf: NewLeaf,
@@ -269,13 +270,15 @@ impl Prepared {
             pay_until: bill.due,
         };
         let answer = bill_answer::bill_json(app, &open, Day::of(now)).to_string();
-        Self { answer, leaf, key: draft.key.clone(), stored }
+        Self { verification: draft.applicant, answer, leaf, key: draft.key.clone(), stored }
     }
 }
 
 async fn write(tx: &mut Tx, prepared: Vec<Prepared>, now: Instant) -> Result<Vec<String>> {
     let (mut bills, mut leaves, mut keys, mut answers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut verified = Vec::new();
     for one in prepared {
+        verified.extend(one.verification.map(|verification| (one.stored.bill.id, verification)));
         keys.push((one.key, one.stored.client, one.stored.bill.id));
         answers.push(one.answer);
         bills.push(one.stored);
@@ -298,6 +301,7 @@ async fn write(tx: &mut Tx, prepared: Vec<Prepared>, now: Instant) -> Result<Vec
         .collect();
     idempotency::keep_all(tx, &claims).await?;
     store::bill::insert_bills(tx, &bills).await?;
+    store::principal::note_bills(tx, &verified).await?;
     audit::append(tx, &leaves).await?;
     Ok(answers)
 }

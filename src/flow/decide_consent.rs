@@ -2,15 +2,15 @@
 
 use super::{
     Error, Result,
+    acting::{self, Party},
     audit_leaf::{Concern, leaf},
-    locks,
-    population::{self, OnRecord},
+    population::OnRecord,
     sign_in::{Answer, Step, lock, unfit},
 };
 use crate::app::App;
 use crate::base::{
     clock::Instant,
-    id::Id,
+    id::{Citizen, Id},
     secret::{Token, TokenKind},
 };
 use crate::crypto::digest::sha256;
@@ -19,7 +19,6 @@ use crate::identity::{
     claims::{Claim, Claims},
     client::Client,
     consent::{self, Consent, Decision},
-    lock::Use,
     pseudonym::Subject,
     request::{AuthorizationRequest, ErrorCode},
 };
@@ -33,15 +32,16 @@ pub async fn decide_consent(app: &App, step: &Step, answer: consent::Answer) -> 
     let mut tx = app.store.begin().await?;
     let authorization = lock(&mut tx, step).await?;
     let (client, request, confirmation) = confirmed(app, &authorization).await?;
-    let holder = allowed(app, &mut tx, &client, &confirmation, now).await?;
-    let Some(holder) = holder else {
+    let party = allowed(app, &mut tx, &authorization, &client, &confirmation, now).await?;
+    let Some(party) = party else {
         return decline(app, tx, &authorization, request, None, Cause::Barred, now).await;
     };
+    let holder = &*party.holder;
     let decision = consent::decide(&client.policy.offer(&request.asked), answer)
         .map_err(|_| Error::refused("claim_not_offered"))?;
     match decision {
         Decision::Decline => {
-            let told = Some((&client, &*holder));
+            let told = Some((&client, holder));
             decline(app, tx, &authorization, request, told, Cause::Citizen, now).await
         }
         Decision::GoOn { notified, allowed } => {
@@ -54,7 +54,8 @@ pub async fn decide_consent(app: &App, step: &Step, answer: consent::Answer) -> 
                 given_at: now,
                 withdrawn_at: None,
             };
-            store::consent::insert(&mut tx, &consent).await?;
+            let actor = party.actor.as_ref().map(|actor| actor.person.citizen);
+            store::consent::insert(&mut tx, &consent, actor).await?;
             let concern = Concern {
                 citizen: Some(holder.citizen),
                 agency: Some(client.agency),
@@ -66,9 +67,14 @@ pub async fn decide_consent(app: &App, step: &Step, answer: consent::Answer) -> 
                 "purpose": client.purpose.vi.as_str(),
                 "notified": names(&consent.notified),
                 "allowed": names(&consent.allowed),
+                "acting": party.told(),
             });
-            audit::append(&mut tx, &[leaf(app, now, "consent.given", concern, &holder.key, &details)])
-                .await?;
+            let mut leaves = vec![leaf(app, now, "consent.given", concern, &holder.key, &details)];
+            leaves.extend(acting::used(app, &party, Some(client.agency), consent.id.uuid(), now));
+            audit::append(&mut tx, &leaves).await?;
+            if let Some(actor) = &party.actor {
+                name_at(app, &mut tx, actor.person.citizen, &client, now).await?;
+            }
             issue(app, tx, &authorization, &client, &consent, now).await
         }
     }
@@ -84,7 +90,7 @@ pub(super) async fn renew(
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let (_, request, confirmation) = confirmed(app, authorization).await?;
-    match allowed(app, &mut tx, client, &confirmation, now).await? {
+    match allowed(app, &mut tx, authorization, client, &confirmation, now).await? {
         Some(_) => issue(app, tx, authorization, client, before, now).await,
         None => decline(app, tx, authorization, request, None, Cause::Barred, now).await,
     }
@@ -115,19 +121,19 @@ async fn confirmed<'a>(
     Ok((client, request, *confirmation))
 }
 
-/// The person, if portal and person may both go on at this moment.
+/// Whose sign-in it is, if portal and people may all go on at this moment.
 async fn allowed(
     app: &App,
     tx: &mut Tx,
+    authorization: &Authorization,
     client: &Client,
     confirmation: &Confirmation,
     now: Instant,
-) -> Result<Option<Box<OnRecord>>> {
+) -> Result<Option<Party>> {
     if !portal::is_active(tx, client.id, now).await? {
         return Ok(None);
     }
-    let looked = population::look_up_citizen(app, tx, confirmation.citizen).await?;
-    locks::admitted(tx, looked.on_record, Use::Portal(client.id, confirmation.method), now).await
+    acting::party(app, tx, authorization, confirmation, client.agency, now).await
 }
 
 async fn issue(
@@ -151,6 +157,13 @@ async fn issue(
     }
     tx.commit().await?;
     Ok(Answer::code(app, &request.address, &code))
+}
+
+/// The portal knows the actor by a name of their own.
+async fn name_at(app: &App, tx: &mut Tx, citizen: Id<Citizen>, client: &Client, now: Instant) -> Result<()> {
+    let drawn = Subject::new(&*app.entropy);
+    pseudonym::keep(tx, citizen, &client.sector, &drawn, now).await?;
+    Ok(())
 }
 
 async fn decline(

@@ -1,9 +1,9 @@
 //! A portal exchanges its code, once.
 
 use super::{
-    Error, Refusal, Result,
+    Error, Refusal, Result, acting,
     audit_leaf::{Concern, leaf},
-    issue_token, locks, population,
+    issue_token, population,
 };
 use crate::app::App;
 use crate::base::{
@@ -18,7 +18,7 @@ use crate::identity::{
     claims::SignInScope,
     client::Client,
     request::AuthorizationRequest,
-    token::IdToken,
+    token::{Actor, IdToken},
 };
 use crate::store::{Tx, audit, authorization, portal, pseudonym};
 use serde_json::json;
@@ -83,20 +83,28 @@ async fn grant(
     let Errand::Portal { request, .. } = &authorization.errand else {
         return Err(grant_refused(ExchangeRefusal::NotYours));
     };
-    let looked = population::look_up_citizen(app, &mut tx, confirmation.citizen).await?;
-    let what = authorization.used_by(confirmation.method);
-    let citizen_may = locks::admitted(&mut tx, looked.on_record, what, now).await?.is_some();
-    if !citizen_may || !portal::is_active(&mut tx, client.id, now).await? {
+    let party = acting::party(app, &mut tx, authorization, confirmation, client.agency, now).await?;
+    let active = portal::is_active(&mut tx, client.id, now).await?;
+    let Some(party) = party.filter(|_| active) else {
         return Err(refused("invalid_grant", "code", "no_longer_allowed"));
-    }
-    let subject = pseudonym::find(&mut tx, confirmation.citizen, &client.sector).await?;
+    };
+    let subject = pseudonym::find(&mut tx, party.holder.citizen, &client.sector).await?;
     let subject = subject.ok_or_else(|| Error::internal("a code without a subject"))?;
+    let actor = match &party.actor {
+        Some(actor) => {
+            let named = pseudonym::find(&mut tx, actor.person.citizen, &client.sector).await?;
+            let subject = named.ok_or_else(|| Error::internal("an actor without a subject"))?;
+            Some(Actor { subject, right: actor.right })
+        }
+        None => None,
+    };
     if !authorization::advance(&mut tx, authorization.id, &authorization.state, next, None).await? {
         return Err(refused("invalid_grant", "code", "exchanged_meanwhile"));
     }
     tx.commit().await?;
     let scope = scope_of(request);
-    let access_token = issue_token::portal_token(app, client.id, &subject, scope.clone(), authorization.id);
+    let access_token =
+        issue_token::portal_token(app, client.id, &subject, scope.clone(), authorization.id, actor.as_ref());
     let token = IdToken {
         issuer: app.origin.as_str().to_owned(),
         subject,
@@ -108,6 +116,7 @@ async fn grant(
         methods: confirmation.method.references(),
         nonce: request.nonce.clone(),
         session: Some(confirmation.session),
+        actor,
     };
     let id_token = issue_token::id_token(app, &token, &access_token);
     Ok(Exchanged::Tokens(Box::new(Tokens { id_token, access_token, scope })))

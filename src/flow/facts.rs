@@ -6,7 +6,7 @@ use crate::{
     base::id::{Agency, Citizen, Id, Verification},
     identity::{person::Person, verification::State},
     payment::exemption::{Born, Facts},
-    store::verification,
+    store::{principal, verification},
 };
 
 /// The facts of a verification that this agency asked for and that found a match. They are read from the register now:
@@ -32,4 +32,12 @@ fn of_person(person: &Person) -> Facts {
         born: Some(Born { earliest: person.birth_date.earliest(), latest: person.birth_date.latest() }),
         statuses: Some(statuses.collect()),
     }
+}
+
+/// Who acted for the person of a verification: their name, which the bill then has as its submitter's.
+pub async fn acting_of(app: &App, verification: Id<Verification>) -> Result<Option<String>> {
+    let mut tx = app.store.begin().await?;
+    let Some(acting) = principal::acting(&mut tx, verification).await? else { return Ok(None) };
+    let looked = population::look_up_citizen(app, &mut tx, acting.actor).await?;
+    Ok(looked.on_record.map(|actor| actor.person.name.as_str().to_owned()))
 }

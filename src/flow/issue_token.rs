@@ -10,7 +10,7 @@ use crate::crypto::{digest::sha256, jwt, keyring::Purpose};
 use crate::identity::{
     client::Client,
     pseudonym::Subject,
-    token::{ApiScope, ApiScopes, IdToken},
+    token::{Actor, ApiScope, ApiScopes, IdToken},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,7 @@ pub fn issue_client_token(app: &App, client: &Client, asked: Option<&str>) -> Re
         client_id: client.id.to_string(),
         scope: scopes.to_string(),
         authorization: None,
+        act: None,
     };
     let access_token = jwt::sign(app.keys.signing(Purpose::Token), ACCESS_TOKEN_TYPE, &claims);
     Ok(ClientToken { access_token, scopes })
@@ -68,6 +69,9 @@ pub(super) struct AccessClaims {
     /// The sign-in that it comes from, which says what it is still worth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) authorization: Option<String>,
+    /// Who acts for the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) act: Option<serde_json::Value>,
 }
 
 /// An access token for userinfo.
@@ -77,6 +81,7 @@ pub(super) fn portal_token(
     subject: &Subject,
     scope: String,
     authorization: Id<id::Authorization>,
+    actor: Option<&Actor>,
 ) -> String {
     let now = app.clock.now();
     let claims = AccessClaims {
@@ -89,8 +94,18 @@ pub(super) fn portal_token(
         client_id: client.to_string(),
         scope,
         authorization: Some(authorization.to_string()),
+        act: actor.map(act),
     };
     jwt::sign(app.keys.signing(Purpose::Token), ACCESS_TOKEN_TYPE, &claims)
+}
+
+/// The actor as tokens carry them: `sub` as this sector knows them, and by what right they act.
+fn act(actor: &Actor) -> serde_json::Value {
+    json!({
+        "sub": actor.subject.as_str(),
+        "right": actor.right.word(),
+        "mandate": actor.right.mandate().map(|id| id.to_string()),
+    })
 }
 
 /// The audience of a portal's access tokens.
@@ -118,6 +133,9 @@ pub(super) fn id_token(app: &App, token: &IdToken, access_token: &str) -> String
     }
     if let Some(session) = token.session {
         claims["sid"] = json!(session.to_string());
+    }
+    if let Some(actor) = &token.actor {
+        claims["act"] = act(actor);
     }
     jwt::sign(app.keys.signing(Purpose::Token), "JWT", &claims)
 }

@@ -7,7 +7,7 @@
 use super::{
     Error, Refusal, Result,
     audit_leaf::{Concern, leaf},
-    disclosure,
+    card_check, disclosure, officer,
     population::{self, Looked, OnRecord},
 };
 use crate::app::App;
@@ -19,16 +19,18 @@ use crate::base::{
 use crate::identity::{
     authenticator::Method,
     authorization::Revocation,
+    card::Need,
     client::Wording,
     lock::{self, Basis, Lock, Scope, Use},
     person::Status,
+    personal_number::PersonalNumber,
     question::Question,
     session::Session,
 };
 use crate::store::{
     Tx, audit, authorization,
     lock::{self as locks, Lifter},
-    portal, role, session,
+    portal, principal, role, session,
 };
 use serde_json::{Value, json};
 
@@ -187,6 +189,7 @@ async fn end_forbidden(tx: &mut Tx, lock: &Lock, now: Instant) -> Result<()> {
         Scope::Everything => {
             session::end_all(tx, lock.citizen, None, now).await?;
             authorization::revoke_of_citizen(tx, lock.citizen, None, cause, now).await?;
+            principal::revoke_for_citizen(tx, lock.citizen, None, cause, now).await?;
         }
         Scope::Method(method) => {
             for ended in session::end_all(tx, lock.citizen, Some(method), now).await? {
@@ -195,6 +198,7 @@ async fn end_forbidden(tx: &mut Tx, lock: &Lock, now: Instant) -> Result<()> {
         }
         Scope::Portal(client) => {
             authorization::revoke_of_citizen(tx, lock.citizen, Some(client), cause, now).await?;
+            principal::revoke_for_citizen(tx, lock.citizen, Some(client), cause, now).await?;
         }
         Scope::Verifications => {}
     }
@@ -203,8 +207,9 @@ async fn end_forbidden(tx: &mut Tx, lock: &Lock, now: Instant) -> Result<()> {
 
 /// Lifts a lock for its citizen, whose session must be stronger than a code by SMS.
 pub async fn lift_lock(app: &App, session: &Session, id: Id<id::Lock>) -> Result<()> {
-    lock::may_lift(session.assurance()).map_err(|refusal| Error::Forbidden(Refusal::new(refusal.code())))?;
     let now = app.clock.now();
+    lock::may_lift(session.assurance(now))
+        .map_err(|refusal| Error::Forbidden(Refusal::new(refusal.code())))?;
     let mut tx = app.store.begin().await?;
     role::lock_citizen(&mut tx, session.citizen).await?;
     let looked = population::look_up_citizen(app, &mut tx, session.citizen).await?;
@@ -215,6 +220,29 @@ pub async fn lift_lock(app: &App, session: &Session, id: Id<id::Lock>) -> Result
     end_lock(app, &mut tx, &holder, &lock, Lifter::Citizen, now).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Lifts every lock of a citizen whose card an officer has just read; the number of locks lifted.
+pub async fn lift_at_counter(
+    app: &App,
+    (agency, officer): (Id<id::Agency>, Id<Citizen>),
+    number: PersonalNumber,
+) -> Result<usize> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    officer::demand_counter(&mut tx, officer, agency, Day::of(now)).await?;
+    let looked = population::look_up(app, &mut tx, number).await?;
+    let holder = looked.on_record.ok_or(Error::refused("card_check_needed"))?;
+    role::lock_citizen(&mut tx, holder.citizen).await?;
+    let need = Need { citizen: holder.citizen, officer, agency };
+    card_check::consume(&mut tx, &need, "lock.lifted", holder.citizen.uuid(), now).await?;
+    let standing = locks::of_citizens(&mut tx, &[holder.citizen]).await?.remove(&holder.citizen);
+    let standing = standing.unwrap_or_default();
+    for lock in &standing {
+        end_lock(app, &mut tx, &holder, lock, Lifter::Counter(officer), now).await?;
+    }
+    tx.commit().await?;
+    Ok(standing.len())
 }
 
 /// Lifts a lock in this transaction, and tells the citizen.

@@ -1,8 +1,9 @@
 //! What the steps of a sign-in share: finding it for the right browser, moving it on, and answering the portal.
 
-use super::{Error, Result, disclosure, locks, population};
+use super::{Error, Result, acting, disclosure, locks};
 use crate::app::App;
 use crate::base::{
+    calendar::Day,
     clock::Instant,
     id::{self, Id},
     secret::Token,
@@ -58,6 +59,8 @@ pub enum View {
     Number(Asking),
     /// The page that asks for the code.
     Code(Asking),
+    /// The page that asks in whose name the person goes on.
+    Whom(Box<Choosing>),
     /// The page that asks for consent.
     Consent(Box<Consenting>),
     /// The portal is answered; nothing to see here.
@@ -78,12 +81,26 @@ pub struct Asking {
     pub redirect_origin: Option<String>,
 }
 
+/// What the page shows that asks in whose name.
+pub struct Choosing {
+    /// Who asks.
+    pub asking: Asking,
+    /// Who sits there.
+    pub person: String,
+    /// The mandates to choose from: which, whose, and until when.
+    pub principals: Vec<(Id<id::Mandate>, String, Day)>,
+}
+
 /// What the consent page shows.
 pub struct Consenting {
     /// Who asks.
     pub asking: Asking,
-    /// The person's name.
+    /// Who sits there.
     pub person: String,
+    /// In whose name they act, if not in their own: the name.
+    pub on_behalf: Option<String>,
+    /// What the page that asks in whose name would show.
+    pub choosing: Choosing,
     /// What the law requires: claim, value, basis.
     pub by_law: Vec<(Claim, Option<String>, String)>,
     /// What the person decides on: claim and value.
@@ -241,12 +258,17 @@ async fn arrived(
         (Errand::Portal { .. }, None) => return Ok(View::Over),
     };
     let mut tx = app.store.begin().await?;
-    let looked = population::look_up_citizen(app, &mut tx, confirmation.citizen).await?;
-    let what = authorization.used_by(confirmation.method);
-    let holder = locks::admitted(&mut tx, looked.on_record, what, now).await?;
+    let party = acting::party(app, &mut tx, authorization, confirmation, client.agency, now).await?;
     let before = consent::latest(&mut tx, confirmation.citizen, client.id).await?;
+    let chosen = acting::is_chosen(&mut tx, authorization.id).await?;
+    let principals = match &party {
+        Some(party) if party.actor.is_none() => {
+            acting::principals(app, &mut tx, &party.holder, client.agency, now).await?
+        }
+        Some(_) | None => Vec::new(),
+    };
     tx.commit().await?;
-    let Some(holder) = holder else {
+    let Some(party) = party else {
         return refuse(app, authorization, ErrorCode::AccessDenied, now).await;
     };
     let offer = client.policy.offer(&request.asked);
@@ -258,10 +280,24 @@ async fn arrived(
             Some(_) | None => refuse(app, authorization, ErrorCode::ConsentRequired, now).await,
         };
     }
+    let choosing = Choosing {
+        asking: asking(authorization, Some(client)),
+        person: party.present().person.name.as_str().to_owned(),
+        principals: principals
+            .iter()
+            .map(|(mandate, of)| (mandate.id, of.person.name.as_str().to_owned(), mandate.extent.to))
+            .collect(),
+    };
+    if !chosen && !choosing.principals.is_empty() {
+        return Ok(View::Whom(Box::new(choosing)));
+    }
+    let holder = &party.holder;
     let value = |claim| disclosure::shown(&holder.person, claim, lang);
     Ok(View::Consent(Box::new(Consenting {
         asking: asking(authorization, Some(client)),
-        person: holder.person.name.as_str().to_owned(),
+        person: choosing.person.clone(),
+        on_behalf: party.actor.as_ref().map(|_| holder.person.name.as_str().to_owned()),
+        choosing,
         by_law: offer.by_law.iter().map(|(c, basis)| (*c, value(*c), basis.as_str().to_owned())).collect(),
         by_consent: offer.by_consent.iter().map(|c| (*c, value(*c))).collect(),
     })))

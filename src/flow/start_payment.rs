@@ -4,11 +4,18 @@
 use super::{
     Error, Refusal, Result, audit_leaf, create_bill,
     move_payment::{Moved, move_payment},
-    read_bills,
+    payers, read_bills,
 };
 use crate::{
     app::App,
-    base::{calendar::Day, clock::Instant, entropy::random, id::Id, reference::Reference, text::Line},
+    base::{
+        calendar::Day,
+        clock::Instant,
+        entropy::random,
+        id::{Citizen, Id},
+        reference::Reference,
+        text::Line,
+    },
     codec::iso20022::{AccountNumber, Agent, EndToEndId, MessageId, RequestToPay, Uetr},
     payment::{
         bill,
@@ -27,6 +34,16 @@ use uuid::Uuid;
 
 /// Asks the payer's bank, by its code, to present the bill of that reference to its customer. Anybody may pay.
 pub async fn start_payment(app: &App, reference: &Reference, bank: &str) -> Result<StoredPayment> {
+    start_payment_as(app, reference, bank, None).await
+}
+
+/// The same for somebody who is signed in, whom page and receipt then name.
+pub async fn start_payment_as(
+    app: &App,
+    reference: &Reference,
+    bank: &str,
+    payer: Option<Id<Citizen>>,
+) -> Result<StoredPayment> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let of = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
@@ -41,6 +58,7 @@ pub async fn start_payment(app: &App, reference: &Reference, bank: &str) -> Resu
     let attempt = new_attempt(app, &of, bank, now);
     let request = request(app, &of, &account, &attempt, now)?;
     record(app, &mut tx, &of, &attempt, now).await?;
+    payers::begun(app, &mut tx, &of, &attempt, payer, now).await?;
     tx.commit().await?;
 
     let event = app.clearing.request_to_pay(MessageId(attempt.id.uuid()), &request, now).await;

@@ -1,11 +1,10 @@
 //! A portal reads what it may know of a citizen.
 
 use super::{
-    Error, Refusal, Result,
+    Error, Refusal, Result, acting,
     audit_leaf::{Concern, leaf},
     disclosure,
     issue_token::{ACCESS_TOKEN_TYPE, AccessClaims, userinfo_audience},
-    locks, population,
 };
 use crate::app::App;
 use crate::base::id::{self, Id};
@@ -33,9 +32,10 @@ pub async fn userinfo(app: &App, token: &str) -> Result<Map<String, Value>> {
         return Err(invalid());
     }
     let given = consent::find(&mut tx, *consent).await?.ok_or_else(invalid)?;
-    let looked = population::look_up_citizen(app, &mut tx, confirmation.citizen).await?;
-    let what = bound.authorization.used_by(confirmation.method);
-    let holder = locks::admitted(&mut tx, looked.on_record, what, now).await?.ok_or_else(invalid)?;
+    let agency = portal::agency(&mut tx, *client).await?.ok_or_else(invalid)?;
+    let party = acting::party(app, &mut tx, &bound.authorization, confirmation, agency, now).await?;
+    let party = party.ok_or_else(invalid)?;
+    let holder = &party.holder;
     let mut answer = Map::from_iter([("sub".to_owned(), json!(claims.sub))]);
     // A renewed sign-in may rest on a wider consent than it asked for: only what was asked is told.
     let told: Vec<Claim> = given.disclosed().intersection(&request.asked).copied().collect();
@@ -45,10 +45,10 @@ pub async fn userinfo(app: &App, token: &str) -> Result<Map<String, Value>> {
         }
     }
     if !told.is_empty() {
-        let agency = portal::agency(&mut tx, *client).await?;
-        let concern = Concern { citizen: Some(holder.citizen), agency, object: authorization.uuid() };
+        let concern =
+            Concern { citizen: Some(holder.citizen), agency: Some(agency), object: authorization.uuid() };
         let names: Vec<&str> = told.iter().map(|claim| claim.name()).collect();
-        let details = json!({"client": claims.client_id, "consent": given.id.to_string(), "claims": names});
+        let details = json!({"client": claims.client_id, "consent": given.id.to_string(), "claims": names, "acting": party.told()});
         audit::append(&mut tx, &[leaf(app, now, "claims.told", concern, &holder.key, &details)]).await?;
     }
     tx.commit().await?;

@@ -5,6 +5,7 @@
 //! in whose history they show; about a number that nobody has, under the agency's.
 
 use super::claim::{self, Claim};
+use super::judge_acting::{self, Judged};
 use super::population::{self, LOCAL_REGISTER, Looked};
 use super::{Error, Refusal, Result, audit_leaf, locks};
 use crate::app::App;
@@ -24,6 +25,7 @@ use crate::store::{
     Tx, audit,
     audit::NewLeaf,
     idempotency::{self, NewClaim},
+    principal::{self, ActingRow},
     verification::{self, Signed, VerificationRow},
 };
 use serde_json::{Value, json};
@@ -78,10 +80,12 @@ pub async fn verify_all(app: &App, questions: Vec<Question>) -> Result<Vec<Outco
     let numbers: Vec<PersonalNumber> = fresh.iter().map(|(_, question)| question.number).collect();
     let found = population::look_up_all(app, &mut tx, &numbers).await?;
     let found = locks::closed(&mut tx, &fresh, found, now).await?;
+    let mut acting = judge_acting::judge_all(app, &mut tx, &fresh, &found, now).await?;
     let mut decided = BTreeMap::new();
     for ((place, question), looked) in fresh.into_iter().zip(found) {
         if let Some(asker) = askers.get(&question.client) {
-            decided.insert(place, decide_one(app, question, asker, looked, now)?);
+            let acting = acting.remove(&place);
+            decided.insert(place, decide_one(app, question, asker, (looked, acting), now)?);
         }
     }
     let answers = write(&mut tx, decided, now).await?;
@@ -154,6 +158,7 @@ async fn replays(
 struct Decided {
     row: VerificationRow,
     leaf: NewLeaf,
+    acting: Option<(ActingRow, NewLeaf)>,
     key: (String, crate::crypto::digest::Digest),
     answer: String,
 }
@@ -162,7 +167,7 @@ fn decide_one(
     app: &App,
     question: &Question,
     agency: &DataKey,
-    looked: Looked,
+    (looked, acting): (Looked, Option<Judged>),
     now: Instant,
 ) -> Result<Decided> {
     let as_of = looked.as_of;
@@ -176,12 +181,20 @@ fn decide_one(
     let answer = decide(question.number, &question.claims, question.policy, &source);
     let id: Id<Verification> = Id::new(now, &*app.entropy);
     let salt = Salt(random(&*app.entropy));
-    let statement = statement(app, &Decision { question, answer: &answer, id, as_of, now }, &salt);
+    let said = acting.as_ref().zip(question.acting.as_ref()).map(|(judged, asked)| judged.said(asked, &salt));
+    let statement =
+        statement(app, &Decision { question, answer: &answer, id, as_of, acting: said, now }, &salt);
     let signed = jwt::sign(app.keys.signing(Purpose::Record), wire::TYP, &statement);
     let concern = audit_leaf::Concern { citizen, agency: Some(question.agency), object: id.uuid() };
     let owner = citizen_key.as_ref().unwrap_or(agency);
-    let leaf =
-        audit_leaf::leaf(app, now, "verification.answered", concern, owner, &details(question, &statement));
+    let leaf = audit_leaf::leaf(
+        app,
+        now,
+        "verification.answered",
+        concern,
+        owner,
+        &details(question, &statement, acting.as_ref()),
+    );
     let sealed: Sealed<Signed> =
         agency.seal(&*app.entropy, &place(id), &[salt.0.as_slice(), signed.as_bytes()].concat());
     let row = VerificationRow {
@@ -194,7 +207,8 @@ fn decide_one(
         sealed,
     };
     let answer = answer_json(&statement, &salt, &signed, now).to_string();
-    Ok(Decided { row, leaf, key: question.key.clone(), answer })
+    let acting = acting.and_then(|judged| judged.acted(app, id, question.agency, now));
+    Ok(Decided { row, leaf, acting, key: question.key.clone(), answer })
 }
 
 /// Everything that a statement says.
@@ -203,11 +217,12 @@ struct Decision<'a> {
     answer: &'a Answer,
     id: Id<Verification>,
     as_of: Option<Instant>,
+    acting: Option<wire::Acting>,
     now: Instant,
 }
 
 fn statement(app: &App, decision: &Decision<'_>, salt: &Salt) -> Statement {
-    let Decision { question, answer, id, as_of, now } = decision;
+    let Decision { question, answer, id, as_of, acting, now } = decision;
     let graded = |attribute: Attribute| {
         let found = answer.graded.iter().find(|graded| graded.attribute == attribute);
         let graded = GradedAttribute {
@@ -226,6 +241,7 @@ fn statement(app: &App, decision: &Decision<'_>, salt: &Salt) -> Statement {
         procedure: question.ground.procedure.clone(),
         dossier: question.ground.dossier.clone(),
         officer: question.ground.officer.to_string(),
+        acting: acting.clone(),
         legal_basis: question.ground.legal_basis.as_ref().map(ToString::to_string),
         source: LOCAL_REGISTER.to_owned(),
         as_of: as_of.map(rfc3339),
@@ -251,7 +267,7 @@ fn claimed(claims: &Claims, attribute: Attribute) -> String {
 }
 
 /// What the citizen can read later: who asked, why, about what, and the answer.
-fn details(question: &Question, statement: &Statement) -> Value {
+fn details(question: &Question, statement: &Statement, acting: Option<&Judged>) -> Value {
     let grade = |graded: &GradedAttribute| graded.grade.clone();
     let attributes: BTreeMap<&String, Option<String>> =
         statement.attributes.iter().map(|(word, graded)| (word, grade(graded))).collect();
@@ -267,6 +283,7 @@ fn details(question: &Question, statement: &Statement) -> Value {
         "source": statement.source,
         "policy": statement.policy,
         "attributes": attributes,
+        "acting": acting.map(Judged::told),
         "state": statement.state,
     })
 }
@@ -277,10 +294,16 @@ async fn write(
     now: Instant,
 ) -> Result<BTreeMap<usize, String>> {
     let (mut rows, mut leaves, mut keys, mut answers) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
+    let mut acted = Vec::new();
     for (place, one) in decided {
-        keys.push((one.row.client, one.key, one.row.id));
+        let one_id = one.row.id;
+        keys.push((one.row.client, one.key, one_id));
         rows.push(one.row);
         leaves.push(one.leaf);
+        if let Some((row, leaf)) = one.acting {
+            acted.push((one_id, row));
+            leaves.push(leaf);
+        }
         answers.insert(place, one.answer);
     }
     if rows.is_empty() {
@@ -301,6 +324,7 @@ async fn write(
         .collect();
     idempotency::keep_all(tx, &claims).await?;
     verification::insert_all(tx, &rows).await?;
+    principal::insert_acting(tx, &acted).await?;
     audit::append(tx, &leaves).await?;
     Ok(answers)
 }
@@ -330,6 +354,11 @@ fn answer_json(statement: &Statement, salt: &Salt, signed: &str, at: Instant) ->
         "state": statement.state,
         "attributes": attributes,
         "findings": statement.findings,
+        "acting": statement.acting.as_ref().map(|acting| json!({
+            "right": acting.right,
+            "mandate": acting.mandate,
+            "refused": acting.refused,
+        })),
         "legal_basis": statement.legal_basis,
         "policy": statement.policy,
         "source": statement.source,

@@ -45,6 +45,13 @@ pub static CODES: &[Code] = &[
     row("not_found", 404),
     // Verifications.
     row("legal_basis_unknown", 422),
+    // Mandates.
+    row("mandate_extent", 422),
+    row("mandate_days", 422),
+    row("mandate_for_oneself", 422),
+    row("party_unfit", 422),
+    row("person_unknown", 422),
+    row("mandate_ended", 409),
     // Fees and bills.
     row("unknown_fee", 422),
     row("fee_not_in_force", 422),

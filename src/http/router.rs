@@ -42,6 +42,7 @@ fn agencies() -> Router<App> {
         .merge(api::receipts::routes())
         .merge(api::statements::routes())
         .merge(api::cases::routes())
+        .merge(api::mandates::routes())
 }
 
 /// Administrators' systems, in the same way.
@@ -58,12 +59,18 @@ fn institutions(message_bytes_max: usize) -> Router<App> {
 fn people() -> Router<App> {
     pages::assets::routes()
         .merge(pages::sign_in::routes())
+        .merge(pages::sign_in_for::routes())
         .merge(pages::consent::routes())
         .merge(pages::checkout::routes())
         .merge(pages::receipts::routes())
         .merge(pages::me::routes())
         .merge(pages::desk_card::routes())
         .merge(pages::me_locks::routes())
+        .merge(pages::me_mandates::routes())
+        .merge(pages::me_requests::routes())
+        .merge(pages::me_sharing::routes())
+        .merge(pages::desk_mandates::routes())
+        .merge(pages::desk_requests::routes())
         .merge(pages::board::routes())
         .merge(pages::board_case::routes())
 }

@@ -156,6 +156,10 @@ pub enum Revocation {
     SignedOut,
     /// The person locked the portal, the way of signing in, or everything.
     Locked,
+    /// The mandate under which somebody signed in has ended.
+    MandateEnded,
+    /// The person took the consent back.
+    ConsentWithdrawn,
 }
 
 impl Revocation {
@@ -165,6 +169,8 @@ impl Revocation {
             Self::Replayed => "replayed",
             Self::SignedOut => "signed_out",
             Self::Locked => "locked",
+            Self::MandateEnded => "mandate_ended",
+            Self::ConsentWithdrawn => "consent_withdrawn",
         }
     }
 }

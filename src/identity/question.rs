@@ -1,5 +1,7 @@
 //! The question of an agency about a person, and what came of it: what passes between many callers and the one writer.
 
+use super::mandate::Act;
+use super::name::Name;
 use super::personal_number::PersonalNumber;
 use super::verification::{Claims, Policy};
 use crate::base::id::{self, Agency, Client, Id};
@@ -23,6 +25,19 @@ pub struct Question {
     pub policy: Policy,
     /// Why, procedure, dossier and officer.
     pub ground: Ground,
+    /// Who acts for the person, if somebody does.
+    pub acting: Option<Acting>,
+}
+
+/// Somebody who acts for the person, as the agency names them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acting {
+    /// The number.
+    pub number: PersonalNumber,
+    /// The name, which must be this number's.
+    pub name: Name,
+    /// What they do.
+    pub act: Act,
 }
 
 /// Why a look-up is made.

@@ -3,7 +3,7 @@
 //! This module holds contents and rules; signing, parsing and signatures are `crypto::jwt`'s. Rules that a JOSE
 //! library does not check (single use, one audience, bounded life) stand here.
 
-use super::{assurance::Assurance, pseudonym::Subject};
+use super::{assurance::Assurance, mandate::Right, pseudonym::Subject};
 use crate::base::{
     clock::Instant,
     id::{self, Id},
@@ -184,6 +184,17 @@ pub struct IdToken {
     pub nonce: Option<String>,
     /// The browser session, for logout.
     pub session: Option<Id<id::Session>>,
+    /// Who acts for the citizen.
+    pub actor: Option<Actor>,
+}
+
+/// Somebody who acts for the subject of a token (RFC 8693, section 4.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The actor, as this client's sector knows them.
+    pub subject: Subject,
+    /// By what right.
+    pub right: Right,
 }
 
 /// The most that an assertion may live (its `exp` ahead of now).

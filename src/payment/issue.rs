@@ -9,7 +9,7 @@ use super::{
 use crate::{
     base::{
         calendar::Day,
-        id::{Agency, Client, Id},
+        id::{Agency, Client, Id, Verification},
     },
     crypto::digest::Digest,
 };
@@ -35,6 +35,8 @@ pub struct Draft {
     pub due: Day,
     /// The four parties.
     pub parties: Parties,
+    /// The verification of the applicant, where the agency names one.
+    pub applicant: Option<Id<Verification>>,
 }
 
 /// What came of it. Answers are JSON texts, kept with the key and given again to whoever repeats the request.

@@ -363,7 +363,13 @@ impl Raw {
                 exchanged_at: self.exchanged_at?,
             },
             "revoked" => {
-                let all = [Revocation::Replayed, Revocation::SignedOut, Revocation::Locked];
+                let all = [
+                    Revocation::Replayed,
+                    Revocation::SignedOut,
+                    Revocation::Locked,
+                    Revocation::MandateEnded,
+                    Revocation::ConsentWithdrawn,
+                ];
                 let cause = all.into_iter().find(|c| Some(c.word()) == self.cause.as_deref())?;
                 State::Revoked { cause, revoked_at: self.ended_at? }
             }

@@ -11,24 +11,25 @@ use crate::identity::{
 };
 use uuid::Uuid;
 
-/// Keeps a decision.
-pub async fn insert(tx: &mut Tx, consent: &Consent) -> Result<()> {
+/// Keeps a decision; `actor` is who made it in the citizen's name.
+pub async fn insert(tx: &mut Tx, consent: &Consent, actor: Option<Id<id::Citizen>>) -> Result<()> {
     sqlx::query!(
-        r#"INSERT INTO consent (id, citizen_id, client_id, notified, allowed, given_at)
-           VALUES ($1, $2, $3, $4, $5, $6)"#,
+        r#"INSERT INTO consent (id, citizen_id, client_id, notified, allowed, given_at, actor_id)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)"#,
         consent.id.uuid(),
         consent.citizen.uuid(),
         consent.client.uuid(),
         &words(&consent.notified) as &[&str],
         &words(&consent.allowed) as &[&str],
-        consent.given_at
+        consent.given_at,
+        actor.map(Id::uuid)
     )
     .execute(tx.conn())
     .await?;
     Ok(())
 }
 
-/// The latest decision of a citizen about a portal.
+/// The latest decision of a citizen about a portal, made in person.
 pub async fn latest(
     tx: &mut Tx,
     citizen: Id<id::Citizen>,
@@ -37,7 +38,7 @@ pub async fn latest(
     let row = sqlx::query_as!(
         Raw,
         r#"SELECT id, citizen_id, client_id, notified, allowed, given_at, withdrawn_at FROM consent
-           WHERE citizen_id = $1 AND client_id = $2 ORDER BY given_at DESC, id DESC LIMIT 1"#,
+           WHERE citizen_id = $1 AND client_id = $2 AND actor_id IS NULL ORDER BY given_at DESC, id DESC LIMIT 1"#,
         citizen.uuid(),
         client.uuid()
     )

@@ -211,12 +211,14 @@ pub async fn lock_expected(tx: &mut Tx, payments: &[Uuid]) -> Result<Vec<Expecte
         r#"select p.id, p.bill_id, p.account_id, p.amount, p.bank, p.state, p.reason, p.ended_at,
              l.since as "since?", l.inquiries as "inquiries?", l.next_at as "next_at?",
              b.state as bill_state, b.paid_by, b.ended_at as bill_ended_at, b.agency_id, b.reference, b.dossier,
-             c.procedure, c.name_vi, c.lines, c.parties, c.key, g.wrapped_key, g.key_generation
+             c.procedure, c.name_vi, c.lines, coalesce(y.parties, c.parties) as "parties!",
+             coalesce(y.key, c.key) as "key!", g.wrapped_key, g.key_generation
          from payment p
          join bill b on b.id = p.bill_id
          join bill_content c on c.bill_id = p.bill_id
          join agency g on g.id = b.agency_id
          left join live_attempt l on l.bill_id = p.bill_id and l.payment_id = p.id
+         left join payment_payer y on y.payment_id = p.id
          where p.id = any($1)
          order by p.bill_id, p.id for no key update of b, p"#,
         payments,

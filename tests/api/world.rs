@@ -88,6 +88,11 @@ impl TestApp {
     pub async fn register(&self, people: &[&str]) {
         let header =
             "number,old_number,name,birth_date,sex,phone,province,status,died_on,account_level,standings";
+        self.register_under(header, people).await;
+    }
+
+    /// The same under another header.
+    pub async fn register_under(&self, header: &str, people: &[&str]) {
         let text = format!("{header}\n{}\n", people.join("\n"));
         let mut silent = Strict;
         import_population::import_population(&self.app, std::io::Cursor::new(text), &mut silent)

@@ -90,6 +90,7 @@ impl Life<'_> {
                 applicant: facts(),
                 submitter: facts(),
             },
+            applicant: None,
             due: today.plus_days(1 + (self.keys % 3) as i64),
             parties: Parties {
                 applicant: chung::base::text::Line::parse("Nguyễn Thị Hòa").unwrap(),

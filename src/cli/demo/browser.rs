@@ -84,6 +84,17 @@ impl Browser {
         self.go(reqwest::Method::POST, url, Some(form.fields)).await
     }
 
+    /// The text behind an address, fetched with this browser's cookies; the page stays.
+    pub async fn fetch(&self, address: &str) -> anyhow::Result<String> {
+        let url = self.url.join(address).context("an address")?;
+        let mut request = self.http.get(url.clone());
+        if let Some(jar) = self.cookies.get(&host(&url)) {
+            let pairs: Vec<String> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            request = request.header(COOKIE, pairs.join("; "));
+        }
+        Ok(request.send().await?.error_for_status()?.text().await?)
+    }
+
     async fn go(
         &mut self,
         mut method: reqwest::Method,

@@ -1,6 +1,7 @@
 //! `chung demo`: the service, the outside world, and one dossier from sign-in to the reconciled statement.
 
 mod browser;
+mod delegation;
 mod setup;
 mod tour;
 
@@ -12,7 +13,7 @@ use super::{
     serve::{Internal, Running, interrupted},
 };
 use crate::app::App;
-use crate::base::money::Money;
+use crate::base::{calendar::Day, money::Money};
 use crate::config::{Config, Settings};
 use crate::crypto::keyring::Purpose;
 use crate::flow::verify_audit::verify_audit;
@@ -38,6 +39,18 @@ pub struct Demo {
     /// End after the dossier; the exit code says whether every step held
     #[arg(long)]
     once: bool,
+    /// What is shown: a dossier from sign-in to the bank's statement, or a family whose members act for each other
+    #[arg(long, value_enum, default_value_t = Told::Dossier)]
+    story: Told,
+}
+
+/// The stories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Told {
+    /// One dossier from sign-in to the reconciled statement
+    Dossier,
+    /// A mother, a son and a clerk act for others, and the father finds every step
+    Delegation,
 }
 
 impl Demo {
@@ -88,7 +101,10 @@ async fn shown(
     let internal = (!demo.once).then_some(internal);
     let running = Running::start(app.clone(), queues, config.listen, internal, stopping.clone()).await?;
     let sandbox = start_sandbox(&app, outside, demo, &installed, stopping).await?;
-    let done = unless_stopped(dossier(&app, &installed, data)).await;
+    let done = match demo.story {
+        Told::Dossier => unless_stopped(dossier(&app, &installed, data)).await,
+        Told::Delegation => unless_stopped(family(&app, &installed, data)).await,
+    };
     let done = match done {
         Ok(()) if !demo.once => {
             invite(config, &installed, &file);
@@ -157,6 +173,22 @@ fn portal(installed: &Installed) -> PortalSettings {
         fees: setup::FEES.map(str::to_owned).into(),
         dossier_prefix: installed.agency.code.clone(),
     }
+}
+
+/// The family's story.
+async fn family(app: &App, installed: &Installed, data: &Path) -> anyhow::Result<()> {
+    let folder = data.join("family");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let post = delegation::install(app, data).await?;
+    delegation::walk(installed, &post, &folder, Day::of(app.clock.now())).await?;
+    let log = verify_audit(&app.store, &app.keys, None, |_| {}).await;
+    let log = log.map_err(|error| anyhow::anyhow!("the audit log cannot be read: {error:?}"))?;
+    if let Some(finding) = log.finding {
+        anyhow::bail!("the audit log does not hold: {finding}");
+    }
+    out::line("");
+    out::line(&format!("the audit log consistent: {} leaves under {} signed heads", log.leaves, log.heads));
+    Ok(())
 }
 
 /// One dossier, and the four things that an auditor asks afterwards.

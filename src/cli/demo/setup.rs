@@ -276,7 +276,7 @@ async fn grant(app: &App, installed: &Installed) -> anyhow::Result<()> {
     Ok(())
 }
 
-type AgencyId = crate::base::id::Id<crate::base::id::Agency>;
+pub(super) type AgencyId = crate::base::id::Id<crate::base::id::Agency>;
 
 /// The agency, registered now or before, with its account.
 async fn agency(app: &App) -> anyhow::Result<AgencyId> {
@@ -338,6 +338,19 @@ async fn portals(app: &App, agency: AgencyId, sandbox: &str) -> anyhow::Result<V
     ])
 }
 
+/// Registers a system of the API at an agency, with a secret of its own.
+pub(super) async fn register_system(
+    app: &App,
+    agency: AgencyId,
+    name_vi: &str,
+    name_en: &str,
+    scopes: &str,
+) -> anyhow::Result<System> {
+    let new = registered(app, agency, name_vi, name_en, scopes, None).await?;
+    let client_secret = new.secret.context("a system without its secret")?;
+    Ok(System { client_id: new.id, client_secret, scopes: scopes.to_owned() })
+}
+
 struct Registered {
     id: String,
     secret: Option<String>,
@@ -390,6 +403,6 @@ fn wording(vi: &str, en: &str) -> anyhow::Result<Wording> {
 }
 
 /// A flow's refusal as an error of the command line.
-fn failed(what: &'static str) -> impl Fn(Error) -> anyhow::Error {
+pub(super) fn failed(what: &'static str) -> impl Fn(Error) -> anyhow::Error {
     move |error| anyhow::anyhow!("{what}: {} ({error:?})", error.code())
 }

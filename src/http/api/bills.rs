@@ -4,7 +4,7 @@ use super::read;
 use crate::app::App;
 use crate::base::{
     calendar::Day,
-    id::{Bill, Id},
+    id::{Bill, Id, Verification},
     page::PageRequest,
 };
 use crate::flow::{self, Error, Refusal, cancel_bill, create_bill, read_bills};
@@ -101,9 +101,19 @@ async fn draft(app: &App, caller: &Caller, key: (String, [u8; 32]), body: &NewBi
         payment: None,
     };
     let name = |field, party: Option<&NewParty>| party.map(|p| super::line(field, &p.name)).transpose();
+    let acting = match (&body.submitter, body.applicant.verification.as_deref()) {
+        (None, Some(text)) => {
+            let verification = read("/applicant/verification", text)?;
+            flow::facts::acting_of(app, verification).await?
+        }
+        _ => None,
+    };
     let parties = Parties {
         applicant: super::line("/applicant/name", &body.applicant.name)?,
-        submitter: name("/submitter/name", body.submitter.as_ref())?,
+        submitter: match acting {
+            Some(actor) => Some(super::line("/submitter/name", &actor)?),
+            None => name("/submitter/name", body.submitter.as_ref())?,
+        },
         payer: name("/payer/name", body.payer.as_ref())?,
         receipt_name: body.receipt_name.as_deref().map(|n| super::line("/receipt_name", n)).transpose()?,
     };
@@ -123,7 +133,12 @@ async fn draft(app: &App, caller: &Caller, key: (String, [u8; 32]), body: &NewBi
         circumstances,
         due: read("/due", &body.due)?,
         parties,
+        applicant: verification_of(&body.applicant)?,
     })
+}
+
+fn verification_of(party: &NewParty) -> Result<Option<Id<Verification>>, Error> {
+    party.verification.as_deref().map(|text| read("/applicant/verification", text)).transpose()
 }
 
 /// What a verification that the bill names has established about a party.

@@ -7,6 +7,7 @@ pub mod cases;
 pub mod clients;
 pub mod events;
 pub mod fees;
+pub mod mandates;
 pub mod payments;
 pub mod receipts;
 pub mod roles;

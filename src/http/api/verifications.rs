@@ -8,8 +8,9 @@ use crate::http::{
     json::{Json, idempotency},
     problem::Problem,
 };
+use crate::identity::mandate::Act;
 use crate::identity::name::Name;
-use crate::identity::question::{Ground, Question};
+use crate::identity::question::{Acting, Ground, Question};
 use crate::identity::verification::Claims;
 use crate::payment::code::{DossierCode, ProcedureCode};
 use axum::Router;
@@ -38,7 +39,19 @@ struct NewVerification {
     #[serde(skip_serializing_if = "Option::is_none")]
     legal_basis: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    acting: Option<NewActing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<String>,
+}
+
+/// Who acts for the person.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewActing {
+    number: String,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<String>,
 }
 
 /// What the agency holds to be true.
@@ -87,6 +100,7 @@ fn question(caller: &Caller, key: (String, [u8; 32]), body: &NewVerification) ->
     let policy = faults.maybe("/policy", body.policy.as_deref()).unwrap_or_default();
     let purpose = faults.line("/purpose", &body.purpose);
     let officer = faults.line("/officer", &body.officer);
+    let acting = body.acting.as_ref().and_then(|acting| acting_of(&mut faults, acting));
     let legal_basis = body.legal_basis.as_deref().and_then(|text| faults.line("/legal_basis", text));
     match (number, purpose, procedure, dossier, officer) {
         (Some(number), Some(purpose), Some(procedure), Some(dossier), Some(officer))
@@ -94,10 +108,29 @@ fn question(caller: &Caller, key: (String, [u8; 32]), body: &NewVerification) ->
         {
             let (procedure, dossier) = (procedure.to_string(), dossier.to_string());
             let ground = Ground { purpose, procedure, dossier, officer, legal_basis };
-            Ok(Question { agency: caller.agency, client: caller.client, key, number, claims, policy, ground })
+            Ok(Question {
+                agency: caller.agency,
+                client: caller.client,
+                key,
+                number,
+                claims,
+                policy,
+                ground,
+                acting,
+            })
         }
         _ => Err(Error::Refused(faults.0)),
     }
+}
+
+fn acting_of(faults: &mut Faults, body: &NewActing) -> Option<Acting> {
+    let number = faults.read("/acting/number", &body.number);
+    let name = faults.name("/acting/name", &body.name);
+    let act = match body.act.as_deref() {
+        Some(word) => faults.read("/acting/act", word),
+        None => Some(Act::Apply),
+    };
+    Some(Acting { number: number?, name: name?, act: act? })
 }
 
 fn claims(faults: &mut Faults, body: &NewClaims) -> Claims {

@@ -4,14 +4,22 @@
 //! the applicant is masked, and a sensitive procedure is not shown.
 
 use crate::app::App;
-use crate::base::{calendar::display_vi, reference::Reference, text::Lang};
+use crate::base::{
+    calendar::display_vi,
+    id::{Citizen, Id},
+    reference::Reference,
+    text::Lang,
+};
 use crate::codec::{amount_in_words::dong_in_words, qr_svg::qr_svg};
 use crate::flow::{
     Error,
     checkout::{Checkout, CheckoutLine, read_checkout},
-    start_payment::start_payment,
+    payers::payer_name,
+    sign_in::session_of,
+    start_payment::start_payment_as,
 };
 use crate::http::pages::page::{FieldError, Page, Reader, show, show_error, show_status};
+use crate::http::session::session_token;
 use crate::payment::{
     bill::Status,
     payment::{INQUIRY_AFTER, State},
@@ -22,7 +30,7 @@ use axum::extract::{Path, State as AppState};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum_extra::extract::Form;
+use axum_extra::extract::{CookieJar, Form};
 use serde::Deserialize;
 
 /// The route.
@@ -30,14 +38,29 @@ pub fn routes() -> Router<App> {
     Router::new().route("/pay/{reference}", get(open).post(pay))
 }
 
-async fn open(AppState(app): AppState<App>, reader: Reader, Path(reference): Path<String>) -> Response {
+async fn open(
+    AppState(app): AppState<App>,
+    reader: Reader,
+    jar: CookieJar,
+    Path(reference): Path<String>,
+) -> Response {
     let Ok(reference) = reference.parse::<Reference>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };
     match read_checkout(&app, &reference).await {
-        Ok(checkout) => show_checkout(&reader, &checkout, None),
+        Ok(checkout) => {
+            let payer = payer(&app, &jar).await.map(|(_, name)| name);
+            show_checkout(&reader, &Checkout { payer, ..checkout }, None)
+        }
         Err(error) => refuse(&reader, &error),
     }
+}
+
+/// Whoever is signed in at this browser, if anybody: paying needs nobody.
+async fn payer(app: &App, jar: &CookieJar) -> Option<(Id<Citizen>, String)> {
+    let session = session_of(app, session_token(app, jar).as_ref(), app.clock.now()).await.ok()??;
+    let name = payer_name(app, session.citizen).await.ok()??;
+    Some((session.citizen, name))
 }
 
 #[derive(Deserialize)]
@@ -49,6 +72,7 @@ struct Choice {
 async fn pay(
     AppState(app): AppState<App>,
     reader: Reader,
+    jar: CookieJar,
     Path(reference): Path<String>,
     headers: HeaderMap,
     Form(choice): Form<Choice>,
@@ -60,7 +84,8 @@ async fn pay(
         return show_status(&reader, StatusCode::FORBIDDEN, Some("foreign_form"));
     }
     let address = format!("/pay/{reference}");
-    match start_payment(&app, &reference, &choice.bank).await {
+    let payer = payer(&app, &jar).await.map(|(citizen, _)| citizen);
+    match start_payment_as(&app, &reference, &choice.bank, payer).await {
         Ok(_) => Redirect::to(&address).into_response(),
         Err(Error::Refused(refusal)) if refusal.code == "unknown_bank" => {
             match read_checkout(&app, &reference).await {

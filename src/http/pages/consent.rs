@@ -36,6 +36,8 @@ struct ConsentView<'a> {
     who: String,
     action: String,
     start_over: String,
+    on_behalf: Option<String>,
+    whom: String,
     form_token: String,
 }
 
@@ -99,6 +101,11 @@ pub fn page(reader: &Reader, step: &Step, consenting: &Consenting) -> Response {
         by_consent: choices.collect(),
         who: page.with("consent-who", &[("person", consenting.person.as_str().into())]),
         action: format!("/consent/{}", step.authorization),
+        on_behalf: consenting
+            .on_behalf
+            .as_ref()
+            .map(|person| page.with("acting-for", &[("person", person.as_str().into())])),
+        whom: format!("/sign-in/{}/for", step.authorization),
         start_over: format!("/sign-in/{}/start-over", step.authorization),
         form_token: step_form_token(step),
         page: &page,

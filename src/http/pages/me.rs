@@ -41,6 +41,7 @@ struct Line {
     agency: Option<String>,
     facts: Vec<(String, String)>,
     proof: String,
+    dispute: String,
 }
 
 #[derive(Deserialize)]
@@ -70,8 +71,23 @@ async fn history(
 }
 
 /// The members of an entry's details that are shown, in this order.
-const FACTS: [&str; 10] = [
-    "purpose", "legal_basis", "procedure", "dossier", "officer", "state", "verdict", "scope", "portal", "last_day",
+const FACTS: [&str; 16] = [
+    "purpose",
+    "legal_basis",
+    "procedure",
+    "dossier",
+    "officer",
+    "state",
+    "verdict",
+    "scope",
+    "portal",
+    "last_day",
+    "principal",
+    "delegate",
+    "right",
+    "amount",
+    "payer",
+    "decide_by",
 ];
 
 fn line(page: &Page, entry: &Entry) -> Line {
@@ -82,6 +98,7 @@ fn line(page: &Page, entry: &Entry) -> Line {
             "state" => page.t(&format!("me-state-{value}")).into_owned(),
             "verdict" => page.t(&format!("card-verdict-{value}")).into_owned(),
             "scope" => page.t(&format!("lock-scope-{value}")).into_owned(),
+            "right" => right(page, value),
             _ => value.to_owned(),
         };
         Some((page.t(&format!("me-fact-{name}")).into_owned(), value))
@@ -95,12 +112,26 @@ fn line(page: &Page, entry: &Entry) -> Line {
         let labels: Vec<_> = asked.into_iter().map(|word| page.t(&label(word))).collect();
         (page.t("me-fact-claims").into_owned(), labels.join(", "))
     });
+    let acting = entry.details["acting"]["name"].as_str().map(|name| {
+        let said =
+            entry.details["acting"]["right"].as_str().map(|word| right(page, word)).unwrap_or_default();
+        (page.t("me-fact-acting").into_owned(), format!("{name} ({said})"))
+    });
     Line {
         what: page.t(&key).into_owned(),
         at: display_vi(entry.at),
         agency: entry.agency.as_ref().map(|(vi, en)| if page.lang == Lang::Vi { vi } else { en }.clone()),
-        facts: facts.chain(asked).collect(),
+        facts: facts.chain(acting).chain(asked).collect(),
         proof: format!("/me/history/{}/proof", entry.leaf),
+        dispute: format!("/me/requests?about={}", entry.leaf),
+    }
+}
+
+/// By what right somebody acts, or what is asked of one's data.
+fn right(page: &Page, word: &str) -> String {
+    match word {
+        "mandate" | "parent" | "guardian" => page.t(&format!("me-right-{word}")).into_owned(),
+        other => page.t(&format!("request-{other}")).into_owned(),
     }
 }
 

@@ -100,6 +100,7 @@ pub fn address_of(view: &View, step: &Step) -> Option<String> {
     match view {
         View::Number(_) => Some(format!("/sign-in/{id}")),
         View::Code(_) => Some(format!("/sign-in/{id}/code")),
+        View::Whom(_) => Some(format!("/sign-in/{id}/for")),
         View::Consent(_) => Some(format!("/consent/{id}")),
         View::Answered(_) | View::Enter(_) | View::Over => None,
     }
@@ -162,6 +163,7 @@ pub async fn stand(
         }
         Ok(View::Number(asking)) => number_page(reader, &step, &asking, Vec::new(), None),
         Ok(View::Code(asking)) => code_page(reader, &step, &asking, Vec::new(), None),
+        Ok(View::Whom(choosing)) => super::sign_in_for::page(reader, &step, &choosing, Vec::new()),
         Ok(View::Consent(consenting)) => super::consent::page(reader, &step, &consenting),
         Err(error) => failed(reader, error),
     }

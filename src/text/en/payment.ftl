@@ -72,3 +72,5 @@ payment-condition-status-merit = is a person of merit
 payment-condition-status-poor-household = lives in a poor household
 payment-condition-status-near-poor-household = lives in a near-poor household
 payment-condition-status-disabled = is disabled
+payment-submitter = Filed by
+payment-payer = Paid by

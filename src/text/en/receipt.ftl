@@ -43,3 +43,4 @@ receipt-log = Audit log
 receipt-log-included = Recorded at place { $place }
 receipt-log-pending = Waiting to be recorded, usually within seconds
 receipt-check-another = Check another receipt
+receipt-paid-for = { $payer } (for { $applicant })

@@ -72,3 +72,5 @@ payment-condition-status-merit = là người có công
 payment-condition-status-poor-household = thuộc hộ nghèo
 payment-condition-status-near-poor-household = thuộc hộ cận nghèo
 payment-condition-status-disabled = là người khuyết tật
+payment-submitter = Người nộp hồ sơ
+payment-payer = Người nộp tiền

@@ -43,3 +43,4 @@ receipt-log = Sổ kiểm toán
 receipt-log-included = Đã ghi ở vị trí { $place }
 receipt-log-pending = Đang chờ ghi vào sổ, thường trong vài giây
 receipt-check-another = Kiểm tra biên lai khác
+receipt-paid-for = { $payer } (nộp thay { $applicant })

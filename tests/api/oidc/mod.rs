@@ -3,7 +3,9 @@
 mod assertion;
 mod history;
 mod locks;
+mod mandates;
 mod misuse;
+mod my_page;
 mod relying_party;
 mod way;
 

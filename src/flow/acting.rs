@@ -1,0 +1,228 @@
+//! In whose name: by what right one person acts for another, asked in the transaction of what is done.
+//!
+//! A right is a mandate that counts and covers what is done, or kinship that the register knows; the procedure's own
+//! rule has the last word on both. A mandate that is used is held until the transaction ends, so that no revocation
+//! crosses what is done under it. Both sides must be able to act: whoever died or lost capacity ends every mandate by
+//! that fact alone, whatever its row still says.
+
+use super::{
+    Result,
+    audit_leaf::{Concern, leaf},
+    disclosure, locks,
+    population::{self, OnRecord},
+};
+use crate::app::App;
+use crate::base::{
+    calendar::Day,
+    clock::Instant,
+    id::{self, Agency, Citizen, Id},
+};
+use crate::identity::{
+    authorization::{Authorization, Confirmation},
+    kinship::ADULT_AGE,
+    mandate::{Asked, Delegate, Mandate, Refusal, Right, admits},
+    person::{Person, Status},
+    role::Role,
+};
+use crate::store::{
+    Tx,
+    audit::NewLeaf,
+    mandate::{self as mandates},
+    principal::{self, Chosen},
+    role,
+};
+use serde_json::{Value, json};
+
+/// Somebody who acts for somebody else.
+pub(super) struct Actor {
+    /// Who acts.
+    pub person: Box<OnRecord>,
+    /// By what right.
+    pub right: Right,
+}
+
+/// Whose sign-in it is: the person themselves, or somebody for whom another acts.
+pub(super) struct Party {
+    /// Whose claims are told and whose subject the portal gets.
+    pub holder: Box<OnRecord>,
+    /// Who acts for them.
+    pub actor: Option<Actor>,
+}
+
+impl Party {
+    /// Who sits at the browser.
+    pub(super) fn present(&self) -> &OnRecord {
+        self.actor.as_ref().map_or(&*self.holder, |actor| &*actor.person)
+    }
+
+    /// What the principal's history says about the actor.
+    pub(super) fn told(&self) -> Value {
+        self.actor.as_ref().map_or(Value::Null, |actor| acting_json(&actor.person, actor.right))
+    }
+}
+
+/// The actor as the principal's history and the answers of the API name them.
+pub(super) fn acting_json(actor: &OnRecord, right: Right) -> Value {
+    json!({
+        "name": actor.person.name.as_str(),
+        "right": right.word(),
+        "mandate": right.mandate().map(|id| id.to_string()),
+    })
+}
+
+/// Whose sign-in this is at this moment; `None` where register, locks or an ended right let it go no further.
+pub(super) async fn party(
+    app: &App,
+    tx: &mut Tx,
+    authorization: &Authorization,
+    confirmation: &Confirmation,
+    agency: Id<Agency>,
+    now: Instant,
+) -> Result<Option<Party>> {
+    let what = authorization.used_by(confirmation.method);
+    let looked = population::look_up_citizen(app, tx, confirmation.citizen).await?;
+    let Some(present) = locks::admitted(tx, looked.on_record, what, now).await? else { return Ok(None) };
+    let Some(Chosen::For { principal, .. }) = principal::chosen(tx, authorization.id).await? else {
+        return Ok(Some(Party { holder: present, actor: None }));
+    };
+    let looked = population::look_up_citizen(app, tx, principal).await?;
+    let Some(holder) = looked.on_record else { return Ok(None) };
+    if locks::forbids(tx, holder.citizen, what, now).await? {
+        return Ok(None);
+    }
+    let asked = Asked { procedure: None, agency, act: None, on: Day::of(now) };
+    match right_of(tx, &present, &holder, &asked).await? {
+        Ok(right) => Ok(Some(Party { holder, actor: Some(Actor { person: present, right }) })),
+        Err(_) => Ok(None),
+    }
+}
+
+/// By what right one acts for the other, or why not.
+pub(super) async fn right_of(
+    tx: &mut Tx,
+    actor: &OnRecord,
+    principal: &OnRecord,
+    asked: &Asked<'_>,
+) -> Result<std::result::Result<Right, Refusal>> {
+    if !may_act(&actor.person, asked.on) || !disclosure::is_open(&principal.person) {
+        return Ok(Err(Refusal::Unfit));
+    }
+    let rules = match asked.procedure {
+        Some(procedure) => Some(mandates::rules(tx, procedure, asked.on).await?),
+        None => None,
+    };
+    let admitted = |right, form| rules.as_ref().map_or(Ok(()), |rules| admits(rules, right, form));
+    if let Some(kin) = principal.person.represented_by(actor.person.number, asked.on) {
+        let right = Right::Kin(kin);
+        return Ok(admitted(right, None).map(|()| right));
+    }
+    if lost_capacity(&principal.person, asked.on) {
+        return Ok(Err(Refusal::Unfit));
+    }
+    let organisations = organisations(tx, actor.citizen, asked.on).await?;
+    let mut why = Refusal::NoRight;
+    for found in mandates::between(tx, principal.citizen, actor.citizen, &organisations).await? {
+        let Some(held) = mandates::hold(tx, found.id).await? else { continue };
+        let right = Right::Mandate(held.id);
+        match held.allows(asked).and_then(|()| admitted(right, Some(held.form))) {
+            Ok(()) => return Ok(Ok(right)),
+            Err(refusal) => why = refusal,
+        }
+    }
+    Ok(Err(why))
+}
+
+/// The organisations for which a person acts as an officer on that day.
+pub(super) async fn organisations(tx: &mut Tx, citizen: Id<Citizen>, today: Day) -> Result<Vec<Id<Agency>>> {
+    let held = role::of_citizen(tx, citizen, today).await?;
+    Ok(held.into_iter().filter(|(_, role)| *role == Role::Officer).map(|(agency, _)| agency).collect())
+}
+
+/// Whether a person can act for others: lives, is surely of age, and has legal capacity.
+pub(super) fn may_act(person: &Person, on: Day) -> bool {
+    disclosure::is_open(person)
+        && person.birth_date.age_at_least(on) >= ADULT_AGE
+        && !lost_capacity(person, on)
+}
+
+fn lost_capacity(person: &Person, on: Day) -> bool {
+    person.capacity_lost_on.is_some_and(|since| since <= on)
+}
+
+/// What has become of a mandate by the facts of its sides alone.
+pub(super) fn ended_by_fact(sides: &[&Person], on: Day) -> Option<crate::identity::mandate::End> {
+    use crate::identity::mandate::End;
+    if sides.iter().any(|person| matches!(person.status, Status::Deceased { .. })) {
+        Some(End::Death)
+    } else if sides.iter().any(|person| lost_capacity(person, on)) {
+        Some(End::Incapacity)
+    } else {
+        None
+    }
+}
+
+/// The mandates under which a person may sign in at a portal of this agency, with their principals.
+pub(super) async fn principals(
+    app: &App,
+    tx: &mut Tx,
+    present: &OnRecord,
+    agency: Id<Agency>,
+    now: Instant,
+) -> Result<Vec<(Mandate, OnRecord)>> {
+    let asked = Asked { procedure: None, agency, act: None, on: Day::of(now) };
+    let all = mandates::of_citizen(tx, present.citizen).await?;
+    let mine = |mandate: &Mandate| mandate.delegate == Delegate::Person(present.citizen);
+    let usable: Vec<Mandate> = all.into_iter().filter(|m| mine(m) && m.allows(&asked).is_ok()).collect();
+    if usable.is_empty() || !may_act(&present.person, asked.on) {
+        return Ok(Vec::new());
+    }
+    let people: Vec<Id<Citizen>> = usable.iter().map(|mandate| mandate.principal).collect();
+    let mut known = population::look_up_citizens(app, tx, &people).await?;
+    let mut found = Vec::new();
+    for mandate in usable {
+        let place = known.iter().position(|person| {
+            person.citizen == mandate.principal
+                && disclosure::is_open(&person.person)
+                && !lost_capacity(&person.person, asked.on)
+        });
+        if let Some(place) = place {
+            found.push((mandate, known.swap_remove(place)));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether anybody has chosen for whom this sign-in is.
+pub(super) async fn is_chosen(tx: &mut Tx, authorization: Id<id::Authorization>) -> Result<bool> {
+    Ok(principal::chosen(tx, authorization).await?.is_some())
+}
+
+/// The leaf in the actor's own history: that they acted, for whom, and by what right.
+pub(super) fn used(
+    app: &App,
+    party: &Party,
+    agency: Option<Id<Agency>>,
+    object: uuid::Uuid,
+    now: Instant,
+) -> Option<NewLeaf> {
+    let actor = party.actor.as_ref()?;
+    Some(used_leaf(app, &actor.person, &party.holder, actor.right, (agency, object), now))
+}
+
+/// The same for a decision that knows both sides.
+pub(super) fn used_leaf(
+    app: &App,
+    actor: &OnRecord,
+    principal: &OnRecord,
+    right: Right,
+    (agency, object): (Option<Id<Agency>>, uuid::Uuid),
+    now: Instant,
+) -> NewLeaf {
+    let details = json!({
+        "principal": principal.person.name.as_str(),
+        "right": right.word(),
+        "mandate": right.mandate().map(|id| id.to_string()),
+    });
+    let concern = Concern { citizen: Some(actor.citizen), agency, object };
+    leaf(app, now, "acting.used", concern, &actor.key, &details)
+}

@@ -1,0 +1,122 @@
+//! `/sign-in/{authorization}/for`: in whose name somebody goes on to a portal.
+
+use super::page::{FieldError, Page, Reader, show};
+use super::sign_in::{failed, framed, genuine, onward, over};
+use crate::app::App;
+use crate::base::id::{self, Id};
+use crate::flow::{
+    Error,
+    choose_principal::{Choice, choose_principal},
+    sign_in::{Choosing, Step, View, view},
+};
+use crate::http::session::{session_token, step, step_form_token};
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum_extra::extract::{CookieJar, Form};
+use serde::Deserialize;
+
+/// The page and its answer.
+pub fn routes() -> Router<App> {
+    Router::new().route("/sign-in/{authorization}/for", get(open).post(choose))
+}
+
+#[derive(Template)]
+#[template(path = "pages/sign_in_for.html")]
+struct ForView<'a> {
+    page: &'a Page,
+    portal: String,
+    who: String,
+    /// Value, whose, until when.
+    choices: Vec<(String, String, String)>,
+    action: String,
+    form_token: String,
+}
+
+async fn open(State(app): State<App>, Path(id): Path<String>, jar: CookieJar, reader: Reader) -> Response {
+    let Some(step) = step(&app, &jar, &id) else { return over(&reader) };
+    shown(&app, &step, &jar, &reader, Vec::new()).await
+}
+
+/// The page, wherever the sign-in stands between confirmation and consent.
+async fn shown(app: &App, step: &Step, jar: &CookieJar, reader: &Reader, wrong: Vec<FieldError>) -> Response {
+    match view(app, step, session_token(app, jar).as_ref(), reader.lang).await {
+        Ok(View::Whom(choosing)) => page(reader, step, &choosing, wrong),
+        Ok(View::Consent(consenting)) => page(reader, step, &consenting.choosing, wrong),
+        Ok(_) => onward(step),
+        Err(error) => failed(reader, error),
+    }
+}
+
+/// The page itself.
+pub fn page(reader: &Reader, step: &Step, choosing: &Choosing, wrong: Vec<FieldError>) -> Response {
+    let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let page = framed(Page::new(reader, "acting-title"), &choosing.asking).refused(wrong);
+    let portal = choosing.asking.portal.as_ref().map(|name| name.of(reader.lang).to_string());
+    let choices = choosing.principals.iter().map(|(mandate, name, last)| {
+        let until = page.with("acting-mandate-until", &[("day", last.display_vi().into())]);
+        (mandate.to_string(), name.clone(), until)
+    });
+    let view = ForView {
+        portal: portal.unwrap_or_default(),
+        who: page.with("consent-who", &[("person", choosing.person.as_str().into())]),
+        choices: choices.collect(),
+        action: format!("/sign-in/{}/for", step.authorization),
+        form_token: step_form_token(step),
+        page: &page,
+    };
+    show(status, &page, &view)
+}
+
+#[derive(Deserialize)]
+struct WhomForm {
+    form_token: String,
+    #[serde(default)]
+    whom: String,
+    #[serde(default)]
+    number: String,
+}
+
+impl WhomForm {
+    fn read(&self) -> Result<Choice, (&'static str, &'static str)> {
+        match self.whom.as_str() {
+            "self" => Ok(Choice::Oneself),
+            "number" => {
+                self.number.parse().map(Choice::Number).map_err(|_| ("number", "sign-in-number-wrong"))
+            }
+            mandate => {
+                let id: Result<Id<id::Mandate>, _> = mandate.parse();
+                id.map(Choice::Mandate).map_err(|_| ("whom", "acting-whom-wrong"))
+            }
+        }
+    }
+}
+
+async fn choose(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    jar: CookieJar,
+    reader: Reader,
+    headers: HeaderMap,
+    Form(form): Form<WhomForm>,
+) -> Response {
+    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
+    let wrong = |(field, key): (&'static str, &str)| {
+        vec![FieldError { field, message: Page::new(&reader, key).title }]
+    };
+    let choice = match form.read() {
+        Ok(choice) => choice,
+        Err(fault) => return shown(&app, &step, &jar, &reader, wrong(fault)).await,
+    };
+    match choose_principal(&app, &step, &choice).await {
+        Ok(()) => Redirect::to(&format!("/consent/{}", step.authorization)).into_response(),
+        Err(Error::Refused(refusal)) if refusal.code == "no_right_to_act" => {
+            shown(&app, &step, &jar, &reader, wrong(("number", "acting-no-right"))).await
+        }
+        Err(Error::Conflict(_)) => onward(&step),
+        Err(error) => failed(&reader, error),
+    }
+}
