@@ -19,7 +19,6 @@
 
 mod bills;
 mod client;
-mod history;
 mod ledger;
 mod measure;
 mod reference;
@@ -83,9 +82,6 @@ async fn measure_all() -> Result<()> {
     }
     if wanted("bills") {
         report.extend(bills::measure(&mut world).await?);
-    }
-    if wanted("history") {
-        report.extend(history::measure(&mut world).await?);
     }
     if wanted("tokens") {
         report.extend(tokens::measure(&mut world).await?);

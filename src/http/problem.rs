@@ -51,6 +51,7 @@ pub static CODES: &[Code] = &[
     row("mandate_for_oneself", 422),
     row("party_unfit", 422),
     row("person_unknown", 422),
+    row("card_check_needed", 422),
     row("mandate_ended", 409),
     // Fees and bills.
     row("unknown_fee", 422),

@@ -2,10 +2,7 @@
 
 mod assertion;
 mod history;
-mod locks;
-mod mandates;
 mod misuse;
-mod my_page;
 mod relying_party;
 mod way;
 
