@@ -77,14 +77,18 @@
 //! | bill | what an agency asks somebody to pay for a dossier | khoản phải nộp |
 //! | case | a difference that somebody must settle | vụ việc đối soát |
 //! | clearing system | the central bank's rails, behind one trait | hệ thống bù trừ |
+//! | checkpoint | balances kept at a place of the audit log | mốc số dư |
+//! | declaration | what an agency's fees came to over a month or a year | tờ khai phí, quyết toán |
 //! | delivery | one event on its way to one endpoint | lượt gửi thông báo |
 //! | dossier | an administrative file, named by the agency's code | hồ sơ |
 //! | endpoint | an address of an agency that is told of events (a webhook) | địa chỉ nhận thông báo |
 //! | entry, posting | a balanced set of movements, and one of them | bút toán |
+//! | evidence | the verified answer that a granted reduction rests on | căn cứ miễn, giảm |
 //! | event | something that happened and is told to an agency | sự kiện |
 //! | fee: phí, lệ phí | a charge for a service, partly kept by the agency; a state fee, all to the budget | phí, lệ phí |
 //! | lock | what a citizen forbids to be done with their identity | khóa |
 //! | mandate | what a person lets another, or an organisation, do in their name | ủy quyền |
+//! | kept and remitted part | what the collecting unit keeps of a phí by law, and what goes to the budget | phần để lại, phần nộp ngân sách |
 //! | leaf, place, tree head | one decision in the audit log, where it stands, and the signed state of the log | nhật ký kiểm toán |
 //! | principal, actor | in whose name something is done, and who does it | người được làm thay, người làm thay |
 //! | payer, submitter, receipt name | who pays, who files, whose name the receipt bears; each may differ from the applicant | người nộp tiền, người nộp hồ sơ |
@@ -92,7 +96,9 @@
 //! | portal | a site that signs citizens in (a relying party) | cổng dịch vụ công |
 //! | reference | twenty characters that name a bill wherever money is sent | mã thanh toán |
 //! | register | the population database | cơ sở dữ liệu quốc gia về dân cư |
+//! | schedule version | one draft of the fee schedule on its way into force | phiên bản biểu phí |
 //! | statement | a bank's list of movements; also a signed answer of a verification | sao kê; xác nhận |
+//! | successor | the agency that takes another's place from a day on | cơ quan kế thừa |
 //! | suspense | money received that no bill explains yet | tạm giữ chờ xử lý |
 //!
 //! # Decisions
@@ -119,6 +125,14 @@
 //!   a corrected record corrects it; for whom a sign-in is stands beside the authorization, not in its states.
 //! * 2026-11-25, payers: the name of a payer who is signed in is kept with the attempt as the parties that its receipts
 //!   name, so that the bill itself never changes.
+//! * 2026-11-25, books: an entry and its leaf are written with one reading of the clock, so that the entries of some
+//!   leaves stand in one stretch of the primary key; balances at a place need no index that settling would pay for.
+//! * 2026-11-25, fees: the first schedule of an installation comes from the command line; every later version is drafted,
+//!   submitted and approved by officers whom a system names. Late interest is a rule of the schedule like any other.
+//! * 2026-11-25, bills: interest is charged where an attempt starts, as a line of the bill's next version, so that
+//!   settling compares one amount and knows no rule.
+//! * 2026-11-25, successors: open bills are sealed anew under the successor's key when they pass on; notes, which never
+//!   change, are copied for it.
 
 pub mod app;
 pub mod audit;

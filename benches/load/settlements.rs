@@ -118,7 +118,7 @@ async fn bills(world: &World, many: usize) -> Result<Vec<Id<id::Bill>>> {
     let app = &world.app;
     let bad = |what: &'static str| move |_| anyhow!(what);
     let fee = |code: &str| -> Result<Asked> {
-        Ok(Asked { fee: code.parse().map_err(|_| anyhow!("a fee"))?, count: 1 })
+        Ok(Asked { fee: code.parse().map_err(|_| anyhow!("a fee"))?, count: 1, copies: 1, value: None })
     };
     let draft = || -> Result<Draft> {
         let name = PartyName::parse("Nguyễn Thị Hòa")?;
@@ -136,6 +136,11 @@ async fn bills(world: &World, many: usize) -> Result<Vec<Id<id::Bill>>> {
                 submitter: Facts::default(),
             },
             applicant: None,
+            grounds: chung::payment::issue::Grounds::default(),
+            owners: std::collections::BTreeMap::new(),
+            obligations: Vec::new(),
+            together: false,
+            payable_until: None,
             due: due(world),
             parties: Parties { applicant: name, submitter: None, payer: None, receipt_name: None },
         })
@@ -199,6 +204,7 @@ fn message(world: &World, payment: Id<id::Payment>) -> Result<Vec<u8>> {
         counterparty_agent: None,
         remittance: vec![],
         accepted: None,
+        charged: None,
     };
     let account = ACCOUNT.parse().map_err(|_| anyhow!("an account number"))?;
     let party = |text: &str| text.parse().map_err(|_| anyhow!("a party"));

@@ -47,6 +47,11 @@ impl Day {
         self.plus_days(1).start()
     }
 
+    /// How many days lie between this day and a later one; negative when that is an earlier one.
+    pub fn days_until(self, other: Self) -> i64 {
+        (other.date() - self.date()).whole_days()
+    }
+
     /// So many days later (or earlier); it stays at the calendar's ends.
     #[must_use]
     pub fn plus_days(self, days: i64) -> Self {
@@ -99,6 +104,12 @@ impl FromStr for Day {
 pub fn rfc3339(instant: Instant) -> String {
     let utc = instant.to_offset(UtcOffset::UTC);
     utc.format(&time::format_description::well_known::Rfc3339).unwrap_or_else(|_| utc.to_string())
+}
+
+/// Reads an instant as the wire writes it; any offset is understood.
+pub fn parse_rfc3339(text: &str) -> Option<Instant> {
+    let read = Instant::parse(text, &time::format_description::well_known::Rfc3339).ok()?;
+    Some(read.to_offset(UtcOffset::UTC))
 }
 
 /// An instant for people: `14:32:10 24/11/2026`, Vietnam time.

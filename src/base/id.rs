@@ -130,6 +130,8 @@ registry! {
     Endpoint = "endpoint";
     /// One balanced set of postings.
     Entry = "entry";
+    /// What a granted reduction rests on.
+    Evidence = "evid";
     /// Something that happened and is told to subscribers.
     Event = "event";
     /// A dated version of the fee schedule.

@@ -5,7 +5,10 @@ use super::{
     out,
 };
 use crate::config::Config;
-use crate::flow::verify_audit::{Report, verify_audit};
+use crate::flow::{
+    verify_audit::{Report, verify_audit},
+    verify_books::verify_books,
+};
 use crate::store::audit_tree;
 use anyhow::{Context, bail};
 use std::fs;
@@ -14,10 +17,11 @@ use std::path::PathBuf;
 /// What to do with the audit log
 #[derive(Debug, clap::Subcommand)]
 pub enum Audit {
-    /// Recompute the log from the database and name the first leaf that does not fit
+    /// Recompute the log, every balance and every document's state, and name the first thing that does not fit
     ///
     /// Reads every leaf in its place, recomputes every hash and every signed head, and opens the details that an
-    /// agency's key opens. Needs the service's keys; changes nothing; may run while the service does.
+    /// agency's key opens; then rebuilds the balances from the entries in the order of the log, compares the checkpoints,
+    /// and holds bills, payments, receipts and money in suspense against them. Needs the service's keys; changes nothing; may run while the service does.
     Verify {
         /// A signed head that was kept elsewhere (`chung audit head`): finds a rewritten log too
         #[arg(long, value_name = "FILE")]
@@ -48,7 +52,17 @@ async fn verify(config: &Config, opened: &Opened, head: Option<&PathBuf>) -> any
         verify_audit(&opened.store, &keys, kept.as_deref(), |done| progress.set_position(done)).await;
     progress.finish_and_clear();
     let report = report.map_err(|error| anyhow::anyhow!("the log could not be read: {error:?}"))?;
-    tell(&report)
+    tell(&report)?;
+    let progress = indicatif::ProgressBar::no_length().with_message("places");
+    let books = verify_books(&opened.store, |done| progress.set_position(done)).await;
+    progress.finish_and_clear();
+    let books = books.map_err(|error| anyhow::anyhow!("the books could not be read: {error:?}"))?;
+    out::line(&format!("{} balances rebuilt, {} checkpoints compared", books.accounts, books.checkpoints));
+    if let Some(finding) = books.finding {
+        bail!("the books do not hold: {finding}");
+    }
+    out::line("the books are consistent");
+    Ok(())
 }
 
 fn tell(report: &Report) -> anyhow::Result<()> {

@@ -6,6 +6,14 @@
 
 use std::fmt::Write;
 
+/// The code as a picture: an SVG element without style or script, black on white.
+pub fn svg(text: &str) -> Option<String> {
+    let code = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::M).ok()?;
+    let drawn = code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(240, 240).build();
+    // The prolog belongs to a file of its own.
+    drawn.find("<svg").map(|at| drawn[at..].to_owned())
+}
+
 const NAPAS: &str = "A000000727";
 const PURPOSE_MAX: usize = 25;
 

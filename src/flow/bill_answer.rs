@@ -1,6 +1,6 @@
 //! A bill as it is answered, and the seals of what it holds about people.
 
-use super::{Result, explain};
+use super::{Result, circumstances::Kept, explain};
 use crate::{
     app::App,
     base::{
@@ -38,12 +38,15 @@ pub fn bill_json(app: &App, open: &OpenBill<'_>, today: Day) -> Value {
     let OpenBill { bill, state, procedure, parties, trace, pay_until } = open;
     let lines: Vec<Value> =
         bill.lines.as_slice().iter().enumerate().map(|(i, line)| line_json(line, trace.get(i))).collect();
-    let (paid_at, payment, cancelled_at) = match state {
-        State::Open => (None, None, None),
-        State::Paid { payment, at } => (Some(rfc3339(*at)), Some(payment.to_string()), None),
-        State::Cancelled { at } => (None, None, Some(rfc3339(*at))),
+    let (paid_at, payment) = match state {
+        State::Paid { payment, at } => (Some(rfc3339(*at)), Some(payment.to_string())),
+        State::Open | State::Cancelled { .. } | State::Superseded { .. } => (None, None),
     };
-    let party = |name: &Option<PartyName>| name.as_ref().map(|name| json!({ "name": name.as_str() }));
+    let (cancelled_at, superseded_at) = match state {
+        State::Cancelled { at } => (Some(rfc3339(*at)), None),
+        State::Superseded { at } => (None, Some(rfc3339(*at))),
+        State::Open | State::Paid { .. } => (None, None),
+    };
     json!({
         "id": bill.id.to_string(),
         "reference": bill.reference.to_string(),
@@ -54,21 +57,30 @@ pub fn bill_json(app: &App, open: &OpenBill<'_>, today: Day) -> Value {
             "name": { "vi": procedure.name.vi.as_str(), "en": procedure.name.en.as_str() },
         },
         "status": status(state, *pay_until, today).as_str(),
+        "version": bill.version,
         "total": explain::money(bill.lines.total()),
         "due": bill.due.to_string(),
+        "payable_until": bill.payable_until.to_string(),
         "pay_until": pay_until.to_string(),
         "lines": lines,
-        "parties": {
-            "applicant": { "name": parties.applicant.as_str() },
-            "submitter": party(&parties.submitter),
-            "payer": party(&parties.payer),
-            "receipt_name": parties.receipt_name.as_ref().map(PartyName::as_str),
-        },
+        "parties": parties_json(parties),
         "pay_url": app.origin.at(&format!("/pay/{}", bill.reference)),
         "issued_at": rfc3339(bill.issued_at),
         "paid_at": paid_at,
         "payment": payment,
         "cancelled_at": cancelled_at,
+        "superseded_at": superseded_at,
+    })
+}
+
+/// The four people of a bill.
+pub fn parties_json(parties: &Parties) -> Value {
+    let party = |name: &Option<PartyName>| name.as_ref().map(|name| json!({ "name": name.as_str() }));
+    json!({
+        "applicant": { "name": parties.applicant.as_str() },
+        "submitter": party(&parties.submitter),
+        "payer": party(&parties.payer),
+        "receipt_name": parties.receipt_name.as_ref().map(PartyName::as_str),
     })
 }
 
@@ -85,7 +97,14 @@ fn line_json(line: &BillLine, trace: Option<&Value>) -> Value {
             "bank": line.beneficiary.bank,
             "number": line.beneficiary.number,
             "holder": line.beneficiary.holder.as_str(),
+            "agency": line.beneficiary.agency.map(|agency| agency.to_string()),
         },
+        "notice": line.notice.as_ref().map(|notice| json!({
+            "number": notice.number.as_str(),
+            "chapter": notice.chapter,
+            "sub_item": notice.sub_item,
+            "area": notice.area,
+        })),
         "trace": trace,
     })
 }
@@ -124,16 +143,42 @@ pub fn open_parties(key: &DataKey, bill: Id<BillKind>, sealed: &Sealed<Parties>)
 }
 
 /// Seals the trace for the bill's row.
-pub fn seal_trace(app: &App, key: &DataKey, bill: Id<BillKind>, trace: &[Value]) -> Sealed<Trace> {
-    let plain = serde_json::to_vec(trace).unwrap_or_default();
+pub fn seal_trace(
+    app: &App,
+    key: &DataKey,
+    bill: Id<BillKind>,
+    trace: &[Value],
+    kept: Option<&Kept>,
+) -> Sealed<Trace> {
+    let plain = serde_json::to_vec(&json!({ "lines": trace, "from": kept })).unwrap_or_default();
     key.seal(&*app.entropy, &place(b"bill.trace", bill), &plain)
 }
 
 /// Opens the trace: the steps of each line.
 pub fn open_trace(key: &DataKey, bill: Id<BillKind>, sealed: &Sealed<Trace>) -> Result<Vec<Value>> {
+    Ok(open_whole(key, bill, sealed)?.lines)
+}
+
+/// Opens what the bill was computed from; bills of before kept nothing of it.
+pub fn open_kept(key: &DataKey, bill: Id<BillKind>, sealed: &Sealed<Trace>) -> Result<Option<Kept>> {
+    Ok(open_whole(key, bill, sealed)?.from)
+}
+
+/// The trace as it is sealed.
+#[derive(serde::Deserialize)]
+struct Whole {
+    lines: Vec<Value>,
+    from: Option<Kept>,
+}
+
+fn open_whole(key: &DataKey, bill: Id<BillKind>, sealed: &Sealed<Trace>) -> Result<Whole> {
     let plain = key.open(&place(b"bill.trace", bill), sealed)?;
-    serde_json::from_slice(plain.expose())
-        .map_err(|_| super::Error::internal(format!("the trace of {bill} does not parse")))
+    let bad = |_| super::Error::internal(format!("the trace of {bill} does not parse"));
+    // Bills of before hold the lines alone.
+    match serde_json::from_slice(plain.expose()).map_err(bad)? {
+        Value::Array(lines) => Ok(Whole { lines, from: None }),
+        whole => serde_json::from_value(whole).map_err(bad),
+    }
 }
 
 fn place(field: &[u8], bill: Id<BillKind>) -> Vec<u8> {

@@ -35,7 +35,11 @@ pub fn case_json(case: &StoredCase) -> Value {
 
 /// The same with what was done about it.
 pub fn case_with_notes(case: &StoredCase, notes: &[StoredNote], key: &DataKey) -> Result<Value> {
-    let notes = notes.iter().map(|note| note_json(note, key)).collect::<Result<Vec<Value>>>()?;
+    // Notes of an agency that this one succeeded were copied under this one's key; the first ones stay closed.
+    let ours = |note: &&StoredNote| {
+        note.words.as_ref().is_none_or(|words| key.open(note.id.as_bytes(), words).is_ok())
+    };
+    let notes = notes.iter().filter(ours).map(|note| note_json(note, key)).collect::<Result<Vec<Value>>>()?;
     let mut answer = case_json(case);
     answer["notes"] = Value::Array(notes);
     Ok(answer)

@@ -3,7 +3,7 @@
 //! The applicant's name is masked, and where the catalogue marks the procedure as sensitive neither it nor the names
 //! of its fees are shown.
 
-use super::{Error, Result, bill_answer, read_bills};
+use super::{Error, Result, bill_answer, charge_late, read_bills};
 use crate::{
     app::App,
     base::{calendar::Day, clock::Instant, id::Id, money::Money, reference::Reference},
@@ -93,12 +93,19 @@ pub struct CheckoutLine {
 pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let stored = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
+    let mut stored = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
+    let attempt = payment::payments_of_bill(&mut tx, stored.bill.id).await?.into_iter().next();
+    // While money may be coming, what is asked stands still.
+    if !attempt.as_ref().is_some_and(|attempt| attempt.state.is_live())
+        && let Some((lines, _)) = charge_late::late_lines(&mut tx, &stored, now).await?
+    {
+        stored.bill.lines = lines;
+    }
     let of = agency::find_all(&mut tx, &[stored.bill.agency]).await?;
     let of = of.into_iter().next().ok_or(Error::not_found())?;
     let key = read_bills::agency_key(app, &mut tx, stored.bill.agency).await?;
     let until = read_bills::pay_until(&mut tx, &stored, now).await?;
-    let attempt = payment::payments_of_bill(&mut tx, stored.bill.id).await?.into_iter().next();
+    let due = read_bills::stands_still(&mut tx, stored.bill.id, stored.bill.due, now).await?;
     let banks = bank::banks(&mut tx).await?;
     let account = account::account(&mut tx, stored.account).await?;
     let days = calendar::working_days(&mut tx, Day::of(now)).await?;
@@ -123,7 +130,7 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         applicant: bill::masked(&parties.applicant),
         submitter: parties.submitter.as_ref().map(bill::masked),
         payer: None,
-        due: until,
+        due,
         status: bill::status(&stored.state, until, Day::of(now)),
         transfer: account.map(|account| transfer_to(&account, &stored, bank_name(&account.bank))),
         deciding_day: days.next(Day::of(now)),

@@ -3,6 +3,8 @@
 use super::{
     Error, Refusal, Result, audit_leaf,
     bill_answer::{self, OpenBill},
+    circumstances::Kept,
+    explain,
     idempotency::lock_name,
     open_account, read_bills,
 };
@@ -17,8 +19,10 @@ use crate::{
     crypto::{digest::equal, seal::DataKey},
     payment::{
         bill::{self, Beneficiary, Bill, BillLine, Lines, State},
-        fee::{self, ChargedLine, FeeKind, Schedule},
+        exemption::{Condition, Whose},
+        fee::{self, ChargedLine, FeeKind, Procedure, Schedule, Step, Verdict},
         issue::{Draft, Outcome},
+        ledger::Account,
     },
     store::{
         self, Tx, account,
@@ -27,6 +31,8 @@ use crate::{
         audit::{self, NewLeaf},
         bill::StoredBill,
         fee as tariff,
+        fee_evidence::{self, StoredEvidence},
+        fee_version,
         idempotency::{self, NewClaim},
     },
 };
@@ -134,10 +140,16 @@ async fn issued_before(app: &App, tx: &mut Tx, claims: &[Claim]) -> Result<BTree
     let agencies: BTreeSet<Id<Agency>> = bills.iter().map(|b| b.bill.agency).collect();
     let keys = agency_keys(app, tx, &agencies.into_iter().collect::<Vec<_>>()).await?;
     let mut answers = BTreeMap::new();
+    let first = store::bill::first_versions(tx, &ids).await?;
     for stored in &mut bills {
+        // As it was issued: a later amendment is no part of that answer.
+        if let Some(first) = first.get(&stored.bill.id) {
+            first.restore(stored);
+        }
         stored.state = State::Open;
         let key = keys.get(&stored.bill.agency).ok_or_else(|| Error::internal(stored.bill.agency))?;
-        let answer = read_bills::open(app, key, stored, stored.bill.due, Day::of(stored.bill.issued_at))?;
+        let answer =
+            read_bills::open(app, key, stored, stored.bill.payable_until, Day::of(stored.bill.issued_at))?;
         answers.insert(stored.bill.id, answer.to_string());
     }
     Ok(answers)
@@ -161,15 +173,17 @@ async fn agency_keys(
 }
 
 /// What the drafts of a batch are decided by.
-struct Ground {
+pub(super) struct Ground {
     schedule: Option<(Id<id::Schedule>, Schedule)>,
     keys: BTreeMap<Id<Agency>, DataKey>,
     collecting: BTreeMap<Id<Agency>, CollectingAccount>,
     beneficiaries: BTreeMap<(Id<Agency>, FeeKind), Beneficiary>,
+    /// Those that a draft without fees names.
+    procedures: Vec<Procedure>,
 }
 
 impl Ground {
-    async fn read(app: &App, tx: &mut Tx, drafts: &[&Draft], now: Instant) -> Result<Self> {
+    pub(super) async fn read(app: &App, tx: &mut Tx, drafts: &[&Draft], now: Instant) -> Result<Self> {
         let agencies: Vec<Id<Agency>> =
             drafts.iter().map(|d| d.agency).collect::<BTreeSet<_>>().into_iter().collect();
         let fees: Vec<_> = drafts
@@ -178,28 +192,52 @@ impl Ground {
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect();
-        let schedule = match tariff::latest_schedule(tx).await? {
+        let schedule = match fee_version::in_force(tx, Day::of(now)).await? {
             Some(id) => Some((id, tariff::schedule_for(tx, id, &fees).await?)),
             None => None,
         };
         let keys = agency_keys(app, tx, &agencies).await?;
-        let beneficiaries = account::beneficiaries(tx, &agencies).await?;
+        let mut owners = agencies.clone();
+        owners.extend(drafts.iter().flat_map(|draft| draft.owners.values().copied()));
+        let foreign: Vec<_> = owners[agencies.len()..].to_vec();
+        if !foreign.is_empty() {
+            let books: Vec<_> = foreign.iter().flat_map(|agency| Account::of_agency(*agency)).collect();
+            account::open_ledger_accounts(tx, &books).await?;
+        }
+        let beneficiaries = account::beneficiaries(tx, &owners).await?;
+        let bare: Vec<_> =
+            drafts.iter().filter(|d| d.asked.is_empty()).map(|d| d.procedure.clone()).collect();
+        let procedures = match &schedule {
+            Some((id, _)) if !bare.is_empty() => tariff::procedures(tx, *id, &bare).await?,
+            Some(_) | None => Vec::new(),
+        };
         let collecting = open_account::collecting(app, tx, &agencies, &beneficiaries, now).await?;
-        Ok(Self { schedule, keys, collecting, beneficiaries })
+        Ok(Self { schedule, keys, collecting, beneficiaries, procedures })
     }
 
-    fn prepare(&self, app: &App, draft: &Draft, now: Instant) -> std::result::Result<Prepared, Outcome> {
+    /// The version of the schedule in force, as far as the drafts need it.
+    pub(super) fn schedule(&self) -> Option<(Id<id::Schedule>, &Schedule)> {
+        self.schedule.as_ref().map(|(id, schedule)| (*id, schedule))
+    }
+
+    pub(super) fn prepare(
+        &self,
+        app: &App,
+        draft: &Draft,
+        now: Instant,
+    ) -> std::result::Result<Prepared, Outcome> {
         let unready = || Outcome::Refused(bill::Refusal::NoAccount);
         let (schedule_id, schedule) = self.schedule.as_ref().ok_or_else(|| no_schedule(draft))?;
         let charged = fee::charge(schedule, &draft.procedure, &draft.asked, &draft.circumstances)
             .map_err(Outcome::Fees)?;
         bill::check_due(draft.due, Day::of(now)).map_err(Outcome::Refused)?;
+        if let Some(until) = draft.payable_until {
+            bill::check_until(until, draft.due).map_err(Outcome::Refused)?;
+        }
         let collecting = self.collecting.get(&draft.agency).ok_or_else(unready)?;
         let key = self.keys.get(&draft.agency).ok_or_else(unready)?;
-        let lines = charged.iter().map(|line| self.line(draft.agency, line)).collect::<Option<_>>();
-        let lines = Lines::new(lines.ok_or_else(unready)?).map_err(Outcome::Refused)?;
-        let procedure = charged.first().map(|line| line.item.procedure.clone()).ok_or_else(unready)?;
-        let trace: Vec<Value> = charged.iter().map(|line| bill_answer::trace_json(&line.trace)).collect();
+        let (lines, trace) = self.lines(draft, &charged)?;
+        let procedure = self.procedure(draft, &charged).ok_or_else(|| no_schedule(draft))?;
         let bill = Bill {
             id: Id::new(now, &*app.entropy),
             agency: draft.agency,
@@ -208,6 +246,8 @@ impl Ground {
             procedure: draft.procedure.clone(),
             lines,
             due: draft.due,
+            payable_until: draft.payable_until.unwrap_or(draft.due),
+            version: 1,
             issued_at: now,
         };
         let stored = StoredBill {
@@ -217,13 +257,55 @@ impl Ground {
             schedule: *schedule_id,
             procedure,
             parties: bill_answer::seal_parties(app, key, bill.id, &draft.parties),
-            trace: bill_answer::seal_trace(app, key, bill.id, &trace),
+            trace: bill_answer::seal_trace(
+                app,
+                key,
+                bill.id,
+                &trace,
+                Some(&Kept::of(&draft.asked, &draft.circumstances)),
+            ),
             bill,
         };
-        Ok(Prepared::new(app, draft, stored, &trace, key))
+        let evidence = evidence_of(app, draft, &stored, &charged);
+        Ok(Prepared { evidence, ..Prepared::new(app, draft, stored, &trace, key) })
     }
 
-    fn line(&self, agency: Id<Agency>, charged: &ChargedLine) -> Option<BillLine> {
+    /// The lines of a draft, those that an office elsewhere has assessed after those of the schedule, with the trace of
+    /// each. Money of several owners is collected together only when the draft says so.
+    pub(super) fn lines(
+        &self,
+        draft: &Draft,
+        charged: &[ChargedLine],
+    ) -> std::result::Result<(Lines, Vec<Value>), Outcome> {
+        let unready = || Outcome::Refused(bill::Refusal::NoAccount);
+        let mut lines: Vec<BillLine> =
+            charged.iter().map(|line| self.line(draft, line)).collect::<Option<_>>().ok_or_else(unready)?;
+        let mut trace: Vec<Value> = charged.iter().map(|line| bill_answer::trace_json(&line.trace)).collect();
+        for line in &draft.obligations {
+            if let Some(notice) = &line.notice {
+                trace.push(json!([explain::notice_json(notice, line.amount)]));
+            }
+            lines.push(line.clone());
+        }
+        let owners: BTreeSet<_> =
+            lines.iter().map(|l| (l.beneficiary.agency, l.kind == FeeKind::Tax)).collect();
+        if owners.len() > 1 && !draft.together {
+            return Err(Outcome::Refused(bill::Refusal::SeveralOwners));
+        }
+        Ok((Lines::new(lines).map_err(Outcome::Refused)?, trace))
+    }
+
+    /// The procedure of the dossier: that of the charged fees, else as the schedule names it.
+    fn procedure(&self, draft: &Draft, charged: &[ChargedLine]) -> Option<Procedure> {
+        let of_fees = charged.first().map(|line| line.item.procedure.clone());
+        of_fees
+            .or_else(|| self.procedures.iter().find(|procedure| procedure.code == draft.procedure).cloned())
+    }
+
+    fn line(&self, draft: &Draft, charged: &ChargedLine) -> Option<BillLine> {
+        let owner = draft.owners.get(&charged.item.code).copied();
+        let agency = owner.unwrap_or(draft.agency);
+        let beneficiary = self.beneficiaries.get(&(agency, charged.item.kind))?.clone();
         Some(BillLine {
             fee: charged.item.code.clone(),
             kind: charged.item.kind,
@@ -233,14 +315,16 @@ impl Ground {
             amount: charged.amount,
             retained: charged.retained()?,
             legal_basis: charged.item.legal_basis.clone(),
-            beneficiary: self.beneficiaries.get(&(agency, charged.item.kind))?.clone(),
+            beneficiary: Beneficiary { agency: owner.filter(|owner| *owner != draft.agency), ..beneficiary },
+            notice: None,
         })
     }
 }
 
-struct Prepared {
+pub(super) struct Prepared {
     verification: Option<Id<id::Verification>>,
-    stored: StoredBill,
+    evidence: Vec<StoredEvidence>,
+    pub(super) stored: StoredBill,
     answer: String,
     leaf: NewLeaf,
     key: (String, crate::crypto::digest::Digest),
@@ -267,18 +351,26 @@ impl Prepared {
             procedure: &stored.procedure,
             parties: &draft.parties,
             trace,
-            pay_until: bill.due,
+            pay_until: bill.payable_until,
         };
         let answer = bill_answer::bill_json(app, &open, Day::of(now)).to_string();
-        Self { verification: draft.applicant, answer, leaf, key: draft.key.clone(), stored }
+        Self {
+            verification: draft.applicant,
+            evidence: Vec::new(),
+            answer,
+            leaf,
+            key: draft.key.clone(),
+            stored,
+        }
     }
 }
 
-async fn write(tx: &mut Tx, prepared: Vec<Prepared>, now: Instant) -> Result<Vec<String>> {
+pub(super) async fn write(tx: &mut Tx, prepared: Vec<Prepared>, now: Instant) -> Result<Vec<String>> {
     let (mut bills, mut leaves, mut keys, mut answers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut verified = Vec::new();
+    let (mut verified, mut evidence) = (Vec::new(), Vec::new());
     for one in prepared {
         verified.extend(one.verification.map(|verification| (one.stored.bill.id, verification)));
+        evidence.extend(one.evidence);
         keys.push((one.key, one.stored.client, one.stored.bill.id));
         answers.push(one.answer);
         bills.push(one.stored);
@@ -302,8 +394,54 @@ async fn write(tx: &mut Tx, prepared: Vec<Prepared>, now: Instant) -> Result<Vec
     idempotency::keep_all(tx, &claims).await?;
     store::bill::insert_bills(tx, &bills).await?;
     store::principal::note_bills(tx, &verified).await?;
+    if !evidence.is_empty() {
+        fee_evidence::insert(tx, &evidence).await?;
+    }
     audit::append(tx, &leaves).await?;
     Ok(answers)
+}
+
+/// What the granted reductions of a bill rest on, where that is a verified fact: the way of filing is none.
+fn evidence_of(
+    app: &App,
+    draft: &Draft,
+    stored: &StoredBill,
+    charged: &[ChargedLine],
+) -> Vec<StoredEvidence> {
+    let steps =
+        charged.iter().enumerate().flat_map(|(line, of)| of.trace.iter().map(move |step| (line, step)));
+    let kept = steps.filter_map(|(line, step)| match step {
+        Step::Reduction {
+            adjustment,
+            whose,
+            condition,
+            governing,
+            on,
+            verdict: Verdict::Granted(saving),
+            ..
+        } if !matches!(condition, Condition::Channel(_)) && saving.is_positive() => {
+            let verification = match whose {
+                Whose::Applicant => draft.grounds.applicant,
+                Whose::Submitter => draft.grounds.submitter,
+            };
+            Some(StoredEvidence {
+                id: Id::new(stored.bill.issued_at, &*app.entropy),
+                agency: draft.agency,
+                bill: stored.bill.id,
+                line,
+                adjustment: adjustment.to_string(),
+                whose: whose.as_str().to_owned(),
+                condition: condition.to_string(),
+                governing: (governing.as_str().to_owned(), (*on)?),
+                verification: verification?,
+                saving: *saving,
+                at: stored.bill.issued_at,
+                revoked: None,
+            })
+        }
+        Step::Reduction { .. } | Step::Tariff { .. } => None,
+    });
+    kept.collect()
 }
 
 /// Without any schedule no fee is known.
@@ -315,9 +453,13 @@ fn no_schedule(draft: &Draft) -> Outcome {
 /// A bill's refusal, by what the caller can do.
 pub(super) fn refused(refusal: bill::Refusal) -> Error {
     match refusal {
-        bill::Refusal::AlreadyPaid | bill::Refusal::AlreadyCancelled | bill::Refusal::PaymentUnderWay => {
-            Error::conflict(refusal.code())
-        }
+        bill::Refusal::AlreadyPaid
+        | bill::Refusal::AlreadyCancelled
+        | bill::Refusal::AlreadySuperseded
+        | bill::Refusal::NotCancelled
+        | bill::Refusal::OtherWayChosen
+        | bill::Refusal::AlreadySplit
+        | bill::Refusal::PaymentUnderWay => Error::conflict(refusal.code()),
         bill::Refusal::LineCount
         | bill::Refusal::NegativeLine
         | bill::Refusal::NothingToPay
@@ -325,6 +467,8 @@ pub(super) fn refused(refusal: bill::Refusal) -> Error {
         | bill::Refusal::DueInThePast
         | bill::Refusal::DueTooFar
         | bill::Refusal::NoAccount
+        | bill::Refusal::UntilBeforeDue
+        | bill::Refusal::SeveralOwners
         | bill::Refusal::PastDue => Error::refused(refusal.code()),
     }
 }

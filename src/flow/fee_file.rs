@@ -10,7 +10,8 @@ use crate::{
     },
     payment::{
         exemption::{Adjustment, Effect, Validity},
-        fee::{Bilingual, Budget, FeeKind, Formula, Item, Procedure, Schedule},
+        fee::{Bilingual, Budget, FeeKind, Item, Procedure, Schedule},
+        formula::Formula,
     },
 };
 use std::{fmt, str::FromStr};
@@ -61,7 +62,8 @@ impl fmt::Display for RowFault {
 /// Reads both files into a schedule.
 ///
 /// Items: `fee_code procedure_code procedure_vi procedure_en kind item_vi item_en amount_vnd unit legal_basis
-/// valid_from valid_to retained_pct chapter sub_item`, and optionally `sensitive` (`yes` or `no`). Adjustments:
+/// valid_from valid_to retained_pct chapter sub_item`, and optionally `sensitive` (`yes` or `no`), `formula` (as
+/// `payment::formula` reads it) and `retained_basis`. Adjustments:
 /// `adjustment_code applies_to effect value condition whose_fact governing_date evidence legal_basis valid_from
 /// valid_to`. Further columns are ignored.
 pub fn read_schedule(items: &str, adjustments: &str) -> Result<Schedule, Vec<RowFault>> {
@@ -165,12 +167,17 @@ fn item(row: &Row<'_>) -> Result<Item, Fault> {
         },
         kind: charge_kind(row)?,
         name: row.bilingual("item_vi", "item_en")?,
-        formula: Formula::PerUnit(amount.map_err(|e| ("amount_vnd", e.to_string()))?),
+        formula: Formula::parse(row.optional("formula"), amount.map_err(|e| ("amount_vnd", e.to_string()))?)
+            .map_err(|e| ("formula", e.to_string()))?,
         unit: row.parse("unit")?,
         legal_basis: row.line("legal_basis")?,
         validity: row.validity()?,
         retained: Rate::percent(row.text("retained_pct")?)
             .ok_or(("retained_pct", "is a percentage from 0 to 100".to_owned()))?,
+        retained_basis: match row.optional("retained_basis") {
+            "" => None,
+            _ => Some(row.line("retained_basis")?),
+        },
         budget: Budget::parse(row.text("chapter")?, row.text("sub_item")?)
             .map_err(|e| ("sub_item", e.to_string()))?,
     })
@@ -208,6 +215,7 @@ mod tests {
     use crate::payment::{
         exemption::{Born, Channel, Circumstances, Dates, Facts},
         fee::{Asked, charge, total},
+        formula::Measure,
     };
     use std::collections::BTreeSet;
 
@@ -234,7 +242,8 @@ mod tests {
             },
             submitter: Facts::default(),
         };
-        let asked = [Asked { fee, count: count.parse().unwrap() }];
+        let measure: Measure = count.parse().unwrap();
+        let asked = [Asked { fee, count: measure.count, copies: measure.copies, value: measure.value }];
         let lines = charge(&schedule, &procedure, &asked, &circumstances).unwrap();
         assert_eq!(total(&lines), Ok(Money::vnd(owed)), "{case}");
     }
@@ -259,6 +268,8 @@ mod tests {
             ("HT-02 3 online 2026-11-24 2 - -", 0),
             ("HT-02 3 online 2026-11-24 1 - -", 24_000),
             ("DD-01 1 post 2026-11-24 - - poor_household", 0),
+            ("CT-01 5 counter 2026-11-24 - - -", 7_000),
+            ("CT-01 300x2 counter 2026-11-24 - - -", 400_000),
         ] {
             check(case, owed);
         }

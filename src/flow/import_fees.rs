@@ -1,4 +1,5 @@
-//! Imports a fee schedule: all of it or nothing, and the same files twice change nothing.
+//! Brings in the first fee schedule of an installation: all of it or nothing, and the same files twice change nothing.
+//! Every later version is drafted, submitted and approved by people (`super::fee_versions`).
 
 use super::{
     Error, Refusal, Result,
@@ -9,7 +10,7 @@ use crate::{
     base::id::{self, Id},
     crypto::digest::sha256_parts,
     payment::fee::{Procedure, Schedule},
-    store::fee,
+    store::{Tx, fee, fee_version},
 };
 use std::collections::BTreeMap;
 
@@ -32,6 +33,7 @@ pub async fn import_fees(app: &App, items: &str, adjustments: &str) -> Result<Im
     let digest = sha256_parts(&[items.as_bytes(), &[0], adjustments.as_bytes()]);
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
+    let before = fee_version::any(&mut tx).await?;
     let mut imported = Imported {
         schedule: Id::new(now, &*app.entropy),
         items: schedule.items().len(),
@@ -44,11 +46,19 @@ pub async fn import_fees(app: &App, items: &str, adjustments: &str) -> Result<Im
         imported.new = false;
         return Ok(imported);
     }
-    fee::insert_procedures(&mut tx, imported.schedule, &procedures(&schedule)?).await?;
-    fee::insert_items(&mut tx, imported.schedule, schedule.items()).await?;
-    fee::insert_adjustments(&mut tx, imported.schedule, schedule.adjustments()).await?;
+    if before {
+        return Err(Error::conflict("fee_schedule_governed"));
+    }
+    insert_rows(&mut tx, imported.schedule, &schedule).await?;
     tx.commit().await?;
     Ok(imported)
+}
+
+/// Adds the rows of a version.
+pub(super) async fn insert_rows(tx: &mut Tx, id: Id<id::Schedule>, schedule: &Schedule) -> Result<()> {
+    fee::insert_procedures(tx, id, &procedures(schedule)?).await?;
+    fee::insert_items(tx, id, schedule.items()).await?;
+    Ok(fee::insert_adjustments(tx, id, schedule.adjustments()).await?)
 }
 
 /// Each procedure once; one code with two names is a fault of the file.
@@ -68,7 +78,7 @@ fn procedures(schedule: &Schedule) -> Result<Vec<&Procedure>> {
     Ok(named.into_values().collect())
 }
 
-fn refuse(faults: Vec<RowFault>) -> Error {
+pub(super) fn refuse(faults: Vec<RowFault>) -> Error {
     let refusal = Refusal::new("fee_schedule_invalid");
     let refusal =
         faults.into_iter().fold(refusal, |refusal, fault| refusal.violation(fault.to_string(), "row", None));

@@ -9,7 +9,7 @@ use crate::{
         exemption::Circumstances,
         fee::{self, Asked, Item, RefusedAt, Schedule},
     },
-    store::fee as tariff,
+    store::{fee as tariff, fee_version},
 };
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 pub async fn read_fees(app: &App, procedure: Option<&ProcedureCode>, on: Option<Day>) -> Result<Value> {
     let on = on.unwrap_or_else(|| Day::of(app.clock.now()));
     let mut tx = app.store.begin().await?;
-    let Some(id) = tariff::latest_schedule(&mut tx).await? else {
+    let Some(id) = fee_version::in_force(&mut tx, Day::of(app.clock.now())).await? else {
         return Ok(json!({ "schedule": null, "on": on.to_string(), "items": [] }));
     };
     let schedule = match procedure {
@@ -37,7 +37,8 @@ pub async fn quote_fees(
     circumstances: &Circumstances,
 ) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    let id = tariff::latest_schedule(&mut tx).await?.ok_or(Error::refused("unknown_fee"))?;
+    let today = Day::of(app.clock.now());
+    let id = fee_version::in_force(&mut tx, today).await?.ok_or(Error::refused("unknown_fee"))?;
     let fees: Vec<_> = asked.iter().map(|ask| ask.fee.clone()).collect();
     let schedule = tariff::schedule_for(&mut tx, id, &fees).await?;
     let lines =
@@ -95,11 +96,13 @@ fn item_json(schedule: &Schedule, item: &Item, on: Day) -> Value {
         "kind": item.kind.as_str(),
         "name": { "vi": text(Lang::Vi), "en": text(Lang::En) },
         "unit_amount": explain::money(item.formula.unit_amount()),
+        "formula": item.formula.to_string(),
         "unit": item.unit.as_str(),
         "legal_basis": item.legal_basis.as_str(),
         "valid_from": item.validity.from().to_string(),
         "valid_to": item.validity.to().map(|day| day.to_string()),
         "retained_pct": item.retained.percent_text(),
+        "retained_basis": item.retained_basis.as_ref().map(|basis| basis.as_str()),
         "chapter": item.budget.chapter,
         "sub_item": item.budget.sub_item,
         "adjustments": adjustments,

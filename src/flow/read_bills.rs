@@ -11,12 +11,13 @@ use crate::{
         clock::Instant,
         id::{Agency, Bill, Id},
         page::PageRequest,
+        reference::Reference,
     },
     crypto::seal::DataKey,
     payment::{bill as rules, code::DossierCode},
     store::{
         Tx, agency,
-        bill::{self, StoredBill},
+        bill::{self, Search, StoredBill},
         silence,
     },
 };
@@ -33,22 +34,46 @@ pub async fn read_bill(app: &App, agency: Id<Agency>, id: Id<Bill>) -> Result<Va
     open(app, &key, &stored, until, Day::of(now))
 }
 
+/// What a search asks for; what is absent does not narrow it.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Of this dossier.
+    pub dossier: Option<DossierCode>,
+    /// Of this reference.
+    pub reference: Option<Reference>,
+    /// Of this status.
+    pub status: Option<String>,
+    /// Issued on this day or later.
+    pub from: Option<Day>,
+    /// Issued on this day or earlier.
+    pub to: Option<Day>,
+}
+
 /// The agency's bills, the newest first, a page at a time.
 pub async fn list_bills(
     app: &App,
     agency: Id<Agency>,
-    dossier: Option<&DossierCode>,
+    wanted: &Wanted,
     page: &PageRequest<Id<Bill>>,
 ) -> Result<Value> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let found = bill::bills_of_agency(&mut tx, agency, dossier.map(DossierCode::as_str), page).await?;
+    let search = &Search {
+        dossier: wanted.dossier.as_ref().map(ToString::to_string),
+        reference: wanted.reference.map(|reference| reference.to_string()),
+        status: wanted.status.clone(),
+        from: wanted.from,
+        to: wanted.to,
+        today: Some(Day::of(now)),
+    };
+    let found = bill::bills_of_agency(&mut tx, agency, search, page).await?;
     let key = agency_key(app, &mut tx, agency).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.bill.id.to_string());
     let ids: Vec<Id<Bill>> = found.items.iter().map(|b| b.bill.id).collect();
     let silences = silence::of_bills(&mut tx, &ids, now).await?;
     let opened = found.items.iter().map(|b| {
-        let until = rules::pay_until(b.bill.due, silences.get(&b.bill.id).map_or(&[][..], Vec::as_slice));
+        let until =
+            rules::pay_until(b.bill.payable_until, silences.get(&b.bill.id).map_or(&[][..], Vec::as_slice));
         open(app, &key, b, until, Day::of(now))
     });
     let items = opened.collect::<Result<Vec<Value>>>()?;
@@ -57,8 +82,13 @@ pub async fn list_bills(
 
 /// The last day on which this bill may be paid, as it looks now.
 pub(super) async fn pay_until(tx: &mut Tx, of: &StoredBill, now: Instant) -> Result<Day> {
-    let silences = silence::of_bills(tx, &[of.bill.id], now).await?;
-    Ok(rules::pay_until(of.bill.due, silences.get(&of.bill.id).map_or(&[][..], Vec::as_slice)))
+    stands_still(tx, of.bill.id, of.bill.payable_until, now).await
+}
+
+/// A day of a bill, later by every day on which nobody answered about an attempt.
+pub(super) async fn stands_still(tx: &mut Tx, of: Id<Bill>, day: Day, now: Instant) -> Result<Day> {
+    let silences = silence::of_bills(tx, &[of], now).await?;
+    Ok(rules::pay_until(day, silences.get(&of).map_or(&[][..], Vec::as_slice)))
 }
 
 pub(super) async fn agency_key(app: &App, tx: &mut Tx, id: Id<Agency>) -> Result<DataKey> {

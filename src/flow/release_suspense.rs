@@ -14,7 +14,7 @@ use crate::{
     identity::role::Role,
     payment::release::{self, Refusal, Toward},
     store::{
-        account, audit,
+        Tx, account, audit,
         ledger::{self as books, EntryKind, NewEntry},
         outbox::{self, NewOutbox, Topic},
         suspense::{self, Decision},
@@ -46,9 +46,9 @@ pub async fn propose_release(
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     if let Some(key) = key
-        && let Some(answer) = key.claim(&mut tx).await?
+        && let Some(then) = key.claim(&mut tx).await?
     {
-        return Ok(answer);
+        return answered(app, &mut tx, agency, case, &then).await;
     }
     let held = suspense::lock(&mut tx, agency, case).await?.ok_or(Error::not_found())?;
     let before = suspense::decision(&mut tx, case).await?;
@@ -77,7 +77,9 @@ pub async fn propose_release(
     audit::append(&mut tx, &[leaf]).await?;
     let answer = decision_json(case, &held.amount.decimal(), &decision, &sealing)?;
     if let Some(key) = key {
-        key.keep(&mut tx, case.uuid(), &answer, now).await?;
+        // The words are sealed with the decision; the key keeps no copy of them.
+        let then = json!({ "approved": !answer["approved_by"].is_null() });
+        key.keep(&mut tx, case.uuid(), &then, now).await?;
     }
     tx.commit().await?;
     Ok(answer)
@@ -94,9 +96,9 @@ pub async fn approve_release(
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     if let Some(key) = key
-        && let Some(answer) = key.claim(&mut tx).await?
+        && let Some(then) = key.claim(&mut tx).await?
     {
-        return Ok(answer);
+        return answered(app, &mut tx, agency, case, &then).await;
     }
     let held = suspense::lock(&mut tx, agency, case).await?.ok_or(Error::not_found())?;
     let before = suspense::decision(&mut tx, case).await?;
@@ -143,10 +145,23 @@ pub async fn approve_release(
     outbox::enqueue(&mut tx, &[event]).await?;
     let answer = decision_json(case, &held.amount.decimal(), &decision, &sealing)?;
     if let Some(key) = key {
-        key.keep(&mut tx, case.uuid(), &answer, now).await?;
+        // The words are sealed with the decision; the key keeps no copy of them.
+        let then = json!({ "approved": !answer["approved_by"].is_null() });
+        key.keep(&mut tx, case.uuid(), &then, now).await?;
     }
     tx.commit().await?;
     Ok(answer)
+}
+
+/// The answer that was given before: the decision as it was then.
+async fn answered(app: &App, tx: &mut Tx, agency: Id<Agency>, case: Id<Case>, then: &Value) -> Result<Value> {
+    let held = suspense::lock(tx, agency, case).await?.ok_or(Error::not_found())?;
+    let mut decision = suspense::decision(tx, case).await?.ok_or(Error::not_found())?;
+    if then["approved"] != true {
+        decision.approved = None;
+    }
+    let sealing = agency_key(app, tx, agency).await?;
+    decision_json(case, &held.amount.decimal(), &decision, &sealing)
 }
 
 fn decision_json(case: Id<Case>, amount: &str, decision: &Decision, key: &DataKey) -> Result<Value> {

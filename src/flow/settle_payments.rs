@@ -167,6 +167,7 @@ impl<'a> Settling<'a> {
         let mut beneficiaries = BTreeSet::new();
         for one in expected {
             settling.know_key(one.agency, &one.key)?;
+            beneficiaries.insert(one.agency);
             beneficiaries.extend(one.lines.parts(one.agency).into_iter().map(|part| part.agency));
             settling.expected.insert(one.known.payment, one);
         }
@@ -196,7 +197,7 @@ impl<'a> Settling<'a> {
             known.as_ref().map(|known| (known.payment, known.attempt.as_str(), known.attempt.is_live()));
         let outcome = match (known, transfer) {
             (Some(known), Some((_, due))) => settle_transfer(known, booked.id, credit, due, self.now),
-            (known, _) => settle(known, booked.id, credit.amount, self.now),
+            (known, _) => settle(known, booked.id, credit.sent(), self.now),
         };
         let expected = was.and_then(|(id, _, _)| self.expected.get(&id));
         if let (Some((id, word, true)), Some(expected), None) = (was, expected, transfer)
@@ -248,9 +249,11 @@ impl<'a> Settling<'a> {
         let expected = self.expected.get(&about).ok_or_else(lost)?;
         let known = &expected.known;
         let (agency, bill, payment) = (expected.agency, known.bill, known.payment);
+        let charge = credit.charge.map(|charge| (charge.kind.cost(agency), charge.amount));
         let key = self.keys.get(&agency).ok_or_else(lost)?;
-        let entry = ledger::settled(Account::Clearing(known.account), &expected.lines.parts(agency))
-            .map_err(Error::internal)?;
+        let entry =
+            ledger::settled_net(Account::Clearing(known.account), &expected.lines.parts(agency), charge)
+                .map_err(Error::internal)?;
         let parties = bill_answer::open_parties(key, bill, &expected.parties)?;
         let name = parties.name_on_receipt().to_string();
         let leaf = Id::new(self.now, &*self.app.entropy);
@@ -372,6 +375,10 @@ impl<'a> Settling<'a> {
             let moved = payment::end_payments(tx, &ended).await?;
             let bills: Vec<_> = self.paid.iter().map(|paid| (paid.bill, paid.payment)).collect();
             let paid = bill::pay_bills(tx, &bills, self.now).await?;
+            if !self.transfers.is_empty() {
+                let bills: Vec<_> = self.paid.iter().map(|paid| paid.bill).collect();
+                bill::close_other_ways(tx, &bills, self.now).await?;
+            }
             if (moved, paid) != (ended.len() as u64, self.paid.len() as u64) {
                 return Err(Error::internal("rows moved under their locks"));
             }

@@ -2,9 +2,9 @@
 //! recorded. A crash between is healed by the inquiry.
 
 use super::{
-    Error, Refusal, Result, audit_leaf, create_bill,
+    Error, Refusal, Result, audit_leaf, charge_late, create_bill,
     move_payment::{Moved, move_payment},
-    payers, read_bills,
+    payers, read_bills, split_bill,
 };
 use crate::{
     app::App,
@@ -46,10 +46,16 @@ pub async fn start_payment_as(
 ) -> Result<StoredPayment> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let of = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
-    let (state, _) = bills::lock_bill(&mut tx, of.bill.id).await?.ok_or(Error::not_found())?;
+    let named = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
+    let (state, under_way) = bills::lock_bill(&mut tx, named.bill.id).await?.ok_or(Error::not_found())?;
+    // Read again under the lock: an amendment may just have been made.
+    let mut of = bills::bill(&mut tx, named.bill.id).await?.ok_or(Error::not_found())?;
     let until = read_bills::pay_until(&mut tx, &of, now).await?;
     bill::may_pay(&state, until, Day::of(now)).map_err(create_bill::refused)?;
+    if !under_way {
+        split_bill::choose_way(&mut tx, of.bill.id, now).await?;
+        charge_late::charge_late(app, &mut tx, &mut of, now).await?;
+    }
     if !bank::exists(&mut tx, bank).await? {
         return Err(Error::refused(payment::Refusal::UnknownBank.code()));
     }

@@ -20,7 +20,8 @@ use crate::{
     partner::clearing::report_of,
     payment::{
         payment::Event,
-        settlement::{Credit, Notification, Origin, Taken},
+        record,
+        settlement::{Charge, Credit, Notification, Origin, Taken},
     },
     store::inbox::{self, StoredMessage},
 };
@@ -78,6 +79,10 @@ fn credit(entry: &Entry) -> Credit {
     Credit {
         servicer_reference: entry.reference.to_string(),
         amount: entry.amount,
+        charge: entry.charged.map(|charged| Charge {
+            kind: if charged.card { record::Kind::CardDiscount } else { record::Kind::BankCharge },
+            amount: charged.amount,
+        }),
         references: if payment.is_none() { references(entry) } else { Vec::new() },
         payment,
         booked_on: entry.booked,

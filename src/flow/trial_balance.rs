@@ -15,7 +15,7 @@ use crate::{
     },
     payment::ledger::Nature,
     store::{
-        Store, Tx,
+        Store, Tx, succession,
         trial_balance::{self as books, NamedAccount, Sums},
     },
 };
@@ -43,8 +43,12 @@ pub struct Trial {
     pub sum: Money,
 }
 
-/// The trial balance at a moment, or now; of one agency's accounts, or of all.
-pub async fn trial_balance(store: &Store, agency: Option<Id<Agency>>, at: Option<Instant>) -> Result<Trial> {
+/// The trial balance at a moment, or now; of some agencies' accounts, or of all.
+pub async fn trial_balance(
+    store: &Store,
+    agencies: Option<&[Id<Agency>]>,
+    at: Option<Instant>,
+) -> Result<Trial> {
     let mut tx = store.begin().await?;
     let head = match at {
         Some(at) => books::head_at(&mut tx, at).await?,
@@ -66,7 +70,7 @@ pub async fn trial_balance(store: &Store, agency: Option<Id<Agency>>, at: Option
     }
     let sum = sums.values().try_fold(0_i64, |sum, amount| sum.checked_add(*amount));
     let sum = Money::vnd(sum.ok_or_else(|| Error::internal("the sum of the books is too large"))?);
-    let named = books::named_accounts(&mut tx, agency).await?;
+    let named = books::named_accounts(&mut tx, agencies).await?;
     let rows = named.into_iter().filter_map(|account| {
         let balance = Money::vnd(*sums.get(&account.number)?);
         Some((account, balance))
@@ -123,12 +127,19 @@ pub async fn checkpoint_balances(app: &App, leaves_min: u64) -> Result<bool> {
 }
 
 /// The trial balance of one agency as `/v1` answers it.
-pub async fn read_trial_balance(app: &App, agency: Id<Agency>, at: Option<Instant>) -> Result<Value> {
+pub async fn read_trial_balance(
+    app: &App,
+    agency: Id<Agency>,
+    at: Option<Instant>,
+    tree: bool,
+) -> Result<Value> {
     let now = app.clock.now();
     if at.is_some_and(|at| at > now) {
         return Err(Error::refused("moment_in_the_future"));
     }
-    Ok(trial_json(&trial_balance(&app.store, Some(agency), at).await?, at))
+    let agencies =
+        if tree { succession::tree_of(&mut app.store.begin().await?, agency).await? } else { vec![agency] };
+    Ok(trial_json(&trial_balance(&app.store, Some(&agencies), at).await?, at))
 }
 
 fn trial_json(trial: &Trial, at: Option<Instant>) -> Value {

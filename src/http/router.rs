@@ -38,11 +38,13 @@ fn agencies() -> Router<App> {
         .merge(api::bills::routes())
         .merge(api::payments::routes())
         .merge(api::fees::routes())
+        .merge(api::fee_versions::routes())
         .merge(api::events::routes())
         .merge(api::receipts::routes())
         .merge(api::statements::routes())
         .merge(api::cases::routes())
         .merge(api::mandates::routes())
+        .merge(api::ledger::routes())
 }
 
 /// Administrators' systems, in the same way.
@@ -72,6 +74,7 @@ fn people() -> Router<App> {
         .merge(pages::desk_mandates::routes())
         .merge(pages::desk_requests::routes())
         .merge(pages::board::routes())
+        .merge(pages::board_books::routes())
         .merge(pages::board_case::routes())
 }
 

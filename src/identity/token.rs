@@ -24,6 +24,8 @@ pub enum Noun {
     Event,
     /// The fee schedule.
     Fee,
+    /// The books.
+    Ledger,
     /// Acting for another person.
     Mandate,
     /// Attempts at paying a bill.
@@ -40,12 +42,13 @@ pub enum Noun {
 
 impl Noun {
     /// Every noun.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Admin,
         Self::Bill,
         Self::Case,
         Self::Event,
         Self::Fee,
+        Self::Ledger,
         Self::Mandate,
         Self::Payment,
         Self::Receipt,
@@ -62,6 +65,7 @@ impl Noun {
             Self::Case => "case",
             Self::Event => "event",
             Self::Fee => "fee",
+            Self::Ledger => "ledger",
             Self::Mandate => "mandate",
             Self::Payment => "payment",
             Self::Receipt => "receipt",

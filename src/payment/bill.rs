@@ -44,7 +44,63 @@ pub struct BillLine {
     pub legal_basis: Line,
     /// To whom it belongs.
     pub beneficiary: Beneficiary,
+    /// The notice by which an office elsewhere assessed it; taxes alone have one.
+    pub notice: Option<Notice>,
 }
+
+/// A notice of an office elsewhere, with what the budget books the money by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Its identifier: 16 or 17 digits, a text since it may begin with zeros.
+    pub number: NoticeNumber,
+    /// *Chương*: three digits.
+    pub chapter: String,
+    /// *Tiểu mục*: four digits.
+    pub sub_item: String,
+    /// *Địa bàn hành chính*: five digits.
+    pub area: String,
+}
+
+impl Notice {
+    /// Reads a notice.
+    pub fn parse(number: &str, chapter: &str, sub_item: &str, area: &str) -> Result<Self, NotANotice> {
+        let digits = |text: &str, length: usize| {
+            let fits = text.len() == length && text.bytes().all(|b| b.is_ascii_digit());
+            fits.then(|| text.to_owned()).ok_or(NotANotice)
+        };
+        Ok(Self {
+            number: number.parse()?,
+            chapter: digits(chapter, 3)?,
+            sub_item: digits(sub_item, 4)?,
+            area: digits(area, 5)?,
+        })
+    }
+}
+
+/// The identifier of a tax notice.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NoticeNumber(String);
+
+impl NoticeNumber {
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for NoticeNumber {
+    type Err = NotANotice;
+
+    fn from_str(s: &str) -> Result<Self, NotANotice> {
+        let fits = matches!(s.len(), 16 | 17) && s.bytes().all(|b| b.is_ascii_digit());
+        if fits { Ok(Self(s.to_owned())) } else { Err(NotANotice) }
+    }
+}
+
+/// A text that is no notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a notice has 16 or 17 digits, a chapter of three, a sub-item of four and an area of five")]
+pub struct NotANotice;
 
 /// The account to which an amount belongs, as it was when the bill was issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +165,36 @@ impl Lines {
         parts
     }
 
+    /// The lines in parts that stand to each other like the weights and add up to them exactly, line by line.
+    pub fn split(&self, weights: &[u64]) -> Result<Vec<Self>, Refusal> {
+        let mut parts: Vec<Vec<BillLine>> = vec![Vec::new(); weights.len()];
+        for line in &self.lines {
+            let amounts = line.amount.split(weights).ok_or(Refusal::NothingToPay)?;
+            let of_amounts: Vec<u64> = amounts.iter().map(|amount| amount.minor().unsigned_abs()).collect();
+            // In proportion to the amounts, so that no part keeps more than it is.
+            let kept = line.retained.split(&of_amounts);
+            for (i, amount) in amounts.into_iter().enumerate().filter(|(_, amount)| amount.is_positive()) {
+                let retained = kept.as_ref().and_then(|kept| kept.get(i).copied());
+                let retained = retained.unwrap_or(Money::zero(amount.currency()));
+                parts[i].push(BillLine { amount, retained, ..line.clone() });
+            }
+        }
+        parts.into_iter().map(Self::new).collect()
+    }
+
+    /// The lines of each owner, in the order of the bill.
+    pub fn by_owner(&self, own: Id<Agency>) -> Result<Vec<(Id<Agency>, Self)>, Refusal> {
+        let mut owners: Vec<(Id<Agency>, Vec<BillLine>)> = Vec::new();
+        for line in &self.lines {
+            let owner = line.beneficiary.agency.unwrap_or(own);
+            match owners.iter_mut().find(|found| found.0 == owner) {
+                Some(found) => found.1.push(line.clone()),
+                None => owners.push((owner, vec![line.clone()])),
+            }
+        }
+        owners.into_iter().map(|(owner, lines)| Ok((owner, Self::new(lines)?))).collect()
+    }
+
     /// What is owed of each kind; a kind with nothing owed does not occur.
     pub fn shares(&self) -> Vec<(FeeKind, Money)> {
         let of_kind = |kind| self.lines.iter().filter(move |line| line.kind == kind).map(|line| line.amount);
@@ -166,6 +252,10 @@ pub struct Bill {
     pub lines: Lines,
     /// The last day of payment, in Vietnam, the whole day included.
     pub due: Day,
+    /// The last day on which it can be paid at all, with interest; the due day, if nothing else was said.
+    pub payable_until: Day,
+    /// Which version of it this is: an amendment makes the next one.
+    pub version: u32,
     /// When it was issued.
     pub issued_at: Instant,
 }
@@ -187,6 +277,11 @@ pub enum State {
         /// When.
         at: Instant,
     },
+    /// Another bill took its place.
+    Superseded {
+        /// When.
+        at: Instant,
+    },
 }
 
 /// A bill's state as others see it on a day.
@@ -200,6 +295,8 @@ pub enum Status {
     Paid,
     /// The agency withdrew it.
     Cancelled,
+    /// Another bill took its place.
+    Superseded,
 }
 
 impl Status {
@@ -210,6 +307,7 @@ impl Status {
             Self::Expired => "expired",
             Self::Paid => "paid",
             Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -223,23 +321,25 @@ pub fn pay_until(due: Day, silences: &[(Day, Day)]) -> Day {
     })
 }
 
-/// The status of a bill in `state`, due on `due`, seen on `today`.
-pub fn status(state: &State, due: Day, today: Day) -> Status {
+/// The status of a bill in `state`, payable until `until`, seen on `today`.
+pub fn status(state: &State, until: Day, today: Day) -> Status {
     match state {
-        State::Open if today > due => Status::Expired,
+        State::Open if today > until => Status::Expired,
         State::Open => Status::Open,
         State::Paid { .. } => Status::Paid,
         State::Cancelled { .. } => Status::Cancelled,
+        State::Superseded { .. } => Status::Superseded,
     }
 }
 
 /// Whether a new attempt to pay may start today.
-pub fn may_pay(state: &State, due: Day, today: Day) -> Result<(), Refusal> {
-    match status(state, due, today) {
+pub fn may_pay(state: &State, until: Day, today: Day) -> Result<(), Refusal> {
+    match status(state, until, today) {
         Status::Open => Ok(()),
         Status::Expired => Err(Refusal::PastDue),
         Status::Paid => Err(Refusal::AlreadyPaid),
         Status::Cancelled => Err(Refusal::AlreadyCancelled),
+        Status::Superseded => Err(Refusal::AlreadySuperseded),
     }
 }
 
@@ -250,6 +350,39 @@ pub fn cancel(state: &State, attempt_under_way: bool, now: Instant) -> Result<St
         State::Open => Ok(State::Cancelled { at: now }),
         State::Paid { .. } => Err(Refusal::AlreadyPaid),
         State::Cancelled { .. } => Err(Refusal::AlreadyCancelled),
+        State::Superseded { .. } => Err(Refusal::AlreadySuperseded),
+    }
+}
+
+/// Whether an open bill may get another version, or another bill in its place; refused while an attempt is under way.
+pub fn may_change(state: &State, attempt_under_way: bool) -> Result<(), Refusal> {
+    match state {
+        State::Open if attempt_under_way => Err(Refusal::PaymentUnderWay),
+        State::Open => Ok(()),
+        State::Paid { .. } => Err(Refusal::AlreadyPaid),
+        State::Cancelled { .. } => Err(Refusal::AlreadyCancelled),
+        State::Superseded { .. } => Err(Refusal::AlreadySuperseded),
+    }
+}
+
+/// Opens a withdrawn bill again, under the same reference.
+pub fn revive(state: &State) -> Result<State, Refusal> {
+    match state {
+        State::Cancelled { .. } => Ok(State::Open),
+        State::Open => Err(Refusal::NotCancelled),
+        State::Paid { .. } => Err(Refusal::AlreadyPaid),
+        State::Superseded { .. } => Err(Refusal::AlreadySuperseded),
+    }
+}
+
+/// A last day of payment that fits the due day.
+pub fn check_until(until: Day, due: Day) -> Result<(), Refusal> {
+    if until < due {
+        Err(Refusal::UntilBeforeDue)
+    } else if until > due.plus_days(DUE_DAYS_MAX) {
+        Err(Refusal::DueTooFar)
+    } else {
+        Ok(())
     }
 }
 
@@ -300,6 +433,24 @@ pub enum Refusal {
     /// An attempt to pay is alive.
     #[error("a payment of this bill is under way")]
     PaymentUnderWay,
+    /// Another bill took its place.
+    #[error("the bill was replaced")]
+    AlreadySuperseded,
+    /// Only a withdrawn bill is revived.
+    #[error("the bill is not cancelled")]
+    NotCancelled,
+    /// The last day of payment lies before the due day.
+    #[error("the bill can be paid until its due day at least")]
+    UntilBeforeDue,
+    /// One of the instalments is paid or being paid: the whole is not payable at once any more, and the other way round.
+    #[error("the other way to pay was chosen")]
+    OtherWayChosen,
+    /// A bill is split once.
+    #[error("the bill is split already")]
+    AlreadySplit,
+    /// The lines belong to several owners, and nothing says how they are collected.
+    #[error("the lines belong to several owners")]
+    SeveralOwners,
 }
 
 impl Refusal {
@@ -317,6 +468,12 @@ impl Refusal {
             Self::AlreadyPaid => "bill_already_paid",
             Self::AlreadyCancelled => "bill_already_cancelled",
             Self::PaymentUnderWay => "payment_under_way",
+            Self::AlreadySuperseded => "bill_superseded",
+            Self::NotCancelled => "bill_not_cancelled",
+            Self::UntilBeforeDue => "until_before_due",
+            Self::SeveralOwners => "several_owners",
+            Self::OtherWayChosen => "other_way_chosen",
+            Self::AlreadySplit => "bill_split_already",
         }
     }
 }
@@ -337,7 +494,7 @@ mod tests {
             count: 1,
             gross: Money::vnd(amount),
             amount: Money::vnd(amount),
-            retained: Money::vnd(if kind == FeeKind::Phi { amount * 3 / 4 } else { 0 }),
+            retained: Money::vnd(if kind == FeeKind::Phi { amount / 4 * 3 } else { 0 }),
             legal_basis: text,
             beneficiary: Beneficiary {
                 agency: None,
@@ -345,6 +502,7 @@ mod tests {
                 number: "3511".to_owned(),
                 holder: Line::parse("KBNN").unwrap(),
             },
+            notice: None,
         }
     }
 
@@ -407,12 +565,51 @@ mod tests {
     }
 
     #[test]
+    fn a_withdrawn_bill_is_revived_and_a_replaced_one_never() {
+        let now = datetime!(2026-11-24 01:00 UTC);
+        let (cancelled, superseded) = (State::Cancelled { at: now }, State::Superseded { at: now });
+        assert_eq!(revive(&cancelled), Ok(State::Open));
+        assert_eq!(revive(&State::Open), Err(Refusal::NotCancelled));
+        assert_eq!(revive(&superseded), Err(Refusal::AlreadySuperseded));
+        assert_eq!(may_change(&State::Open, true), Err(Refusal::PaymentUnderWay));
+        assert_eq!(may_change(&superseded, false), Err(Refusal::AlreadySuperseded));
+        assert_eq!(check_until(day("2026-11-30"), day("2026-12-01")), Err(Refusal::UntilBeforeDue));
+        assert_eq!(check_until(day("2026-12-01"), day("2026-12-01")), Ok(()));
+    }
+
+    #[test]
+    fn a_notice_keeps_its_zeros() {
+        let notice = Notice::parse("0012345678901234", "757", "1701", "79001").unwrap();
+        assert_eq!(notice.number.as_str(), "0012345678901234");
+        for (number, chapter) in [
+            ("123456789012345", "757"),
+            ("123456789012345678", "757"),
+            ("001234567890123x", "757"),
+            ("0012345678901234", "75"),
+        ] {
+            assert_eq!(Notice::parse(number, chapter, "1701", "79001"), Err(NotANotice), "{number}");
+        }
+    }
+
+    #[test]
     fn a_masked_name_keeps_initials_only() {
         assert_eq!(masked(&Line::parse("Nguyễn Thị Hòa").unwrap()), "N•• T•• H••");
         assert_eq!(masked(&Line::parse("Ê").unwrap()), "Ê••");
     }
 
     proptest! {
+        #[test]
+        fn parts_add_up_line_by_line(amounts in prop::collection::vec(1_000_i64..1_000_000, 1..6), weights in prop::collection::vec(1_u64..9, 2..5)) {
+            let whole = Lines::new(amounts.iter().map(|&amount| line(FeeKind::Phi, amount)).collect()).unwrap();
+            let parts = whole.split(&weights).unwrap();
+            prop_assert_eq!(parts.len(), weights.len());
+            for (i, line) in whole.as_slice().iter().enumerate() {
+                let sum = |of: fn(&BillLine) -> Money| parts.iter().map(|part| of(&part.as_slice()[i]).minor()).sum::<i64>();
+                prop_assert_eq!(sum(|l| l.amount), line.amount.minor());
+                prop_assert_eq!(sum(|l| l.retained), line.retained.minor());
+            }
+        }
+
         #[test]
         fn shares_add_up_to_the_total(amounts in prop::collection::vec((any::<bool>(), 0..1_000_000_000_i64), 1..20)) {
             let kind = |phi| if phi { FeeKind::Phi } else { FeeKind::LePhi };

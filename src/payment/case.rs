@@ -48,7 +48,7 @@ impl Kind {
             Suspense::Unmatched => Self::UnknownReference,
             Suspense::WrongAmount => Self::Amount,
             Suspense::SecondMoney => Self::Duplicate,
-            Suspense::LateSuccess | Suspense::BillCancelled => Self::Late,
+            Suspense::LateSuccess | Suspense::BillCancelled | Suspense::BillSuperseded => Self::Late,
         }
     }
 

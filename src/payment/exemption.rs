@@ -246,6 +246,8 @@ pub enum Condition {
     AgeAtLeast(u8),
     /// The person has this standing.
     Status(Status),
+    /// The due day is over.
+    Late,
 }
 
 /// Whether a condition holds, as far as is known.
@@ -272,6 +274,8 @@ impl Condition {
             Self::Status(status) => {
                 facts.statuses.as_ref().map_or(Answer::Unknown, |has| known(has.contains(status)))
             }
+            // Decided from the day of payment, by `super::late`.
+            Self::Late => Answer::Unknown,
         }
     }
 }
@@ -296,6 +300,7 @@ impl fmt::Display for Condition {
             Self::AgeBelow(years) => write!(f, "age<{years}"),
             Self::AgeAtLeast(years) => write!(f, "age>={years}"),
             Self::Status(status) => write!(f, "status={}", status.0),
+            Self::Late => f.write_str("late"),
         }
     }
 }
@@ -306,6 +311,9 @@ impl FromStr for Condition {
     /// Reads the form that [`Display`](fmt::Display) prints.
     fn from_str(s: &str) -> Result<Self, NotARule> {
         let number = |s: &str| s.parse::<u8>().map_err(|_| NotARule::Condition);
+        if s == "late" {
+            return Ok(Self::Late);
+        }
         if let Some(channel) = s.strip_prefix("channel=") {
             return channel.parse().map(Self::Channel);
         }
@@ -334,6 +342,8 @@ pub enum Effect {
     FixedAmount(Money),
     /// Nothing is owed.
     Exempt,
+    /// For each day of delay so much more is owed; it takes nothing off (`super::late`).
+    LateDaily(Rate),
 }
 
 impl Effect {
@@ -344,6 +354,7 @@ impl Effect {
             "fixed_amount" => {
                 Money::parse(value, Currency::Vnd).map(Self::FixedAmount).map_err(|_| NotARule::Effect)
             }
+            "late_daily" => Rate::percent(value).map(Self::LateDaily).ok_or(NotARule::Effect),
             "exempt" if value.is_empty() || value == "100" => Ok(Self::Exempt),
             _ => Err(NotARule::Effect),
         }
@@ -355,13 +366,14 @@ impl Effect {
             Self::PercentOff(_) => "percent_off",
             Self::FixedAmount(_) => "fixed_amount",
             Self::Exempt => "exempt",
+            Self::LateDaily(_) => "late_daily",
         }
     }
 
     /// The value column: percent, đồng, or `100`.
     pub fn value(self) -> String {
         match self {
-            Self::PercentOff(rate) => rate.percent_text(),
+            Self::PercentOff(rate) | Self::LateDaily(rate) => rate.percent_text(),
             Self::FixedAmount(amount) => amount.decimal(),
             Self::Exempt => "100".to_owned(),
         }
@@ -376,6 +388,7 @@ impl Effect {
                 Ok(if fixed.minor() < gross.minor() { fixed } else { gross })
             }
             Self::Exempt => Ok(Money::zero(gross.currency())),
+            Self::LateDaily(_) => Ok(gross),
         }
     }
 }
@@ -442,6 +455,11 @@ pub struct Adjustment {
 }
 
 impl Adjustment {
+    /// Whether it is a reduction at all, and no rule of late interest.
+    pub const fn lessens(&self) -> bool {
+        !matches!(self.effect, Effect::LateDaily(_))
+    }
+
     /// Whether it applies, and which day decided that.
     pub fn check(&self, circumstances: &Circumstances) -> Finding {
         let Some(on) = circumstances.dates.of(self.governing) else {
@@ -479,10 +497,12 @@ pub enum NotARule {
     #[error("the governing date is submission, acceptance or payment")]
     GoverningDate,
     /// A condition that is not understood.
-    #[error("the condition is not one of channel=, eid_account_level>=, age<, age>=, status=")]
+    #[error("the condition is not one of channel=, eid_account_level>=, age<, age>=, status=, late")]
     Condition,
     /// An effect that is not understood, or a value that does not fit it.
-    #[error("the effect is percent_off (0 to 100), fixed_amount (whole đồng) or exempt")]
+    #[error(
+        "the effect is percent_off (0 to 100), fixed_amount (whole đồng), exempt or late_daily (0 to 100)"
+    )]
     Effect,
     /// A scope that is neither `*` nor a fee code.
     #[error("the rule applies to * or to one fee code")]
@@ -499,7 +519,8 @@ mod tests {
 
     #[test]
     fn conditions_print_as_they_are_read() {
-        for text in ["channel=assisted", "eid_account_level>=2", "age<16", "age>=60", "status=poor_household"]
+        for text in
+            ["channel=assisted", "eid_account_level>=2", "age<16", "age>=60", "status=poor_household", "late"]
         {
             assert_eq!(text.parse::<Condition>().unwrap().to_string(), text);
         }

@@ -3,14 +3,15 @@
 //! Owns the dated tariff items, the rule that two versions of one fee never overlap, and the computation with its
 //! trace: each line says which version was in force on which day, which reduction was granted or refused, whose fact
 //! and which date decided, and by what law. Reductions do not add up: of those that hold, the one that leaves least
-//! to pay is granted. Deliberately absent: the text of the trace (its steps are values), and tiers of the certified
-//! copy (a further [`Formula`]).
+//! to pay is granted. Deliberately absent: the text of the trace (its steps are values), and how an amount follows from
+//! a count (`super::formula`).
 
 use super::{
     code::{Code, ProcedureCode},
     exemption::{
         Adjustment, Answer, Circumstances, Condition, Effect, Finding, GoverningDate, Validity, Whose,
     },
+    formula::{Formula, Measure, NoAmount, Term},
 };
 use crate::base::{
     calendar::Day,
@@ -88,29 +89,6 @@ impl FromStr for Unit {
     }
 }
 
-/// How the amount follows from the count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Formula {
-    /// So much for each unit.
-    PerUnit(Money),
-}
-
-impl Formula {
-    /// The amount before any reduction.
-    fn amount(self, count: u32) -> Result<Money, Refusal> {
-        match self {
-            Self::PerUnit(unit) => unit.times(count).map_err(|_| Refusal::TooLarge),
-        }
-    }
-
-    /// What one unit costs, for the trace.
-    pub const fn unit_amount(self) -> Money {
-        match self {
-            Self::PerUnit(unit) => unit,
-        }
-    }
-}
-
 /// A name in both languages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bilingual {
@@ -183,6 +161,8 @@ pub struct Item {
     pub validity: Validity,
     /// The share that the collecting unit keeps.
     pub retained: Rate,
+    /// The law that lets it keep that share; without it a version that keeps anything is not approved.
+    pub retained_basis: Option<Line>,
     /// Where the budget books it.
     pub budget: Budget,
 }
@@ -280,8 +260,12 @@ fn adjustment_key(a: &Adjustment) -> (&Code, &str, Day) {
 pub struct Asked {
     /// Which fee.
     pub fee: Code,
-    /// How many units.
+    /// How many units; of each copy, where there are copies.
     pub count: u32,
+    /// How many copies.
+    pub copies: u32,
+    /// The declared value, for a fee that depends on it.
+    pub value: Option<Money>,
 }
 
 /// Why a fee cannot be charged.
@@ -305,6 +289,9 @@ pub enum Refusal {
     /// The amount is beyond what an account can hold.
     #[error("the amount is too large")]
     TooLarge,
+    /// The fee depends on a declared value, and none is given, or it does not and one is.
+    #[error("the fee and the declared value do not fit")]
+    Value,
 }
 
 impl Refusal {
@@ -317,6 +304,7 @@ impl Refusal {
             Self::Repeated => "fee_repeated",
             Self::Count => "fee_count_out_of_range",
             Self::TooLarge => "amount_too_large",
+            Self::Value => "fee_value_unfit",
         }
     }
 }
@@ -365,8 +353,10 @@ impl ChargedLine {
 pub enum Step {
     /// The tariff in force on a day gave the amount.
     Tariff {
-        /// What one unit costs.
+        /// What one unit costs; nothing where the amount follows from a declared value.
         unit_amount: Money,
+        /// How the amount came about.
+        terms: Vec<Term>,
         /// How many.
         count: u32,
         /// Of what.
@@ -463,19 +453,25 @@ fn charge_line(
         return Err(Refusal::ForeignProcedure);
     }
     let count_max = if item.unit == Unit::Dossier { 1 } else { COUNT_MAX };
-    if !(1..=count_max).contains(&ask.count) {
+    if !(1..=count_max).contains(&ask.count) || !(1..=count_max).contains(&ask.copies) {
         return Err(Refusal::Count);
     }
-    let gross = item.formula.amount(ask.count)?;
+    let measure = Measure { count: ask.count, copies: ask.copies, value: ask.value };
+    let (gross, terms) = item.formula.amount(measure).map_err(|why| match why {
+        NoAmount::TooLarge => Refusal::TooLarge,
+        NoAmount::ValueMissing | NoAmount::ValueUnexpected | NoAmount::BelowBands => Refusal::Value,
+    })?;
     let tariff = Step::Tariff {
         unit_amount: item.formula.unit_amount(),
+        terms,
         count: ask.count,
         unit: item.unit,
         on,
         legal_basis: item.legal_basis.clone(),
         gross,
     };
-    let (amount, reductions) = reduce(schedule, item, gross, ask.count, circumstances)?;
+    let (amount, reductions) =
+        reduce(schedule, item, gross, ask.count.saturating_mul(ask.copies), circumstances)?;
     let trace = std::iter::once(tariff).chain(reductions).collect();
     Ok(ChargedLine { item: item.clone(), count: ask.count, gross, amount, trace })
 }
@@ -492,7 +488,7 @@ fn reduce(
     let mut amount = gross;
     let mut granted: Option<usize> = None;
     let mut looked_at: Vec<(&Adjustment, Option<Day>, Verdict)> = Vec::new();
-    for adjustment in schedule.adjustments.iter().filter(|a| a.applies_to.covers(&item.code)) {
+    for adjustment in schedule.adjustments.iter().filter(|a| a.applies_to.covers(&item.code) && a.lessens()) {
         let (on, verdict) = match adjustment.check(circumstances) {
             Finding::NotInForce(_) => continue,
             Finding::DateUnknown => (None, Verdict::DateUnknown),

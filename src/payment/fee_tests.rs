@@ -20,6 +20,7 @@ fn item(code: &str, amount: i64, unit: Unit, from: &str, to: Option<&str>) -> It
         legal_basis: Line::parse("Circular 1/2017").unwrap(),
         validity: Validity::new(day(from), to.map(day)).unwrap(),
         retained: Rate::percent("75").unwrap(),
+        retained_basis: None,
         budget: Budget::parse("414", "2250").unwrap(),
     }
 }
@@ -67,7 +68,7 @@ fn online(submission: &str) -> Circumstances {
 }
 
 fn asked(fee: &str, count: u32) -> Asked {
-    Asked { fee: fee.parse().unwrap(), count }
+    Asked { fee: fee.parse().unwrap(), count, copies: 1, value: None }
 }
 
 fn charge_one(ask: Asked, circumstances: &Circumstances) -> Result<ChargedLine, Refusal> {

@@ -1,8 +1,8 @@
 //! The wish of an agency to issue a bill, and what came of it: what passes between many callers and the one writer.
 
 use super::{
-    bill::{self, Parties},
-    code::{DossierCode, ProcedureCode},
+    bill::{self, BillLine, Parties},
+    code::{Code, DossierCode, ProcedureCode},
     exemption::Circumstances,
     fee::{Asked, RefusedAt},
 };
@@ -13,6 +13,7 @@ use crate::{
     },
     crypto::digest::Digest,
 };
+use std::collections::BTreeMap;
 
 /// A bill as an agency asks for it. Facts about persons have been verified before.
 #[derive(Debug, Clone)]
@@ -29,14 +30,33 @@ pub struct Draft {
     pub procedure: ProcedureCode,
     /// The fees.
     pub asked: Vec<Asked>,
+    /// What the facts of the computation were taken from.
+    pub grounds: Grounds,
     /// What the computation may look at.
     pub circumstances: Circumstances,
+    /// Fees that belong to another agency than the one that asks.
+    pub owners: BTreeMap<Code, Id<Agency>>,
+    /// What offices elsewhere have assessed: whole lines.
+    pub obligations: Vec<BillLine>,
+    /// Whether money of several owners is collected together, in the account that the bill names.
+    pub together: bool,
+    /// The last day on which it can be paid at all, when later than the due day.
+    pub payable_until: Option<Day>,
     /// The last day of payment.
     pub due: Day,
     /// The four parties.
     pub parties: Parties,
     /// The verification of the applicant, where the agency names one.
     pub applicant: Option<Id<Verification>>,
+}
+
+/// The verifications that the facts about the parties were taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Grounds {
+    /// Those about the applicant.
+    pub applicant: Option<Id<Verification>>,
+    /// Those about the submitter.
+    pub submitter: Option<Id<Verification>>,
 }
 
 /// What came of it. Answers are JSON texts, kept with the key and given again to whoever repeats the request.

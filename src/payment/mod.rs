@@ -11,7 +11,10 @@ pub mod case;
 pub mod code;
 pub mod exemption;
 pub mod fee;
+pub mod fee_version;
+pub mod formula;
 pub mod issue;
+pub mod late;
 pub mod ledger;
 #[expect(
     clippy::module_inception,

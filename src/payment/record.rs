@@ -57,8 +57,8 @@ impl FromStr for Kind {
 pub struct Record {
     /// The agency whose cost it is, which owns the account.
     pub agency: Id<Agency>,
-    /// The caller's name for it, unique for the agency.
-    pub name: Line<64>,
+    /// The caller's name for it, unique for the agency: the `Idempotency-Key` under which it was first told.
+    pub name: Line<255>,
     /// What it is.
     pub kind: Kind,
     /// The number of the account that the money left.

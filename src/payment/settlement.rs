@@ -7,6 +7,7 @@
 use super::{
     bill,
     payment::{self, Reason},
+    record,
 };
 use crate::base::{
     calendar::Day,
@@ -42,6 +43,8 @@ pub struct Credit {
     pub servicer_reference: String,
     /// How much came.
     pub amount: Money,
+    /// What was kept on its way: a cost of the agency, never an underpayment.
+    pub charge: Option<Charge>,
     /// The attempt that it names, if it names one in our form.
     pub payment: Option<Id<Payment>>,
     /// The bank's booking day.
@@ -66,6 +69,24 @@ pub struct Origin {
     pub clearing_reference: Option<String>,
     /// The day on which the payer's bank took the order.
     pub ordered_on: Option<Day>,
+}
+
+impl Credit {
+    /// What the payer sent: what came, and what was kept on its way.
+    pub fn sent(&self) -> Money {
+        let kept = self.charge.map_or(Money::zero(self.amount.currency()), |charge| charge.amount);
+        // A sum that does not exist is no amount that anybody was asked for.
+        self.amount.plus(kept).unwrap_or(self.amount)
+    }
+}
+
+/// What a bank or a card company kept from a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charge {
+    /// Who kept it.
+    pub kind: record::Kind,
+    /// How much.
+    pub amount: Money,
 }
 
 /// A signed message that tells of movements on one account.
@@ -120,12 +141,20 @@ pub enum Suspense {
     SecondMoney,
     /// The bill had been withdrawn.
     BillCancelled,
+    /// Another bill had taken its place.
+    BillSuperseded,
 }
 
 impl Suspense {
     /// Every reason.
-    pub const ALL: [Self; 5] =
-        [Self::Unmatched, Self::WrongAmount, Self::LateSuccess, Self::SecondMoney, Self::BillCancelled];
+    pub const ALL: [Self; 6] = [
+        Self::Unmatched,
+        Self::WrongAmount,
+        Self::LateSuccess,
+        Self::SecondMoney,
+        Self::BillCancelled,
+        Self::BillSuperseded,
+    ];
 
     /// The word on the wire and in rows.
     pub const fn as_str(self) -> &'static str {
@@ -135,6 +164,7 @@ impl Suspense {
             Self::LateSuccess => "late_success",
             Self::SecondMoney => "second_money",
             Self::BillCancelled => "bill_cancelled",
+            Self::BillSuperseded => "bill_superseded",
         }
     }
 }
@@ -155,7 +185,8 @@ pub fn settle_transfer(
         bill::State::Paid { .. } => Suspense::SecondMoney,
         bill::State::Cancelled { .. } => Suspense::BillCancelled,
         bill::State::Open if ordered > due => Suspense::LateSuccess,
-        bill::State::Open if credit.amount != known.amount => Suspense::WrongAmount,
+        bill::State::Superseded { .. } => Suspense::BillSuperseded,
+        bill::State::Open if credit.sent() != known.amount => Suspense::WrongAmount,
         bill::State::Open => {
             known.attempt = payment::State::Settled { at: now };
             known.bill_state = bill::State::Paid { payment: known.payment, at: now };
@@ -181,6 +212,7 @@ pub fn settle(known: Option<&mut Known>, account: Id<Account>, amount: Money, no
             Outcome::Suspends(Suspense::SecondMoney)
         }
         (bill::State::Cancelled { .. }, _) => Outcome::Suspends(Suspense::BillCancelled),
+        (bill::State::Superseded { .. }, _) => Outcome::Suspends(Suspense::BillSuperseded),
         (bill::State::Open, payment::State::Rejected { .. } | payment::State::Settled { .. }) => {
             Outcome::Suspends(Suspense::LateSuccess)
         }
@@ -229,6 +261,7 @@ mod tests {
         let credit = Credit {
             servicer_reference: "FT1".to_owned(),
             amount: Money::vnd(amount),
+            charge: None,
             payment: None,
             booked_on: "2026-12-02".parse().unwrap(),
             references: vec![],

@@ -211,6 +211,7 @@ impl Sandbox {
             counterparty_agent: None,
             remittance: Vec::new(),
             accepted: Some(now),
+            charged: None,
         }
     }
 

@@ -12,11 +12,12 @@ use crate::{
         text::Line,
     },
     payment::{
-        bill::{Beneficiary, Bill, BillLine, Lines, Parties, State},
+        bill::{Beneficiary, Bill, BillLine, Lines, Notice, Parties, State},
         fee::{Bilingual, Procedure},
     },
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use time::Date;
 use uuid::Uuid;
 
@@ -53,15 +54,20 @@ pub async fn insert_bills(tx: &mut Tx, bills: &[StoredBill]) -> Result<()> {
     let le_phi: Vec<i64> = shares.iter().map(|s| s.1).collect();
     let tax: Vec<i64> = shares.iter().map(|s| s.2).collect();
     let due: Vec<Date> = bills.iter().map(|b| b.bill.due.date()).collect();
+    // Only where it is another day.
+    let until: Vec<Option<Date>> = bills
+        .iter()
+        .map(|b| (b.bill.payable_until != b.bill.due).then(|| b.bill.payable_until.date()))
+        .collect();
     let issued: Vec<Instant> = bills.iter().map(|b| b.bill.issued_at).collect();
     sqlx::query!(
         "insert into bill (id, agency_id, account_id, reference, dossier, due, phi, le_phi, tax, state,
-             issued_at)
+             issued_at, payable_until)
          select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.tax, 'open',
-             b.issued_at
+             b.issued_at, b.payable_until
          from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::date[], $7::bigint[],
-             $8::bigint[], $9::bigint[], $10::timestamptz[])
-             as b (id, agency_id, account_id, reference, dossier, due, phi, le_phi, tax, issued_at)
+             $8::bigint[], $9::bigint[], $10::timestamptz[], $11::date[])
+             as b (id, agency_id, account_id, reference, dossier, due, phi, le_phi, tax, issued_at, payable_until)
          order by b.id",
         &uuid(|b| b.bill.id.uuid()),
         &uuid(|b| b.bill.agency.uuid()),
@@ -73,6 +79,7 @@ pub async fn insert_bills(tx: &mut Tx, bills: &[StoredBill]) -> Result<()> {
         &le_phi,
         &tax,
         &issued,
+        &until as &[Option<Date>],
     )
     .execute(tx.conn())
     .await?;
@@ -118,7 +125,7 @@ pub async fn bill(tx: &mut Tx, bill: Id<id::Bill>) -> Result<Option<StoredBill>>
     let row = sqlx::query_as!(
         BillRow,
         "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.tax, b.state, b.paid_by,
-             b.ended_at, b.issued_at, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
+             b.ended_at, b.issued_at, b.version, b.payable_until, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
              c.lines, c.parties, c.trace, c.key
          from bill b join bill_content c on c.bill_id = b.id where b.id = $1",
         bill.uuid(),
@@ -134,7 +141,7 @@ pub async fn bills(tx: &mut Tx, bills: &[Id<id::Bill>]) -> Result<Vec<StoredBill
     let rows = sqlx::query_as!(
         BillRow,
         "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.tax, b.state, b.paid_by,
-             b.ended_at, b.issued_at, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
+             b.ended_at, b.issued_at, b.version, b.payable_until, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
              c.lines, c.parties, c.trace, c.key
          from bill b join bill_content c on c.bill_id = b.id where b.id = any($1)",
         &ids,
@@ -152,7 +159,7 @@ pub async fn bill_of_reference(
     let row = sqlx::query_as!(
         BillRow,
         "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.tax, b.state, b.paid_by,
-             b.ended_at, b.issued_at, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
+             b.ended_at, b.issued_at, b.version, b.payable_until, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
              c.lines, c.parties, c.trace, c.key
          from bill b join bill_content c on c.bill_id = b.id where b.reference = $1",
         reference.as_str(),
@@ -162,30 +169,101 @@ pub async fn bill_of_reference(
     row.map(StoredBill::try_from).transpose()
 }
 
-/// An agency's bills, the newest first, optionally of one dossier.
+/// An agency's bills that a search finds, the newest first.
 pub async fn bills_of_agency(
     tx: &mut Tx,
     agency: Id<Agency>,
-    dossier: Option<&str>,
+    search: &Search,
     page: &PageRequest<Id<id::Bill>>,
 ) -> Result<Page<StoredBill>> {
     let rows = sqlx::query_as!(
         BillRow,
         "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.tax, b.state, b.paid_by,
-             b.ended_at, b.issued_at, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
-             c.lines, c.parties, c.trace, c.key
+             b.ended_at, b.issued_at, b.version, b.payable_until, c.client_id, c.schedule_id, c.procedure, c.name_vi,
+             c.name_en, c.sensitive, c.lines, c.parties, c.trace, c.key
          from bill b join bill_content c on c.bill_id = b.id
          where b.agency_id = $1 and ($2::text is null or b.dossier = $2) and ($3::uuid is null or b.id < $3)
+             and ($5::text is null or b.reference = $5)
+             and ($6::text is null or $6 = case when b.state = 'open' and coalesce(b.payable_until, b.due) < $9
+                 then 'expired' else b.state end)
+             and ($7::date is null or b.issued_at >= $7::date::timestamp at time zone '+07')
+             and ($8::date is null or b.issued_at < ($8::date + 1)::timestamp at time zone '+07')
          order by b.id desc limit $4",
         agency.uuid(),
-        dossier,
+        search.dossier,
         page.after.map(Id::uuid),
         page.fetch(),
+        search.reference,
+        search.status,
+        search.from.map(Day::date),
+        search.to.map(Day::date),
+        search.today.map(Day::date),
     )
     .fetch_all(tx.conn())
     .await?;
     let bills = rows.into_iter().map(StoredBill::try_from).collect::<Result<_>>()?;
     Ok(Page::from_rows(bills, page))
+}
+
+/// An agency's bills that were issued between two days, both included, in the order of issue.
+pub async fn bills_issued(
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    from: Day,
+    to: Day,
+    after: Option<Id<id::Bill>>,
+    limit: i64,
+) -> Result<Vec<StoredBill>> {
+    let rows = sqlx::query_as!(
+        BillRow,
+        "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.tax, b.state, b.paid_by,
+             b.ended_at, b.issued_at, b.version, b.payable_until, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
+             c.lines, c.parties, c.trace, c.key
+         from bill b join bill_content c on c.bill_id = b.id
+         where b.agency_id = $1 and ($4::uuid is null or b.id > $4)
+             and b.issued_at >= ($2::date::timestamp at time zone '+07') and b.issued_at < ($3::date::timestamp at time zone '+07')
+         order by b.id limit $5",
+        agency.uuid(),
+        from.date(),
+        to.plus_days(1).date(),
+        after.map(Id::uuid),
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(StoredBill::try_from).collect()
+}
+
+/// Records that a bill came from another.
+pub async fn link(tx: &mut Tx, bill: Id<id::Bill>, other: Id<id::Bill>, relation: &str) -> Result<()> {
+    sqlx::query!(
+        "insert into bill_link (bill_id, other_id, relation) values ($1, $2, $3)",
+        bill.uuid(),
+        other.uuid(),
+        relation,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Records that bills came from another.
+pub async fn link_all(
+    tx: &mut Tx,
+    bills: &[Id<id::Bill>],
+    other: Id<id::Bill>,
+    relation: &str,
+) -> Result<()> {
+    let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
+    sqlx::query!(
+        "insert into bill_link (bill_id, other_id, relation) select b, $2, $3 from unnest($1::uuid[]) as b",
+        &bills,
+        other.uuid(),
+        relation,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Locks a bill and reads where it stands, and whether an attempt is under way.
@@ -223,6 +301,162 @@ pub async fn cancel_bill(tx: &mut Tx, bill: Id<id::Bill>, at: Instant) -> Result
     Ok(done.rows_affected() == 1)
 }
 
+/// Keeps what a bill says now, before another version takes its place.
+pub async fn keep_version(tx: &mut Tx, bill: Id<id::Bill>, reason: &str, at: Instant) -> Result<()> {
+    sqlx::query!(
+        "insert into bill_version (bill_id, version, due, payable_until, lines, schedule_id, trace, key, until, reason)
+         select b.id, b.version, b.due, b.payable_until, c.lines, c.schedule_id, c.trace, c.key, $3, $2
+         from bill b join bill_content c on c.bill_id = b.id where b.id = $1",
+        bill.uuid(),
+        reason,
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What a bill said when it was issued, where an amendment changed it since.
+pub struct FirstVersion {
+    due: Day,
+    payable_until: Day,
+    lines: Lines,
+    schedule: Id<Schedule>,
+    trace: Sealed<Trace>,
+}
+
+impl FirstVersion {
+    /// Puts it in the place of the newest version.
+    pub fn restore(&self, stored: &mut StoredBill) {
+        stored.bill.due = self.due;
+        stored.bill.payable_until = self.payable_until;
+        stored.bill.version = 1;
+        stored.bill.lines = self.lines.clone();
+        stored.schedule = self.schedule;
+        stored.trace = self.trace.clone();
+    }
+}
+
+/// The first versions of bills that have later ones.
+pub async fn first_versions(
+    tx: &mut Tx,
+    bills: &[Id<id::Bill>],
+) -> Result<BTreeMap<Id<id::Bill>, FirstVersion>> {
+    let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
+    let rows = sqlx::query!(
+        "select bill_id, due, payable_until, lines, schedule_id, trace, key from bill_version
+         where version = 1 and bill_id = any($1)",
+        &bills,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let id: Id<id::Bill> = Id::from_uuid(row.bill_id);
+            let first = FirstVersion {
+                due: Day::from_date(row.due),
+                payable_until: Day::from_date(row.payable_until.unwrap_or(row.due)),
+                lines: lines(row.lines).ok_or_else(|| StoreError::corrupt("bill_version", "lines", id))?,
+                schedule: Id::from_uuid(row.schedule_id),
+                trace: Sealed::new(row.trace, row.key.cast_unsigned()),
+            };
+            Ok((id, first))
+        })
+        .collect()
+}
+
+/// Closes the other ways to pay bills that transfers have just paid: their instalments, or the whole they are part of.
+pub async fn close_other_ways(tx: &mut Tx, paid: &[Id<id::Bill>], at: Instant) -> Result<()> {
+    let paid: Vec<Uuid> = paid.iter().map(|bill| bill.uuid()).collect();
+    sqlx::query!(
+        "update bill b set state = 'superseded', ended_at = $2
+         from (select other_id as id from bill_link where relation = 'instalment' and bill_id = any($1)
+               union select bill_id from bill_link where relation = 'instalment' and other_id = any($1)) o
+         where b.id = o.id and b.state = 'open'",
+        &paid,
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Puts the next version of a bill into its row; false when the row is not at the version before, or not in that state.
+pub async fn put_version(tx: &mut Tx, stored: &StoredBill, was: &str) -> Result<bool> {
+    let (phi, le_phi, tax) = shares(&stored.bill.lines);
+    let until = (stored.bill.payable_until != stored.bill.due).then(|| stored.bill.payable_until.date());
+    let done = sqlx::query!(
+        "update bill set due = $2, payable_until = $3, phi = $4, le_phi = $5, tax = $6, version = $7, state = 'open',
+             ended_at = null where id = $1 and version = $7 - 1 and state = $8",
+        stored.bill.id.uuid(),
+        stored.bill.due.date(),
+        until,
+        phi,
+        le_phi,
+        tax,
+        i32::try_from(stored.bill.version).unwrap_or(i32::MAX),
+        was,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(super::moved_one(&done))
+}
+
+/// Puts the lines of the next version into the bill's content.
+pub async fn put_content(tx: &mut Tx, stored: &StoredBill) -> Result<()> {
+    sqlx::query!(
+        "update bill_content set lines = $2, schedule_id = $3, trace = $4 where bill_id = $1",
+        stored.bill.id.uuid(),
+        lines_json(&stored.bill.lines),
+        stored.schedule.uuid(),
+        stored.trace.bytes(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Says that another bill takes the place of an open one; false when it is not open.
+pub async fn supersede_bill(tx: &mut Tx, bill: Id<id::Bill>, at: Instant) -> Result<bool> {
+    let done = sqlx::query!(
+        "update bill set state = 'superseded', ended_at = $2 where id = $1 and state = 'open'",
+        bill.uuid(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(super::moved_one(&done))
+}
+
+/// What a search asks for; what is absent does not narrow it.
+#[derive(Debug, Clone, Default)]
+pub struct Search {
+    /// Of this dossier.
+    pub dossier: Option<String>,
+    /// Of this reference.
+    pub reference: Option<String>,
+    /// In this state as others see it.
+    pub status: Option<String>,
+    /// Issued on this day or later.
+    pub from: Option<Day>,
+    /// Issued on this day or earlier.
+    pub to: Option<Day>,
+    /// The day on which it is asked: an open bill of before has expired.
+    pub today: Option<Day>,
+}
+
+/// The older bills of a family: those that this one came from, and the younger ones that came from it, by relation.
+pub async fn links(tx: &mut Tx, bill: Id<id::Bill>) -> Result<Vec<(String, Id<id::Bill>, bool)>> {
+    let rows = sqlx::query!(
+        r#"select relation as "relation!", other_id as "other!", false as "later!" from bill_link where bill_id = $1
+         union all select relation, bill_id, true from bill_link where other_id = $1 order by 2"#,
+        bill.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.relation, Id::from_uuid(row.other), row.later)).collect())
+}
+
 /// Marks open bills as paid, each by its payment; the count of those that were open.
 pub async fn pay_bills(tx: &mut Tx, paid: &[(Id<id::Bill>, Id<Payment>)], at: Instant) -> Result<u64> {
     let bills: Vec<Uuid> = paid.iter().map(|p| p.0.uuid()).collect();
@@ -245,6 +479,7 @@ pub(super) fn state(state: &str, paid_by: Option<Uuid>, ended_at: Option<Instant
         ("open", None, None) => Some(State::Open),
         ("paid", Some(payment), Some(at)) => Some(State::Paid { payment: Id::from_uuid(payment), at }),
         ("cancelled", None, Some(at)) => Some(State::Cancelled { at }),
+        ("superseded", None, Some(at)) => Some(State::Superseded { at }),
         _ => None,
     }
 }
@@ -285,6 +520,9 @@ struct LineJson {
     bank: String,
     number: String,
     holder: String,
+    /// Number, chapter, sub-item and area of the notice that a tax was assessed by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notice: Option<[String; 4]>,
 }
 
 impl LineJson {
@@ -303,6 +541,9 @@ impl LineJson {
             bank: line.beneficiary.bank.clone(),
             number: line.beneficiary.number.clone(),
             holder: line.beneficiary.holder.to_string(),
+            notice: line.notice.as_ref().map(|notice| {
+                [notice.number.as_str(), &notice.chapter, &notice.sub_item, &notice.area].map(str::to_owned)
+            }),
         }
     }
 
@@ -322,6 +563,12 @@ impl LineJson {
                 number: self.number,
                 holder: Line::parse(&self.holder).ok()?,
             },
+            notice: match self.notice {
+                Some([number, chapter, sub_item, area]) => {
+                    Some(Notice::parse(&number, &chapter, &sub_item, &area).ok()?)
+                }
+                None => None,
+            },
         })
     }
 }
@@ -340,6 +587,8 @@ struct BillRow {
     paid_by: Option<Uuid>,
     ended_at: Option<Instant>,
     issued_at: Instant,
+    version: i32,
+    payable_until: Option<Date>,
     client_id: Uuid,
     schedule_id: Uuid,
     procedure: String,
@@ -374,6 +623,8 @@ impl TryFrom<BillRow> for StoredBill {
                 procedure: procedure.clone(),
                 lines: lines.ok_or_else(|| bad("lines"))?,
                 due: Day::from_date(row.due),
+                payable_until: Day::from_date(row.payable_until.unwrap_or(row.due)),
+                version: row.version.unsigned_abs(),
                 issued_at: row.issued_at,
             },
             state: state(&row.state, row.paid_by, row.ended_at).ok_or_else(|| bad("state"))?,

@@ -1,4 +1,4 @@
-//! The imported versions of the fee schedule. The one imported last is in force.
+//! The rows of the versions of the fee schedule; which one is in force, `super::fee_version` says.
 
 use super::{Result, StoreError, Tx};
 use crate::base::{id, money::Rate};
@@ -8,7 +8,8 @@ use crate::{
     payment::{
         code::{Code, ProcedureCode},
         exemption::{Adjustment, Effect, Validity},
-        fee::{Bilingual, Budget, Formula, Item, Procedure, Schedule},
+        fee::{Bilingual, Budget, Item, Procedure, Schedule},
+        formula::Formula,
     },
 };
 use time::Date;
@@ -61,16 +62,19 @@ pub async fn insert_items(tx: &mut Tx, schedule: Id<id::Schedule>, items: &[Item
     let from: Vec<Date> = items.iter().map(|item| item.validity.from().date()).collect();
     let to: Vec<Option<Date>> = items.iter().map(|item| item.validity.to().map(Day::date)).collect();
     let amount: Vec<i64> = items.iter().map(|item| item.formula.unit_amount().minor()).collect();
+    let basis: Vec<Option<String>> =
+        items.iter().map(|item| item.retained_basis.as_ref().map(ToString::to_string)).collect();
+    let formula: Vec<String> = items.iter().map(|item| item.formula.to_string()).collect();
     let retained: Vec<String> = items.iter().map(|item| item.retained.percent_text()).collect();
     sqlx::query!(
         "insert into fee_item (schedule_id, code, valid_from, valid_to, procedure_code, kind, name_vi, name_en,
-             unit_amount, unit, legal_basis, retained_pct, chapter, sub_item)
+             unit_amount, unit, legal_basis, retained_pct, chapter, sub_item, formula, retained_basis)
          select $1, i.code, i.valid_from, i.valid_to, i.procedure_code, i.kind, i.name_vi, i.name_en,
-             i.unit_amount, i.unit, i.legal_basis, i.retained_pct, i.chapter, i.sub_item
+             i.unit_amount, i.unit, i.legal_basis, i.retained_pct, i.chapter, i.sub_item, i.formula, i.retained_basis
          from unnest($2::text[], $3::date[], $4::date[], $5::text[], $6::text[], $7::text[], $8::text[],
-             $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
+             $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[])
              as i (code, valid_from, valid_to, procedure_code, kind, name_vi, name_en, unit_amount, unit,
-                   legal_basis, retained_pct, chapter, sub_item)",
+                   legal_basis, retained_pct, chapter, sub_item, formula, retained_basis)",
         schedule.uuid(),
         &text(|i| i.code.as_str()),
         &from,
@@ -85,6 +89,8 @@ pub async fn insert_items(tx: &mut Tx, schedule: Id<id::Schedule>, items: &[Item
         &retained,
         &text(|i| i.budget.chapter.as_str()),
         &text(|i| i.budget.sub_item.as_str()),
+        &formula,
+        &basis as &[Option<String>],
     )
     .execute(tx.conn())
     .await?;
@@ -129,14 +135,6 @@ pub async fn insert_adjustments(
     Ok(())
 }
 
-/// The version in force, if any was imported.
-pub async fn latest_schedule(tx: &mut Tx) -> Result<Option<Id<id::Schedule>>> {
-    let id = sqlx::query_scalar!("select id from fee_schedule order by imported_at desc, id desc limit 1")
-        .fetch_optional(tx.conn())
-        .await?;
-    Ok(id.map(Id::from_uuid))
-}
-
 /// The version that has exactly this content, if it was imported.
 pub async fn schedule_of_digest(tx: &mut Tx, digest: &Digest) -> Result<Option<Id<id::Schedule>>> {
     let id = sqlx::query_scalar!("select id from fee_schedule where digest = $1", digest.as_slice())
@@ -152,7 +150,7 @@ pub async fn schedule_for(tx: &mut Tx, schedule: Id<id::Schedule>, fees: &[Code]
         ItemRow,
         "select i.code, i.valid_from, i.valid_to, i.procedure_code, p.name_vi as procedure_vi,
              p.name_en as procedure_en, p.sensitive, i.kind, i.name_vi, i.name_en, i.unit_amount, i.unit,
-             i.legal_basis, i.retained_pct, i.chapter, i.sub_item
+             i.legal_basis, i.retained_pct, i.chapter, i.sub_item, i.formula, i.retained_basis
          from fee_item i join fee_procedure p on p.schedule_id = i.schedule_id and p.code = i.procedure_code
          where i.schedule_id = $1 and i.code = any($2)",
         schedule.uuid(),
@@ -173,7 +171,7 @@ pub async fn schedule_of_procedure(
         ItemRow,
         "select i.code, i.valid_from, i.valid_to, i.procedure_code, p.name_vi as procedure_vi,
              p.name_en as procedure_en, p.sensitive, i.kind, i.name_vi, i.name_en, i.unit_amount, i.unit,
-             i.legal_basis, i.retained_pct, i.chapter, i.sub_item
+             i.legal_basis, i.retained_pct, i.chapter, i.sub_item, i.formula, i.retained_basis
          from fee_item i join fee_procedure p on p.schedule_id = i.schedule_id and p.code = i.procedure_code
          where i.schedule_id = $1 and i.procedure_code = $2",
         schedule.uuid(),
@@ -185,13 +183,42 @@ pub async fn schedule_of_procedure(
     assemble(tx, schedule, items, &codes).await
 }
 
+/// The procedures of these codes, as a version names them.
+pub async fn procedures(
+    tx: &mut Tx,
+    schedule: Id<id::Schedule>,
+    codes: &[ProcedureCode],
+) -> Result<Vec<Procedure>> {
+    let codes: Vec<String> = codes.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        "select code, name_vi, name_en, sensitive from fee_procedure where schedule_id = $1 and code = any($2)",
+        schedule.uuid(),
+        &codes,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let bad = |column| StoreError::corrupt("fee_procedure", column, &row.code);
+            Ok(Procedure {
+                code: row.code.parse().map_err(|_| bad("code"))?,
+                name: Bilingual {
+                    vi: Line::parse(&row.name_vi).map_err(|_| bad("name_vi"))?,
+                    en: Line::parse(&row.name_en).map_err(|_| bad("name_en"))?,
+                },
+                sensitive: row.sensitive,
+            })
+        })
+        .collect()
+}
+
 /// A whole version.
 pub async fn whole_schedule(tx: &mut Tx, schedule: Id<id::Schedule>) -> Result<Schedule> {
     let items = sqlx::query_as!(
         ItemRow,
         "select i.code, i.valid_from, i.valid_to, i.procedure_code, p.name_vi as procedure_vi,
              p.name_en as procedure_en, p.sensitive, i.kind, i.name_vi, i.name_en, i.unit_amount, i.unit,
-             i.legal_basis, i.retained_pct, i.chapter, i.sub_item
+             i.legal_basis, i.retained_pct, i.chapter, i.sub_item, i.formula, i.retained_basis
          from fee_item i join fee_procedure p on p.schedule_id = i.schedule_id and p.code = i.procedure_code
          where i.schedule_id = $1",
         schedule.uuid(),
@@ -248,6 +275,8 @@ struct ItemRow {
     retained_pct: String,
     chapter: String,
     sub_item: String,
+    formula: String,
+    retained_basis: Option<String>,
 }
 
 impl TryFrom<ItemRow> for Item {
@@ -268,11 +297,16 @@ impl TryFrom<ItemRow> for Item {
             },
             kind: row.kind.parse().map_err(|_| bad("kind"))?,
             name: Bilingual { vi: line(&row.name_vi, "name_vi")?, en: line(&row.name_en, "name_en")? },
-            formula: Formula::PerUnit(Money::vnd(row.unit_amount)),
+            formula: Formula::parse(&row.formula, Money::vnd(row.unit_amount)).map_err(|_| bad("formula"))?,
             unit: row.unit.parse().map_err(|_| bad("unit"))?,
             legal_basis: line(&row.legal_basis, "legal_basis")?,
             validity: validity(row.valid_from, row.valid_to).ok_or_else(|| bad("valid_to"))?,
             retained: Rate::percent(&row.retained_pct).ok_or_else(|| bad("retained_pct"))?,
+            retained_basis: row
+                .retained_basis
+                .as_deref()
+                .map(|basis| line(basis, "retained_basis"))
+                .transpose()?,
             budget: Budget::parse(&row.chapter, &row.sub_item).map_err(|_| bad("sub_item"))?,
         })
     }

@@ -28,7 +28,7 @@ pub async fn lock_named(
     let references: Vec<&str> = named.iter().map(|(reference, _)| reference.as_str()).collect();
     let payments: Vec<Uuid> = named.iter().map(|(_, payment)| payment.uuid()).collect();
     let rows = sqlx::query!(
-        r#"select n.payment_id as "payment_id!", b.id, b.account_id, b.phi + b.le_phi + b.tax as "amount!", b.due,
+        r#"select n.payment_id as "payment_id!", b.id, b.account_id, b.phi + b.le_phi + b.tax as "amount!", coalesce(b.payable_until, b.due) as "due!",
              b.state, b.paid_by, b.ended_at, b.agency_id, b.reference, b.dossier, c.procedure, c.name_vi,
              c.lines, c.parties, c.key, g.wrapped_key, g.key_generation
          from unnest($1::text[], $2::uuid[]) as n (reference, payment_id)

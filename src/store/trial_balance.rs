@@ -150,17 +150,19 @@ pub struct NamedAccount {
     pub real: Option<(String, String, String)>,
 }
 
-/// The accounts of the books, all of them or those of one agency.
+/// The accounts of the books, all of them or those of some agencies.
 pub async fn named_accounts(
     tx: &mut Tx,
-    agency: Option<Id<crate::base::id::Agency>>,
+    agencies: Option<&[Id<crate::base::id::Agency>]>,
 ) -> Result<Vec<NamedAccount>> {
+    let agencies: Option<Vec<Uuid>> =
+        agencies.map(|agencies| agencies.iter().map(|agency| agency.uuid()).collect());
     let rows = sqlx::query!(
         r#"select l.id, l.kind, l.account_id, l.agency_id, l.drawer_id, coalesce(l.agency_id, c.owner_id) as "owner!",
              c.bank as "bank?", c.number as "number?", c.holder as "holder?"
          from ledger_account l left join collecting_account c on c.id = l.account_id
-         where coalesce(l.agency_id, c.owner_id) = coalesce($1, coalesce(l.agency_id, c.owner_id)) order by l.id"#,
-        agency.map(Id::uuid),
+         where coalesce(coalesce(l.agency_id, c.owner_id) = any($1), true) order by l.id"#,
+        agencies.as_deref(),
     )
     .fetch_all(tx.conn())
     .await?;

@@ -21,6 +21,7 @@ pub fn loops(app: App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
         Box::pin(tend(app.clone())),
         Box::pin(sequence(app.clone())),
         Box::pin(checkpoint(app.clone())),
+        Box::pin(succeed(app.clone())),
         Box::pin(fetch_statements(app.clone())),
         Box::pin(tidy(app)),
     ]
@@ -118,6 +119,22 @@ async fn checkpoint(app: App) {
             tracing::warn!(?error, "balances were not kept");
         }
         tokio::time::sleep(CHECKPOINT_PAUSE).await;
+    }
+}
+
+/// How long successions rest when none is due.
+const SUCCESSION_PAUSE: Duration = Duration::from_secs(60);
+
+/// Passes on what agencies leave to their successors, for ever.
+async fn succeed(app: App) {
+    loop {
+        let done = flow::succeed_agency::effect_successions(&app).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "a succession did not take effect");
+            false
+        });
+        if !done {
+            tokio::time::sleep(SUCCESSION_PAUSE).await;
+        }
     }
 }
 

@@ -144,6 +144,7 @@ pub fn entry(reference: &str, dong: i64, names: Option<Uuid>, now: Instant) -> E
         counterparty_agent: None,
         remittance: vec![],
         accepted: None,
+        charged: None,
     }
 }
 

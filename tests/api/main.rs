@@ -3,7 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
+mod bills;
 mod board;
+mod books;
 mod central_bank;
 mod contract;
 #[path = "../support/database.rs"]
@@ -15,6 +17,7 @@ mod world;
 
 mod administration;
 mod edge;
+mod fees;
 mod identity;
 mod oidc;
 mod payments;
@@ -22,5 +25,6 @@ mod reachable;
 mod receipts;
 mod statements;
 mod store;
+mod succession;
 mod transfers;
 mod webhooks;

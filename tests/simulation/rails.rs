@@ -94,6 +94,7 @@ impl Rails {
             counterparty_agent: None,
             remittance: vec![],
             accepted: None,
+            charged: None,
         };
         truth.movements.push(entry.clone());
         let message = CreditNotification { account: self.account.parse().unwrap(), entries: vec![entry] };

@@ -83,7 +83,9 @@ impl Life<'_> {
             key: (key.to_owned(), chung::crypto::digest::sha256(key.as_bytes())),
             dossier: format!("H29.14-261124-{serial}").parse().unwrap(),
             procedure: "1.001610".parse().unwrap(),
-            asked: ["DKKD-01", "DKKD-02"].map(|fee| AskedFee { fee: fee.parse().unwrap(), count: 1 }).into(),
+            asked: ["DKKD-01", "DKKD-02"]
+                .map(|fee| AskedFee { fee: fee.parse().unwrap(), count: 1, copies: 1, value: None })
+                .into(),
             circumstances: Circumstances {
                 channel: Channel::Online,
                 dates: Dates { submission: today, acceptance: None, payment: None },
@@ -91,6 +93,11 @@ impl Life<'_> {
                 submitter: facts(),
             },
             applicant: None,
+            grounds: chung::payment::issue::Grounds::default(),
+            owners: std::collections::BTreeMap::new(),
+            obligations: Vec::new(),
+            together: false,
+            payable_until: None,
             due: today.plus_days(1 + (self.keys % 3) as i64),
             parties: Parties {
                 applicant: chung::base::text::Line::parse("Nguyễn Thị Hòa").unwrap(),

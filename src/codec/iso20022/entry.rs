@@ -47,6 +47,17 @@ pub struct Entry {
     pub remittance: Vec<Line<140>>,
     /// When the payer's bank accepted the order.
     pub accepted: Option<Instant>,
+    /// What was kept from the transfer on its way, and whether a card company kept it.
+    pub charged: Option<Charged>,
+}
+
+/// What was kept from a transfer before it was booked: the booked amount is what is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charged {
+    /// How much.
+    pub amount: Money,
+    /// A card company's discount; otherwise a bank's charge.
+    pub card: bool,
 }
 
 impl Entry {
@@ -99,6 +110,9 @@ impl Entry {
         });
         sink.amount("Amt", self.amount);
         sink.text("CdtDbtInd", self.direction.code());
+        if let Some(charged) = self.charged {
+            sink.within("Chrgs", |s| s.within("Rcrd", |s| charged.write(s)));
+        }
         let (party, agent) = self.direction.counterparty();
         if let Some(name) = &self.counterparty {
             sink.within("RltdPties", |s| s.within(party, |s| s.within("Pty", |s| s.text("Nm", name))));
@@ -152,6 +166,7 @@ impl Entry {
             counterparty_agent: None,
             remittance: Vec::new(),
             accepted: None,
+            charged: None,
         };
         let first = entries.len();
         while s.enter_if("NtryDtls")? {
@@ -187,7 +202,9 @@ impl Entry {
         if s.is_next("CdtDbtInd")? && Direction::read(s)? != entry.direction {
             return Err(Refusal::WrongTotal);
         }
-        s.skip(&["AmtDtls", "Avlbty", "BkTxCd", "Chrgs", "Intrst"])?;
+        s.skip(&["AmtDtls", "Avlbty", "BkTxCd"])?;
+        entry.charged = s.within_if("Chrgs", Charged::read)?.flatten();
+        s.skip(&["Intrst"])?;
         let (party, agent) = entry.direction.counterparty();
         s.within_if("RltdPties", |s| {
             s.skip(not(party, &["InitgPty", "Dbtr", "DbtrAcct", "UltmtDbtr"]))?;
@@ -230,6 +247,47 @@ impl Entry {
             .flatten();
         s.skip(&["RltdPric", "RltdQties", "FinInstrmId", "Tax", "RtrInf", "AddtlTxInf"])?;
         Ok(entry)
+    }
+}
+
+impl Charged {
+    fn write(self, s: &mut Sink) {
+        s.amount("Amt", self.amount);
+        s.text("CdtDbtInd", "DBIT");
+        s.text("ChrgInclInd", "true");
+        s.within("Tp", |s| {
+            s.within("Prtry", |s| s.text("Id", if self.card { "CARD" } else { "BANK" }));
+        });
+    }
+
+    /// Adds up the records that lessen the booked amount; charges that are asked for elsewhere are no part of it.
+    fn read(s: &mut Source<'_>) -> Result<Option<Self>, Refusal> {
+        s.skip(&["TtlChrgsAndTaxAmt"])?;
+        let mut charged: Option<Self> = None;
+        while s.enter_if("Rcrd")? {
+            let amount = s.positive("Amt")?;
+            let debit = s.text_if("CdtDbtInd", 4)?.is_none_or(|code| code == "DBIT");
+            let included = s.text_if("ChrgInclInd", 5)?.is_some_and(|text| text == "true" || text == "1");
+            let kind = s.within_if("Tp", |s| {
+                s.skip(&["Cd"])?;
+                s.within_if("Prtry", |s| {
+                    let id = s.text("Id", 35)?.to_string();
+                    s.skip(&["Issr", "SchmeNm"])?;
+                    Ok(id)
+                })
+            })?;
+            s.skip(&["Rate", "Br", "Agt", "Tax"])?;
+            s.leave()?;
+            if debit && included {
+                let sum = match charged {
+                    Some(before) => before.amount.plus(amount),
+                    None => Ok(amount),
+                };
+                let sum = sum.map_err(|why| Refusal::Amount { element: "Amt", why })?;
+                charged = Some(Self { amount: sum, card: kind.flatten().is_some_and(|id| id == "CARD") });
+            }
+        }
+        Ok(charged)
     }
 }
 

@@ -35,7 +35,7 @@ mod vocabulary;
 
 pub use cancellation_request::CancellationRequest;
 pub use credit_notification::CreditNotification;
-pub use entry::{Direction, Entry};
+pub use entry::{Charged, Direction, Entry};
 pub use message_reject::MessageReject;
 pub use payment_return::{OriginalTransfer, PaymentReturn};
 pub use payment_status::PaymentStatus;

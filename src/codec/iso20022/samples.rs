@@ -41,6 +41,7 @@ pub(super) fn entry(n: u128, dong: i64, direction: Direction) -> Entry {
         counterparty_agent: Some(Agent::Member("970436".parse().unwrap())),
         remittance: vec![line("7K3QD0000000000000AB nop phi <ly lich> & \"tu phap\"")],
         accepted: Some(datetime!(2026-11-24 01:02:00 UTC)),
+        charged: None,
     }
 }
 

@@ -11,7 +11,9 @@ use crate::flow::{
     Error, Refusal,
     admin_answer::{list_agencies, read_agency},
     administer::{Account, Actor, register_agency_once, set_agency_standing},
+    fee_versions::set_agency_budget,
     register_client::NewAgency,
+    succeed_agency::{Kind, NewSuccession, decide_succession},
 };
 use crate::http::{
     auth::Caller,
@@ -20,7 +22,7 @@ use crate::http::{
     query::Parameters,
 };
 use crate::identity::client::Wording;
-use crate::payment::fee::FeeKind;
+use crate::payment::{fee::FeeKind, fee_version::AgencyBudget};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -35,6 +37,8 @@ pub fn routes() -> Router<App> {
         .route("/v1/agencies/{id}", get(one))
         .route("/v1/agencies/{id}/suspend", post(suspend))
         .route("/v1/agencies/{id}/resume", post(resume))
+        .route("/v1/agencies/{id}/budget", post(set_budget))
+        .route("/v1/agencies/{id}/succeed", post(succeed))
 }
 
 /// A text in both languages.
@@ -83,6 +87,87 @@ struct NewAccount {
     bank: String,
     number: String,
     holder: String,
+}
+
+/// What the budget knows an agency by.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewBudget {
+    area: String,
+    unit_code: String,
+    treasury_office: String,
+    retained_account: String,
+    remitted_account: String,
+    valid_from: String,
+}
+
+async fn set_budget(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<NewBudget>,
+) -> Result<Response, Problem> {
+    let key = idempotency(&headers, caller.client, &format!("POST /v1/agencies/{id}/budget"), &body)?;
+    let digits = |field: &str, text: &str, length: usize| {
+        if text.len() == length && text.bytes().all(|b| b.is_ascii_digit()) {
+            Ok(text.to_owned())
+        } else {
+            Err(Error::Refused(Refusal::new("invalid_body").violation(field, "shape", None)))
+        }
+    };
+    let budget = AgencyBudget {
+        area: digits("/area", &body.area, 5)?,
+        unit_code: digits("/unit_code", &body.unit_code, 7)?,
+        treasury_office: digits("/treasury_office", &body.treasury_office, 4)?,
+        retained_account: line::<34>("/retained_account", &body.retained_account)?.to_string(),
+        remitted_account: line::<34>("/remitted_account", &body.remitted_account)?.to_string(),
+        valid_from: super::read("/valid_from", &body.valid_from)?,
+    };
+    let answer = set_agency_budget(&app, super::object(&id)?, &budget, &key).await?;
+    Ok(axum::Json(answer).into_response())
+}
+
+/// Who takes the place of an agency, and from when.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewSuccessionBody {
+    kind: String,
+    from: String,
+    successors: Vec<Successor>,
+    administrator: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Successor {
+    agency: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    procedures: Vec<String>,
+}
+
+async fn succeed(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<NewSuccessionBody>,
+) -> Result<Response, Problem> {
+    let key = idempotency(&headers, caller.client, &format!("POST /v1/agencies/{id}/succeed"), &body)?;
+    let wrong = |field: &str| Error::Refused(Refusal::new("invalid_body").violation(field, "unknown", None));
+    let successors = body.successors.iter().enumerate().map(|(i, successor)| {
+        let field = format!("/successors/{i}");
+        let procedures = successor.procedures.iter().map(|code| super::read(&field, code));
+        Ok((super::read(&field, &successor.agency)?, procedures.collect::<Result<Vec<_>, Error>>()?))
+    });
+    let new = NewSuccession {
+        kind: Kind::named(&body.kind).ok_or_else(|| wrong("/kind"))?,
+        from: super::read("/from", &body.from)?,
+        successors: successors.collect::<Result<Vec<_>, Error>>()?,
+        administrator: super::read("/administrator", &body.administrator)?,
+    };
+    let answer = decide_succession(&app, caller.agency, super::object(&id)?, &new, &key).await?;
+    Ok(axum::Json(answer).into_response())
 }
 
 async fn register(

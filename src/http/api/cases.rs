@@ -7,6 +7,7 @@ use crate::base::{
 };
 use crate::flow::{
     Error, Refusal, read_cases,
+    release_suspense::{Proposal, approve_release, propose_release},
     settle_case::{Step, settle_case},
 };
 use crate::http::{
@@ -30,6 +31,8 @@ pub fn routes() -> Router<App> {
         .route("/v1/cases/{id}", get(one))
         .route("/v1/cases/{id}/notes", post(note))
         .route("/v1/cases/{id}/resolve", post(resolve))
+        .route("/v1/cases/{id}/release", post(release))
+        .route("/v1/cases/{id}/release/approve", post(approve))
 }
 
 #[derive(Deserialize)]
@@ -97,6 +100,56 @@ async fn resolve(
     let resolution = Resolution::named(&body.resolution).ok_or_else(unknown)?;
     let step = Step::Resolve(resolution, super::line("/words", &body.words)?);
     settle(&app, &caller, &id, &headers, (&act, &body), &step).await
+}
+
+/// Where money in suspense shall go, and who says so.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewRelease {
+    toward: String,
+    legal_basis: String,
+    words: String,
+    officer: String,
+}
+
+/// Who approves.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewApproval {
+    officer: String,
+}
+
+async fn release(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<NewRelease>,
+) -> Result<Response, Problem> {
+    let act = format!("POST /v1/cases/{id}/release");
+    let key = idempotency(&headers, caller.client, &act, &body)?;
+    let proposal = Proposal {
+        toward: super::read("/toward", &body.toward)?,
+        legal_basis: super::line("/legal_basis", &body.legal_basis)?,
+        words: super::line("/words", &body.words)?,
+        officer: super::read("/officer", &body.officer)?,
+    };
+    let answer = propose_release(&app, caller.agency, super::object(&id)?, &proposal, Some(&key)).await?;
+    Ok(axum::Json(answer).into_response())
+}
+
+async fn approve(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<NewApproval>,
+) -> Result<Response, Problem> {
+    let act = format!("POST /v1/cases/{id}/release/approve");
+    let key = idempotency(&headers, caller.client, &act, &body)?;
+    let officer = super::read("/officer", &body.officer)?;
+    let answer = approve_release(&app, caller.agency, super::object(&id)?, officer, Some(&key)).await?;
+    Ok(axum::Json(answer).into_response())
 }
 
 async fn settle(

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::app::App;
 use crate::base::calendar::Day;
-use crate::flow::quote_fees;
+use crate::flow::{
+    declare_fees::{Period, declare_fees},
+    quote_fees,
+};
 use crate::http::{auth::Caller, json::Json, problem::Problem, query::Parameters};
 use crate::payment::{
     code::ProcedureCode,
@@ -20,7 +23,10 @@ use serde::Deserialize;
 
 /// The routes.
 pub fn routes() -> Router<App> {
-    Router::new().route("/v1/fees", get(list)).route("/v1/fees/quote", post(quote))
+    Router::new()
+        .route("/v1/fees", get(list))
+        .route("/v1/fees/quote", post(quote))
+        .route("/v1/fees/declaration", get(declaration))
 }
 
 #[derive(Deserialize)]
@@ -38,6 +44,22 @@ async fn list(
     let on: Option<Day> = super::parameter("on", query.on.as_deref())?;
     let answer = quote_fees::read_fees(&app, procedure.as_ref(), on).await?;
     Ok(axum::Json(answer).into_response())
+}
+
+#[derive(Deserialize)]
+struct PeriodQuery {
+    period: String,
+    tree: Option<String>,
+}
+
+async fn declaration(
+    State(app): State<App>,
+    caller: Caller,
+    Parameters(query): Parameters<PeriodQuery>,
+) -> Result<Response, Problem> {
+    let period = Period::parse(&query.period).ok_or_else(|| super::bad_parameter("period", "shape"))?;
+    let tree = super::tree(query.tree.as_deref())?;
+    Ok(axum::Json(declare_fees(&app, caller.agency, period, tree).await?).into_response())
 }
 
 /// A dossier as far as its fees depend on it. Facts that nobody has verified are stated as such by their absence.

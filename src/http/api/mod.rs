@@ -6,7 +6,9 @@ pub mod card_checks;
 pub mod cases;
 pub mod clients;
 pub mod events;
+pub mod fee_versions;
 pub mod fees;
+pub mod ledger;
 pub mod mandates;
 pub mod payments;
 pub mod receipts;
@@ -42,6 +44,15 @@ fn parameter<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Er
 
 fn bad_parameter(name: &str, rule: &'static str) -> Error {
     Error::Refused(Refusal::new("invalid_parameter").violation(name, rule, None))
+}
+
+/// Whether a report is read with everybody whom the agency succeeded (`new`), or for the agency as it stands (`own`).
+fn tree(text: Option<&str>) -> Result<bool, Error> {
+    match text {
+        None | Some("own") => Ok(false),
+        Some("new") => Ok(true),
+        Some(_) => Err(bad_parameter("tree", "unknown")),
+    }
 }
 
 /// Reads the identifier in a path; what is none names nothing.

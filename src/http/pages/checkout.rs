@@ -15,6 +15,7 @@ use crate::flow::{
     Error,
     checkout::{Checkout, CheckoutLine, read_checkout},
     payers::payer_name,
+    read_notice::{Notice, read_notice},
     sign_in::session_of,
     start_payment::start_payment_as,
 };
@@ -35,7 +36,7 @@ use serde::Deserialize;
 
 /// The route.
 pub fn routes() -> Router<App> {
-    Router::new().route("/pay/{reference}", get(open).post(pay))
+    Router::new().route("/pay/{reference}", get(open).post(pay)).route("/pay/{reference}/notice", get(notice))
 }
 
 async fn open(
@@ -61,6 +62,20 @@ async fn payer(app: &App, jar: &CookieJar) -> Option<(Id<Citizen>, String)> {
     let session = session_of(app, session_token(app, jar).as_ref(), app.clock.now()).await.ok()??;
     let name = payer_name(app, session.citizen).await.ok()??;
     Some((session.citizen, name))
+}
+
+async fn notice(AppState(app): AppState<App>, reader: Reader, Path(reference): Path<String>) -> Response {
+    let Ok(reference) = reference.parse::<Reference>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    match read_notice(&app, &reference).await {
+        Ok(notice) => {
+            let page = Page::new(&reader, "payment-notice");
+            let view = NoticeView { facts: Facts::of(&page, &notice.checkout), notice: &notice, page: &page };
+            show(StatusCode::OK, &page, &view)
+        }
+        Err(error) => refuse(&reader, &error),
+    }
 }
 
 #[derive(Deserialize)]
@@ -130,6 +145,7 @@ fn show_checkout(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> R
             )
         }
         (Status::Cancelled, _) => closed(reader, "cancelled"),
+        (Status::Superseded, _) => closed(reader, "superseded"),
         (Status::Open | Status::Expired, Some(attempt)) if attempt.state.is_live() => {
             show_waiting(reader, checkout, &attempt.state)
         }
@@ -254,6 +270,14 @@ struct CheckoutView<'a> {
     checkout: &'a Checkout,
     failed: bool,
     code: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "pages/notice.html")]
+struct NoticeView<'a> {
+    page: &'a Page,
+    facts: Facts,
+    notice: &'a Notice,
 }
 
 #[derive(Template)]

@@ -2,6 +2,7 @@
 
 pub mod assets;
 pub mod board;
+pub mod board_books;
 pub mod board_case;
 pub mod checkout;
 pub mod consent;

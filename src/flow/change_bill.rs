@@ -1,0 +1,261 @@
+//! Changes to a bill that was issued: the next version under the same reference, another bill in its place, and a
+//! withdrawn bill opened again. None while an attempt to pay is under way: its money may be coming.
+
+use super::{
+    Error, Result, audit_leaf, bill_answer,
+    create_bill::{Ground, refused, write},
+    event::event_json,
+    idempotency::Idempotency,
+    kept_answer::{with_names, without_names},
+    quote_fees,
+    read_bills::{self, agency_key},
+};
+use crate::{
+    app::App,
+    base::{
+        calendar::Day,
+        clock::Instant,
+        id::{Agency, Bill, Event, Id},
+    },
+    crypto::seal::DataKey,
+    payment::{
+        bill::{self, State},
+        fee::{self, Asked},
+        issue::{Draft, Outcome},
+    },
+    store::{
+        Tx, audit,
+        bill::{self as rows, StoredBill},
+        outbox::{self, NewOutbox, Topic},
+    },
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// What an amendment says; what is absent stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Amendment {
+    /// The fees, computed anew from what the bill was computed from.
+    pub asked: Option<Vec<Asked>>,
+    /// The due day.
+    pub due: Option<Day>,
+    /// The last day on which it can be paid at all.
+    pub payable_until: Option<Day>,
+}
+
+/// Makes the next version of an open bill of the agency.
+pub async fn amend_bill(
+    app: &App,
+    agency: Id<Agency>,
+    id: Id<Bill>,
+    amendment: &Amendment,
+    key: &Idempotency,
+) -> Result<Value> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    if let Some(answer) = key.claim(&mut tx).await? {
+        return with_names(app, &mut tx, answer).await;
+    }
+    let (mut stored, under_way) = locked(&mut tx, agency, id).await?;
+    bill::may_change(&stored.state, under_way).map_err(refused)?;
+    let sealing = agency_key(app, &mut tx, agency).await?;
+    if let Some(asked) = &amendment.asked {
+        charge_anew(app, &mut tx, &sealing, &mut stored, asked, now).await?;
+    }
+    let was = stored.bill.due;
+    stored.bill.due = amendment.due.unwrap_or(was);
+    // Without a day of its own the end moves with the due day.
+    let until = if stored.bill.payable_until == was { stored.bill.due } else { stored.bill.payable_until };
+    stored.bill.payable_until = amendment.payable_until.unwrap_or(until.max(stored.bill.due));
+    put(&mut tx, &mut stored, ("amended", "open"), now).await?;
+    finish(app, tx, &stored, "bill.amended", &sealing, key, now).await
+}
+
+/// Opens a withdrawn bill of the agency again, under the same reference, with another due day.
+pub async fn revive_bill(
+    app: &App,
+    agency: Id<Agency>,
+    id: Id<Bill>,
+    due: Day,
+    key: &Idempotency,
+) -> Result<Value> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    if let Some(answer) = key.claim(&mut tx).await? {
+        return with_names(app, &mut tx, answer).await;
+    }
+    let (mut stored, _) = locked(&mut tx, agency, id).await?;
+    stored.state = bill::revive(&stored.state).map_err(refused)?;
+    stored.bill.due = due;
+    stored.bill.payable_until = due;
+    let sealing = agency_key(app, &mut tx, agency).await?;
+    put(&mut tx, &mut stored, ("revived", "cancelled"), now).await?;
+    finish(app, tx, &stored, "bill.revived", &sealing, key, now).await
+}
+
+/// Issues another bill in the place of an open one. Whoever pays the old one finds the money kept apart, never lost.
+pub async fn replace_bill(
+    app: &App,
+    agency: Id<Agency>,
+    id: Id<Bill>,
+    draft: &Draft,
+    key: &Idempotency,
+) -> Result<Value> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    if key.claim(&mut tx).await?.is_some() {
+        let links = rows::links(&mut tx, id).await?;
+        let new = links.into_iter().find(|(relation, _, later)| relation == "replaces" && *later);
+        return read_bills::read_bill(app, agency, new.ok_or(Error::not_found())?.1).await;
+    }
+    let (old, under_way) = locked(&mut tx, agency, id).await?;
+    bill::may_change(&old.state, under_way).map_err(refused)?;
+    let ground = Ground::read(app, &mut tx, &[draft], now).await?;
+    let prepared = ground.prepare(app, draft, now).map_err(|outcome| match outcome {
+        Outcome::Refused(refusal) => refused(refusal),
+        Outcome::Fees(fees) => quote_fees::refuse(&fees),
+        Outcome::Issued(_) | Outcome::Replayed(_) | Outcome::KeyReused(_) | Outcome::InProgress => {
+            Error::internal("a draft that was prepared and refused")
+        }
+    })?;
+    let new = prepared.stored.bill.id;
+    if !rows::supersede_bill(&mut tx, id, now).await? {
+        return Err(Error::internal("a bill moved under its lock"));
+    }
+    let answer = write(&mut tx, vec![prepared], now).await?.pop().unwrap_or_default();
+    rows::link(&mut tx, new, id, "replaces").await?;
+    let sealing = agency_key(app, &mut tx, agency).await?;
+    let told = json!({ "bill": id.to_string(), "replaced_by": new.to_string() });
+    tell(app, &mut tx, agency, (id, "bill.superseded"), (&sealing, &told), now).await?;
+    tx.commit().await?;
+    serde_json::from_str(&answer).map_err(Error::internal)
+}
+
+/// What a bill came from, and what came from it.
+pub async fn read_family(app: &App, agency: Id<Agency>, id: Id<Bill>) -> Result<Value> {
+    let mut tx = app.store.begin().await?;
+    rows::bill(&mut tx, id).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
+    let links = rows::links(&mut tx, id).await?;
+    let items: Vec<Value> = links
+        .into_iter()
+        .map(|(relation, other, later)| json!({ "relation": relation, "bill": other.to_string(), "later": later }))
+        .collect();
+    Ok(json!({ "items": items }))
+}
+
+async fn locked(tx: &mut Tx, agency: Id<Agency>, id: Id<Bill>) -> Result<(StoredBill, bool)> {
+    let own =
+        |stored: Option<StoredBill>| stored.filter(|b| b.bill.agency == agency).ok_or(Error::not_found());
+    own(rows::bill(tx, id).await?)?;
+    let (_, under_way) = rows::lock_bill(tx, id).await?.ok_or(Error::not_found())?;
+    Ok((own(rows::bill(tx, id).await?)?, under_way))
+}
+
+/// Computes the lines of other fees from what the bill was computed from.
+async fn charge_anew(
+    app: &App,
+    tx: &mut Tx,
+    sealing: &DataKey,
+    stored: &mut StoredBill,
+    asked: &[Asked],
+    now: Instant,
+) -> Result<()> {
+    let kept = bill_answer::open_kept(sealing, stored.bill.id, &stored.trace)?;
+    let (_, circumstances) =
+        kept.and_then(|kept| kept.read()).ok_or(Error::conflict("bill_not_amendable"))?;
+    let old = stored.bill.lines.as_slice();
+    let obligations = old.iter().filter(|line| line.notice.is_some()).cloned().collect::<Vec<_>>();
+    let owners: BTreeMap<_, _> =
+        old.iter().filter_map(|line| Some((line.fee.clone(), line.beneficiary.agency?))).collect();
+    let draft = Draft {
+        agency: stored.bill.agency,
+        client: stored.client,
+        key: (String::new(), [0; 32]),
+        dossier: stored.bill.dossier.clone(),
+        procedure: stored.bill.procedure.clone(),
+        asked: asked.to_vec(),
+        grounds: crate::payment::issue::Grounds::default(),
+        circumstances,
+        owners,
+        obligations,
+        together: true,
+        payable_until: None,
+        due: stored.bill.due,
+        parties: bill_answer::open_parties(sealing, stored.bill.id, &stored.parties)?,
+        applicant: None,
+    };
+    let ground = Ground::read(app, tx, &[&draft], now).await?;
+    let (schedule, of) = ground.schedule().ok_or(Error::refused("unknown_fee"))?;
+    let charged = fee::charge(of, &draft.procedure, asked, &draft.circumstances);
+    let charged = charged.map_err(|refused| quote_fees::refuse(&refused))?;
+    let (lines, trace) = ground.lines(&draft, &charged).map_err(|outcome| match outcome {
+        Outcome::Refused(refusal) => refused(refusal),
+        _ => Error::internal("lines that were refused otherwise"),
+    })?;
+    let kept = super::circumstances::Kept::of(asked, &draft.circumstances);
+    stored.bill.lines = lines;
+    stored.schedule = schedule;
+    stored.trace = bill_answer::seal_trace(app, sealing, stored.bill.id, &trace, Some(&kept));
+    Ok(())
+}
+
+async fn put(tx: &mut Tx, stored: &mut StoredBill, (reason, was): (&str, &str), now: Instant) -> Result<()> {
+    bill::check_due(stored.bill.due, Day::of(now)).map_err(refused)?;
+    bill::check_until(stored.bill.payable_until, stored.bill.due).map_err(refused)?;
+    rows::keep_version(tx, stored.bill.id, reason, now).await?;
+    stored.bill.version += 1;
+    stored.state = State::Open;
+    if !rows::put_version(tx, stored, was).await? {
+        return Err(Error::internal("a bill moved under its lock"));
+    }
+    Ok(rows::put_content(tx, stored).await?)
+}
+
+async fn finish(
+    app: &App,
+    mut tx: Tx,
+    stored: &StoredBill,
+    kind: &'static str,
+    sealing: &DataKey,
+    key: &Idempotency,
+    now: Instant,
+) -> Result<Value> {
+    let id = stored.bill.id;
+    let told = json!({
+        "bill": id.to_string(),
+        "version": stored.bill.version,
+        "total": stored.bill.lines.total().decimal(),
+        "due": stored.bill.due.to_string(),
+    });
+    tell(app, &mut tx, stored.bill.agency, (id, kind), (sealing, &told), now).await?;
+    let until = read_bills::pay_until(&mut tx, stored, now).await?;
+    let answer = read_bills::open(app, sealing, stored, until, Day::of(now))?;
+    key.keep(&mut tx, id.uuid(), &without_names(&answer), now).await?;
+    tx.commit().await?;
+    Ok(answer)
+}
+
+/// The leaf and the event of a change.
+async fn tell(
+    app: &App,
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    (id, kind): (Id<Bill>, &'static str),
+    (sealing, told): (&DataKey, &Value),
+    now: Instant,
+) -> Result<()> {
+    let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: id.uuid() };
+    let leaf = audit_leaf::leaf(app, now, kind, concern, sealing, told);
+    audit::append(tx, &[leaf]).await?;
+    let event: Id<Event> = Id::new(now, &*app.entropy);
+    let event = NewOutbox {
+        id: event,
+        at: now,
+        topic: Topic::Event,
+        agency: Some(agency),
+        object: id.uuid(),
+        name: kind,
+        body: event_json(kind, now, told),
+    };
+    Ok(outbox::enqueue(tx, &[event]).await?)
+}

@@ -1,0 +1,81 @@
+//! Brings a bill that is paid after its due day up to date: the interest of the day is a line of its next version.
+
+use super::{
+    Error, Result, audit_leaf, bill_answer, explain,
+    read_bills::{self, agency_key},
+};
+use crate::{
+    app::App,
+    base::{calendar::Day, clock::Instant},
+    payment::{
+        bill::{Lines, State},
+        late::{self, Interest},
+    },
+    store::{
+        Tx, audit,
+        bill::{self as rows, StoredBill},
+        fee as tariff, fee_version,
+    },
+};
+use serde_json::json;
+
+/// What the bill's lines are on a day after its due day, when that is something else than they are now.
+pub(super) async fn late_lines(
+    tx: &mut Tx,
+    stored: &StoredBill,
+    now: Instant,
+) -> Result<Option<(Lines, Vec<Interest>)>> {
+    let today = Day::of(now);
+    if stored.state != State::Open || today <= stored.bill.due {
+        return Ok(None);
+    }
+    let until = read_bills::pay_until(tx, stored, now).await?;
+    let due = read_bills::stands_still(tx, stored.bill.id, stored.bill.due, now).await?;
+    if today <= due || today > until {
+        return Ok(None);
+    }
+    let Some(id) = fee_version::in_force(tx, today).await? else {
+        return Ok(None);
+    };
+    let fees: Vec<_> = stored.bill.lines.as_slice().iter().map(|line| line.fee.clone()).collect();
+    let schedule = tariff::schedule_for(tx, id, &fees).await?;
+    let principal = late::principal(&stored.bill.lines, &schedule);
+    let interest = late::interest(&principal, &schedule, due, today);
+    let lines = late::with_interest(principal, &interest, explain::interest_name)
+        .ok_or_else(|| Error::refused("amount_too_large"))?;
+    Ok((lines != stored.bill.lines).then_some((lines, interest)))
+}
+
+/// Makes the version of today, before an attempt to pay it starts. The caller holds the bill's lock.
+pub(super) async fn charge_late(app: &App, tx: &mut Tx, stored: &mut StoredBill, now: Instant) -> Result<()> {
+    let today = Day::of(now);
+    let Some((lines, interest)) = late_lines(tx, stored, now).await? else {
+        return Ok(());
+    };
+    let key = agency_key(app, tx, stored.bill.agency).await?;
+    let mut trace = bill_answer::open_trace(&key, stored.bill.id, &stored.trace)?;
+    let kept = bill_answer::open_kept(&key, stored.bill.id, &stored.trace)?;
+    trace.truncate(lines.as_slice().len() - interest.len());
+    trace.extend(interest.iter().map(|one| json!([explain::interest_json(one, today)])));
+    rows::keep_version(tx, stored.bill.id, "late", now).await?;
+    stored.bill.lines = lines;
+    stored.bill.version += 1;
+    stored.trace = bill_answer::seal_trace(app, &key, stored.bill.id, &trace, kept.as_ref());
+    if !rows::put_version(tx, stored, "open").await? {
+        return Err(Error::internal("a bill moved under its lock"));
+    }
+    rows::put_content(tx, stored).await?;
+    let details = json!({
+        "bill": stored.bill.id.to_string(),
+        "version": stored.bill.version,
+        "total": stored.bill.lines.total().decimal(),
+        "on": today.to_string(),
+    });
+    let concern = audit_leaf::Concern {
+        citizen: None,
+        agency: Some(stored.bill.agency),
+        object: stored.bill.id.uuid(),
+    };
+    let leaf = audit_leaf::leaf(app, now, "bill.interest_charged", concern, &key, &details);
+    Ok(audit::append(tx, &[leaf]).await?)
+}

@@ -1,0 +1,71 @@
+//! A payment notice to print or to show: what is owed, and the transfer that pays it, with the account name that the
+//! payer's bank app will show before anything is sent.
+
+use super::{
+    Error, Result,
+    checkout::{Checkout, read_checkout},
+};
+use crate::{
+    app::App,
+    base::{calendar::Day, reference::Reference},
+    codec::vietqr::{Service, VietQr, svg},
+    payment::bill::Status,
+    store::{account, bill as bills},
+};
+
+/// A notice.
+pub struct Notice {
+    /// What the reference shows to anybody.
+    pub checkout: Checkout,
+    /// The version of the bill.
+    pub version: u32,
+    /// The last day on which it can be paid at all.
+    pub until: Day,
+    /// The bank or Treasury office that keeps the collecting account, by its code.
+    pub bank: String,
+    /// The account's number.
+    pub number: String,
+    /// The name that the bank app shows.
+    pub holder: String,
+    /// The VietQR as an SVG element, where the account takes such transfers.
+    pub code: Option<String>,
+    /// The owners of the lines, when they are several: name and amount. The account above collects for all of them.
+    pub owners: Vec<(String, String)>,
+}
+
+/// The notice of an open bill; any other has none.
+pub async fn read_notice(app: &App, reference: &Reference) -> Result<Notice> {
+    let checkout = read_checkout(app, reference).await?;
+    if checkout.status != Status::Open {
+        return Err(Error::not_found());
+    }
+    let mut tx = app.store.begin().await?;
+    let stored = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
+    let account = account::account(&mut tx, stored.account).await?.ok_or(Error::not_found())?;
+    let code = VietQr {
+        bank: account.bank.clone(),
+        number: account.number.clone(),
+        service: Service::Account,
+        amount: u64::try_from(checkout.total.minor()).ok(),
+        purpose: Some(reference.to_string()),
+    };
+    let mut owners: Vec<(String, i64)> = Vec::new();
+    for line in stored.bill.lines.as_slice() {
+        let holder = line.beneficiary.holder.to_string();
+        match owners.iter_mut().find(|owner| owner.0 == holder) {
+            Some(owner) => owner.1 += line.amount.minor(),
+            None => owners.push((holder, line.amount.minor())),
+        }
+    }
+    let shown = |(name, amount): (String, i64)| (name, crate::base::money::Money::vnd(amount).display_vi());
+    Ok(Notice {
+        version: stored.bill.version,
+        until: stored.bill.payable_until,
+        code: code.encode().ok().and_then(|text| svg(&text)),
+        owners: if owners.len() > 1 { owners.into_iter().map(shown).collect() } else { Vec::new() },
+        bank: account.bank,
+        number: account.number,
+        holder: account.holder.to_string(),
+        checkout,
+    })
+}

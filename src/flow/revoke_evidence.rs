@@ -1,0 +1,152 @@
+//! What reductions rested on, and what happens when it turns out to be wrong: a new bill for the difference. The bill
+//! that was reduced and its receipts stay as they are.
+
+use super::{
+    Error, Result, audit_leaf, bill_answer, create_bill,
+    idempotency::Idempotency,
+    kept_answer::{with_names, without_names},
+    officer,
+    read_bills::{self, agency_key},
+};
+use crate::{
+    app::App,
+    base::{
+        calendar::{Day, rfc3339},
+        id::{Agency, Bill, Citizen, Evidence, Id},
+        reference::Reference,
+        text::Line,
+    },
+    identity::role::Role,
+    payment::{
+        bill::{self, BillLine, Lines, State},
+        fee::FeeKind,
+    },
+    store::{
+        audit, bill as rows,
+        bill::StoredBill,
+        fee as tariff,
+        fee_evidence::{self, StoredEvidence},
+    },
+};
+use serde_json::{Value, json};
+
+/// What the reductions of a bill rest on.
+pub async fn read_evidence(app: &App, agency: Id<Agency>, bill: Id<Bill>) -> Result<Value> {
+    let mut tx = app.store.begin().await?;
+    rows::bill(&mut tx, bill).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
+    let found = fee_evidence::of_bill(&mut tx, agency, bill).await?;
+    Ok(json!({ "items": found.iter().map(evidence_json).collect::<Vec<_>>() }))
+}
+
+/// Why evidence does not hold, and until when the difference is to be paid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// Who found out.
+    pub officer: Id<Citizen>,
+    /// Why.
+    pub reason: Line<500>,
+    /// The last day of payment of the difference.
+    pub due: Day,
+}
+
+/// Revokes evidence; the answer is the evidence and the bill for the difference.
+pub async fn revoke_evidence(
+    app: &App,
+    agency: Id<Agency>,
+    id: Id<Evidence>,
+    revocation: &Revocation,
+    key: &Idempotency,
+) -> Result<Value> {
+    let now = app.clock.now();
+    let today = Day::of(now);
+    let mut tx = app.store.begin().await?;
+    if let Some(answer) = key.claim(&mut tx).await? {
+        return with_names(app, &mut tx, answer).await;
+    }
+    let mut evidence = fee_evidence::lock(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
+    if evidence.revoked.is_some() {
+        return Err(Error::conflict("evidence_revoked"));
+    }
+    officer::demand(&mut tx, revocation.officer, agency, Role::Accountant, today).await?;
+    bill::check_due(revocation.due, today).map_err(create_bill::refused)?;
+    let reduced = rows::bill(&mut tx, evidence.bill).await?.ok_or(Error::not_found())?;
+    let line =
+        reduced.bill.lines.as_slice().get(evidence.line).ok_or(Error::internal("evidence of no line"))?;
+    let schedule = tariff::schedule_for(&mut tx, reduced.schedule, std::slice::from_ref(&line.fee)).await?;
+    let sealing = agency_key(app, &mut tx, agency).await?;
+    let parties = bill_answer::open_parties(&sealing, reduced.bill.id, &reduced.parties)?;
+    let retained = match line.kind {
+        FeeKind::Phi => schedule
+            .items()
+            .iter()
+            .find(|item| item.code == line.fee)
+            .and_then(|item| evidence.saving.share(item.retained).ok())
+            .unwrap_or(crate::base::money::Money::vnd(0)),
+        FeeKind::LePhi | FeeKind::Tax => crate::base::money::Money::vnd(0),
+    };
+    let difference = BillLine { gross: line.gross, amount: evidence.saving, retained, ..line.clone() };
+    let mut bill = reduced.bill.clone();
+    bill.id = Id::new(now, &*app.entropy);
+    bill.reference = Reference::new(&*app.entropy);
+    bill.lines = Lines::new(vec![difference]).map_err(create_bill::refused)?;
+    bill.due = revocation.due;
+    bill.payable_until = revocation.due;
+    bill.version = 1;
+    bill.issued_at = now;
+    let trace = vec![Value::Array(vec![json!({
+        "step": "difference",
+        "adjustment": evidence.adjustment,
+        "of": reduced.bill.id.to_string(),
+        "saving": super::explain::money(evidence.saving),
+        "text": super::explain::difference_text(&evidence.adjustment, evidence.saving, &reduced.bill.reference.to_string()),
+    })])];
+    let stored = StoredBill {
+        state: State::Open,
+        parties: bill_answer::seal_parties(app, &sealing, bill.id, &parties),
+        trace: bill_answer::seal_trace(app, &sealing, bill.id, &trace, None),
+        client: key.client,
+        bill,
+        ..reduced
+    };
+    let issued = stored.bill.id;
+    rows::insert_bills(&mut tx, std::slice::from_ref(&stored)).await?;
+    rows::link(&mut tx, issued, evidence.bill, "difference").await?;
+    let place = [b"evidence.reason".as_slice(), id.uuid().as_bytes()].concat();
+    let reason = sealing.seal(&*app.entropy, &place, revocation.reason.as_str().as_bytes());
+    if !fee_evidence::revoke(&mut tx, id, revocation.officer, &reason, issued, now).await? {
+        return Err(Error::internal("evidence moved under its lock"));
+    }
+    evidence.revoked = Some((now, issued));
+    let details = json!({
+        "evidence": id.to_string(), "bill": evidence.bill.to_string(), "difference": issued.to_string(),
+        "amount": evidence.saving.decimal(), "by": revocation.officer.to_string(),
+    });
+    let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: issued.uuid() };
+    let leaf = audit_leaf::leaf(app, now, "evidence.revoked", concern, &sealing, &details);
+    audit::append(&mut tx, &[leaf]).await?;
+    let answer = json!({
+        "evidence": evidence_json(&evidence),
+        "bill": read_bills::open(app, &sealing, &stored, stored.bill.payable_until, today)?,
+    });
+    key.keep(&mut tx, issued.uuid(), &without_names(&answer), now).await?;
+    tx.commit().await?;
+    Ok(answer)
+}
+
+fn evidence_json(evidence: &StoredEvidence) -> Value {
+    json!({
+        "id": evidence.id.to_string(),
+        "bill": evidence.bill.to_string(),
+        "line": evidence.line,
+        "adjustment": evidence.adjustment,
+        "whose_fact": evidence.whose,
+        "condition": evidence.condition,
+        "governing_date": evidence.governing.0,
+        "on": evidence.governing.1.to_string(),
+        "verification": evidence.verification.to_string(),
+        "saving": super::explain::money(evidence.saving),
+        "granted_at": rfc3339(evidence.at),
+        "revoked_at": evidence.revoked.map(|revoked| rfc3339(revoked.0)),
+        "difference": evidence.revoked.map(|revoked| revoked.1.to_string()),
+    })
+}

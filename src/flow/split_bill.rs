@@ -1,0 +1,187 @@
+//! Splits a bill: into instalments, which are another way to pay the same and exclude paying it at once, or into one bill
+//! for each owner, each with a transfer of its own to that owner's account.
+//!
+//! Instalments and the whole exclude each other where an attempt starts: whoever begins the one closes the other, under
+//! the locks of all of them. Money that still comes for what was closed waits in suspense.
+
+use super::{
+    Error, Result, audit_leaf, bill_answer,
+    create_bill::refused,
+    idempotency::Idempotency,
+    kept_answer::{with_names, without_names},
+    read_bills::{self, agency_key},
+};
+use crate::{
+    app::App,
+    base::{
+        calendar::Day,
+        clock::Instant,
+        id::{Agency, Bill, Id},
+        reference::Reference,
+    },
+    crypto::seal::DataKey,
+    payment::bill::{self, Lines, Refusal, State},
+    store::{
+        Tx, account, audit,
+        bill::{self as rows, StoredBill},
+    },
+};
+use serde_json::{Value, json};
+
+/// The most instalments of one bill.
+pub const INSTALMENTS_MAX: usize = 24;
+
+/// How a bill is split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Split {
+    /// Into instalments with these due days, in order, and their weights.
+    Instalments(Vec<(Day, u64)>),
+    /// Into one bill for each owner.
+    Owners,
+}
+
+/// Splits an open bill of the agency; the answer lists the parts.
+pub async fn split_bill(
+    app: &App,
+    agency: Id<Agency>,
+    id: Id<Bill>,
+    split: &Split,
+    key: &Idempotency,
+) -> Result<Value> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    if let Some(answer) = key.claim(&mut tx).await? {
+        return with_names(app, &mut tx, answer).await;
+    }
+    rows::bill(&mut tx, id).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
+    let (state, under_way) = rows::lock_bill(&mut tx, id).await?.ok_or(Error::not_found())?;
+    bill::may_change(&state, under_way).map_err(refused)?;
+    let links = rows::links(&mut tx, id).await?;
+    if links.iter().any(|(relation, _, _)| relation == "instalment" || relation == "part") {
+        return Err(refused(Refusal::AlreadySplit));
+    }
+    let whole = rows::bill(&mut tx, id).await?.ok_or(Error::not_found())?;
+    let sealing = agency_key(app, &mut tx, agency).await?;
+    let (relation, parts) = match split {
+        Split::Instalments(plan) => ("instalment", instalments(&whole, plan, Day::of(now))?),
+        Split::Owners => ("part", owners(&mut tx, &whole).await?),
+    };
+    let stored = parts
+        .into_iter()
+        .map(|part| part.issue(app, &sealing, &whole, now))
+        .collect::<Result<Vec<StoredBill>>>()?;
+    rows::insert_bills(&mut tx, &stored).await?;
+    let ids: Vec<Id<Bill>> = stored.iter().map(|part| part.bill.id).collect();
+    rows::link_all(&mut tx, &ids, id, relation).await?;
+    if relation == "part" && !rows::supersede_bill(&mut tx, id, now).await? {
+        return Err(Error::internal("a bill moved under its lock"));
+    }
+    let details = json!({
+        "bill": id.to_string(),
+        "into": ids.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "as": relation,
+    });
+    let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: id.uuid() };
+    let leaf = audit_leaf::leaf(app, now, "bill.split", concern, &sealing, &details);
+    audit::append(&mut tx, &[leaf]).await?;
+    let items = stored
+        .iter()
+        .map(|part| read_bills::open(app, &sealing, part, part.bill.payable_until, Day::of(now)))
+        .collect::<Result<Vec<Value>>>()?;
+    let answer = json!({ "items": items });
+    key.keep(&mut tx, id.uuid(), &without_names(&answer), now).await?;
+    tx.commit().await?;
+    Ok(answer)
+}
+
+/// One part on its way.
+struct Part {
+    lines: Lines,
+    due: Day,
+    account: Id<crate::base::id::Account>,
+}
+
+impl Part {
+    fn issue(self, app: &App, key: &DataKey, whole: &StoredBill, now: Instant) -> Result<StoredBill> {
+        let parties = bill_answer::open_parties(key, whole.bill.id, &whole.parties)?;
+        let traces = bill_answer::open_trace(key, whole.bill.id, &whole.trace)?;
+        let of = |line: &crate::payment::bill::BillLine| {
+            let place = whole
+                .bill
+                .lines
+                .as_slice()
+                .iter()
+                .position(|other| other.fee == line.fee && other.notice == line.notice);
+            place.and_then(|place| traces.get(place).cloned()).unwrap_or_else(|| json!([]))
+        };
+        let trace: Vec<Value> = self.lines.as_slice().iter().map(of).collect();
+        let mut bill = whole.bill.clone();
+        bill.id = Id::new(now, &*app.entropy);
+        bill.reference = Reference::new(&*app.entropy);
+        bill.lines = self.lines;
+        bill.due = self.due;
+        bill.payable_until = bill.payable_until.max(self.due);
+        bill.version = 1;
+        bill.issued_at = now;
+        Ok(StoredBill {
+            state: State::Open,
+            account: self.account,
+            parties: bill_answer::seal_parties(app, key, bill.id, &parties),
+            trace: bill_answer::seal_trace(app, key, bill.id, &trace, None),
+            bill,
+            ..whole.clone()
+        })
+    }
+}
+
+fn instalments(whole: &StoredBill, plan: &[(Day, u64)], today: Day) -> Result<Vec<Part>> {
+    let weights: Vec<u64> = plan.iter().map(|(_, weight)| *weight).collect();
+    for (due, _) in plan {
+        bill::check_due(*due, today).map_err(refused)?;
+    }
+    let parts = whole.bill.lines.split(&weights).map_err(refused)?;
+    let parts = parts.into_iter().zip(plan).map(|(lines, (due, _))| Part {
+        lines,
+        due: *due,
+        account: whole.account,
+    });
+    Ok(parts.collect())
+}
+
+async fn owners(tx: &mut Tx, whole: &StoredBill) -> Result<Vec<Part>> {
+    let parts = whole.bill.lines.by_owner(whole.bill.agency).map_err(refused)?;
+    let agencies: Vec<Id<Agency>> = parts.iter().map(|part| part.0).collect();
+    let collecting = account::collecting_of(tx, &agencies).await?;
+    parts
+        .into_iter()
+        .map(|(owner, lines)| {
+            let account = match collecting.get(&owner) {
+                Some(account) => account.id,
+                None if owner == whole.bill.agency => whole.account,
+                None => return Err(refused(Refusal::NoAccount)),
+            };
+            Ok(Part { lines, due: whole.bill.due, account })
+        })
+        .collect()
+}
+
+/// Closes the other way to pay, before an attempt starts on this one: the whole, or its instalments. The caller holds
+/// this bill's lock.
+pub(super) async fn choose_way(tx: &mut Tx, id: Id<Bill>, now: Instant) -> Result<()> {
+    let links = rows::links(tx, id).await?;
+    let mut others: Vec<Id<Bill>> =
+        links.iter().filter(|(relation, _, _)| relation == "instalment").map(|link| link.1).collect();
+    // In one order, so that two payers of one plan do not wait for each other in a circle.
+    others.sort_unstable();
+    for other in others {
+        let (state, under_way) = rows::lock_bill(tx, other).await?.ok_or(Error::not_found())?;
+        match state {
+            State::Open if !under_way => {
+                rows::supersede_bill(tx, other, now).await?;
+            }
+            State::Open | State::Paid { .. } => return Err(refused(Refusal::OtherWayChosen)),
+            State::Cancelled { .. } | State::Superseded { .. } => {}
+        }
+    }
+    Ok(())
+}

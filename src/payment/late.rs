@@ -1,0 +1,156 @@
+//! Late interest: what more is owed for a bill that is paid after its due day, by a dated rule of the schedule.
+//!
+//! The rule that holds on the day of payment decides, for each line that it covers, from the first day after the due day
+//! through the day of payment. Interest bears no interest, belongs to the budget, and is a line of its own.
+
+use super::{
+    bill::{BillLine, Lines},
+    exemption::{Adjustment, Effect},
+    fee::{Bilingual, FeeKind, Schedule},
+};
+use crate::base::{
+    calendar::Day,
+    money::{Money, Rate},
+};
+
+/// What more is owed by one rule, for one kind of fee.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interest {
+    /// The rule.
+    pub rule: Adjustment,
+    /// Its daily rate.
+    pub rate: Rate,
+    /// How many days late.
+    pub days: u32,
+    /// On how much.
+    pub on: Money,
+    /// How much.
+    pub amount: Money,
+    /// The line that it follows; beneficiary and kind are this line's.
+    pub line: BillLine,
+}
+
+/// The lines that were charged, without interest of a day before.
+pub fn principal(lines: &Lines, schedule: &Schedule) -> Vec<BillLine> {
+    let is_rule = |line: &BillLine| schedule.adjustments().iter().any(|a| !a.lessens() && a.code == line.fee);
+    lines.as_slice().iter().filter(|line| !is_rule(line)).cloned().collect()
+}
+
+/// What more is owed when these lines, due on `due`, are paid on `today`.
+pub fn interest(lines: &[BillLine], schedule: &Schedule, due: Day, today: Day) -> Vec<Interest> {
+    let Ok(days) = u32::try_from(due.days_until(today)) else {
+        return Vec::new();
+    };
+    let mut found: Vec<Interest> = Vec::new();
+    for line in lines.iter().filter(|line| line.amount.is_positive() && line.kind != FeeKind::Tax) {
+        let rule = schedule.adjustments().iter().find_map(|a| match a.effect {
+            Effect::LateDaily(rate) if a.applies_to.covers(&line.fee) && a.validity.holds_on(today) => {
+                Some((a, rate))
+            }
+            Effect::LateDaily(_) | Effect::PercentOff(_) | Effect::FixedAmount(_) | Effect::Exempt => None,
+        });
+        let Some((rule, rate)) = rule.filter(|_| days > 0) else { continue };
+        let before = found.iter_mut().find(|one| {
+            one.rule == *rule && one.line.kind == line.kind && one.line.beneficiary == line.beneficiary
+        });
+        match before {
+            Some(one) => one.on = one.on.plus(line.amount).unwrap_or(one.on),
+            None => found.push(Interest {
+                rule: rule.clone(),
+                rate,
+                days,
+                on: line.amount,
+                amount: Money::zero(line.amount.currency()),
+                line: line.clone(),
+            }),
+        }
+    }
+    for one in &mut found {
+        // The rate of all days at once, so that rounding happens once.
+        let all = one.on.times(one.days).and_then(|all| all.share(one.rate));
+        one.amount = all.unwrap_or(one.amount);
+    }
+    found.retain(|one| one.amount.is_positive());
+    found
+}
+
+/// The bill's lines with the interest of a day; `name` says what a line of interest is called.
+pub fn with_interest(
+    principal: Vec<BillLine>,
+    interest: &[Interest],
+    name: impl Fn(&Interest) -> Bilingual,
+) -> Option<Lines> {
+    let mut lines = principal;
+    lines.extend(interest.iter().map(|one| BillLine {
+        fee: one.rule.code.clone(),
+        name: name(one),
+        count: one.days,
+        gross: one.amount,
+        amount: one.amount,
+        retained: Money::zero(one.amount.currency()),
+        legal_basis: one.rule.legal_basis.clone(),
+        ..one.line.clone()
+    }));
+    Lines::new(lines).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::text::Line;
+    use crate::payment::{
+        bill::Beneficiary,
+        exemption::{GoverningDate, Validity, Whose},
+    };
+
+    fn day(s: &str) -> Day {
+        s.parse().unwrap()
+    }
+
+    fn line(fee: &str, amount: i64) -> BillLine {
+        let text = Line::parse("text").unwrap();
+        BillLine {
+            fee: fee.parse().unwrap(),
+            kind: FeeKind::Phi,
+            name: Bilingual { vi: text.clone(), en: text.clone() },
+            count: 1,
+            gross: Money::vnd(amount),
+            amount: Money::vnd(amount),
+            retained: Money::vnd(0),
+            legal_basis: text.clone(),
+            beneficiary: Beneficiary {
+                agency: None,
+                bank: "970405".into(),
+                number: "1".into(),
+                holder: text,
+            },
+            notice: None,
+        }
+    }
+
+    #[test]
+    fn interest_counts_days_and_bears_none() {
+        let rule = Adjustment {
+            code: "CHAM-NOP".parse().unwrap(),
+            applies_to: "*".parse().unwrap(),
+            effect: Effect::parse("late_daily", "0.03").unwrap(),
+            condition: "late".parse().unwrap(),
+            whose: Whose::Applicant,
+            governing: GoverningDate::Payment,
+            evidence: None,
+            legal_basis: Line::parse("Law 38/2019 art. 59").unwrap(),
+            validity: Validity::new(day("2020-07-01"), None).unwrap(),
+        };
+        let schedule = Schedule::new(vec![], vec![rule]).unwrap();
+        let lines = [line("DD-01", 700_000), line("DD-02", 50_000)];
+        let of = |today: &str| interest(&lines, &schedule, day("2026-12-01"), day(today));
+        assert!(of("2026-12-01").is_empty());
+        let late = of("2026-12-11");
+        assert_eq!((late.len(), late[0].days, late[0].on), (1, 10, Money::vnd(750_000)));
+        assert_eq!(late[0].amount, Money::vnd(2_250));
+        let name = |_: &Interest| line("DD-01", 1).name;
+        let whole = with_interest(lines.to_vec(), &late, name).unwrap();
+        assert_eq!(whole.total(), Money::vnd(752_250));
+        assert_eq!(principal(&whole, &schedule), lines);
+    }
+}

@@ -1,0 +1,234 @@
+//! The life of the versions of the fee schedule; their rows are `super::fee`'s.
+
+use super::{Result, StoreError, Tx};
+use crate::{
+    base::{
+        calendar::Day,
+        clock::Instant,
+        id::{self, Agency, Citizen, Id},
+    },
+    payment::fee_version::{AgencyBudget, Life, State},
+};
+use time::Date;
+use uuid::Uuid;
+
+/// A version with its people and its instrument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Its identifier.
+    pub id: Id<id::Schedule>,
+    /// When it was imported.
+    pub imported_at: Instant,
+    /// Whose people draft and approve it; nobody's for one from the command line.
+    pub agency: Option<Id<Agency>>,
+    /// Number and title of the legal instrument.
+    pub instrument: Option<String>,
+    /// Whether its text is attached.
+    pub attached: bool,
+    /// Who approved it, and when.
+    pub approved: Option<(Id<Citizen>, Instant)>,
+    /// Where it stands.
+    pub life: Life,
+}
+
+/// Records a draft's people and instrument, in the transaction that inserts its rows.
+pub async fn make_draft(
+    tx: &mut Tx,
+    schedule: Id<id::Schedule>,
+    agency: Id<Agency>,
+    by: Id<Citizen>,
+    instrument: Option<&str>,
+    file: Option<(&str, &[u8])>,
+) -> Result<()> {
+    sqlx::query!(
+        "update fee_schedule set state = 'draft', agency_id = $2, drafted_by = $3, instrument = $4,
+             instrument_media = $5, instrument_file = $6 where id = $1",
+        schedule.uuid(),
+        agency.uuid(),
+        by.uuid(),
+        instrument,
+        file.map(|file| file.0),
+        file.map(|file| file.1),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// One version, locked against whoever else moves it.
+pub async fn lock(tx: &mut Tx, schedule: Id<id::Schedule>) -> Result<Option<Version>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select id, imported_at, agency_id, instrument, instrument_file is not null as "attached!", state, drafted_by,
+             submitted_by, approved_by, approved_at, in_force_from, discontinued_from
+         from fee_schedule where id = $1 for update"#,
+        schedule.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(Version::try_from).transpose()
+}
+
+/// Every version, the newest first.
+pub async fn list(tx: &mut Tx) -> Result<Vec<Version>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select id, imported_at, agency_id, instrument, instrument_file is not null as "attached!", state, drafted_by,
+             submitted_by, approved_by, approved_at, in_force_from, discontinued_from
+         from fee_schedule order by imported_at desc, id desc limit 200"#,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(Version::try_from).collect()
+}
+
+/// The version in force on a day: of those approved the one that came into force last.
+pub async fn in_force(tx: &mut Tx, on: Day) -> Result<Option<Id<id::Schedule>>> {
+    let id = sqlx::query_scalar!(
+        "select id from fee_schedule
+         where state = 'approved' and coalesce(in_force_from <= $1, true) and coalesce(discontinued_from > $1, true)
+         order by coalesce(in_force_from, '-infinity') desc, coalesce(approved_at, imported_at) desc, id desc limit 1",
+        on.date(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(id.map(Id::from_uuid))
+}
+
+/// Whether there is any version yet.
+pub async fn any(tx: &mut Tx) -> Result<bool> {
+    let any = sqlx::query_scalar!(r#"select exists (select from fee_schedule) as "any!""#)
+        .fetch_one(tx.conn())
+        .await?;
+    Ok(any)
+}
+
+/// Submits a draft.
+pub async fn submit(tx: &mut Tx, schedule: Id<id::Schedule>, by: Id<Citizen>, at: Instant) -> Result<bool> {
+    let done = sqlx::query!(
+        "update fee_schedule set state = 'submitted', submitted_by = $2, submitted_at = $3
+         where id = $1 and state = 'draft'",
+        schedule.uuid(),
+        by.uuid(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(super::moved_one(&done))
+}
+
+/// Approves a submitted version for a day.
+pub async fn approve(
+    tx: &mut Tx,
+    schedule: Id<id::Schedule>,
+    by: Id<Citizen>,
+    from: Day,
+    at: Instant,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "update fee_schedule set state = 'approved', approved_by = $2, in_force_from = $3, approved_at = $4
+         where id = $1 and state = 'submitted'",
+        schedule.uuid(),
+        by.uuid(),
+        from.date(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(super::moved_one(&done))
+}
+
+/// Ends an approved version on a day.
+pub async fn discontinue(tx: &mut Tx, schedule: Id<id::Schedule>, by: Id<Citizen>, on: Day) -> Result<bool> {
+    let done = sqlx::query!(
+        "update fee_schedule set discontinued_from = $2, discontinued_by = $3
+         where id = $1 and state = 'approved' and discontinued_from is null",
+        schedule.uuid(),
+        on.date(),
+        by.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(super::moved_one(&done))
+}
+
+/// What the budget knows an agency by, if that was told.
+pub async fn budget(tx: &mut Tx, agency: Id<Agency>) -> Result<Option<AgencyBudget>> {
+    let row = sqlx::query!(
+        "select area, unit_code, treasury_office, retained_account, remitted_account, valid_from
+         from agency_budget where agency_id = $1",
+        agency.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| AgencyBudget {
+        area: row.area,
+        unit_code: row.unit_code,
+        treasury_office: row.treasury_office,
+        retained_account: row.retained_account,
+        remitted_account: row.remitted_account,
+        valid_from: Day::from_date(row.valid_from),
+    }))
+}
+
+/// Sets what the budget knows an agency by.
+pub async fn set_budget(tx: &mut Tx, agency: Id<Agency>, budget: &AgencyBudget, at: Instant) -> Result<()> {
+    sqlx::query!(
+        "insert into agency_budget (agency_id, area, unit_code, treasury_office, retained_account, remitted_account,
+             valid_from, set_at) values ($1, $2, $3, $4, $5, $6, $7, $8)
+         on conflict (agency_id) do update set area = excluded.area, unit_code = excluded.unit_code,
+             treasury_office = excluded.treasury_office, retained_account = excluded.retained_account,
+             remitted_account = excluded.remitted_account, valid_from = excluded.valid_from, set_at = excluded.set_at",
+        agency.uuid(),
+        budget.area,
+        budget.unit_code,
+        budget.treasury_office,
+        budget.retained_account,
+        budget.remitted_account,
+        budget.valid_from.date(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+struct Row {
+    id: Uuid,
+    imported_at: Instant,
+    agency_id: Option<Uuid>,
+    instrument: Option<String>,
+    attached: bool,
+    state: String,
+    drafted_by: Option<Uuid>,
+    submitted_by: Option<Uuid>,
+    approved_by: Option<Uuid>,
+    approved_at: Option<Instant>,
+    in_force_from: Option<Date>,
+    discontinued_from: Option<Date>,
+}
+
+impl TryFrom<Row> for Version {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let id = Id::from_uuid(row.id);
+        let state: State = row.state.parse().map_err(|_| StoreError::corrupt("fee_schedule", "state", id))?;
+        Ok(Self {
+            id,
+            imported_at: row.imported_at,
+            agency: row.agency_id.map(Id::from_uuid),
+            attached: row.attached,
+            approved: row.approved_by.map(Id::from_uuid).zip(row.approved_at),
+            life: Life {
+                state,
+                instrument: row.instrument.is_some(),
+                drafted_by: row.drafted_by.map(Id::from_uuid),
+                submitted_by: row.submitted_by.map(Id::from_uuid),
+                from: row.in_force_from.map(Day::from_date),
+                until: row.discontinued_from.map(Day::from_date),
+            },
+            instrument: row.instrument,
+        })
+    }
+}

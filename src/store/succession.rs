@@ -1,0 +1,348 @@
+//! Successors of agencies, and what passes on to them.
+
+use super::{Result, Tx};
+use crate::base::{
+    calendar::Day,
+    clock::Instant,
+    id::{Account, Agency, Bill, Citizen, Id},
+    secret::Sealed,
+};
+use crate::payment::bill::Parties;
+use crate::store::bill::Trace;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// A succession as it was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Succession {
+    /// Who is succeeded.
+    pub agency: Id<Agency>,
+    /// `merge`, `split` or `rename`.
+    pub kind: String,
+    /// The first day of the successors.
+    pub from: Day,
+    /// Each successor with the procedures that it takes; the first takes all others.
+    pub successors: Vec<(Id<Agency>, Vec<String>)>,
+}
+
+/// Records a decision; false when the agency has successors already.
+pub async fn insert(tx: &mut Tx, one: &Succession, by: Id<Citizen>, at: Instant) -> Result<bool> {
+    let done = sqlx::query!(
+        "insert into agency_succession (agency_id, kind, from_day, decided_by, decided_at)
+         values ($1, $2, $3, $4, $5) on conflict (agency_id) do nothing",
+        one.agency.uuid(),
+        one.kind,
+        one.from.date(),
+        by.uuid(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    if !super::moved_one(&done) {
+        return Ok(false);
+    }
+    for (place, (successor, procedures)) in one.successors.iter().enumerate() {
+        insert_successor(tx, one.agency, *successor, place, procedures).await?;
+    }
+    Ok(true)
+}
+
+async fn insert_successor(
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    successor: Id<Agency>,
+    place: usize,
+    procedures: &[String],
+) -> Result<()> {
+    sqlx::query!(
+        "insert into agency_successor (agency_id, successor_id, place, procedures) values ($1, $2, $3, $4)",
+        agency.uuid(),
+        successor.uuid(),
+        i32::try_from(place).unwrap_or(i32::MAX),
+        procedures,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// A succession whose day has come and that has not taken effect, locked; others may work on others.
+pub async fn due(tx: &mut Tx, today: Day) -> Result<Option<Succession>> {
+    let row = sqlx::query!(
+        "select agency_id, kind, from_day from agency_succession
+         where effected_at is null and from_day <= $1 order by from_day, agency_id limit 1 for update skip locked",
+        today.date(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let agency = Id::from_uuid(row.agency_id);
+    let successors = successors(tx, agency).await?;
+    Ok(Some(Succession { agency, kind: row.kind, from: Day::from_date(row.from_day), successors }))
+}
+
+async fn successors(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<(Id<Agency>, Vec<String>)>> {
+    let rows = sqlx::query!(
+        "select successor_id, procedures from agency_successor where agency_id = $1 order by place",
+        agency.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (Id::from_uuid(row.successor_id), row.procedures)).collect())
+}
+
+/// A bill on its way to a successor.
+pub struct Passing {
+    /// The bill.
+    pub bill: Id<Bill>,
+    /// Its procedure.
+    pub procedure: String,
+    /// The parties.
+    pub parties: Sealed<Parties>,
+    /// The trace.
+    pub trace: Sealed<Trace>,
+}
+
+/// An agency's open bills from one on, locked.
+pub async fn open_bills(
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    after: Option<Id<Bill>>,
+    limit: i64,
+) -> Result<Vec<Passing>> {
+    let rows = sqlx::query!(
+        "select b.id, c.procedure, c.parties, c.trace, c.key
+         from bill b join bill_content c on c.bill_id = b.id
+         where b.agency_id = $1 and b.state = 'open' and ($2::uuid is null or b.id > $2)
+         order by b.id limit $3 for no key update of b",
+        agency.uuid(),
+        after.map(Id::uuid),
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let passing = rows.into_iter().map(|row| Passing {
+        bill: Id::from_uuid(row.id),
+        procedure: row.procedure,
+        parties: Sealed::new(row.parties, row.key.cast_unsigned()),
+        trace: Sealed::new(row.trace, row.key.cast_unsigned()),
+    });
+    Ok(passing.collect())
+}
+
+/// A bill as its successor holds it.
+pub struct Passed {
+    /// The bill.
+    pub bill: Id<Bill>,
+    /// The successor, and the account in which it collects.
+    pub to: (Id<Agency>, Id<Account>),
+    /// The parties, sealed under the successor's key.
+    pub parties: Sealed<Parties>,
+    /// The trace, likewise.
+    pub trace: Sealed<Trace>,
+}
+
+/// Gives open bills to their successors.
+pub async fn pass_bills(tx: &mut Tx, passed: &[Passed]) -> Result<()> {
+    let bills: Vec<Uuid> = passed.iter().map(|p| p.bill.uuid()).collect();
+    let agencies: Vec<Uuid> = passed.iter().map(|p| p.to.0.uuid()).collect();
+    let accounts: Vec<Uuid> = passed.iter().map(|p| p.to.1.uuid()).collect();
+    sqlx::query!(
+        "update bill b set agency_id = p.agency_id, account_id = p.account_id
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as p (bill_id, agency_id, account_id) where b.id = p.bill_id",
+        &bills,
+        &agencies,
+        &accounts,
+    )
+    .execute(tx.conn())
+    .await?;
+    pass_contents(tx, passed, &bills).await
+}
+
+async fn pass_contents(tx: &mut Tx, passed: &[Passed], bills: &[Uuid]) -> Result<()> {
+    let parties: Vec<&[u8]> = passed.iter().map(|p| p.parties.bytes()).collect();
+    let traces: Vec<&[u8]> = passed.iter().map(|p| p.trace.bytes()).collect();
+    let keys: Vec<i32> = passed.iter().map(|p| p.parties.key().cast_signed()).collect();
+    sqlx::query!(
+        "update bill_content c set parties = p.parties, trace = p.trace, key = p.key
+         from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::integer[]) as p (bill_id, parties, trace, key)
+         where c.bill_id = p.bill_id",
+        bills,
+        &parties as &[&[u8]],
+        &traces as &[&[u8]],
+        &keys,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// A note on a pending case: its words are sealed under the agency's key.
+pub struct SealedNote {
+    /// Its identifier.
+    pub id: Uuid,
+    /// Its words.
+    pub words: Sealed<Value>,
+}
+
+/// The notes with words on an agency's pending cases.
+pub async fn pending_notes(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<SealedNote>> {
+    let rows = sqlx::query!(
+        r#"select n.id, n.words as "words!", n.key as "key!" from case_note n join "case" c on c.id = n.case_id
+         where c.agency_id = $1 and c.state in ('open', 'assigned') and n.words is not null"#,
+        agency.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let notes = rows
+        .into_iter()
+        .map(|row| SealedNote { id: row.id, words: Sealed::new(row.words, row.key.cast_unsigned()) });
+    Ok(notes.collect())
+}
+
+/// Copies notes for a successor, who cannot open the first ones: notes are never changed.
+pub async fn copy_notes(tx: &mut Tx, copies: &[(Uuid, SealedNote)]) -> Result<()> {
+    let of: Vec<Uuid> = copies.iter().map(|copy| copy.0).collect();
+    let ids: Vec<Uuid> = copies.iter().map(|copy| copy.1.id).collect();
+    let words: Vec<&[u8]> = copies.iter().map(|copy| copy.1.words.bytes()).collect();
+    let keys: Vec<i32> = copies.iter().map(|copy| copy.1.words.key().cast_signed()).collect();
+    sqlx::query!(
+        "insert into case_note (id, case_id, at, act, citizen_id, client_id, words, key)
+         select p.id, n.case_id, n.at, n.act, n.citizen_id, n.client_id, p.words, p.key
+         from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::integer[]) as p (of, id, words, key)
+         join case_note n on n.id = p.of",
+        &of,
+        &ids,
+        &words as &[&[u8]],
+        &keys,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Gives an agency's pending cases to its successor.
+pub async fn pass_cases(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>) -> Result<u64> {
+    let done = sqlx::query!(
+        r#"update "case" set agency_id = $2 where agency_id = $1 and state in ('open', 'assigned')"#,
+        from.uuid(),
+        to.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Gives the money that an agency holds in suspense to its successor's accounting.
+pub async fn pass_suspense(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>) -> Result<()> {
+    sqlx::query!(
+        "update suspense set agency_id = $2 where agency_id = $1 and state = 'held'",
+        from.uuid(),
+        to.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Gives the evidence of reductions that still stands to the successor.
+pub async fn pass_evidence(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>) -> Result<()> {
+    sqlx::query!(
+        "update fee_evidence set agency_id = $2 where agency_id = $1 and revoked_at is null
+             and bill_id in (select id from bill where agency_id = $2)",
+        from.uuid(),
+        to.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Gives the roles at an agency to the same people at its successor, from its first day on.
+pub async fn pass_roles(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>, day: Day, at: Instant) -> Result<u64> {
+    let done = sqlx::query!(
+        "insert into role_grant (id, citizen_id, agency_id, role, valid_from, valid_to, granted_by, granted_at)
+         select gen_random_uuid(), g.citizen_id, $2, g.role, greatest(g.valid_from, $3), g.valid_to, g.granted_by, $4
+         from role_grant g where g.agency_id = $1 and g.revoked_at is null and coalesce(g.valid_to >= $3, true)
+         on conflict (citizen_id, agency_id, role) where revoked_at is null do nothing",
+        from.uuid(),
+        to.uuid(),
+        day.date(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// The receipt series of an agency, as they are closed: kind, year and how many numbers were drawn.
+pub async fn series(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<(String, i16, i64)>> {
+    let rows = sqlx::query!(
+        "select kind, year, last from receipt_series where agency_id = $1 order by year, kind for update",
+        agency.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.kind, row.year, row.last)).collect())
+}
+
+/// Ends an agency the day before its successors begin.
+pub async fn end_agency(tx: &mut Tx, agency: Id<Agency>, until: Day) -> Result<()> {
+    sqlx::query!(
+        "update agency set state = 'suspended', valid_until = $2 where id = $1",
+        agency.uuid(),
+        until.date(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Says that everything has passed on.
+pub async fn effected(
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    bills: usize,
+    closed: &Value,
+    at: Instant,
+) -> Result<()> {
+    sqlx::query!(
+        "update agency_succession set effected_at = $2, bills = $3, closed = $4 where agency_id = $1",
+        agency.uuid(),
+        at,
+        i32::try_from(bills).unwrap_or(i32::MAX),
+        closed,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// An agency and everybody whom it succeeded, at any remove.
+pub async fn tree_of(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<Id<Agency>>> {
+    let rows = sqlx::query_scalar!(
+        r#"with recursive tree (id) as (
+             select $1::uuid
+             union select s.agency_id from agency_successor s join tree on s.successor_id = tree.id
+                 join agency_succession a on a.agency_id = s.agency_id and a.effected_at is not null)
+         select id as "id!" from tree"#,
+        agency.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(Id::from_uuid).collect())
+}
+
+/// What became of a succession.
+pub async fn outcome(
+    tx: &mut Tx,
+    agency: Id<Agency>,
+) -> Result<Option<(Option<Instant>, Option<i32>, Option<Value>)>> {
+    let row = sqlx::query!(
+        "select effected_at, bills, closed from agency_succession where agency_id = $1",
+        agency.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| (row.effected_at, row.bills, row.closed)))
+}

@@ -1,0 +1,273 @@
+//! The fee schedule: how a version comes into force, what it charges, what reductions rest on, and what is declared.
+
+use crate::books::officer;
+use crate::office::{Office, new_bill};
+use crate::payments::start;
+use crate::world::{Actor, TestApp};
+use chung::flow::fee_file::{SAMPLE_ADJUSTMENTS, SAMPLE_ITEMS};
+use chung::identity::role::Role;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const PEOPLE: [&str; 4] = [
+    "079185000456,,Nguyễn Thị Hòa,1985-03-15,female,0912345218,79,active,,2,",
+    "079085000457,,Trần Văn Khỏe,1985-04-01,male,0912345219,79,active,,2,",
+    "079085000458,,Lê Văn Lạ,1985-05-01,male,0912345220,79,active,,2,",
+    "079185000001,,Nguyễn Thị Sinh,2005-03-15,female,0901234567,79,active,,2,student",
+];
+
+/// An office whose accountant and approver are known.
+struct Set {
+    world: TestApp,
+    office: Office,
+    accountant: String,
+    approver: String,
+    system: Actor,
+}
+
+async fn set() -> Set {
+    let world = TestApp::start().await;
+    world.register(&PEOPLE).await;
+    let office = Office::open(&world, "H29.14").await;
+    let accountant = officer(&world, "079185000456", Role::Accountant, "H29.14").await;
+    let approver = officer(&world, "079085000457", Role::Approver, "H29.14").await;
+    let system = office.system(&world, "fee bill verification admin");
+    Set { world, office, accountant, approver, system }
+}
+
+impl Set {
+    async fn act(&self, path: &str, body: Value) -> crate::world::Answer {
+        static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let key = format!("act-{}", NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        self.system.post_once(path, &key, &body).await
+    }
+
+    fn draft(&self, items: &str, instrument: bool) -> Value {
+        let mut draft =
+            json!({ "items": items, "adjustments": SAMPLE_ADJUSTMENTS, "officer": self.accountant });
+        if instrument {
+            draft["instrument"] = json!({
+                "title": "Thông tư 63/2023/TT-BTC (minh họa)",
+                "file": { "media": "application/pdf", "base64": "JVBERi0=" },
+            });
+        }
+        draft
+    }
+
+    async fn budget(&self) {
+        let budget = json!({
+            "area": "79001", "unit_code": "1054321", "treasury_office": "0061", "valid_from": "2026-01-01",
+            "retained_account": "3714.0.1054321", "remitted_account": "3511.0.1054321",
+        });
+        let path = format!("/v1/agencies/{}/budget", self.office.agency);
+        self.act(&path, budget).await.expect(200);
+    }
+
+    /// What a criminal record costs now.
+    async fn price(&self) -> String {
+        let asked = json!({ "procedure": "2.000488", "lines": [{ "fee": "LLTP-01" }], "channel": "counter" });
+        let quote = self.system.post_json("/v1/fees/quote", &asked).await.expect(200).json();
+        quote["total"]["amount"].as_str().unwrap().to_owned()
+    }
+}
+
+fn dearer() -> String {
+    SAMPLE_ITEMS.replace("tư pháp,Record search fee,200000", "tư pháp,Record search fee,250000")
+}
+
+#[tokio::test]
+async fn a_version_comes_into_force_by_two_people_on_its_day() {
+    let set = set().await;
+    let bad = set.draft(&dearer().replace(",250000,", ",-1,"), true);
+    let refused = set.act("/v1/fees/versions", bad).await.expect_refusal(422, "fee_schedule_invalid");
+    assert!(refused.text().contains("amount_vnd"), "{}", refused.text());
+    let mut by_approver = set.draft(&dearer(), true);
+    by_approver["officer"] = json!(set.approver);
+    set.act("/v1/fees/versions", by_approver).await.expect_refusal(403, "accountant_needed");
+    let same = set.act("/v1/fees/versions", set.draft(SAMPLE_ITEMS, true)).await;
+    same.expect_refusal(409, "fee_version_exists");
+
+    let bare =
+        set.act("/v1/fees/versions", set.draft(&dearer().replace("2017-01-01,,75", "2017-01-01,,70"), false));
+    let bare = bare.await.expect(201).json();
+    let at =
+        |version: &Value, act: &str| format!("/v1/fees/versions/{}/{act}", version["id"].as_str().unwrap());
+    let by = |who: &str| json!({ "officer": who });
+    let from = |who: &str, day: &str| json!({ "officer": who, "from": day });
+    set.act(&at(&bare, "submit"), by(&set.accountant)).await.expect_refusal(422, "fee_instrument_missing");
+
+    let draft = set.act("/v1/fees/versions", set.draft(&dearer(), true)).await.expect(201).json();
+    assert_eq!((&draft["state"], &draft["attached"]), (&json!("draft"), &json!(true)));
+    let approve = at(&draft, "approve");
+    set.act(&approve, from(&set.approver, "2026-12-01"))
+        .await
+        .expect_refusal(409, "fee_version_not_submitted");
+    set.act(&at(&draft, "submit"), by(&set.accountant)).await.expect(200);
+    set.act(&at(&draft, "submit"), by(&set.accountant)).await.expect_refusal(409, "fee_version_not_draft");
+    set.act(&approve, from(&set.accountant, "2026-12-01")).await.expect_refusal(403, "own_act");
+    set.act(&approve, from(&set.approver, "2026-11-23")).await.expect_refusal(422, "day_in_the_past");
+    set.act(&approve, from(&set.approver, "2026-12-01")).await.expect_refusal(422, "agency_budget_missing");
+    set.budget().await;
+    let approved = set.act(&approve, from(&set.approver, "2026-12-01")).await.expect(200).json();
+    assert_eq!((&approved["state"], &approved["approved_by"]), (&json!("approved"), &json!(set.approver)));
+
+    assert_eq!(set.price().await, "200000", "it is not in force yet");
+    set.world.later(Duration::from_secs(7 * 86_400));
+    let set = Set { system: set.office.system(&set.world, "fee admin"), ..set };
+    assert_eq!(set.price().await, "250000");
+    let listed = set.system.get("/v1/fees/versions").await.expect(200).json();
+    let in_force = listed["items"].as_array().unwrap().iter().find(|v| v["in_force"] == true).unwrap();
+    assert_eq!(in_force["id"], draft["id"]);
+    let end = at(&draft, "discontinue");
+    set.act(&end, from(&set.approver, "2026-11-24")).await.expect_refusal(422, "day_in_the_past");
+    set.act(&end, from(&set.approver, "2026-12-01")).await.expect(200);
+    set.act(&end, from(&set.approver, "2026-12-01")).await.expect_refusal(409, "fee_version_not_in_force");
+    assert_eq!(set.price().await, "200000");
+}
+
+#[tokio::test]
+async fn a_fee_whose_kept_part_rests_on_no_law_is_not_approved() {
+    let set = set().await;
+    set.budget().await;
+    let items = dearer().replace(",Decree 82/2023 (illustrative)", ",");
+    let draft = set.act("/v1/fees/versions", set.draft(&items, true)).await.expect(201).json();
+    let at = |act: &str| format!("/v1/fees/versions/{}/{act}", draft["id"].as_str().unwrap());
+    set.act(&at("submit"), json!({ "officer": set.accountant })).await.expect(200);
+    let body = json!({ "officer": set.approver, "from": "2026-12-01" });
+    let refused = set.act(&at("approve"), body).await.expect_refusal(422, "fee_version_unfit").json();
+    let first = &refused["violations"][0];
+    assert_eq!(first["rule"], "retained_basis_missing");
+    let other = Office::open(&set.world, "H29.15").await.system(&set.world, "fee");
+    let foreign = json!({ "officer": set.accountant });
+    other.post_once(&at("submit"), "x", &foreign).await.expect_refusal(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_version_is_compared_and_tried_on_the_bills_of_a_month() {
+    let set = set().await;
+    set.office.bill(&set.world, "k").await;
+    let mut licence = new_bill();
+    licence["procedure"] = json!("1.002796");
+    licence["lines"] = json!([{ "fee": "GPLX-01" }]);
+    set.act("/v1/bills", licence).await.expect(201);
+    let items = dearer().replace("CC-02,1.012536", "CC-03,1.012536");
+    let draft = set.act("/v1/fees/versions", set.draft(&items, true)).await.expect(201).json();
+    let at = |what: &str| format!("/v1/fees/versions/{}/{what}", draft["id"].as_str().unwrap());
+    let diff = set.system.get(&at("diff")).await.expect(200).json();
+    let told: Vec<(&str, &str)> = diff["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| (change["code"].as_str().unwrap(), change["how"].as_str().unwrap()))
+        .collect();
+    assert_eq!(told, [("CC-02", "removed"), ("LLTP-01", "changed"), ("CC-03", "added")]);
+    let member = &diff["changes"][1]["members"][0];
+    assert_eq!(*member, json!({ "member": "amount_vnd", "before": "200000", "after": "250000" }));
+
+    let trial = set.system.get(&at("trial?month=2026-11")).await.expect(200).json();
+    assert_eq!((&trial["bills"], &trial["changed"], &trial["unchanged"]), (&json!(2), &json!(1), &json!(1)));
+    assert_eq!((&trial["before"]["amount"], &trial["after"]["amount"]), (&json!("320000"), &json!("370000")));
+    let before = set.system.get(&at("trial")).await.expect(200).json();
+    assert_eq!((&before["from"], &before["bills"]), (&json!("2026-10-01"), &json!(0)));
+    set.system.get(&at("trial?month=2026")).await.expect_refusal(400, "invalid_parameter");
+}
+
+#[tokio::test]
+async fn pages_of_copies_are_charged_by_tiers_and_explained() {
+    let set = set().await;
+    let asked = |line: Value| json!({ "procedure": "2.000815", "lines": [line], "channel": "assisted" });
+    let copies = asked(json!({ "fee": "CT-01", "count": 5, "copies": 3 }));
+    let quote = set.system.post_json("/v1/fees/quote", &copies).await.expect(200).json();
+    assert_eq!(quote["total"]["amount"], "21000");
+    let step = &quote["lines"][0]["trace"][0];
+    let said = step["text"]["vi"].as_str().unwrap();
+    for part in ["2 trang × 2.000", "+ 3 trang × 1.000", "× 3 bản", "21.000", "24/11/2026"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let capped = asked(json!({ "fee": "CT-01", "count": 400 }));
+    let quote = set.system.post_json("/v1/fees/quote", &capped).await.expect(200).json();
+    assert_eq!(quote["total"]["amount"], "200000");
+    assert!(quote["lines"][0]["trace"][0]["text"]["vi"].as_str().unwrap().contains("tối đa 200.000"));
+    let value = json!({ "amount": "5", "currency": "VND" });
+    let valued = asked(json!({ "fee": "CT-01", "count": 4, "value": value }));
+    set.system.post_json("/v1/fees/quote", &valued).await.expect_refusal(422, "fee_value_unfit");
+}
+
+#[tokio::test]
+async fn revoked_evidence_makes_a_new_bill_and_touches_no_receipt() {
+    let set = set().await;
+    let question = json!({
+        "number": "079185000001", "attributes": { "name": "Nguyễn Thị Sinh" }, "purpose": "Tính phí",
+        "procedure": "2.000488", "dossier": "H29.14-261124-0001", "officer": "hoa.nt",
+    });
+    let known = set.act("/v1/verifications", question).await.expect(201).json();
+    let mut reduced = new_bill();
+    reduced["applicant"] = json!({ "name": "Nguyễn Thị Sinh", "verification": known["id"] });
+    let bill = set.act("/v1/bills", reduced).await.expect(201).json();
+    assert_eq!(bill["total"]["amount"], "105000");
+    let payment = start(&set.world, &set.office, &bill).await;
+    set.world.tell(&set.world.credit(1, "R1", 105_000, &payment)).await.expect(200);
+    let receipts = set.world.dump("receipt").await;
+
+    let path = format!("/v1/fees/evidence?bill={}", bill["id"].as_str().unwrap());
+    let found = set.system.get(&path).await.expect(200).json();
+    let evidence = &found["items"][0];
+    assert_eq!((&evidence["adjustment"], &evidence["verification"]), (&json!("STUDENT-LLTP"), &known["id"]));
+    let revoke = format!("/v1/fees/evidence/{}/revoke", evidence["id"].as_str().unwrap());
+    let body =
+        |who: &str, due: &str| json!({ "officer": who, "reason": "Giấy xác nhận hết hạn", "due": due });
+    set.act(&revoke, body(&set.approver, "2026-12-31")).await.expect_refusal(403, "accountant_needed");
+    set.act(&revoke, body(&set.accountant, "2026-11-01")).await.expect_refusal(422, "due_in_the_past");
+    let revoked = set.act(&revoke, body(&set.accountant, "2026-12-31")).await.expect(200).json();
+    let difference = &revoked["bill"];
+    assert_eq!((&difference["total"]["amount"], &difference["status"]), (&json!("100000"), &json!("open")));
+    assert_eq!(
+        (&revoked["evidence"]["difference"], &difference["dossier"]),
+        (&difference["id"], &bill["dossier"])
+    );
+    assert_ne!(difference["reference"], bill["reference"]);
+    let said = difference["lines"][0]["trace"][0]["text"]["vi"].as_str().unwrap();
+    assert!(said.contains("STUDENT-LLTP") && said.contains("100.000"), "{said}");
+    set.act(&revoke, body(&set.accountant, "2026-12-31")).await.expect_refusal(409, "evidence_revoked");
+    assert_eq!(set.world.dump("receipt").await, receipts, "no receipt changes");
+    let other = Office::open(&set.world, "H29.15").await.system(&set.world, "fee");
+    other.get(&path).await.expect_refusal(404, "not_found");
+
+    let payment = start(&set.world, &set.office, difference).await;
+    set.world.tell(&set.world.credit(2, "R2", 100_000, &payment)).await.expect(200);
+    let paid =
+        set.system.get(&format!("/v1/bills/{}", difference["id"].as_str().unwrap())).await.expect(200).json();
+    assert_eq!(paid["status"], "paid");
+}
+
+#[tokio::test]
+async fn what_was_collected_is_declared_per_fee_and_agrees_with_the_books() {
+    let set = set().await;
+    set.budget().await;
+    let bill = set.office.bill(&set.world, "k").await;
+    let payment = start(&set.world, &set.office, &bill).await;
+    set.world.tell(&set.world.credit(1, "R1", 205_000, &payment)).await.expect(200);
+    for period in ["2026-11", "2026"] {
+        let path = format!("/v1/fees/declaration?period={period}");
+        let told = set.system.get(&path).await.expect(200).json();
+        let fee = &told["fees"][0];
+        let sums =
+            [&fee["collected"], &fee["retained"], &fee["remitted"]].map(|m| m["amount"].as_str().unwrap());
+        assert_eq!((fee["fee"].as_str().unwrap(), sums), ("LLTP-01", ["200000", "150000", "50000"]));
+        assert_eq!(
+            (&fee["chapter"], &fee["retained_basis"]),
+            (&json!("414"), &json!("Decree 82/2023 (illustrative)"))
+        );
+        assert_eq!(
+            (&told["retained"]["amount"], &told["remitted"]["amount"]),
+            (&json!("153750"), &json!("51250"))
+        );
+        assert_eq!(
+            (&told["agrees_with_books"], &told["budget"]["unit_code"]),
+            (&json!(true), &json!("1054321"))
+        );
+    }
+    let before = set.system.get("/v1/fees/declaration?period=2026-10").await.expect(200).json();
+    assert_eq!((&before["fees"], &before["agrees_with_books"]), (&json!([]), &json!(true)));
+    set.system.get("/v1/fees/declaration?period=26").await.expect_refusal(400, "invalid_parameter");
+}

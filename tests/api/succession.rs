@@ -1,0 +1,135 @@
+//! Agencies that are merged, split or renamed: nobody who holds a reference notices, and nothing that moves is left behind.
+
+use crate::books::officer;
+use crate::office::{ACCOUNT, Office, new_bill};
+use crate::payments::start;
+use crate::world::TestApp;
+use chung::flow::succeed_agency::effect_successions;
+use chung::flow::verify_books::verify_books;
+use chung::identity::role::Role;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const PEOPLE: [&str; 2] = [
+    "079185000456,,Nguyễn Thị Hòa,1985-03-15,female,0912345218,79,active,,2,",
+    "079085000457,,Trần Văn Khỏe,1985-04-01,male,0912345219,79,active,,2,",
+];
+
+#[tokio::test]
+async fn from_the_day_everything_that_moves_is_the_successors() {
+    let world = TestApp::start().await;
+    world.register(&PEOPLE).await;
+    let old = Office::open(&world, "H29.14").await;
+    let new = Office::open(&world, "H29.15").await;
+    let admin = Office::open(&world, "H29").await;
+    new.bill(&world, "opens-its-account").await;
+    let administrator = officer(&world, "079185000456", Role::Administrator, "H29").await;
+    officer(&world, "079085000457", Role::Accountant, "H29.14").await;
+    let paid = old.bill(&world, "paid-before").await;
+    let payment = start(&world, &old, &paid).await;
+    for (message, reference) in [(1, "R1"), (2, "R2")] {
+        world.tell(&world.credit(message, reference, 205_000, &payment)).await.expect(200);
+    }
+    let open = old.bill(&world, "open").await;
+    let path = format!("/v1/agencies/{}/succeed", old.agency);
+    let system = admin.system(&world, "admin");
+    let body = |from: &str, successors: Value| json!({ "kind": "merge", "from": from, "successors": successors, "administrator": administrator });
+    let heir = json!([{ "agency": new.agency.to_string() }]);
+    let two = json!([{ "agency": new.agency.to_string() }, { "agency": admin.agency.to_string() }]);
+    system
+        .post_once(&path, "a", &body("2026-11-23", heir.clone()))
+        .await
+        .expect_refusal(422, "day_in_the_past");
+    system.post_once(&path, "b", &body("2026-12-01", two)).await.expect_refusal(400, "invalid_body");
+    let own = format!("/v1/agencies/{}/succeed", admin.agency);
+    system.post_once(&own, "c", &body("2026-12-01", heir.clone())).await.expect_refusal(403, "own_act");
+    let decided = system.post_once(&path, "d", &body("2026-11-26", heir.clone())).await.expect(200).json();
+    assert_eq!(decided["effected_at"], Value::Null, "its day has not come");
+    system.post_once(&path, "e", &body("2026-11-26", heir)).await.expect_refusal(409, "agency_succeeded");
+    assert!(!effect_successions(&world.app).await.unwrap());
+
+    world.later(Duration::from_secs(2 * 86_400));
+    assert!(effect_successions(&world.app).await.unwrap());
+    assert!(!effect_successions(&world.app).await.unwrap(), "once");
+    assert_eq!(
+        world
+            .count("agency_succession where bills = 1 and closed @> '[{\"kind\": \"phi\", \"count\": 1}]'")
+            .await,
+        1
+    );
+    // The old agency asks and charges nothing more.
+    old.system(&world, "bill")
+        .post_once("/v1/bills", "late", &new_bill())
+        .await
+        .expect_refusal(403, "client_suspended");
+    // The citizen's reference opens the same bill; its money and receipt are the successor's.
+    let shown =
+        world.stranger().get(&format!("/pay/{}", open["reference"].as_str().unwrap())).await.expect(200);
+    assert!(shown.text().contains("N•• T•• H••"));
+    let heirs = new.system(&world, "bill payment.read receipt.read case ledger.read fee.read");
+    let bill = heirs.get(&format!("/v1/bills/{}", open["id"].as_str().unwrap())).await.expect(200).json();
+    assert_eq!((&bill["agency"], &bill["parties"]), (&json!(new.agency.to_string()), &open["parties"]));
+    let payment = start(&world, &new, &open).await;
+    let request = world.bank.requests.lock().unwrap().last().cloned().unwrap();
+    assert_ne!(request.creditor_account.as_str(), ACCOUNT);
+    let told = crate::central_bank::credit(
+        9,
+        request.creditor_account.as_str(),
+        "N1",
+        205_000,
+        Some(crate::office::uuid(&payment)),
+        chung::base::clock::Clock::now(&*world.clock),
+    );
+    world.tell(&told).await.expect(200);
+    let receipts = heirs.get("/v1/receipts").await.expect(200).json();
+    assert!(receipts["items"][0]["number"].as_str().unwrap().starts_with("H29.15-"), "{receipts}");
+    // The case of the money that came twice, and the accountant.
+    let cases = heirs.get("/v1/cases").await.expect(200).json();
+    assert_eq!(cases["items"][0]["kind"], "duplicate");
+    let roles = format!("role_grant where agency_id = '{}' and role = 'accountant'", new.agency.uuid());
+    assert_eq!(world.count(&roles).await, 1);
+    // Reports by either tree.
+    let sum = |path: &str| {
+        let (heirs, path) = (&heirs, path.to_owned());
+        async move {
+            heirs.get(&path).await.expect(200).json()["collected"]["amount"].as_str().unwrap().to_owned()
+        }
+    };
+    assert_eq!(sum("/v1/fees/declaration?period=2026-11").await, "205000");
+    assert_eq!(sum("/v1/fees/declaration?period=2026-11&tree=new").await, "410000");
+    heirs.get("/v1/fees/declaration?period=2026-11&tree=x").await.expect_refusal(400, "invalid_parameter");
+    let whole = heirs.get("/v1/ledger/balances?tree=new").await.expect(200).json();
+    let own = heirs.get("/v1/ledger/balances").await.expect(200).json();
+    assert!(whole["accounts"].as_array().unwrap().len() > own["accounts"].as_array().unwrap().len());
+    assert_eq!(verify_books(&world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn a_split_passes_bills_by_procedure() {
+    let world = TestApp::start().await;
+    world.register(&PEOPLE).await;
+    let old = Office::open(&world, "H29.14").await;
+    let (records, licences) = (Office::open(&world, "H29.15").await, Office::open(&world, "H29.16").await);
+    let admin = Office::open(&world, "H29").await;
+    let administrator = officer(&world, "079185000456", Role::Administrator, "H29").await;
+    let record = old.bill(&world, "record").await;
+    let mut licence = new_bill();
+    licence["procedure"] = json!("1.002796");
+    licence["lines"] = json!([{ "fee": "GPLX-01" }]);
+    let licence = old.system(&world, "bill").post_once("/v1/bills", "l", &licence).await.expect(201).json();
+    let body = json!({
+        "kind": "split", "from": "2026-11-24", "administrator": administrator,
+        "successors": [
+            { "agency": records.agency.to_string() },
+            { "agency": licences.agency.to_string(), "procedures": ["1.002796"] },
+        ],
+    });
+    let path = format!("/v1/agencies/{}/succeed", old.agency);
+    let done = admin.system(&world, "admin").post_once(&path, "s", &body).await.expect(200).json();
+    assert_eq!((&done["bills"], done["effected_at"].is_string()), (&json!(2), true));
+    for (office, bill) in [(&records, &record), (&licences, &licence)] {
+        let read = format!("/v1/bills/{}", bill["id"].as_str().unwrap());
+        let found = office.system(&world, "bill.read").get(&read).await.expect(200).json();
+        assert_eq!(found["reference"], bill["reference"]);
+    }
+}
