@@ -26,6 +26,7 @@ use crate::{
     store::{
         Tx, audit,
         bill::{self as rows, StoredBill},
+        bill_version as versions,
         outbox::{self, NewOutbox, Topic},
     },
 };
@@ -104,7 +105,7 @@ pub async fn replace_bill(
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     if key.claim(&mut tx).await?.is_some() {
-        let links = rows::links(&mut tx, id).await?;
+        let links = versions::links(&mut tx, id).await?;
         let new = links.into_iter().find(|(relation, _, later)| relation == "replaces" && *later);
         return read_bills::read_bill(app, agency, new.ok_or(Error::not_found())?.1).await;
     }
@@ -119,11 +120,11 @@ pub async fn replace_bill(
         }
     })?;
     let new = prepared.stored.bill.id;
-    if !rows::supersede_bill(&mut tx, id, now).await? {
+    if !versions::supersede_bill(&mut tx, id, now).await? {
         return Err(Error::internal("a bill moved under its lock"));
     }
     let answer = write(&mut tx, vec![prepared], now).await?.pop().unwrap_or_default();
-    rows::link(&mut tx, new, id, "replaces").await?;
+    versions::link(&mut tx, new, id, "replaces").await?;
     let sealing = agency_key(app, &mut tx, agency).await?;
     let told = json!({ "bill": id.to_string(), "replaced_by": new.to_string() });
     tell(app, &mut tx, agency, (id, "bill.superseded"), (&sealing, &told), now).await?;
@@ -135,7 +136,7 @@ pub async fn replace_bill(
 pub async fn read_family(app: &App, agency: Id<Agency>, id: Id<Bill>) -> Result<Value> {
     let mut tx = app.store.begin().await?;
     rows::bill(&mut tx, id).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
-    let links = rows::links(&mut tx, id).await?;
+    let links = versions::links(&mut tx, id).await?;
     let items: Vec<Value> = links
         .into_iter()
         .map(|(relation, other, later)| json!({ "relation": relation, "bill": other.to_string(), "later": later }))
@@ -202,13 +203,13 @@ async fn charge_anew(
 async fn put(tx: &mut Tx, stored: &mut StoredBill, (reason, was): (&str, &str), now: Instant) -> Result<()> {
     bill::check_due(stored.bill.due, Day::of(now)).map_err(refused)?;
     bill::check_until(stored.bill.payable_until, stored.bill.due).map_err(refused)?;
-    rows::keep_version(tx, stored.bill.id, reason, now).await?;
+    versions::keep_version(tx, stored.bill.id, reason, now).await?;
     stored.bill.version += 1;
     stored.state = State::Open;
-    if !rows::put_version(tx, stored, was).await? {
+    if !versions::put_version(tx, stored, was).await? {
         return Err(Error::internal("a bill moved under its lock"));
     }
-    Ok(rows::put_content(tx, stored).await?)
+    Ok(versions::put_content(tx, stored).await?)
 }
 
 async fn finish(

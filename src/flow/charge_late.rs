@@ -14,7 +14,7 @@ use crate::{
     store::{
         Tx, audit,
         bill::{self as rows, StoredBill},
-        fee as tariff, fee_version,
+        bill_version as versions, fee as tariff, fee_version,
     },
 };
 use serde_json::json;
@@ -57,14 +57,14 @@ pub(super) async fn charge_late(app: &App, tx: &mut Tx, stored: &mut StoredBill,
     let kept = bill_answer::open_kept(&key, stored.bill.id, &stored.trace)?;
     trace.truncate(lines.as_slice().len() - interest.len());
     trace.extend(interest.iter().map(|one| json!([explain::interest_json(one, today)])));
-    rows::keep_version(tx, stored.bill.id, "late", now).await?;
+    versions::keep_version(tx, stored.bill.id, "late", now).await?;
     stored.bill.lines = lines;
     stored.bill.version += 1;
     stored.trace = bill_answer::seal_trace(app, &key, stored.bill.id, &trace, kept.as_ref());
-    if !rows::put_version(tx, stored, "open").await? {
+    if !versions::put_version(tx, stored, "open").await? {
         return Err(Error::internal("a bill moved under its lock"));
     }
-    rows::put_content(tx, stored).await?;
+    versions::put_content(tx, stored).await?;
     let details = json!({
         "bill": stored.bill.id.to_string(),
         "version": stored.bill.version,

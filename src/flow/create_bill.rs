@@ -140,7 +140,7 @@ async fn issued_before(app: &App, tx: &mut Tx, claims: &[Claim]) -> Result<BTree
     let agencies: BTreeSet<Id<Agency>> = bills.iter().map(|b| b.bill.agency).collect();
     let keys = agency_keys(app, tx, &agencies.into_iter().collect::<Vec<_>>()).await?;
     let mut answers = BTreeMap::new();
-    let first = store::bill::first_versions(tx, &ids).await?;
+    let first = store::bill_version::first_versions(tx, &ids).await?;
     for stored in &mut bills {
         // As it was issued: a later amendment is no part of that answer.
         if let Some(first) = first.get(&stored.bill.id) {

@@ -3,11 +3,11 @@
 use crate::{
     base::{calendar::Day, money::Money, text::Lang},
     payment::{
-        bill::Notice,
         exemption::{Condition, Effect},
         fee::{Bilingual, Step, Verdict},
         formula::Term,
         late::Interest,
+        notice::Notice,
     },
     text::{Texts, Value},
 };

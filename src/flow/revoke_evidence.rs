@@ -24,7 +24,7 @@ use crate::{
     store::{
         audit, bill as rows,
         bill::StoredBill,
-        fee as tariff,
+        bill_version as versions, fee as tariff,
         fee_evidence::{self, StoredEvidence},
     },
 };
@@ -110,7 +110,7 @@ pub async fn revoke_evidence(
     };
     let issued = stored.bill.id;
     rows::insert_bills(&mut tx, std::slice::from_ref(&stored)).await?;
-    rows::link(&mut tx, issued, evidence.bill, "difference").await?;
+    versions::link(&mut tx, issued, evidence.bill, "difference").await?;
     let place = [b"evidence.reason".as_slice(), id.uuid().as_bytes()].concat();
     let reason = sealing.seal(&*app.entropy, &place, revocation.reason.as_str().as_bytes());
     if !fee_evidence::revoke(&mut tx, id, revocation.officer, &reason, issued, now).await? {

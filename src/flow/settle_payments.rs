@@ -30,7 +30,7 @@ use crate::{
         Tx,
         account::{self, Booked},
         audit::{self, NewLeaf},
-        bill, case,
+        bill, bill_version, case,
         inbox::{self, CreditKey, StoredCredit, StoredMessage, StoredSuspense},
         ledger::{self as books, EntryKind, NewEntry},
         outbox::{self, NewOutbox, Topic},
@@ -377,7 +377,7 @@ impl<'a> Settling<'a> {
             let paid = bill::pay_bills(tx, &bills, self.now).await?;
             if !self.transfers.is_empty() {
                 let bills: Vec<_> = self.paid.iter().map(|paid| paid.bill).collect();
-                bill::close_other_ways(tx, &bills, self.now).await?;
+                bill_version::close_other_ways(tx, &bills, self.now).await?;
             }
             if (moved, paid) != (ended.len() as u64, self.paid.len() as u64) {
                 return Err(Error::internal("rows moved under their locks"));

@@ -24,6 +24,7 @@ use crate::{
     store::{
         Tx, account, audit,
         bill::{self as rows, StoredBill},
+        bill_version as versions,
     },
 };
 use serde_json::{Value, json};
@@ -56,7 +57,7 @@ pub async fn split_bill(
     rows::bill(&mut tx, id).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
     let (state, under_way) = rows::lock_bill(&mut tx, id).await?.ok_or(Error::not_found())?;
     bill::may_change(&state, under_way).map_err(refused)?;
-    let links = rows::links(&mut tx, id).await?;
+    let links = versions::links(&mut tx, id).await?;
     if links.iter().any(|(relation, _, _)| relation == "instalment" || relation == "part") {
         return Err(refused(Refusal::AlreadySplit));
     }
@@ -72,8 +73,8 @@ pub async fn split_bill(
         .collect::<Result<Vec<StoredBill>>>()?;
     rows::insert_bills(&mut tx, &stored).await?;
     let ids: Vec<Id<Bill>> = stored.iter().map(|part| part.bill.id).collect();
-    rows::link_all(&mut tx, &ids, id, relation).await?;
-    if relation == "part" && !rows::supersede_bill(&mut tx, id, now).await? {
+    versions::link_all(&mut tx, &ids, id, relation).await?;
+    if relation == "part" && !versions::supersede_bill(&mut tx, id, now).await? {
         return Err(Error::internal("a bill moved under its lock"));
     }
     let details = json!({
@@ -168,7 +169,7 @@ async fn owners(tx: &mut Tx, whole: &StoredBill) -> Result<Vec<Part>> {
 /// Closes the other way to pay, before an attempt starts on this one: the whole, or its instalments. The caller holds
 /// this bill's lock.
 pub(super) async fn choose_way(tx: &mut Tx, id: Id<Bill>, now: Instant) -> Result<()> {
-    let links = rows::links(tx, id).await?;
+    let links = versions::links(tx, id).await?;
     let mut others: Vec<Id<Bill>> =
         links.iter().filter(|(relation, _, _)| relation == "instalment").map(|link| link.1).collect();
     // In one order, so that two payers of one plan do not wait for each other in a circle.
@@ -177,7 +178,7 @@ pub(super) async fn choose_way(tx: &mut Tx, id: Id<Bill>, now: Instant) -> Resul
         let (state, under_way) = rows::lock_bill(tx, other).await?.ok_or(Error::not_found())?;
         match state {
             State::Open if !under_way => {
-                rows::supersede_bill(tx, other, now).await?;
+                versions::supersede_bill(tx, other, now).await?;
             }
             State::Open | State::Paid { .. } => return Err(refused(Refusal::OtherWayChosen)),
             State::Cancelled { .. } | State::Superseded { .. } => {}

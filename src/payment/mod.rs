@@ -16,6 +16,7 @@ pub mod formula;
 pub mod issue;
 pub mod late;
 pub mod ledger;
+pub mod notice;
 #[expect(
     clippy::module_inception,
     reason = "the room is named after its main noun, and so is the half of the house"

@@ -12,6 +12,7 @@ pub mod audit_tree;
 pub mod authorization;
 pub mod bank;
 pub mod bill;
+pub mod bill_version;
 pub mod books_check;
 pub mod calendar;
 pub mod card_check;

@@ -23,11 +23,12 @@ use crate::http::{
     query::Parameters,
 };
 use crate::payment::{
-    bill::{Beneficiary, BillLine, LINES_MAX, Notice, Parties},
+    bill::{Beneficiary, BillLine, LINES_MAX, Parties},
     code::{Code, DossierCode},
     exemption::{Circumstances, Dates, Facts},
     fee::{Asked, Bilingual, FeeKind},
     issue::{Draft, Grounds},
+    notice::Notice,
 };
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, State};

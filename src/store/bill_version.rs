@@ -1,0 +1,188 @@
+//! What becomes of bills after their issue: later versions, bills in their place, and how bills belong together.
+
+use super::{
+    Result, StoreError, Tx,
+    bill::{StoredBill, Trace, lines, lines_json, shares},
+};
+use crate::{
+    base::{
+        calendar::Day,
+        clock::Instant,
+        id::{self, Id, Schedule},
+        secret::Sealed,
+    },
+    payment::bill::Lines,
+};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Keeps what a bill says now, before another version takes its place.
+pub async fn keep_version(tx: &mut Tx, bill: Id<id::Bill>, reason: &str, at: Instant) -> Result<()> {
+    sqlx::query!(
+        "insert into bill_version (bill_id, version, due, payable_until, lines, schedule_id, trace, key, until, reason)
+         select b.id, b.version, b.due, b.payable_until, c.lines, c.schedule_id, c.trace, c.key, $3, $2
+         from bill b join bill_content c on c.bill_id = b.id where b.id = $1",
+        bill.uuid(),
+        reason,
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What a bill said when it was issued, where an amendment changed it since.
+pub struct FirstVersion {
+    due: Day,
+    payable_until: Day,
+    lines: Lines,
+    schedule: Id<Schedule>,
+    trace: Sealed<Trace>,
+}
+
+impl FirstVersion {
+    /// Puts it in the place of the newest version.
+    pub fn restore(&self, stored: &mut StoredBill) {
+        stored.bill.due = self.due;
+        stored.bill.payable_until = self.payable_until;
+        stored.bill.version = 1;
+        stored.bill.lines = self.lines.clone();
+        stored.schedule = self.schedule;
+        stored.trace = self.trace.clone();
+    }
+}
+
+/// The first versions of bills that have later ones.
+pub async fn first_versions(
+    tx: &mut Tx,
+    bills: &[Id<id::Bill>],
+) -> Result<BTreeMap<Id<id::Bill>, FirstVersion>> {
+    let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
+    let rows = sqlx::query!(
+        "select bill_id, due, payable_until, lines, schedule_id, trace, key from bill_version
+         where version = 1 and bill_id = any($1)",
+        &bills,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let id: Id<id::Bill> = Id::from_uuid(row.bill_id);
+            let first = FirstVersion {
+                due: Day::from_date(row.due),
+                payable_until: Day::from_date(row.payable_until.unwrap_or(row.due)),
+                lines: lines(row.lines).ok_or_else(|| StoreError::corrupt("bill_version", "lines", id))?,
+                schedule: Id::from_uuid(row.schedule_id),
+                trace: Sealed::new(row.trace, row.key.cast_unsigned()),
+            };
+            Ok((id, first))
+        })
+        .collect()
+}
+
+/// Closes the other ways to pay bills that transfers have just paid: their instalments, or the whole they are part of.
+pub async fn close_other_ways(tx: &mut Tx, paid: &[Id<id::Bill>], at: Instant) -> Result<()> {
+    let paid: Vec<Uuid> = paid.iter().map(|bill| bill.uuid()).collect();
+    sqlx::query!(
+        "update bill b set state = 'superseded', ended_at = $2
+         from (select other_id as id from bill_link where relation = 'instalment' and bill_id = any($1)
+               union select bill_id from bill_link where relation = 'instalment' and other_id = any($1)) o
+         where b.id = o.id and b.state = 'open'",
+        &paid,
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Puts the next version of a bill into its row; false when the row is not at the version before, or not in that state.
+pub async fn put_version(tx: &mut Tx, stored: &StoredBill, was: &str) -> Result<bool> {
+    let (phi, le_phi, tax) = shares(&stored.bill.lines);
+    let until = (stored.bill.payable_until != stored.bill.due).then(|| stored.bill.payable_until.date());
+    let done = sqlx::query!(
+        "update bill set due = $2, payable_until = $3, phi = $4, le_phi = $5, tax = $6, version = $7, state = 'open',
+             ended_at = null where id = $1 and version = $7 - 1 and state = $8",
+        stored.bill.id.uuid(),
+        stored.bill.due.date(),
+        until,
+        phi,
+        le_phi,
+        tax,
+        i32::try_from(stored.bill.version).unwrap_or(i32::MAX),
+        was,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(super::moved_one(&done))
+}
+
+/// Puts the lines of the next version into the bill's content.
+pub async fn put_content(tx: &mut Tx, stored: &StoredBill) -> Result<()> {
+    sqlx::query!(
+        "update bill_content set lines = $2, schedule_id = $3, trace = $4 where bill_id = $1",
+        stored.bill.id.uuid(),
+        lines_json(&stored.bill.lines),
+        stored.schedule.uuid(),
+        stored.trace.bytes(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Says that another bill takes the place of an open one; false when it is not open.
+pub async fn supersede_bill(tx: &mut Tx, bill: Id<id::Bill>, at: Instant) -> Result<bool> {
+    let done = sqlx::query!(
+        "update bill set state = 'superseded', ended_at = $2 where id = $1 and state = 'open'",
+        bill.uuid(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(super::moved_one(&done))
+}
+
+/// The older bills of a family: those that this one came from, and the younger ones that came from it, by relation.
+pub async fn links(tx: &mut Tx, bill: Id<id::Bill>) -> Result<Vec<(String, Id<id::Bill>, bool)>> {
+    let rows = sqlx::query!(
+        r#"select relation as "relation!", other_id as "other!", false as "later!" from bill_link where bill_id = $1
+         union all select relation, bill_id, true from bill_link where other_id = $1 order by 2"#,
+        bill.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.relation, Id::from_uuid(row.other), row.later)).collect())
+}
+
+/// Records that a bill came from another.
+pub async fn link(tx: &mut Tx, bill: Id<id::Bill>, other: Id<id::Bill>, relation: &str) -> Result<()> {
+    sqlx::query!(
+        "insert into bill_link (bill_id, other_id, relation) values ($1, $2, $3)",
+        bill.uuid(),
+        other.uuid(),
+        relation,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Records that bills came from another.
+pub async fn link_all(
+    tx: &mut Tx,
+    bills: &[Id<id::Bill>],
+    other: Id<id::Bill>,
+    relation: &str,
+) -> Result<()> {
+    let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
+    sqlx::query!(
+        "insert into bill_link (bill_id, other_id, relation) select b, $2, $3 from unnest($1::uuid[]) as b",
+        &bills,
+        other.uuid(),
+        relation,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
