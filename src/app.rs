@@ -9,7 +9,7 @@ use crate::base::{
 use crate::batch::{self, Batch, Queue};
 use crate::codec::sod::Anchors;
 use crate::config::Limits;
-use crate::crypto::{keyring::KeyRing, signing::KeyList};
+use crate::crypto::{digest::Digest, keyring::KeyRing, signing::KeyList};
 use crate::identity::question::{self, Question};
 use crate::partner::{clearing::Clearing, messenger::Messenger, webhook::Webhooks};
 use crate::payment::{
@@ -40,6 +40,8 @@ pub struct App {
     pub card_anchors: Arc<Anchors>,
     /// Who carries messages to telephones.
     pub messenger: Arc<dyn Messenger>,
+    /// SHA-256 of the token with which the message gateway brings what people answered; without one nobody does.
+    pub gateway: Option<Digest>,
     /// Who carries events to agencies' endpoints.
     pub webhooks: Arc<dyn Webhooks>,
     /// How the world addresses us.

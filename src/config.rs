@@ -90,9 +90,11 @@ pub struct Clearing {
 /// How to reach the message gateway.
 #[derive(Debug)]
 pub struct Messenger {
-    /// Where messages are posted.
+    /// Where short messages are posted.
     pub url: Url,
-    /// The bearer token for it.
+    /// Where e-mail is posted, if it carries any.
+    pub mail_url: Option<Url>,
+    /// The bearer token for it; it presents the same one when it brings what people answered.
     pub token: Secret<String>,
 }
 
@@ -162,6 +164,10 @@ pub struct Settings {
     #[arg(long, env = "CHUNG_MESSENGER_URL", value_name = "URL", global = true, hide_short_help = true)]
     #[serde(deserialize_with = "address")]
     pub messenger_url: Option<Url>,
+    /// Where e-mail is posted; without it notices go to pages and telephones only
+    #[arg(long, env = "CHUNG_MESSENGER_MAIL_URL", value_name = "URL", global = true, hide_short_help = true)]
+    #[serde(deserialize_with = "address")]
+    pub messenger_mail_url: Option<Url>,
     /// A file with the bearer token of that gateway
     #[arg(
         long,
@@ -252,6 +258,7 @@ impl Settings {
             clearing_bic: self.clearing_bic.or(file.clearing_bic),
             clearing_keys: self.clearing_keys.or(file.clearing_keys),
             messenger_url: self.messenger_url.or(file.messenger_url),
+            messenger_mail_url: self.messenger_mail_url.or(file.messenger_mail_url),
             messenger_token_file: self.messenger_token_file.or(file.messenger_token_file),
             population_url: self.population_url.or(file.population_url),
             population_keys: self.population_keys.or(file.population_keys),
@@ -325,6 +332,7 @@ impl Settings {
                     clearing: Clearing { url: url.clone(), bic: bic.clone(), keys: keys.clone() },
                     messenger: Messenger {
                         url: messenger.clone(),
+                        mail_url: self.messenger_mail_url.clone(),
                         token: Secret::new(token.trim().to_owned()),
                     },
                     population,

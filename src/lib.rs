@@ -112,6 +112,11 @@
 //!   knows no endpoint; endpoints belong to the noun event (`/v1/events/endpoints`), and an agency's own system keeps them.
 //! * 2026-11-24, administration: the scope `admin` reaches over all agencies and is handed out from the command line only;
 //!   where a system grants or takes back a role, it names the administrator it acts for, who must be one there.
+//! * 2026-11-25, trial: a passkey or app that a code alone enrolled is worth no more than a code for 72 hours, so that a
+//!   stolen telephone number does not become a stronger sign-in before its holder has read the notice.
+//! * 2026-11-25, limits: a browser in which the number's holder signed in before is counted for itself and under no
+//!   other rule; passkeys name their holder, so no number is typed and nothing is counted.
+//! * 2026-11-25, scripts: pages have none, but for one same-origin file that speaks with a passkey; it fetches nothing.
 //! * 2026-11-24, simulation: a process lives for one act and is dropped at a random poll, so that crashes fall before,
 //!   between and after transactions and into commits; the model of the truth is the bank's, never the service's.
 //! * 2026-11-24, audit: a leaf carries the number of its writing transaction, and a tree head the number below which

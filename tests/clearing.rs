@@ -125,6 +125,7 @@ impl World {
             central_bank: "SBV01".parse().unwrap(),
             service: "CHUNG".parse().unwrap(),
             inbox: service.join("clearing/inbox").unwrap(),
+            replies: service.join("messenger/inbox").unwrap(),
             service_keys: keys.published(Purpose::Message).clone(),
             key: bank_key,
             sms_token: Some(Secret::new(SMS_TOKEN.to_owned())),

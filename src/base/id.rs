@@ -110,6 +110,8 @@ registry! {
     Account = "account";
     /// A government office that charges fees or asks about citizens.
     Agency = "agency";
+    /// What a citizen enrolled to sign in with.
+    Authenticator = "way";
     /// A sign-in attempt on its way from the portal to the code.
     Authorization = "authz";
     /// What an agency asks somebody to pay for a dossier.
@@ -156,6 +158,8 @@ registry! {
     SubjectRequest = "request";
     /// A bank's or the Treasury's list of movements.
     Statement = "stmt";
+    /// Something about their identity that a citizen is told, and may disown.
+    Notice = "notice";
     /// One movement on a statement.
     StatementLine = "line";
     /// One question about a citizen and its answer.

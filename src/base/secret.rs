@@ -92,6 +92,8 @@ pub enum TokenKind {
     Refresh,
     /// A form's proof that it came from our page.
     Form,
+    /// A browser's cookie that somebody signed in there before.
+    Browser,
 }
 
 impl TokenKind {
@@ -103,6 +105,7 @@ impl TokenKind {
             Self::Access => "cha_",
             Self::Refresh => "chr_",
             Self::Form => "chf_",
+            Self::Browser => "chb_",
         }
     }
 }

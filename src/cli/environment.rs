@@ -10,11 +10,15 @@ use crate::base::{
 use crate::codec::iso20022::{MessageId, RequestToPay, StatementRequest, StatusInquiry};
 use crate::codec::sod::Anchors;
 use crate::config::{Config, Database};
-use crate::crypto::{keyring::KeyRing, signing::KeyList};
+use crate::crypto::{
+    digest::{Digest, sha256},
+    keyring::KeyRing,
+    signing::KeyList,
+};
 use crate::flow::Error;
 use crate::partner::{
     clearing::{Clearing, FetchedStatement, NoStatement, RemoteClearing},
-    messenger::{Messenger, RemoteMessenger, Unsent},
+    messenger::{Letter, Messenger, RemoteMessenger, Unsent},
     signed_http::Peer,
     webhook::RemoteWebhooks,
 };
@@ -99,6 +103,7 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
         clearing_keys,
         card_anchors: card_anchors(config)?,
         messenger: messenger(config)?,
+        gateway: gateway(config)?,
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
         origin: config.origin.clone(),
         proxies: config.trusted_proxies.clone().into(),
@@ -120,6 +125,7 @@ pub fn office(config: &Config, store: Store) -> anyhow::Result<App> {
         clearing_keys: Arc::new(KeyList::new([])),
         card_anchors: Arc::default(),
         messenger: Arc::new(Nobody),
+        gateway: None,
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
         origin: config.origin.clone(),
         proxies: config.trusted_proxies.clone().into(),
@@ -199,6 +205,10 @@ impl Messenger for Nobody {
     fn send<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<(), Unsent>> {
         Box::pin(async { Err(Unsent::Unreachable) })
     }
+
+    fn send_mail<'a>(&'a self, _: &'a Letter) -> BoxFuture<'a, Result<(), Unsent>> {
+        Box::pin(async { Err(Unsent::Unreachable) })
+    }
 }
 
 /// The number of the central bank in its own clearing system.
@@ -208,7 +218,14 @@ pub const CENTRAL_BANK: &str = "SBV01";
 fn messenger(config: &Config) -> anyhow::Result<Arc<dyn Messenger>> {
     let gateway = &config.partners()?.messenger;
     let timeout = config.limits.partner_timeout();
-    Ok(Arc::new(RemoteMessenger::new(gateway.url.clone(), gateway.token.clone(), timeout)?))
+    let (url, mail_url) = (gateway.url.clone(), gateway.mail_url.clone());
+    Ok(Arc::new(RemoteMessenger::new(url, mail_url, gateway.token.clone(), timeout)?))
+}
+
+/// What the gateway presents when it brings an answer. An empty token would be one that everybody knows.
+fn gateway(config: &Config) -> anyhow::Result<Option<Digest>> {
+    let token = config.partners()?.messenger.token.expose();
+    Ok((!token.is_empty()).then(|| sha256(token.as_bytes())))
 }
 
 /// The clearing system of the configuration, and the keys it is pinned to.

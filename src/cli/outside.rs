@@ -71,6 +71,7 @@ impl Outside {
         settings.clearing_bic.get_or_insert_with(|| SERVICE.to_owned());
         settings.clearing_keys.get_or_insert_with(|| self.keys_file());
         settings.messenger_url.get_or_insert(address(origin, "/sms")?);
+        settings.messenger_mail_url.get_or_insert(address(origin, "/mail")?);
         settings.messenger_token_file.get_or_insert_with(|| self.token_file());
         Ok(())
     }
@@ -89,6 +90,7 @@ impl Outside {
             central_bank: CENTRAL_BANK.parse().context("the central bank's number")?,
             service: service.member.parse().context("the service's number in the clearing system")?,
             inbox: address(&service.origin, "/clearing/inbox")?,
+            replies: address(&service.origin, "/messenger/inbox")?,
             service_keys: service.keys,
             key: self.key.clone(),
             sms_token: Some(self.token.clone()),

@@ -109,7 +109,7 @@ async fn serve(config: &Config, asked: &Serve) -> anyhow::Result<()> {
     out::line(&format!("the outside world listens on {}; run the service with", running.address));
     out::line(&format!(
         "  chung --public-origin {} --clearing-url {origin}/clearing --clearing-bic {} --clearing-keys {} \
-         --messenger-url {origin}/sms --messenger-token-file {} serve",
+         --messenger-url {origin}/sms --messenger-mail-url {origin}/mail --messenger-token-file {} serve",
         config.origin,
         asked.service_bic,
         outside.keys_file().display(),

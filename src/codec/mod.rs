@@ -2,6 +2,7 @@
 
 pub mod amount_in_words;
 pub mod certificate;
+pub mod gsm7;
 pub mod http_signature;
 pub mod identity_card;
 pub mod iso20022;

@@ -42,6 +42,10 @@ pub struct Limits {
     pub codes_per_address_max: u32,
     /// Codes for sign-ins to one portal in an hour. Default 100,000.
     pub codes_per_portal_max: u32,
+    /// What one segment of an SMS costs, in dong, for the report. Default 400.
+    pub sms_price_dong: u32,
+    /// Segments that one agency may use in a month, unless it has a cap of its own. Default 500,000.
+    pub sms_per_agency_month_max: u32,
 }
 
 impl Default for Limits {
@@ -64,6 +68,8 @@ impl Default for Limits {
             codes_per_number_max: 6,
             codes_per_address_max: 60,
             codes_per_portal_max: 100_000,
+            sms_price_dong: 400,
+            sms_per_agency_month_max: 500_000,
         }
     }
 }
@@ -103,6 +109,7 @@ impl Limits {
             ("codes_per_number_max", self.codes_per_number_max == 0),
             ("codes_per_address_max", self.codes_per_address_max == 0),
             ("codes_per_portal_max", self.codes_per_portal_max == 0),
+            ("sms_per_agency_month_max", self.sms_per_agency_month_max == 0),
         ];
         zeros.iter().find(|(_, zero)| *zero).map_or(Ok(()), |(name, _)| Err(ConfigError::ZeroLimit(name)))
     }

@@ -1,15 +1,17 @@
 //! The only user of jsonwebtoken and of ring's keys.
 //!
-//! Owns the key ring, the seals of personal fields, digests, and JOSE with pinned algorithms. It never reads the
-//! clock: whether a token has expired is decided by whoever holds the time. Deliberately absent: HS* signatures,
-//! RSA signing, and any choice of algorithm by the message itself.
+//! Owns the key ring, the seals of personal fields, digests, passkeys, the codes of authenticator apps, and JOSE with
+//! pinned algorithms. It never reads the clock: whether a token has expired is decided by whoever holds the time.
+//! Deliberately absent: HS* signatures, RSA signing, and any choice of algorithm by the message itself.
 
 pub mod certified;
 pub mod digest;
 pub mod jwt;
 pub mod keyring;
+pub mod passkey;
 mod provider;
 pub mod seal;
 pub mod signing;
+pub mod totp;
 
 pub use provider::install;

@@ -10,6 +10,7 @@ use crate::base::{
 };
 use crate::crypto::digest::sha256;
 use crate::identity::{
+    assurance::Assurance,
     authenticator::Method,
     authorization::{AUTHORIZATION_LIFE, Authorization, Errand, LocalPath, State},
     client::Client,
@@ -74,9 +75,9 @@ pub async fn authorize(
     }
 }
 
-/// Begins a sign-in for a page of ours.
-pub async fn enter_page(app: &App, return_to: LocalPath) -> Result<Begun> {
-    begin(app, app.clock.now(), Errand::Page { return_to }, None).await
+/// Begins a sign-in for a page of ours, which may demand more than a code, or a proof done afresh.
+pub async fn enter_page(app: &App, return_to: LocalPath, least: Assurance, afresh: bool) -> Result<Begun> {
+    begin(app, app.clock.now(), Errand::Page { return_to, least, afresh }, None).await
 }
 
 async fn asking_client(app: &App, parameters: &Parameters) -> Result<Option<Client>> {

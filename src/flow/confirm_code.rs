@@ -1,42 +1,33 @@
-//! A person answers the challenge.
+//! A person answers the challenge: with the code that was sent, or with the one that their app shows.
 
 use super::{
     Result,
     audit_leaf::{Concern, leaf},
-    locks,
-    population::{self, OnRecord},
-    sign_in::{Step, advance, lock, portal_of, unfit},
+    authenticators,
+    limit_attempts::{self, Visitor},
+    open_session::{Proof, SignedIn, bar, open_session},
+    population,
+    sign_in::{Step, advance, lock, unfit},
 };
 use crate::app::App;
 use crate::base::{
     clock::Instant,
     id::{self, Id},
-    secret::{Token, TokenKind},
 };
-use crate::crypto::digest::sha256;
 use crate::identity::{
-    authenticator::{Attempt, Method, OneTimeCode},
-    authorization::{Authorization, Cause, Confirmation, Event, Refusal, State},
+    assurance::Assurance,
+    authenticator::{Attempt, Challenge, Method, OneTimeCode},
+    authorization::{Authorization, Event, Refusal, State},
+    limit::{Act, Limited},
     session::Session,
 };
-use crate::store::{
-    Tx,
-    audit::{self, NewLeaf},
-    session,
-};
+use crate::store::{Tx, audit, session};
 use serde_json::json;
-use time::Duration;
-
-/// How long a session lasts.
-pub const SESSION_LIFE: Duration = Duration::hours(8);
 
 /// What became of the answer.
 pub enum Confirmed {
-    /// The person is known; this is their session.
-    SignedIn {
-        /// What the cookie holds.
-        session: Token,
-    },
+    /// The person is known; this is what their browser keeps.
+    SignedIn(SignedIn),
     /// The code is wrong; so many tries are left.
     Wrong {
         /// Tries left.
@@ -44,6 +35,8 @@ pub enum Confirmed {
     },
     /// The code cannot be used any more.
     Spent,
+    /// Too many wrong codes came; this one was not looked at.
+    Limited(Limited),
     /// The code is right, but the person may not sign in any more.
     Barred,
 }
@@ -54,7 +47,7 @@ pub async fn confirm_code(
     app: &App,
     step: &Step,
     code: &OneTimeCode,
-    cookie: Option<&Session>,
+    (visitor, cookie): (&Visitor, Option<&Session>),
 ) -> Result<Confirmed> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
@@ -62,12 +55,21 @@ pub async fn confirm_code(
     let State::Challenged(challenge) = &authorization.state else {
         return Err(unfit(Refusal::NotChallenged));
     };
-    let bound = code.bound_to(authorization.id);
-    let answer = app.keys.lookup("one_time_code", bound.expose().as_bytes());
-    match challenge.judge(&answer, now) {
+    let guess = limit_attempts::Attempt {
+        acts: if challenge.method == Method::AppCode { &[Act::GuessApp] } else { &[Act::Guess] },
+        number_hash: &challenge.number_hash,
+        client: authorization.client(),
+        visitor,
+    };
+    if let Some(limited) = limit_attempts::check(app, &mut tx, guess, now).await? {
+        return Ok(Confirmed::Limited(limited));
+    }
+    let (attempt, proof) = judge(app, &mut tx, &authorization, challenge, code, now).await?;
+    match attempt {
         Attempt::Spent => Ok(Confirmed::Spent),
         Attempt::Wrong { tries_left } => {
             advance(&mut tx, &authorization, Event::Miss, now).await?;
+            limit_attempts::count(app, &mut tx, guess, now).await?;
             if tries_left == 0 {
                 record_failure(app, &mut tx, &authorization, challenge.citizen, now).await?;
             }
@@ -76,30 +78,43 @@ pub async fn confirm_code(
         }
         Attempt::Right(citizen) => {
             let looked = population::look_up_citizen(app, &mut tx, citizen).await?;
-            let what = authorization.used_by(Method::SmsCode);
-            let may = match &looked.on_record {
-                Some(holder) => locks::may_sign_in(&mut tx, holder, what, now).await?,
-                None => false,
+            let Some(holder) = looked.on_record else {
+                bar(app, tx, &authorization, None, now).await?;
+                return Ok(Confirmed::Barred);
             };
-            match looked.on_record {
-                Some(holder) if may => {
-                    if let Some(before) = cookie {
-                        session::end(&mut tx, before.id, now).await?;
-                    }
-                    open_session(app, tx, &authorization, &holder, now).await
-                }
-                holder => {
-                    advance(&mut tx, &authorization, Event::Refuse(Cause::Barred), now).await?;
-                    if let Some(holder) = holder {
-                        let barred = refusal(app, &authorization, "sign_in.barred", Some(&holder), now);
-                        audit::append(&mut tx, &[barred]).await?;
-                    }
-                    tx.commit().await?;
-                    Ok(Confirmed::Barred)
-                }
-            }
+            let signed_in =
+                open_session(app, tx, &authorization, &holder, proof, (visitor, cookie), now).await?;
+            Ok(signed_in.map_or(Confirmed::Barred, Confirmed::SignedIn))
         }
     }
+}
+
+/// What the answer is worth, and what it would prove. The step of an app is used up by a right answer.
+async fn judge(
+    app: &App,
+    tx: &mut Tx,
+    authorization: &Authorization,
+    challenge: &Challenge,
+    code: &OneTimeCode,
+    now: Instant,
+) -> Result<(Attempt, Proof)> {
+    if challenge.method != Method::AppCode {
+        let bound = code.bound_to(authorization.id);
+        let answer = app.keys.lookup("one_time_code", bound.expose().as_bytes());
+        let proof = Proof { method: Method::SmsCode, reached: Assurance::Low, with: None };
+        return Ok((challenge.judge(&answer, now), proof));
+    }
+    let open = !matches!(challenge.judge_app(false, now), Attempt::Spent);
+    let used = match challenge.citizen {
+        Some(citizen) if open => authenticators::use_app(app, tx, citizen, code, now).await?,
+        Some(_) | None => None,
+    };
+    let proof = Proof {
+        method: Method::AppCode,
+        reached: used.as_ref().map_or(Assurance::Low, |used| used.reached),
+        with: used.as_ref().map(|used| used.id),
+    };
+    Ok((challenge.judge_app(used.is_some(), now), proof))
 }
 
 /// The tries are used up: the citizen can read later that somebody tried. A number of nobody gets a leaf too, under a
@@ -113,61 +128,13 @@ async fn record_failure(
 ) -> Result<()> {
     let sought = citizen.unwrap_or_else(|| Id::new(now, &*app.entropy));
     let looked = population::look_up_citizen(app, tx, sought).await?;
-    let failed = refusal(app, authorization, "sign_in.failed", looked.on_record.as_deref(), now);
-    Ok(audit::append(tx, &[failed]).await?)
-}
-
-fn refusal(
-    app: &App,
-    authorization: &Authorization,
-    kind: &'static str,
-    holder: Option<&OnRecord>,
-    now: Instant,
-) -> NewLeaf {
-    let concern =
-        Concern { citizen: holder.map(|h| h.citizen), agency: None, object: authorization.id.uuid() };
+    let holder = looked.on_record;
+    let object = authorization.id.uuid();
+    let concern = Concern { citizen: holder.as_ref().map(|h| h.citizen), agency: None, object };
     let details = json!({ "authorization": authorization.id.to_string() });
-    let (nobodys, _) = app.keys.new_data_key(&*app.entropy, authorization.id.uuid().as_bytes());
-    leaf(app, now, kind, concern, holder.map_or(&nobodys, |h| &h.key), &details)
-}
-
-async fn open_session(
-    app: &App,
-    mut tx: Tx,
-    authorization: &Authorization,
-    holder: &OnRecord,
-    now: Instant,
-) -> Result<Confirmed> {
-    let method = Method::SmsCode;
-    let token = Token::new(TokenKind::Session, &*app.entropy);
-    let id: Id<id::Session> = Id::new(now, &*app.entropy);
-    let session = Session {
-        id,
-        citizen: holder.citizen,
-        method,
-        authenticated_at: now,
-        expires_at: now + SESSION_LIFE,
-        ended_at: None,
-    };
-    population::meet(app, &mut tx, holder, now).await?;
-    session::insert(&mut tx, &session, &sha256(token.expose().as_bytes())).await?;
-    let confirmation = Confirmation { citizen: holder.citizen, session: id, method, authenticated_at: now };
-    advance(&mut tx, authorization, Event::Confirm(confirmation), now).await?;
-    let client = portal_of(app, authorization).await?;
-    let concern = Concern {
-        citizen: Some(holder.citizen),
-        agency: client.as_ref().map(|c| c.agency),
-        object: authorization.id.uuid(),
-    };
-    let details = json!({
-        "authorization": authorization.id.to_string(),
-        "client": client.as_ref().map(|c| c.id.to_string()),
-        "method": method.word(),
-        "acr": method.assurance().acr(),
-    });
-    audit::append(&mut tx, &[leaf(app, now, "sign_in.confirmed", concern, &holder.key, &details)]).await?;
-    tx.commit().await?;
-    Ok(Confirmed::SignedIn { session: token })
+    let (nobodys, _) = app.keys.new_data_key(&*app.entropy, object.as_bytes());
+    let key = holder.as_ref().map_or(&nobodys, |h| &h.key);
+    Ok(audit::append(tx, &[leaf(app, now, "sign_in.failed", concern, key, &details)]).await?)
 }
 
 /// It is somebody else's turn at this browser: whoever was signed in is signed out.

@@ -14,14 +14,33 @@ use crate::store::outbox::{NewOutbox, Topic};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A message to a phone.
+/// A message to a person.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Message {
-    /// The phone, `+84…`; without one the message is dropped on delivery. Writing a message for a number that nobody
-    /// has costs the same work as for one that somebody has, so that time tells nothing.
-    pub to: Option<String>,
-    /// The text: one segment, unaccented.
+    /// How it goes.
+    #[serde(flatten)]
+    pub route: Route,
+    /// The text.
     pub text: String,
+}
+
+/// How a message goes.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Route {
+    /// To a mailbox.
+    Mail {
+        /// The address.
+        to: String,
+        /// The subject.
+        subject: String,
+    },
+    /// To a phone: one segment, unaccented.
+    Sms {
+        /// The phone, `+84…`; without one the message is dropped on delivery. Writing a message for a number that
+        /// nobody has costs the same work as for one that somebody has, so that time tells nothing.
+        to: Option<String>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]

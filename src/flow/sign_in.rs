@@ -1,6 +1,6 @@
 //! What the steps of a sign-in share: finding it for the right browser, moving it on, and answering the portal.
 
-use super::{Error, Result, acting, disclosure, locks};
+use super::{Error, Result, acting, disclosure, locks, population};
 use crate::app::App;
 use crate::base::{
     calendar::Day,
@@ -11,6 +11,8 @@ use crate::base::{
 };
 use crate::crypto::digest::{equal, sha256};
 use crate::identity::{
+    assurance::Assurance,
+    authenticator::Method,
     authorization::{Authorization, Cause, Confirmation, Errand, Event, LocalPath, Refusal, State},
     claims::Claim,
     client::{Client, Wording},
@@ -57,8 +59,8 @@ impl Answer {
 pub enum View {
     /// The page that asks for the number.
     Number(Asking),
-    /// The page that asks for the code.
-    Code(Asking),
+    /// The page that asks for the code: one that was sent, or the app's.
+    Code(Asking, Method),
     /// The page that asks in whose name the person goes on.
     Whom(Box<Choosing>),
     /// The page that asks for consent.
@@ -79,6 +81,8 @@ pub struct Asking {
     pub purpose: Option<Wording>,
     /// Where the answer will lead, for the page's policy.
     pub redirect_origin: Option<String>,
+    /// How sure they must be.
+    pub least: Assurance,
 }
 
 /// What the page shows that asks in whose name.
@@ -126,10 +130,12 @@ pub async fn view(app: &App, step: &Step, cookie: Option<&Token>, lang: Lang) ->
             }
             Some(_) | None => Ok(View::Number(asking(&authorization, client.as_ref()))),
         },
-        State::Challenged(_) => Ok(View::Code(asking(&authorization, client.as_ref()))),
+        State::Challenged(challenge) => {
+            Ok(View::Code(asking(&authorization, client.as_ref()), challenge.method))
+        }
         State::Confirmed(_) => arrived(app, &authorization, client.as_ref(), lang).await,
         State::Entered { .. } => match &authorization.errand {
-            Errand::Page { return_to } => Ok(View::Enter(return_to.clone())),
+            Errand::Page { return_to, .. } => Ok(View::Enter(return_to.clone())),
             Errand::Portal { .. } => Ok(View::Over),
         },
         State::CodeIssued { .. }
@@ -191,6 +197,13 @@ pub(super) async fn portal_of(app: &App, authorization: &Authorization) -> Resul
     }
 }
 
+/// The name of whoever a session stands for, as the register has it.
+pub async fn name_of(app: &App, session: &Session) -> Result<Option<String>> {
+    let mut tx = app.store.begin().await?;
+    let looked = population::look_up_citizen(app, &mut tx, session.citizen).await?;
+    Ok(looked.on_record.map(|holder| holder.person.name.as_str().to_owned()))
+}
+
 async fn open_in(app: &App, step: &Step, now: Instant) -> Result<Option<Authorization>> {
     let bound = authorization::find(&app.store, step.authorization).await?;
     let ours = bound.filter(|b| is_browser(b, step)).map(|b| b.authorization);
@@ -215,6 +228,7 @@ fn asking(authorization: &Authorization, client: Option<&Client>) -> Asking {
         portal: client.map(|c| c.name.clone()),
         purpose: client.map(|c| c.purpose.clone()),
         redirect_origin,
+        least: authorization.wanted().demand.least,
     }
 }
 
@@ -230,6 +244,7 @@ async fn take_on(app: &App, authorization: &Authorization, session: &Session, no
         citizen: session.citizen,
         session: session.id,
         method: session.method,
+        reached: session.reached,
         authenticated_at: session.authenticated_at,
     };
     let mut tx = app.store.begin().await?;
@@ -248,7 +263,7 @@ async fn arrived(
     let now = app.clock.now();
     let State::Confirmed(confirmation) = &authorization.state else { return Ok(View::Over) };
     let (request, client) = match (&authorization.errand, client) {
-        (Errand::Page { return_to }, _) => {
+        (Errand::Page { return_to, .. }, _) => {
             let mut tx = app.store.begin().await?;
             advance(&mut tx, authorization, Event::Enter, now).await?;
             tx.commit().await?;

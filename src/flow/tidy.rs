@@ -3,7 +3,7 @@
 use super::Result;
 use crate::app::App;
 use crate::base::calendar::Day;
-use crate::store::{assertion, code_counter, ledger};
+use crate::store::{assertion, ceremony, code_counter, ledger};
 use time::Duration;
 
 /// How long counters of guesses are kept after their window began: longer than any window lasts.
@@ -15,8 +15,9 @@ pub async fn tidy(app: &App) -> Result<()> {
     let mut tx = app.store.begin().await?;
     ledger::open_months(&mut tx, Day::of(now)).await?;
     let counters = code_counter::forget(&mut tx, now - COUNTERS_KEPT).await?;
+    let ceremonies = ceremony::forget(&mut tx, now).await?;
     let assertions = assertion::forget(&mut tx, now).await?;
     tx.commit().await?;
-    tracing::info!(counters, assertions, "forgot what is over");
+    tracing::info!(counters, ceremonies, assertions, "forgot what is over");
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Every route on one page, grouped by who calls it.
 
-use super::{api, auth, clearing_inbox, oidc, pages, problem::Problem};
+use super::{api, auth, clearing_inbox, oidc, pages, problem::Problem, session};
 use crate::app::App;
 use crate::flow::Error;
 use axum::Router;
@@ -16,8 +16,9 @@ pub fn router(app: App) -> Router {
     let deadline = Duration::from_millis(app.limits.request_timeout_ms);
     Router::new()
         .merge(portals())
+        .merge(pages::assets::routes())
         .merge(institutions(app.limits.message_bytes_max))
-        .merge(people())
+        .merge(people().route_layer(from_fn_with_state(app.clone(), session::note_whose)))
         .merge(agencies().merge(administrators()).route_layer(from_fn_with_state(app.clone(), auth::guard)))
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(app.limits.body_bytes_max))
@@ -59,9 +60,9 @@ fn institutions(message_bytes_max: usize) -> Router<App> {
 
 /// Citizens and officers, in pages.
 fn people() -> Router<App> {
-    pages::assets::routes()
-        .merge(pages::sign_in::routes())
+    pages::sign_in::routes()
         .merge(pages::sign_in_for::routes())
+        .merge(pages::sign_in_passkey::routes())
         .merge(pages::consent::routes())
         .merge(pages::checkout::routes())
         .merge(pages::receipts::routes())
@@ -73,6 +74,9 @@ fn people() -> Router<App> {
         .merge(pages::me_sharing::routes())
         .merge(pages::desk_mandates::routes())
         .merge(pages::desk_requests::routes())
+        .merge(pages::ways::routes())
+        .merge(pages::way_enrol::routes())
+        .merge(pages::way_contact::routes())
         .merge(pages::board::routes())
         .merge(pages::board_books::routes())
         .merge(pages::board_case::routes())

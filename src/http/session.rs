@@ -11,10 +11,12 @@ use crate::base::{
 };
 use crate::crypto::digest::{MacKey, equal};
 use crate::flow::sign_in::{self, Step};
-use crate::http::pages::page::{Reader, show_status};
+use crate::flow::{self, limit_attempts::Visitor, open_session::SignedIn as Kept};
+use crate::http::pages::page::{Reader, Whose, show_status};
 use crate::identity::{authorization::AUTHORIZATION_LIFE, session::Session};
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header, request::Parts};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use std::convert::Infallible;
@@ -23,6 +25,9 @@ use url::form_urlencoded;
 
 const SESSION: &str = "chung_session";
 const STEP: &str = "chung_step";
+const BROWSER: &str = "chung_known";
+/// How long a browser stays familiar after a sign-in: the longest that browsers keep a cookie.
+const BROWSER_DAYS: i64 = 400;
 
 /// Somebody who is signed in at this browser. A page that takes it sends everybody else to sign in first.
 pub struct SignedIn {
@@ -88,6 +93,43 @@ pub fn no_session_cookie(app: &App) -> Cookie<'static> {
     let mut cookie = kept(app, SESSION, String::new());
     cookie.set_max_age(time::Duration::ZERO);
     cookie
+}
+
+/// The browser that a request came from.
+pub fn visitor(app: &App, jar: &CookieJar, address: IpAddr) -> Visitor {
+    let cookie = jar.get(&app.origin.cookie(BROWSER));
+    let browser = cookie.and_then(|cookie| Token::parse(TokenKind::Browser, cookie.value()));
+    Visitor { address, browser }
+}
+
+/// What a browser keeps from a sign-in.
+pub fn signed_in_cookies(app: &App, signed_in: &Kept) -> CookieJar {
+    let mut browser = kept(app, BROWSER, signed_in.browser.expose().to_owned());
+    browser.set_max_age(time::Duration::days(BROWSER_DAYS));
+    CookieJar::new().add(session_cookie(app, &signed_in.session)).add(browser)
+}
+
+/// Says on every page whose session it is: what the shell shows, found once for a request that brings a session.
+pub async fn note_whose(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let jar = CookieJar::from_headers(request.headers());
+    if let Some(token) = session_token(&app, &jar) {
+        match whose(&app, &token).await {
+            Ok(Some(whose)) => {
+                request.extensions_mut().insert(whose);
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(code = error.code(), "a page does not say whose session it is"),
+        }
+    }
+    next.run(request).await
+}
+
+async fn whose(app: &App, token: &Token) -> flow::Result<Option<Whose>> {
+    let Some(session) = sign_in::session_of(app, Some(token), app.clock.now()).await? else {
+        return Ok(None);
+    };
+    let name = sign_in::name_of(app, &session).await?;
+    Ok(name.map(|name| Whose { name, form_token: form_token(token, "session") }))
 }
 
 /// The cookie that ties the pages of one sign-in to the browser that began it.

@@ -1,7 +1,11 @@
-//! Ways to prove that you are the person behind a number: today a one-time code sent to the registered phone.
+//! Ways to prove that you are the person behind a number: a one-time code by SMS, the code of an app, a passkey.
 //!
 //! A number that is on nobody's record meets the same challenge as any other: the same page, the same counters, a
 //! code that was drawn and digested but never sent. What a stranger can observe does not depend on the register.
+//! A passkey names its holder itself, so that no number is typed at all.
+//!
+//! What a code alone enrolled is worth no more than a code until its trial is over: whoever steals a telephone number
+//! would otherwise make themselves a passkey with it, and do with the passkey what the code may not.
 
 use super::assurance::Assurance;
 use crate::{
@@ -28,19 +32,24 @@ pub enum Method {
     NationalIdHigh,
     /// An officer read the chip card and saw the person.
     ChipCard,
+    /// A code of an authenticator app.
+    AppCode,
+    /// A passkey that verified its user.
+    Passkey,
 }
 
 impl Method {
     /// Every method that this service knows.
-    pub const ALL: [Self; 4] = [Self::SmsCode, Self::NationalId, Self::NationalIdHigh, Self::ChipCard];
+    pub const ALL: [Self; 6] =
+        [Self::SmsCode, Self::AppCode, Self::Passkey, Self::NationalId, Self::NationalIdHigh, Self::ChipCard];
 
     /// The strength that a sign-in by it has.
     pub const fn assurance(self) -> Assurance {
         match self {
             Self::SmsCode => Assurance::Low,
-            Self::NationalId => Assurance::Substantial,
             Self::NationalIdHigh => Assurance::High,
             Self::ChipCard => Assurance::InPerson,
+            Self::AppCode | Self::Passkey | Self::NationalId => Assurance::Substantial,
         }
     }
 
@@ -50,6 +59,8 @@ impl Method {
             Self::SmsCode => &["otp", "sms"],
             Self::NationalId | Self::NationalIdHigh => &["urn:chung:amr:national_id"],
             Self::ChipCard => &["urn:chung:amr:chip_card", "urn:chung:amr:officer"],
+            Self::AppCode => &["otp"],
+            Self::Passkey => &["pop", "user", "mfa"],
         }
     }
 
@@ -60,11 +71,13 @@ impl Method {
             Self::NationalId => "national_id",
             Self::NationalIdHigh => "national_id_high",
             Self::ChipCard => "chip_card",
+            Self::AppCode => "app_code",
+            Self::Passkey => "passkey",
         }
     }
 
     /// The methods that a sign-in page offers.
-    pub const OFFERED: &[Self] = &[Self::SmsCode];
+    pub const OFFERED: &[Self] = &[Self::SmsCode, Self::AppCode, Self::Passkey];
 
     /// The strongest sign-in that is offered.
     pub fn strongest() -> Assurance {
@@ -119,22 +132,24 @@ impl OneTimeCode {
     }
 }
 
-/// One code on its way, and what is left of it.
+/// One code that is awaited, and what is left of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
+    /// Which kind of code: one that was sent, or the app's.
+    pub method: Method,
     /// The keyed hash of the number that was typed.
     pub number_hash: [u8; 32],
     /// Whose number it is; `None` if nobody's, or if no code may be sent to its holder.
     pub citizen: Option<Id<id::Citizen>>,
-    /// The digest of the code.
+    /// The digest of the code; of an app's code, which is not known beforehand, the digest of nothing.
     pub digest: [u8; 32],
-    /// When it was sent.
+    /// When it was asked for.
     pub sent_at: Instant,
     /// When it stops being accepted.
     pub expires_at: Instant,
     /// How many wrong answers it will still bear.
     pub tries_left: u8,
-    /// How many codes this sign-in has asked for, this one included.
+    /// How many codes this sign-in has had sent, this one included.
     pub sends: u8,
 }
 
@@ -155,18 +170,30 @@ pub enum Attempt {
 impl Challenge {
     /// Judges an answer. A challenge to nobody is never answered rightly, whatever is typed.
     pub fn judge(&self, answer: &[u8; 32], now: Instant) -> Attempt {
+        self.judged(digest::equal(answer, &self.digest), now)
+    }
+
+    /// Judges the code of an app, of which `right` says whether one of the holder's apps shows it and no step of that
+    /// app was used twice.
+    pub fn judge_app(&self, right: bool, now: Instant) -> Attempt {
+        self.judged(right, now)
+    }
+
+    fn judged(&self, right: bool, now: Instant) -> Attempt {
         if now >= self.expires_at || self.tries_left == 0 {
             return Attempt::Spent;
         }
-        let equal = digest::equal(answer, &self.digest);
         match self.citizen {
-            Some(citizen) if equal => Attempt::Right(citizen),
+            Some(citizen) if right => Attempt::Right(citizen),
             Some(_) | None => Attempt::Wrong { tries_left: self.tries_left - 1 },
         }
     }
 
     /// Whether another code may be sent for the same sign-in, and if not now, when.
     pub fn may_send_again(&self, rules: &CodeRules, now: Instant) -> Result<(), SendRefusal> {
+        if self.sends == 0 {
+            return Ok(());
+        }
         if self.sends >= rules.sends_max {
             return Err(SendRefusal::TooMany);
         }
@@ -202,76 +229,56 @@ pub struct CodeRules {
     pub sends_max: u8,
 }
 
-/// What codes are counted by, across sign-ins.
+/// What a citizen can enrol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Counter {
-    /// The number that was typed, known or not.
-    Number,
-    /// The network address of the browser.
-    Address,
-    /// The portal that sent the citizen.
-    Portal,
+pub enum Kind {
+    /// A passkey, on a device or a key.
+    Passkey,
+    /// An app that shows codes.
+    App,
 }
 
-impl Counter {
-    /// Every counter.
-    pub const ALL: [Self; 3] = [Self::Number, Self::Address, Self::Portal];
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Passkey, Self::App];
 
     /// Its name in rows.
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Number => "number",
-            Self::Address => "address",
-            Self::Portal => "portal",
+            Self::Passkey => "passkey",
+            Self::App => "app",
+        }
+    }
+
+    /// How a sign-in with it is called.
+    pub const fn method(self) -> Method {
+        match self {
+            Self::Passkey => Method::Passkey,
+            Self::App => Method::AppCode,
         }
     }
 }
 
-/// The most codes within one window, per counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SendLimits {
-    /// The length of a window; counters start anew with the next.
-    pub window: Duration,
-    /// Codes for one number.
-    pub per_number_max: i64,
-    /// Codes asked for from one address.
-    pub per_address_max: i64,
-    /// Codes for sign-ins to one portal.
-    pub per_portal_max: i64,
+/// How long what a code alone enrolled is worth no more than a code: time for the holder to read the notice.
+pub const TRIAL: Duration = Duration::hours(72);
+/// How many authenticators one citizen keeps.
+pub const AUTHENTICATORS_MAX: usize = 10;
+
+/// When an authenticator comes into its full strength: at once where a stronger sign-in than a code, or an officer
+/// who saw the card, stood behind its enrolment.
+pub fn trusted_from(behind: Assurance, now: Instant) -> Instant {
+    if behind > Assurance::Low { now } else { now + TRIAL }
 }
 
-impl SendLimits {
-    /// When the window that holds `now` began.
-    pub fn window_start(&self, now: Instant) -> Instant {
-        let seconds = self.window.whole_seconds().max(1);
-        now - Duration::seconds(now.unix_timestamp().rem_euclid(seconds))
-            - Duration::nanoseconds(i64::from(now.nanosecond()))
-    }
-
-    /// Whether one more code fits, given the counts that already include it; if not, when to come back.
-    pub fn admit(&self, counts: &[(Counter, i64)], now: Instant) -> Result<(), TooManyCodes> {
-        let max = |counter| match counter {
-            Counter::Number => self.per_number_max,
-            Counter::Address => self.per_address_max,
-            Counter::Portal => self.per_portal_max,
-        };
-        match counts.iter().find(|(counter, count)| *count > max(*counter)) {
-            None => Ok(()),
-            Some((counter, _)) => {
-                Err(TooManyCodes { counter: *counter, until: self.window_start(now) + self.window })
-            }
-        }
-    }
+/// The strength of a sign-in with an authenticator that is trusted from then on.
+pub fn strength(method: Method, trusted_from: Instant, now: Instant) -> Assurance {
+    if now < trusted_from { Assurance::Low } else { method.assurance() }
 }
 
-/// A limit across sign-ins is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many codes were asked for")]
-pub struct TooManyCodes {
-    /// Which limit.
-    pub counter: Counter,
-    /// When the next window begins.
-    pub until: Instant,
+/// Whether an app's code of that step may be used: each step serves once, and none before one that was used
+/// (RFC 6238, section 5.2).
+pub fn is_new_step(used: Option<i64>, step: i64) -> bool {
+    used.is_none_or(|used| step > used)
 }
 
 /// A name short enough for an SMS that several people in a house may read: the given name and the other initials,
@@ -306,6 +313,7 @@ mod tests {
         let entropy = SeededEntropy::new(11);
         let (authorization, code) = (Id::new(NOW, &entropy), OneTimeCode::new(&entropy));
         let challenge = Challenge {
+            method: Method::SmsCode,
             number_hash: [1; 32],
             citizen: citizen.then(|| Id::new(NOW, &entropy)),
             digest: digest_of("key", &code, authorization),
@@ -373,21 +381,17 @@ mod tests {
     }
 
     #[test]
-    fn limits_admit_up_to_their_number_and_name_the_next_window() {
-        let limits = SendLimits {
-            window: Duration::hours(1),
-            per_number_max: 6,
-            per_address_max: 60,
-            per_portal_max: 100_000,
-        };
-        let now = datetime!(2026-11-24 01:59:59.5 UTC);
-        assert_eq!(limits.window_start(now), datetime!(2026-11-24 01:00 UTC));
-        let counts =
-            |number, address| [(Counter::Number, number), (Counter::Address, address), (Counter::Portal, 1)];
-        assert_eq!(limits.admit(&counts(6, 60), now), Ok(()));
-        let until = datetime!(2026-11-24 02:00 UTC);
-        assert_eq!(limits.admit(&counts(7, 1), now), Err(TooManyCodes { counter: Counter::Number, until }));
-        assert_eq!(limits.admit(&counts(1, 61), now), Err(TooManyCodes { counter: Counter::Address, until }));
+    fn what_a_code_alone_enrolled_is_on_trial() {
+        let full = trusted_from(Assurance::Low, NOW);
+        assert_eq!(strength(Method::Passkey, full, full - Duration::seconds(1)), Assurance::Low);
+        assert_eq!(strength(Method::Passkey, full, full), Assurance::Substantial);
+        assert_eq!(trusted_from(Assurance::Substantial, NOW), NOW);
+    }
+
+    #[test]
+    fn a_step_serves_once_and_none_before_it() {
+        assert!(is_new_step(None, 7) && is_new_step(Some(7), 8));
+        assert!(!is_new_step(Some(7), 7) && !is_new_step(Some(7), 6));
     }
 
     #[test]

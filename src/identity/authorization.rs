@@ -57,6 +57,10 @@ pub enum Errand {
     Page {
         /// Where to go afterwards.
         return_to: LocalPath,
+        /// How sure the page must be.
+        least: Assurance,
+        /// Whether the person proves again who they are, however lately they did.
+        afresh: bool,
     },
 }
 
@@ -69,6 +73,8 @@ pub struct Confirmation {
     pub session: Id<id::Session>,
     /// How they proved it.
     pub method: Method,
+    /// What that proved when it was done: less than the method's strength while an authenticator is on trial.
+    pub reached: Assurance,
     /// When they proved it.
     pub authenticated_at: Instant,
 }
@@ -76,7 +82,7 @@ pub struct Confirmation {
 impl Confirmation {
     /// How sure we are at that instant: a level may have expired since it was reached.
     pub fn assurance(&self, now: Instant) -> Assurance {
-        self.method.assurance().left_at(self.authenticated_at, now)
+        self.reached.left_at(self.authenticated_at, now)
     }
 }
 
@@ -321,10 +327,10 @@ impl Authorization {
                 max_age_s: request.max_age_s,
                 forced: request.forces_sign_in(),
             },
-            Errand::Page { .. } => Wanted {
-                demand: super::assurance::Demand::of(None, Assurance::Low),
+            Errand::Page { least, afresh, .. } => Wanted {
+                demand: super::assurance::Demand::of(None, *least),
                 max_age_s: None,
-                forced: false,
+                forced: *afresh,
             },
         }
     }
@@ -334,6 +340,14 @@ impl Authorization {
         match &self.errand {
             Errand::Portal { client, .. } => Use::Portal(*client, method),
             Errand::Page { .. } => Use::Page(method),
+        }
+    }
+
+    /// The portal that asked, where one did.
+    pub const fn client(&self) -> Option<Id<id::Client>> {
+        match &self.errand {
+            Errand::Portal { client, .. } => Some(*client),
+            Errand::Page { .. } => None,
         }
     }
 

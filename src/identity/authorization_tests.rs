@@ -34,11 +34,18 @@ fn request() -> AuthorizationRequest {
 }
 
 fn confirmation() -> Confirmation {
-    Confirmation { citizen: id(1), session: id(2), method: Method::SmsCode, authenticated_at: NOW }
+    Confirmation {
+        citizen: id(1),
+        session: id(2),
+        method: Method::SmsCode,
+        reached: Assurance::Low,
+        authenticated_at: NOW,
+    }
 }
 
 fn challenge() -> Challenge {
     Challenge {
+        method: Method::SmsCode,
         number_hash: [0; 32],
         citizen: Some(id(1)),
         digest: [0; 32],
@@ -58,7 +65,8 @@ fn portal(state: State) -> Authorization {
 }
 
 fn page(state: State) -> Authorization {
-    at(Errand::Page { return_to: "/audit".parse().unwrap() }, state)
+    let return_to = "/audit".parse().unwrap();
+    at(Errand::Page { return_to, least: Assurance::Low, afresh: false }, state)
 }
 
 fn states() -> [State; 9] {

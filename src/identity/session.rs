@@ -22,6 +22,8 @@ pub struct Session {
     pub citizen: Id<id::Citizen>,
     /// How they proved it.
     pub method: Method,
+    /// What that proved when it was done: less than the method's strength while an authenticator is on trial.
+    pub reached: Assurance,
     /// When they proved it.
     pub authenticated_at: Instant,
     /// When it ends by itself.
@@ -49,7 +51,7 @@ impl Session {
 
     /// How strong it is at that instant: a level may have expired since it was reached.
     pub fn assurance(&self, now: Instant) -> Assurance {
-        self.method.assurance().left_at(self.authenticated_at, now)
+        self.reached.left_at(self.authenticated_at, now)
     }
 
     /// Whether it answers a request without a new sign-in.
@@ -75,6 +77,7 @@ mod tests {
             id: Id::new(start, &entropy),
             citizen: Id::new(start, &entropy),
             method: Method::SmsCode,
+            reached: Assurance::Low,
             authenticated_at: start,
             expires_at: start + Duration::hours(1),
             ended_at: None,
@@ -89,7 +92,7 @@ mod tests {
         assert!(!session.answers(&wanted(Assurance::Substantial, None, false), now));
         assert!(!session.answers(&wanted(Assurance::Low, None, true), now));
         assert!(!session.answers(&plain, session.expires_at));
-        let strong = Session { method: Method::ChipCard, ..session.clone() };
+        let strong = Session { method: Method::ChipCard, reached: Assurance::InPerson, ..session.clone() };
         assert!(strong.answers(&wanted(Assurance::InPerson, None, false), now));
         let later = start + Duration::hours(1) - Duration::seconds(1);
         assert!(strong.answers(&wanted(Assurance::High, None, false), later));

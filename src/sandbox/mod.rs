@@ -6,13 +6,15 @@
 //! | the service | `POST /clearing` | signed ISO 20022: `pain.013` → `pain.014`, `pacs.028` → `pacs.002`, `camt.060` → `camt.053`; else `admi.002` |
 //! | the service | `POST /sms` | `{"to", "text"}`: a short message to a telephone; with the gateway's bearer token |
 //! | people | `GET /banks/{bank}/requests[/{end_to_end_id}]` | what waits at a bank; approve or refuse by `POST` |
-//! | people | `GET /sms` | the telephones |
+//! | the service | `POST /mail` | `{"to", "subject", "text"}`: a letter to a mailbox; with the same token |
+//! | people | `GET /sms`, `GET /mail` | the telephones and the mailboxes; on `/sms` a telephone answers the service |
 //! | scripts | `POST /script/banks/{bank}/requests/{end_to_end_id}/approve` | the payer agrees |
 //! | scripts | `POST /script/banks/{bank}/requests/{end_to_end_id}/refuse` | the payer says no; `{"code": "CUST"}` may be given |
 //! | scripts | `GET /script/requests`, `GET /script/messages` | every request; every message to the service and what became of it |
 //! | scripts | `POST /script/transfers` | `{"account", "amount", "remittance", "payer"?, "bank"?}`: money with free text |
 //! | scripts | `POST /script/days/close` | ends the business day; answers `{"closed": "2026-11-24"}` |
-//! | scripts | `GET /script/sms?to=` | the messages to a telephone, oldest first |
+//! | scripts | `GET /script/sms?to=`, `GET /script/mail?to=` | the messages to a telephone, the letters to a mailbox, oldest first |
+//! | scripts | `POST /script/sms/replies` | `{"from", "text"}`: a telephone answers; the service is told at once |
 //! | scripts | `POST`, `GET`, `DELETE /script/faults` | what goes wrong on purpose, see [`fault`] |
 //!
 //! On approval the central bank sends `pacs.002` and then `camt.054` to the service's inbox, signed, and repeats the
@@ -26,6 +28,7 @@ pub mod card;
 pub mod central_bank;
 pub mod delivery;
 pub mod fault;
+pub mod mail;
 pub mod member_bank;
 pub mod population;
 pub mod portal;
@@ -60,6 +63,8 @@ pub struct Settings {
     pub service: MemberId,
     /// The service's inbox: `http://localhost:8080/clearing/inbox`.
     pub inbox: Url,
+    /// Where the service hears what people answer: `http://localhost:8080/messenger/inbox`.
+    pub replies: Url,
     /// The service's pinned message keys.
     pub service_keys: KeyList,
     /// The central bank's own key.
@@ -82,6 +87,7 @@ pub struct Sandbox {
     journal: Mutex<Option<std::fs::File>>,
     faults: Mutex<Faults>,
     telephones: Mutex<Vec<sms::ShortMessage>>,
+    mailboxes: Mutex<Vec<mail::Letter>>,
     wake: Notify,
 }
 
@@ -121,6 +127,7 @@ impl Sandbox {
             book: Mutex::new(book),
             journal: Mutex::new(journal),
             telephones: Mutex::default(),
+            mailboxes: Mutex::default(),
             wake: Notify::new(),
         }))
     }
@@ -175,6 +182,7 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
         .merge(member_bank::routes())
         .merge(script::routes())
         .merge(sms::routes())
+        .merge(mail::routes())
         .with_state(sandbox)
 }
 

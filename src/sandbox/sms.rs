@@ -1,5 +1,6 @@
 //! The telephones of the synthetic population: `POST /sms` receives what the service sends, `/sms` shows it to people,
-//! `/script/sms` to programs.
+//! `/script/sms` to programs. A telephone answers by a form on `/sms` or by `/script/sms/replies`; the gateway brings the
+//! answer to the service with its token.
 
 use super::{Sandbox, page};
 use crate::base::calendar::{display_vi, rfc3339};
@@ -9,9 +10,10 @@ use askama::Template;
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use axum_extra::extract::Form;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::{Arc, PoisonError};
@@ -32,7 +34,9 @@ pub(super) struct ShortMessage {
 pub(super) fn routes() -> Router<Arc<Sandbox>> {
     Router::new()
         .route("/sms", get(show).post(receive).layer(DefaultBodyLimit::max(8 * 1024)))
+        .route("/sms/replies", post(answer_by_form))
         .route("/script/sms", get(list))
+        .route("/script/sms/replies", post(answer))
 }
 
 #[derive(Deserialize)]
@@ -40,6 +44,23 @@ pub(super) fn routes() -> Router<Arc<Sandbox>> {
 struct Incoming {
     to: String,
     text: String,
+}
+
+/// What a telephone answers.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reply {
+    from: String,
+    text: String,
+}
+
+async fn answer(State(sandbox): State<Arc<Sandbox>>, Json(reply): Json<Reply>) -> StatusCode {
+    sandbox.bring(&reply).await
+}
+
+async fn answer_by_form(State(sandbox): State<Arc<Sandbox>>, Form(reply): Form<Reply>) -> Response {
+    let brought = sandbox.bring(&reply).await;
+    if brought.is_success() { Redirect::to("/sms").into_response() } else { brought.into_response() }
 }
 
 #[derive(Deserialize)]
@@ -90,8 +111,19 @@ async fn show(State(sandbox): State<Arc<Sandbox>>, Query(whose): Query<Whose>) -
 }
 
 impl Sandbox {
+    /// Brings an answer to the service, as the gateway does.
+    async fn bring(&self, reply: &Reply) -> StatusCode {
+        let token = self.settings.sms_token.as_ref().map(|token| token.expose().as_str()).unwrap_or_default();
+        let body = json!({"from": reply.from, "text": reply.text});
+        let sent = self.http.post(self.settings.replies.clone()).bearer_auth(token).json(&body).send().await;
+        match sent {
+            Ok(answer) if answer.status().is_success() => StatusCode::ACCEPTED,
+            Ok(_) | Err(_) => StatusCode::BAD_GATEWAY,
+        }
+    }
+
     /// Whether a request presents the gateway's token.
-    fn lets_send(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn lets_send(&self, headers: &HeaderMap) -> bool {
         let shown =
             headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok()?.strip_prefix("Bearer "));
         let token = self.settings.sms_token.as_ref();

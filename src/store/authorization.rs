@@ -31,12 +31,13 @@ pub async fn insert(tx: &mut Tx, bound: &Bound) -> Result<()> {
     let authorization = &bound.authorization;
     let (client, request, return_to) = match &authorization.errand {
         Errand::Portal { client, request } => (Some(client.uuid()), Some(request.as_ref()), None),
-        Errand::Page { return_to } => (None, None, Some(return_to.as_str())),
+        Errand::Page { return_to, .. } => (None, None, Some(return_to.as_str())),
     };
+    let forced = [Prompt::Login].iter().filter(|_| request.is_none() && authorization.wanted().forced);
     let demand = authorization.wanted().demand;
     let scopes: Vec<&str> = request.iter().flat_map(|r| &r.scopes).map(|s| s.word()).collect();
     let claims: Vec<&str> = request.iter().flat_map(|r| &r.asked).map(|c| c.name()).collect();
-    let prompt: Vec<&str> = request.iter().flat_map(|r| &r.prompt).map(|p| p.word()).collect();
+    let prompt: Vec<&str> = request.iter().flat_map(|r| &r.prompt).chain(forced).map(|p| p.word()).collect();
     sqlx::query!(
         r#"INSERT INTO "authorization" (id, client_id, return_to, redirect_uri, request_state, nonce, code_challenge,
                scopes, claims, acr_least, acr_aim, prompt, max_age_s, lang, browser_digest, started_at, expires_at, state)
@@ -81,8 +82,8 @@ async fn read(executor: impl sqlx::PgExecutor<'_>, id: Id<id::Authorization>) ->
         r#"SELECT a.id, a.client_id, a.return_to, a.redirect_uri, a.request_state, a.nonce, a.code_challenge, a.scopes,
                   a.claims, a.acr_least, a.acr_aim, a.prompt, a.max_age_s, a.lang, a.browser_digest, a.started_at,
                   a.expires_at, a.state, a.citizen_id, a.session_id, a.consent_id, a.code_expires_at, a.exchanged_at,
-                  a.cause, a.ended_at, s.method AS "method?", s.authenticated_at AS "authenticated_at?",
-                  c.number_hash AS "number_hash?", c.citizen_id AS challenged_id, c.digest AS "challenge_digest?",
+                  a.cause, a.ended_at, s.method AS "method?", s.reached AS "reached?",
+                  s.authenticated_at AS "authenticated_at?", c.method AS "challenge_method?", c.number_hash AS "number_hash?", c.citizen_id AS challenged_id, c.digest AS "challenge_digest?",
                   c.sent_at AS "sent_at?", c.expires_at AS "challenge_expires_at?", c.tries_left AS "tries_left?",
                   c.sends AS "sends?"
            FROM "authorization" a LEFT JOIN session s ON s.id = a.session_id
@@ -102,8 +103,8 @@ pub async fn find_and_lock(tx: &mut Tx, id: Id<id::Authorization>) -> Result<Opt
         r#"SELECT a.id, a.client_id, a.return_to, a.redirect_uri, a.request_state, a.nonce, a.code_challenge, a.scopes,
                   a.claims, a.acr_least, a.acr_aim, a.prompt, a.max_age_s, a.lang, a.browser_digest, a.started_at,
                   a.expires_at, a.state, a.citizen_id, a.session_id, a.consent_id, a.code_expires_at, a.exchanged_at,
-                  a.cause, a.ended_at, s.method AS "method?", s.authenticated_at AS "authenticated_at?",
-                  c.number_hash AS "number_hash?", c.citizen_id AS challenged_id, c.digest AS "challenge_digest?",
+                  a.cause, a.ended_at, s.method AS "method?", s.reached AS "reached?",
+                  s.authenticated_at AS "authenticated_at?", c.method AS "challenge_method?", c.number_hash AS "number_hash?", c.citizen_id AS challenged_id, c.digest AS "challenge_digest?",
                   c.sent_at AS "sent_at?", c.expires_at AS "challenge_expires_at?", c.tries_left AS "tries_left?",
                   c.sends AS "sends?"
            FROM "authorization" a LEFT JOIN session s ON s.id = a.session_id
@@ -165,9 +166,10 @@ pub async fn advance(
 /// Puts the code that a sign-in awaits, in place of the one before.
 pub async fn put_challenge(tx: &mut Tx, id: Id<id::Authorization>, challenge: &Challenge) -> Result<()> {
     sqlx::query!(
-        r#"INSERT INTO challenge (authorization_id, number_hash, citizen_id, digest, sent_at, expires_at, tries_left, sends)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-           ON CONFLICT (authorization_id) DO UPDATE SET number_hash = EXCLUDED.number_hash,
+        r#"INSERT INTO challenge (authorization_id, number_hash, citizen_id, digest, sent_at, expires_at, tries_left, sends,
+               method)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+           ON CONFLICT (authorization_id) DO UPDATE SET method = EXCLUDED.method, number_hash = EXCLUDED.number_hash,
                citizen_id = EXCLUDED.citizen_id, digest = EXCLUDED.digest, sent_at = EXCLUDED.sent_at,
                expires_at = EXCLUDED.expires_at, tries_left = EXCLUDED.tries_left, sends = EXCLUDED.sends"#,
         id.uuid(),
@@ -177,7 +179,8 @@ pub async fn put_challenge(tx: &mut Tx, id: Id<id::Authorization>, challenge: &C
         challenge.sent_at,
         challenge.expires_at,
         i16::from(challenge.tries_left),
-        i16::from(challenge.sends)
+        i16::from(challenge.sends),
+        challenge.method.word()
     )
     .execute(tx.conn())
     .await?;
@@ -291,7 +294,9 @@ struct Raw {
     cause: Option<String>,
     ended_at: Option<Instant>,
     method: Option<String>,
+    reached: Option<String>,
     authenticated_at: Option<Instant>,
+    challenge_method: Option<String>,
     number_hash: Option<Vec<u8>>,
     challenged_id: Option<Uuid>,
     challenge_digest: Option<Vec<u8>>,
@@ -315,7 +320,11 @@ impl TryFrom<Raw> for Bound {
                     raw.request().ok_or_else(|| corrupt("redirect_uri, code_challenge or claims"))?,
                 ),
             },
-            (None, Some(path)) => Errand::Page { return_to: path.parse().map_err(|_| corrupt("return_to"))? },
+            (None, Some(path)) => Errand::Page {
+                return_to: path.parse().map_err(|_| corrupt("return_to"))?,
+                least: raw.acr_least.parse().map_err(|_| corrupt("acr_least"))?,
+                afresh: raw.prompt.iter().any(|word| word == Prompt::Login.word()),
+            },
             _ => return Err(corrupt("client_id")),
         };
         let state = raw.state().ok_or_else(|| corrupt("state"))?;
@@ -385,6 +394,7 @@ impl Raw {
 
     fn challenge(&self) -> Option<Challenge> {
         Some(Challenge {
+            method: self.challenge_method.as_deref()?.parse().ok()?,
             number_hash: self.number_hash.clone()?.try_into().ok()?,
             citizen: self.challenged_id.map(Id::from_uuid),
             digest: self.challenge_digest.clone()?.try_into().ok()?,
@@ -400,6 +410,7 @@ impl Raw {
             citizen: self.citizen_id.map(Id::from_uuid)?,
             session: self.session_id.map(Id::from_uuid)?,
             method: self.method.as_deref()?.parse().ok()?,
+            reached: self.reached.as_deref()?.parse().ok()?,
             authenticated_at: self.authenticated_at?,
         })
     }

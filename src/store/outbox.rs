@@ -6,6 +6,7 @@ use crate::base::{
     id::{Agency, Event, Id},
     page::{Page, PageRequest},
 };
+use time::Duration;
 use uuid::Uuid;
 
 /// Who is to hear it.
@@ -85,22 +86,31 @@ pub struct DueMessage {
     pub id: Id<Event>,
     /// When it was written; half of its key.
     pub at: Instant,
+    /// Its name, e.g. `sign_in.code`.
+    pub name: String,
     /// Its sealed body.
     pub body: Vec<u8>,
     /// How often it was tried, this time included.
     pub attempts: i16,
 }
 
-/// Claims messages that are due: nobody else gets them before `until`, so a crash only delays them.
-pub async fn claim_messages(tx: &mut Tx, now: Instant, until: Instant, most: i64) -> Result<Vec<DueMessage>> {
+/// Claims messages that are due: nobody else gets them before the lease is over, so a crash only delays them. The
+/// lease doubles with every try, up to an hour or so.
+pub async fn claim_messages(
+    tx: &mut Tx,
+    now: Instant,
+    lease: Duration,
+    most: i64,
+) -> Result<Vec<DueMessage>> {
     let rows = sqlx::query!(
-        r#"UPDATE outbox SET attempts = attempts + 1, due_at = $2
+        r#"UPDATE outbox SET attempts = least(attempts::int + 1, 32000)::smallint,
+               due_at = $1::timestamptz + make_interval(secs => $2::float8 * (1 << least(attempts::int, 8)))
            WHERE (id, at) IN (
                SELECT id, at FROM outbox WHERE topic = 'message' AND state = 'pending' AND due_at <= $1
                ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-           RETURNING id, at, body, attempts"#,
+           RETURNING id, at, name, body, attempts"#,
         now,
-        until,
+        lease.as_seconds_f64(),
         most
     )
     .fetch_all(tx.conn())
@@ -108,6 +118,7 @@ pub async fn claim_messages(tx: &mut Tx, now: Instant, until: Instant, most: i64
     let due = rows.into_iter().map(|row| DueMessage {
         id: Id::from_uuid(row.id),
         at: row.at,
+        name: row.name,
         body: row.body,
         attempts: row.attempts,
     });

@@ -9,17 +9,24 @@ use crate::crypto::digest::Digest;
 use crate::identity::{authenticator::Method, session::Session};
 use uuid::Uuid;
 
-/// Opens a session.
-pub async fn insert(tx: &mut Tx, session: &Session, digest: &Digest) -> Result<()> {
+/// Opens a session; `with` is the authenticator that proved the person, where it was one.
+pub async fn insert(
+    tx: &mut Tx,
+    session: &Session,
+    with: Option<Id<id::Authenticator>>,
+    digest: &Digest,
+) -> Result<()> {
     sqlx::query!(
-        r#"INSERT INTO session (id, citizen_id, digest, method, authenticated_at, expires_at)
-           VALUES ($1, $2, $3, $4, $5, $6)"#,
+        r#"INSERT INTO session (id, citizen_id, digest, method, authenticated_at, expires_at, reached, authenticator_id)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"#,
         session.id.uuid(),
         session.citizen.uuid(),
         digest.as_slice(),
         session.method.word(),
         session.authenticated_at,
-        session.expires_at
+        session.expires_at,
+        session.reached.acr(),
+        with.map(Id::uuid)
     )
     .execute(tx.conn())
     .await?;
@@ -30,7 +37,7 @@ pub async fn insert(tx: &mut Tx, session: &Session, digest: &Digest) -> Result<(
 pub async fn find(store: &Store, digest: &Digest) -> Result<Option<Session>> {
     let row = sqlx::query_as!(
         Raw,
-        r#"SELECT id, citizen_id, method, authenticated_at, expires_at, ended_at FROM session WHERE digest = $1"#,
+        r#"SELECT id, citizen_id, method, reached, authenticated_at, expires_at, ended_at FROM session WHERE digest = $1"#,
         digest.as_slice()
     )
     .fetch_optional(&store.pool)
@@ -73,6 +80,7 @@ struct Raw {
     id: Uuid,
     citizen_id: Uuid,
     method: String,
+    reached: String,
     authenticated_at: Instant,
     expires_at: Instant,
     ended_at: Option<Instant>,
@@ -87,6 +95,7 @@ impl TryFrom<Raw> for Session {
             id,
             citizen: Id::from_uuid(raw.citizen_id),
             method: raw.method.parse().map_err(|_| StoreError::corrupt("session", "method", id))?,
+            reached: raw.reached.parse().map_err(|_| StoreError::corrupt("session", "reached", id))?,
             authenticated_at: raw.authenticated_at,
             expires_at: raw.expires_at,
             ended_at: raw.ended_at,

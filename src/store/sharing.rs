@@ -92,7 +92,7 @@ pub async fn end_of_consent(
 /// The sessions of a citizen that are live at that instant, the newest first.
 pub async fn sessions(tx: &mut Tx, citizen: Id<Citizen>, now: Instant) -> Result<Vec<Session>> {
     let rows = sqlx::query!(
-        "SELECT id, method, authenticated_at, expires_at FROM session
+        "SELECT id, method, reached, authenticated_at, expires_at FROM session
          WHERE citizen_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY id DESC LIMIT 50",
         citizen.uuid(),
         now,
@@ -105,6 +105,7 @@ pub async fn sessions(tx: &mut Tx, citizen: Id<Citizen>, now: Instant) -> Result
             id,
             citizen,
             method: row.method.parse().map_err(|_| StoreError::corrupt("session", "method", id))?,
+            reached: row.reached.parse().map_err(|_| StoreError::corrupt("session", "reached", id))?,
             authenticated_at: row.authenticated_at,
             expires_at: row.expires_at,
             ended_at: None,

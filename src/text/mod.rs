@@ -24,6 +24,7 @@ const ROOMS: &[(&str, &str, &str)] = &[
     ("reconciliation", include_str!("vi/reconciliation.ftl"), include_str!("en/reconciliation.ftl")),
     ("sandbox", include_str!("vi/sandbox.ftl"), include_str!("en/sandbox.ftl")),
     ("sign-in", include_str!("vi/sign_in.ftl"), include_str!("en/sign_in.ftl")),
+    ("ways", include_str!("vi/ways.ftl"), include_str!("en/ways.ftl")),
 ];
 
 /// The texts of both languages.

@@ -27,4 +27,5 @@ mod statements;
 mod store;
 mod succession;
 mod transfers;
+mod ways;
 mod webhooks;

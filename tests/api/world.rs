@@ -9,10 +9,10 @@ use chung::base::entropy::SeededEntropy;
 use chung::base::origin::Origin;
 use chung::codec::sod::Anchors;
 use chung::config::Limits;
-use chung::crypto::keyring::KeyRing;
+use chung::crypto::{digest::sha256, keyring::KeyRing};
 use chung::flow::{deliver_messages::deliver_messages, import_population};
 use chung::http;
-use chung::partner::messenger::{Messenger, Unsent};
+use chung::partner::messenger::{Letter, Messenger, Unsent};
 use chung::partner::webhook::RemoteWebhooks;
 use chung::sandbox::card::AUTHORITY;
 use futures_util::future::BoxFuture;
@@ -62,6 +62,7 @@ impl TestApp {
             clearing_keys: Arc::new(bank.keys()),
             card_anchors: Arc::new(Anchors::read([AUTHORITY]).expect("the authority")),
             messenger: telephones.clone(),
+            gateway: Some(sha256(GATEWAY_TOKEN.as_bytes())),
             webhooks: Arc::new(RemoteWebhooks::new(true, Duration::from_secs(2)).expect("a client")),
             store: database.store().await,
             clock: clock.clone(),
@@ -173,13 +174,21 @@ impl TestApp {
     }
 }
 
-/// The telephones of everybody: they take every message.
+/// What the message gateway presents when it brings an answer.
+pub const GATEWAY_TOKEN: &str = "the token of the message gateway";
+
+/// The telephones and mailboxes of everybody: they take every message.
 #[derive(Default)]
-pub struct Telephones(pub Mutex<Vec<(String, String)>>);
+pub struct Telephones(pub Mutex<Vec<(String, String)>>, pub Mutex<Vec<Letter>>);
 
 impl Messenger for Telephones {
     fn send<'a>(&'a self, to: &'a str, text: &'a str) -> BoxFuture<'a, Result<(), Unsent>> {
         self.0.lock().unwrap().push((to.to_owned(), text.to_owned()));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn send_mail<'a>(&'a self, letter: &'a Letter) -> BoxFuture<'a, Result<(), Unsent>> {
+        self.1.lock().unwrap().push(letter.clone());
         Box::pin(async { Ok(()) })
     }
 }
@@ -364,13 +373,17 @@ impl Answer {
         self
     }
 
-    /// The value of a field of the page's form: `name="…"` and `value="…"` of one element.
+    /// The value of a field of the page's form: `name="…"` and `value="…"` of one element; of the shell's own forms
+    /// only where the page has no such field.
     #[track_caller]
     pub fn form_field(&self, name: &str) -> String {
         let text = self.text();
-        let element = text.split('<').find(|tag| tag.contains(&format!("name=\"{name}\"")));
-        let value =
-            element.and_then(|tag| tag.split("value=\"").nth(1)).and_then(|rest| rest.split('"').next());
+        let main = text.split("<main").nth(1).unwrap_or_default();
+        let of = |part: &str| {
+            part.split('<').find(|tag| tag.contains(&format!("name=\"{name}\""))).map(str::to_owned)
+        };
+        let element = of(main).or_else(|| of(&text));
+        let value = element.as_deref().and_then(|tag| tag.split("value=\"").nth(1)?.split('"').next());
         value.unwrap_or_else(|| panic!("no field {name} in {text}")).to_owned()
     }
 }

@@ -32,8 +32,13 @@ pub struct Chromium {
 }
 
 impl Chromium {
-    /// A fresh browser.
+    /// A fresh browser that runs no script.
     pub async fn start() -> Self {
+        Self::start_with(false).await
+    }
+
+    /// A fresh browser, with scripts or without.
+    pub async fn start_with(scripts: bool) -> Self {
         let port = free_port();
         let driver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
@@ -51,7 +56,7 @@ impl Chromium {
                     "--window-size=1280,1000", format!("--user-data-dir={}", profile.display()),
                 ],
                 "prefs": {
-                    "profile.managed_default_content_settings.javascript": 2,
+                    "profile.managed_default_content_settings.javascript": if scripts { 1 } else { 2 },
                     "intl.accept_languages": "vi",
                 },
             },
@@ -128,11 +133,32 @@ impl Chromium {
         self.reach(selector).await.send_keys(ENTER).await.unwrap();
     }
 
+    /// Plugs in an authenticator of the browser's own, with a finger that is always there (WebAuthn, section 11).
+    pub async fn plug_in_authenticator(&self) {
+        self.client.issue_cmd(NewAuthenticator).await.unwrap();
+    }
+
+    /// Waits until the address holds this part.
+    pub async fn arrive(&self, part: &str) {
+        for _ in 0..100 {
+            if self.address().await.contains(part) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("not at {part} but at {}: {}", self.address().await, self.client.source().await.unwrap());
+    }
+
     /// Holds the page to what every page must keep, wide and narrow.
     pub async fn look(&self, name: &str) {
+        self.look_with(name, 0).await;
+    }
+
+    /// The same for a page with so many scripts.
+    pub async fn look_with(&self, name: &str, scripts: usize) {
         for width in [1280, 360] {
             self.client.set_window_size(width, 1000).await.unwrap();
-            let faults = self.client.execute(RULES, vec![json!(width)]).await.unwrap();
+            let faults = self.client.execute(RULES, vec![json!(width), json!(scripts)]).await.unwrap();
             assert_eq!(faults, json!([]), "{name} at {width} px");
             if let Some(folder) = std::env::var_os("CHUNG_SCREENSHOTS") {
                 let file = PathBuf::from(folder).join(format!("{} {width}.png", name.replace(' ', "-")));
@@ -179,6 +205,24 @@ impl WebDriverCompatibleCommand for BrowserLog {
     }
 }
 
+/// A platform authenticator that keeps passkeys and verifies its user.
+#[derive(Debug)]
+struct NewAuthenticator;
+
+impl WebDriverCompatibleCommand for NewAuthenticator {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/webauthn/authenticator", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        let body = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
+            "hasUserVerification": true, "isUserVerified": true,
+        });
+        (http::Method::POST, Some(body.to_string()))
+    }
+}
+
 /// A language, one heading, a label for every field, nothing beyond the edge, contrast of 4.5 (3 for large text), no
 /// scripts (WCAG 2.2, 1.4.3, 1.4.10, 2.4.6, 3.1.1, 3.3.2).
 const RULES: &str = r"
@@ -186,7 +230,7 @@ const faults = [];
 if (!['vi', 'en'].includes(document.documentElement.lang)) faults.push('no language');
 if (document.querySelectorAll('h1').length !== 1) faults.push('not one h1');
 if (!document.title) faults.push('no title');
-if (document.scripts.length) faults.push('a script');
+if (document.scripts.length !== arguments[1]) faults.push('scripts: ' + document.scripts.length);
 for (const field of document.querySelectorAll('input:not([type=hidden]), select, textarea'))
   if (!field.labels.length) faults.push('no label: ' + field.name);
 if (document.documentElement.scrollWidth > arguments[0]) faults.push('wider than the window');

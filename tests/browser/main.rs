@@ -1,5 +1,6 @@
 //! A citizen with a real browser: Chromium with scripts switched off walks from the portal through sign-in, consent,
-//! checkout and the bank to the receipt, by keyboard, and every page on the way is held to the rules of all pages.
+//! checkout and the bank to the receipt, by keyboard, and every page on the way is held to the rules of all pages. With
+//! scripts on, the one script makes a passkey and signs in with it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 mod chromium;
@@ -61,5 +62,55 @@ async fn a_citizen_walks_from_the_portal_to_the_receipt_by_keyboard_and_without_
     assert!(browser.shows("/receipts/H29").await, "the paid page names its receipt");
     browser.open(&format!("{}/receipts", demo.service)).await;
     browser.look("receipt check").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_citizen_makes_a_passkey_and_signs_in_with_it_in_a_real_browser() {
+    if !chromium::is_here() {
+        return;
+    }
+    let demo = Running::start();
+    let browser = Chromium::start_with(true).await;
+    let person = &demo.installed["people"][2];
+    let text = |name: &str| person[name].as_str().unwrap().to_owned();
+    browser.plug_in_authenticator().await;
+
+    browser.open(&format!("{}/sign-in?return_to=/me/ways", demo.service)).await;
+    browser.write("number", &text("number")).await;
+    browser.press("form[method=post] .actions button").await;
+    let code = demo.code(&text("phone")).await;
+    browser.write("code", &code).await;
+    browser.press("form[action$='/code'] button").await;
+    browser.arrive("/me/ways").await;
+    browser.look("ways").await;
+    browser.press("form[action='/me/ways/passkey'] button").await;
+    browser.look_with("add passkey", 1).await;
+    browser.write("name", "Chromium").await;
+    browser.press("#passkey").await;
+    for _ in 0..100 {
+        if browser.shows("Chromium</h3>").await {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(browser.shows("Chromium</h3>").await, "the passkey is kept");
+
+    browser.press("form[action='/another-person'] button").await;
+    browser.look("number with passkey").await;
+    browser.press("form[action$='/passkey'] button").await;
+    browser.look_with("passkey", 1).await;
+    browser.press("#passkey").await;
+    browser.arrive("/me").await;
+    assert!(browser.shows(&text("name")).await, "whose passkey it was, with no number typed");
+    for (path, name) in [
+        ("/me/notices", "notices"),
+        ("/me/ways/app", "app"),
+        ("/me/ways/phone", "phone"),
+        ("/not-me", "not me"),
+    ] {
+        browser.open(&format!("{}{path}", demo.service)).await;
+        browser.look(name).await;
+    }
     browser.close().await;
 }

@@ -90,6 +90,13 @@ impl Messenger for Silent {
     fn send<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<(), Unsent>> {
         Box::pin(async { Ok(()) })
     }
+
+    fn send_mail<'a>(
+        &'a self,
+        _: &'a chung::partner::messenger::Letter,
+    ) -> BoxFuture<'a, Result<(), Unsent>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// The tables that a life fills.
@@ -122,6 +129,7 @@ impl World {
             clearing_keys: Arc::new(KeyList::new([])),
             card_anchors: Arc::default(),
             messenger: Arc::new(Silent),
+            gateway: None,
             webhooks: Arc::new(RemoteWebhooks::new(true, std::time::Duration::from_secs(1)).unwrap()),
             origin: "http://localhost:8080".parse().unwrap(),
             proxies: Arc::default(),

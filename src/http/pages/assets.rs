@@ -1,4 +1,4 @@
-//! The stylesheet and the icon, served from the binary under names that change with their content.
+//! The stylesheet, the icon and the one script, served from the binary under names that change with their content.
 
 use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 const STYLESHEET: &str = include_str!("chung.css");
 const ICON: &str = include_str!("icon.svg");
+const PASSKEY_SCRIPT: &str = include_str!("passkey.js");
 
 /// The routes of the assets; they need no state.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
@@ -26,9 +27,18 @@ pub fn icon() -> &'static str {
     &ADDRESS
 }
 
+/// The address of the script that speaks with passkeys; no other page has a script.
+pub fn passkey_script() -> &'static str {
+    static ADDRESS: LazyLock<String> = LazyLock::new(|| address(PASSKEY_SCRIPT, "js"));
+    &ADDRESS
+}
+
 async fn asset(Path(name): Path<String>) -> Response {
     let (content, kind, address) = match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some("css") if name.starts_with("chung-") => (STYLESHEET, "text/css; charset=utf-8", stylesheet()),
+        Some("js") if name.starts_with("chung-") => {
+            (PASSKEY_SCRIPT, "text/javascript; charset=utf-8", passkey_script())
+        }
         Some("svg") if name.starts_with("chung-") => (ICON, "image/svg+xml", icon()),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };

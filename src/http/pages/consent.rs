@@ -81,7 +81,9 @@ pub fn page(reader: &Reader, step: &Step, consenting: &Consenting) -> Response {
         let lead = untitled.with("consent-lead", &[("purpose", purpose.into())]);
         (untitled.with("consent-title", &portal_arg()), lead)
     };
-    let page = framed(Page::titled(reader, title), &consenting.asking);
+    let start_over = format!("/sign-in/{}/start-over", step.authorization);
+    let page = framed(Page::titled(reader, title), &consenting.asking)
+        .another_person_at(start_over.clone(), step_form_token(step));
     let value = |value: &Option<String>| {
         value.clone().unwrap_or_else(|| page.t("consent-value-missing").into_owned())
     };
@@ -106,7 +108,7 @@ pub fn page(reader: &Reader, step: &Step, consenting: &Consenting) -> Response {
             .as_ref()
             .map(|person| page.with("acting-for", &[("person", person.as_str().into())])),
         whom: format!("/sign-in/{}/for", step.authorization),
-        start_over: format!("/sign-in/{}/start-over", step.authorization),
+        start_over,
         form_token: step_form_token(step),
         page: &page,
         portal,

@@ -71,12 +71,13 @@ async fn history(
 }
 
 /// The members of an entry's details that are shown, in this order.
-const FACTS: [&str; 16] = [
+const FACTS: [&str; 17] = [
     "purpose",
     "legal_basis",
     "procedure",
     "dossier",
     "officer",
+    "name",
     "state",
     "verdict",
     "scope",

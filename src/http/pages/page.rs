@@ -23,8 +23,27 @@ const LANGUAGE_COOKIE_DAYS: i64 = 365;
 pub struct Reader {
     /// The language of the answer.
     pub lang: Lang,
+    /// Whose session the browser presents.
+    pub whose: Option<Whose>,
     query: String,
     chosen: bool,
+}
+
+/// Whose session a browser presents.
+#[derive(Debug, Clone)]
+pub struct Whose {
+    /// The person's name.
+    pub name: String,
+    /// The proof for the forms of the shell.
+    pub form_token: String,
+}
+
+impl Reader {
+    /// The same reader, whose session has just ended.
+    #[must_use]
+    pub fn signed_out(self) -> Self {
+        Self { whose: None, ..self }
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Reader {
@@ -38,6 +57,7 @@ impl<S: Sync> FromRequestParts<S> for Reader {
         let preferred = || parts.headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?.parse().ok();
         Ok(Self {
             lang: asked.or_else(kept).or_else(preferred).unwrap_or_default(),
+            whose: parts.extensions.get::<Whose>().cloned(),
             query: query.to_owned(),
             chosen: asked.is_some(),
         })
@@ -64,6 +84,10 @@ pub struct Page {
     pub signed_in_as: Option<String>,
     /// The form token of the sign-out button; without it there is no button.
     pub sign_out_token: Option<String>,
+    /// Where the button for somebody else leads, and its form token, where that is not the session's.
+    pub another_person: Option<(String, String)>,
+    /// Whether the page speaks with a passkey, by the one script.
+    pub scripted: bool,
     /// Whether the page holds tables that need the width.
     pub wide: bool,
     /// Refused inputs, in the order of the form.
@@ -84,8 +108,10 @@ impl Page {
         Self {
             lang: reader.lang,
             title: title.into(),
-            signed_in_as: None,
-            sign_out_token: None,
+            signed_in_as: reader.whose.as_ref().map(|whose| whose.name.clone()),
+            sign_out_token: reader.whose.as_ref().map(|whose| whose.form_token.clone()),
+            another_person: None,
+            scripted: false,
             wide: false,
             errors: Vec::new(),
             query: reader.query.clone(),
@@ -99,6 +125,20 @@ impl Page {
     pub fn signed_in(mut self, name: impl Into<String>, sign_out_token: Option<String>) -> Self {
         self.signed_in_as = Some(name.into());
         self.sign_out_token = sign_out_token;
+        self
+    }
+
+    /// Lets the one script speak with a passkey on this page.
+    #[must_use]
+    pub fn scripted(mut self) -> Self {
+        self.scripted = true;
+        self
+    }
+
+    /// Lets the button for somebody else go on with what this page belongs to.
+    #[must_use]
+    pub fn another_person_at(mut self, action: String, form_token: String) -> Self {
+        self.another_person = Some((action, form_token));
         self
     }
 
@@ -157,6 +197,11 @@ impl Page {
         assets::stylesheet()
     }
 
+    /// The address of the one script.
+    pub fn script(&self) -> &'static str {
+        assets::passkey_script()
+    }
+
     /// The address of the icon.
     pub fn icon(&self) -> &'static str {
         assets::icon()
@@ -179,8 +224,9 @@ impl Page {
 
     fn content_security_policy(&self) -> String {
         let target = self.form_target.as_deref().map(|t| format!(" {t}")).unwrap_or_default();
+        let script = if self.scripted { " script-src 'self';" } else { "" };
         format!(
-            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'{target}; \
+            "default-src 'none';{script} style-src 'self'; img-src 'self'; form-action 'self'{target}; \
              frame-ancestors 'none'; base-uri 'none'"
         )
     }

@@ -9,15 +9,17 @@ use crate::flow::{
     confirm_code::{Confirmed, confirm_code, start_over},
     decide_consent::turn_back,
     end_session::end_session,
-    identify::{Identified, identify, send_again},
+    identify::{Identified, Way, ask_again, identify},
     sign_in::{Asking, Step, View, session_of, view},
+    sign_in_by_passkey::offers_passkeys,
 };
 use crate::http::session::{
-    From, SignedIn, is_foreign, no_session_cookie, session_cookie, session_token, step, step_cookie,
-    step_form_token, step_sent,
+    From, SignedIn, is_foreign, no_session_cookie, session_token, signed_in_cookies, step, step_cookie,
+    step_form_token, step_sent, visitor,
 };
 use crate::identity::{
-    authenticator::{OneTimeCode, SendRefusal},
+    assurance::Assurance,
+    authenticator::{Method, OneTimeCode, SendRefusal},
     session::Session,
 };
 use askama::Template;
@@ -37,9 +39,11 @@ pub fn routes() -> Router<App> {
         .route("/sign-in/{authorization}", get(show_number).post(take_number))
         .route("/sign-in/{authorization}/code", get(show_code).post(take_code))
         .route("/sign-in/{authorization}/another-code", post(another_code))
+        .route("/sign-in/{authorization}/app-code", post(app_code))
         .route("/sign-in/{authorization}/start-over", post(somebody_else))
         .route("/sign-in/{authorization}/refuse", post(refuse))
         .route("/sign-out", post(sign_out))
+        .route("/another-person", post(another_person))
 }
 
 #[derive(Template)]
@@ -50,6 +54,9 @@ struct NumberView<'a> {
     lead: String,
     limited: Option<String>,
     number: &'a str,
+    /// Whether a code by SMS is enough for who asks.
+    sms: bool,
+    passkeys: bool,
     action: String,
     form_token: String,
 }
@@ -60,6 +67,9 @@ struct CodeView<'a> {
     page: &'a Page,
     portal: Option<&'a str>,
     notice: Option<String>,
+    /// Whether the code of an app is awaited.
+    app: bool,
+    sms: bool,
     action: String,
     form_token: String,
 }
@@ -76,6 +86,11 @@ pub fn failed(reader: &Reader, error: Error) -> Response {
     match error {
         Error::Refused(r) if r.code == "sign_in_over" => over(reader),
         Error::NotFound(_) => over(reader),
+        Error::Forbidden(r) if r.code == "sign_in_unfit" => {
+            let page = Page::new(reader, "sign-in-unfit-title");
+            let body = page.t("sign-in-unfit");
+            show_error(StatusCode::FORBIDDEN, &page, &body, Some(r.code))
+        }
         Error::Refused(r) => show_status(reader, StatusCode::BAD_REQUEST, Some(r.code)),
         Error::Conflict(r) => show_status(reader, StatusCode::CONFLICT, Some(r.code)),
         Error::Forbidden(r) => show_status(reader, StatusCode::FORBIDDEN, Some(r.code)),
@@ -99,7 +114,7 @@ pub fn address_of(view: &View, step: &Step) -> Option<String> {
     let id = step.authorization;
     match view {
         View::Number(_) => Some(format!("/sign-in/{id}")),
-        View::Code(_) => Some(format!("/sign-in/{id}/code")),
+        View::Code(..) => Some(format!("/sign-in/{id}/code")),
         View::Whom(_) => Some(format!("/sign-in/{id}/for")),
         View::Consent(_) => Some(format!("/consent/{id}")),
         View::Answered(_) | View::Enter(_) | View::Over => None,
@@ -114,13 +129,19 @@ pub fn onward(step: &Step) -> Response {
 #[derive(Deserialize)]
 struct Enter {
     return_to: Option<String>,
+    /// The weakest sign-in that the page takes, as its `acr`.
+    least: Option<String>,
+    /// Whether the person proves themselves again, however lately they did.
+    #[serde(default)]
+    afresh: bool,
 }
 
 async fn enter(State(app): State<App>, reader: Reader, Query(asked): Query<Enter>) -> Response {
     let Ok(return_to) = asked.return_to.as_deref().unwrap_or("/").parse() else {
         return show_status(&reader, StatusCode::BAD_REQUEST, Some("return_to"));
     };
-    match enter_page(&app, return_to).await {
+    let least = asked.least.and_then(|acr| acr.parse().ok()).unwrap_or(Assurance::Low);
+    match enter_page(&app, return_to, least.min(Method::strongest()), asked.afresh).await {
         Ok(begun) => to_pages(&app, &begun),
         Err(error) => failed(&reader, error),
     }
@@ -141,7 +162,7 @@ async fn show_code(
     jar: CookieJar,
     reader: Reader,
 ) -> Response {
-    stand(&app, &id, &jar, &reader, |view| matches!(view, View::Code(_))).await
+    stand(&app, &id, &jar, &reader, |view| matches!(view, View::Code(..))).await
 }
 
 /// Shows where a sign-in stands; `here` tells whether that belongs at this address.
@@ -161,20 +182,22 @@ pub async fn stand(
             let address = address_of(&view, &step).unwrap_or_else(|| "/".to_owned());
             Redirect::to(&address).into_response()
         }
-        Ok(View::Number(asking)) => number_page(reader, &step, &asking, Vec::new(), None),
-        Ok(View::Code(asking)) => code_page(reader, &step, &asking, Vec::new(), None),
+        Ok(View::Number(asking)) => number_page(app, reader, &step, &asking, (Vec::new(), None)),
+        Ok(View::Code(asking, method)) => {
+            code_page(reader, &step, (&asking, method), (Vec::new(), None), false)
+        }
         Ok(View::Whom(choosing)) => super::sign_in_for::page(reader, &step, &choosing, Vec::new()),
         Ok(View::Consent(consenting)) => super::consent::page(reader, &step, &consenting),
         Err(error) => failed(reader, error),
     }
 }
 
-fn number_page(
+pub(super) fn number_page(
+    app: &App,
     reader: &Reader,
     step: &Step,
     asking: &Asking,
-    errors: Vec<FieldError>,
-    limited: Option<Instant>,
+    (errors, limited): (Vec<FieldError>, Option<Instant>),
 ) -> Response {
     let page = framed(Page::new(reader, "sign-in-title"), asking).refused(errors);
     let text = |wording: &crate::identity::client::Wording| wording.of(reader.lang).to_string();
@@ -194,6 +217,8 @@ fn number_page(
         lead,
         limited,
         number: "",
+        sms: asking.least <= Method::SmsCode.assurance(),
+        passkeys: offers_passkeys(app),
         action: format!("/sign-in/{}", step.authorization),
         form_token: step_form_token(step),
     };
@@ -203,17 +228,21 @@ fn number_page(
 fn code_page(
     reader: &Reader,
     step: &Step,
-    asking: &Asking,
-    errors: Vec<FieldError>,
-    notice: Option<String>,
+    (asking, method): (&Asking, Method),
+    (errors, notice): (Vec<FieldError>, Option<String>),
+    limited: bool,
 ) -> Response {
-    let page = framed(Page::new(reader, "sign-in-code-title"), asking).refused(errors);
+    let app = method == Method::AppCode;
+    let title = if app { "sign-in-app-title" } else { "sign-in-code-title" };
+    let page = framed(Page::new(reader, title), asking).refused(errors);
     let portal = asking.portal.as_ref().map(|wording| wording.of(reader.lang).to_string());
-    let status = status_of(&page, false);
+    let status = status_of(&page, limited);
     let view = CodeView {
         page: &page,
         portal: portal.as_deref(),
         notice,
+        app,
+        sms: asking.least <= Method::SmsCode.assurance(),
         action: format!("/sign-in/{}", step.authorization),
         form_token: step_form_token(step),
     };
@@ -240,6 +269,8 @@ pub fn framed(page: Page, asking: &Asking) -> Page {
 struct NumberForm {
     form_token: String,
     number: String,
+    /// `app` for the code of an app; everything else is a code by SMS.
+    way: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -258,9 +289,15 @@ pub fn genuine(app: &App, jar: &CookieJar, headers: &HeaderMap, id: &str, form_t
     step(app, jar, id).filter(|step| step_sent(step, form_token) && !is_foreign(app, headers))
 }
 
-async fn asking_now(app: &App, step: &Step, jar: &CookieJar, reader: &Reader) -> Result<Asking, Response> {
+async fn asking_now(
+    app: &App,
+    step: &Step,
+    jar: &CookieJar,
+    reader: &Reader,
+) -> Result<(Asking, Method), Response> {
     match view(app, step, session_token(app, jar).as_ref(), reader.lang).await {
-        Ok(View::Number(asking) | View::Code(asking)) => Ok(asking),
+        Ok(View::Number(asking)) => Ok((asking, Method::SmsCode)),
+        Ok(View::Code(asking, method)) => Ok((asking, method)),
         Ok(_) => Err(onward(step)),
         Err(error) => Err(failed(reader, error)),
     }
@@ -276,25 +313,23 @@ async fn take_number(
     Form(form): Form<NumberForm>,
 ) -> Response {
     let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
+    let way = if form.way.as_deref() == Some("app") { Way::App } else { Way::Sms };
     let outcome = match form.number.parse() {
-        Ok(number) => identify(&app, &step, number, address).await.map(Some),
+        Ok(number) => identify(&app, &step, number, way, &visitor(&app, &jar, address)).await.map(Some),
         Err(_) => Ok(None),
     };
-    match outcome {
-        Ok(Some(Identified::CodeSent | Identified::NotAgain(_))) => onward(&step),
-        Ok(Some(Identified::Limited { until })) => match asking_now(&app, &step, &jar, &reader).await {
-            Ok(asking) => number_page(&reader, &step, &asking, Vec::new(), Some(until)),
-            Err(response) => response,
-        },
-        Ok(None) => match asking_now(&app, &step, &jar, &reader).await {
-            Ok(asking) => {
-                let error = field(&reader, "number", "sign-in-number-wrong");
-                number_page(&reader, &step, &asking, vec![error], None)
-            }
-            Err(response) => response,
-        },
-        Err(Error::Conflict(_)) => onward(&step),
-        Err(error) => failed(&reader, error),
+    let answer = match outcome {
+        Ok(Some(Identified::CodeSent | Identified::NotAgain(_))) | Err(Error::Conflict(_)) => {
+            return onward(&step);
+        }
+        Ok(Some(Identified::Limited(limited))) => (Vec::new(), Some(limited.until)),
+        Ok(Some(Identified::Capped)) => (vec![field(&reader, "number", "sign-in-capped")], None),
+        Ok(None) => (vec![field(&reader, "number", "sign-in-number-wrong")], None),
+        Err(error) => return failed(&reader, error),
+    };
+    match asking_now(&app, &step, &jar, &reader).await {
+        Ok((asking, _)) => number_page(&app, &reader, &step, &asking, answer),
+        Err(response) => response,
     }
 }
 
@@ -303,42 +338,58 @@ async fn take_code(
     Path(id): Path<String>,
     jar: CookieJar,
     reader: Reader,
+    From(address): From,
     headers: HeaderMap,
     Form(form): Form<CodeForm>,
 ) -> Response {
     let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
     let Some(code) = OneTimeCode::parse(&form.code) else {
-        return again(&app, &step, &jar, &reader, field(&reader, "code", "sign-in-code-shape")).await;
+        let error = vec![field(&reader, "code", "sign-in-code-shape")];
+        return again(&app, &step, &jar, &reader, (error, None), false).await;
     };
     let before = match present(&app, &jar).await {
         Ok(before) => before,
         Err(error) => return failed(&reader, error),
     };
-    match confirm_code(&app, &step, &code, before.as_ref()).await {
-        Ok(Confirmed::SignedIn { session }) => {
-            (CookieJar::new().add(session_cookie(&app, &session)), onward(&step)).into_response()
+    let browser = visitor(&app, &jar, address);
+    let page = Page::new(&reader, "sign-in-code-title");
+    let error = match confirm_code(&app, &step, &code, (&browser, before.as_ref())).await {
+        Ok(Confirmed::SignedIn(signed_in)) => {
+            return (signed_in_cookies(&app, &signed_in), onward(&step)).into_response();
         }
         Ok(Confirmed::Wrong { tries_left }) => {
-            let page = Page::new(&reader, "sign-in-code-title");
-            let message = page.with("sign-in-code-wrong", &[("tries", u32::from(tries_left).into())]);
-            again(&app, &step, &jar, &reader, FieldError { field: "code", message }).await
+            page.with("sign-in-code-wrong", &[("tries", u32::from(tries_left).into())])
         }
-        Ok(Confirmed::Spent) => {
-            again(&app, &step, &jar, &reader, field(&reader, "code", "sign-in-code-spent")).await
+        Ok(Confirmed::Spent) => page.t("sign-in-code-spent").into_owned(),
+        Ok(Confirmed::Limited(limited)) => {
+            let notice = page.with("sign-in-guesses", &[("until", display_vi(limited.until).into())]);
+            return again(&app, &step, &jar, &reader, (Vec::new(), Some(notice)), true).await;
         }
-        Ok(Confirmed::Barred) => {
-            let page = Page::new(&reader, "sign-in-barred-title");
-            let body = page.t("sign-in-barred");
-            show_error(StatusCode::FORBIDDEN, &page, &body, None)
-        }
-        Err(Error::Conflict(_)) => onward(&step),
-        Err(error) => failed(&reader, error),
-    }
+        Ok(Confirmed::Barred) => return barred(&reader),
+        Err(Error::Conflict(_)) => return onward(&step),
+        Err(error) => return failed(&reader, error),
+    };
+    let error = FieldError { field: "code", message: error };
+    again(&app, &step, &jar, &reader, (vec![error], None), false).await
 }
 
-async fn again(app: &App, step: &Step, jar: &CookieJar, reader: &Reader, error: FieldError) -> Response {
+/// The page for somebody whose identity may not be used.
+pub(super) fn barred(reader: &Reader) -> Response {
+    let page = Page::new(reader, "sign-in-barred-title");
+    let body = page.t("sign-in-barred");
+    show_error(StatusCode::FORBIDDEN, &page, &body, None)
+}
+
+async fn again(
+    app: &App,
+    step: &Step,
+    jar: &CookieJar,
+    reader: &Reader,
+    what: (Vec<FieldError>, Option<String>),
+    limited: bool,
+) -> Response {
     match asking_now(app, step, jar, reader).await {
-        Ok(asking) => code_page(reader, step, &asking, vec![error], None),
+        Ok((asking, method)) => code_page(reader, step, (&asking, method), what, limited),
         Err(response) => response,
     }
 }
@@ -358,21 +409,37 @@ async fn another_code(
 ) -> Response {
     let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
     let page = Page::new(&reader, "sign-in-code-title");
-    let notice = match send_again(&app, &step, address).await {
-        Ok(Identified::CodeSent) => page.t("sign-in-code-resent").into_owned(),
-        Ok(Identified::Limited { until }) => {
-            page.with("sign-in-limited", &[("until", display_vi(until).into())])
+    let (notice, limited) = match ask_again(&app, &step, Way::Sms, &visitor(&app, &jar, address)).await {
+        Ok(Identified::CodeSent) => (page.t("sign-in-code-resent").into_owned(), false),
+        Ok(Identified::Limited(limited)) => {
+            (page.with("sign-in-limited", &[("until", display_vi(limited.until).into())]), true)
         }
         Ok(Identified::NotAgain(SendRefusal::TooSoon { from })) => {
-            page.with("sign-in-code-too-soon", &[("from", display_vi(from).into())])
+            (page.with("sign-in-code-too-soon", &[("from", display_vi(from).into())]), false)
         }
-        Ok(Identified::NotAgain(SendRefusal::TooMany)) => page.t("sign-in-code-used-up").into_owned(),
+        Ok(Identified::NotAgain(SendRefusal::TooMany)) => {
+            (page.t("sign-in-code-used-up").into_owned(), false)
+        }
+        Ok(Identified::Capped) => (page.t("sign-in-capped").into_owned(), false),
         Err(Error::Conflict(_)) => return onward(&step),
         Err(error) => return failed(&reader, error),
     };
-    match asking_now(&app, &step, &jar, &reader).await {
-        Ok(asking) => code_page(&reader, &step, &asking, Vec::new(), Some(notice)),
-        Err(response) => response,
+    again(&app, &step, &jar, &reader, (Vec::new(), Some(notice)), limited).await
+}
+
+async fn app_code(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    jar: CookieJar,
+    reader: Reader,
+    From(address): From,
+    headers: HeaderMap,
+    Form(form): Form<BareForm>,
+) -> Response {
+    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
+    match ask_again(&app, &step, Way::App, &visitor(&app, &jar, address)).await {
+        Ok(_) | Err(Error::Conflict(_)) => onward(&step),
+        Err(error) => failed(&reader, error),
     }
 }
 
@@ -422,7 +489,7 @@ async fn sign_out(
     }
     match end_session(&app, &signed_in.session).await {
         Ok(()) => {
-            let page = Page::new(&reader, "sign-out-done-title");
+            let page = Page::new(&reader.signed_out(), "sign-out-done-title");
             let body = page.t("sign-out-done");
             let shown = show_error(StatusCode::OK, &page, &body, None);
             (CookieJar::new().add(no_session_cookie(&app)), shown).into_response()
@@ -431,6 +498,26 @@ async fn sign_out(
     }
 }
 
-async fn present(app: &App, jar: &CookieJar) -> crate::flow::Result<Option<Session>> {
+/// One tap: whoever is signed in goes, and the next person is asked.
+async fn another_person(
+    State(app): State<App>,
+    reader: Reader,
+    signed_in: SignedIn,
+    headers: HeaderMap,
+    Form(form): Form<BareForm>,
+) -> Response {
+    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    match end_session(&app, &signed_in.session).await {
+        Ok(()) => {
+            let next = Redirect::to("/sign-in?return_to=/me");
+            (CookieJar::new().add(no_session_cookie(&app)), next).into_response()
+        }
+        Err(error) => failed(&reader, error),
+    }
+}
+
+pub(super) async fn present(app: &App, jar: &CookieJar) -> crate::flow::Result<Option<Session>> {
     session_of(app, session_token(app, jar).as_ref(), app.clock.now()).await
 }

@@ -260,3 +260,7 @@ desk-request-grant = Granted
 desk-request-decline = Declined
 desk-request-acknowledge = First answer
 desk-request-extend = Put off once
+me-way-enrolled = You added a way to sign in
+me-way-removed = A way to sign in was removed
+me-fact-name = Name
+me-ways = Ways to sign in

@@ -1,2 +1,31 @@
-# What goes out by SMS and e-mail.
+# What goes out by SMS and e-mail. SMS: unaccented, one segment, no links; they name person, act and place.
 message-sender = Chung
+sms-change-phone = { $code } la ma doi so dien thoai cua { $person } tai { $portal }. Dung trong 10 phut. Khong dua ma cho bat ky ai, ke ca can bo.
+sms-notice-signed_in = { $person }: vua dang nhap tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code }
+sms-notice-way_enrolled = { $person }: vua them cach dang nhap moi tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
+sms-notice-way_removed = { $person }: vua go mot cach dang nhap tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
+sms-notice-phone_changed = { $person }: ma cua { $portal } vua chuyen sang so khac. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
+sms-notice-mail_changed = { $person }: vua doi thu dien tu nhan thong bao tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
+sms-notice-recovered = { $person }: can bo vua khoi phuc cach dang nhap tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
+sms-notice-lock_lifted = { $person }: dinh danh tai { $portal } vua duoc mo khoa. Khong phai ong/ba? Tra loi KHOA { $code } de khoa lai.
+sms-notice-mandate_granted = { $person }: vua uy quyen cho nguoi khac tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
+sms-notice-refund_redirected = { $person }: tien hoan tai { $portal } vua chuyen sang tai khoan khac. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
+sms-locked = Da khoa dinh danh cua { $person } tai { $portal }. Mo lai tai bo phan mot cua voi the can cuoc. Ho tro 1022.
+sms-whose = { $person }{ $portal }: nhieu nguoi dung chung so nay. Xin tra loi KHOA kem ma trong tin nhan, vi du KHOA ABCD2345.
+mail-code-subject = Code to confirm this mailbox
+mail-code = { $code } confirms this mailbox for notices from Chung. Valid for 10 minutes. If you did not ask for it, please ignore this letter.
+mail-notice-subject = Notice about your electronic identity
+mail-notice =
+    Dear { $person },
+    At { $at }, at { $portal }: { $what }
+    If that was you, nothing need be done.
+    If it was not, please open { $page } and enter the code { $code }. Your identity will be locked at once; a one-stop counter opens it again with your identity card.
+notice-signed_in = somebody signed in with your identity
+notice-way_enrolled = a way to sign in was added
+notice-way_removed = a way to sign in was removed
+notice-phone_changed = the phone that gets codes was changed
+notice-mail_changed = the mailbox that gets notices was changed
+notice-recovered = an officer restored your ways to sign in
+notice-lock_lifted = your identity was unlocked
+notice-mandate_granted = you let somebody act for you
+notice-refund_redirected = a refund was sent to another account

@@ -6,6 +6,7 @@ page-other-language = Tiếng Việt
 page-signed-in-as = Signed in: { $name }
 page-account = Account
 page-sign-out = Sign out
+page-another-person = Another person
 page-error-prefix = Error:
 page-errors-heading = Some information needs correcting
 page-footer = Every look-up and every payment is recorded so that it can be checked later.

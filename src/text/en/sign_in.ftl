@@ -26,6 +26,26 @@ sign-in-code-none-heading = No code?
 sign-in-code-none = The registered phone number may have changed, or the identity may be locked. Please bring your identity card to the local police or a one-stop counter, or call 1022.
 sign-in-other-number = Use another number
 
+sign-in-app = Use the code of my app
+sign-in-app-title = Enter the code of your app
+sign-in-app-lead = Open the authenticator app that you added on the page "Ways to sign in" and type the 6-digit code it shows. Each code works once.
+sign-in-app-none = If you have added no app or lost the device, please use another way, or bring your identity card to a one-stop counter.
+sign-in-stronger = Whoever asks you to sign in needs more than a code by SMS: the code of an app, or a passkey.
+sign-in-guesses = Too many wrong codes came. This way opens again at { $until }; the others still work.
+sign-in-passkey-heading = Have a passkey?
+sign-in-passkey-hint = A finger, a face or the PIN of the device that you enrolled. No number is needed.
+sign-in-passkey-title = Sign in with a passkey
+sign-in-passkey-lead = The browser will ask for a finger, a face or the device's PIN. None of that leaves the device.
+sign-in-passkey-go = Use a passkey
+sign-in-passkey-without = This browser does not run the part that asks for a passkey. Please use another way below.
+sign-in-passkey-other = Use another way
+sign-in-passkey-failed = No passkey was used. Please try again or use another way.
+sign-in-passkey-refused = This passkey does not work here, or was removed. Please try another or use another way.
+sign-in-unfit-title = This way is not enough
+sign-in-unfit = Whoever asks you to sign in needs a higher level. A passkey or app that was added with a code by SMS reaches it after 72 hours, or at once when an officer at a one-stop counter has checked your identity card.
+
+sign-in-capped = This agency has used up its SMS of the month. Please use a passkey or the code of an app, or visit a one-stop counter.
+
 sign-in-sms = { $code } is the code of { $person } to sign in at { $portal }. Valid for 5 minutes. Never give it to anybody, not even officials.
 sign-in-sms-page = Chung
 

@@ -260,3 +260,7 @@ desk-request-grant = Chấp nhận
 desk-request-decline = Từ chối
 desk-request-acknowledge = Phản hồi đầu tiên
 desk-request-extend = Gia hạn một lần
+me-way-enrolled = Ông/bà thêm một cách đăng nhập
+me-way-removed = Một cách đăng nhập được gỡ
+me-fact-name = Tên gọi
+me-ways = Cách đăng nhập

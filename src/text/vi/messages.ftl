@@ -1,2 +1,31 @@
-# What goes out by SMS and e-mail.
+# What goes out by SMS and e-mail. SMS: unaccented, one segment, no links; they name person, act and place.
 message-sender = Chung
+sms-change-phone = { $code } la ma doi so dien thoai cua { $person } tai { $portal }. Dung trong 10 phut. Khong dua ma cho bat ky ai, ke ca can bo.
+sms-notice-signed_in = { $person }: vua dang nhap tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code }
+sms-notice-way_enrolled = { $person }: vua them cach dang nhap moi tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
+sms-notice-way_removed = { $person }: vua go mot cach dang nhap tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
+sms-notice-phone_changed = { $person }: ma cua { $portal } vua chuyen sang so khac. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
+sms-notice-mail_changed = { $person }: vua doi thu dien tu nhan thong bao tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
+sms-notice-recovered = { $person }: can bo vua khoi phuc cach dang nhap tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
+sms-notice-lock_lifted = { $person }: dinh danh tai { $portal } vua duoc mo khoa. Khong phai ong/ba? Tra loi KHOA { $code } de khoa lai.
+sms-notice-mandate_granted = { $person }: vua uy quyen cho nguoi khac tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
+sms-notice-refund_redirected = { $person }: tien hoan tai { $portal } vua chuyen sang tai khoan khac. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
+sms-locked = Da khoa dinh danh cua { $person } tai { $portal }. Mo lai tai bo phan mot cua voi the can cuoc. Ho tro 1022.
+sms-whose = { $person }{ $portal }: nhieu nguoi dung chung so nay. Xin tra loi KHOA kem ma trong tin nhan, vi du KHOA ABCD2345.
+mail-code-subject = Mã xác nhận thư điện tử
+mail-code = { $code } là mã xác nhận hộp thư này để nhận thông báo của Chung. Mã dùng trong 10 phút. Nếu ông/bà không yêu cầu, xin bỏ qua thư này.
+mail-notice-subject = Thông báo về định danh điện tử của ông/bà
+mail-notice =
+    Kính gửi { $person },
+    Lúc { $at }, tại { $portal }: { $what }
+    Nếu đó là ông/bà, không cần làm gì.
+    Nếu không phải, xin mở trang { $page } và nhập mã { $code }. Định danh sẽ bị khóa ngay; mở lại tại bộ phận một cửa với thẻ căn cước.
+notice-signed_in = có người đăng nhập bằng định danh của ông/bà
+notice-way_enrolled = một cách đăng nhập mới được thêm
+notice-way_removed = một cách đăng nhập được gỡ
+notice-phone_changed = số điện thoại nhận mã được đổi
+notice-mail_changed = thư điện tử nhận thông báo được đổi
+notice-recovered = cán bộ một cửa khôi phục cách đăng nhập
+notice-lock_lifted = định danh được mở khóa
+notice-mandate_granted = ông/bà ủy quyền cho người khác
+notice-refund_redirected = tiền hoàn được chuyển sang tài khoản khác

@@ -6,6 +6,7 @@ page-other-language = English
 page-signed-in-as = Đang đăng nhập: { $name }
 page-account = Tài khoản
 page-sign-out = Đăng xuất
+page-another-person = Người khác
 page-error-prefix = Lỗi:
 page-errors-heading = Có thông tin cần sửa
 page-footer = Mọi lần tra cứu và mọi khoản thu đều được ghi lại để kiểm tra được về sau.

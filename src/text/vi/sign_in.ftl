@@ -26,6 +26,26 @@ sign-in-code-none-heading = Không nhận được mã?
 sign-in-code-none = Số điện thoại đăng ký có thể đã thay đổi, hoặc định danh đang bị khóa. Xin đến công an phường, xã hoặc bộ phận một cửa, mang theo thẻ căn cước; hoặc gọi 1022.
 sign-in-other-number = Nhập số khác
 
+sign-in-app = Dùng mã trong ứng dụng
+sign-in-app-title = Nhập mã trong ứng dụng
+sign-in-app-lead = Xin mở ứng dụng xác thực mà ông/bà đã thêm vào trang "Cách đăng nhập" và nhập mã 6 số đang hiện. Mỗi mã dùng được một lần.
+sign-in-app-none = Nếu chưa thêm ứng dụng nào hoặc đã mất máy, xin dùng cách khác, hoặc đến bộ phận một cửa mang theo thẻ căn cước.
+sign-in-stronger = Nơi đề nghị đăng nhập cần cách xác thực mạnh hơn mã gửi qua tin nhắn: mã trong ứng dụng hoặc khóa truy cập.
+sign-in-guesses = Đã có quá nhiều mã sai. Cách này mở lại lúc { $until }; các cách khác vẫn dùng được.
+sign-in-passkey-heading = Có khóa truy cập?
+sign-in-passkey-hint = Vân tay, khuôn mặt hoặc mã mở máy, trên thiết bị đã đăng ký. Không cần nhập số.
+sign-in-passkey-title = Đăng nhập bằng khóa truy cập
+sign-in-passkey-lead = Trình duyệt sẽ hỏi vân tay, khuôn mặt hoặc mã mở máy. Những dữ liệu đó không rời khỏi máy.
+sign-in-passkey-go = Dùng khóa truy cập
+sign-in-passkey-without = Trình duyệt này không chạy được phần hỏi khóa truy cập. Xin dùng cách khác bên dưới.
+sign-in-passkey-other = Dùng cách khác
+sign-in-passkey-failed = Chưa có khóa nào được dùng. Xin thử lại hoặc dùng cách khác.
+sign-in-passkey-refused = Khóa truy cập này không dùng được ở đây, hoặc đã bị gỡ. Xin thử khóa khác hoặc dùng cách khác.
+sign-in-unfit-title = Cách đăng nhập này chưa đủ
+sign-in-unfit = Nơi đề nghị đăng nhập cần mức bảo đảm cao hơn. Khóa hoặc ứng dụng mới thêm bằng mã tin nhắn đạt mức đó sau 72 giờ, hoặc ngay sau khi cán bộ một cửa kiểm tra thẻ căn cước.
+
+sign-in-capped = Cơ quan này đã dùng hết tin nhắn của tháng. Xin dùng khóa truy cập hoặc mã trong ứng dụng, hoặc đến bộ phận một cửa.
+
 sign-in-sms = { $code } la ma dang nhap cua { $person } tai { $portal }. Dung trong 5 phut. Khong dua ma cho bat ky ai, ke ca can bo.
 sign-in-sms-page = Chung
 

@@ -44,8 +44,13 @@ async fn a_portal_below_its_floor_is_refused_whatever_it_asks() {
     let strict = portal(&scene.world, "land", Assurance::Substantial).await;
     let scene = Scene { world: scene.world, portal: strict };
     let path = scene.request(&[("acr_values", Some("urn:chung:acr:low"))]);
-    let answer = told(&scene.world.stranger().get(&path).await.expect(303).location());
-    assert_eq!(value(&answer, "error"), "unmet_authentication_requirements");
+    let citizen = scene.world.stranger();
+    let page = follow(&citizen, &path).await.expect(200);
+    assert!(!page.text().contains("Gửi mã xác nhận"), "no code by SMS is offered: {}", page.text());
+    let asked = scene.number(&citizen, &page, HOA).await.expect(200);
+    let text = scene.world.last_text(HOA_PHONE).await.unwrap();
+    let refused = scene.code(&citizen, &asked, &text[..6]).await.expect(403);
+    assert!(refused.text().contains("sign_in_unfit"));
 }
 
 #[tokio::test]

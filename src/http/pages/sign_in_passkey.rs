@@ -1,0 +1,118 @@
+//! `/sign-in/…/passkey`: a passkey instead of a number and a code. The one page of a sign-in that has a script; it says
+//! where to go without one.
+
+use super::page::{FieldError, Page, Reader, show};
+use super::sign_in::{barred, failed, framed, genuine, onward, over, present};
+use crate::app::App;
+use crate::flow::{
+    Error,
+    sign_in::{Asking, Step, View, view},
+    sign_in_by_passkey::{Answered, begin_passkey_sign_in, confirm_passkey},
+};
+use crate::http::session::{From, session_token, signed_in_cookies, step_form_token, visitor};
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::post;
+use axum_extra::extract::{CookieJar, Form};
+use serde::Deserialize;
+
+/// The page and its answer.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/sign-in/{authorization}/passkey", post(begin).get(back))
+        .route("/sign-in/{authorization}/passkey/answer", post(answer).get(back))
+}
+
+#[derive(Template)]
+#[template(path = "pages/sign_in_passkey.html")]
+struct PasskeyView<'a> {
+    page: &'a Page,
+    portal: Option<&'a str>,
+    options: String,
+    action: String,
+    form_token: String,
+}
+
+#[derive(Deserialize)]
+struct BeginForm {
+    form_token: String,
+}
+
+#[derive(Deserialize)]
+struct AnswerForm {
+    form_token: String,
+    credential: String,
+}
+
+/// A page that was loaded again has nothing to ask any more.
+async fn back(Path(id): Path<String>) -> Response {
+    Redirect::to(&format!("/sign-in/{id}")).into_response()
+}
+
+async fn begin(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    jar: CookieJar,
+    reader: Reader,
+    headers: HeaderMap,
+    Form(form): Form<BeginForm>,
+) -> Response {
+    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
+    ask(&app, &step, &jar, &reader, Vec::new()).await
+}
+
+async fn ask(app: &App, step: &Step, jar: &CookieJar, reader: &Reader, errors: Vec<FieldError>) -> Response {
+    let asking: Asking = match view(app, step, session_token(app, jar).as_ref(), reader.lang).await {
+        Ok(View::Number(asking) | View::Code(asking, _)) => asking,
+        Ok(_) => return onward(step),
+        Err(error) => return failed(reader, error),
+    };
+    let options = match begin_passkey_sign_in(app, step).await {
+        Ok(options) => options,
+        Err(Error::Conflict(_)) => return onward(step),
+        Err(error) => return failed(reader, error),
+    };
+    let refused = !errors.is_empty();
+    let page = framed(Page::new(reader, "sign-in-passkey-title"), &asking).scripted().refused(errors);
+    let portal = asking.portal.as_ref().map(|wording| wording.of(reader.lang).to_string());
+    let view = PasskeyView {
+        page: &page,
+        portal: portal.as_deref(),
+        options,
+        action: format!("/sign-in/{}", step.authorization),
+        form_token: step_form_token(step),
+    };
+    show(if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }, &page, &view)
+}
+
+async fn answer(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    jar: CookieJar,
+    reader: Reader,
+    From(address): From,
+    headers: HeaderMap,
+    Form(form): Form<AnswerForm>,
+) -> Response {
+    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
+    let before = match present(&app, &jar).await {
+        Ok(before) => before,
+        Err(error) => return failed(&reader, error),
+    };
+    let browser = visitor(&app, &jar, address);
+    match confirm_passkey(&app, &step, &form.credential, (&browser, before.as_ref())).await {
+        Ok(Answered::SignedIn(signed_in)) => {
+            (signed_in_cookies(&app, &signed_in), onward(&step)).into_response()
+        }
+        Ok(Answered::NotAccepted) => {
+            let message = Page::new(&reader, "sign-in-passkey-refused").title;
+            ask(&app, &step, &jar, &reader, vec![FieldError { field: "passkey", message }]).await
+        }
+        Ok(Answered::Barred) => barred(&reader),
+        Err(Error::Conflict(_)) => onward(&step),
+        Err(error) => failed(&reader, error),
+    }
+}

@@ -1,0 +1,168 @@
+//! `/me/ways`: what the citizen can sign in with; renaming and removing. What a code alone may not do says so, and
+//! leads to a stronger sign-in.
+
+use super::page::{FieldError, Page, Reader, show, show_error, show_status};
+use crate::app::App;
+use crate::base::{calendar::display_vi, text::Line};
+use crate::flow::{
+    Error,
+    authenticators::{NAME_MAX, Shown, Ways, read_ways, remove, rename},
+};
+use crate::http::session::{SignedIn, is_foreign};
+use crate::identity::{assurance::Assurance, authenticator::AUTHENTICATORS_MAX};
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum_extra::extract::Form;
+use serde::Deserialize;
+
+/// The page and what is done on it.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/me/ways", get(list))
+        .route("/me/ways/{way}/rename", post(give_name))
+        .route("/me/ways/{way}/remove", post(take_away))
+}
+
+#[derive(Template)]
+#[template(path = "pages/ways.html")]
+struct WaysView<'a> {
+    page: &'a Page,
+    phone: Option<String>,
+    mail: Option<String>,
+    enrolled: Vec<WayLine>,
+    full: bool,
+    form_token: String,
+}
+
+struct WayLine {
+    id: String,
+    kind: String,
+    name: String,
+    since: String,
+    last_used: String,
+    trial: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct NameForm {
+    form_token: String,
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct BareForm {
+    form_token: String,
+}
+
+async fn list(State(app): State<App>, person: SignedIn, reader: Reader) -> Response {
+    shown(&app, &person, &reader, Vec::new()).await
+}
+
+async fn shown(app: &App, person: &SignedIn, reader: &Reader, errors: Vec<FieldError>) -> Response {
+    let ways = match read_ways(app, &person.session).await {
+        Ok(ways) => ways,
+        Err(error) => return failed(reader, error),
+    };
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let page = Page::new(reader, "ways-title").refused(errors);
+    let Ways { phone, mail, enrolled } = ways;
+    let view = WaysView {
+        page: &page,
+        phone: phone.map(|phone| phone.to_string()),
+        mail: mail.map(|mail| mail.to_string()),
+        full: enrolled.len() >= AUTHENTICATORS_MAX,
+        enrolled: enrolled.into_iter().map(|way| line(&page, way)).collect(),
+        form_token: person.form_token(),
+    };
+    show(status, &page, &view)
+}
+
+fn line(page: &Page, way: Shown) -> WayLine {
+    WayLine {
+        id: way.id.to_string(),
+        kind: page.t(&format!("ways-kind-{}", way.kind.word())).into_owned(),
+        name: way.name,
+        since: display_vi(way.enrolled_at),
+        last_used: way.last_used_at.map_or_else(|| page.t("ways-never").into_owned(), display_vi),
+        trial: way.trial_until.map(display_vi),
+    }
+}
+
+async fn give_name(
+    State(app): State<App>,
+    person: SignedIn,
+    reader: Reader,
+    Path(way): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<NameForm>,
+) -> Response {
+    if !genuine(&app, &person, &headers, &form.form_token) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    let Ok(way) = way.parse() else { return show_status(&reader, StatusCode::NOT_FOUND, None) };
+    let Ok(name) = Line::<NAME_MAX>::cleaned(&form.name) else {
+        let message = Page::new(&reader, "ways-name-wrong").title;
+        return shown(&app, &person, &reader, vec![FieldError { field: "name", message }]).await;
+    };
+    match rename(&app, &person.session, way, &name).await {
+        Ok(()) => Redirect::to("/me/ways").into_response(),
+        Err(error) => failed(&reader, error),
+    }
+}
+
+async fn take_away(
+    State(app): State<App>,
+    person: SignedIn,
+    reader: Reader,
+    Path(way): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<BareForm>,
+) -> Response {
+    if !genuine(&app, &person, &headers, &form.form_token) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    let Ok(way) = way.parse() else { return show_status(&reader, StatusCode::NOT_FOUND, None) };
+    match remove(&app, &person.session, way).await {
+        Ok(()) => Redirect::to("/me/ways").into_response(),
+        Err(error) => failed(&reader, error),
+    }
+}
+
+/// Whether a form came from a page that this person was shown.
+pub(super) fn genuine(app: &App, person: &SignedIn, headers: &HeaderMap, form_token: &str) -> bool {
+    person.sent(form_token) && !is_foreign(app, headers)
+}
+
+#[derive(Template)]
+#[template(path = "pages/stronger.html")]
+struct StrongerView<'a> {
+    page: &'a Page,
+    body: String,
+    again: String,
+}
+
+/// What a failed flow of a citizen's own page means at a browser.
+pub(super) fn failed(reader: &Reader, error: Error) -> Response {
+    match error {
+        Error::Forbidden(r) if r.code == "stronger_sign_in_needed" => stronger(reader, "ways-stronger"),
+        Error::Forbidden(r) if r.code == "fresh_sign_in_needed" => stronger(reader, "ways-fresh"),
+        Error::Conflict(r) if r.code == "authenticators_too_many" => {
+            let page = Page::new(reader, "ways-title");
+            show_error(StatusCode::CONFLICT, &page, &page.t("ways-full"), Some(r.code))
+        }
+        Error::NotFound(_) => show_status(reader, StatusCode::NOT_FOUND, None),
+        other => super::sign_in::failed(reader, other),
+    }
+}
+
+/// Says that more than this session is needed, and leads there.
+pub(super) fn stronger(reader: &Reader, key: &str) -> Response {
+    let page = Page::new(reader, &format!("{key}-title"));
+    let body = page.t(key).into_owned();
+    let again = format!("/sign-in?return_to=/me/ways&afresh=true&least={}", Assurance::Substantial.acr());
+    show(StatusCode::FORBIDDEN, &page, &StrongerView { page: &page, body, again })
+}
