@@ -6,8 +6,9 @@
 use super::{
     Error, Result,
     contact::{Contact, contact_of},
-    disclosure, locks,
+    disclosure,
     limit_attempts::{self, Attempt, Visitor},
+    locks,
     population::{self, OnRecord},
     short_message::{self, ShortMessage, written},
     sign_in::{Step, advance, lock, portal_of, unfit},
