@@ -14,6 +14,7 @@ mod migrate;
 mod openapi;
 mod out;
 mod outside;
+mod privacy;
 mod private_file;
 mod roles;
 mod sandbox;
@@ -75,6 +76,9 @@ enum Command {
     /// Recompute the audit log, or print its newest signed head
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Say what is kept of whom and for how long, remove what is over, and rotate the master key
+    #[command(subcommand)]
+    Privacy(privacy::Privacy),
     /// Fetch a day's bank statement and match it with the books, or list those that were
     #[command(subcommand)]
     Statement(statement::Statement),
@@ -95,13 +99,14 @@ pub async fn run(line: CommandLine) -> anyhow::Result<()> {
         Command::Demo(command) => demo::run(settings, &command).await,
         Command::Serve => serve::serve(settings.resolve()?).await,
         Command::Migrate => migrate::migrate(&settings.resolve()?).await,
-        Command::Keys(command) => keys::run(&settings.resolve()?, &command),
+        Command::Keys(command) => keys::run(&settings.resolve()?, &command).await,
         Command::Agencies(command) => agencies::run(&settings.resolve()?, command).await,
         Command::Clients(command) => clients::run(&settings.resolve()?, command).await,
         Command::Roles(command) => roles::run(&settings.resolve()?, &command).await,
         Command::Import(command) => import::run(&settings.resolve()?, &command).await,
         Command::Sandbox(command) => sandbox::run(settings, &command).await,
         Command::Audit(command) => audit::run(&settings.resolve()?, &command).await,
+        Command::Privacy(command) => privacy::run(&settings.resolve()?, &command).await,
         Command::Statement(command) => statement::run(&settings.resolve()?, &command).await,
         Command::Openapi => {
             openapi::print();

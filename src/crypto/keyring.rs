@@ -215,6 +215,46 @@ impl KeyRing {
         Ok(DataKey::new(raw.as_slice().try_into().map_err(|_| Broken)?, wrapped.generation))
     }
 
+    /// The generation of the master key that wraps new data keys.
+    pub fn generation(&self) -> u32 {
+        self.masters[0].0
+    }
+
+    /// The generations of all master keys, the newest first.
+    pub fn generations(&self) -> impl Iterator<Item = u32> {
+        self.masters.iter().map(|(generation, _, _)| *generation)
+    }
+
+    /// The same data key, wrapped by the newest master key.
+    pub fn rewrap(
+        &self,
+        entropy: &dyn Entropy,
+        wrapped: &WrappedKey,
+        owner: &[u8],
+    ) -> Result<WrappedKey, Broken> {
+        let key = self.data_key(wrapped, owner)?;
+        let (generation, _, master) = &self.masters[0];
+        Ok(WrappedKey { bytes: seal::seal(master, entropy, owner, key.raw()), generation: *generation })
+    }
+
+    /// Adds a master key that wraps from now on; the others only unwrap. Its generation.
+    pub fn add_master(&mut self, entropy: &dyn Entropy) -> u32 {
+        let generation = self.generations().max().unwrap_or(0) + 1;
+        let master: [u8; 32] = random(entropy);
+        self.masters.insert(0, (generation, master, seal::aes(&master)));
+        generation
+    }
+
+    /// Takes a master key out for ever: what it wraps can never be opened again. The newest one cannot be taken out;
+    /// false then, or when there is none of that generation.
+    pub fn remove_master(&mut self, generation: u32) -> bool {
+        let before = self.masters.len();
+        if generation != self.generation() {
+            self.masters.retain(|(known, _, _)| *known != generation);
+        }
+        self.masters.len() < before
+    }
+
     /// The keyed hash by which rows are looked up; `label` names the column, so that equal values in two columns do
     /// not look equal.
     pub fn lookup(&self, label: &str, value: &[u8]) -> Digest {
@@ -273,6 +313,23 @@ mod tests {
         assert!(ring.data_key(&wrapped, b"another").is_err());
         let (other, _) = ring.new_data_key(&entropy, b"owner");
         assert!(other.open(b"place", &sealed).is_err());
+    }
+
+    #[test]
+    fn a_rotated_ring_opens_the_old_and_wraps_anew_until_the_old_is_taken_out() {
+        let entropy = SystemEntropy::new();
+        let mut ring = KeyRing::generate(&entropy);
+        let (key, old) = ring.new_data_key(&entropy, b"owner");
+        let sealed = key.seal::<String>(&entropy, b"place", b"secret");
+        assert_eq!((ring.generation(), ring.add_master(&entropy), ring.generation()), (1, 2, 2));
+        let mut ring = KeyRing::from_toml(&ring.to_toml()).unwrap();
+        let new = ring.rewrap(&entropy, &old, b"owner").unwrap();
+        assert_eq!((old.generation, new.generation), (1, 2));
+        assert!(ring.rewrap(&entropy, &old, b"another").is_err());
+        assert!(!ring.remove_master(2) && !ring.remove_master(7) && ring.remove_master(1));
+        assert!(ring.data_key(&old, b"owner").is_err());
+        let opened = ring.data_key(&new, b"owner").unwrap().open(b"place", &sealed).unwrap();
+        assert_eq!(opened.expose(), b"secret");
     }
 
     #[test]

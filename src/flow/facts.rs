@@ -4,9 +4,9 @@ use super::{Error, Result, population};
 use crate::{
     app::App,
     base::id::{Agency, Citizen, Id, Verification},
-    identity::{person::Person, verification::State},
+    identity::{assurance::AccountLevel, person::Person, verification::State},
     payment::exemption::{Born, Facts},
-    store::{principal, verification},
+    store::{national_id, principal, verification},
 };
 
 /// The facts of a verification that this agency asked for and that found a match. They are read from the register now:
@@ -18,17 +18,20 @@ pub async fn facts_of(app: &App, agency: Id<Agency>, verification: Id<Verificati
     facts_of_citizen(app, citizen).await
 }
 
-/// The facts that the population source has about a citizen now; of nobody on record nothing is known.
+/// The facts that the population source has about a citizen now; of nobody on record nothing is known. The account
+/// level is the one that the national e-ID reported last; of whom it has reported nothing, the one on record.
 pub async fn facts_of_citizen(app: &App, citizen: Id<Citizen>) -> Result<Facts> {
     let mut tx = app.store.begin().await?;
     let looked = population::look_up_citizen(app, &mut tx, citizen).await?;
-    Ok(looked.on_record.map(|on_record| of_person(&on_record.person)).unwrap_or_default())
+    let Some(on_record) = looked.on_record else { return Ok(Facts::default()) };
+    let reported = national_id::latest_report(&mut tx, citizen).await?.map(|reported| reported.level);
+    Ok(of_person(&on_record.person, reported))
 }
 
-fn of_person(person: &Person) -> Facts {
+fn of_person(person: &Person, reported: Option<AccountLevel>) -> Facts {
     let statuses = person.standings.iter().filter_map(|standing| standing.word().parse().ok());
     Facts {
-        account_level: person.account_level.map(|level| level.number()),
+        account_level: reported.or(person.account_level).map(|level| level.number()),
         born: Some(Born { earliest: person.birth_date.earliest(), latest: person.birth_date.latest() }),
         statuses: Some(statuses.collect()),
     }

@@ -106,6 +106,7 @@ pub static OPERATIONS: &[Operation] = &[
     op(Method::GET, "/v1/roles", Noun::Admin, Access::Read),
     op(Method::POST, "/v1/roles/{id}/revoke", Noun::Admin, Access::Write),
     op(Method::GET, "/v1/keys", Noun::Admin, Access::Read),
+    op(Method::GET, "/v1/retention", Noun::Admin, Access::Read),
 ];
 
 /// A client that may ask: its agency, and what it may ask for.

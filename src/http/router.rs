@@ -50,7 +50,10 @@ fn agencies() -> Router<App> {
 
 /// Administrators' systems, in the same way.
 fn administrators() -> Router<App> {
-    api::agencies::routes().merge(api::clients::routes()).merge(api::roles::routes())
+    api::agencies::routes()
+        .merge(api::clients::routes())
+        .merge(api::roles::routes())
+        .merge(api::retention::routes())
 }
 
 /// The clearing system: signed messages only.
@@ -67,6 +70,7 @@ fn people() -> Router<App> {
         .merge(pages::checkout::routes())
         .merge(pages::receipts::routes())
         .merge(pages::me::routes())
+        .merge(pages::me_erasure::routes())
         .merge(pages::desk_card::routes())
         .merge(pages::me_locks::routes())
         .merge(pages::me_mandates::routes())

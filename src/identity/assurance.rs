@@ -35,6 +35,15 @@ impl AccountLevel {
     }
 }
 
+/// An account level as the national e-ID reported it. Its evidence is kept beside it, sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reported {
+    /// The level.
+    pub level: AccountLevel,
+    /// When it was reported.
+    pub at: Instant,
+}
+
 /// The strength of one sign-in. Later is stronger; "at least" comparisons use this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Assurance {

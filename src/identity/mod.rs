@@ -16,6 +16,7 @@ pub mod lock;
 pub mod mailbox;
 pub mod mandate;
 pub mod name;
+pub mod national_id;
 pub mod notice;
 pub mod person;
 pub mod personal_number;

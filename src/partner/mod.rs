@@ -2,5 +2,6 @@
 
 pub mod clearing;
 pub mod messenger;
+pub mod national_id;
 pub mod signed_http;
 pub mod webhook;

@@ -30,6 +30,7 @@ pub mod delivery;
 pub mod fault;
 pub mod mail;
 pub mod member_bank;
+pub mod national_id;
 pub mod population;
 pub mod portal;
 pub mod script;

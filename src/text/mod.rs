@@ -15,6 +15,7 @@ pub use fluent_bundle::FluentValue as Value;
 /// The rooms: name, Vietnamese source, English source.
 const ROOMS: &[(&str, &str, &str)] = &[
     ("card", include_str!("vi/card.ftl"), include_str!("en/card.ftl")),
+    ("erasure", include_str!("vi/erasure.ftl"), include_str!("en/erasure.ftl")),
     ("me", include_str!("vi/me.ftl"), include_str!("en/me.ftl")),
     ("messages", include_str!("vi/messages.ftl"), include_str!("en/messages.ftl")),
     ("pages", include_str!("vi/pages.ftl"), include_str!("en/pages.ftl")),

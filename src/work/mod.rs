@@ -23,6 +23,8 @@ pub fn loops(app: App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
         Box::pin(checkpoint(app.clone())),
         Box::pin(succeed(app.clone())),
         Box::pin(fetch_statements(app.clone())),
+        Box::pin(rotate(app.clone())),
+        Box::pin(retain(app.clone())),
         Box::pin(tidy(app)),
     ]
 }
@@ -163,6 +165,38 @@ async fn fetch_statements(app: App) {
         });
         if !tried {
             tokio::time::sleep(STATEMENT_PAUSE).await;
+        }
+    }
+}
+
+/// How long the keys rest when all are wrapped by the newest master key.
+const ROTATE_PAUSE: Duration = Duration::from_mins(10);
+
+/// Wraps data keys by the newest master key, for ever.
+async fn rotate(app: App) {
+    loop {
+        let rewrapped = flow::rotate_keys::rotate_keys(&app).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "data keys were not wrapped anew");
+            0
+        });
+        if rewrapped == 0 {
+            tokio::time::sleep(ROTATE_PAUSE).await;
+        }
+    }
+}
+
+/// How long data is left alone when nothing of it is over.
+const RETAIN_PAUSE: Duration = Duration::from_hours(1);
+
+/// Removes what is over, for ever.
+async fn retain(app: App) {
+    loop {
+        let removed = flow::retention::retain(&app).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "what is over was not removed");
+            0
+        });
+        if removed == 0 {
+            tokio::time::sleep(RETAIN_PAUSE).await;
         }
     }
 }

@@ -12,6 +12,7 @@ mod contract;
 mod database;
 mod document;
 mod office;
+mod privacy;
 mod refusal;
 mod world;
 

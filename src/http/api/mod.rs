@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod mandates;
 pub mod payments;
 pub mod receipts;
+pub mod retention;
 pub mod roles;
 pub mod statements;
 pub mod verifications;

@@ -11,6 +11,7 @@ pub mod desk_mandates;
 pub mod desk_requests;
 pub mod mandate_form;
 pub mod me;
+pub mod me_erasure;
 pub mod me_locks;
 pub mod me_mandates;
 pub mod me_requests;

@@ -197,3 +197,7 @@ problem-holder_unknown = Nobody of that number is on record
 problem-holder_unknown-next = Check the personal number.
 problem-card_check_needed = This person’s card must be checked first
 problem-card_check_needed-next = Read the person’s chip at the counter within the last 30 minutes; each check is used once.
+problem-sign_in_not_fresh = You signed in too long ago
+problem-sign_in_not_fresh-next = Sign in again and do this right away.
+problem-role_held = You hold a role at an agency
+problem-role_held-next = Ask the administrator to end the role first; what you did as an officer is evidence.

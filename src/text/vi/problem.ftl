@@ -197,3 +197,7 @@ problem-holder_unknown = Không có ai mang số định danh này
 problem-holder_unknown-next = Kiểm tra lại số định danh cá nhân.
 problem-card_check_needed = Cần kiểm tra căn cước của người này trước
 problem-card_check_needed-next = Đọc chip của người đó tại quầy trong vòng 30 phút; mỗi lần kiểm tra dùng được một lần.
+problem-sign_in_not_fresh = Lần đăng nhập này đã lâu
+problem-sign_in_not_fresh-next = Đăng nhập lại rồi làm ngay việc này.
+problem-role_held = Ông/bà đang giữ vai trò tại một cơ quan
+problem-role_held-next = Đề nghị quản trị viên kết thúc vai trò trước; việc ông/bà đã làm với tư cách cán bộ là chứng cứ.

@@ -1,6 +1,6 @@
 //! Who is this citizen: the register and the questions about people in it.
 
-mod cards;
+pub mod cards;
 mod import;
 mod kinship;
 mod verifications;

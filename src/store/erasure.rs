@@ -1,0 +1,119 @@
+//! What is taken away when a citizen's key is destroyed, and what law keeps elsewhere.
+
+use super::{Result, Tx};
+use crate::base::{
+    clock::Instant,
+    id::{self, Id},
+};
+use crate::crypto::digest::Digest;
+use uuid::Uuid;
+
+/// A receipt that stays with its agency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptVoucher {
+    /// Its number as printed.
+    pub number: String,
+    /// The agency's name, in Vietnamese and English.
+    pub agency: (String, String),
+    /// When it was issued.
+    pub issued_at: Instant,
+}
+
+/// The receipts of these dossiers, each at its agency, by number.
+pub async fn vouchers_of(tx: &mut Tx, dossiers: &[(Id<id::Agency>, String)]) -> Result<Vec<KeptVoucher>> {
+    let agencies: Vec<Uuid> = dossiers.iter().map(|(agency, _)| agency.uuid()).collect();
+    let codes: Vec<String> = dossiers.iter().map(|(_, dossier)| dossier.clone()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT r.number, r.issued_at, a.name_vi, a.name_en
+           FROM (SELECT DISTINCT agency_id, dossier FROM unnest($1::uuid[], $2::text[]) AS u (agency_id, dossier)) d
+           JOIN bill b ON b.agency_id = d.agency_id AND b.dossier = d.dossier
+           JOIN receipt r ON r.bill_id = b.id
+           JOIN agency a ON a.id = r.agency_id
+           WHERE length(r.content) > 0
+           ORDER BY r.issued_at, r.number"#,
+        &agencies,
+        &codes
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let kept = rows.into_iter().map(|row| KeptVoucher {
+        number: row.number,
+        agency: (row.name_vi, row.name_en),
+        issued_at: row.issued_at,
+    });
+    Ok(kept.collect())
+}
+
+/// Destroys the citizen's key with the record that it sealed; false when it was destroyed before.
+pub async fn destroy_key(tx: &mut Tx, citizen: Id<id::Citizen>) -> Result<bool> {
+    let done = sqlx::query!("DELETE FROM register_person WHERE citizen_id = $1", citizen.uuid())
+        .execute(tx.conn())
+        .await?;
+    Ok(super::moved_one(&done))
+}
+
+/// Takes the number from the citizen's row: the identifier stays as the name of nobody.
+pub async fn forget_number(tx: &mut Tx, citizen: Id<id::Citizen>, nobodys: &Digest) -> Result<()> {
+    sqlx::query!("UPDATE citizen SET number_hash = $2 WHERE id = $1", citizen.uuid(), nobodys.as_slice())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Removes the details of every decision about the citizen; the leaves stay, and say nothing any more.
+pub async fn forget_details(tx: &mut Tx, citizen: Id<id::Citizen>) -> Result<u64> {
+    let done = sqlx::query!("DELETE FROM audit_detail WHERE citizen_id = $1", citizen.uuid())
+        .execute(tx.conn())
+        .await?;
+    Ok(done.rows_affected())
+}
+
+/// Ends every session of the citizen.
+pub async fn end_sessions(tx: &mut Tx, citizen: Id<id::Citizen>, at: Instant) -> Result<()> {
+    sqlx::query!(
+        "UPDATE session SET ended_at = $2 WHERE citizen_id = $1 AND ended_at IS NULL",
+        citizen.uuid(),
+        at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Removes the names under which portals knew the citizen.
+pub async fn forget_pseudonyms(tx: &mut Tx, citizen: Id<id::Citizen>) -> Result<()> {
+    sqlx::query!("DELETE FROM pseudonym WHERE citizen_id = $1", citizen.uuid()).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Removes what the national e-ID reported, and which account of it was the citizen's.
+pub async fn forget_national_id(tx: &mut Tx, citizen: Id<id::Citizen>) -> Result<()> {
+    sqlx::query!(
+        r#"WITH reports AS (DELETE FROM account_level_report WHERE citizen_id = $1)
+           DELETE FROM national_id_account WHERE citizen_id = $1"#,
+        citizen.uuid()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Records the erasure.
+pub async fn insert(
+    tx: &mut Tx,
+    citizen: Id<id::Citizen>,
+    at: Instant,
+    leaf: Id<id::Leaf>,
+    vouchers: usize,
+) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO erasure (citizen_id, at, leaf_id, vouchers) VALUES ($1, $2, $3, $4)",
+        citizen.uuid(),
+        at,
+        leaf.uuid(),
+        i32::try_from(vouchers).unwrap_or(i32::MAX)
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

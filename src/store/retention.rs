@@ -1,0 +1,193 @@
+//! Removing what is over, class by class, and counting what is held. The spans are the flow's.
+
+use super::{Result, Tx};
+use crate::base::clock::Instant;
+
+/// A class of data that has an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Codes that were awaited: keyed hashes of numbers.
+    Challenges,
+    /// Trips to the national e-ID.
+    NationalIdTrips,
+    /// Messages that were delivered.
+    Messages,
+    /// Questions of agencies and their signed answers, by whole months.
+    Verifications,
+    /// Reports of account levels.
+    AccountLevels,
+    /// Readings of chip cards.
+    CardChecks,
+    /// The contents and files of receipts.
+    Vouchers,
+}
+
+impl Class {
+    /// The word in reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Challenges => "challenges",
+            Self::NationalIdTrips => "national_id_trips",
+            Self::Messages => "messages",
+            Self::Verifications => "verifications",
+            Self::AccountLevels => "account_levels",
+            Self::CardChecks => "card_checks",
+            Self::Vouchers => "vouchers",
+        }
+    }
+}
+
+/// What is held of a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// How many rows.
+    pub rows: i64,
+    /// The moment of the oldest.
+    pub oldest: Option<Instant>,
+    /// How many are over and still there.
+    pub overdue: i64,
+}
+
+/// Removes up to `most` rows (or all whole months) of before `end`; how many.
+pub async fn remove(tx: &mut Tx, class: Class, end: Instant, most: i64) -> Result<u64> {
+    let done = match class {
+        Class::Challenges => {
+            sqlx::query!(
+                r#"DELETE FROM challenge WHERE authorization_id IN
+                       (SELECT authorization_id FROM challenge WHERE expires_at < $1 LIMIT $2)"#,
+                end,
+                most
+            )
+            .execute(tx.conn())
+            .await?
+        }
+        Class::NationalIdTrips => {
+            sqlx::query!(
+                r#"DELETE FROM national_id_trip WHERE state_digest IN
+                       (SELECT state_digest FROM national_id_trip WHERE expires_at < $1 LIMIT $2)"#,
+                end,
+                most
+            )
+            .execute(tx.conn())
+            .await?
+        }
+        Class::Messages => {
+            sqlx::query!(
+                r#"DELETE FROM outbox WHERE (id, at) IN
+                       (SELECT id, at FROM outbox WHERE topic = 'message' AND state <> 'pending' AND at < $1 LIMIT $2)"#,
+                end,
+                most
+            )
+            .execute(tx.conn())
+            .await?
+        }
+        Class::AccountLevels => {
+            sqlx::query!(
+                r#"DELETE FROM account_level_report WHERE id IN
+                       (SELECT id FROM account_level_report WHERE reported_at < $1 LIMIT $2)"#,
+                end,
+                most
+            )
+            .execute(tx.conn())
+            .await?
+        }
+        Class::CardChecks => {
+            sqlx::query!(
+                "DELETE FROM card_check WHERE id IN (SELECT id FROM card_check WHERE at < $1 LIMIT $2)",
+                end,
+                most
+            )
+            .execute(tx.conn())
+            .await?
+        }
+        Class::Verifications => {
+            let dropped = sqlx::query_scalar!("SELECT drop_months('verification', $1)", end)
+                .fetch_one(tx.conn())
+                .await?;
+            return Ok(dropped.unwrap_or(0).unsigned_abs());
+        }
+        Class::Vouchers => return remove_vouchers(tx, end, most).await,
+    };
+    Ok(done.rows_affected())
+}
+
+/// The content first, then the files of what has none: the triggers allow nothing else.
+async fn remove_vouchers(tx: &mut Tx, end: Instant, most: i64) -> Result<u64> {
+    let emptied = sqlx::query_scalar!(
+        r#"UPDATE receipt SET content = '' WHERE id IN
+               (SELECT id FROM receipt WHERE issued_at < $1 AND length(content) > 0 LIMIT $2)
+           RETURNING id"#,
+        end,
+        most
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    sqlx::query!("DELETE FROM receipt_file WHERE receipt_id = ANY($1)", &emptied).execute(tx.conn()).await?;
+    Ok(emptied.len() as u64)
+}
+
+/// What is held of a class, and how much of it is of before `end`.
+pub async fn held(tx: &mut Tx, class: Class, end: Instant) -> Result<Held> {
+    macro_rules! counted {
+        ($sql:literal) => {{
+            let row = sqlx::query!($sql, end).fetch_one(tx.conn()).await?;
+            Held { rows: row.rows, oldest: row.oldest, overdue: row.overdue }
+        }};
+    }
+    Ok(match class {
+        Class::Challenges => counted!(
+            r#"SELECT count(*) AS "rows!", min(expires_at) AS oldest,
+                      count(*) FILTER (WHERE expires_at < $1) AS "overdue!" FROM challenge"#
+        ),
+        Class::NationalIdTrips => counted!(
+            r#"SELECT count(*) AS "rows!", min(expires_at) AS oldest,
+                      count(*) FILTER (WHERE expires_at < $1) AS "overdue!" FROM national_id_trip"#
+        ),
+        Class::Messages => counted!(
+            r#"SELECT count(*) AS "rows!", min(at) AS oldest, count(*) FILTER (WHERE at < $1) AS "overdue!"
+               FROM outbox WHERE topic = 'message' AND state <> 'pending'"#
+        ),
+        Class::Verifications => counted!(
+            r#"SELECT count(*) AS "rows!", min(at) AS oldest,
+                      count(*) FILTER (WHERE date_trunc('month', at, 'UTC') + INTERVAL '1 month' <= $1) AS "overdue!"
+               FROM verification"#
+        ),
+        Class::AccountLevels => counted!(
+            r#"SELECT count(*) AS "rows!", min(reported_at) AS oldest,
+                      count(*) FILTER (WHERE reported_at < $1) AS "overdue!" FROM account_level_report"#
+        ),
+        Class::CardChecks => counted!(
+            r#"SELECT count(*) AS "rows!", min(at) AS oldest, count(*) FILTER (WHERE at < $1) AS "overdue!"
+               FROM card_check"#
+        ),
+        Class::Vouchers => counted!(
+            r#"SELECT count(*) AS "rows!", min(issued_at) AS oldest,
+                      count(*) FILTER (WHERE issued_at < $1) AS "overdue!" FROM receipt WHERE length(content) > 0"#
+        ),
+    })
+}
+
+/// Notes what a run removed.
+pub async fn note_run(tx: &mut Tx, class: Class, removed: u64, at: Instant) -> Result<()> {
+    sqlx::query!(
+        r#"INSERT INTO retention_run (class, at, removed) VALUES ($1, $2, $3)
+           ON CONFLICT (class, at) DO UPDATE SET removed = retention_run.removed + EXCLUDED.removed"#,
+        class.word(),
+        at,
+        i64::try_from(removed).unwrap_or(i64::MAX)
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// When a class last lost something, and how much it lost in all.
+pub async fn last_run(tx: &mut Tx, class: Class) -> Result<Option<(Instant, i64)>> {
+    let row = sqlx::query!(
+        r#"SELECT max(at) AS at, coalesce(sum(removed), 0)::bigint AS "removed!" FROM retention_run WHERE class = $1"#,
+        class.word()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(row.at.map(|at| (at, row.removed)))
+}

@@ -1,0 +1,24 @@
+# A citizen has their traces erased.
+erasure-title = Erase my data
+erasure-lead = You have the right to have your data erased (Law 91/2025). It takes effect at once and nobody can undo it.
+erasure-destroyed = What will be erased
+erasure-destroyed-record = the record about you that is held here, and the key that sealed it
+erasure-destroyed-history = the content of every question, disclosure and decision about you
+erasure-destroyed-sign-in = your sessions, and what the national e-ID reported about your account
+erasure-destroyed-names = the names under which each portal recognises you
+erasure-kept = What is kept, and why
+erasure-kept-why = Accounting Law 88/2015 and Decree 174/2016 oblige the collecting agency to keep vouchers for 10 years. They are sealed under that agency’s key; only its accountant and auditor can read them.
+erasure-kept-nothing = There is no voucher about you.
+erasure-kept-log = The audit log still shows that decisions were made, without their content. The national population database is not ours to erase; the next time you sign in you are a new person here.
+erasure-number = Voucher
+erasure-agency = Agency
+erasure-issued = Issued
+erasure-until = Kept until the end of
+erasure-warning = After this you cannot read your history or prove old questions about you. Download the proofs that you want to keep first.
+erasure-sure = I have read this and want my data erased.
+erasure-sure-error = Tick the box if you want your data erased.
+erasure-do = Erase now
+erasure-back = Do not erase
+erasure-done-title = Erased
+erasure-done = Your key was destroyed. Nobody can read what was sealed under it any more.
+erasure-link = Erase my data

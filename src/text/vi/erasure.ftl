@@ -1,0 +1,24 @@
+# A citizen has their traces erased.
+erasure-title = Xóa dữ liệu của tôi
+erasure-lead = Ông/bà có quyền yêu cầu xóa dữ liệu (Luật 91/2025). Việc xóa có hiệu lực ngay và không ai khôi phục được.
+erasure-destroyed = Sẽ bị xóa
+erasure-destroyed-record = bản ghi về ông/bà đang giữ tại đây và khóa đã niêm phong nó
+erasure-destroyed-history = nội dung mọi lần tra cứu, chia sẻ và quyết định về ông/bà
+erasure-destroyed-sign-in = các phiên đăng nhập và những gì hệ thống định danh đã báo về tài khoản của ông/bà
+erasure-destroyed-names = các tên riêng mà từng cổng dùng để nhận ra ông/bà
+erasure-kept = Được giữ lại, và vì sao
+erasure-kept-why = Luật Kế toán 88/2015 và Nghị định 174/2016 buộc cơ quan thu giữ chứng từ trong 10 năm. Chứng từ được niêm phong bằng khóa của cơ quan đó; chỉ kế toán và kiểm toán của cơ quan đọc được.
+erasure-kept-nothing = Chưa có chứng từ nào gắn với ông/bà.
+erasure-kept-log = Nhật ký kiểm toán còn dấu vết rằng đã có quyết định, nhưng không còn nội dung. Cơ sở dữ liệu quốc gia về dân cư không do chúng tôi giữ; lần đăng nhập sau ông/bà sẽ là một người mới ở đây.
+erasure-number = Số chứng từ
+erasure-agency = Cơ quan
+erasure-issued = Lập lúc
+erasure-until = Giữ đến hết
+erasure-warning = Sau khi xóa, ông/bà không xem lại được lịch sử và không chứng minh được các lần tra cứu cũ. Hãy tải tệp chứng minh cần giữ trước khi xóa.
+erasure-sure = Tôi đã đọc và muốn xóa.
+erasure-sure-error = Đánh dấu vào ô xác nhận nếu ông/bà muốn xóa.
+erasure-do = Xóa ngay
+erasure-back = Không xóa
+erasure-done-title = Đã xóa
+erasure-done = Khóa của ông/bà đã bị hủy. Mọi nội dung niêm phong bằng khóa đó không ai đọc được nữa.
+erasure-link = Xóa dữ liệu của tôi

@@ -1,0 +1,208 @@
+//! Privacy at rest: the master key rotates under a running service, a citizen is erased and told what stayed, and every
+//! class of data has its time.
+
+use crate::board::signed_in;
+use crate::office::Office;
+use crate::world::{Actor, TestApp};
+use chung::app::App;
+use chung::base::entropy::SystemEntropy;
+use chung::crypto::keyring::KeyRing;
+use chung::flow::retention::{report_retention, retain};
+use chung::flow::rotate_keys::{REWRAPPED_MAX, rotate_keys};
+use chung::flow::sequence_audit::sequence_audit;
+use chung::flow::verify_audit::verify_audit;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+const HOA: (&str, &str) = ("079185000001", "+84912345217");
+const PEOPLE: [&str; 2] = [
+    "079185000001,,Nguyễn Thị Hòa,1985-03-15,female,0912345217,79,active,,2,",
+    "079085000456,,Trần Văn Tiếp,1985-04-01,male,0912345218,79,active,,2,",
+];
+
+async fn set() -> (TestApp, Office) {
+    let world = TestApp::start().await;
+    world.register(&PEOPLE).await;
+    let office = Office::open(&world, "H29.14").await;
+    (world, office)
+}
+
+fn question() -> Value {
+    json!({
+        "number": HOA.0, "attributes": { "name": "Nguyễn Thị Hòa" }, "purpose": "Tính phí",
+        "procedure": "2.000488", "dossier": "H29.14-261124-0001", "officer": "hoa.nt",
+    })
+}
+
+async fn ask(world: &TestApp, office: &Office, key: &str) -> Value {
+    let system = office.system(world, "verification");
+    system.post_once("/v1/verifications", key, &question()).await.expect(201).json()
+}
+
+/// The same service with a key ring that has one more master key.
+fn rotated(world: &TestApp) -> App {
+    let mut ring = KeyRing::from_toml(&world.app.keys.to_toml()).unwrap();
+    ring.add_master(&SystemEntropy::new());
+    App { keys: Arc::new(ring), ..world.app.clone() }
+}
+
+#[tokio::test]
+async fn every_data_key_is_wrapped_anew_however_often_the_work_is_stopped() {
+    let (world, office) = set().await;
+    let many: Vec<String> = (0..REWRAPPED_MAX)
+        .map(|n| format!("0790{:02}{n:06},,Nguyễn Văn An,1985-01-01,male,,79,active,,2,", 85))
+        .collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    world.register(&many).await;
+    ask(&world, &office, "before").await;
+    let app = rotated(&world);
+    let people = world.count("register_person where key_generation = 1").await;
+    // The first tick takes its share; what is committed stays, and the work goes on elsewhere.
+    assert_eq!(rotate_keys(&app).await.unwrap(), REWRAPPED_MAX as u64 + 1);
+    assert_eq!(world.count("register_person where key_generation = 1").await, people - REWRAPPED_MAX);
+    assert_eq!(world.count("key_rotation where finished_at is null").await, 1);
+    let (one, other) = tokio::join!(rotate_keys(&app), rotate_keys(&app));
+    assert_eq!(one.unwrap() + other.unwrap(), (people - REWRAPPED_MAX) as u64);
+    assert_eq!(rotate_keys(&app).await.unwrap(), 0);
+    assert_eq!(world.count("register_person where key_generation = 1").await, 0);
+    assert_eq!(world.count("agency where key_generation = 1").await, 0);
+    assert_eq!(world.count("key_rotation where finished_at is not null and generation = 2").await, 1);
+
+    // Everything opens without the old key, and nothing without the new one.
+    let mut ring = KeyRing::from_toml(&app.keys.to_toml()).unwrap();
+    assert!(ring.remove_master(1));
+    let app = App { keys: Arc::new(ring), ..app };
+    let report = report_retention(&app).await.unwrap();
+    assert_eq!(report["master_keys"], json!([{ "generation": 2, "data_keys": people + 1 }]));
+    let read = chung::flow::population::number_hash(&app, &HOA.0.parse().unwrap());
+    assert_eq!(read, chung::flow::population::number_hash(&world.app, &HOA.0.parse().unwrap()));
+    let mut tx = app.store.begin().await.unwrap();
+    let looked = chung::flow::population::look_up(&app, &mut tx, HOA.0.parse().unwrap()).await.unwrap();
+    assert_eq!(looked.on_record.unwrap().person.name.as_str(), "Nguyễn Thị Hòa");
+    let with_old = chung::flow::population::look_up(&world.app, &mut tx, HOA.0.parse().unwrap()).await;
+    assert!(with_old.is_err());
+}
+
+async fn page_of(browser: &Actor) -> (String, String) {
+    let page = browser.get("/me/erasure").await.expect(200);
+    (page.form_field("form_token"), page.text())
+}
+
+#[tokio::test]
+async fn a_citizen_is_erased_and_told_what_stayed_and_why() {
+    let (world, office) = set().await;
+    ask(&world, &office, "a").await;
+    let bill = office.bill(&world, "b").await;
+    let payment = crate::payments::start(&world, &office, &bill).await;
+    world.tell(&world.credit(1, "R1", 205_000, &payment)).await.expect(200);
+    let browser = signed_in(&world, HOA, "/me").await;
+    let (token, page) = page_of(&browser).await;
+    for shown in ["H29.14-AP26E-0000001", "Sở Tư pháp", "31/12/2036", "Luật Kế toán 88/2015"] {
+        assert!(page.contains(shown), "{shown} in {page}");
+    }
+    // Not by accident, not by another site, not in a session that stood open.
+    browser.post_form("/me/erasure", &[("form_token", "0"), ("sure", "true")]).await.expect(400);
+    browser.post_form("/me/erasure", &[("form_token", &token)]).await.expect(400);
+    world.later(Duration::from_secs(16 * 60));
+    let late =
+        browser.post_form("/me/erasure", &[("form_token", &token), ("sure", "true")]).await.expect(403);
+    assert!(late.text().contains("Đăng nhập lại"), "{}", late.text());
+    assert_eq!(world.count("erasure").await, 0);
+
+    let browser = signed_in(&world, HOA, "/me").await;
+    let (token, _) = page_of(&browser).await;
+    let done =
+        browser.post_form("/me/erasure", &[("form_token", &token), ("sure", "true")]).await.expect(200);
+    assert!(
+        done.text().contains("H29.14-AP26E-0000001") && done.text().contains("31/12/2036"),
+        "{}",
+        done.text()
+    );
+    browser.get("/me").await.expect(303);
+
+    // Nothing leads to the citizen any more.
+    assert_eq!(world.count("audit_detail where citizen_id is not null").await, 0);
+    assert_eq!(world.count("session where ended_at is null").await, 0);
+    assert_eq!(world.count("pseudonym").await, 0);
+    assert_eq!(world.count("register_person").await, 1);
+    assert_eq!(world.count("erasure").await, 1);
+    let answer = ask(&world, &office, "after").await;
+    assert_eq!(answer["state"], "not_on_record");
+    // The receipt is still its agency's, and reads.
+    let system = office.system(&world, "receipt.read");
+    let receipts = system.get("/v1/receipts").await.expect(200).json();
+    assert_eq!(receipts["items"][0]["number"], "H29.14-AP26E-0000001", "{receipts}");
+    // The log still verifies, and says how much of it was erased.
+    while sequence_audit(&world.app).await.unwrap() > 0 {}
+    let report = verify_audit(&world.app.store, &world.app.keys, None, |_| {}).await.unwrap();
+    assert!(report.finding.is_none(), "{:?}", report.finding);
+    assert!(report.erased >= 2, "{} erased", report.erased);
+
+    // Whoever is on the register comes back as somebody new.
+    world.register(&PEOPLE[..1]).await;
+    signed_in(&world, HOA, "/me").await.get("/me").await.expect(200);
+    assert_eq!(world.count("citizen").await, 2);
+}
+
+#[tokio::test]
+async fn whoever_holds_a_role_is_not_erased() {
+    let (world, _) = set().await;
+    crate::identity::cards::grant(&world, HOA.0, chung::identity::role::Role::Officer).await;
+    let browser = signed_in(&world, HOA, "/me").await;
+    let (token, _) = page_of(&browser).await;
+    let refused =
+        browser.post_form("/me/erasure", &[("form_token", &token), ("sure", "true")]).await.expect(409);
+    assert!(refused.text().contains("vai trò"), "{}", refused.text());
+    assert_eq!((world.count("erasure").await, world.count("register_person").await), (0, 2));
+    world.stranger().get("/me/erasure").await.expect(303);
+}
+
+#[tokio::test]
+async fn what_is_over_is_removed_and_the_report_says_so() {
+    let (world, office) = set().await;
+    ask(&world, &office, "a").await;
+    let bill = office.bill(&world, "b").await;
+    let payment = crate::payments::start(&world, &office, &bill).await;
+    world.tell(&world.credit(1, "R1", 205_000, &payment)).await.expect(200);
+    signed_in(&world, HOA, "/me").await;
+    let system = office.system(&world, "receipt.read admin.read");
+    let id =
+        system.get("/v1/receipts").await.expect(200).json()["items"][0]["id"].as_str().unwrap().to_owned();
+    system.get(&format!("/v1/receipts/{id}/pdf")).await.expect(200);
+    assert_eq!(retain(&world.app).await.unwrap(), 0);
+    let of = |report: &Value, class: &str| {
+        let classes = report["classes"].as_array().unwrap();
+        classes.iter().find(|c| c["class"] == class).unwrap().clone()
+    };
+    let report = system.get("/v1/retention").await.expect(200).json();
+    assert_eq!(
+        (&of(&report, "vouchers")["rows"], &of(&report, "vouchers")["kept_for"]),
+        (&json!(1), &json!("10y"))
+    );
+
+    // A quarter later the number that was typed is gone; the voucher stays.
+    world.later(Duration::from_secs(91 * 86_400));
+    let removed = retain(&world.app).await.unwrap();
+    assert!(removed >= 2, "{removed}");
+    assert_eq!(world.count("challenge").await, 0);
+    assert_eq!(world.count("outbox where topic = 'message' and state <> 'pending'").await, 0);
+    assert_eq!(world.count("receipt where length(content) > 0").await, 1);
+
+    // Ten years after the year of its issue the voucher's content is destroyed; number, sum and digest stay.
+    world.later(Duration::from_secs(3_660 * 86_400));
+    let report = report_retention(&world.app).await.unwrap();
+    assert_eq!(of(&report, "vouchers")["overdue"], 1);
+    while retain(&world.app).await.unwrap() > 0 {}
+    assert_eq!(world.count("receipt where length(content) > 0").await, 0);
+    assert_eq!((world.count("receipt").await, world.count("receipt_file").await), (1, 0));
+    assert_eq!(world.count("verification").await, 0);
+    let report = report_retention(&world.app).await.unwrap();
+    assert_eq!(
+        (&of(&report, "vouchers")["overdue"], &of(&report, "vouchers")["removed_in_all"]),
+        (&json!(0), &json!(1))
+    );
+    // Nothing else of a receipt can be changed, and no file removed before its time.
+    assert!(world.sql("update receipt set amount = 1").await.is_err());
+    assert!(world.sql("delete from receipt").await.is_err());
+}
