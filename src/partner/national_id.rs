@@ -144,7 +144,7 @@ impl RemoteNationalId {
             .map_err(|_| NoAccount::Unbelieved("signature"))?;
         self.check(&signed, errand, now)?;
         let answer = self.http.get(self.at("userinfo")).bearer_auth(&tokens.access_token).send().await;
-        let person: UserInfo = read(answer.map_err(|_| NoAccount::Down)?).await?;
+        let person: AboutAccount = read(answer.map_err(|_| NoAccount::Down)?).await?;
         if person.sub != signed.sub || person.tech_id != signed.tech_id {
             return Err(NoAccount::Unbelieved("subject"));
         }
@@ -262,7 +262,7 @@ struct IdToken {
 }
 
 #[derive(Deserialize)]
-struct UserInfo {
+struct AboutAccount {
     sub: String,
     #[serde(rename = "TechID")]
     tech_id: String,
