@@ -13,7 +13,7 @@ use crate::{
     },
     store::{
         Tx, audit,
-        bill::{self as rows, StoredBill},
+        bill::StoredBill,
         bill_version as versions, fee as tariff, fee_version,
     },
 };

@@ -99,7 +99,7 @@ fn show_books(reader: &Reader, books: &Books) -> Response {
         ]
     });
     let view = BooksView {
-        agency: name(lang, &books.agency),
+        agency: name(lang, &books.agency).to_owned(),
         id: books.agency.id.to_string(),
         period: format!("{} – {}", books.period.from.display_vi(), books.period.to.display_vi()),
         balanced: books.trial.sum.is_zero(),
