@@ -11,11 +11,7 @@ use crate::{
         bill::{Lines, State},
         late::{self, Interest},
     },
-    store::{
-        Tx, audit,
-        bill::StoredBill,
-        bill_version as versions, fee as tariff, fee_version,
-    },
+    store::{Tx, audit, bill::StoredBill, bill_version as versions, fee as tariff, fee_version},
 };
 use serde_json::json;
 
