@@ -19,6 +19,7 @@
 
 mod bills;
 mod client;
+mod history;
 mod ledger;
 mod measure;
 mod reference;
@@ -82,6 +83,9 @@ async fn measure_all() -> Result<()> {
     }
     if wanted("bills") {
         report.extend(bills::measure(&mut world).await?);
+    }
+    if wanted("history") {
+        report.extend(history::measure(&mut world).await?);
     }
     if wanted("tokens") {
         report.extend(tokens::measure(&mut world).await?);

@@ -320,6 +320,15 @@ pub async fn read_slip(
     Ok((shown, at))
 }
 
+/// The mandates that wait for an organisation whose officer reads.
+pub async fn read_offered(app: &App, officer: Id<Citizen>) -> Result<Vec<MandateShown>> {
+    let today = Day::of(app.clock.now());
+    let mut tx = app.store.begin().await?;
+    let at = acting::organisations(&mut tx, officer, today).await?;
+    let waiting = mandates::offered_to(&mut tx, &at).await?;
+    show(app, &mut tx, waiting, Some(officer), today).await
+}
+
 /// A mandate as its sides see it.
 pub struct MandateShown {
     /// The mandate.

@@ -166,6 +166,21 @@ pub async fn of_agency(
     Ok(Page::from_rows(items, page))
 }
 
+/// The mandates that wait for one of these organisations to accept them, the oldest first; the first hundred.
+pub async fn offered_to(tx: &mut Tx, organisations: &[Id<Agency>]) -> Result<Vec<Mandate>> {
+    let organisations: Vec<Uuid> = organisations.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query_as!(
+        Raw,
+        "SELECT id, principal_id, delegate_id, organisation_id, acts, procedures, agencies, valid_from, valid_to, form,
+                certifier, certificate_no, certified_on, given_at, state, accepted_at, ended_at, ended_by
+         FROM mandate WHERE organisation_id = ANY($1) AND state = 'offered' ORDER BY id LIMIT 100",
+        &organisations,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
 /// Which agency recorded a mandate.
 pub async fn recorder(tx: &mut Tx, id: Id<id::Mandate>) -> Result<Option<Id<Agency>>> {
     let agency = sqlx::query_scalar!("SELECT recorded_at FROM mandate WHERE id = $1", id.uuid())

@@ -15,7 +15,7 @@ use crate::flow::{
     Error,
     card_check::read_counters,
     locks::lift_at_counter,
-    mandates::{MandateShown, Named, Recorded, read_slip, record_at_desk},
+    mandates::{MandateShown, Named, Recorded, read_offered, read_slip, record_at_desk},
 };
 use crate::http::session::{SignedIn, is_foreign};
 use crate::identity::mandate::Paper;
@@ -43,6 +43,8 @@ struct DeskView<'a> {
     places: Vec<(String, String)>,
     desk: &'a DeskForm,
     form: &'a MandateForm,
+    /// The mandates that wait for this organisation: which, whose, and what they say.
+    offered: Vec<(String, String, Vec<(String, String)>)>,
     form_token: String,
 }
 
@@ -80,12 +82,20 @@ async fn page(
         Ok(found) => found,
         Err(error) => return failed(reader, &error),
     };
+    let offered = match read_offered(app, person.session.citizen).await {
+        Ok(offered) => offered,
+        Err(error) => return failed(reader, &error),
+    };
     let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let page =
         Page::new(reader, "desk-mandate-title").signed_in(officer, Some(person.form_token())).refused(wrong);
     let places = places.iter().map(|place| (place.id.to_string(), name(reader.lang, place).to_owned()));
     let form_token = person.form_token();
-    let view = DeskView { places: places.collect(), desk, form, form_token, page: &page };
+    let offered = offered
+        .iter()
+        .map(|shown| (shown.mandate.id.to_string(), shown.principal.clone(), facts(&page, shown)))
+        .collect();
+    let view = DeskView { places: places.collect(), desk, form, offered, form_token, page: &page };
     show(status, &page, &view)
 }
 

@@ -66,3 +66,30 @@ async fn nobody_reads_the_history_of_somebody_else() {
     citizen.get(&address).await.expect(404);
     citizen.get("/me/history/leaf_1/proof").await.expect(404);
 }
+
+/// Ten thousand entries, and other people's: a page is read by the index, in its order, and stops when it is full.
+#[tokio::test]
+async fn a_long_history_is_read_by_its_index_a_page_at_a_time() {
+    let scene = Scene::set().await;
+    let citizen = scene.world.stranger();
+    scene.signed_in(&citizen).await;
+    let copies = "with one as (select l.kind, l.at, l.commitment, d.citizen_id, d.object, d.sealed, d.generation
+            from audit_leaf l join audit_detail d on d.leaf_id = l.id where d.citizen_id is not null limit 1),
+        new as (select gen_random_uuid() as id, n, one.* from one, generate_series(1, 20000) as n),
+        leaf as (insert into audit_leaf (id, kind, at, commitment) select id, kind, at, commitment from new)
+        insert into audit_detail (leaf_id, citizen_id, object, sealed, generation)
+        select id, case when n % 2 = 0 then citizen_id else gen_random_uuid() end, object, sealed, generation from new";
+    scene.world.sql(copies).await.unwrap();
+    scene.world.sql("analyze audit_detail; analyze audit_leaf").await.unwrap();
+    let page = "explain select l.id, l.kind, l.at, g.name_vi, g.name_en, d.sealed, d.generation
+        from audit_detail d join audit_leaf l on l.id = d.leaf_id left join agency g on g.id = d.agency_id
+        where d.citizen_id = (select citizen_id from audit_detail where citizen_id is not null limit 1)
+          and d.leaf_id < 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+        order by d.leaf_id desc limit 51";
+    let mut connection = scene.world.connection().await;
+    let plan: Vec<String> =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(page.to_owned())).fetch_all(&mut connection).await.unwrap();
+    let plan = plan.join("\n");
+    assert!(plan.contains("Scan Backward using audit_detail_citizen"), "{plan}");
+    assert!(!plan.contains("Sort") && !plan.contains("Seq Scan on audit_leaf"), "{plan}");
+}

@@ -2,7 +2,10 @@
 
 mod assertion;
 mod history;
+mod locks;
+mod mandates;
 mod misuse;
+mod my_page;
 mod relying_party;
 mod way;
 
