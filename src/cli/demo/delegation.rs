@@ -140,15 +140,26 @@ impl Story<'_> {
         format!("{}-261125-{:04}", self.installed.agency.code, self.installed.tours * 10 + number as usize)
     }
 
-    async fn post(&self, system: &System, path: &str, body: &Value) -> anyhow::Result<Value> {
+    async fn token(&self, system: &System) -> anyhow::Result<String> {
         let form = [("grant_type", "client_credentials")];
         let request = self.http.post(self.service("/oidc/token")).form(&form);
         let answer = request.basic_auth(&system.client_id, Some(&system.client_secret)).send().await?;
         let token: Value = answer.json().await?;
-        let token = token["access_token"].as_str().with_context(|| format!("no token: {token}"))?.to_owned();
+        token["access_token"].as_str().map(str::to_owned).with_context(|| format!("no token: {token}"))
+    }
+
+    async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let token = self.token(&self.installed.agency.system).await?;
+        let answer = self.http.get(self.service(path)).bearer_auth(token).send().await?;
+        let (status, body) = (answer.status(), answer.json::<Value>().await?);
+        ensure!(status.is_success(), "GET {path} answers {status}: {body}");
+        Ok(body)
+    }
+
+    async fn post(&self, system: &System, path: &str, body: &Value) -> anyhow::Result<Value> {
         let key = self.fresh(path);
-        let request = self.http.post(self.service(path)).bearer_auth(token).header("idempotency-key", key);
-        let answer = request.json(body).send().await?;
+        let request = self.http.post(self.service(path)).bearer_auth(self.token(system).await?);
+        let answer = request.header("idempotency-key", key).json(body).send().await?;
         let (status, body) = (answer.status(), answer.json::<Value>().await?);
         ensure!(status.is_success(), "POST {path} answers {status}: {body}");
         Ok(body)
@@ -273,20 +284,31 @@ impl Story<'_> {
             SON.name, FATHER.name
         ));
         let page = browser.url().to_string();
-        browser.open(&self.sandbox(&format!("/banks/{bank}/requests"))).await?;
-        browser.follow(&format!("/banks/{bank}/requests/")).await?;
+        let id = bill["id"].as_str().context("a bill without an id")?;
+        let attempts = self.get(&format!("/v1/payments?bill={id}")).await?;
+        let end_to_end = attempts["items"][0]["end_to_end_id"].as_str().context("no attempt")?.to_owned();
+        browser.open(&self.sandbox(&format!("/banks/{bank}/requests/{end_to_end}"))).await?;
         let form = browser.form("name=\"decision\"")?.set("decision", "approve");
         browser.submit(form).await?;
         let began = tokio::time::Instant::now();
         loop {
             browser.open(&page).await?;
-            if browser.link("/receipts/").is_some() || browser.shows("Đã nộp") {
+            if self.get(&format!("/v1/bills/{id}")).await?["status"] == "paid" {
                 break;
             }
             ensure!(began.elapsed() < PATIENCE, "the bill is not paid: “{}”", browser.heading());
             tokio::time::sleep(BEAT).await;
         }
-        self.say(&format!("The credit notification settles it: “{}”.", browser.heading()));
+        browser.open(&page).await?;
+        let receipts = self.get(&format!("/v1/receipts?bill={id}")).await?;
+        let first = receipts["items"][0]["id"].as_str().context("no receipt")?;
+        let receipt = self.get(&format!("/v1/receipts/{first}")).await?;
+        let named = receipt["payer"].as_str().unwrap_or_default().to_owned();
+        ensure!(named.contains(SON.name) && named.contains(FATHER.name), "the receipt names only {named}");
+        self.say(&format!(
+            "The credit notification settles it: “{}”; receipt to: {named}.",
+            browser.heading()
+        ));
         Ok(())
     }
 
