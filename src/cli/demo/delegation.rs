@@ -52,7 +52,7 @@ const FAMILY: &str = "\
 number,name,birth_date,sex,phone,province,status,account_level,parents
 096192000101,Trương Thị Mẹ,1992-03-08,female,0987650101,96,active,2,096058000103
 096320000102,Lâm Gia Bé,2020-06-01,female,,96,active,,096192000101
-096058000103,Trương Văn Ông,1958-09-02,male,0987650103,96,active,2,
+096058000103,Trương Văn Ông,1958-09-02,male,0987650103,96,active,1,
 096090000104,Trương Văn Út,1990-12-24,male,0987650104,96,active,2,096058000103
 096194000105,Quách Thị Bưu,1994-01-15,female,0987650105,96,active,2,
 ";
