@@ -76,6 +76,7 @@ async fn a_session_elsewhere_is_ended_from_here() {
     let scene = Scene::set().await;
     let (here, there) = (scene.world.stranger(), scene.world.stranger());
     scene.signed_in(&there).await;
+    scene.world.later(std::time::Duration::from_secs(1));
     scene.signed_in(&here).await;
     let page = here.get("/me/sharing").await.expect(200).text();
     let ends: Vec<&str> = page.split('"').filter(|part| part.ends_with("/end")).collect();
@@ -93,6 +94,8 @@ async fn a_dispute_has_days_that_both_sides_see_and_an_answer() {
     let office = Office::open(&scene.world, "H29.99").await;
     let citizen = scene.world.stranger();
     scene.signed_in(&citizen).await;
+    // Lists are ordered by time, so what is asked now stands first.
+    scene.world.later(std::time::Duration::from_secs(1));
     let question = json!({
         "number": HOA, "attributes": { "name": "Nguyễn Thị Hòa" }, "purpose": "Cấp Phiếu lý lịch tư pháp",
         "procedure": "2.000488", "dossier": "H29.99-261124-0001", "officer": "hoa.nt",
