@@ -85,7 +85,7 @@ async fn a_law_on_the_list_passes_a_lock_and_the_citizen_reads_it() {
 
     let over = json!({ "basis": law, "valid_from": "2026-01-01", "valid_to": "2026-11-23" });
     admin.post_once(&list, "over", &over).await.expect(201);
-    asked(&scene, &office, "over", Some(law)).await.expect_refusal(422, "legal_basis_unknown");
+    asked(&scene, &office, "ended", Some(law)).await.expect_refusal(422, "legal_basis_unknown");
 }
 
 #[tokio::test]
