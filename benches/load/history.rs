@@ -8,7 +8,7 @@ use chung::base::id::{self, Id};
 use chung::base::secret::{Token, TokenKind};
 use chung::crypto::digest::sha256;
 use chung::flow::population::{look_up, meet};
-use chung::identity::{authenticator::Method, session::Session};
+use chung::identity::{authenticator::Method, personal_number::PersonalNumber, session::Session};
 use chung::store::session;
 use serde_json::json;
 use std::sync::Arc;
@@ -79,7 +79,8 @@ async fn sign_in(world: &World) -> Result<String> {
     let now = app.clock.now();
     let refused = |error| anyhow::anyhow!("{error:?}");
     let mut tx = app.store.begin().await?;
-    let number = world.citizen(0).number.parse().map_err(|error| anyhow::anyhow!("{error:?}"))?;
+    let number: PersonalNumber =
+        world.citizen(0).number.parse().map_err(|error| anyhow::anyhow!("{error:?}"))?;
     let holder = look_up(app, &mut tx, number).await.map_err(refused)?.on_record.context("on record")?;
     meet(app, &mut tx, &holder, now).await.map_err(refused)?;
     let token = Token::new(TokenKind::Session, &*app.entropy);
