@@ -89,11 +89,12 @@ async fn sign_in(world: &World) -> Result<String> {
         id,
         citizen: holder.citizen,
         method: Method::SmsCode,
+        reached: Method::SmsCode.assurance(),
         authenticated_at: now,
         expires_at: now + Duration::from_secs(3600),
         ended_at: None,
     };
-    session::insert(&mut tx, &session, &sha256(token.expose().as_bytes())).await?;
+    session::insert(&mut tx, &session, None, &sha256(token.expose().as_bytes())).await?;
     tx.commit().await?;
     Ok(token.expose().to_owned())
 }

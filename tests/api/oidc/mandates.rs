@@ -311,7 +311,7 @@ async fn what_no_rule_allows_is_refused_and_leaves_nothing() {
         ("last_day", "2026-12-31"),
     ];
     hoa.post_form("/me/mandates", &form).await.expect(403);
-    scene.world.sql("update session set method = 'national_id'").await.unwrap();
+    scene.world.sql("update session set reached = 'urn:chung:acr:high'").await.unwrap();
     hoa.post_form("/me/mandates", &form).await.expect(303);
     let to_office = [
         ("form_token", token.as_str()),
