@@ -11,7 +11,7 @@ use crate::codec::sod::Anchors;
 use crate::config::Limits;
 use crate::crypto::{digest::Digest, keyring::KeyRing, signing::KeyList};
 use crate::identity::question::{self, Question};
-use crate::partner::{clearing::Clearing, messenger::Messenger, webhook::Webhooks};
+use crate::partner::{clearing::Clearing, messenger::Messenger, national_id::NationalId, webhook::Webhooks};
 use crate::payment::{
     issue::{Draft, Outcome},
     record::{Posted, Told},
@@ -38,6 +38,8 @@ pub struct App {
     pub clearing_keys: Arc<KeyList>,
     /// The authorities whose chip cards are believed.
     pub card_anchors: Arc<Anchors>,
+    /// The national e-ID, if this service is registered there.
+    pub national_id: Option<Arc<dyn NationalId>>,
     /// Who carries messages to telephones.
     pub messenger: Arc<dyn Messenger>,
     /// SHA-256 of the token with which the message gateway brings what people answered; without one nobody does.

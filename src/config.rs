@@ -40,6 +40,8 @@ pub struct Config {
     pub keys: PathBuf,
     /// The folder with the certificates of the authorities whose chip cards are believed; none are without it.
     pub card_anchors: Option<PathBuf>,
+    /// The national e-ID, if this service is registered there.
+    pub national_id: Option<NationalId>,
     /// The outside world, if it is configured; see [`Config::partners`].
     pub partners: Option<Partners>,
     /// Whether webhooks may go to loopback and private addresses: for demonstrations, never in production.
@@ -84,6 +86,19 @@ pub struct Clearing {
     /// Our own identifier there.
     pub bic: String,
     /// The file with the clearing system's public keys (a JWK Set), to which it is pinned.
+    pub keys: PathBuf,
+}
+
+/// How the national e-ID knows us, and we it.
+#[derive(Debug)]
+pub struct NationalId {
+    /// Its issuer.
+    pub url: Url,
+    /// Our name there.
+    pub client: String,
+    /// Our secret there.
+    pub secret: Secret<String>,
+    /// The file with its public keys (a JWK Set), to which it is pinned.
     pub keys: PathBuf,
 }
 
@@ -147,6 +162,25 @@ pub struct Settings {
     /// The folder with the certificates of the authorities that certify the signers of chip cards, each as DER or PEM
     #[arg(long, env = "CHUNG_CARD_ANCHORS", value_name = "DIR", global = true, hide_short_help = true)]
     pub card_anchors: Option<PathBuf>,
+    /// The issuer of the national e-ID; with it the sign-in page offers it first
+    #[arg(long, env = "CHUNG_NATIONAL_ID_URL", value_name = "URL", global = true, hide_short_help = true)]
+    #[serde(deserialize_with = "address")]
+    pub national_id_url: Option<Url>,
+    /// Our client name at the national e-ID
+    #[arg(long, env = "CHUNG_NATIONAL_ID_CLIENT", value_name = "ID", global = true, hide_short_help = true)]
+    pub national_id_client: Option<String>,
+    /// A file with our secret at the national e-ID
+    #[arg(
+        long,
+        env = "CHUNG_NATIONAL_ID_SECRET_FILE",
+        value_name = "FILE",
+        global = true,
+        hide_short_help = true
+    )]
+    pub national_id_secret_file: Option<PathBuf>,
+    /// The national e-ID's public keys (a JWK Set)
+    #[arg(long, env = "CHUNG_NATIONAL_ID_KEYS", value_name = "FILE", global = true, hide_short_help = true)]
+    pub national_id_keys: Option<PathBuf>,
     /// How much is logged, e.g. info or chung=debug,info [default: info]
     #[arg(long, env = "CHUNG_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
@@ -253,6 +287,10 @@ impl Settings {
             },
             keys: self.keys.or(file.keys),
             card_anchors: self.card_anchors.or(file.card_anchors),
+            national_id_url: self.national_id_url.or(file.national_id_url),
+            national_id_client: self.national_id_client.or(file.national_id_client),
+            national_id_secret_file: self.national_id_secret_file.or(file.national_id_secret_file),
+            national_id_keys: self.national_id_keys.or(file.national_id_keys),
             log: self.log.or(file.log),
             clearing_url: self.clearing_url.or(file.clearing_url),
             clearing_bic: self.clearing_bic.or(file.clearing_bic),
@@ -270,6 +308,7 @@ impl Settings {
     fn finish(self) -> Result<Config, ConfigError> {
         self.limits.check()?;
         let partners = self.partners()?;
+        let national_id = self.national_id()?;
         let data = self.data.unwrap_or_else(|| PathBuf::from("data"));
         let listen = self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
         let origin = self.public_origin.unwrap_or_else(|| format!("http://localhost:{}", listen.port()));
@@ -287,6 +326,7 @@ impl Settings {
             keys: self.keys.unwrap_or_else(|| data.join("keys.toml")),
             database,
             card_anchors: self.card_anchors,
+            national_id,
             listen,
             internal_listen: self.internal_listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9090))),
             origin,
@@ -297,6 +337,33 @@ impl Settings {
             limits: self.limits,
             data,
         })
+    }
+
+    /// The national e-ID: wholly described or not at all.
+    fn national_id(&self) -> Result<Option<NationalId>, ConfigError> {
+        let set = [
+            ("national_id_url", self.national_id_url.is_some()),
+            ("national_id_client", self.national_id_client.is_some()),
+            ("national_id_secret_file", self.national_id_secret_file.is_some()),
+            ("national_id_keys", self.national_id_keys.is_some()),
+        ];
+        match (
+            &self.national_id_url,
+            &self.national_id_client,
+            &self.national_id_keys,
+            &self.national_id_secret_file,
+        ) {
+            (None, None, None, None) => Ok(None),
+            (Some(url), Some(client), Some(keys), Some(file)) => Ok(Some(NationalId {
+                url: url.clone(),
+                client: client.clone(),
+                secret: Secret::new(read(file)?.trim().to_owned()),
+                keys: keys.clone(),
+            })),
+            _ => {
+                Err(ConfigError::Missing(set.iter().filter(|(_, set)| !set).map(|(name, _)| *name).collect()))
+            }
+        }
     }
 
     /// The partners: all of them or none. One that is half described is an error even for commands that need none.

@@ -82,9 +82,10 @@ pub struct Register {
     /// An address to which browsers go after signing out; may be given several times
     #[arg(long, value_name = "URI")]
     logout_uri: Vec<RedirectUri>,
-    /// The weakest sign-in it may accept: urn:chung:acr:low, substantial, high or in_person
-    #[arg(long, value_name = "ACR", default_value = Assurance::Low.acr())]
-    acr_min: Assurance,
+    /// The weakest sign-in it may accept: urn:chung:acr:low, substantial, high or in_person [default: high where the
+    /// national e-ID is configured, else low]
+    #[arg(long, value_name = "ACR")]
+    acr_min: Option<Assurance>,
     /// The circle of portals that know a citizen by one and the same name [default: the agency's code]
     #[arg(long, value_name = "CODE")]
     sector: Option<Sector>,
@@ -144,7 +145,7 @@ async fn register(app: &App, new: Register) -> anyhow::Result<()> {
         jwks: jwks.transpose()?,
         redirect_uris: new.redirect_uri,
         post_logout_redirect_uris: new.logout_uri,
-        acr_min: new.acr_min,
+        acr_min: new.acr_min.unwrap_or(Assurance::floor_of_portals(app.national_id.is_some())),
         sector,
         policy: ClaimsPolicy::new(new.by_law.into_iter().chain(asked).collect())?,
         scopes: new.scopes,

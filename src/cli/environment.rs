@@ -19,6 +19,7 @@ use crate::flow::Error;
 use crate::partner::{
     clearing::{Clearing, FetchedStatement, NoStatement, RemoteClearing},
     messenger::{Letter, Messenger, RemoteMessenger, Unsent},
+    national_id::{NationalId, Registration, RemoteNationalId},
     signed_http::Peer,
     webhook::RemoteWebhooks,
 };
@@ -102,6 +103,7 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
         clearing,
         clearing_keys,
         card_anchors: card_anchors(config)?,
+        national_id: national_id(config)?,
         messenger: messenger(config)?,
         gateway: gateway(config)?,
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
@@ -124,6 +126,7 @@ pub fn office(config: &Config, store: Store) -> anyhow::Result<App> {
         clearing: Arc::new(Nobody),
         clearing_keys: Arc::new(KeyList::new([])),
         card_anchors: Arc::default(),
+        national_id: national_id(config)?,
         messenger: Arc::new(Nobody),
         gateway: None,
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
@@ -152,6 +155,20 @@ fn card_anchors(config: &Config) -> anyhow::Result<Arc<Anchors>> {
         bail!("the sandbox's card authority in {name} is one that everybody can sign cards with");
     }
     Ok(Arc::new(anchors))
+}
+
+/// The national e-ID of the configuration, pinned to its keys.
+fn national_id(config: &Config) -> anyhow::Result<Option<Arc<dyn NationalId>>> {
+    let Some(known) = &config.national_id else { return Ok(None) };
+    let told = || format!("the national e-ID's keys in {}", known.keys.display());
+    let keys = KeyList::from_jwks(&fs::read_to_string(&known.keys).with_context(told)?).with_context(told)?;
+    let registration = Registration {
+        issuer: known.url.clone(),
+        client_id: known.client.clone(),
+        client_secret: known.secret.clone(),
+        keys,
+    };
+    Ok(Some(Arc::new(RemoteNationalId::new(registration, config.limits.partner_timeout())?)))
 }
 
 /// A flow's refusal in words, for whoever typed the command.

@@ -9,6 +9,7 @@ use crate::crypto::signing::{KeyList, Signer, SigningKey};
 use crate::http::listen::listen;
 use crate::sandbox::{
     self, Sandbox, Settings,
+    national_id::{self, Account, Registered, Upstream},
     portal::{self, Portal},
 };
 use anyhow::Context;
@@ -28,6 +29,8 @@ pub struct Outside {
     folder: PathBuf,
     key: Arc<SigningKey>,
     token: Secret<String>,
+    national_id_key: Vec<u8>,
+    national_id_secret: String,
 }
 
 /// What the outside world must know of the service.
@@ -46,10 +49,24 @@ impl Outside {
         let key =
             private_file::kept(&folder.join("central-bank.key"), || SigningKey::generate().pkcs8().into())?;
         let key = SigningKey::from_pkcs8(&key).context("the central bank's key")?;
-        let drawn = || hex::encode(random::<32>(&SystemEntropy::new())).into_bytes();
+        let drawn = || -> Vec<u8> { hex::encode(random::<32>(&SystemEntropy::new())).into_bytes() };
         let token = private_file::kept(&folder.join("sms-token"), drawn)?;
         let token = Secret::new(String::from_utf8(token).context("the token of the message gateway")?);
-        let outside = Self { folder: folder.to_owned(), key: Arc::new(key), token };
+        let made = || SigningKey::generate().pkcs8().into();
+        let national_id_key = private_file::kept(&folder.join("national-id.key"), made)?;
+        let secret = private_file::kept(&folder.join("national-id-secret"), drawn)?;
+        let national_id_secret = String::from_utf8(secret).context("the secret at the national e-ID")?;
+        let outside = Self {
+            folder: folder.to_owned(),
+            key: Arc::new(key),
+            token,
+            national_id_key,
+            national_id_secret,
+        };
+        let upstream = SigningKey::from_pkcs8(&outside.national_id_key).context("the national e-ID's key")?;
+        let public = serde_json::json!({ "keys": [upstream.verifying_key().jwk(upstream.kid())] });
+        private_file::replace(&outside.national_id_keys_file(), format!("{public:#}\n").as_bytes())?;
+        private_file::replace(&outside.card_anchors().join("authority.pem"), sandbox::card::AUTHORITY)?;
         let public = serde_json::json!({ "keys": [outside.key.verifying_key().jwk(outside.key.kid())] });
         private_file::replace(&outside.keys_file(), format!("{public:#}\n").as_bytes())?;
         Ok(outside)
@@ -65,6 +82,40 @@ impl Outside {
         self.folder.join("sms-token")
     }
 
+    /// The national e-ID's public keys, to which the service is pinned.
+    pub fn national_id_keys_file(&self) -> PathBuf {
+        self.folder.join("national-id-keys.json")
+    }
+
+    /// The service's secret at the national e-ID.
+    pub fn national_id_secret_file(&self) -> PathBuf {
+        self.folder.join("national-id-secret")
+    }
+
+    /// The folder with the authority that certifies the sandbox's chip cards.
+    pub fn card_anchors(&self) -> PathBuf {
+        self.folder.join("card-anchors")
+    }
+
+    /// The national e-ID under `origin`, with these accounts, for the service at `service`.
+    pub fn national_id(
+        &self,
+        origin: &str,
+        service: &str,
+        accounts: Vec<Account>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> anyhow::Result<Arc<Upstream>> {
+        let registered = Registered {
+            issuer: address(origin, "/national-id")?.to_string(),
+            client_id: SERVICE.to_owned(),
+            client_secret: self.national_id_secret.clone(),
+            redirect_uri: address(service, "/sign-in/national-id/callback")?.to_string(),
+        };
+        let key = SigningKey::from_pkcs8(&self.national_id_key).context("the national e-ID's key")?;
+        Ok(Upstream::new(registered, key, accounts, clock, entropy))
+    }
+
     /// Names the outside world at `origin` as the partners of a service, where its settings name no others.
     pub fn fill(&self, settings: &mut crate::config::Settings, origin: &str) -> anyhow::Result<()> {
         settings.clearing_url.get_or_insert(address(origin, "/clearing")?);
@@ -73,6 +124,11 @@ impl Outside {
         settings.messenger_url.get_or_insert(address(origin, "/sms")?);
         settings.messenger_mail_url.get_or_insert(address(origin, "/mail")?);
         settings.messenger_token_file.get_or_insert_with(|| self.token_file());
+        settings.card_anchors.get_or_insert_with(|| self.card_anchors());
+        settings.national_id_url.get_or_insert(address(origin, "/national-id")?);
+        settings.national_id_client.get_or_insert_with(|| SERVICE.to_owned());
+        settings.national_id_secret_file.get_or_insert_with(|| self.national_id_secret_file());
+        settings.national_id_keys.get_or_insert_with(|| self.national_id_keys_file());
         Ok(())
     }
 
@@ -118,13 +174,13 @@ impl RunningSandbox {
     /// Starts listening; `stopping` turns true when it shall end.
     pub async fn start(
         sandbox: Arc<Sandbox>,
-        portal: Option<Arc<Portal>>,
+        (portal, upstream): (Option<Arc<Portal>>, Arc<Upstream>),
         at: SocketAddr,
         stopping: watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
         let socket = TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at}"))?;
         let address = socket.local_addr()?;
-        let mut router = sandbox::router(sandbox.clone());
+        let mut router = sandbox::router(sandbox.clone()).merge(national_id::router(upstream));
         if let Some(portal) = portal {
             router = router.merge(portal::router(portal));
         }

@@ -9,6 +9,7 @@ use crate::base::{clock::SystemClock, entropy::SystemEntropy};
 use crate::config::{Config, Settings};
 use crate::crypto::{keyring::Purpose, signing::KeyList};
 use crate::sandbox::{
+    card::{Holder, issue},
     population::write_csv,
     portal::{Credentials, Portal, PortalSettings},
 };
@@ -36,6 +37,25 @@ pub enum SandboxCommand {
     /// world. The first start makes the sandbox's own files; it then prints the settings with which the service
     /// reaches it (`chung serve`).
     Serve(Serve),
+    /// Write what a reader gives for the chip card of a person who does not exist: text for the page /desk/card-checks
+    /// and for `/v1/card-checks`
+    Card {
+        /// The personal number, twelve digits
+        #[arg(long)]
+        number: String,
+        /// The full name as on the register
+        #[arg(long)]
+        name: String,
+        /// The birth date, dd/mm/yyyy
+        #[arg(long)]
+        born: String,
+        /// Nam or Nữ
+        #[arg(long)]
+        sex: String,
+        /// The last day of the card, dd/mm/yyyy
+        #[arg(long, default_value = "31/12/2040")]
+        expires: String,
+    },
     /// Write a synthetic population as CSV: plausible names, numbers, telephones and fates; nobody in it exists
     ///
     /// The same seed gives the same people. The columns are those that `chung import population` reads.
@@ -84,6 +104,18 @@ pub struct Serve {
 pub async fn run(settings: Settings, command: &SandboxCommand) -> anyhow::Result<()> {
     match command {
         SandboxCommand::Serve(asked) => serve(&settings.resolve()?, asked).await,
+        SandboxCommand::Card { number, name, born, sex, expires } => {
+            let text = str::to_owned;
+            let holder = Holder {
+                number: text(number),
+                name: text(name),
+                born: text(born),
+                sex: text(sex),
+                expires: text(expires),
+            };
+            out::line(&issue(&holder).context("the card")?.text());
+            Ok(())
+        }
         // Needs no configuration.
         SandboxCommand::Population { count, seed, output } => population(*count, *seed, output.as_deref()),
     }
@@ -103,17 +135,24 @@ async fn serve(config: &Config, asked: &Serve) -> anyhow::Result<()> {
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
     let sandbox = outside.sandbox(origin, service, asked.seed, clock.clone(), entropy.clone())?;
     let portal = asked.portal.as_deref().map(|file| portal(file, config, origin)).transpose()?;
+    let service = config.origin.to_string();
+    let upstream = outside.national_id(origin, &service, Vec::new(), clock.clone(), entropy.clone())?;
     let portal = portal.map(|settings| Portal::new(settings, clock, entropy)).transpose()?;
     let (stop, stopping) = watch::channel(false);
-    let running = RunningSandbox::start(sandbox, portal, asked.sandbox_listen, stopping).await?;
+    let running = RunningSandbox::start(sandbox, (portal, upstream), asked.sandbox_listen, stopping).await?;
     out::line(&format!("the outside world listens on {}; run the service with", running.address));
     out::line(&format!(
         "  chung --public-origin {} --clearing-url {origin}/clearing --clearing-bic {} --clearing-keys {} \
-         --messenger-url {origin}/sms --messenger-mail-url {origin}/mail --messenger-token-file {} serve",
+         --messenger-url {origin}/sms --messenger-mail-url {origin}/mail --messenger-token-file {} \
+         --national-id-url {origin}/national-id --national-id-client {SERVICE} --national-id-secret-file {} \
+         --national-id-keys {} --card-anchors {} serve",
         config.origin,
         asked.service_bic,
         outside.keys_file().display(),
-        outside.token_file().display()
+        outside.token_file().display(),
+        outside.national_id_secret_file().display(),
+        outside.national_id_keys_file().display(),
+        outside.card_anchors().display()
     ));
     interrupted().await?;
     let _nobody_listens = stop.send(true);

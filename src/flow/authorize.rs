@@ -61,8 +61,13 @@ pub async fn authorize(
             "the client may not sign anybody in at present",
         )));
     }
-    let parsed =
-        AuthorizationRequest::parse(&client, parameters, address.clone(), Method::strongest(), read_claims);
+    let parsed = AuthorizationRequest::parse(
+        &client,
+        parameters,
+        address.clone(),
+        Method::strongest(app.national_id.is_some()),
+        read_claims,
+    );
     match parsed {
         Err(refusal) => {
             Ok(Authorized::Answered(Answer::refusal(app, &address, refusal.code, refusal.description)))

@@ -65,6 +65,7 @@ pub mod mandates;
 pub mod message;
 pub mod move_payment;
 mod named_transfers;
+pub mod national_id;
 pub mod notify;
 pub mod officer;
 pub mod open_account;

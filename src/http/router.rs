@@ -65,6 +65,7 @@ fn institutions(message_bytes_max: usize) -> Router<App> {
 fn people() -> Router<App> {
     pages::sign_in::routes()
         .merge(pages::sign_in_for::routes())
+        .merge(pages::sign_in_national_id::routes())
         .merge(pages::sign_in_passkey::routes())
         .merge(pages::consent::routes())
         .merge(pages::checkout::routes())

@@ -72,6 +72,12 @@ impl Assurance {
         }
     }
 
+    /// The floor of a portal that names none: public-service portals take the national e-ID (Decision 29/2026), where
+    /// it can be had.
+    pub const fn floor_of_portals(national_id: bool) -> Self {
+        if national_id { Self::High } else { Self::Low }
+    }
+
     /// How long a sign-in keeps this level; `None` is as long as its session. What was proved by somebody else or by
     /// being there grows old sooner than what the holder carries.
     pub const fn life(self) -> Option<Duration> {

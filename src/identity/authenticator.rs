@@ -79,9 +79,10 @@ impl Method {
     /// The methods that a sign-in page offers.
     pub const OFFERED: &[Self] = &[Self::SmsCode, Self::AppCode, Self::Passkey];
 
-    /// The strongest sign-in that is offered.
-    pub fn strongest() -> Assurance {
-        Self::OFFERED.iter().copied().map(Self::assurance).max().unwrap_or(Assurance::Low)
+    /// The strongest sign-in that is offered; the national e-ID is where the service is registered there.
+    pub fn strongest(national_id: bool) -> Assurance {
+        let own = Self::OFFERED.iter().copied().map(Self::assurance).max().unwrap_or(Assurance::Low);
+        if national_id { own.max(Self::NationalIdHigh.assurance()) } else { own }
     }
 }
 

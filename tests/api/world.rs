@@ -13,6 +13,7 @@ use chung::crypto::{digest::sha256, keyring::KeyRing};
 use chung::flow::{deliver_messages::deliver_messages, import_population};
 use chung::http;
 use chung::partner::messenger::{Letter, Messenger, Unsent};
+use chung::partner::national_id::NationalId;
 use chung::partner::webhook::RemoteWebhooks;
 use chung::sandbox::card::AUTHORITY;
 use futures_util::future::BoxFuture;
@@ -47,8 +48,17 @@ impl TestApp {
         Self::start_with(Limits::default()).await
     }
 
+    /// The same, registered at a national e-ID.
+    pub async fn start_with_national_id(upstream: Arc<dyn NationalId>) -> Self {
+        Self::start_as(Limits::default(), Some(upstream)).await
+    }
+
     /// The same within other limits.
     pub async fn start_with(limits: Limits) -> Self {
+        Self::start_as(limits, None).await
+    }
+
+    async fn start_as(limits: Limits, national_id: Option<Arc<dyn NationalId>>) -> Self {
         install();
         let database = Database::fresh().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -61,6 +71,7 @@ impl TestApp {
             clearing: bank.clone(),
             clearing_keys: Arc::new(bank.keys()),
             card_anchors: Arc::new(Anchors::read([AUTHORITY]).expect("the authority")),
+            national_id,
             messenger: telephones.clone(),
             gateway: Some(sha256(GATEWAY_TOKEN.as_bytes())),
             webhooks: Arc::new(RemoteWebhooks::new(true, Duration::from_secs(2)).expect("a client")),

@@ -128,6 +128,7 @@ impl World {
             clearing: Arc::new(rails),
             clearing_keys: Arc::new(KeyList::new([])),
             card_anchors: Arc::default(),
+            national_id: None,
             messenger: Arc::new(Silent),
             gateway: None,
             webhooks: Arc::new(RemoteWebhooks::new(true, std::time::Duration::from_secs(1)).unwrap()),

@@ -17,6 +17,7 @@ use crate::base::{calendar::Day, money::Money};
 use crate::config::{Config, Settings};
 use crate::crypto::keyring::Purpose;
 use crate::flow::verify_audit::verify_audit;
+use crate::sandbox::national_id::Account;
 use crate::sandbox::portal::{Credentials, Portal, PortalSettings};
 use crate::store::ledger;
 use crate::telemetry;
@@ -143,8 +144,18 @@ async fn start_sandbox(
     };
     let (clock, entropy) = (app.clock.clone(), app.entropy.clone());
     let sandbox = outside.sandbox(&installed.sandbox, service, 1, clock.clone(), entropy.clone())?;
+    let accounts = installed.people.iter().map(account).collect();
+    let service = app.origin.to_string();
+    let upstream =
+        outside.national_id(&installed.sandbox, &service, accounts, clock.clone(), entropy.clone())?;
     let portal = Portal::new(portal(installed), clock, entropy)?;
-    RunningSandbox::start(sandbox, Some(portal), demo.sandbox_listen, stopping).await
+    RunningSandbox::start(sandbox, (Some(portal), upstream), demo.sandbox_listen, stopping).await
+}
+
+/// The account of the national e-ID that a person of the demonstration has.
+fn account(person: &setup::Person) -> Account {
+    let birth_date = person.birth_date.split('-').rev().collect::<Vec<_>>().join("/");
+    Account { number: person.number.clone(), name: person.name.clone(), birth_date, level: 2, tech_id: None }
 }
 
 /// What an earlier start wrote down, as far as the database still knows it.

@@ -88,7 +88,7 @@ async fn register(
     Json(body): Json<NewClientBody>,
 ) -> Result<Response, Problem> {
     let key = idempotency(&headers, caller.client, "POST /v1/clients", &body)?;
-    let answer = register_client_once(&app, &new_client(&body)?, &key).await?;
+    let answer = register_client_once(&app, &new_client(&body, app.national_id.is_some())?, &key).await?;
     Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
 }
 
@@ -96,7 +96,7 @@ fn wrong(field: impl Into<String>, rule: &'static str) -> Error {
     Error::Refused(Refusal::new("invalid_body").violation(field, rule, None))
 }
 
-fn new_client(body: &NewClientBody) -> Result<NewClient, Error> {
+fn new_client(body: &NewClientBody, national_id: bool) -> Result<NewClient, Error> {
     let name = body.name.read("/name")?;
     let is_portal = !body.redirect_uris.is_empty();
     if body.scopes.is_empty() && !is_portal {
@@ -121,7 +121,7 @@ fn new_client(body: &NewClientBody) -> Result<NewClient, Error> {
         jwks: body.jwks.as_ref().map(ToString::to_string),
         redirect_uris: uris("/redirect_uris", &body.redirect_uris)?,
         post_logout_redirect_uris: uris("/post_logout_redirect_uris", &body.post_logout_redirect_uris)?,
-        acr_min: acr_min.unwrap_or(Assurance::Low),
+        acr_min: acr_min.unwrap_or(Assurance::floor_of_portals(is_portal && national_id)),
         sector: read("/sector", sector)?,
         policy: policy(&body.claims)?,
         scopes: all("/scopes", &body.scopes)?.into_iter().collect::<ApiScopes>(),

@@ -17,7 +17,7 @@ use serde_json::json;
 /// The provider's metadata.
 pub async fn configuration(State(app): State<App>) -> Response {
     let at = |path| app.origin.at(path);
-    let reachable = Method::strongest();
+    let reachable = Method::strongest(app.national_id.is_some());
     let acr: Vec<&str> = Assurance::ALL.into_iter().filter(|a| *a <= reachable).map(Assurance::acr).collect();
     let sign_in = SignInScope::ALL.into_iter().map(|scope| scope.word().to_owned());
     let api = Noun::ALL

@@ -20,6 +20,7 @@ pub mod page;
 pub mod receipts;
 pub mod sign_in;
 pub mod sign_in_for;
+pub mod sign_in_national_id;
 pub mod sign_in_passkey;
 pub mod way_contact;
 pub mod way_enrol;

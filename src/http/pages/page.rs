@@ -94,7 +94,7 @@ pub struct Page {
     pub errors: Vec<FieldError>,
     query: String,
     chosen: bool,
-    form_target: Option<String>,
+    form_targets: Vec<String>,
 }
 
 impl Page {
@@ -116,7 +116,7 @@ impl Page {
             errors: Vec::new(),
             query: reader.query.clone(),
             chosen: reader.chosen,
-            form_target: None,
+            form_targets: Vec::new(),
         }
     }
 
@@ -156,14 +156,14 @@ impl Page {
         self
     }
 
-    /// Lets the answer to this page's form redirect to one registered origin (Chromium applies `form-action` to the
+    /// Lets the answer to this page's form redirect to one more registered origin (Chromium applies `form-action` to the
     /// redirect too). A private scheme (RFC 8252) is allowed as the scheme.
     #[must_use]
     pub fn form_may_lead_to(mut self, target: &Url) -> Self {
         let origin = target.origin();
         let source =
             if origin.is_tuple() { origin.ascii_serialization() } else { format!("{}:", target.scheme()) };
-        self.form_target = Some(source);
+        self.form_targets.push(source);
         self
     }
 
@@ -223,7 +223,7 @@ impl Page {
     }
 
     fn content_security_policy(&self) -> String {
-        let target = self.form_target.as_deref().map(|t| format!(" {t}")).unwrap_or_default();
+        let target: String = self.form_targets.iter().map(|target| format!(" {target}")).collect();
         let script = if self.scripted { " script-src 'self';" } else { "" };
         format!(
             "default-src 'none';{script} style-src 'self'; img-src 'self'; form-action 'self'{target}; \

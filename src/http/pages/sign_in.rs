@@ -54,6 +54,10 @@ struct NumberView<'a> {
     lead: String,
     limited: Option<String>,
     number: &'a str,
+    /// Whether the national e-ID is offered, as the first way.
+    national_id: bool,
+    /// Whether any way of our own is enough for who asks.
+    own: bool,
     /// Whether a code by SMS is enough for who asks.
     sms: bool,
     passkeys: bool,
@@ -141,7 +145,9 @@ async fn enter(State(app): State<App>, reader: Reader, Query(asked): Query<Enter
         return show_status(&reader, StatusCode::BAD_REQUEST, Some("return_to"));
     };
     let least = asked.least.and_then(|acr| acr.parse().ok()).unwrap_or(Assurance::Low);
-    match enter_page(&app, return_to, least.min(Method::strongest()), asked.afresh).await {
+    match enter_page(&app, return_to, least.min(Method::strongest(app.national_id.is_some())), asked.afresh)
+        .await
+    {
         Ok(begun) => to_pages(&app, &begun),
         Err(error) => failed(&reader, error),
     }
@@ -199,7 +205,10 @@ pub(super) fn number_page(
     asking: &Asking,
     (errors, limited): (Vec<FieldError>, Option<Instant>),
 ) -> Response {
-    let page = framed(Page::new(reader, "sign-in-title"), asking).refused(errors);
+    let mut page = framed(Page::new(reader, "sign-in-title"), asking).refused(errors);
+    if let Some(upstream) = &app.national_id {
+        page = page.form_may_lead_to(upstream.origin());
+    }
     let text = |wording: &crate::identity::client::Wording| wording.of(reader.lang).to_string();
     let portal = asking.portal.as_ref().map(text);
     let lead = match (&portal, &asking.purpose) {
@@ -217,6 +226,8 @@ pub(super) fn number_page(
         lead,
         limited,
         number: "",
+        national_id: app.national_id.is_some(),
+        own: asking.least <= Method::strongest(false),
         sms: asking.least <= Method::SmsCode.assurance(),
         passkeys: offers_passkeys(app),
         action: format!("/sign-in/{}", step.authorization),

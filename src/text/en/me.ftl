@@ -266,3 +266,5 @@ me-way-enrolled = You added a way to sign in
 me-way-removed = A way to sign in was removed
 me-fact-name = Name
 me-ways = Ways to sign in
+me-account_level-reported = The national e-ID reported the level of your account
+me-national_id-refused = A sign-in with the national e-ID was refused because the data do not agree

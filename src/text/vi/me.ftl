@@ -266,3 +266,5 @@ me-way-enrolled = Ông/bà thêm một cách đăng nhập
 me-way-removed = Một cách đăng nhập được gỡ
 me-fact-name = Tên gọi
 me-ways = Cách đăng nhập
+me-account_level-reported = Hệ thống định danh báo mức tài khoản của ông/bà
+me-national_id-refused = Một lần đăng nhập bằng định danh điện tử bị từ chối vì thông tin không khớp

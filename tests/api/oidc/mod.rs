@@ -6,6 +6,7 @@ mod locks;
 mod mandates;
 mod misuse;
 mod my_page;
+mod national_id;
 mod relying_party;
 mod way;
 
