@@ -11,7 +11,10 @@ use crate::codec::sod::Anchors;
 use crate::config::Limits;
 use crate::crypto::{digest::Digest, keyring::KeyRing, signing::KeyList};
 use crate::identity::question::{self, Question};
-use crate::partner::{clearing::Clearing, messenger::Messenger, national_id::NationalId, webhook::Webhooks};
+use crate::partner::{
+    clearing::Clearing, messenger::Messenger, national_id::NationalId, population::PopulationSource,
+    webhook::Webhooks,
+};
 use crate::payment::{
     issue::{Draft, Outcome},
     record::{Posted, Told},
@@ -40,6 +43,8 @@ pub struct App {
     pub card_anchors: Arc<Anchors>,
     /// The national e-ID, if this service is registered there.
     pub national_id: Option<Arc<dyn NationalId>>,
+    /// The population register, if it is a remote one.
+    pub population: Population,
     /// Who carries messages to telephones.
     pub messenger: Arc<dyn Messenger>,
     /// SHA-256 of the token with which the message gateway brings what people answered; without one nobody does.
@@ -54,6 +59,22 @@ pub struct App {
     pub limits: Limits,
     /// The sending ends of the set-wise flows.
     pub batches: Batches,
+}
+
+/// Who answers about people beside our own register.
+#[derive(Clone)]
+pub struct Population {
+    /// The remote register; without one, the imported people are all there is.
+    pub source: Option<Arc<dyn PopulationSource>>,
+    /// The keys that it signs its notices with.
+    pub keys: Arc<KeyList>,
+}
+
+impl Population {
+    /// Our own register alone.
+    pub fn own() -> Self {
+        Self { source: None, keys: Arc::new(KeyList::new([])) }
+    }
 }
 
 /// The sending ends of the set-wise flows.

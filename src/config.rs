@@ -124,6 +124,8 @@ pub enum Population {
         url: Url,
         /// The file with its public keys (a JWK Set).
         keys: PathBuf,
+        /// The hours of every day in which it is away, as `23:30-01:00`.
+        maintenance: Option<String>,
     },
 }
 
@@ -218,6 +220,15 @@ pub struct Settings {
     /// The remote register's public keys (a JWK Set)
     #[arg(long, env = "CHUNG_POPULATION_KEYS", value_name = "FILE", global = true, hide_short_help = true)]
     pub population_keys: Option<PathBuf>,
+    /// The hours of every day in which the remote register is away, Vietnam time, e.g. 23:30-01:00
+    #[arg(
+        long,
+        env = "CHUNG_POPULATION_MAINTENANCE",
+        value_name = "HOURS",
+        global = true,
+        hide_short_help = true
+    )]
+    pub population_maintenance: Option<String>,
     /// Lets webhooks go to loopback and private addresses; refused in production
     #[arg(long, env = "CHUNG_WEBHOOKS_PRIVATE", global = true, hide_short_help = true)]
     pub webhooks_private: bool,
@@ -300,6 +311,7 @@ impl Settings {
             messenger_token_file: self.messenger_token_file.or(file.messenger_token_file),
             population_url: self.population_url.or(file.population_url),
             population_keys: self.population_keys.or(file.population_keys),
+            population_maintenance: self.population_maintenance.or(file.population_maintenance),
             webhooks_private: self.webhooks_private || file.webhooks_private,
             limits: file.limits,
         }
@@ -378,7 +390,11 @@ impl Settings {
         let mut missing: Vec<&str> = required.iter().filter(|(_, set)| !set).map(|(name, _)| *name).collect();
         let population = match (&self.population_url, &self.population_keys) {
             (None, None) => Some(Population::Local),
-            (Some(url), Some(keys)) => Some(Population::Remote { url: url.clone(), keys: keys.clone() }),
+            (Some(url), Some(keys)) => Some(Population::Remote {
+                url: url.clone(),
+                keys: keys.clone(),
+                maintenance: self.population_maintenance.clone(),
+            }),
             (Some(_), None) => {
                 missing.push("population_keys");
                 None

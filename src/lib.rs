@@ -74,6 +74,7 @@
 //! | applicant | whose dossier it is | chủ hồ sơ |
 //! | assurance | how sure Chung itself is who is signing in, ordered, in `acr` | mức bảo đảm |
 //! | attempt, payment | one try at paying a bill | giao dịch thanh toán |
+//! | batch | many questions about people, asked in one file | tệp câu hỏi |
 //! | bill | what an agency asks somebody to pay for a dossier | khoản phải nộp |
 //! | case | a difference that somebody must settle | vụ việc đối soát |
 //! | clearing system | the central bank's rails, behind one trait | hệ thống bù trừ |
@@ -91,12 +92,14 @@
 //! | kept and remitted part | what the collecting unit keeps of a phí by law, and what goes to the budget | phần để lại, phần nộp ngân sách |
 //! | leaf, place, tree head | one decision in the audit log, where it stands, and the signed state of the log | nhật ký kiểm toán |
 //! | principal, actor | in whose name something is done, and who does it | người được làm thay, người làm thay |
+//! | notice | the register's signed message that something about a person changed | thông báo thay đổi |
 //! | payer, submitter, receipt name | who pays, who files, whose name the receipt bears; each may differ from the applicant | người nộp tiền, người nộp hồ sơ |
 //! | personal number | twelve digits, once and for life | số định danh cá nhân |
 //! | portal | a site that signs citizens in (a relying party) | cổng dịch vụ công |
 //! | reference | twenty characters that name a bill wherever money is sent | mã thanh toán |
 //! | register | the population database | cơ sở dữ liệu quốc gia về dân cư |
 //! | schedule version | one draft of the fee schedule on its way into force | phiên bản biểu phí |
+//! | slip | what a citizen takes home from a negative answer | phiếu thông báo kết quả xác minh |
 //! | statement | a bank's list of movements; also a signed answer of a verification | sao kê; xác nhận |
 //! | successor | the agency that takes another's place from a day on | cơ quan kế thừa |
 //! | suspense | money received that no bill explains yet | tạm giữ chờ xử lý |
@@ -119,6 +122,12 @@
 //! * 2026-11-25, scripts: pages have none, but for one same-origin file that speaks with a passkey; it fetches nothing.
 //! * 2026-11-24, simulation: a process lives for one act and is dropped at a random poll, so that crashes fall before,
 //!   between and after transactions and into commits; the model of the truth is the bank's, never the service's.
+//! * 2026-11-25, the register: a remote register's answers are kept as sealed copies in the table of the local one, so
+//!   that everything follows one citizen's identifier; a copy answers for the register only where a portal's policy says
+//!   so, and signed notices change it at once.
+//! * 2026-11-25, policies: what a portal may ask is a versioned row and names the rule for names; `standard-1` and its
+//!   kin stay the names of those rules. A failure tells which attribute failed only where the policy says so.
+//! * 2026-11-25, budgets: a number's budget counts questions without its owner; across portals it is read without a lock.
 //! * 2026-11-24, audit: a leaf carries the number of its writing transaction, and a tree head the number below which
 //!   everything is placed: the sequencer never scans what is long placed and never misses a slow transaction.
 //! * 2026-11-25, levels: assurance has a fourth level above the national e-ID, an officer who read the chip card; the two

@@ -112,8 +112,12 @@ registry! {
     Agency = "agency";
     /// What a citizen enrolled to sign in with.
     Authenticator = "way";
+    /// A portal that looked like probing numbers.
+    Alert = "alert";
     /// A sign-in attempt on its way from the portal to the code.
     Authorization = "authz";
+    /// Many questions about people, asked in one file.
+    Batch = "batch";
     /// What an agency asks somebody to pay for a dossier.
     Bill = "bill";
     /// One reading of a chip card by an officer.

@@ -1,7 +1,7 @@
 //! What commands stand on: the database, the keys, and the [`App`] built from them.
 
 use super::out;
-use crate::app::{self, App, Queues};
+use crate::app::{self, App, Population, Queues};
 use crate::base::{
     clock::{Instant, SystemClock},
     entropy::SystemEntropy,
@@ -9,7 +9,7 @@ use crate::base::{
 };
 use crate::codec::iso20022::{MessageId, RequestToPay, StatementRequest, StatusInquiry};
 use crate::codec::sod::Anchors;
-use crate::config::{Config, Database};
+use crate::config::{self, Config, Database};
 use crate::crypto::{
     digest::{Digest, sha256},
     keyring::KeyRing,
@@ -20,6 +20,7 @@ use crate::partner::{
     clearing::{Clearing, FetchedStatement, NoStatement, RemoteClearing},
     messenger::{Letter, Messenger, RemoteMessenger, Unsent},
     national_id::{NationalId, Registration, RemoteNationalId},
+    population::RemotePopulation,
     signed_http::Peer,
     webhook::RemoteWebhooks,
 };
@@ -99,11 +100,12 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
         store,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::new()),
-        keys,
+        keys: Arc::clone(&keys),
         clearing,
         clearing_keys,
         card_anchors: card_anchors(config)?,
         national_id: national_id(config)?,
+        population: population(config, &keys)?,
         messenger: messenger(config)?,
         gateway: gateway(config)?,
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
@@ -127,6 +129,7 @@ pub fn office(config: &Config, store: Store) -> anyhow::Result<App> {
         clearing_keys: Arc::new(KeyList::new([])),
         card_anchors: Arc::default(),
         national_id: national_id(config)?,
+        population: Population::own(),
         messenger: Arc::new(Nobody),
         gateway: None,
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
@@ -243,6 +246,25 @@ fn messenger(config: &Config) -> anyhow::Result<Arc<dyn Messenger>> {
 fn gateway(config: &Config) -> anyhow::Result<Option<Digest>> {
     let token = config.partners()?.messenger.token.expose();
     Ok((!token.is_empty()).then(|| sha256(token.as_bytes())))
+}
+
+/// The register of the configuration: our own alone, or a remote one with the keys it is pinned to.
+fn population(config: &Config, keys: &Arc<KeyRing>) -> anyhow::Result<Population> {
+    let config::Population::Remote { url, keys: file, maintenance } = &config.partners()?.population else {
+        return Ok(Population::own());
+    };
+    let path = file.display();
+    let jwks = fs::read_to_string(file).with_context(|| format!("the register's keys in {path}"))?;
+    let pinned = KeyList::from_jwks(&jwks).with_context(|| format!("the register's keys in {path}"))?;
+    let peer = Peer {
+        address: url.clone(),
+        keys: pinned.clone(),
+        timeout: std::time::Duration::from_millis(config.limits.population_timeout_ms),
+        answer_bytes_max: 64 << 10,
+    };
+    let window = maintenance.as_deref().map(str::parse).transpose().context("population_maintenance")?;
+    let source = RemotePopulation::new(peer, Arc::clone(keys), config.limits.look_ups_max, window)?;
+    Ok(Population { source: Some(Arc::new(source)), keys: Arc::new(pinned) })
 }
 
 /// The clearing system of the configuration, and the keys it is pinned to.

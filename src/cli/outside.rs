@@ -11,6 +11,7 @@ use crate::sandbox::{
     self, Sandbox, Settings,
     national_id::{self, Account, Registered, Upstream},
     portal::{self, Portal},
+    register::{self, Register, RegisterSettings},
 };
 use anyhow::Context;
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ pub const SERVICE: &str = "CHUNG";
 pub struct Outside {
     folder: PathBuf,
     key: Arc<SigningKey>,
+    register_key: Arc<SigningKey>,
     token: Secret<String>,
     national_id_key: Vec<u8>,
     national_id_secret: String,
@@ -56,9 +58,12 @@ impl Outside {
         let national_id_key = private_file::kept(&folder.join("national-id.key"), made)?;
         let secret = private_file::kept(&folder.join("national-id-secret"), drawn)?;
         let national_id_secret = String::from_utf8(secret).context("the secret at the national e-ID")?;
+        let register_key = private_file::kept(&folder.join("register.key"), made)?;
+        let register_key = SigningKey::from_pkcs8(&register_key).context("the register's key")?;
         let outside = Self {
             folder: folder.to_owned(),
             key: Arc::new(key),
+            register_key: Arc::new(register_key),
             token,
             national_id_key,
             national_id_secret,
@@ -69,12 +74,41 @@ impl Outside {
         private_file::replace(&outside.card_anchors().join("authority.pem"), sandbox::card::AUTHORITY)?;
         let public = serde_json::json!({ "keys": [outside.key.verifying_key().jwk(outside.key.kid())] });
         private_file::replace(&outside.keys_file(), format!("{public:#}\n").as_bytes())?;
+        let register = &outside.register_key;
+        let public = serde_json::json!({ "keys": [register.verifying_key().jwk(register.kid())] });
+        private_file::replace(&outside.register_keys_file(), format!("{public:#}\n").as_bytes())?;
         Ok(outside)
     }
 
     /// The central bank's public keys, to which the service is pinned.
     pub fn keys_file(&self) -> PathBuf {
         self.folder.join("clearing-keys.json")
+    }
+
+    /// The register's public keys, to which a service is pinned that asks it.
+    pub fn register_keys_file(&self) -> PathBuf {
+        self.folder.join("register-keys.json")
+    }
+
+    /// The register of the people in a file, reached under `origin`.
+    pub fn register(
+        &self,
+        origin: &str,
+        service: &Service,
+        people: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Arc<Register>> {
+        let settings = RegisterSettings {
+            address: address(origin, "/population")?,
+            notices: address(&service.origin, "/population/notices")?,
+            service_keys: service.keys.clone(),
+            key: self.register_key.clone(),
+        };
+        let register = Register::new(settings, clock).context("the register")?;
+        let text =
+            std::fs::read_to_string(people).with_context(|| format!("cannot read {}", people.display()))?;
+        register.fill(&text);
+        Ok(register)
     }
 
     /// The token that the service presents to the message gateway.
@@ -175,6 +209,7 @@ impl RunningSandbox {
     pub async fn start(
         sandbox: Arc<Sandbox>,
         (portal, upstream): (Option<Arc<Portal>>, Arc<Upstream>),
+        register: Option<Arc<Register>>,
         at: SocketAddr,
         stopping: watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
@@ -183,6 +218,9 @@ impl RunningSandbox {
         let mut router = sandbox::router(sandbox.clone()).merge(national_id::router(upstream));
         if let Some(portal) = portal {
             router = router.merge(portal::router(portal));
+        }
+        if let Some(register) = register {
+            router = router.merge(register::router(register));
         }
         let mut listener = JoinSet::new();
         listener.spawn(listen(socket, router, stopping));

@@ -95,6 +95,9 @@ pub struct Serve {
     /// and `dossier_prefix`
     #[arg(long, value_name = "FILE")]
     portal: Option<PathBuf>,
+    /// Adds the population register, of the people in this file (`chung sandbox population` writes one)
+    #[arg(long, value_name = "FILE")]
+    population: Option<PathBuf>,
     /// The seed of faults that strike by chance
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -133,13 +136,19 @@ async fn serve(config: &Config, asked: &Serve) -> anyhow::Result<()> {
         keys: service_keys(config, asked.service_keys.as_deref())?,
     };
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
+    let register = asked
+        .population
+        .as_deref()
+        .map(|people| outside.register(origin, &service, people, clock.clone()))
+        .transpose()?;
     let sandbox = outside.sandbox(origin, service, asked.seed, clock.clone(), entropy.clone())?;
     let portal = asked.portal.as_deref().map(|file| portal(file, config, origin)).transpose()?;
     let service = config.origin.to_string();
     let upstream = outside.national_id(origin, &service, Vec::new(), clock.clone(), entropy.clone())?;
     let portal = portal.map(|settings| Portal::new(settings, clock, entropy)).transpose()?;
     let (stop, stopping) = watch::channel(false);
-    let running = RunningSandbox::start(sandbox, (portal, upstream), asked.sandbox_listen, stopping).await?;
+    let running =
+        RunningSandbox::start(sandbox, (portal, upstream), register, asked.sandbox_listen, stopping).await?;
     out::line(&format!("the outside world listens on {}; run the service with", running.address));
     out::line(&format!(
         "  chung --public-origin {} --clearing-url {origin}/clearing --clearing-bic {} --clearing-keys {} \
@@ -154,6 +163,12 @@ async fn serve(config: &Config, asked: &Serve) -> anyhow::Result<()> {
         outside.national_id_keys_file().display(),
         outside.card_anchors().display()
     ));
+    if asked.population.is_some() {
+        out::line(&format!(
+            "  and with --population-url {origin}/population --population-keys {} it asks this register",
+            outside.register_keys_file().display()
+        ));
+    }
     interrupted().await?;
     let _nobody_listens = stop.send(true);
     running.finish(config.limits.drain_timeout()).await;

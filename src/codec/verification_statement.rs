@@ -41,6 +41,9 @@ pub struct Statement {
     /// The law on which the agency asked; absent where it asked with the person's consent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legal_basis: Option<String>,
+    /// On which occasion, unless unattended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occasion: Option<String>,
     /// Which source answered.
     pub source: String,
     /// Of when the source's knowledge is (RFC 3339).
@@ -48,15 +51,63 @@ pub struct Statement {
     pub as_of: Option<String>,
     /// The rule by which grades became a state.
     pub policy: String,
+    /// The version of the portal's policy; 0 is the one that nobody wrote.
+    #[serde(default)]
+    pub portal_policy: u32,
     /// The answer to the whole question.
     pub state: String,
+    /// With `former`: until when the name or the number was the person's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former_until: Option<String>,
     /// The salted digest of the number.
     pub number: String,
     /// One answer for each claimed attribute; graded unless no person was found.
     pub attributes: BTreeMap<String, GradedAttribute>,
+    /// The questions and their answers, in the order in which they were asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub predicates: Vec<PredicateAnswer>,
     /// What is odd about the number beside the claims.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<String>,
+    /// The reference of the citizen's slip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slip: Option<String>,
+}
+
+/// A question that is answered without a value, as it was asked, and its answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PredicateAnswer {
+    /// Whether the person has lived so many years ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_at_least: Option<u16>,
+    /// ... on that day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
+    /// Whether the birth date is known so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub birth_date_known_to: Option<String>,
+    /// Whether the person lives there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resident_of: Option<String>,
+    /// The province of today that was meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub province: Option<String>,
+    /// `yes`, `no` or `unknown`; absent where the claims did not match.
+    pub answer: Option<String>,
+}
+
+impl PredicateAnswer {
+    /// Which kind of question it is.
+    pub const fn kind(&self) -> &'static str {
+        if self.age_at_least.is_some() {
+            "age_at_least"
+        } else if self.resident_of.is_some() {
+            "resident_of"
+        } else {
+            "birth_date_known_to"
+        }
+    }
 }
 
 /// Somebody who acts for the person.
@@ -160,13 +211,18 @@ mod tests {
             officer: "an.nv".into(),
             legal_basis: None,
             acting: None,
+            occasion: None,
             source: "local-population-register".into(),
             as_of: None,
             policy: "standard-1".into(),
+            portal_policy: 0,
             state: "match".into(),
+            former_until: None,
             number: salt.digest("number", "079085123456"),
             attributes: BTreeMap::from([("name".to_owned(), name)]),
+            predicates: vec![],
             findings: vec![],
+            slip: None,
         }
     }
 

@@ -26,6 +26,18 @@ pub struct Limits {
     pub queue_max: usize,
     /// Commands that one transaction of a batch writer takes. Default 256.
     pub batch_max: usize,
+    /// Milliseconds that the remote population register gets for one look-up, a retry included. Default 3,000.
+    pub population_timeout_ms: u64,
+    /// Look-ups at the remote population register that may be under way at once. Default 256.
+    pub look_ups_max: usize,
+    /// Questions about one number a day by one portal, without the person. Default 20.
+    pub number_asks_portal_max: u32,
+    /// Questions about one number a day by all portals together, without the person. Default 60.
+    pub number_asks_max: u32,
+    /// Misses of one portal in ten minutes that look like probing numbers, if they are also more than half. Default 50.
+    pub misses_max: u32,
+    /// Rows of one batch of questions. Default 1,000,000.
+    pub batch_rows_max: u32,
     /// Webhook deliveries in flight at once. Default 16.
     pub deliveries_max: usize,
     /// Milliseconds for which a one-time code is accepted. Default 300,000.
@@ -60,6 +72,12 @@ impl Default for Limits {
             connections_max: 16,
             queue_max: 4_096,
             batch_max: 256,
+            population_timeout_ms: 3_000,
+            look_ups_max: 256,
+            number_asks_portal_max: 20,
+            number_asks_max: 60,
+            misses_max: 50,
+            batch_rows_max: 1_000_000,
             deliveries_max: 16,
             code_life_ms: 300_000,
             code_tries_max: 5,
@@ -102,6 +120,12 @@ impl Limits {
             ("connections_max", self.connections_max == 0),
             ("queue_max", self.queue_max == 0),
             ("batch_max", self.batch_max == 0),
+            ("population_timeout_ms", self.population_timeout_ms == 0),
+            ("look_ups_max", self.look_ups_max == 0),
+            ("number_asks_portal_max", self.number_asks_portal_max == 0),
+            ("number_asks_max", self.number_asks_max == 0),
+            ("misses_max", self.misses_max == 0),
+            ("batch_rows_max", self.batch_rows_max == 0),
             ("deliveries_max", self.deliveries_max == 0),
             ("code_life_ms", self.code_life_ms == 0),
             ("code_tries_max", self.code_tries_max == 0),

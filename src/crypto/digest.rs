@@ -20,6 +20,32 @@ pub fn sha256_parts(parts: &[&[u8]]) -> Digest {
     narrow(context.finish().as_ref())
 }
 
+/// SHA-256 over bytes that come one after the other.
+pub struct Hasher(digest::Context);
+
+impl Hasher {
+    /// Over nothing yet.
+    pub fn new() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+
+    /// Takes more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all of them.
+    pub fn finish(self) -> Digest {
+        narrow(self.0.finish().as_ref())
+    }
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// A key for HMAC-SHA-256 (RFC 2104), prepared once.
 #[derive(Clone)]
 pub struct MacKey(hmac::Key);

@@ -10,7 +10,7 @@ use super::{
     audit_leaf::{Concern, leaf},
     idempotency::Idempotency,
     officer::{self, Workplace},
-    population::{self, LOCAL_REGISTER},
+    population,
     read_bills::agency_key,
 };
 use crate::app::App;
@@ -328,7 +328,7 @@ fn seal_result(app: &App, made: &Made<'_>, key: &DataKey) -> Sealed<SignedResult
         "signer": authentic.map(|shown| hex::encode(shown.signer)),
         "anchor": authentic.map(|shown| hex::encode(shown.anchor)),
         "number": number,
-        "source": LOCAL_REGISTER,
+        "source": population::source_name(app),
         "as_of": made.as_of.map(rfc3339),
     });
     let signed = jwt::sign(app.keys.signing(Purpose::Record), TYP, &claims);

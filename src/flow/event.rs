@@ -4,8 +4,18 @@ use crate::base::{calendar::rfc3339, clock::Instant};
 use serde_json::{Value, json};
 
 /// Every kind of event that is told.
-pub const TYPES: [&str; 6] =
-    ["bill.cancelled", "bill.paid", "case.opened", "money.suspended", "payment.rejected", "payment.unknown"];
+pub const TYPES: [&str; 10] = [
+    "batch.finished",
+    "bill.cancelled",
+    "bill.paid",
+    "case.opened",
+    "money.suspended",
+    "payment.rejected",
+    "payment.unknown",
+    "verification.confirmed",
+    "verification.probing",
+    "verification.unconfirmed",
+];
 
 /// The bytes that an agency's endpoint receives. No personal value: those are read with the bill.
 pub fn event_json(name: &str, at: Instant, data: &Value) -> Vec<u8> {

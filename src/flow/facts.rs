@@ -4,7 +4,7 @@ use super::{Error, Result, population};
 use crate::{
     app::App,
     base::id::{Agency, Citizen, Id, Verification},
-    identity::{assurance::AccountLevel, person::Person, verification::State},
+    identity::{assurance::AccountLevel, person::Person},
     payment::exemption::{Born, Facts},
     store::{national_id, principal, verification},
 };
@@ -14,7 +14,7 @@ use crate::{
 pub async fn facts_of(app: &App, agency: Id<Agency>, verification: Id<Verification>) -> Result<Facts> {
     let unknown = || Error::refused("verification_unknown");
     let row = verification::find(&app.store, agency, verification).await?.ok_or_else(unknown)?;
-    let citizen = row.citizen.filter(|_| row.state == State::Match).ok_or_else(unknown)?;
+    let citizen = row.citizen.filter(|_| row.state.is_accepted()).ok_or_else(unknown)?;
     facts_of_citizen(app, citizen).await
 }
 

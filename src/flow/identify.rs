@@ -10,6 +10,7 @@ use super::{
     limit_attempts::{self, Attempt, Visitor},
     locks,
     population::{self, OnRecord},
+    population_copy::hear_number,
     short_message::{self, ShortMessage, written},
     sign_in::{Step, advance, lock, portal_of, unfit},
 };
@@ -23,10 +24,15 @@ use crate::identity::{
     limit::{Act, Limited},
     lock::Use,
     personal_number::PersonalNumber,
+    question::Heard,
 };
 use crate::store::{Tx, contact};
 use crate::text::Texts;
 use time::Duration;
+
+/// How a look-up for a sign-in names its service and, since the citizen acts alone, its officer.
+const SIGN_IN_SERVICE: &str = "chung.sign-in";
+const SIGN_IN_OFFICER: &str = "citizen";
 
 /// How a person wants to prove who they are, once the number is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +64,7 @@ pub async fn identify(
     way: Way,
     visitor: &Visitor,
 ) -> Result<Identified> {
+    hear(app, number).await?;
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let authorization = lock(&mut tx, step).await?;
@@ -79,6 +86,15 @@ pub async fn identify(
     }
     let looked = population::look_up(app, &mut tx, number).await?;
     challenge(app, tx, &authorization, Target { hash, holder: looked.on_record, sends, way }, now).await
+}
+
+/// A remote register is asked first. While it is silent nobody signs in, known here or not, and no attempt is counted:
+/// whoever looks on learns nothing from it.
+async fn hear(app: &App, number: PersonalNumber) -> Result<()> {
+    match hear_number(app, number, SIGN_IN_SERVICE, SIGN_IN_OFFICER).await? {
+        Heard::Nothing => Err(Error::Unavailable(super::Refusal::new("register_unavailable"))),
+        Heard::Own | Heard::Known { .. } | Heard::Unknown { .. } => Ok(()),
+    }
 }
 
 /// Awaits another code for the number that was typed before: sends one, or goes over to the app's.

@@ -199,6 +199,12 @@ async fn merge(app: &App, chunk: Chunk, progress: &mut Progress) -> Result<Vec<R
     let mut pending = Vec::new();
     for (row, known) in rows.into_iter().zip(known) {
         match &known.row {
+            Some(before) if before.former_until.is_some() => {
+                counts.rejected += 1;
+                let reason = "number: was somebody's formerly; the line needs the new one".to_owned();
+                rejects.push(Reject { line: row.line, reason });
+                continue;
+            }
             Some(before) if before.record_hash == row.record_hash => counts.unchanged += 1,
             Some(_) => counts.changed += 1,
             None => counts.added += 1,

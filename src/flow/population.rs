@@ -4,19 +4,23 @@
 use super::{Error, Result, person_record};
 use crate::app::App;
 use crate::base::{
+    calendar::Day,
     clock::Instant,
     id::{Citizen, Id},
 };
 use crate::crypto::{digest::Digest, seal::DataKey};
 use crate::identity::person::Person;
 use crate::identity::personal_number::PersonalNumber;
+use crate::identity::portal_policy::PortalPolicy;
+use crate::identity::question::Heard;
+use crate::identity::verification::{Known, SourceAnswer};
 use crate::store::{
     Tx,
     register::{self, LookedUp, RegisterRow},
 };
 
 /// How statements and histories name the local register.
-pub const LOCAL_REGISTER: &str = "local-population-register";
+const LOCAL_REGISTER: &str = "local-population-register";
 
 /// A person on record, with the key that seals what concerns them.
 pub struct OnRecord {
@@ -26,6 +30,10 @@ pub struct OnRecord {
     pub person: Person,
     /// The citizen's data key.
     pub key: DataKey,
+    /// When a remote register last vouched for the record.
+    pub copied_at: Option<Instant>,
+    /// Until when the number that was asked about was the person's, if it is no longer.
+    pub former_until: Option<Day>,
 }
 
 /// The register's answer to one number.
@@ -36,6 +44,11 @@ pub struct Looked {
     pub on_record: Option<Box<OnRecord>>,
 }
 
+/// How statements and histories name the source.
+pub fn source_name(app: &App) -> &'static str {
+    app.population.source.as_ref().map_or(LOCAL_REGISTER, |source| source.name())
+}
+
 /// The keyed hash by which a number is found, in every table.
 pub fn number_hash(app: &App, number: &PersonalNumber) -> Digest {
     app.keys.lookup("number", number.digits().as_bytes())
@@ -44,7 +57,12 @@ pub fn number_hash(app: &App, number: &PersonalNumber) -> Digest {
 /// Looks up numbers: one statement, one answer for each, in order.
 pub async fn look_up_all(app: &App, tx: &mut Tx, numbers: &[PersonalNumber]) -> Result<Vec<Looked>> {
     let hashes: Vec<Digest> = numbers.iter().map(|number| number_hash(app, number)).collect();
-    let found = register::find_all(tx, &hashes).await?;
+    look_up_hashes(app, tx, &hashes).await
+}
+
+/// The same by the keyed hashes of the numbers.
+pub async fn look_up_hashes(app: &App, tx: &mut Tx, hashes: &[Digest]) -> Result<Vec<Looked>> {
+    let found = register::find_all(tx, hashes).await?;
     found.into_iter().map(|looked| open(app, looked)).collect()
 }
 
@@ -70,6 +88,44 @@ pub async fn meet(app: &App, tx: &mut Tx, on_record: &OnRecord, now: Instant) ->
     Ok(register::meet(tx, on_record.citizen, &hash, now).await?)
 }
 
+/// What is known about a number when its question is decided.
+pub struct Asked {
+    /// What the source said.
+    pub source: SourceAnswer,
+    /// Whom it concerns, with the key that seals it.
+    pub owner: Option<(Id<Citizen>, DataKey)>,
+    /// Of when that knowledge is.
+    pub as_of: Option<Instant>,
+}
+
+/// Puts together what the remote register said and the copy that is here. While it says nothing, a copy answers only
+/// if the portal's policy accepts one of its age.
+pub fn known(looked: Looked, heard: Heard, policy: &PortalPolicy, now: Instant) -> Asked {
+    let Looked { as_of, on_record } = looked;
+    let found = |record: OnRecord, as_of, stale| {
+        let OnRecord { citizen, person, key, former_until, .. } = record;
+        let known = Known { person, former_until, stale };
+        Asked { source: SourceAnswer::Found(Box::new(known)), owner: Some((citizen, key)), as_of }
+    };
+    match (heard, on_record) {
+        (Heard::Own, Some(record)) => found(*record, as_of, false),
+        (Heard::Own, None) => Asked { source: SourceAnswer::NotOnRecord, owner: None, as_of },
+        (Heard::Known { as_of }, Some(record)) => found(*record, Some(as_of), false),
+        (Heard::Known { as_of } | Heard::Unknown { as_of }, _) => {
+            Asked { source: SourceAnswer::NotOnRecord, owner: None, as_of: Some(as_of) }
+        }
+        (Heard::Nothing, None) => Asked { source: SourceAnswer::Unavailable, owner: None, as_of: None },
+        (Heard::Nothing, Some(record)) => match record.copied_at {
+            Some(at) if policy.accepts_copy_of(at, now) => found(*record, Some(at), true),
+            _ => Asked {
+                source: SourceAnswer::Unavailable,
+                owner: Some((record.citizen, record.key)),
+                as_of: None,
+            },
+        },
+    }
+}
+
 /// What a sealed record is bound to: its place and its owner.
 pub(super) fn record_place(citizen: Id<Citizen>) -> Vec<u8> {
     [b"register_person.sealed".as_slice(), citizen.uuid().as_bytes()].concat()
@@ -85,5 +141,6 @@ fn open_row(app: &App, row: &RegisterRow) -> Result<OnRecord> {
     let key = app.keys.data_key(&row.key, row.citizen.uuid().as_bytes())?;
     let record = key.open(&record_place(row.citizen), &row.sealed)?;
     let person = person_record::decode(record.expose()).map_err(Error::internal)?;
-    Ok(OnRecord { citizen: row.citizen, person, key })
+    let (copied_at, former_until) = (row.copied_at, row.former_until);
+    Ok(OnRecord { citizen: row.citizen, person, key, copied_at, former_until })
 }

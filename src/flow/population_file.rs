@@ -254,7 +254,7 @@ fn person(row: &Row<'_>) -> Result<Person, String> {
 }
 
 /// The fields of one line; a quoted field may hold commas, and two quotes for one (RFC 4180).
-fn fields(line: &str) -> Result<Vec<Cow<'_, str>>, &'static str> {
+pub(super) fn fields(line: &str) -> Result<Vec<Cow<'_, str>>, &'static str> {
     let mut fields = Vec::with_capacity(COLUMNS.len());
     let mut rest = line;
     loop {

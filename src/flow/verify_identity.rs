@@ -2,50 +2,111 @@
 //!
 //! Each answer is decided purely, signed, and written with a leaf in the audit log whose details say who asked, why,
 //! about which attributes and what was answered, never a value. The details are sealed under the key of the citizen,
-//! in whose history they show; about a number that nobody has, under the agency's.
+//! in whose history they show; about a number that nobody has, under the agency's. A negative answer comes with a slip
+//! for the citizen. What holds questions back is [`Asking`]'s.
 
+use super::asking::{Asking, Hashed};
 use super::claim::{self, Claim};
 use super::judge_acting::{self, Judged};
-use super::population::{self, LOCAL_REGISTER, Looked};
-use super::{Error, Refusal, Result, audit_leaf, locks};
+use super::population::{self, Looked};
+use super::population_copy::hear_number;
+use super::verification_answer::{Decision, answer_json, details, statement};
+use super::{Error, Refusal, Result, Violation, audit_leaf, confirm_verifications, locks, question_record};
 use crate::app::App;
 use crate::base::{
-    calendar::rfc3339,
     clock::Instant,
     entropy::random,
     id::{Agency, Client, Id, Verification},
+    reference::Reference,
     secret::Sealed,
 };
-use crate::codec::verification_statement::{self as wire, GradedAttribute, Salt, Statement};
-use crate::crypto::{jwt, keyring::Purpose, seal::DataKey};
-use crate::identity::personal_number::PersonalNumber;
-use crate::identity::question::{Outcome, Question};
-use crate::identity::verification::{Answer, Attribute, Claims, SourceAnswer, decide};
+use crate::codec::verification_statement::{self as wire, Salt};
+use crate::crypto::{digest::Digest, jwt, keyring::Purpose, seal::DataKey};
+use crate::identity::portal_policy::{Forbidden, PortalPolicy};
+use crate::identity::question::{Heard, Outcome, Question};
+use crate::identity::verification::{State, decide};
 use crate::store::{
     Tx, audit,
     audit::NewLeaf,
     idempotency::{self, NewClaim},
     principal::{self, ActingRow},
+    slip::{self, SlipRow},
+    unconfirmed::{self, Unconfirmed},
     verification::{self, Signed, VerificationRow},
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Asks one question through the shared writer. The answer is the verification's JSON, the same for the same key and
-/// body.
-pub async fn verify_identity(app: &App, question: Question) -> Result<String> {
+/// body. A remote register is asked first, outside of every transaction.
+pub async fn verify_identity(app: &App, mut question: Question) -> Result<String> {
+    question.heard = hear(app, &question).await?;
     match app.batches.verifications.submit(question).await? {
         Outcome::Answered(answer) | Outcome::Replayed(answer) => Ok(answer),
-        Outcome::KeyReused(object) => {
-            Err(Error::Conflict(Refusal::new("idempotency_key_reused").about(object)))
-        }
-        Outcome::InProgress => Err(Error::Unavailable(Refusal::new("request_in_progress"))),
-        Outcome::Suspended => Err(Error::forbidden("client_suspended")),
+        refused => Err(refusal_of(refused)),
+    }
+}
+
+/// What a question that is not answered means to its caller.
+pub(super) fn refusal_of(outcome: Outcome) -> Error {
+    match outcome {
+        Outcome::Answered(_) | Outcome::Replayed(_) => Error::internal("an answer is no refusal"),
+        Outcome::KeyReused(object) => Error::Conflict(Refusal::new("idempotency_key_reused").about(object)),
+        Outcome::InProgress => Error::Unavailable(Refusal::new("request_in_progress")),
+        Outcome::Suspended => Error::forbidden("client_suspended"),
         Outcome::UnknownBasis => {
             let refusal = Refusal::new("legal_basis_unknown").violation("/legal_basis", "not_listed", None);
-            Err(Error::Refused(refusal))
+            Error::Refused(refusal)
         }
+        Outcome::Forbidden(what) => Error::Forbidden(not_allowed(&what)),
+        Outcome::NumberSpent => Error::Unavailable(Refusal::new("number_asked_too_often")),
+        Outcome::QuotaSpent => Error::Unavailable(Refusal::new("quota_spent")),
+        Outcome::Slowed => Error::Unavailable(Refusal::new("portal_slowed")),
     }
+}
+
+/// Asks a remote register about a question's number. A question that was answered before, or that will be refused,
+/// does not reach it. Nothing is written.
+async fn hear(app: &App, question: &Question) -> Result<Heard> {
+    if app.population.source.is_none() {
+        return Ok(Heard::Own);
+    }
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    if idempotency::find(&mut tx, question.client, &question.key.0).await?.is_some() {
+        return Ok(Heard::Own);
+    }
+    let askers = askers(app, &mut tx, std::slice::from_ref(question), now).await?;
+    let asker = askers.get(&question.client).ok_or(Error::forbidden("client_suspended"))?;
+    let hashed = (question, population::number_hash(app, &question.number));
+    let mut bounds = Asking::read(app, &mut tx, &[hashed], now).await?;
+    let found = population::look_up_hashes(app, &mut tx, &[hashed.1]).await?;
+    bounds.witness(&mut tx, &[hashed], &found).await?;
+    bounds.admit(app, &hashed, &asker.policy).map_err(refusal_of)?;
+    drop(tx);
+    let service = format!("{}.01", question.ground.procedure);
+    hear_number(app, question.number, &service, question.ground.officer.as_str()).await
+}
+
+/// The identifier in an answer's JSON.
+pub(super) fn id_of(answer: &str) -> Option<Id<Verification>> {
+    let answer: Value = serde_json::from_str(answer).ok()?;
+    answer["id"].as_str()?.parse().ok()
+}
+
+/// What of a question the portal's policy does not allow, each with the place where it was asked.
+pub fn not_allowed(what: &[Forbidden]) -> Refusal {
+    let mut refusal = Refusal::new("policy_forbids");
+    for one in what {
+        let (field, rule) = match one {
+            Forbidden::Attribute(attribute) => (format!("/attributes/{}", attribute.word()), "attribute"),
+            Forbidden::Predicate(kind) => (format!("/predicates/{}", kind.word()), "predicate"),
+            Forbidden::NameRule => ("/policy".to_owned(), "too_loose"),
+            Forbidden::Purpose => ("/purpose".to_owned(), "purpose"),
+        };
+        refusal.violations.push(Violation { field, rule, sent: None });
+    }
+    refusal
 }
 
 /// Reads one verification of an agency, as it was answered.
@@ -53,9 +114,22 @@ pub async fn read_verification(app: &App, agency: Id<Agency>, id: Id<Verificatio
     let row = verification::find(&app.store, agency, id).await?.ok_or(Error::not_found())?;
     let mut tx = app.store.begin().await?;
     let owner = crate::store::agency::find_all(&mut tx, &[agency]).await?.pop().ok_or(Error::not_found())?;
+    let waiting =
+        if row.state == State::SourceUnavailable { unconfirmed::state_of(&mut tx, id).await? } else { None };
     tx.commit().await?;
     let key = app.keys.data_key(&owner.key, agency.uuid().as_bytes())?;
-    open(&key, &row)
+    let mut answer = open(app, &key, &row)?;
+    if let Some((over, answered)) = waiting {
+        let state = if answered.is_some() {
+            "answered"
+        } else if over {
+            "given_up"
+        } else {
+            "waiting"
+        };
+        answer["confirmation"] = json!({ "state": state, "verification": answered.map(|id| id.to_string()) });
+    }
+    Ok(answer)
 }
 
 /// Answers questions in the order of arrival. A question that is refused writes nothing.
@@ -65,7 +139,7 @@ pub async fn verify_all(app: &App, questions: Vec<Question>) -> Result<Vec<Outco
     let keys: Vec<_> = questions.iter().map(|q| (q.client, q.key.0.as_str(), &q.key.1)).collect();
     let claims = claim::claim_all(&mut tx, &keys).await?;
     let askers = askers(app, &mut tx, &questions, now).await?;
-    let replays = replays(&mut tx, &claims, &askers).await?;
+    let replays = replays(app, &mut tx, &claims, &askers).await?;
     let bases = locks::listed(&mut tx, &questions, now).await?;
     let asked = |(_, (question, claim)): &(usize, (&Question, &Claim))| {
         matches!(claim, Claim::Fresh) && askers.contains_key(&question.client) && bases.know(question)
@@ -77,22 +151,39 @@ pub async fn verify_all(app: &App, questions: Vec<Question>) -> Result<Vec<Outco
         .filter(asked)
         .map(|(i, (question, _))| (i, question))
         .collect();
-    let numbers: Vec<PersonalNumber> = fresh.iter().map(|(_, question)| question.number).collect();
-    let found = population::look_up_all(app, &mut tx, &numbers).await?;
+    let hashes: Vec<Digest> =
+        fresh.iter().map(|(_, question)| population::number_hash(app, &question.number)).collect();
+    let hashed: Vec<Hashed<'_>> =
+        fresh.iter().zip(&hashes).map(|((_, question), hash)| (*question, *hash)).collect();
+    let mut bounds = Asking::read(app, &mut tx, &hashed, now).await?;
+    let found = population::look_up_hashes(app, &mut tx, &hashes).await?;
+    bounds.witness(&mut tx, &hashed, &found).await?;
     let found = locks::closed(&mut tx, &fresh, found, now).await?;
     let mut acting = judge_acting::judge_all(app, &mut tx, &fresh, &found, now).await?;
-    let mut decided = BTreeMap::new();
-    for ((place, question), looked) in fresh.into_iter().zip(found) {
-        if let Some(asker) = askers.get(&question.client) {
-            let acting = acting.remove(&place);
-            decided.insert(place, decide_one(app, question, asker, (looked, acting), now)?);
+    let (mut decided, mut outcomes) = (BTreeMap::new(), BTreeMap::new());
+    for (((place, _), hashed), looked) in fresh.iter().zip(hashed).zip(found) {
+        let Some(asker) = askers.get(&hashed.0.client) else { continue };
+        match bounds.admit(app, &hashed, &asker.policy) {
+            Ok(()) => {
+                let one = decide_one(app, hashed.0, asker, (looked, acting.remove(place)), now)?;
+                bounds.note(app, &hashed, one.row.state);
+                outcomes.insert(*place, Outcome::Answered(one.answer.clone()));
+                decided.insert(*place, one);
+            }
+            Err(refused) => {
+                outcomes.insert(*place, refused);
+            }
         }
     }
-    let answers = write(&mut tx, decided, now).await?;
+    if !decided.is_empty() {
+        let owners = askers.values().map(|asker| (asker.agency, &asker.key)).collect();
+        bounds.write(app, &mut tx, &owners).await?;
+        write(&mut tx, decided, now).await?;
+    }
     tx.commit().await?;
     let outcomes = claims.iter().enumerate().zip(&questions).map(|((place, claim), question)| match claim {
         Claim::Fresh | Claim::SameAs(_) if !bases.know(question) => Outcome::UnknownBasis,
-        claim => outcome(place, claim, &replays, &answers),
+        claim => outcome(place, claim, &replays, &outcomes),
     });
     Ok(outcomes.collect())
 }
@@ -101,9 +192,9 @@ fn outcome(
     place: usize,
     claim: &Claim,
     replays: &BTreeMap<Id<Verification>, String>,
-    answers: &BTreeMap<usize, String>,
+    outcomes: &BTreeMap<usize, Outcome>,
 ) -> Outcome {
-    let answered = |place| answers.get(&place).cloned().map_or(Outcome::Suspended, Outcome::Answered);
+    let answered = |place| outcomes.get(&place).cloned().unwrap_or(Outcome::Suspended);
     match claim {
         Claim::Fresh => answered(place),
         Claim::SameAs(first) => answered(*first),
@@ -115,18 +206,28 @@ fn outcome(
     }
 }
 
-/// Those who may ask in this transaction, with the keys of their agencies.
+/// Somebody who may ask in this transaction.
+pub struct Asker {
+    /// Its agency.
+    pub agency: Id<Agency>,
+    /// The agency's key.
+    pub key: DataKey,
+    /// What it may ask.
+    pub policy: PortalPolicy,
+}
+
 async fn askers(
     app: &App,
     tx: &mut Tx,
     questions: &[Question],
     now: Instant,
-) -> Result<BTreeMap<Id<Client>, DataKey>> {
+) -> Result<BTreeMap<Id<Client>, Asker>> {
     let clients: BTreeSet<Id<Client>> = questions.iter().map(|question| question.client).collect();
     let mut allowed = BTreeMap::new();
     for asker in verification::askers(tx, &clients.into_iter().collect::<Vec<_>>()).await? {
         if asker.active && asker.expires_at.is_none_or(|end| now < end) {
-            allowed.insert(asker.client, app.keys.data_key(&asker.key, asker.agency.uuid().as_bytes())?);
+            let key = app.keys.data_key(&asker.key, asker.agency.uuid().as_bytes())?;
+            allowed.insert(asker.client, Asker { agency: asker.agency, key, policy: asker.policy });
         }
     }
     Ok(allowed)
@@ -134,9 +235,10 @@ async fn askers(
 
 /// The answers that were given under keys seen before.
 async fn replays(
+    app: &App,
     tx: &mut Tx,
     claims: &[Claim],
-    askers: &BTreeMap<Id<Client>, DataKey>,
+    askers: &BTreeMap<Id<Client>, Asker>,
 ) -> Result<BTreeMap<Id<Verification>, String>> {
     let answered = |claim: &Claim| match claim {
         Claim::Answered(before) => Some(Id::from_uuid(before.object)),
@@ -148,8 +250,8 @@ async fn replays(
         return Ok(answers);
     }
     for row in verification::find_all(tx, &ids).await? {
-        if let Some(key) = askers.get(&row.client) {
-            answers.insert(row.id, open(key, &row)?.to_string());
+        if let Some(asker) = askers.get(&row.client) {
+            answers.insert(row.id, open(app, &asker.key, &row)?.to_string());
         }
     }
     Ok(answers)
@@ -158,42 +260,50 @@ async fn replays(
 struct Decided {
     row: VerificationRow,
     leaf: NewLeaf,
+    slip: Option<SlipRow>,
+    unconfirmed: Option<Unconfirmed>,
     acting: Option<(ActingRow, NewLeaf)>,
-    key: (String, crate::crypto::digest::Digest),
+    key: (String, Digest),
     answer: String,
 }
 
 fn decide_one(
     app: &App,
     question: &Question,
-    agency: &DataKey,
+    asker: &Asker,
     (looked, acting): (Looked, Option<Judged>),
     now: Instant,
 ) -> Result<Decided> {
-    let as_of = looked.as_of;
-    let (citizen, citizen_key, source) = match looked.on_record {
-        Some(known) => {
-            let known = *known;
-            (Some(known.citizen), Some(known.key), SourceAnswer::Found(Box::new(known.person)))
-        }
-        None => (None, None, SourceAnswer::NotOnRecord),
-    };
-    let answer = decide(question.number, &question.claims, question.policy, &source);
+    let agency = &asker.key;
+    let known = population::known(looked, question.heard, &asker.policy, now);
+    let rule = asker.policy.rule(question.policy);
+    let answer = decide(question.number, &question.claims, &question.predicates, rule, &known.source);
     let id: Id<Verification> = Id::new(now, &*app.entropy);
     let salt = Salt(random(&*app.entropy));
+    let reference = answer.state.is_negative().then(|| Reference::new(&*app.entropy));
     let said = acting.as_ref().zip(question.acting.as_ref()).map(|(judged, asked)| judged.said(asked, &salt));
-    let statement =
-        statement(app, &Decision { question, answer: &answer, id, as_of, acting: said, now }, &salt);
+    let decision = Decision {
+        question,
+        answer: &answer,
+        policy: &asker.policy,
+        id,
+        as_of: known.as_of,
+        now,
+        slip: reference,
+        acting: said,
+    };
+    let statement = statement(app, &decision, &salt);
     let signed = jwt::sign(app.keys.signing(Purpose::Record), wire::TYP, &statement);
+    let citizen = known.owner.as_ref().map(|(citizen, _)| *citizen);
     let concern = audit_leaf::Concern { citizen, agency: Some(question.agency), object: id.uuid() };
-    let owner = citizen_key.as_ref().unwrap_or(agency);
+    let owner = known.owner.as_ref().map_or(agency, |(_, key)| key);
     let leaf = audit_leaf::leaf(
         app,
         now,
         "verification.answered",
         concern,
         owner,
-        &details(question, &statement, acting.as_ref()),
+        &details(&decision, &statement, acting.as_ref()),
     );
     let sealed: Sealed<Signed> =
         agency.seal(&*app.entropy, &place(id), &[salt.0.as_slice(), signed.as_bytes()].concat());
@@ -206,108 +316,57 @@ fn decide_one(
         state: answer.state,
         sealed,
     };
-    let answer = answer_json(&statement, &salt, &signed, now).to_string();
+    let slip = reference.map(|reference| slip_row(app, question, agency, &row, reference));
+    let waits = answer.state == State::SourceUnavailable && asker.policy.confirms_later;
+    let unconfirmed = waits.then(|| unconfirmed_row(app, question, agency, &row));
+    let answer = answer_json(app, &statement, &salt, &signed, now).to_string();
     let acting = acting.and_then(|judged| judged.acted(app, id, question.agency, now));
-    Ok(Decided { row, leaf, acting, key: question.key.clone(), answer })
+    Ok(Decided { row, leaf, slip, unconfirmed, acting, key: question.key.clone(), answer })
 }
 
-/// Everything that a statement says.
-struct Decision<'a> {
-    question: &'a Question,
-    answer: &'a Answer,
-    id: Id<Verification>,
-    as_of: Option<Instant>,
-    acting: Option<wire::Acting>,
-    now: Instant,
+/// The citizen's slip: what was asked for and in which dossier, nothing about the person.
+fn slip_row(
+    app: &App,
+    question: &Question,
+    agency: &DataKey,
+    row: &VerificationRow,
+    reference: Reference,
+) -> SlipRow {
+    let ground = &question.ground;
+    let facts = json!({
+        "purpose": ground.purpose.as_str(), "procedure": ground.procedure, "dossier": ground.dossier,
+    });
+    let sealed = agency.seal(&*app.entropy, reference.as_str().as_bytes(), facts.to_string().as_bytes());
+    SlipRow { reference, agency: row.agency, at: row.at, state: row.state, sealed }
 }
 
-fn statement(app: &App, decision: &Decision<'_>, salt: &Salt) -> Statement {
-    let Decision { question, answer, id, as_of, acting, now } = decision;
-    let graded = |attribute: Attribute| {
-        let found = answer.graded.iter().find(|graded| graded.attribute == attribute);
-        let graded = GradedAttribute {
-            grade: found.map(|graded| graded.grade.word().to_owned()),
-            precision: found.and_then(|graded| graded.precision).map(|precision| precision.word().to_owned()),
-            claimed: salt.digest(attribute.word(), &claimed(&question.claims, attribute)),
-        };
-        (attribute.word().to_owned(), graded)
-    };
-    Statement {
-        iss: app.origin.as_str().to_owned(),
-        jti: id.to_string(),
-        iat: jwt::numeric_date(*now),
-        agency: question.agency.to_string(),
-        purpose: question.ground.purpose.to_string(),
-        procedure: question.ground.procedure.clone(),
-        dossier: question.ground.dossier.clone(),
-        officer: question.ground.officer.to_string(),
-        acting: acting.clone(),
-        legal_basis: question.ground.legal_basis.as_ref().map(ToString::to_string),
-        source: LOCAL_REGISTER.to_owned(),
-        as_of: as_of.map(rfc3339),
-        policy: question.policy.code().to_owned(),
-        state: answer.state.word().to_owned(),
-        number: salt.digest("number", question.number.digits()),
-        attributes: question.claims.attributes().into_iter().map(graded).collect(),
-        findings: answer.findings.iter().map(|finding| finding.code().to_owned()).collect(),
+/// The question, to be asked again when the register answers.
+fn unconfirmed_row(app: &App, question: &Question, agency: &DataKey, row: &VerificationRow) -> Unconfirmed {
+    let place = confirm_verifications::place(row.id);
+    Unconfirmed {
+        verification: row.id,
+        agency: row.agency,
+        client: row.client,
+        asked_at: row.at,
+        sealed: agency.seal(&*app.entropy, &place, &question_record::encode(question)),
+        attempts: 0,
     }
 }
 
-/// A claimed value in its one written form.
-fn claimed(claims: &Claims, attribute: Attribute) -> String {
-    let value = match attribute {
-        Attribute::Name => claims.name.as_ref().map(|name| name.as_str().to_owned()),
-        Attribute::BirthDate => claims.birth_date.map(|date| date.to_string()),
-        Attribute::Sex => claims.sex.map(|sex| sex.word().to_owned()),
-        Attribute::OldNumber => claims.old_number.map(|old| old.digits().to_owned()),
-        Attribute::Phone => claims.phone.as_ref().map(|phone| phone.digits().to_owned()),
-        Attribute::Province => claims.province.map(|province| province.code().to_owned()),
-    };
-    value.unwrap_or_default()
-}
-
-/// What the citizen can read later: who asked, why, about what, and the answer.
-fn details(question: &Question, statement: &Statement, acting: Option<&Judged>) -> Value {
-    let grade = |graded: &GradedAttribute| graded.grade.clone();
-    let attributes: BTreeMap<&String, Option<String>> =
-        statement.attributes.iter().map(|(word, graded)| (word, grade(graded))).collect();
-    json!({
-        "verification": statement.jti,
-        "agency": statement.agency,
-        "client": question.client.to_string(),
-        "officer": statement.officer,
-        "legal_basis": statement.legal_basis,
-        "purpose": statement.purpose,
-        "procedure": statement.procedure,
-        "dossier": statement.dossier,
-        "source": statement.source,
-        "policy": statement.policy,
-        "attributes": attributes,
-        "acting": acting.map(Judged::told),
-        "state": statement.state,
-    })
-}
-
-async fn write(
-    tx: &mut Tx,
-    decided: BTreeMap<usize, Decided>,
-    now: Instant,
-) -> Result<BTreeMap<usize, String>> {
-    let (mut rows, mut leaves, mut keys, mut answers) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
-    let mut acted = Vec::new();
-    for (place, one) in decided {
-        let one_id = one.row.id;
-        keys.push((one.row.client, one.key, one_id));
+async fn write(tx: &mut Tx, decided: BTreeMap<usize, Decided>, now: Instant) -> Result<()> {
+    let (mut rows, mut leaves, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut slips, mut waiting, mut acted) = (Vec::new(), Vec::new(), Vec::new());
+    for one in decided.into_values() {
+        let id = one.row.id;
+        keys.push((one.row.client, one.key, id));
         rows.push(one.row);
         leaves.push(one.leaf);
         if let Some((row, leaf)) = one.acting {
-            acted.push((one_id, row));
+            acted.push((id, row));
             leaves.push(leaf);
         }
-        answers.insert(place, one.answer);
-    }
-    if rows.is_empty() {
-        return Ok(answers);
+        slips.extend(one.slip);
+        waiting.extend(one.unconfirmed);
     }
     // The verification never changes, so a replay reads it and the key keeps no second copy.
     let nothing = Value::Null;
@@ -325,46 +384,22 @@ async fn write(
     idempotency::keep_all(tx, &claims).await?;
     verification::insert_all(tx, &rows).await?;
     principal::insert_acting(tx, &acted).await?;
+    slip::insert_all(tx, &slips).await?;
+    unconfirmed::insert_all(tx, &waiting, now + confirm_verifications::FIRST_PAUSE).await?;
     audit::append(tx, &leaves).await?;
-    Ok(answers)
+    Ok(())
 }
 
-fn place(id: Id<Verification>) -> Vec<u8> {
+/// What a sealed statement is bound to.
+pub(super) fn place(id: Id<Verification>) -> Vec<u8> {
     [b"verification.sealed".as_slice(), id.uuid().as_bytes()].concat()
 }
 
 /// The answer as it was given, out of the agency's seal.
-fn open(key: &DataKey, row: &VerificationRow) -> Result<Value> {
+fn open(app: &App, key: &DataKey, row: &VerificationRow) -> Result<Value> {
     let plain = key.open(&place(row.id), &row.sealed)?;
     let (salt, signed) = plain.expose().split_first_chunk().ok_or_else(|| Error::internal("a short seal"))?;
     let signed = std::str::from_utf8(signed).map_err(Error::internal)?;
     let statement = wire::read_own(signed).ok_or_else(|| Error::internal("a statement does not read"))?;
-    Ok(answer_json(&statement, &Salt(*salt), signed, row.at))
-}
-
-fn answer_json(statement: &Statement, salt: &Salt, signed: &str, at: Instant) -> Value {
-    let attribute = |graded: &GradedAttribute| match &graded.precision {
-        Some(precision) => json!({ "grade": graded.grade, "precision": precision }),
-        None => json!({ "grade": graded.grade }),
-    };
-    let attributes: BTreeMap<&String, Value> =
-        statement.attributes.iter().map(|(word, graded)| (word, attribute(graded))).collect();
-    json!({
-        "id": statement.jti,
-        "state": statement.state,
-        "attributes": attributes,
-        "findings": statement.findings,
-        "acting": statement.acting.as_ref().map(|acting| json!({
-            "right": acting.right,
-            "mandate": acting.mandate,
-            "refused": acting.refused,
-        })),
-        "legal_basis": statement.legal_basis,
-        "policy": statement.policy,
-        "source": statement.source,
-        "as_of": statement.as_of,
-        "answered_at": rfc3339(at),
-        "statement": signed,
-        "statement_salt": salt.text(),
-    })
+    Ok(answer_json(app, &statement, &Salt(*salt), signed, row.at))
 }

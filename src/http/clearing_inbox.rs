@@ -5,6 +5,7 @@
 //! (`admi.002`) that names the reason. Both are signed over the request's signature, so that an answer answers one
 //! request. An answer to somebody whose signature is not believed is not signed.
 
+use super::signed;
 use crate::app::App;
 use crate::base::{
     clock::Instant,
@@ -12,7 +13,7 @@ use crate::base::{
     text::Line,
 };
 use crate::codec::{
-    http_signature::{self as signature, Headers, Signature},
+    http_signature::Signature,
     iso20022::{self, CONTENT_TYPE, Header, Message, MessageId, MessageReject},
 };
 use crate::crypto::keyring::Purpose;
@@ -20,7 +21,7 @@ use crate::flow::{Error, take_message::take_message};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 
@@ -31,65 +32,30 @@ pub fn routes(bytes_max: usize) -> Router<App> {
 
 async fn take(State(app): State<App>, uri: OriginalUri, headers: HeaderMap, body: Bytes) -> Response {
     let now = app.clock.now();
-    let signed = match verified(&app, &uri, &headers, &body, now) {
-        Ok(signed) => signed,
+    let signature = match signed::verified(&app, &uri, &headers, &body, &app.clearing_keys, now) {
+        Ok(signature) => signature,
         Err(refusal) => return (StatusCode::UNAUTHORIZED, refusal.code()).into_response(),
     };
     let received = match iso20022::read(&body, app.limits.message_bytes_max) {
         Ok(received) => received,
         Err(refusal) => {
             tracing::warn!(code = refusal.code(), "a message of the clearing system does not read");
-            return answer(&app, StatusCode::BAD_REQUEST, refusal.code().to_owned(), &signed, now);
+            return answer(&app, StatusCode::BAD_REQUEST, refusal.code().to_owned(), &signature, now);
         }
     };
     let head = received.header.clone();
     match take_message(&app, received).await {
-        Ok(word) => answer(&app, StatusCode::OK, word, &signed, now),
+        Ok(word) => answer(&app, StatusCode::OK, word, &signature, now),
         Err(error) => {
-            let status = status(&error);
+            let status = signed::status(&error);
             match &error {
                 Error::Internal(cause) => {
                     tracing::error!(?cause, message = %head.id, "a message of the clearing system failed");
                 }
                 other => tracing::warn!(code = other.code(), message = %head.id, "a message is not taken"),
             }
-            answer(&app, status, reject(&app, &head, error.code(), now), &signed, now)
+            answer(&app, status, reject(&app, &head, error.code(), now), &signature, now)
         }
-    }
-}
-
-fn verified(
-    app: &App,
-    uri: &OriginalUri,
-    headers: &HeaderMap,
-    body: &[u8],
-    now: Instant,
-) -> Result<Signature, signature::Refusal> {
-    let one = |name: &str| {
-        let mut values = headers.get_all(name).iter();
-        match (values.next().and_then(|v| v.to_str().ok()), values.next()) {
-            (Some(value), None) => Ok(value.to_owned()),
-            _ => Err(signature::Refusal::Malformed),
-        }
-    };
-    let content_type = one(header::CONTENT_TYPE.as_str())?;
-    let target_uri = app.origin.at(uri.path_and_query().map_or("/", |path| path.as_str()));
-    let request =
-        signature::Request { method: "POST", target_uri: &target_uri, content_type: &content_type, body };
-    let headers = Headers {
-        content_digest: one("content-digest")?,
-        signature_input: one("signature-input")?,
-        signature: one("signature")?,
-    };
-    signature::verify_request(&request, &headers, &app.clearing_keys, now).map(|signed| signed.signature)
-}
-
-const fn status(error: &Error) -> StatusCode {
-    match error {
-        Error::Refused(_) | Error::NotFound(_) | Error::Forbidden(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::Conflict(_) => StatusCode::CONFLICT,
-        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -109,14 +75,6 @@ fn reject(app: &App, head: &Header, code: &str, now: Instant) -> String {
 }
 
 fn answer(app: &App, status: StatusCode, body: String, to: &Signature, now: Instant) -> Response {
-    let unsigned = signature::Answer { status: status.as_u16(), body: body.as_bytes() };
-    let signed = signature::sign_answer(&unsigned, to, app.keys.signing(Purpose::Message), now);
     let kind = if body.starts_with('<') { CONTENT_TYPE } else { "text/plain" };
-    let headers = [
-        (header::CONTENT_TYPE.as_str(), kind.to_owned()),
-        ("content-digest", signed.content_digest),
-        ("signature-input", signed.signature_input),
-        ("signature", signed.signature),
-    ];
-    (status, headers, body).into_response()
+    signed::answer(status, kind, body, to, app.keys.signing(Purpose::Message), now)
 }

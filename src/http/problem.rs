@@ -53,6 +53,15 @@ pub static CODES: &[Code] = &[
     row("person_unknown", 422),
     row("card_check_needed", 422),
     row("mandate_ended", 409),
+    // Questions about people.
+    row("policy_forbids", 403),
+    row("upload_offset_wrong", 409),
+    row("batch_closed", 409),
+    row("batch_not_finished", 409),
+    row("batch_too_large", 422),
+    row("number_asked_too_often", 429),
+    row("quota_spent", 429),
+    row("portal_slowed", 429),
     // Fees and bills.
     row("unknown_fee", 422),
     row("fee_not_in_force", 422),
@@ -114,6 +123,7 @@ pub static CODES: &[Code] = &[
     row("accountant_needed", 403),
     row("approver_needed", 403),
     row("agency_succeeded", 409),
+    row("policy_moved", 409),
     row("agency_code_taken", 409),
     row("role_held_already", 409),
     row("roles_exclude_each_other", 409),

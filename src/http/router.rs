@@ -1,6 +1,6 @@
 //! Every route on one page, grouped by who calls it.
 
-use super::{api, auth, clearing_inbox, oidc, pages, problem::Problem, session};
+use super::{api, auth, clearing_inbox, oidc, pages, population_inbox, problem::Problem, session};
 use crate::app::App;
 use crate::flow::Error;
 use axum::Router;
@@ -36,6 +36,7 @@ fn portals() -> Router<App> {
 fn agencies() -> Router<App> {
     api::verifications::routes()
         .merge(api::card_checks::routes())
+        .merge(api::batches::routes())
         .merge(api::bills::routes())
         .merge(api::payments::routes())
         .merge(api::fees::routes())
@@ -52,13 +53,14 @@ fn agencies() -> Router<App> {
 fn administrators() -> Router<App> {
     api::agencies::routes()
         .merge(api::clients::routes())
+        .merge(api::policies::routes())
         .merge(api::roles::routes())
         .merge(api::retention::routes())
 }
 
-/// The clearing system: signed messages only.
+/// The clearing system and the population register: signed messages only.
 fn institutions(message_bytes_max: usize) -> Router<App> {
-    clearing_inbox::routes(message_bytes_max)
+    clearing_inbox::routes(message_bytes_max).merge(population_inbox::routes(message_bytes_max))
 }
 
 /// Citizens and officers, in pages.
@@ -70,6 +72,7 @@ fn people() -> Router<App> {
         .merge(pages::consent::routes())
         .merge(pages::checkout::routes())
         .merge(pages::receipts::routes())
+        .merge(pages::slips::routes())
         .merge(pages::me::routes())
         .merge(pages::me_erasure::routes())
         .merge(pages::desk_card::routes())

@@ -45,6 +45,11 @@ impl Precision {
             Self::Day => "day",
         }
     }
+
+    /// The precision of that word.
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Year, Self::Month, Self::Day].into_iter().find(|precision| precision.word() == word)
+    }
 }
 
 /// What a comparison found, and on how much it rests.

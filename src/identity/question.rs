@@ -3,7 +3,10 @@
 use super::mandate::Act;
 use super::name::Name;
 use super::personal_number::PersonalNumber;
+use super::portal_policy::Forbidden;
+use super::predicate::Predicate;
 use super::verification::{Claims, Policy};
+use crate::base::clock::Instant;
 use crate::base::id::{self, Agency, Client, Id};
 use crate::base::text::Line;
 use crate::crypto::digest::Digest;
@@ -21,8 +24,14 @@ pub struct Question {
     pub number: PersonalNumber,
     /// What it holds to be true.
     pub claims: Claims,
-    /// Which grades count.
-    pub policy: Policy,
+    /// Which questions it asks.
+    pub predicates: Vec<Predicate>,
+    /// Which grades count; the portal's own rule where it names none.
+    pub policy: Option<Policy>,
+    /// On which occasion.
+    pub occasion: Occasion,
+    /// What the remote register said when it was asked, before the question came to its turn.
+    pub heard: Heard,
     /// Why, procedure, dossier and officer.
     pub ground: Ground,
     /// Who acts for the person, if somebody does.
@@ -38,6 +47,57 @@ pub struct Acting {
     pub name: Name,
     /// What they do.
     pub act: Act,
+}
+
+/// On which occasion a person is asked about. Look-ups that nobody waits for have a budget per number; the others are
+/// never refused by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Occasion {
+    /// By a program, without the person.
+    #[default]
+    Unattended,
+    /// For a dossier that was accepted; its first look-up of a number is free.
+    DossierAccepted,
+    /// The person stands at the counter with the card.
+    InPerson,
+}
+
+impl Occasion {
+    /// Every occasion.
+    pub const ALL: [Self; 3] = [Self::Unattended, Self::DossierAccepted, Self::InPerson];
+
+    /// The word on the wire.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Unattended => "unattended",
+            Self::DossierAccepted => "dossier_accepted",
+            Self::InPerson => "in_person",
+        }
+    }
+
+    /// The occasion of that word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|occasion| occasion.word() == word)
+    }
+}
+
+/// What the population source said about a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// Nobody else was asked: our own register answers.
+    Own,
+    /// The remote register has the person; the copy here is of this moment.
+    Known {
+        /// Of when its knowledge is.
+        as_of: Instant,
+    },
+    /// The remote register has no such number.
+    Unknown {
+        /// Of when its knowledge is.
+        as_of: Instant,
+    },
+    /// The remote register did not answer, or could not be believed.
+    Nothing,
 }
 
 /// Why a look-up is made.
@@ -70,4 +130,12 @@ pub enum Outcome {
     Suspended,
     /// The law it names is not on its list.
     UnknownBasis,
+    /// The portal's policy does not allow the question.
+    Forbidden(Vec<Forbidden>),
+    /// The number was asked about too often without its owner.
+    NumberSpent,
+    /// The portal has used up its day.
+    QuotaSpent,
+    /// The portal is answered slowly, after too many misses.
+    Slowed,
 }

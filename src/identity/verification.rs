@@ -8,7 +8,9 @@ use super::birth_date::{BirthDate, Precision};
 use super::name::{self, Name};
 use super::person::{Person, Phone, Status};
 use super::personal_number::{Finding, OldNumber, PersonalNumber, Sex};
+use super::predicate::{Predicate, Verdict};
 use super::province::Province;
+use crate::base::calendar::Day;
 use std::str::FromStr;
 
 /// What the caller holds to be true of the person with that number.
@@ -108,6 +110,8 @@ pub enum Grade {
     Different,
     /// The register holds no such value for this person.
     NotOnRecord,
+    /// The person bore this name until a day.
+    Former(Day),
 }
 
 impl Grade {
@@ -118,6 +122,7 @@ impl Grade {
             Self::Equal => "exact",
             Self::Different => "different",
             Self::NotOnRecord => "not_on_record",
+            Self::Former(_) => "former",
         }
     }
 }
@@ -144,23 +149,29 @@ pub enum State {
     NotOnRecord,
     /// The claims match a number that was just issued and that the register has not confirmed yet.
     Pending,
+    /// The claims match, by a name or a number that the person had formerly.
+    Former,
     /// The claims match a person whose electronic identity is locked.
     Locked,
     /// The claims match a person who has died.
     Deceased,
+    /// The register could not be asked, and the claims match a copy as young as the portal's policy demands.
+    StaleAccepted,
     /// The register could not be asked; nothing was decided.
     SourceUnavailable,
 }
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Match,
         Self::NoMatch,
         Self::NotOnRecord,
         Self::Pending,
+        Self::Former,
         Self::Locked,
         Self::Deceased,
+        Self::StaleAccepted,
         Self::SourceUnavailable,
     ];
 
@@ -171,8 +182,10 @@ impl State {
             Self::NoMatch => "no_match",
             Self::NotOnRecord => "not_on_record",
             Self::Pending => "pending",
+            Self::Former => "former",
             Self::Locked => "locked",
             Self::Deceased => "deceased",
+            Self::StaleAccepted => "stale_accepted",
             Self::SourceUnavailable => "source_unavailable",
         }
     }
@@ -181,49 +194,73 @@ impl State {
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.word() == word)
     }
+
+    /// Whether the person is taken for who they are said to be.
+    pub const fn is_accepted(self) -> bool {
+        matches!(self, Self::Match | Self::StaleAccepted)
+    }
+
+    /// Whether it is an answer that a citizen may want corrected: such a one comes with a slip.
+    pub const fn is_negative(self) -> bool {
+        !self.is_accepted() && !matches!(self, Self::SourceUnavailable)
+    }
 }
 
 /// Which grades of a name count as the same person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Policy {
+    /// Exact only.
+    Exact,
     /// Exact or equivalent.
     #[default]
     Standard,
     /// Unaccented too: for claims read from a passport's machine-readable zone or a bank account.
     Unaccented,
+    /// Near too: for old dossiers, written by hand, where somebody looks at what is near.
+    Near,
 }
 
 impl Policy {
     /// The policy's name with its version, as statements carry it.
     pub const fn code(self) -> &'static str {
         match self {
+            Self::Exact => "exact-1",
             Self::Standard => "standard-1",
             Self::Unaccented => "unaccented-1",
+            Self::Near => "near-1",
         }
     }
 
     /// Whether an attribute graded so supports a match. What the register does not hold cannot support one.
     pub const fn counts(self, grade: Grade) -> bool {
         match grade {
-            Grade::Equal | Grade::Name(name::Grade::Exact | name::Grade::Equivalent) => true,
-            Grade::Name(name::Grade::Unaccented) => matches!(self, Self::Unaccented),
-            Grade::Name(name::Grade::Near | name::Grade::Different | name::Grade::Unreadable)
+            Grade::Equal | Grade::Name(name::Grade::Exact) => true,
+            Grade::Name(name::Grade::Equivalent) => !matches!(self, Self::Exact),
+            Grade::Name(name::Grade::Unaccented) => matches!(self, Self::Unaccented | Self::Near),
+            Grade::Name(name::Grade::Near) => matches!(self, Self::Near),
+            Grade::Name(name::Grade::Different | name::Grade::Unreadable)
             | Grade::Different
-            | Grade::NotOnRecord => false,
+            | Grade::NotOnRecord
+            | Grade::Former(_) => false,
         }
     }
 }
 
+impl Policy {
+    /// Every rule, the strictest first.
+    pub const ALL: [Self; 4] = [Self::Exact, Self::Standard, Self::Unaccented, Self::Near];
+}
+
 /// A text that names no policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a policy is standard-1 or unaccented-1")]
+#[error("a policy is exact-1, standard-1, unaccented-1 or near-1")]
 pub struct NotAPolicy;
 
 impl FromStr for Policy {
     type Err = NotAPolicy;
 
     fn from_str(code: &str) -> Result<Self, NotAPolicy> {
-        [Self::Standard, Self::Unaccented].into_iter().find(|policy| policy.code() == code).ok_or(NotAPolicy)
+        Self::ALL.into_iter().find(|policy| policy.code() == code).ok_or(NotAPolicy)
     }
 }
 
@@ -231,11 +268,22 @@ impl FromStr for Policy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceAnswer {
     /// The person.
-    Found(Box<Person>),
+    Found(Box<Known>),
     /// No such number.
     NotOnRecord,
     /// No answer in time, or none that could be trusted.
     Unavailable,
+}
+
+/// Whom the source found, and how well it knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The record.
+    pub person: Person,
+    /// Until when the number that was asked about was the person's, if it is no longer.
+    pub former_until: Option<Day>,
+    /// Whether the record is a copy that the source could not be asked to confirm.
+    pub stale: bool,
 }
 
 /// The decision: a state, grades, and what is odd about the number itself.
@@ -247,37 +295,77 @@ pub struct Answer {
     pub graded: Vec<Graded>,
     /// Between the number and the claims: nothing of the register is in them.
     pub findings: Vec<Finding>,
+    /// The answers to the questions, in their order; `None` where the claims do not match.
+    pub verdicts: Vec<Option<Verdict>>,
+    /// With [`State::Former`]: until when the name or the number was the person's.
+    pub former_until: Option<Day>,
 }
 
 /// Decides. A lock or a death is told only to a caller whose claims match: a number alone buys no news of its owner.
-pub fn decide(number: PersonalNumber, claims: &Claims, policy: Policy, source: &SourceAnswer) -> Answer {
+pub fn decide(
+    number: PersonalNumber,
+    claims: &Claims,
+    predicates: &[Predicate],
+    policy: Policy,
+    source: &SourceAnswer,
+) -> Answer {
     let findings = number.findings(claims.sex, claims.birth_date);
-    let (state, graded) = match source {
-        SourceAnswer::Unavailable => (State::SourceUnavailable, Vec::new()),
-        SourceAnswer::NotOnRecord => (State::NotOnRecord, Vec::new()),
-        SourceAnswer::Found(person) => {
-            let graded = grade(person, claims);
-            (state_of(person, &graded, policy), graded)
+    let bare = |state| (state, Vec::new(), None);
+    let (state, graded, former_until) = match source {
+        SourceAnswer::Unavailable => bare(State::SourceUnavailable),
+        SourceAnswer::NotOnRecord => bare(State::NotOnRecord),
+        SourceAnswer::Found(known) => {
+            let graded = grade(&known.person, claims, policy);
+            let (state, former_until) = state_of(known, &graded, policy);
+            (state, graded, former_until)
         }
     };
-    Answer { state, graded, findings }
+    let verdict = |asked: &Predicate| match source {
+        SourceAnswer::Found(known) if state.is_accepted() || state == State::Former => {
+            Some(asked.verdict(&known.person))
+        }
+        _ => None,
+    };
+    Answer { state, graded, findings, verdicts: predicates.iter().map(verdict).collect(), former_until }
 }
 
-fn state_of(person: &Person, graded: &[Graded], policy: Policy) -> State {
+fn state_of(known: &Known, graded: &[Graded], policy: Policy) -> (State, Option<Day>) {
     let mut deciding = graded.iter().filter(|one| one.attribute.decides()).peekable();
-    let matches = deciding.peek().is_some() && deciding.all(|one| policy.counts(one.grade));
-    match person.status {
-        _ if !matches => State::NoMatch,
-        Status::Deceased { .. } => State::Deceased,
-        Status::Locked => State::Locked,
-        Status::Pending => State::Pending,
-        Status::Active => State::Match,
+    let some = deciding.peek().is_some();
+    let mut former = known.former_until;
+    let matches = some
+        && deciding.all(|one| match one.grade {
+            Grade::Former(until) => {
+                former = former.max(Some(until));
+                true
+            }
+            grade => policy.counts(grade),
+        });
+    match known.person.status {
+        _ if !matches => (State::NoMatch, None),
+        Status::Deceased { .. } => (State::Deceased, None),
+        Status::Locked => (State::Locked, None),
+        Status::Pending => (State::Pending, None),
+        Status::Active if former.is_some() => (State::Former, former),
+        Status::Active if known.stale => (State::StaleAccepted, None),
+        Status::Active => (State::Match, None),
     }
 }
 
-fn grade(person: &Person, claims: &Claims) -> Vec<Graded> {
+/// The grade of a name: by the one of today, else by a former one that counts.
+fn grade_name(person: &Person, claimed: &Name, policy: Policy) -> Grade {
+    let today = Grade::Name(person.name.grade(claimed));
+    if policy.counts(today) {
+        return today;
+    }
+    let former =
+        person.former_names.iter().find(|former| policy.counts(Grade::Name(former.name.grade(claimed))));
+    former.map_or(today, |former| Grade::Former(former.until))
+}
+
+fn grade(person: &Person, claims: &Claims, policy: Policy) -> Vec<Graded> {
     let plain = |attribute, grade| Graded { attribute, grade, precision: None };
-    let name = claims.name.as_ref().map(|name| plain(Attribute::Name, Grade::Name(person.name.grade(name))));
+    let name = claims.name.as_ref().map(|name| plain(Attribute::Name, grade_name(person, name, policy)));
     let birth_date = claims.birth_date.map(|date| {
         let found = person.birth_date.compare(date);
         let grade = if found.equal { Grade::Equal } else { Grade::Different };
@@ -331,7 +419,8 @@ mod tests {
 
     fn ask(claims: &Claims, policy: Policy, status: Status) -> Answer {
         let person = person(status);
-        decide(person.number, claims, policy, &SourceAnswer::Found(Box::new(person)))
+        let known = Known { person, former_until: None, stale: false };
+        decide(known.person.number, claims, &[], policy, &SourceAnswer::Found(Box::new(known)))
     }
 
     #[test]
@@ -341,6 +430,9 @@ mod tests {
             ("Nguyễn Thị Hoà", "1985-03-15", Policy::Standard, Status::Active, State::Match),
             ("NGUYEN THI HOA", "1985", Policy::Standard, Status::Active, State::NoMatch),
             ("NGUYEN THI HOA", "1985", Policy::Unaccented, Status::Active, State::Match),
+            ("Nguyễn Thị Hoà", "1985", Policy::Exact, Status::Active, State::NoMatch),
+            ("Nguyễn Thị Hóa", "1985", Policy::Near, Status::Active, State::Match),
+            ("Nguyễn Thị Hòa", "1985", Policy::Standard, Status::Pending, State::Pending),
             ("Nguyễn Thị Hỏa", "1985", Policy::Unaccented, Status::Active, State::NoMatch),
             ("Nguyễn Thị Hòa", "1986", Policy::Standard, Status::Active, State::NoMatch),
             ("Nguyễn Thị Hòa", "", Policy::Standard, Status::Active, State::Match),
@@ -383,13 +475,45 @@ mod tests {
     }
 
     #[test]
+    fn former_names_and_numbers_stale_copies_and_predicates_are_told_only_to_who_matches() {
+        let age = Predicate::age_at_least(18, "2026-11-24".parse().unwrap()).unwrap();
+        let until: Day = "2010-02-01".parse().unwrap();
+        let former_name =
+            crate::identity::person::FormerName { name: "Trần Thị Hòa".parse().unwrap(), until };
+        for (name, number_until, stale, state, told, verdict) in [
+            ("Nguyễn Thị Hòa", None, false, State::Match, None, Some(Verdict::Yes)),
+            ("Nguyễn Thị Hòa", None, true, State::StaleAccepted, None, Some(Verdict::Yes)),
+            ("Trần Thị Hòa", None, false, State::Former, Some("2010-02-01"), Some(Verdict::Yes)),
+            (
+                "Nguyễn Thị Hòa",
+                Some("2020-01-01"),
+                true,
+                State::Former,
+                Some("2020-01-01"),
+                Some(Verdict::Yes),
+            ),
+            ("Lê Thị Hòa", Some("2020-01-01"), false, State::NoMatch, None, None),
+        ] {
+            let mut person = person(Status::Active);
+            person.former_names.push(former_name.clone());
+            let former_until = number_until.map(|day| day.parse().unwrap());
+            let number = person.number;
+            let source = SourceAnswer::Found(Box::new(Known { person, former_until, stale }));
+            let answer = decide(number, &claims(name, "1985"), &[age], Policy::Standard, &source);
+            let until = told.map(|day| day.parse().unwrap());
+            assert_eq!((answer.state, answer.former_until), (state, until), "{name}");
+            assert_eq!(answer.verdicts, [verdict], "{name}");
+        }
+    }
+
+    #[test]
     fn without_a_person_nothing_is_graded() {
         let claims = claims("Nguyễn Thị Hòa", "1985");
         for (source, state) in [
             (SourceAnswer::NotOnRecord, State::NotOnRecord),
             (SourceAnswer::Unavailable, State::SourceUnavailable),
         ] {
-            let answer = decide("079085123456".parse().unwrap(), &claims, Policy::Standard, &source);
+            let answer = decide("079085123456".parse().unwrap(), &claims, &[], Policy::Standard, &source);
             assert_eq!((answer.state, answer.graded), (state, vec![]));
         }
         for state in State::ALL {

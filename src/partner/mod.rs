@@ -1,7 +1,9 @@
 //! The outside world: traits and their real adapters.
 
+pub mod breaker;
 pub mod clearing;
 pub mod messenger;
 pub mod national_id;
+pub mod population;
 pub mod signed_http;
 pub mod webhook;

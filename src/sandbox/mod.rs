@@ -17,6 +17,8 @@
 //! | scripts | `POST /script/sms/replies` | `{"from", "text"}`: a telephone answers; the service is told at once |
 //! | scripts | `POST`, `GET`, `DELETE /script/faults` | what goes wrong on purpose, see [`fault`] |
 //!
+//! The population register ([`register`]) and the demo portal are programs of their own beside it.
+//!
 //! On approval the central bank sends `pacs.002` and then `camt.054` to the service's inbox, signed, and repeats the
 //! same bytes until a signed answer comes: any 2xx acknowledges, a signed 4xx ends the matter with the code of its
 //! `admi.002`. The statement of a day exists once the day is over, by the clock or by `/script/days/close`; later money
@@ -33,6 +35,7 @@ pub mod member_bank;
 pub mod national_id;
 pub mod population;
 pub mod portal;
+pub mod register;
 pub mod script;
 pub mod sms;
 

@@ -2,6 +2,7 @@
 
 use super::{Result, Store, StoreError, Tx};
 use crate::base::{
+    calendar::Day,
     clock::Instant,
     id::{Citizen, Id},
     secret::Sealed,
@@ -21,6 +22,10 @@ pub struct RegisterRow {
     pub sealed: Sealed<Person>,
     /// Keyed hash of the record.
     pub record_hash: Vec<u8>,
+    /// When a remote register last vouched for it.
+    pub copied_at: Option<Instant>,
+    /// Until when the number that was asked about was the person's, if it is no longer.
+    pub former_until: Option<Day>,
 }
 
 /// The answer to one look-up.
@@ -38,10 +43,19 @@ pub async fn find_all(tx: &mut Tx, number_hashes: &[Digest]) -> Result<Vec<Looke
     let rows = sqlx::query_as!(
         Raw,
         r#"SELECT r.citizen_id AS "citizen_id?", r.wrapped_key AS "wrapped_key?", r.key_generation AS "key_generation?",
-                  r.sealed AS "sealed?", r.record_hash AS "record_hash?",
+                  r.sealed AS "sealed?", r.record_hash AS "record_hash?", r.copied_at AS "copied_at?",
+                  r.former_until AS "former_until?",
                   (SELECT max(started_at) FROM population_import WHERE finished_at IS NOT NULL) AS as_of
            FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (number_hash, place)
-           LEFT JOIN register_person r ON r.number_hash = asked.number_hash
+           LEFT JOIN LATERAL (
+               SELECT p.citizen_id, p.wrapped_key, p.key_generation, p.sealed, p.record_hash, p.copied_at,
+                      NULL::date AS former_until
+               FROM register_person p WHERE p.number_hash = asked.number_hash
+               UNION ALL
+               SELECT p.citizen_id, p.wrapped_key, p.key_generation, p.sealed, p.record_hash, p.copied_at, f.until
+               FROM register_former_number f JOIN register_person p ON p.citizen_id = f.citizen_id
+               WHERE f.number_hash = asked.number_hash
+               LIMIT 1) r ON true
            ORDER BY asked.place"#,
         &hashes as &[&[u8]]
     )
@@ -56,7 +70,8 @@ pub async fn find_by_citizens(tx: &mut Tx, citizens: &[Id<Citizen>]) -> Result<V
     let rows = sqlx::query_as!(
         Raw,
         r#"SELECT r.citizen_id AS "citizen_id?", r.wrapped_key AS "wrapped_key?", r.key_generation AS "key_generation?",
-                  r.sealed AS "sealed?", r.record_hash AS "record_hash?", NULL::timestamptz AS as_of
+                  r.sealed AS "sealed?", r.record_hash AS "record_hash?", r.copied_at AS "copied_at?",
+                  NULL::date AS former_until, NULL::timestamptz AS as_of
            FROM register_person r WHERE r.citizen_id = ANY($1)"#,
         &citizens
     )
@@ -70,7 +85,8 @@ pub async fn find_by_citizen(tx: &mut Tx, citizen: Id<Citizen>) -> Result<Looked
     let row = sqlx::query_as!(
         Raw,
         r#"SELECT r.citizen_id AS "citizen_id?", r.wrapped_key AS "wrapped_key?", r.key_generation AS "key_generation?",
-                  r.sealed AS "sealed?", r.record_hash AS "record_hash?",
+                  r.sealed AS "sealed?", r.record_hash AS "record_hash?", r.copied_at AS "copied_at?",
+                  NULL::date AS former_until,
                   (SELECT max(started_at) FROM population_import WHERE finished_at IS NOT NULL) AS as_of
            FROM (VALUES ($1::uuid)) AS asked (citizen_id)
            LEFT JOIN register_person r ON r.citizen_id = asked.citizen_id"#,
@@ -91,6 +107,56 @@ pub async fn meet(tx: &mut Tx, citizen: Id<Citizen>, number_hash: &Digest, at: I
     )
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// Keeps the copy of a person, as the remote register vouched for it at `as_of`; a known citizen keeps the key.
+pub async fn put_copy(tx: &mut Tx, copy: &StagedPerson, as_of: Instant, at: Instant) -> Result<()> {
+    sqlx::query!(
+        r#"INSERT INTO register_person
+               (citizen_id, number_hash, wrapped_key, key_generation, sealed, record_hash, imported_at, copied_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+           ON CONFLICT (citizen_id) DO UPDATE
+           SET number_hash = EXCLUDED.number_hash, sealed = EXCLUDED.sealed, record_hash = EXCLUDED.record_hash,
+               imported_at = EXCLUDED.imported_at, copied_at = EXCLUDED.copied_at"#,
+        copy.citizen.uuid(),
+        copy.number_hash.as_slice(),
+        copy.key.bytes,
+        i32::try_from(copy.key.generation).unwrap_or(i32::MAX),
+        copy.sealed.bytes(),
+        copy.record_hash.as_slice(),
+        at,
+        as_of
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Remembers a number that was the citizen's until a day.
+pub async fn keep_former_number(
+    tx: &mut Tx,
+    citizen: Id<Citizen>,
+    number_hash: &Digest,
+    until: Day,
+) -> Result<()> {
+    sqlx::query!(
+        r#"INSERT INTO register_former_number (number_hash, citizen_id, until) VALUES ($1, $2, $3)
+           ON CONFLICT (number_hash) DO NOTHING"#,
+        number_hash.as_slice(),
+        citizen.uuid(),
+        until.date()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Gives a citizen who has dealt with this service the number of today.
+pub async fn renumber_citizen(tx: &mut Tx, citizen: Id<Citizen>, number_hash: &Digest) -> Result<()> {
+    sqlx::query!("UPDATE citizen SET number_hash = $2 WHERE id = $1", citizen.uuid(), number_hash.as_slice())
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }
 
@@ -244,6 +310,8 @@ struct Raw {
     key_generation: Option<i32>,
     sealed: Option<Vec<u8>>,
     record_hash: Option<Vec<u8>>,
+    copied_at: Option<Instant>,
+    former_until: Option<time::Date>,
     as_of: Option<Instant>,
 }
 
@@ -251,7 +319,8 @@ impl TryFrom<Raw> for LookedUp {
     type Error = StoreError;
 
     fn try_from(raw: Raw) -> Result<Self> {
-        let as_of = raw.as_of;
+        let (as_of, copied_at) = (raw.as_of, raw.copied_at);
+        let former_until = raw.former_until.map(Day::from_date);
         let (Some(citizen), Some(bytes), Some(generation), Some(sealed), Some(record_hash)) =
             (raw.citizen_id, raw.wrapped_key, raw.key_generation, raw.sealed, raw.record_hash)
         else {
@@ -262,6 +331,9 @@ impl TryFrom<Raw> for LookedUp {
             .map_err(|_| StoreError::corrupt("register_person", "key_generation", citizen))?;
         let key = WrappedKey { bytes, generation };
         let sealed = Sealed::new(sealed, generation);
-        Ok(Self { as_of, row: Some(RegisterRow { citizen, key, sealed, record_hash }) })
+        Ok(Self {
+            as_of,
+            row: Some(RegisterRow { citizen, key, sealed, record_hash, copied_at, former_until }),
+        })
     }
 }

@@ -7,7 +7,7 @@ use crate::base::{
     secret::Sealed,
 };
 use crate::crypto::seal::WrappedKey;
-use crate::identity::verification::State;
+use crate::identity::{portal_policy::PortalPolicy, verification::State};
 use uuid::Uuid;
 
 /// The salt and the signed statement, under the agency's key.
@@ -45,6 +45,8 @@ pub struct Asker {
     pub expires_at: Option<Instant>,
     /// The agency's data key, wrapped.
     pub key: WrappedKey,
+    /// What it may ask, and what it is told.
+    pub policy: PortalPolicy,
 }
 
 /// The clients of these identifiers, those that exist, with their agencies' keys.
@@ -52,8 +54,12 @@ pub async fn askers(tx: &mut Tx, clients: &[Id<Client>]) -> Result<Vec<Asker>> {
     let ids: Vec<Uuid> = clients.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query!(
         r#"SELECT c.id, c.agency_id, c.expires_at, (c.state = 'active' AND a.state = 'active') AS "active!",
-                  a.wrapped_key, a.key_generation
-           FROM client c JOIN agency a ON a.id = c.agency_id WHERE c.id = ANY($1)"#,
+                  a.wrapped_key, a.key_generation, p.version AS "version?",
+                  p.policy AS "policy?: sqlx::types::Json<super::portal_policy::Stored>"
+           FROM client c JOIN agency a ON a.id = c.agency_id
+           LEFT JOIN LATERAL (SELECT n.version, n.policy FROM portal_policy n WHERE n.client_id = c.id
+                              ORDER BY n.version DESC LIMIT 1) p ON true
+           WHERE c.id = ANY($1)"#,
         &ids
     )
     .fetch_all(tx.conn())
@@ -62,12 +68,18 @@ pub async fn askers(tx: &mut Tx, clients: &[Id<Client>]) -> Result<Vec<Asker>> {
         let agency = Id::from_uuid(row.agency_id);
         let generation = u32::try_from(row.key_generation)
             .map_err(|_| StoreError::corrupt("agency", "key_generation", agency))?;
+        let client = Id::from_uuid(row.id);
+        let policy = match (row.version, row.policy) {
+            (Some(version), Some(stored)) => super::portal_policy::read(client, version, &stored.0)?,
+            _ => PortalPolicy::unwritten(),
+        };
         Ok(Asker {
-            client: Id::from_uuid(row.id),
+            client,
             agency,
             active: row.active,
             expires_at: row.expires_at,
             key: WrappedKey { bytes: row.wrapped_key, generation },
+            policy,
         })
     });
     asker.collect()
@@ -115,6 +127,20 @@ pub async fn find_all(tx: &mut Tx, ids: &[Id<Verification>]) -> Result<Vec<Verif
         r#"SELECT id, at, agency_id, client_id, citizen_id, state, sealed, generation
            FROM verification WHERE id = ANY($1)"#,
         &ids
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// The latest verifications that a client asked for, the newest first.
+pub async fn latest_of_client(tx: &mut Tx, client: Id<Client>, most: i64) -> Result<Vec<VerificationRow>> {
+    let rows = sqlx::query_as!(
+        Raw,
+        r#"SELECT id, at, agency_id, client_id, citizen_id, state, sealed, generation
+           FROM verification WHERE client_id = $1 ORDER BY id DESC LIMIT $2"#,
+        client.uuid(),
+        most
     )
     .fetch_all(tx.conn())
     .await?;

@@ -26,6 +26,7 @@ const ROOMS: &[(&str, &str, &str)] = &[
     ("sandbox", include_str!("vi/sandbox.ftl"), include_str!("en/sandbox.ftl")),
     ("sign-in", include_str!("vi/sign_in.ftl"), include_str!("en/sign_in.ftl")),
     ("ways", include_str!("vi/ways.ftl"), include_str!("en/ways.ftl")),
+    ("slip", include_str!("vi/slip.ftl"), include_str!("en/slip.ftl")),
 ];
 
 /// The texts of both languages.

@@ -20,6 +20,8 @@ pub fn loops(app: App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
         Box::pin(tell(app.clone(), Lane::Failing)),
         Box::pin(tend(app.clone())),
         Box::pin(sequence(app.clone())),
+        Box::pin(confirm(app.clone())),
+        Box::pin(answer_batches(app.clone())),
         Box::pin(checkpoint(app.clone())),
         Box::pin(succeed(app.clone())),
         Box::pin(fetch_statements(app.clone())),
@@ -73,6 +75,38 @@ async fn tell(app: App, lane: Lane) {
         });
         if claimed == 0 {
             tokio::time::sleep(EVENT_PAUSE).await;
+        }
+    }
+}
+
+/// How long batches rest when no chunk is due.
+const BATCH_PAUSE: Duration = Duration::from_secs(1);
+
+/// Answers batches of questions, one chunk after the other, for ever.
+async fn answer_batches(app: App) {
+    loop {
+        let worked = flow::run_batches::run_batches(&app).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "a chunk of a batch was not answered");
+            false
+        });
+        if !worked {
+            tokio::time::sleep(BATCH_PAUSE).await;
+        }
+    }
+}
+
+/// How long questions without an answer rest when none is due.
+const CONFIRM_PAUSE: Duration = Duration::from_secs(5);
+
+/// Asks again what the population register did not answer, for ever.
+async fn confirm(app: App) {
+    loop {
+        let asked = flow::confirm_verifications::confirm_verifications(&app).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "questions were not asked again");
+            0
+        });
+        if asked == 0 {
+            tokio::time::sleep(CONFIRM_PAUSE).await;
         }
     }
 }

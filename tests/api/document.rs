@@ -206,9 +206,9 @@ impl Operation {
         example(self.body.pointer("/requestBody/content/application~1json")?)
     }
 
-    /// Whether it takes a body.
+    /// Whether it takes a JSON body.
     pub fn takes_body(&self) -> bool {
-        self.body.get("requestBody").is_some()
+        self.body.pointer("/requestBody/content/application~1json").is_some()
     }
 
     /// Whether it demands an `Idempotency-Key`.

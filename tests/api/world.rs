@@ -3,7 +3,7 @@
 use crate::central_bank::CentralBank;
 use crate::database::Database;
 use crate::document::{Seen, document};
-use chung::app::{self, App};
+use chung::app::{self, App, Population};
 use chung::base::clock::{Clock, ManualClock};
 use chung::base::entropy::SeededEntropy;
 use chung::base::origin::Origin;
@@ -50,15 +50,27 @@ impl TestApp {
 
     /// The same, registered at a national e-ID.
     pub async fn start_with_national_id(upstream: Arc<dyn NationalId>) -> Self {
-        Self::start_as(Limits::default(), Some(upstream)).await
+        Self::start_as(Limits::default(), Some(upstream), |_, _| Population::own()).await
     }
 
     /// The same within other limits.
     pub async fn start_with(limits: Limits) -> Self {
-        Self::start_as(limits, None).await
+        Self::start_as(limits, None, |_, _| Population::own()).await
     }
 
-    async fn start_as(limits: Limits, national_id: Option<Arc<dyn NationalId>>) -> Self {
+    /// The same beside a remote register, which is told the service's origin and clock.
+    pub async fn start_beside(
+        limits: Limits,
+        register: impl FnOnce(&str, Arc<ManualClock>) -> Population,
+    ) -> Self {
+        Self::start_as(limits, None, register).await
+    }
+
+    async fn start_as(
+        limits: Limits,
+        national_id: Option<Arc<dyn NationalId>>,
+        register: impl FnOnce(&str, Arc<ManualClock>) -> Population,
+    ) -> Self {
         install();
         let database = Database::fresh().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -72,6 +84,7 @@ impl TestApp {
             clearing_keys: Arc::new(bank.keys()),
             card_anchors: Arc::new(Anchors::read([AUTHORITY]).expect("the authority")),
             national_id,
+            population: register(&format!("http://localhost:{port}"), clock.clone()),
             messenger: telephones.clone(),
             gateway: Some(sha256(GATEWAY_TOKEN.as_bytes())),
             webhooks: Arc::new(RemoteWebhooks::new(true, Duration::from_secs(2)).expect("a client")),

@@ -3,7 +3,7 @@
 use crate::database::Database;
 use crate::rails::{Letter, Rails, Truth};
 use crate::seen::Seen;
-use chung::app::{self, App};
+use chung::app::{self, App, Population};
 use chung::base::clock::ManualClock;
 use chung::base::entropy::{Entropy, SeededEntropy};
 use chung::base::id::{Agency, Client, Id};
@@ -129,6 +129,7 @@ impl World {
             clearing_keys: Arc::new(KeyList::new([])),
             card_anchors: Arc::default(),
             national_id: None,
+            population: Population::own(),
             messenger: Arc::new(Silent),
             gateway: None,
             webhooks: Arc::new(RemoteWebhooks::new(true, std::time::Duration::from_secs(1)).unwrap()),

@@ -149,7 +149,7 @@ async fn start_sandbox(
     let upstream =
         outside.national_id(&installed.sandbox, &service, accounts, clock.clone(), entropy.clone())?;
     let portal = Portal::new(portal(installed), clock, entropy)?;
-    RunningSandbox::start(sandbox, (Some(portal), upstream), demo.sandbox_listen, stopping).await
+    RunningSandbox::start(sandbox, (Some(portal), upstream), None, demo.sandbox_listen, stopping).await
 }
 
 /// The account of the national e-ID that a person of the demonstration has.

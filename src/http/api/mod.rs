@@ -1,6 +1,7 @@
 //! The `/v1` endpoints for agencies and administrators.
 
 pub mod agencies;
+pub mod batches;
 pub mod bills;
 pub mod card_checks;
 pub mod cases;
@@ -11,6 +12,7 @@ pub mod fees;
 pub mod ledger;
 pub mod mandates;
 pub mod payments;
+pub mod policies;
 pub mod receipts;
 pub mod retention;
 pub mod roles;

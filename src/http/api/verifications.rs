@@ -1,6 +1,7 @@
 //! `/v1/verifications`: is this person who the agency takes them for?
 
 use crate::app::App;
+use crate::base::calendar::Day;
 use crate::base::text::{Line, NotALine};
 use crate::flow::{Error, Refusal, Violation, verify_identity};
 use crate::http::{
@@ -8,9 +9,11 @@ use crate::http::{
     json::{Json, idempotency},
     problem::Problem,
 };
+use crate::identity::birth_date::Precision;
 use crate::identity::mandate::Act;
 use crate::identity::name::Name;
-use crate::identity::question::{Acting, Ground, Question};
+use crate::identity::predicate::Predicate;
+use crate::identity::question::{Acting, Ground, Heard, Occasion, Question};
 use crate::identity::verification::Claims;
 use crate::payment::code::{DossierCode, ProcedureCode};
 use axum::Router;
@@ -42,6 +45,10 @@ struct NewVerification {
     acting: Option<NewActing>,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    occasion: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    predicates: Vec<NewPredicate>,
 }
 
 /// Who acts for the person.
@@ -53,6 +60,23 @@ struct NewActing {
     #[serde(skip_serializing_if = "Option::is_none")]
     act: Option<String>,
 }
+
+/// One question without a value; exactly one of the three.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPredicate {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_at_least: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    birth_date_known_to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resident_of: Option<String>,
+}
+
+/// The most questions beside one set of claims.
+const PREDICATES_MAX: usize = 8;
 
 /// What the agency holds to be true.
 #[derive(Serialize, Deserialize)]
@@ -97,7 +121,12 @@ fn question(caller: &Caller, key: (String, [u8; 32]), body: &NewVerification) ->
     let claims = claims(&mut faults, &body.attributes);
     let procedure = faults.read::<ProcedureCode>("/procedure", &body.procedure);
     let dossier = faults.read::<DossierCode>("/dossier", &body.dossier);
-    let policy = faults.maybe("/policy", body.policy.as_deref()).unwrap_or_default();
+    let policy = faults.maybe("/policy", body.policy.as_deref());
+    let occasion = body.occasion.as_deref().map_or(Some(Occasion::Unattended), Occasion::of);
+    if occasion.is_none() {
+        faults.add("/occasion", "shape");
+    }
+    let predicates = predicates(&mut faults, &body.predicates);
     let purpose = faults.line("/purpose", &body.purpose);
     let officer = faults.line("/officer", &body.officer);
     let acting = body.acting.as_ref().and_then(|acting| acting_of(&mut faults, acting));
@@ -114,7 +143,10 @@ fn question(caller: &Caller, key: (String, [u8; 32]), body: &NewVerification) ->
                 key,
                 number,
                 claims,
+                predicates,
                 policy,
+                occasion: occasion.unwrap_or_default(),
+                heard: Heard::Own,
                 ground,
                 acting,
             })
@@ -131,6 +163,30 @@ fn acting_of(faults: &mut Faults, body: &NewActing) -> Option<Acting> {
         None => Some(Act::Apply),
     };
     Some(Acting { number: number?, name: name?, act: act? })
+}
+
+fn predicates(faults: &mut Faults, body: &[NewPredicate]) -> Vec<Predicate> {
+    if body.len() > PREDICATES_MAX {
+        faults.add("/predicates", "count");
+    }
+    let mut read = Vec::new();
+    for (i, asked) in body.iter().enumerate().take(PREDICATES_MAX) {
+        match predicate(asked) {
+            Some(predicate) => read.push(predicate),
+            None => faults.add(&format!("/predicates/{i}"), "shape"),
+        }
+    }
+    read
+}
+
+fn predicate(asked: &NewPredicate) -> Option<Predicate> {
+    let NewPredicate { age_at_least, on, birth_date_known_to, resident_of } = asked;
+    match (age_at_least, on, birth_date_known_to, resident_of) {
+        (Some(years), Some(on), None, None) => Predicate::age_at_least(*years, on.parse::<Day>().ok()?),
+        (None, None, Some(precision), None) => Precision::of(precision).map(Predicate::BirthDateKnownTo),
+        (None, None, None, Some(region)) => region.parse().ok().map(Predicate::ResidentOf),
+        _ => None,
+    }
 }
 
 fn claims(faults: &mut Faults, body: &NewClaims) -> Claims {

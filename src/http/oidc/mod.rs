@@ -19,5 +19,6 @@ pub fn routes() -> Router<App> {
         .route("/oidc/authorize", get(authorize::by_query).post(authorize::by_form))
         .route("/oidc/token", post(token::token))
         .route("/oidc/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
+        .route("/oidc/kyc", post(userinfo::kyc))
         .route("/oidc/logout", get(logout::by_query).post(logout::by_form))
 }

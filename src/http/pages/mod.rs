@@ -22,6 +22,7 @@ pub mod sign_in;
 pub mod sign_in_for;
 pub mod sign_in_national_id;
 pub mod sign_in_passkey;
+pub mod slips;
 pub mod way_contact;
 pub mod way_enrol;
 pub mod ways;

@@ -98,6 +98,11 @@ pub fn failed(reader: &Reader, error: Error) -> Response {
         Error::Refused(r) => show_status(reader, StatusCode::BAD_REQUEST, Some(r.code)),
         Error::Conflict(r) => show_status(reader, StatusCode::CONFLICT, Some(r.code)),
         Error::Forbidden(r) => show_status(reader, StatusCode::FORBIDDEN, Some(r.code)),
+        Error::Unavailable(r) if r.code == "register_unavailable" => {
+            let page = Page::new(reader, "sign-in-register-title");
+            let body = page.t("sign-in-register");
+            show_error(StatusCode::SERVICE_UNAVAILABLE, &page, &body, None)
+        }
         Error::Unavailable(r) => show_status(reader, StatusCode::SERVICE_UNAVAILABLE, Some(r.code)),
         Error::Internal(cause) => {
             tracing::error!(?cause, "a page failed");

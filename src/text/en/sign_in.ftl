@@ -105,3 +105,5 @@ national-id-weak = This portal needs a sign-in at a higher level of the national
 national-id-counter-of = If it cannot wait, please go to the one-stop counter of { $agency } and bring your identity card.
 national-id-counter = If it cannot wait, please go to the one-stop counter of the office that receives your dossier and bring your identity card.
 national-id-again = Back to the sign-in page
+sign-in-register-title = The population register does not answer
+sign-in-register = You cannot sign in just now because the national population register does not answer. This try was not counted. Please try again in a few minutes, or go to the agency’s counter.

@@ -105,3 +105,5 @@ national-id-weak = Cổng này cần đăng nhập bằng tài khoản định d
 national-id-counter-of = Nếu cần làm ngay, xin đến bộ phận một cửa của { $agency } và mang theo căn cước.
 national-id-counter = Nếu cần làm ngay, xin đến bộ phận một cửa của cơ quan tiếp nhận hồ sơ và mang theo căn cước.
 national-id-again = Trở lại trang đăng nhập
+sign-in-register-title = Cơ sở dữ liệu dân cư chưa trả lời
+sign-in-register = Không thể đăng nhập lúc này vì cơ sở dữ liệu quốc gia về dân cư không trả lời. Lần thử này không bị tính. Xin thử lại sau ít phút, hoặc đến quầy của cơ quan.

@@ -1,8 +1,11 @@
 //! Who is this citizen: the register and the questions about people in it.
 
+mod asking;
+mod batches;
 pub mod cards;
 mod import;
 mod kinship;
+mod remote;
 mod verifications;
 
 use crate::world::TestApp;

@@ -2,6 +2,7 @@
 
 mod assertion;
 mod history;
+mod kyc;
 mod locks;
 mod mandates;
 mod misuse;

@@ -1,0 +1,144 @@
+//! The form in which a batch of questions comes and its answers go: one row a line, CSV or JSON Lines (UTF-8).
+//!
+//! Columns, or members: `number`, at least one of `name` and `birth_date`, and `sex`, `old_number`, `phone`, `province`
+//! as in a single question; `ref` is the caller's own name for the row (up to 100 characters) and comes back with the
+//! answer. A CSV file names its columns in the first line. A line that cannot be read is answered by the name of what
+//! is wrong and harms no other.
+
+use super::population_file::fields;
+use crate::base::text::Line;
+use crate::identity::{personal_number::PersonalNumber, verification::Claims};
+use serde::Deserialize;
+use std::str::FromStr;
+
+/// The columns of a CSV file.
+const COLUMNS: [&str; 8] = ["ref", "number", "name", "birth_date", "sex", "old_number", "phone", "province"];
+
+/// One row of a batch.
+pub struct Row {
+    /// The caller's name for it.
+    pub reference: Option<String>,
+    /// About whom.
+    pub number: PersonalNumber,
+    /// What is held to be true.
+    pub claims: Claims,
+}
+
+/// A row that cannot be read: the caller's name for it, if that could be, and the column that is wrong.
+pub struct BadRow {
+    /// The caller's name for it.
+    pub reference: Option<String>,
+    /// What is wrong: a column's name, `shape`, `fields`, or `name_or_birth_date_needed`.
+    pub wrong: &'static str,
+}
+
+/// The columns that a CSV file's first line names, in their order; `None` if it names none that will do.
+pub fn columns(line: &str) -> Option<Vec<&'static str>> {
+    let names = fields(line.trim_start_matches('\u{feff}').trim_end()).ok()?;
+    let known = |name: &str| COLUMNS.into_iter().find(|column| *column == name.trim());
+    let columns: Vec<&'static str> = names.iter().map(|name| known(name)).collect::<Option<_>>()?;
+    let once = columns.iter().all(|column| columns.iter().filter(|other| *other == column).count() == 1);
+    let enough =
+        columns.contains(&"number") && (columns.contains(&"name") || columns.contains(&"birth_date"));
+    (once && enough).then_some(columns)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Texts {
+    #[serde(rename = "ref")]
+    reference: Option<String>,
+    number: String,
+    name: Option<String>,
+    birth_date: Option<String>,
+    sex: Option<String>,
+    old_number: Option<String>,
+    phone: Option<String>,
+    province: Option<String>,
+}
+
+/// Reads one line of a file with these columns; without columns it is JSON.
+pub fn row(columns: Option<&[String]>, line: &str) -> Result<Row, BadRow> {
+    let bad = |wrong| BadRow { reference: None, wrong };
+    let texts = match columns {
+        None => serde_json::from_str(line).map_err(|_| bad("shape"))?,
+        Some(columns) => {
+            let fields = fields(line).map_err(|_| bad("shape"))?;
+            if fields.len() != columns.len() {
+                return Err(bad("fields"));
+            }
+            let mut texts = Texts::default();
+            for (column, field) in columns.iter().zip(fields) {
+                let text = Some(field.trim().to_owned()).filter(|text| !text.is_empty());
+                match column.as_str() {
+                    "ref" => texts.reference = text,
+                    "number" => texts.number = text.unwrap_or_default(),
+                    "name" => texts.name = text,
+                    "birth_date" => texts.birth_date = text,
+                    "sex" => texts.sex = text,
+                    "old_number" => texts.old_number = text,
+                    "phone" => texts.phone = text,
+                    _ => texts.province = text,
+                }
+            }
+            texts
+        }
+    };
+    read(&texts)
+}
+
+fn read(texts: &Texts) -> Result<Row, BadRow> {
+    let reference = match &texts.reference {
+        None => None,
+        Some(text) => match Line::<100>::parse(text) {
+            Ok(line) => Some(line.to_string()),
+            Err(_) => return Err(BadRow { reference: None, wrong: "ref" }),
+        },
+    };
+    let bad = |wrong| BadRow { reference: reference.clone(), wrong };
+    let claims = Claims {
+        name: maybe(&texts.name).map_err(|()| bad("name"))?,
+        birth_date: maybe(&texts.birth_date).map_err(|()| bad("birth_date"))?,
+        sex: maybe(&texts.sex).map_err(|()| bad("sex"))?,
+        old_number: maybe(&texts.old_number).map_err(|()| bad("old_number"))?,
+        phone: maybe(&texts.phone).map_err(|()| bad("phone"))?,
+        province: maybe(&texts.province).map_err(|()| bad("province"))?,
+    };
+    if !claims.is_decidable() {
+        return Err(bad("name_or_birth_date_needed"));
+    }
+    let number = texts.number.parse().map_err(|_| bad("number"))?;
+    Ok(Row { reference, number, claims })
+}
+
+fn maybe<T: FromStr>(text: &Option<String>) -> Result<Option<T>, ()> {
+    text.as_deref().map(|text| text.parse().map_err(|_| ())).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_read_alike_and_bad_rows_are_named() {
+        let named: Vec<String> =
+            columns("number, ref,name").unwrap().into_iter().map(str::to_owned).collect();
+        let csv = row(Some(&named), "079185000001,a-1,\"Lê, Lan\"").map_err(|bad| bad.wrong).ok().unwrap();
+        let json = r#"{"ref":"a-1","number":"079185000001","name":"Lê, Lan"}"#;
+        let json = row(None, json).map_err(|bad| bad.wrong).ok().unwrap();
+        assert_eq!((csv.number, &csv.claims, &csv.reference), (json.number, &json.claims, &json.reference));
+        for (line, wrong) in [
+            ("{", "shape"),
+            (r#"{"number":"1","name":"An"}"#, "number"),
+            (r#"{"number":"079185000001","sex":"male"}"#, "name_or_birth_date_needed"),
+            (r#"{"number":"079185000001","name":"An","birth_date":"31/12/1985"}"#, "birth_date"),
+            (r#"{"number":"079185000001","name":"An","religion":"x"}"#, "shape"),
+        ] {
+            assert_eq!(row(None, line).err().map(|bad| bad.wrong), Some(wrong), "{line}");
+        }
+        assert_eq!(row(Some(&named), "079185000001,b").err().map(|bad| bad.wrong), Some("fields"));
+        for header in ["number", "number,name,name", "number,religion", "", "name,ref"] {
+            assert_eq!(columns(header), None, "{header:?}");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! How much portals have asked, how often a number was asked about, and the alerts that came of it.
+
+use super::{Result, Store, StoreError, Tx};
+use crate::base::{
+    calendar::Day,
+    clock::Instant,
+    id::{Agency, Alert, Citizen, Client, Id},
+    page::{Page, PageRequest},
+};
+use crate::crypto::digest::Digest;
+use crate::identity::watch::Watch;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// The watches of these clients, locked until the transaction ends; in one order, so that two writers never wait for
+/// each other.
+pub async fn lock_watches(tx: &mut Tx, clients: &[Id<Client>]) -> Result<BTreeMap<Id<Client>, Watch>> {
+    let ids: Vec<Uuid> = clients.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT client_id, day, asked, window_start, answered, misses, slowed_until, last_at FROM portal_watch
+           WHERE client_id = ANY($1) ORDER BY client_id FOR UPDATE"#,
+        &ids
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let watch = rows.into_iter().map(|row| {
+        let client: Id<Client> = Id::from_uuid(row.client_id);
+        let count = |column, value: i32| {
+            u32::try_from(value).map_err(|_| StoreError::corrupt("portal_watch", column, client))
+        };
+        let watch = Watch {
+            day: Day::from_date(row.day),
+            asked: count("asked", row.asked)?,
+            window_start: row.window_start,
+            answered: count("answered", row.answered)?,
+            misses: count("misses", row.misses)?,
+            slowed_until: row.slowed_until,
+            last_at: row.last_at,
+        };
+        Ok((client, watch))
+    });
+    watch.collect()
+}
+
+/// Keeps watches.
+pub async fn put_watches(tx: &mut Tx, watches: &BTreeMap<Id<Client>, Watch>) -> Result<()> {
+    if watches.is_empty() {
+        return Ok(());
+    }
+    let count = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+    let clients: Vec<Uuid> = watches.keys().map(|id| id.uuid()).collect();
+    let days: Vec<time::Date> = watches.values().map(|w| w.day.date()).collect();
+    let asked: Vec<i32> = watches.values().map(|w| count(w.asked)).collect();
+    let starts: Vec<Instant> = watches.values().map(|w| w.window_start).collect();
+    let answered: Vec<i32> = watches.values().map(|w| count(w.answered)).collect();
+    let misses: Vec<i32> = watches.values().map(|w| count(w.misses)).collect();
+    let slowed: Vec<Option<Instant>> = watches.values().map(|w| w.slowed_until).collect();
+    let last: Vec<Instant> = watches.values().map(|w| w.last_at).collect();
+    sqlx::query!(
+        r#"INSERT INTO portal_watch (client_id, day, asked, window_start, answered, misses, slowed_until, last_at)
+           SELECT client_id, day, asked, window_start, answered, misses, slowed_until, last_at
+           FROM unnest($1::uuid[], $2::date[], $3::integer[], $4::timestamptz[], $5::integer[], $6::integer[],
+                       $7::timestamptz[], $8::timestamptz[])
+               AS w (client_id, day, asked, window_start, answered, misses, slowed_until, last_at)
+           ON CONFLICT (client_id) DO UPDATE
+           SET day = EXCLUDED.day, asked = EXCLUDED.asked, window_start = EXCLUDED.window_start,
+               answered = EXCLUDED.answered, misses = EXCLUDED.misses, slowed_until = EXCLUDED.slowed_until,
+               last_at = EXCLUDED.last_at"#,
+        &clients,
+        &days,
+        &asked,
+        &starts,
+        &answered,
+        &misses,
+        &slowed as &[Option<Instant>],
+        &last
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// How often each of these numbers was asked about on a day without its owner, by client.
+pub async fn number_asks(
+    tx: &mut Tx,
+    numbers: &[Digest],
+    day: Day,
+) -> Result<Vec<(Digest, Id<Client>, u32)>> {
+    let hashes: Vec<&[u8]> = numbers.iter().map(Digest::as_slice).collect();
+    let rows = sqlx::query!(
+        "SELECT number_hash, client_id, asked FROM number_budget WHERE number_hash = ANY($1) AND day = $2",
+        &hashes as &[&[u8]],
+        day.date()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let asks = rows.into_iter().map(|row| {
+        let corrupt = |column| StoreError::corrupt("number_budget", column, row.client_id);
+        let hash = row.number_hash.try_into().map_err(|_| corrupt("number_hash"))?;
+        let asked = u32::try_from(row.asked).map_err(|_| corrupt("asked"))?;
+        Ok((hash, Id::from_uuid(row.client_id), asked))
+    });
+    asks.collect()
+}
+
+/// Counts look-ups of numbers; each pair of number and client once, in ascending order.
+pub async fn count_number_asks(
+    tx: &mut Tx,
+    asks: &BTreeMap<(Digest, Id<Client>), u32>,
+    day: Day,
+) -> Result<()> {
+    if asks.is_empty() {
+        return Ok(());
+    }
+    let hashes: Vec<&[u8]> = asks.keys().map(|(hash, _)| hash.as_slice()).collect();
+    let clients: Vec<Uuid> = asks.keys().map(|(_, client)| client.uuid()).collect();
+    let counts: Vec<i32> = asks.values().map(|count| i32::try_from(*count).unwrap_or(i32::MAX)).collect();
+    sqlx::query!(
+        r#"INSERT INTO number_budget (number_hash, day, client_id, asked)
+           SELECT number_hash, $4, client_id, asked
+           FROM unnest($1::bytea[], $2::uuid[], $3::integer[]) AS n (number_hash, client_id, asked)
+           ON CONFLICT (number_hash, day, client_id) DO UPDATE SET asked = number_budget.asked + EXCLUDED.asked"#,
+        &hashes as &[&[u8]],
+        &clients,
+        &counts,
+        day.date()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Deletes what earlier days have counted.
+pub async fn forget_days_before(tx: &mut Tx, day: Day) -> Result<u64> {
+    let done =
+        sqlx::query!("DELETE FROM number_budget WHERE day < $1", day.date()).execute(tx.conn()).await?;
+    Ok(done.rows_affected())
+}
+
+/// Which of these dossiers have had their free look-up.
+pub async fn firsts_taken(tx: &mut Tx, hashes: &[Digest]) -> Result<Vec<Digest>> {
+    let asked: Vec<&[u8]> = hashes.iter().map(Digest::as_slice).collect();
+    let rows = sqlx::query_scalar!("SELECT hash FROM first_check WHERE hash = ANY($1)", &asked as &[&[u8]])
+        .fetch_all(tx.conn())
+        .await?;
+    let digest =
+        |hash: Vec<u8>| hash.try_into().map_err(|_| StoreError::corrupt("first_check", "hash", "a row"));
+    rows.into_iter().map(digest).collect()
+}
+
+/// Notes free look-ups as taken.
+pub async fn take_firsts(tx: &mut Tx, hashes: &[Digest], day: Day) -> Result<()> {
+    if hashes.is_empty() {
+        return Ok(());
+    }
+    let taken: Vec<&[u8]> = hashes.iter().map(Digest::as_slice).collect();
+    sqlx::query!(
+        "INSERT INTO first_check (hash, day) SELECT hash, $2 FROM unnest($1::bytea[]) AS f (hash) ON CONFLICT DO NOTHING",
+        &taken as &[&[u8]],
+        day.date()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Which of these people an officer has seen with their card since then, and at which agency.
+pub async fn seen_with_card(
+    tx: &mut Tx,
+    citizens: &[Id<Citizen>],
+    since: Instant,
+) -> Result<Vec<(Id<Agency>, Id<Citizen>)>> {
+    let citizens: Vec<Uuid> = citizens.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT DISTINCT agency_id, citizen_id AS "citizen_id!" FROM card_check
+           WHERE citizen_id = ANY($1) AND verdict = 'passed' AND at > $2"#,
+        &citizens,
+        since
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (Id::from_uuid(row.agency_id), Id::from_uuid(row.citizen_id))).collect())
+}
+
+/// A portal that looked like probing numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AlertRow {
+    /// Its identifier.
+    pub id: Id<Alert>,
+    /// Which portal.
+    pub client: Id<Client>,
+    /// Whose it is.
+    pub agency: Id<Agency>,
+    /// When.
+    pub at: Instant,
+    /// Answers in the window.
+    pub answered: u32,
+    /// Misses among them.
+    pub misses: u32,
+    /// Until when it is answered slowly.
+    pub until: Instant,
+}
+
+/// Keeps an alert.
+pub async fn insert_alert(tx: &mut Tx, alert: &AlertRow) -> Result<()> {
+    sqlx::query!(
+        r#"INSERT INTO portal_alert (id, client_id, agency_id, at, answered, misses, until)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)"#,
+        alert.id.uuid(),
+        alert.client.uuid(),
+        alert.agency.uuid(),
+        alert.at,
+        i32::try_from(alert.answered).unwrap_or(i32::MAX),
+        i32::try_from(alert.misses).unwrap_or(i32::MAX),
+        alert.until
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The alerts, the newest first.
+pub async fn list_alerts(store: &Store, page: &PageRequest<Id<Alert>>) -> Result<Page<AlertRow>> {
+    let rows = sqlx::query!(
+        r#"SELECT id, client_id, agency_id, at, answered, misses, until FROM portal_alert
+           WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC LIMIT $2"#,
+        page.after.map(Id::uuid),
+        page.fetch()
+    )
+    .fetch_all(&store.pool)
+    .await?;
+    let alert = rows.into_iter().map(|row| AlertRow {
+        id: Id::from_uuid(row.id),
+        client: Id::from_uuid(row.client_id),
+        agency: Id::from_uuid(row.agency_id),
+        at: row.at,
+        answered: row.answered.unsigned_abs(),
+        misses: row.misses.unsigned_abs(),
+        until: row.until,
+    });
+    Ok(Page::from_rows(alert.collect(), page))
+}

@@ -1,0 +1,27 @@
+# The slip that a citizen takes home when the answer is negative.
+slip-title = Notice of the result of a check
+slip-eyebrow = For the citizen
+slip-no-ground = This result is by itself no ground to refuse a dossier. You may show your original papers and ask the agency to go on.
+slip-next = What to do next
+slip-reference = Reference
+slip-office = Who corrects it
+slip-own = To see which item did not agree, sign in and open
+slip-me = your page
+slip-result-no_match = What the dossier says does not agree with the national population database.
+slip-next-no_match = Check how the name and the birth date were written. If your original papers are right and the database is wrong, ask the commune police where you live to correct it, and bring this reference.
+slip-office-no_match = The commune police where you live
+slip-result-not_on_record = The personal number given was not found in the national population database.
+slip-next-not_on_record = Check the twelve digits. If they are right, ask the commune police where you live to bring the record up to date.
+slip-office-not_on_record = The commune police where you live
+slip-result-pending = The personal number was just issued and is not yet confirmed in the national population database.
+slip-next-pending = Wait a few working days, then ask for the check again. The agency may take the dossier with your original papers.
+slip-office-pending = The commune police, or the commune People's Committee for a child just registered
+slip-result-former = The dossier uses a former name or a former personal number.
+slip-next-former = Ask the agency to enter today's name or number in the dossier. Your rights do not change.
+slip-office-former = The agency that handles the dossier
+slip-result-locked = The electronic identity is locked.
+slip-next-locked = Unlock it in the national e-ID app or at the police, then ask for the check again.
+slip-office-locked = The identity office of the commune or provincial police
+slip-result-deceased = The national population database records this person as deceased.
+slip-next-deceased = If that is wrong, ask the commune People's Committee (civil status) and the commune police to correct it at once, and bring this reference.
+slip-office-deceased = The commune People's Committee (civil status) and the commune police

@@ -1,0 +1,27 @@
+# Phiếu mà công dân nhận khi câu trả lời là không khớp hoặc không thể xác minh.
+slip-title = Phiếu thông báo kết quả xác minh
+slip-eyebrow = Dành cho công dân
+slip-no-ground = Riêng kết quả này không phải là căn cứ để từ chối tiếp nhận hồ sơ. Ông/bà có thể xuất trình giấy tờ gốc và yêu cầu cơ quan tiếp tục giải quyết.
+slip-next = Việc cần làm tiếp theo
+slip-reference = Mã phiếu
+slip-office = Nơi giải quyết
+slip-own = Muốn biết mục nào chưa khớp, ông/bà đăng nhập và xem tại
+slip-me = trang của tôi
+slip-result-no_match = Thông tin khai trong hồ sơ không khớp với cơ sở dữ liệu quốc gia về dân cư.
+slip-next-no_match = Kiểm tra lại cách viết họ tên và ngày sinh đã khai. Nếu giấy tờ gốc đúng mà cơ sở dữ liệu sai, đề nghị Công an cấp xã nơi cư trú điều chỉnh và mang theo mã phiếu này.
+slip-office-no_match = Công an cấp xã nơi cư trú
+slip-result-not_on_record = Không tìm thấy số định danh đã khai trong cơ sở dữ liệu quốc gia về dân cư.
+slip-next-not_on_record = Kiểm tra lại mười hai chữ số. Nếu số đúng, đề nghị Công an cấp xã nơi cư trú cập nhật thông tin.
+slip-office-not_on_record = Công an cấp xã nơi cư trú
+slip-result-pending = Số định danh vừa được cấp và chưa được xác nhận trong cơ sở dữ liệu quốc gia về dân cư.
+slip-next-pending = Chờ vài ngày làm việc rồi đề nghị xác minh lại. Cơ quan có thể tiếp nhận hồ sơ theo giấy tờ gốc.
+slip-office-pending = Công an cấp xã nơi đăng ký, hoặc Ủy ban nhân dân cấp xã đối với trẻ mới đăng ký khai sinh
+slip-result-former = Hồ sơ khai theo họ tên hoặc số định danh cũ của công dân.
+slip-next-former = Đề nghị cơ quan cập nhật họ tên hoặc số định danh hiện nay vào hồ sơ. Quyền lợi của công dân không thay đổi.
+slip-office-former = Cơ quan đang giải quyết hồ sơ
+slip-result-locked = Căn cước điện tử đang bị khóa.
+slip-next-locked = Mở khóa trên ứng dụng định danh quốc gia hoặc tại cơ quan Công an; sau đó đề nghị xác minh lại.
+slip-office-locked = Cơ quan quản lý căn cước thuộc Công an cấp xã hoặc cấp tỉnh
+slip-result-deceased = Cơ sở dữ liệu quốc gia về dân cư ghi người này đã mất.
+slip-next-deceased = Nếu ghi nhận này sai, đề nghị Ủy ban nhân dân cấp xã nơi cư trú (hộ tịch) và Công an cấp xã đính chính ngay, mang theo mã phiếu này.
+slip-office-deceased = Ủy ban nhân dân cấp xã (hộ tịch) và Công an cấp xã

@@ -1,0 +1,215 @@
+//! Many questions in one file: uploaded in parts, resumed, answered chunk by chunk, given back signed.
+
+use super::{PEOPLE, import};
+use crate::office::Office;
+use crate::world::{Actor, Answer, TestApp};
+use chung::codec::batch_result::verify;
+use chung::config::Limits;
+use chung::crypto::{digest::sha256, keyring::Purpose, signing::KeyList};
+use chung::flow::run_batches::run_batches;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+async fn start(limits: Limits) -> (TestApp, Office, Actor) {
+    let world = TestApp::start_with(limits).await;
+    import(&world, PEOPLE).await.unwrap();
+    let office = Office::open(&world, "H29.14").await;
+    let system = office.system(&world, "verification event.read");
+    (world, office, system)
+}
+
+fn new_batch(format: &str) -> Value {
+    json!({ "purpose": "Rà soát đối tượng hưởng trợ cấp", "procedure": "2.000488", "officer": "hoa.nt", "format": format })
+}
+
+async fn open(system: &Actor, key: &str, format: &str) -> String {
+    let batch =
+        system.post_once("/v1/verifications/batches", key, &new_batch(format)).await.expect(201).json();
+    format!("/v1/verifications/batches/{}", batch["id"].as_str().unwrap())
+}
+
+async fn upload(system: &Actor, path: &str, offset: usize, part: &[u8], complete: bool) -> Answer {
+    let request = system
+        .request(Method::PATCH, &format!("{path}/rows"))
+        .header("upload-offset", offset.to_string())
+        .header("upload-complete", if complete { "?1" } else { "?0" })
+        .header("content-type", "application/octet-stream")
+        .body(part.to_vec());
+    system.send(request).await
+}
+
+async fn run(world: &TestApp) {
+    while run_batches(&world.app).await.unwrap() {}
+}
+
+/// The lines of a result, and whether the last one signs the others.
+async fn result(world: &TestApp, system: &Actor, path: &str) -> (Vec<Value>, Value) {
+    let text = system.get(&format!("{path}/result")).await.expect(200).text();
+    let (lines, last) = text.trim_end().rsplit_once('\n').unwrap();
+    let last: Value = serde_json::from_str(last).unwrap();
+    let keys = KeyList::from_jwks(&world.app.keys.jwks(Purpose::Record).to_string()).unwrap();
+    let digest = sha256(format!("{lines}\n").as_bytes());
+    let said = verify(last["signed"].as_str().unwrap(), &digest, &keys).unwrap();
+    assert!(verify(last["signed"].as_str().unwrap(), &sha256(lines.as_bytes()), &keys).is_err());
+    let lines = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (lines, serde_json::to_value(said).unwrap())
+}
+
+#[tokio::test]
+async fn a_file_is_uploaded_in_parts_goes_on_where_it_broke_off_and_comes_back_signed() {
+    let limits = Limits { number_asks_portal_max: 10_000, number_asks_max: 10_000, ..Limits::default() };
+    let (world, office, system) = start(limits).await;
+    let path = open(&system, "b", "csv").await;
+    let mut file = "number,name,birth_date,ref\n".to_owned();
+    for i in 0..2_400 {
+        let (number, name) =
+            if i % 3 == 0 { ("079085000004", "Lê Lai") } else { ("079185000001", "Nguyễn Thị Hòa") };
+        file += &format!("{number},{name},,r{i}\n");
+    }
+    let file = file.trim_end().as_bytes();
+    // The first part ends in the middle of a line; what is kept ends with a whole one.
+    let cut = 40_000;
+    let kept = upload(&system, &path, 0, &file[..cut], false).await.expect(200).json();
+    let offset = usize::try_from(kept["bytes"].as_u64().unwrap()).unwrap();
+    assert!(offset <= cut && file[offset - 1] == b'\n', "{kept}");
+    let refused =
+        upload(&system, &path, 7, &file[7..], true).await.expect_refusal(409, "upload_offset_wrong");
+    assert_eq!(refused.json()["about"], offset.to_string());
+    system.get(&format!("{path}/result")).await.expect_refusal(409, "batch_not_finished");
+    assert!(!run_batches(&world.app).await.unwrap(), "nothing runs before the file is whole");
+    let whole = upload(&system, &path, offset, &file[offset..], true).await.expect(200).json();
+    assert_eq!((&whole["state"], &whole["rows_received"]), (&json!("running"), &json!(2_400)));
+    upload(&system, &path, file.len(), b"", true).await.expect_refusal(409, "batch_closed");
+
+    assert!(run_batches(&world.app).await.unwrap());
+    let halfway = system.get(&path).await.expect(200).json();
+    let done = halfway["rows_done"].as_i64().unwrap();
+    assert!(done > 0 && done < 2_400 && halfway["result_url"].is_null(), "{halfway}");
+    run(&world).await;
+    let finished = system.get(&path).await.expect(200).json();
+    assert_eq!((&finished["state"], &finished["rows_done"]), (&json!("finished"), &json!(2_400)));
+    let (lines, said) = result(&world, &system, &path).await;
+    assert_eq!(lines.len(), 2_400);
+    for (i, line) in lines.iter().enumerate() {
+        let state = if i % 3 == 0 { "no_match" } else { "match" };
+        assert_eq!(
+            (&line["row"], &line["ref"], &line["state"]),
+            (&json!(i + 1), &json!(format!("r{i}")), &json!(state))
+        );
+        assert_eq!(
+            line["attributes"]["name"].is_null(),
+            i % 3 == 0,
+            "a failure does not tell which attribute failed"
+        );
+    }
+    assert_eq!(said["outcomes"], json!({ "match": 1_600, "no_match": 800 }));
+    assert_eq!((&said["agency"], &said["rows"]), (&json!(office.agency.to_string()), &json!(2_400)));
+    // Each row stands in the history of the person it was about.
+    assert_eq!(world.count("audit_detail where citizen_id is not null").await, 2_400);
+    for table in ["verification_batch", "verification_batch_chunk", "slip"] {
+        let dump = world.dump(table).await;
+        assert!(!dump.contains("079185000001") && !dump.contains(&hex::encode("079185000001")), "{table}");
+    }
+    let told = system.get("/v1/events").await.expect(200).json();
+    assert_eq!(told["items"][0]["type"], "batch.finished");
+    let slip = lines[0]["slip"].as_str().unwrap();
+    let page = world.stranger().get(&format!("/slips/{slip}")).await.expect(200).text();
+    assert!(page.contains("Rà soát đối tượng hưởng trợ cấp"));
+    let other = Office::open(&world, "H29.15").await.system(&world, "verification");
+    other.get(&path).await.expect_refusal(404, "not_found");
+    other.get(&format!("{path}/result")).await.expect_refusal(404, "not_found");
+}
+
+#[tokio::test]
+async fn bad_rows_and_numbers_asked_too_often_are_answered_by_why() {
+    let (world, _, system) = start(Limits { number_asks_portal_max: 2, ..Limits::default() }).await;
+    let path = open(&system, "b", "jsonl").await;
+    let hoa = json!({ "number": "079185000001", "name": "Nguyễn Thị Hòa" });
+    let rows = [
+        hoa.to_string(),
+        "{broken".to_owned(),
+        json!({ "ref": "x", "number": "1", "name": "An" }).to_string(),
+        json!({ "number": "079185000001", "sex": "female" }).to_string(),
+        String::new(),
+        hoa.to_string(),
+        hoa.to_string(),
+        json!({ "number": "079185000077", "name": "An" }).to_string(),
+    ];
+    upload(&system, &path, 0, rows.join("\n").as_bytes(), true).await.expect(200);
+    run(&world).await;
+    let (lines, said) = result(&world, &system, &path).await;
+    let told: Vec<&str> = lines
+        .iter()
+        .map(|line| ["state", "wrong", "held"].iter().find_map(|member| line[*member].as_str()).unwrap())
+        .collect();
+    let expected = [
+        "match",
+        "shape",
+        "number",
+        "name_or_birth_date_needed",
+        "match",
+        "number_asked_too_often",
+        "not_on_record",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!((&lines[2]["ref"], &said["outcomes"]["unreadable"]), (&json!("x"), &json!(3)));
+}
+
+#[tokio::test]
+async fn a_batch_keeps_to_the_policy_the_quota_and_the_bounds() {
+    let (world, office, system) = start(Limits { batch_rows_max: 3, ..Limits::default() }).await;
+    let path = open(&system, "a", "csv").await;
+    upload(&system, &path, 0, b"number,religion\n", false).await.expect_refusal(400, "invalid_body");
+    let rows = |count: usize| format!("number,name\n{}", "079185000001,An\n".repeat(count));
+    upload(&system, &path, 0, rows(4).as_bytes(), true).await.expect_refusal(422, "batch_too_large");
+    let long = format!("number,name\n079185000001,{}", "x".repeat(9_000));
+    let kept = system.get(&path).await.json()["bytes"].as_u64().unwrap();
+    let offset = usize::try_from(kept).unwrap();
+    upload(&system, &path, offset, &long.as_bytes()[offset..], true)
+        .await
+        .expect_refusal(400, "invalid_body");
+    for (name, value) in [("upload-offset", "x"), ("upload-complete", "yes")] {
+        let request = system.request(Method::PATCH, &format!("{path}/rows")).header("upload-offset", "0");
+        let request = if name == "upload-offset" {
+            system.request(Method::PATCH, &format!("{path}/rows"))
+        } else {
+            request
+        };
+        system.send(request.header(name, value)).await.expect_refusal(400, "invalid_parameter");
+    }
+
+    let policy = json!({
+        "attributes": ["birth_date"], "predicates": [], "name_rule": "standard-1", "daily_quota": 2,
+        "purposes": ["Rà soát đối tượng hưởng trợ cấp"],
+    });
+    let admin = office.system(&world, "admin");
+    admin.post_once(&format!("/v1/clients/{}/policy", office.client), "p", &policy).await.expect(201);
+    let mut foreign = new_batch("csv");
+    foreign["purpose"] = json!("Tò mò");
+    system.post_once("/v1/verifications/batches", "f", &foreign).await.expect_refusal(403, "policy_forbids");
+    let path = open(&system, "b", "csv").await;
+    upload(&system, &path, 0, rows(3).as_bytes(), true).await.expect_refusal(429, "quota_spent");
+    assert_eq!(system.get(&path).await.json()["state"], "receiving");
+    let path = open(&system, "c", "csv").await;
+    upload(&system, &path, 0, rows(2).as_bytes(), true).await.expect(200);
+    run(&world).await;
+    let (lines, _) = result(&world, &system, &path).await;
+    assert_eq!(lines[0]["held"], "policy_forbids");
+    office
+        .system(&world, "verification.read")
+        .post_once("/v1/verifications/batches", "r", &new_batch("csv"))
+        .await
+        .expect_refusal(403, "scope_missing");
+}
+
+#[tokio::test]
+async fn two_workers_answer_each_chunk_once() {
+    let limits = Limits { number_asks_portal_max: 10_000, number_asks_max: 10_000, ..Limits::default() };
+    let (world, _, system) = start(limits).await;
+    let path = open(&system, "b", "csv").await;
+    let file = format!("number,name\n{}", "079185000001,Nguyễn Thị Hòa\n".repeat(3_000));
+    upload(&system, &path, 0, file.as_bytes(), true).await.expect(200);
+    tokio::join!(run(&world), run(&world));
+    assert_eq!(system.get(&path).await.json()["rows_done"], 3_000);
+    assert_eq!(world.count("audit_leaf where kind = 'verification.answered'").await, 3_000);
+}
