@@ -4,11 +4,15 @@ use crate::base::{calendar::rfc3339, clock::Instant};
 use serde_json::{Value, json};
 
 /// Every kind of event that is told.
-pub const TYPES: [&str; 10] = [
+pub const TYPES: [&str; 14] = [
     "batch.finished",
+    "bill.amended",
     "bill.cancelled",
     "bill.paid",
+    "bill.revived",
+    "bill.superseded",
     "case.opened",
+    "money.released",
     "money.suspended",
     "payment.rejected",
     "payment.unknown",

@@ -340,6 +340,8 @@ async fn instalments_and_the_whole_exclude_each_other() {
     assert_eq!(sums, ["68334", "136666"]);
     act(&system, &at(&bill, "split"), &plan).await.expect_refusal(409, "bill_split_already");
     let (first, second) = (&parts["items"][0], &parts["items"][1]);
+    let other_fees = json!({ "lines": [{ "fee": "LLTP-01" }] });
+    act(&system, &at(second, "amend"), &other_fees).await.expect_refusal(409, "bill_not_amendable");
     let payment = start(&world, &office, first).await;
     assert_eq!(read(&system, &bill).await["status"], "superseded", "the whole is closed");
     world.tell(&world.credit(1, "R1", 68_334, &payment)).await.expect(200);
