@@ -172,12 +172,9 @@ async fn a_bill_that_is_paid_late_bears_the_interest_of_the_day() {
     assert_eq!(read(&system, &bill).await["status"], "paid");
     assert_eq!(verify_books(&world.app.store, |_| {}).await.unwrap().finding, None);
 
-    let second = act(&system, "/v1/bills", &{
-        let mut body = new_bill();
-        body["due"] = json!("2026-12-15");
-        body
-    });
-    let second = second.await.expect(201).json();
+    let mut later = new_bill();
+    later["due"] = json!("2026-12-15");
+    let second = act(&system, "/v1/bills", &later).await.expect(201).json();
     world.later(Duration::from_secs(5 * 86_400));
     let over = world.stranger().get(&format!("/pay/{}", second["reference"].as_str().unwrap())).await;
     assert!(over.expect(200).text().contains("quá hạn"), "without a later day it ends with its due day");
@@ -359,11 +356,9 @@ async fn instalments_and_the_whole_exclude_each_other() {
     let third = office.bill(&world, "k3").await;
     let parts = act(&system, &at(&third, "split"), &plan).await.expect(201).json();
     start(&world, &office, &parts["items"][0]).await;
-    let closed = world.stranger().post_form(
-        &format!("/pay/{}", third["reference"].as_str().unwrap()),
-        &[("bank", crate::office::BANK)],
-    );
-    assert_eq!(closed.await.status, 303);
+    let page = format!("/pay/{}", third["reference"].as_str().unwrap());
+    let closed = world.stranger().post_form(&page, &[("bank", crate::office::BANK)]).await;
+    assert_eq!(closed.status, 303);
     let few = json!({ "by": "instalments", "instalments": [{ "due": "2026-12-01" }] });
     act(&system, &at(&third, "split"), &few).await.expect_refusal(400, "invalid_body");
 }

@@ -84,17 +84,17 @@ async fn set() -> (TestApp, Office, Id<id::RoleGrant>) {
 async fn the_books_are_read_by_those_who_keep_or_audit_them() {
     let (world, ..) = set().await;
     for reader in [ACCOUNTANT, AUDITOR] {
-        let shown = signed_in(&world, reader).await.get("/board/books").await.expect(200).text();
+        let shown = signed_in(&world, reader, "/board").await.get("/board/books").await.expect(200).text();
         for part in ["Sổ cái cân", ACCOUNT, "Phí được để lại", "LLTP-01", "153.750", "51.250", "414 / 2250"]
         {
             assert!(shown.contains(part), "{part} in {shown}");
         }
     }
-    let accountant = signed_in(&world, ACCOUNTANT).await;
+    let accountant = signed_in(&world, ACCOUNTANT, "/board").await;
     let before = accountant.get("/board/books?period=2026-10").await.expect(200).text();
     assert!(!before.contains("LLTP-01"));
     accountant.get("/board/books?period=soon").await.expect(404);
-    signed_in(&world, NOBODY).await.get("/board/books").await.expect(404);
+    signed_in(&world, NOBODY, "/board").await.get("/board/books").await.expect(404);
 }
 
 #[tokio::test]
