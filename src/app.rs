@@ -12,8 +12,8 @@ use crate::config::Limits;
 use crate::crypto::{digest::Digest, keyring::KeyRing, signing::KeyList};
 use crate::identity::question::{self, Question};
 use crate::partner::{
-    clearing::Clearing, messenger::Messenger, national_id::NationalId, population::PopulationSource,
-    webhook::Webhooks,
+    clearing::Clearing, messenger::Messenger, national_id::NationalId, platform::Platform,
+    population::PopulationSource, webhook::Webhooks,
 };
 use crate::payment::{
     issue::{Draft, Outcome},
@@ -49,6 +49,8 @@ pub struct App {
     pub messenger: Arc<dyn Messenger>,
     /// SHA-256 of the token with which the message gateway brings what people answered; without one nobody does.
     pub gateway: Option<Digest>,
+    /// Who carries messages of the payment platform's protocol.
+    pub platform: Arc<dyn Platform>,
     /// Who carries events to agencies' endpoints.
     pub webhooks: Arc<dyn Webhooks>,
     /// How the world addresses us.

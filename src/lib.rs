@@ -97,9 +97,12 @@
 //! | personal number | twelve digits, once and for life | số định danh cá nhân |
 //! | portal | a site that signs citizens in (a relying party) | cổng dịch vụ công |
 //! | reference | twenty characters that name a bill wherever money is sent | mã thanh toán |
+//! | recall | a request between institutions for money back (`camt.056`) | yêu cầu hoàn trả |
+//! | refund | money that goes back, a record of its own | hoàn trả |
 //! | register | the population database | cơ sở dữ liệu quốc gia về dân cư |
 //! | schedule version | one draft of the fee schedule on its way into force | phiên bản biểu phí |
 //! | slip | what a citizen takes home from a negative answer | phiếu thông báo kết quả xác minh |
+//! | shift, till | one cashier from count to count, and where the cash lies | ca thu, két |
 //! | statement | a bank's list of movements; also a signed answer of a verification | sao kê; xác nhận |
 //! | successor | the agency that takes another's place from a day on | cơ quan kế thừa |
 //! | suspense | money received that no bill explains yet | tạm giữ chờ xử lý |
@@ -128,6 +131,11 @@
 //! * 2026-11-25, policies: what a portal may ask is a versioned row and names the rule for names; `standard-1` and its
 //!   kin stay the names of those rules. A failure tells which attribute failed only where the policy says so.
 //! * 2026-11-25, budgets: a number's budget counts questions without its owner; across portals it is read without a lock.
+//! * 2026-11-25, transfers: a transfer that names a bill by its reference has no attempt before its money; its payment is
+//!   born settled, and what names two bills names none.
+//! * 2026-11-25, refunds: systems ask, people approve, at a page and never for themselves; a rule stands in their place
+//!   for second money alone. A mistaken payment at a desk is given back by a refund, never undone.
+//! * 2026-11-25, payment platform: a confirmation is an acceptance, never money; the bill is paid when money arrives.
 //! * 2026-11-24, audit: a leaf carries the number of its writing transaction, and a tree head the number below which
 //!   everything is placed: the sequencer never scans what is long placed and never misses a slow transaction.
 //! * 2026-11-25, levels: assurance has a fourth level above the national e-ID, an officer who read the chip card; the two

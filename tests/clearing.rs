@@ -321,6 +321,17 @@ async fn faults_are_seen_as_what_they_are() {
     world.clock.advance(Duration::from_secs(4));
     world.sandbox.deliver_due().await;
     assert_eq!(world.heard(), ["205000 ours"]);
+
+    let list: Value = serde_json::from_str(&world.page("script/conformance").await).unwrap();
+    let verdict = |name: &str| {
+        let line = list["behaviours"].as_array().unwrap().iter().find(|line| line["behaviour"] == name);
+        line.unwrap()["verdict"].as_str().unwrap().to_owned()
+    };
+    for name in ["lost_request", "doubled_message", "reordered_messages", "late_message"] {
+        assert_eq!(verdict(name), "handled", "{list}");
+    }
+    assert_eq!(verdict("altered_message"), "not_handled", "this inbox takes everything: {list}");
+    assert_eq!(list["passes"], false);
 }
 
 #[tokio::test]

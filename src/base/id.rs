@@ -132,6 +132,8 @@ registry! {
     Consent = "consent";
     /// A cashier's till for one shift.
     Drawer = "drawer";
+    /// Cash on its way from a till to the bank.
+    Deposit = "deposit";
     /// A webhook destination.
     Endpoint = "endpoint";
     /// One balanced set of postings.
@@ -152,14 +154,20 @@ registry! {
     Message = "msg";
     /// One try at paying a bill.
     Payment = "pay";
+    /// A request between institutions for money back.
+    Recall = "recall";
     /// The document that proves a payment.
     Receipt = "receipt";
+    /// Money that goes back.
+    Refund = "refund";
     /// One officer's role at an agency for a time.
     RoleGrant = "role";
     /// A browser that somebody signed in with.
     Session = "session";
     /// What a citizen asks about their own data.
     SubjectRequest = "request";
+    /// One cashier at one till, from count to count.
+    Shift = "shift";
     /// A bank's or the Treasury's list of movements.
     Statement = "stmt";
     /// Something about their identity that a citizen is told, and may disown.

@@ -7,7 +7,9 @@ use crate::base::{
     entropy::SystemEntropy,
     text::Lang,
 };
-use crate::codec::iso20022::{MessageId, RequestToPay, StatementRequest, StatusInquiry};
+use crate::codec::iso20022::{
+    CancellationRequest, MessageId, PaymentReturn, RequestToPay, Resolution, StatementRequest, StatusInquiry,
+};
 use crate::codec::sod::Anchors;
 use crate::config::{self, Config, Database};
 use crate::crypto::{
@@ -21,10 +23,14 @@ use crate::partner::{
     messenger::{Letter, Messenger, RemoteMessenger, Unsent},
     national_id::{NationalId, Registration, RemoteNationalId},
     population::RemotePopulation,
+    platform::RemotePlatform,
     signed_http::Peer,
     webhook::RemoteWebhooks,
 };
-use crate::payment::payment::{Event, Report};
+use crate::payment::{
+    payment::{Event, Report},
+    refund::Answer,
+};
 use crate::sandbox::card::AUTHORITY;
 use crate::store::{
     Store,
@@ -108,6 +114,7 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
         population: population(config, &keys)?,
         messenger: messenger(config)?,
         gateway: gateway(config)?,
+        platform: Arc::new(RemotePlatform::new(config.limits.partner_timeout())?),
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
         origin: config.origin.clone(),
         proxies: config.trusted_proxies.clone().into(),
@@ -132,6 +139,7 @@ pub fn office(config: &Config, store: Store) -> anyhow::Result<App> {
         population: Population::own(),
         messenger: Arc::new(Nobody),
         gateway: None,
+        platform: Arc::new(RemotePlatform::new(config.limits.partner_timeout())?),
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
         origin: config.origin.clone(),
         proxies: config.trusted_proxies.clone().into(),
@@ -209,6 +217,22 @@ impl Clearing for Nobody {
 
     fn inquire(&self, _: MessageId, _: StatusInquiry, _: Instant) -> BoxFuture<'_, Option<Report>> {
         Box::pin(async { None })
+    }
+
+    fn return_payment<'a>(&'a self, _: MessageId, _: &'a PaymentReturn, _: Instant) -> BoxFuture<'a, Answer> {
+        Box::pin(async { Answer::NeverGot })
+    }
+
+    fn inquire_return(&self, _: MessageId, _: StatusInquiry, _: Instant) -> BoxFuture<'_, Answer> {
+        Box::pin(async { Answer::None })
+    }
+
+    fn ask_back<'a>(&'a self, _: MessageId, _: &'a CancellationRequest, _: Instant) -> BoxFuture<'a, Answer> {
+        Box::pin(async { Answer::NeverGot })
+    }
+
+    fn answer_recall<'a>(&'a self, _: MessageId, _: &'a Resolution, _: Instant) -> BoxFuture<'a, Answer> {
+        Box::pin(async { Answer::NeverGot })
     }
 
     fn statement<'a>(

@@ -14,6 +14,7 @@ mod migrate;
 mod openapi;
 mod out;
 mod outside;
+mod platform;
 mod privacy;
 mod private_file;
 mod roles;
@@ -73,6 +74,9 @@ enum Command {
     /// Play the outside world: central bank, banks, telephones, a portal; or write a synthetic population
     #[command(subcommand)]
     Sandbox(sandbox::SandboxCommand),
+    /// Let agency systems speak the national payment platform's protocol, and list what is tolerated
+    #[command(subcommand)]
+    Platform(platform::Platform),
     /// Recompute the audit log, or print its newest signed head
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -105,6 +109,7 @@ pub async fn run(line: CommandLine) -> anyhow::Result<()> {
         Command::Roles(command) => roles::run(&settings.resolve()?, &command).await,
         Command::Import(command) => import::run(&settings.resolve()?, &command).await,
         Command::Sandbox(command) => sandbox::run(settings, &command).await,
+        Command::Platform(command) => platform::run(&settings.resolve()?, &command).await,
         Command::Audit(command) => audit::run(&settings.resolve()?, &command).await,
         Command::Privacy(command) => privacy::run(&settings.resolve()?, &command).await,
         Command::Statement(command) => statement::run(&settings.resolve()?, &command).await,

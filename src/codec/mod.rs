@@ -8,6 +8,7 @@ pub mod identity_card;
 pub mod iso20022;
 pub mod mrz;
 pub mod population;
+pub mod payment_platform;
 pub mod qr_svg;
 pub mod receipt_content;
 pub mod receipt_pdf;

@@ -76,6 +76,9 @@ pub struct ReceiptContent {
     pub lines: Vec<Line>,
     /// Their sum in whole đồng.
     pub total: i64,
+    /// The number of the receipt of which this takes back its total, and the law by which it does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub adjusts: Option<(String, String)>,
 }
 
 /// A line: code, Vietnamese name, count, whole đồng.
@@ -117,6 +120,16 @@ impl ReceiptContent {
     /// The total.
     pub const fn total(&self) -> Money {
         Money::vnd(self.total)
+    }
+
+    /// How it was paid, in Vietnamese, as the papers say it.
+    pub fn method(&self) -> &'static str {
+        match self.bank.as_str() {
+            "CASH" => "Tiền mặt",
+            "CARD" => "Thẻ",
+            "CASH+CARD" => "Tiền mặt và thẻ",
+            _ => "Chuyển khoản",
+        }
     }
 
     fn agrees(&self) -> bool {
@@ -345,6 +358,7 @@ pub(super) mod tests {
                 ("LLTP-02".to_owned(), "Phí cấp thêm phiếu (từ phiếu thứ 3)".to_owned(), 1, 5_000),
             ],
             total: 205_000,
+            adjusts: None,
         }
     }
 

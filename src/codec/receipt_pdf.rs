@@ -156,6 +156,10 @@ impl Sheet {
             10.0,
             false,
         );
+        if let Some((number, basis)) = &content.adjusts {
+            let adjusts = t("receipt-adjusts");
+            self.paragraph(&format!("{adjusts} {number} ({basis})"), 11.0, true);
+        }
         self.y += 10.0;
         let at = content.issued_at().map_or_else(|| content.at.clone(), display_vi);
         let rows = [
@@ -165,7 +169,14 @@ impl Sheet {
             ("receipt-dossier", content.dossier.clone()),
             ("receipt-procedure", format!("{} ({})", content.procedure.1, content.procedure.0)),
             ("receipt-reference", content.reference.clone()),
-            ("receipt-method", format!("{} ({})", t("receipt-by-transfer"), content.bank)),
+            (
+                "receipt-method",
+                if content.method() == "Chuyển khoản" {
+                    format!("{} ({})", t("receipt-by-transfer"), content.bank)
+                } else {
+                    content.method().to_owned()
+                },
+            ),
         ];
         for (key, value) in rows {
             self.row(&t(key), &value);

@@ -39,6 +39,11 @@ pub fn write(content: &ReceiptContent, signed: &str) -> String {
     xml.leaf("TTTHC", &content.procedure.1);
     xml.leaf("MTChieu", &content.reference);
     xml.leaf("DVTTe", "VND");
+    if let Some((number, basis)) = &content.adjusts {
+        xml.leaf("TChat", "Điều chỉnh giảm");
+        xml.leaf("SBLaiGoc", number);
+        xml.leaf("CCu", basis);
+    }
     xml.0.push_str("</TTChung>\n<NDBLai>\n<CQThu>\n");
     xml.leaf("MCQuan", &content.agency.code);
     xml.leaf("Ten", &content.agency.name);
@@ -46,7 +51,7 @@ pub fn write(content: &ReceiptContent, signed: &str) -> String {
     xml.optional("DChi", content.agency.address.as_deref());
     xml.0.push_str("</CQThu>\n<NNop>\n");
     xml.leaf("Ten", &content.payer);
-    xml.leaf("HTTToan", "Chuyển khoản");
+    xml.leaf("HTTToan", content.method());
     xml.leaf("NHang", &content.bank);
     xml.0.push_str("</NNop>\n<DSKThu>\n");
     for (i, (code, name, count, amount)) in content.lines.iter().enumerate() {

@@ -38,6 +38,12 @@ pub struct Limits {
     pub misses_max: u32,
     /// Rows of one batch of questions. Default 1,000,000.
     pub batch_rows_max: u32,
+    /// Đồng up to which one approver decides a refund; above it two do. Default 50,000,000.
+    pub refund_one_approver_vnd_max: i64,
+    /// Đồng that one agency's officers may approve for refunds in a day. Default 2,000,000,000.
+    pub refund_day_vnd_max: i64,
+    /// Working days that a desk may keep cash before it is carried to the bank. Default 1.
+    pub cash_days_max: u32,
     /// Webhook deliveries in flight at once. Default 16.
     pub deliveries_max: usize,
     /// Milliseconds for which a one-time code is accepted. Default 300,000.
@@ -78,6 +84,9 @@ impl Default for Limits {
             number_asks_max: 60,
             misses_max: 50,
             batch_rows_max: 1_000_000,
+            refund_one_approver_vnd_max: 50_000_000,
+            refund_day_vnd_max: 2_000_000_000,
+            cash_days_max: 1,
             deliveries_max: 16,
             code_life_ms: 300_000,
             code_tries_max: 5,
@@ -126,6 +135,8 @@ impl Limits {
             ("number_asks_max", self.number_asks_max == 0),
             ("misses_max", self.misses_max == 0),
             ("batch_rows_max", self.batch_rows_max == 0),
+            ("refund_one_approver_vnd_max", self.refund_one_approver_vnd_max <= 0),
+            ("refund_day_vnd_max", self.refund_day_vnd_max <= 0),
             ("deliveries_max", self.deliveries_max == 0),
             ("code_life_ms", self.code_life_ms == 0),
             ("code_tries_max", self.code_tries_max == 0),

@@ -3,7 +3,10 @@
 //! The applicant's name is masked, and where the catalogue marks the procedure as sensitive neither it nor the names
 //! of its fees are shown.
 
-use super::{Error, Result, bill_answer, charge_late, read_bills};
+use super::{
+    Error, Result, bill_answer, charge_late, national, read_bills,
+    read_refunds::{self, RefundStep},
+};
 use crate::{
     app::App,
     base::{calendar::Day, clock::Instant, id::Id, money::Money, reference::Reference},
@@ -18,7 +21,7 @@ use crate::{
         bank::Bank,
         bill as bills, calendar,
         payment::{self, StoredPayment},
-        receipt,
+        platform, receipt,
     },
 };
 
@@ -59,6 +62,12 @@ pub struct Checkout {
     pub payer: Option<String>,
     /// Who filed it for the applicant, masked.
     pub submitter: Option<String>,
+    /// Whether the national payment platform may be chosen.
+    pub by_platform: bool,
+    /// Where the payer of the latest attempt goes on there.
+    pub platform_link: Option<String>,
+    /// What goes back of it.
+    pub refunds: Vec<RefundStep>,
     /// When this was read.
     pub now: Instant,
 }
@@ -117,6 +126,12 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         gross: line.gross,
         amount: line.amount,
     });
+    let by_platform = national::is_member(&mut tx).await?;
+    let platform_link = match &attempt {
+        Some(attempt) => platform::link(&mut tx, attempt.id).await?,
+        None => None,
+    };
+    let refunds = read_refunds::of_bill(&mut tx, stored.bill.id).await?;
     drop(tx);
     let receipts = receipt::of_bill(&app.store, stored.bill.id).await?;
     let bank_name = |code: &str| banks.iter().find(|b| b.code == code).map(|b| b.name.clone());
@@ -138,6 +153,9 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         attempt,
         receipts: receipts.into_iter().map(|receipt| receipt.number).collect(),
         banks,
+        by_platform,
+        platform_link,
+        refunds,
         now,
     })
 }
@@ -188,7 +206,11 @@ pub async fn list_payments(
 fn payment_json(attempt: &StoredPayment) -> serde_json::Value {
     use crate::{base::calendar::rfc3339, payment::payment::State};
     let (ended_at, reason) = match &attempt.state {
-        State::Created(_) | State::Submitted(_) | State::Accepted(_) | State::Unknown(_) => (None, None),
+        State::Created(_)
+        | State::Submitted(_)
+        | State::StepUp(_)
+        | State::Accepted(_)
+        | State::Unknown(_) => (None, None),
         State::Settled { at } => (Some(rfc3339(*at)), None),
         State::Rejected { at, reason } => (Some(rfc3339(*at)), Some(reason.as_str().to_owned())),
     };

@@ -4,7 +4,7 @@ use crate::base::{calendar::rfc3339, clock::Instant};
 use serde_json::{Value, json};
 
 /// Every kind of event that is told.
-pub const TYPES: [&str; 14] = [
+pub const TYPES: [&str; 26] = [
     "batch.finished",
     "bill.amended",
     "bill.cancelled",
@@ -16,6 +16,18 @@ pub const TYPES: [&str; 14] = [
     "money.suspended",
     "payment.rejected",
     "payment.unknown",
+    "recall.answered",
+    "recall.received",
+    "recall.sent",
+    "refund.approved",
+    "refund.at_desk",
+    "refund.awaiting_treasury",
+    "refund.bounced",
+    "refund.declined",
+    "refund.done",
+    "refund.requested",
+    "refund.sent",
+    "refund.unknown",
     "verification.confirmed",
     "verification.probing",
     "verification.unconfirmed",

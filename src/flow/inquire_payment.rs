@@ -3,12 +3,13 @@
 use super::{
     Result,
     move_payment::{Moved, move_payment},
+    national,
 };
 use crate::{
     app::App,
     base::id::{self, Id, Payment},
     codec::iso20022::{AboutWhat, EndToEndId, MessageId, StatusInquiry, Uetr},
-    payment::payment::Event,
+    payment::payment::{Event, Way},
     store::payment,
 };
 
@@ -33,6 +34,12 @@ pub async fn inquire_payment(app: &App, attempt: Id<Payment>) -> Result<bool> {
         return Ok(false);
     };
     let now = app.clock.now();
+    if attempt.way == Way::Platform {
+        if let Some(report) = national::inquire(app, &attempt, now).await? {
+            move_payment(app, attempt.id, &Event::Reported(report)).await?;
+        }
+        return Ok(true);
+    }
     let message: Id<id::Message> = Id::new(now, &*app.entropy);
     let inquiry = StatusInquiry {
         about: AboutWhat::Request,

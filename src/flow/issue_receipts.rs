@@ -46,6 +46,18 @@ pub struct SettledBill<'a> {
     pub bank: &'a str,
     /// The leaf of the settlement, which commits to the receipts.
     pub leaf: Id<Leaf>,
+    /// What they take back, when they do.
+    pub adjusts: Option<Adjustment<'a>>,
+}
+
+/// The receipts that others adjust.
+pub struct Adjustment<'a> {
+    /// The refund.
+    pub refund: Id<id::Refund>,
+    /// The number of the receipt of each kind.
+    pub originals: &'a HashMap<FeeKind, String>,
+    /// The law by which money went back.
+    pub basis: &'a str,
 }
 
 /// A receipt that was issued, as answers, events and pages name it.
@@ -160,6 +172,10 @@ fn content(
             .map(|l| (l.fee.to_string(), l.name.vi.to_string(), l.count, l.amount.minor()))
             .collect(),
         total: amount.minor(),
+        adjusts: bill
+            .adjusts
+            .as_ref()
+            .and_then(|adjusts| Some((adjusts.originals.get(&kind)?.clone(), adjusts.basis.to_owned()))),
     }
 }
 
@@ -188,6 +204,7 @@ fn seal(
         content: key.seal(&*app.entropy, &place(id), &bytes),
         digest,
         leaf: bill.leaf,
+        refund: bill.adjusts.as_ref().map(|adjusts| adjusts.refund),
     }
 }
 

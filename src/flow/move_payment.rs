@@ -78,6 +78,7 @@ const fn kind(state: &State) -> &'static str {
     match state {
         State::Created(_) => "payment.created",
         State::Submitted(_) => "payment.submitted",
+        State::StepUp(_) => "payment.step_up_required",
         State::Accepted(_) => "payment.accepted",
         State::Unknown(_) => "payment.unknown",
         State::Settled { .. } => "payment.settled",

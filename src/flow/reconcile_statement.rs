@@ -5,8 +5,13 @@
 //! is told once: a statement of the same day with other content is refused until somebody has looked at both.
 
 use super::{
-    Error, Refusal, Result, audit_leaf, event::event_json, move_payment::move_payment,
-    read_bills::agency_key, statement_answer::statement_json,
+    Error, Refusal, Result, audit_leaf,
+    event::event_json,
+    move_payment::move_payment,
+    read_bills::agency_key,
+    send_refund::move_refund,
+    settle_debits::{Debited, settle_in},
+    statement_answer::statement_json,
 };
 use crate::{
     app::App,
@@ -25,14 +30,15 @@ use crate::{
     payment::{
         payment::{APPROVAL_WINDOW, Event},
         reconciliation::{Attempt, Books, Difference, Line, Reconciliation, reconcile},
+        refund as refunds,
         statement::{Balances, Movement, Statement},
     },
     store::{
         Tx,
         account::{self, CollectingAccount},
-        audit, case,
+        audit, case, debit,
         outbox::{self, NewOutbox, Topic},
-        reconciliation as books,
+        reconciliation as books, refund,
         statement::{self, NewLine, Outcome, StoredStatement},
     },
 };
@@ -95,6 +101,7 @@ async fn match_day(
     matching.keep(&mut tx, &told, &fetched).await?;
     matching.run(&mut tx, &told).await?;
     let absent = books::absent_attempts(&mut tx, account.id, APPROVAL_WINDOW, ABSENT_AT_ONCE).await?;
+    let unsent = refund::absent(&mut tx, account.id, ABSENT_AT_ONCE).await?;
     let answer = matching.finish(&mut tx).await?;
     if let Some(key) = key {
         key.keep(&mut tx, matching.stored.id.uuid(), &answer, now).await?;
@@ -102,6 +109,10 @@ async fn match_day(
     tx.commit().await?;
     for attempt in absent {
         move_payment(app, attempt, &Event::AbsentFromStatement).await?;
+    }
+    // What never left is sent again, under the same name.
+    for one in unsent {
+        move_refund(app, one, &refunds::Event::Answered(refunds::Answer::NeverGot)).await?;
     }
     Ok(answer)
 }
@@ -241,6 +252,7 @@ impl<'a> Matching<'a> {
                 named: moved.named,
             })
             .collect();
+        self.debits(tx, &lines).await?;
         let (known, owners) = self.books(tx, &lines).await?;
         let found = reconcile(self.stored.day, &lines, &known).map_err(Error::internal)?;
         self.changed |= statement::insert_shown(tx, &self.stored, &found.shown).await? > 0;
@@ -259,6 +271,22 @@ impl<'a> Matching<'a> {
         Ok(())
     }
 
+    /// Money that left for a refund and was not told otherwise is told by the statement.
+    async fn debits(&mut self, tx: &mut Tx, lines: &[Line]) -> Result<()> {
+        for line in lines.iter().filter(|line| !line.amount.is_positive()) {
+            let Some(named) = line.named else { continue };
+            let debited = Debited {
+                account: self.account.id,
+                servicer_reference: line.reference.clone(),
+                amount: line.amount.negated().map_err(Error::internal)?,
+                refund: Id::from_uuid(named.uuid()),
+                booked_on: self.stored.day,
+            };
+            settle_in(self.app, tx, &debited, self.now).await?;
+        }
+        Ok(())
+    }
+
     /// The books of the day, and whose each attempt in them is.
     async fn books(&self, tx: &mut Tx, lines: &[Line]) -> Result<(Books, BTreeMap<Id<Payment>, Id<Agency>>)> {
         let (account, stored) = (self.account.id, &self.stored);
@@ -271,7 +299,9 @@ impl<'a> Matching<'a> {
         let owners = of_attempts.chain(of_credits).collect();
         let attempts = attempts.into_iter().map(|(id, (attempt, _))| (id, attempt));
         let credits = credits.into_iter().map(|(credit, _)| credit).collect();
-        Ok((Books { credits, attempts: attempts.collect::<std::collections::HashMap<_, Attempt>>() }, owners))
+        let attempts = attempts.collect::<std::collections::HashMap<_, Attempt>>();
+        let debits = debit::for_statement(tx, account, stored.day, &references).await?;
+        Ok((Books { credits, attempts, debits }, owners))
     }
 
     /// Ends the cases whose difference is gone.

@@ -416,6 +416,7 @@ fn receipt_of<'a>(paid: &'a Paid, of: &'a Expected) -> SettledBill<'a> {
         payer: &paid.name,
         bank: &of.bank,
         leaf: paid.leaf,
+        adjusts: None,
     }
 }
 

@@ -4,7 +4,7 @@
 use super::{
     Error, Refusal, Result, audit_leaf, charge_late, create_bill,
     move_payment::{Moved, move_payment},
-    payers, read_bills, split_bill,
+    national, payers, read_bills, split_bill,
 };
 use crate::{
     app::App,
@@ -56,18 +56,28 @@ pub async fn start_payment_as(
         split_bill::choose_way(&mut tx, of.bill.id, now).await?;
         charge_late::charge_late(app, &mut tx, &mut of, now).await?;
     }
-    if !bank::exists(&mut tx, bank).await? {
+    let by_platform = bank == national::CHOICE && national::is_member(&mut tx).await?;
+    if !by_platform && !bank::exists(&mut tx, bank).await? {
         return Err(Error::refused(payment::Refusal::UnknownBank.code()));
     }
     let account = account::account(&mut tx, of.account).await?;
     let account = account.ok_or(Error::refused(payment::Refusal::NoCollectingAccount.code()))?;
     let attempt = new_attempt(app, &of, bank, now);
-    let request = request(app, &of, &account, &attempt, now)?;
+    let attempt = if by_platform {
+        StoredPayment { way: Way::Platform, bank: String::new(), ..attempt }
+    } else {
+        attempt
+    };
     record(app, &mut tx, &of, &attempt, now).await?;
     payers::begun(app, &mut tx, &of, &attempt, payer, now).await?;
     tx.commit().await?;
 
-    let event = app.clearing.request_to_pay(MessageId(attempt.id.uuid()), &request, now).await;
+    let event = if by_platform {
+        national::begin(app, &attempt, &of, &account, now).await?
+    } else {
+        let request = request(app, &of, &account, &attempt, now)?;
+        app.clearing.request_to_pay(MessageId(attempt.id.uuid()), &request, now).await
+    };
     match move_payment(app, attempt.id, &event).await? {
         Moved::Moved(moved) | Moved::Asking(moved) | Moved::Stayed(moved) => Ok(moved),
         Moved::Unknown => Err(Error::internal("an attempt that was recorded is gone")),

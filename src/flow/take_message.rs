@@ -4,6 +4,8 @@
 use super::{
     Error, Refusal, Result,
     move_payment::{Moved, move_payment},
+    recall::{take_recall, take_resolution},
+    settle_debits::{Debited, settle_debits},
     settle_payments::settle_notification,
 };
 use crate::{
@@ -23,7 +25,10 @@ use crate::{
         record,
         settlement::{Charge, Credit, Notification, Origin, Taken},
     },
-    store::inbox::{self, StoredMessage},
+    store::{
+        account::account_of_number,
+        inbox::{self, StoredMessage},
+    },
 };
 
 /// What is answered when a message has been taken: the same word for each repetition.
@@ -38,14 +43,16 @@ pub async fn take_message(app: &App, received: Received) -> Result<String> {
     match received.message {
         Message::CreditNotification(notification) => take_credits(app, head, notification).await,
         Message::RequestStatus(status) => take_status(app, head, status.end_to_end_id, status.status).await,
+        Message::CancellationRequest(asked) => {
+            take_once(app, head, take_recall(app, received.header.id, &asked)).await
+        }
+        Message::Resolution(told) => take_once(app, head, take_resolution(app, &told)).await,
         Message::PaymentStatus(status) => take_status(app, head, status.end_to_end_id, status.status).await,
         Message::RequestToPay(_)
         | Message::Statement(_)
         | Message::StatusInquiry(_)
         | Message::StatementRequest(_)
         | Message::PaymentReturn(_)
-        | Message::CancellationRequest(_)
-        | Message::Resolution(_)
         | Message::MessageReject(_) => Err(Error::refused("message_not_expected")),
     }
 }
@@ -53,6 +60,12 @@ pub async fn take_message(app: &App, received: Received) -> Result<String> {
 async fn take_credits(app: &App, head: StoredMessage, notification: CreditNotification) -> Result<String> {
     let arrived = |e: &&Entry| e.direction == Direction::Credit && !e.reversal && e.amount.is_positive();
     let credits = notification.entries.iter().filter(arrived).map(credit);
+    // What left first: it is idempotent by itself, and the message counts as taken only with its credits.
+    let debits = debits(app, &notification).await?;
+    if !debits.is_empty() && is_other_content(app, &head).await? {
+        return Err(Error::conflict("message_id_reused"));
+    }
+    settle_debits(app, &debits).await?;
     let notification = Notification {
         credits: credits.collect(),
         sender: head.sender,
@@ -66,6 +79,58 @@ async fn take_credits(app: &App, head: StoredMessage, notification: CreditNotifi
         Taken::OtherContent => Err(Error::conflict("message_id_reused")),
         Taken::UnknownAccount => Err(Error::refused("unknown_account")),
     }
+}
+
+/// Whether another content came under the message's identifier before.
+async fn is_other_content(app: &App, head: &StoredMessage) -> Result<bool> {
+    let mut tx = app.store.begin().await?;
+    let before = inbox::messages(&mut tx, &[(&head.sender, &head.biz_msg_idr)]).await?;
+    Ok(before.first().is_some_and(|before| before.digest != head.digest))
+}
+
+/// The movements out of the account that name something of ours.
+async fn debits(app: &App, notification: &CreditNotification) -> Result<Vec<Debited>> {
+    let left = |e: &&Entry| e.direction == Direction::Debit && !e.reversal && e.end_to_end_id().is_some();
+    let entries: Vec<&Entry> = notification.entries.iter().filter(left).collect();
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = app.store.begin().await?;
+    let account = account_of_number(&mut tx, notification.account.as_str()).await?;
+    let Some(account) = account else { return Ok(Vec::new()) };
+    let debited = entries.into_iter().filter_map(|entry| {
+        Some(Debited {
+            account: account.id,
+            servicer_reference: entry.reference.to_string(),
+            amount: entry.amount,
+            refund: Id::from_uuid(entry.end_to_end_id()?.0),
+            booked_on: entry.booked,
+        })
+    });
+    Ok(debited.collect())
+}
+
+/// Acts on a message once: a repetition gets the same answer. The act itself may come twice, when a process dies
+/// between it and its being remembered, and changes nothing then.
+async fn take_once(
+    app: &App,
+    mut head: StoredMessage,
+    act: impl Future<Output = Result<()>>,
+) -> Result<String> {
+    let mut tx = app.store.begin().await?;
+    let before = inbox::messages(&mut tx, &[(&head.sender, &head.biz_msg_idr)]).await?;
+    drop(tx);
+    if let Some(before) = before.into_iter().next() {
+        let same = before.digest == head.digest;
+        return if same { Ok(before.answer) } else { Err(Error::conflict("message_id_reused")) };
+    }
+    act.await?;
+    head.answer = "recorded".to_owned();
+    let answer = head.answer.clone();
+    let mut tx = app.store.begin().await?;
+    inbox::insert_messages(&mut tx, &[head], app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(answer)
 }
 
 /// One movement as settling decides it.

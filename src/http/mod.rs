@@ -11,6 +11,7 @@ pub mod oauth_error;
 pub mod oidc;
 pub mod pages;
 pub mod population_inbox;
+pub mod payment_platform;
 pub mod problem;
 pub mod query;
 pub mod router;

@@ -94,6 +94,14 @@ pub static CODES: &[Code] = &[
     row("several_owners", 422),
     row("bill_split_already", 409),
     row("payment_under_way", 409),
+    // Refunds.
+    row("officer_needed", 403),
+    row("bill_not_paid", 409),
+    row("not_refundable", 422),
+    row("refund_exceeds_receipt", 409),
+    row("refund_of_nothing", 422),
+    row("refund_reason_unfit", 422),
+    row("unknown_line", 422),
     // Statements and cases.
     row("unknown_account", 422),
     row("day_not_over", 422),
@@ -119,7 +127,6 @@ pub static CODES: &[Code] = &[
     // Agencies, clients and roles.
     row("own_act", 403),
     row("administrator_needed", 403),
-    row("officer_needed", 403),
     row("accountant_needed", 403),
     row("approver_needed", 403),
     row("agency_succeeded", 409),

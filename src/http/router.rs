@@ -1,6 +1,8 @@
 //! Every route on one page, grouped by who calls it.
 
-use super::{api, auth, clearing_inbox, oidc, pages, population_inbox, problem::Problem, session};
+use super::{
+    api, auth, clearing_inbox, oidc, pages, payment_platform, population_inbox, problem::Problem, session,
+};
 use crate::app::App;
 use crate::flow::Error;
 use axum::Router;
@@ -42,6 +44,7 @@ fn agencies() -> Router<App> {
         .merge(api::fees::routes())
         .merge(api::fee_versions::routes())
         .merge(api::events::routes())
+        .merge(api::refunds::routes())
         .merge(api::receipts::routes())
         .merge(api::statements::routes())
         .merge(api::cases::routes())
@@ -58,9 +61,12 @@ fn administrators() -> Router<App> {
         .merge(api::retention::routes())
 }
 
-/// The clearing system and the population register: signed messages only.
+/// The clearing system and the population register, by signed messages; agency systems that speak the payment
+/// platform's protocol, by checksum.
 fn institutions(message_bytes_max: usize) -> Router<App> {
-    clearing_inbox::routes(message_bytes_max).merge(population_inbox::routes(message_bytes_max))
+    clearing_inbox::routes(message_bytes_max)
+        .merge(population_inbox::routes(message_bytes_max))
+        .merge(payment_platform::routes())
 }
 
 /// Citizens and officers, in pages.
@@ -88,6 +94,8 @@ fn people() -> Router<App> {
         .merge(pages::board::routes())
         .merge(pages::board_books::routes())
         .merge(pages::board_case::routes())
+        .merge(pages::board_refunds::routes())
+        .merge(pages::desk::routes())
 }
 
 async fn nothing_here() -> Problem {

@@ -1,7 +1,7 @@
 //! The one payment abstraction: a clearing system that is asked for money and tells what came of it.
 //!
-//! [`Clearing`] has three verbs, each one message and one answer: hand over a request to pay, ask what became of it,
-//! fetch the statement of a day. Silence is an answer too ([`Event::NoAnswer`], `None`, [`NoStatement::Silence`]) and
+//! [`Clearing`] has few verbs, each one message and one answer: hand over a request to pay or a return, ask what became
+//! of either, ask money back or answer whoever does, fetch the statement of a day. Silence is an answer too ([`Event::NoAnswer`], `None`, [`NoStatement::Silence`]) and
 //! never an error: what it means is decided by [`crate::payment`]. Identifiers and times come from the caller, who has
 //! recorded them before. [`RemoteClearing`] speaks ISO 20022 over signed HTTP. What the clearing system says unasked
 //! (status reports, credit notifications) does not pass here; it arrives at the service's inbox.
@@ -11,12 +11,13 @@ use crate::base::calendar::Day;
 use crate::base::clock::Instant;
 use crate::base::text::Line;
 use crate::codec::iso20022::{
-    AccountNumber, CONTENT_TYPE, EndToEndId, Header, MemberId, Message, MessageId, NEVER_RECEIVED, Reason,
-    Received, Refusal, RequestToPay, Statement, StatementRequest, StatusInquiry, TransactionStatus, read,
-    write,
+    AboutWhat, AccountNumber, CONTENT_TYPE, CancellationRequest, EndToEndId, Header, MemberId, Message,
+    MessageId, NEVER_RECEIVED, PaymentReturn, Reason, Received, Refusal, RequestToPay, Resolution, Statement,
+    StatementRequest, StatusInquiry, TransactionStatus, read, write,
 };
 use crate::crypto::keyring::KeyRing;
 use crate::payment::payment::{BankReason, Event, Report};
+use crate::payment::refund::Answer;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 
@@ -32,6 +33,33 @@ pub trait Clearing: Send + Sync {
 
     /// Asks what became of a request to pay; `None` without a valid answer.
     fn inquire(&self, id: MessageId, inquiry: StatusInquiry, now: Instant) -> BoxFuture<'_, Option<Report>>;
+
+    /// Hands over a return: this money goes back to the account that paid.
+    fn return_payment<'a>(
+        &'a self,
+        id: MessageId,
+        back: &'a PaymentReturn,
+        now: Instant,
+    ) -> BoxFuture<'a, Answer>;
+
+    /// Asks what became of a return.
+    fn inquire_return(&self, id: MessageId, inquiry: StatusInquiry, now: Instant) -> BoxFuture<'_, Answer>;
+
+    /// Asks a bank for money back; its answer comes later. `Taken` when the request is on its way.
+    fn ask_back<'a>(
+        &'a self,
+        id: MessageId,
+        asked: &'a CancellationRequest,
+        now: Instant,
+    ) -> BoxFuture<'a, Answer>;
+
+    /// Answers a bank that asks us for money back. `Taken` when it has the answer.
+    fn answer_recall<'a>(
+        &'a self,
+        id: MessageId,
+        answer: &'a Resolution,
+        now: Instant,
+    ) -> BoxFuture<'a, Answer>;
 
     /// Fetches the statement of one account for one day that is over.
     fn statement<'a>(
@@ -99,6 +127,27 @@ impl RemoteClearing {
     pub fn new(peer: Peer, keys: Arc<KeyRing>, us: MemberId, them: MemberId) -> Result<Self, reqwest::Error> {
         let answer_bytes_max = peer.answer_bytes_max;
         Ok(Self { http: SignedHttp::new(peer, keys)?, answer_bytes_max, us, them })
+    }
+
+    /// A message whose answer may be a bare acknowledgement.
+    async fn hand_over(&self, id: MessageId, message: Message, now: Instant) -> Answer {
+        let (from, to) = (self.us.clone(), self.them.clone());
+        let header = Header { from, to, id, created: now, possible_duplicate: false };
+        match self.http.post(CONTENT_TYPE, write(&header, &message), now).await {
+            Ok(Answered { status, .. }) if (200..300).contains(&status) => Answer::Taken,
+            Ok(Answered { status, .. }) => {
+                tracing::warn!(%id, status, "a message was not taken");
+                Answer::NeverGot
+            }
+            Err(Silence::NotSent(why)) => {
+                tracing::warn!(%id, why, "a message did not leave");
+                Answer::NeverGot
+            }
+            Err(silence @ Silence::NoAnswer(_)) => {
+                tracing::warn!(%id, why = %silence, "a message was not answered");
+                Answer::None
+            }
+        }
     }
 
     async fn exchange(&self, id: MessageId, message: Message, now: Instant) -> Result<Received, Trouble> {
@@ -170,6 +219,59 @@ impl Clearing for RemoteClearing {
         })
     }
 
+    fn return_payment<'a>(
+        &'a self,
+        id: MessageId,
+        back: &'a PaymentReturn,
+        now: Instant,
+    ) -> BoxFuture<'a, Answer> {
+        Box::pin(async move {
+            match self.exchange(id, Message::PaymentReturn(back.clone()), now).await {
+                Ok(received) => returned(received.message, None, (id, back.id)),
+                Err(Trouble::Silence(Silence::NotSent(why))) => {
+                    tracing::warn!(%id, why, "a return did not leave");
+                    Answer::NeverGot
+                }
+                Err(trouble) => {
+                    tracing::warn!(%id, why = %trouble, "a return was not answered");
+                    Answer::None
+                }
+            }
+        })
+    }
+
+    fn inquire_return(&self, id: MessageId, inquiry: StatusInquiry, now: Instant) -> BoxFuture<'_, Answer> {
+        Box::pin(async move {
+            match self.exchange(id, Message::StatusInquiry(inquiry), now).await {
+                Ok(received) => {
+                    returned(received.message, Some(id), (inquiry.original, inquiry.end_to_end_id))
+                }
+                Err(trouble) => {
+                    tracing::warn!(%id, why = %trouble, "an inquiry was not answered");
+                    Answer::None
+                }
+            }
+        })
+    }
+
+    fn ask_back<'a>(
+        &'a self,
+        id: MessageId,
+        asked: &'a CancellationRequest,
+        now: Instant,
+    ) -> BoxFuture<'a, Answer> {
+        Box::pin(self.hand_over(id, Message::CancellationRequest(asked.clone()), now))
+    }
+
+    fn answer_recall<'a>(
+        &'a self,
+        id: MessageId,
+        answer: &'a Resolution,
+        now: Instant,
+    ) -> BoxFuture<'a, Answer> {
+        Box::pin(self.hand_over(id, Message::Resolution(answer.clone()), now))
+    }
+
     fn statement<'a>(
         &'a self,
         id: MessageId,
@@ -215,6 +317,33 @@ fn handover(message: Message, (id, end_to_end_id): (MessageId, EndToEndId)) -> E
     }
 }
 
+/// What is said of a return, by the answer to it or to an inquiry about it.
+fn returned(message: Message, inquiry: Option<MessageId>, (original, id): (MessageId, EndToEndId)) -> Answer {
+    match message {
+        Message::PaymentStatus(status)
+            if status.about == AboutWhat::Return
+                && status.inquiry == inquiry
+                && (status.original, status.end_to_end_id) == (original, id) =>
+        {
+            match report_of(status.status) {
+                Some(Report::Pending | Report::StepUp | Report::Accepted) => Answer::Taken,
+                Some(Report::NotFound) => Answer::NeverGot,
+                Some(Report::Rejected(reason)) => Answer::Refused(reason),
+                None => Answer::None,
+            }
+        }
+        // The message itself was refused, so nothing was done with it.
+        Message::MessageReject(reject) if reject.refused.as_str() == original.to_string() => {
+            tracing::error!(%original, code = %reject.code, "the clearing system refused our message");
+            Answer::NeverGot
+        }
+        other => {
+            tracing::warn!(%original, answer = other.definition(), "an answer that answers something else");
+            Answer::None
+        }
+    }
+}
+
 /// What the answer to an inquiry says, if it answers it.
 fn report(message: Message, id: MessageId, inquiry: StatusInquiry) -> Option<Report> {
     let Message::PaymentStatus(status) = message else { return None };
@@ -227,6 +356,7 @@ fn report(message: Message, id: MessageId, inquiry: StatusInquiry) -> Option<Rep
 pub fn report_of(status: TransactionStatus) -> Option<Report> {
     Some(match status {
         TransactionStatus::Received | TransactionStatus::Pending => Report::Pending,
+        TransactionStatus::StepUp => Report::StepUp,
         TransactionStatus::Accepted | TransactionStatus::Settled => Report::Accepted,
         TransactionStatus::Rejected(reason) if reason.code.as_str() == NEVER_RECEIVED => Report::NotFound,
         TransactionStatus::Rejected(reason) => Report::Rejected(bank_reason(&reason)?),

@@ -5,5 +5,6 @@ pub mod clearing;
 pub mod messenger;
 pub mod national_id;
 pub mod population;
+pub mod platform;
 pub mod signed_http;
 pub mod webhook;

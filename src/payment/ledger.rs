@@ -30,6 +30,8 @@ pub enum Account {
     BankCharges(Id<Agency>),
     /// What card companies keep: a cost of the agency.
     CardDiscount(Id<Agency>),
+    /// What card companies owe to an agency until they pay.
+    CardReceivable(Id<Agency>),
     /// Cash in one till of an agency.
     CashDrawer(Id<Agency>, Id<Drawer>),
     /// Cash on its way from the tills of an agency to the bank.
@@ -63,6 +65,7 @@ impl Account {
             Self::Unclaimed(_) => "unclaimed",
             Self::BankCharges(_) => "bank_charges",
             Self::CardDiscount(_) => "card_discount",
+            Self::CardReceivable(_) => "card_receivable",
             Self::CashDrawer(_, _) => "cash_drawer",
             Self::CashInTransit(_) => "cash_in_transit",
             Self::CashDifference(_) => "cash_difference",
@@ -72,7 +75,9 @@ impl Account {
     /// What its balance is.
     pub const fn nature(self) -> Nature {
         match self {
-            Self::Clearing(_) | Self::CashDrawer(_, _) | Self::CashInTransit(_) => Nature::Money,
+            Self::Clearing(_) | Self::CardReceivable(_) | Self::CashDrawer(_, _) | Self::CashInTransit(_) => {
+                Nature::Money
+            }
             Self::AgencyFee(_, _)
             | Self::Retained(_)
             | Self::Suspense(_)

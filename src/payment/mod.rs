@@ -24,6 +24,7 @@ pub mod notice;
 pub mod payment;
 pub mod reconciliation;
 pub mod record;
+pub mod refund;
 pub mod release;
 pub mod session;
 pub mod settlement;

@@ -1,7 +1,7 @@
 //! One attempt to pay a bill, from the intent to the money or its certain absence.
 //!
 //! ```text
-//! Created ──handed──▶ Submitted ──accepted──▶ Accepted ──credited──▶ Settled
+//! Created ──handed──▶ Submitted, StepUp ──accepted──▶ Accepted ──credited──▶ Settled
 //!    │                    │                      │
 //!    ├──not sent──▶ Rejected ◀──rejected─────────┤
 //!    └──no answer──▶ Unknown ──inquiry, statement──▶ any of the above
@@ -98,6 +98,8 @@ pub enum State {
     Created(Watch),
     /// The clearing system has the request; the payer has not approved yet.
     Submitted(Watch),
+    /// The payer's bank asks its customer to prove more before it pays: the payer must act there.
+    StepUp(Watch),
     /// The payer's bank will pay.
     Accepted(Watch),
     /// Nobody has answered: the payer must not pay again.
@@ -120,9 +122,11 @@ impl State {
     /// The inquiries of an attempt that is still alive, and blocks another one.
     pub const fn watch(&self) -> Option<Watch> {
         match self {
-            Self::Created(watch) | Self::Submitted(watch) | Self::Accepted(watch) | Self::Unknown(watch) => {
-                Some(*watch)
-            }
+            Self::Created(watch)
+            | Self::Submitted(watch)
+            | Self::StepUp(watch)
+            | Self::Accepted(watch)
+            | Self::Unknown(watch) => Some(*watch),
             Self::Settled { .. } | Self::Rejected { .. } => None,
         }
     }
@@ -137,6 +141,7 @@ impl State {
         match self {
             Self::Created(_) => "created",
             Self::Submitted(_) => "submitted",
+            Self::StepUp(_) => "step_up_required",
             Self::Accepted(_) => "accepted",
             Self::Unknown(_) => "unknown",
             Self::Settled { .. } => "settled",
@@ -220,6 +225,8 @@ pub struct NotAReason;
 pub enum Report {
     /// The payer has not decided.
     Pending,
+    /// The payer must prove more at the bank.
+    StepUp,
     /// The payer's bank will pay, or has.
     Accepted,
     /// No money will come.
@@ -261,36 +268,41 @@ pub enum Decision {
 /// The life of an attempt.
 pub fn decide(state: &State, event: &Event, now: Instant) -> Decision {
     use Decision::{Contradiction, Move, Stay};
-    use State::{Accepted, Created, Rejected, Settled, Submitted, Unknown};
+    use State::{Accepted, Created, Rejected, Settled, StepUp, Submitted, Unknown};
     let rejected = |reason| Move(Rejected { at: now, reason });
     match (state, event) {
         (Created(_), Event::Handed) => Move(Submitted(Watch::from(now + APPROVAL_WINDOW))),
         (Created(_), Event::NotSent) => rejected(Reason::NotSent),
         (Created(_), Event::NoAnswer) => Move(Unknown(Watch::from(now))),
-        (Submitted(_) | Accepted(_) | Unknown(_), Event::Handed | Event::NotSent | Event::NoAnswer) => Stay,
+        (
+            Submitted(_) | StepUp(_) | Accepted(_) | Unknown(_),
+            Event::Handed | Event::NotSent | Event::NoAnswer,
+        ) => Stay,
 
-        (Created(w) | Submitted(w) | Unknown(w), Event::Reported(Report::Accepted)) => {
+        (Created(w) | Submitted(w) | Unknown(w), Event::Reported(Report::StepUp)) => {
+            Move(StepUp(w.renewed(now + APPROVAL_WINDOW)))
+        }
+        (StepUp(_) | Accepted(_), Event::Reported(Report::StepUp)) => Stay,
+        (StepUp(_), Event::Reported(Report::Pending)) => Stay,
+        (Created(w) | Submitted(w) | StepUp(w) | Unknown(w), Event::Reported(Report::Accepted)) => {
             Move(Accepted(w.renewed(now)))
         }
         (Created(w), Event::Reported(Report::Pending)) => Move(Submitted(w.renewed(now + APPROVAL_WINDOW))),
         (Unknown(w), Event::Reported(Report::Pending)) => Move(Submitted(w.renewed(now + APPROVAL_WINDOW))),
         (Submitted(_) | Accepted(_), Event::Reported(Report::Pending)) => Stay,
         (Accepted(_), Event::Reported(Report::Accepted)) => Stay,
-        (Created(_) | Submitted(_) | Accepted(_) | Unknown(_), Event::Reported(Report::Rejected(reason))) => {
-            rejected(Reason::Bank(reason.clone()))
-        }
+        (
+            Created(_) | Submitted(_) | StepUp(_) | Accepted(_) | Unknown(_),
+            Event::Reported(Report::Rejected(reason)),
+        ) => rejected(Reason::Bank(reason.clone())),
         (Created(_) | Unknown(_), Event::Reported(Report::NotFound)) => rejected(Reason::NeverReceived),
         // It was there before: forgetting it is no proof that no money moved.
-        (Submitted(_) | Accepted(_), Event::Reported(Report::NotFound)) => Contradiction,
+        (Submitted(_) | StepUp(_) | Accepted(_), Event::Reported(Report::NotFound)) => Contradiction,
 
-        (Created(w) | Submitted(w) | Accepted(w) | Unknown(w), Event::InquiryDue) => {
-            if w.is_due(now) {
-                Decision::Ask(Unknown(w.asked()))
-            } else {
-                Stay
-            }
+        (Created(w) | Submitted(w) | StepUp(w) | Accepted(w) | Unknown(w), Event::InquiryDue) => {
+            if w.is_due(now) { Decision::Ask(Unknown(w.asked())) } else { Stay }
         }
-        (Created(_) | Submitted(_) | Accepted(_) | Unknown(_), Event::AbsentFromStatement) => {
+        (Created(_) | Submitted(_) | StepUp(_) | Accepted(_) | Unknown(_), Event::AbsentFromStatement) => {
             rejected(Reason::NotInStatement)
         }
 
@@ -302,7 +314,7 @@ pub fn decide(state: &State, event: &Event, now: Instant) -> Decision {
             | Event::NotSent
             | Event::NoAnswer
             | Event::InquiryDue
-            | Event::Reported(Report::Pending | Report::Accepted | Report::NotFound),
+            | Event::Reported(Report::Pending | Report::StepUp | Report::Accepted | Report::NotFound),
         ) => Stay,
         (
             Rejected { .. },
@@ -311,7 +323,7 @@ pub fn decide(state: &State, event: &Event, now: Instant) -> Decision {
             | Event::NoAnswer
             | Event::InquiryDue
             | Event::AbsentFromStatement
-            | Event::Reported(Report::Pending | Report::Rejected(_) | Report::NotFound),
+            | Event::Reported(Report::Pending | Report::StepUp | Report::Rejected(_) | Report::NotFound),
         ) => Stay,
     }
 }
@@ -362,6 +374,7 @@ mod tests {
         match name {
             "created" => State::Created(watch),
             "submitted" => State::Submitted(watch),
+            "step_up_required" => State::StepUp(watch),
             "accepted" => State::Accepted(watch),
             "unknown" => State::Unknown(watch),
             "settled" => State::Settled { at: NOW },
@@ -377,6 +390,7 @@ mod tests {
             ("not_sent", Event::NotSent),
             ("no_answer", Event::NoAnswer),
             ("pending", reported(Report::Pending)),
+            ("step_up", reported(Report::StepUp)),
             ("accept", reported(Report::Accepted)),
             ("refuse", reported(refused())),
             ("not_found", reported(Report::NotFound)),
@@ -384,12 +398,16 @@ mod tests {
         ];
         // Columns in the order above; `-` stays, `!` is a contradiction.
         let table = [
-            ("created", "submitted rejected unknown submitted accepted rejected rejected rejected"),
-            ("submitted", "- - - - accepted rejected ! rejected"),
-            ("accepted", "- - - - - rejected ! rejected"),
-            ("unknown", "- - - submitted accepted rejected rejected rejected"),
-            ("settled", "- - - - - ! - !"),
-            ("rejected", "- - - - ! - - -"),
+            (
+                "created",
+                "submitted rejected unknown submitted step_up_required accepted rejected rejected rejected",
+            ),
+            ("submitted", "- - - - step_up_required accepted rejected ! rejected"),
+            ("step_up_required", "- - - - - accepted rejected ! rejected"),
+            ("accepted", "- - - - - - rejected ! rejected"),
+            ("unknown", "- - - submitted step_up_required accepted rejected rejected rejected"),
+            ("settled", "- - - - - - ! - !"),
+            ("rejected", "- - - - - ! - - -"),
         ];
         for (name, row) in table {
             for ((event_name, event), expected) in events.iter().zip(row.split(' ')) {
@@ -454,6 +472,7 @@ mod tests {
             Just(Event::InquiryDue),
             Just(Event::AbsentFromStatement),
             Just(reported(Report::Pending)),
+            Just(reported(Report::StepUp)),
             Just(reported(Report::Accepted)),
             Just(reported(refused())),
             Just(reported(Report::NotFound)),

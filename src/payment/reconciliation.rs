@@ -61,6 +61,8 @@ pub struct Books {
     pub credits: Vec<Credit>,
     /// The attempts that lines name.
     pub attempts: HashMap<Id<Payment>, Attempt>,
+    /// What left the account on the day, and what lines refer to: how much, and when the bank booked it.
+    pub debits: HashMap<String, (Money, Day)>,
 }
 
 /// A line that shows a credit.
@@ -110,8 +112,23 @@ pub fn reconcile(day: Day, lines: &[Line], books: &Books) -> Result<Reconciliati
     let credits: HashMap<&str, &Credit> = books.credits.iter().map(|c| (c.reference.as_str(), c)).collect();
     let mut seen: HashSet<&str> = HashSet::new();
     let (mut shown, mut differences) = (Vec::new(), Vec::new());
+    let mut left: HashSet<&str> = HashSet::new();
     let (mut matched, mut explained) = (0, Money::zero(Currency::Vnd));
     for line in lines {
+        if let Some((amount, booked_on)) = books.debits.get(&line.reference) {
+            let same = amount.negated() == Ok(line.amount);
+            let new = left.insert(line.reference.as_str());
+            explained = explained.plus(line.amount)?;
+            if new && *booked_on == day {
+                explained = explained.plus(*amount)?;
+            }
+            match (same, new) {
+                (true, true) => matched += 1,
+                (false, true) => differences.push(of_line(Kind::Amount, line, None, None)),
+                (_, false) => differences.push(of_line(Kind::Duplicate, line, None, None)),
+            }
+            continue;
+        }
         let credit = credits.get(line.reference.as_str()).copied().filter(|_| line.amount.is_positive());
         let first = credit.filter(|c| c.shown_by.is_none() && seen.insert(&c.reference));
         let difference = match (first, credit) {
@@ -137,6 +154,23 @@ pub fn reconcile(day: Day, lines: &[Line], books: &Books) -> Result<Reconciliati
         if credit.shown_by.is_none() {
             differences.push(not_shown(credit));
         }
+    }
+    let unseen = |(reference, (_, booked_on)): &(&String, &(Money, Day))| {
+        *booked_on == day && !left.contains(reference.as_str())
+    };
+    let mut unseen: Vec<_> = books.debits.iter().filter(unseen).collect();
+    unseen.sort_unstable_by_key(|(reference, _)| *reference);
+    for (reference, (amount, _)) in unseen {
+        explained = explained.plus(*amount)?;
+        differences.push(Difference {
+            kind: Kind::MissingThere,
+            line: None,
+            credit: Some(reference.clone()),
+            payment: None,
+            stated: None,
+            held: Some(amount.negated()?),
+            asked: None,
+        });
     }
     Ok(Reconciliation { shown, matched, differences, explained })
 }

@@ -35,7 +35,11 @@ fn books(credits: Vec<Credit>, attempts: &[(u64, i64, bool)]) -> Books {
     let attempt = |&(n, asked, settled): &(u64, i64, bool)| {
         (id::<Payment>(n), Attempt { asked: Money::vnd(asked), settled })
     };
-    Books { credits, attempts: attempts.iter().map(attempt).collect() }
+    Books {
+        credits,
+        attempts: attempts.iter().map(attempt).collect(),
+        debits: std::collections::HashMap::new(),
+    }
 }
 
 /// The kinds found, with the reconciliation.

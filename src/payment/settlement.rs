@@ -128,6 +128,9 @@ pub enum Outcome {
     Suspends(Suspense),
 }
 
+/// How many days somebody has to decide about money that waits.
+pub const SUSPENSE_DAYS: i64 = 30;
+
 /// Why money waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Suspense {
@@ -155,6 +158,19 @@ impl Suspense {
         Self::BillCancelled,
         Self::BillSuperseded,
     ];
+
+    /// What is proposed for the money from its first moment: whose payer and purpose are known goes back, what nobody
+    /// can explain is asked about first.
+    pub const fn proposal(self) -> &'static str {
+        match self {
+            Self::Unmatched => "ask_agency",
+            Self::WrongAmount
+            | Self::LateSuccess
+            | Self::SecondMoney
+            | Self::BillCancelled
+            | Self::BillSuperseded => "return",
+        }
+    }
 
     /// The word on the wire and in rows.
     pub const fn as_str(self) -> &'static str {
@@ -220,6 +236,7 @@ pub fn settle(known: Option<&mut Known>, account: Id<Account>, amount: Money, no
             bill::State::Open,
             payment::State::Created(_)
             | payment::State::Submitted(_)
+            | payment::State::StepUp(_)
             | payment::State::Accepted(_)
             | payment::State::Unknown(_),
         ) => {

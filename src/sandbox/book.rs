@@ -5,8 +5,8 @@ use crate::base::calendar::{Day, rfc3339};
 use crate::base::clock::Instant;
 use crate::base::money::{Currency, Money, MoneyError};
 use crate::codec::iso20022::{
-    AccountNumber, CreditNotification, Direction, EndToEndId, Entry, Message, MessageId, RequestToPay,
-    Statement, TransactionStatus, read,
+    AccountNumber, CancellationRequest, CreditNotification, Direction, EndToEndId, Entry, Message, MessageId,
+    PaymentReturn, RequestToPay, Resolution, Statement, TransactionStatus, read,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -38,6 +38,23 @@ pub enum Fact {
     /// Money moved (a `camt.054` that tells the truth).
     Moved {
         /// The notification.
+        xml: String,
+    },
+    /// The service returned money (`pacs.004`), and this is its answer.
+    Returned {
+        /// The return.
+        xml: String,
+        /// The answer, which a repetition gets again.
+        answer: String,
+    },
+    /// The service asked money back (`camt.056`).
+    AskedBack {
+        /// The request.
+        xml: String,
+    },
+    /// The service answered a bank (`camt.029`).
+    Answered {
+        /// The answer.
         xml: String,
     },
     /// A message waits to be sent.
@@ -103,6 +120,8 @@ pub struct Outgoing {
     pub due: Instant,
     /// Whether a byte of the next sending flips.
     pub corrupt: bool,
+    /// Whether a byte of the first one did.
+    pub was_corrupt: bool,
     /// How often it was tried.
     pub attempts: u32,
     /// How it ended.
@@ -117,6 +136,9 @@ pub struct Book {
     movements: Vec<(AccountNumber, Entry)>,
     outgoing: Vec<Outgoing>,
     closed: Option<Day>,
+    returns: BTreeMap<EndToEndId, (PaymentReturn, TransactionStatus)>,
+    recalls: BTreeMap<EndToEndId, (MessageId, CancellationRequest)>,
+    resolutions: BTreeMap<EndToEndId, Resolution>,
 }
 
 impl Book {
@@ -136,10 +158,36 @@ impl Book {
                 self.movements.extend(moved.entries.into_iter().map(|entry| (moved.account.clone(), entry)));
                 Ok(())
             }
+            Fact::Returned { xml, answer } => {
+                let received = parse(xml)?;
+                let Message::PaymentReturn(back) = received.message else { return Err(BadFact) };
+                let Message::PaymentStatus(status) = parse(answer)?.message else { return Err(BadFact) };
+                self.answers.insert(received.header.id, (received.digest, answer.clone()));
+                self.returns.insert(back.id, (back, status.status));
+                Ok(())
+            }
+            Fact::AskedBack { xml } => {
+                let received = parse(xml)?;
+                let Message::CancellationRequest(asked) = received.message else { return Err(BadFact) };
+                self.recalls.insert(asked.id, (received.header.id, asked));
+                Ok(())
+            }
+            Fact::Answered { xml } => {
+                let Message::Resolution(told) = parse(xml)?.message else { return Err(BadFact) };
+                self.resolutions.insert(told.request, told);
+                Ok(())
+            }
             Fact::Queued { number, xml, due, corrupt } => {
                 let (due, corrupt) = (instant(due)?, *corrupt);
-                let message =
-                    Outgoing { number: *number, xml: xml.clone(), due, corrupt, attempts: 0, outcome: None };
+                let message = Outgoing {
+                    number: *number,
+                    xml: xml.clone(),
+                    due,
+                    corrupt,
+                    was_corrupt: corrupt,
+                    attempts: 0,
+                    outcome: None,
+                };
                 self.outgoing.push(message);
                 Ok(())
             }
@@ -182,6 +230,66 @@ impl Book {
     /// The answer that a message was given before, and the digest of what it said.
     pub fn answer(&self, message: MessageId) -> Option<&([u8; 32], String)> {
         self.answers.get(&message)
+    }
+
+    /// What became of a return.
+    pub fn returned(&self, id: EndToEndId) -> Option<&TransactionStatus> {
+        self.returns.get(&id).map(|(_, status)| status)
+    }
+
+    /// Every return, with what became of it.
+    pub fn returns(&self) -> impl Iterator<Item = &(PaymentReturn, TransactionStatus)> {
+        self.returns.values()
+    }
+
+    /// What the service asked back under that name.
+    pub fn recall(&self, id: EndToEndId) -> Option<&(MessageId, CancellationRequest)> {
+        self.recalls.get(&id)
+    }
+
+    /// Everything that the service asked back.
+    pub fn recalls(&self) -> impl Iterator<Item = &(MessageId, CancellationRequest)> {
+        self.recalls.values()
+    }
+
+    /// Every answer of the service to a bank.
+    pub fn resolutions(&self) -> impl Iterator<Item = &Resolution> {
+        self.resolutions.values()
+    }
+
+    /// The movement that the bank calls so.
+    pub fn movement(&self, servicer_reference: &str) -> Option<&Entry> {
+        self.movements.iter().map(|(_, entry)| entry).find(|e| e.reference.as_str() == servicer_reference)
+    }
+
+    /// The debit that bears that reference, with its account.
+    pub fn debit_of(&self, end_to_end: &str) -> Option<&(AccountNumber, Entry)> {
+        self.movements.iter().find(|(_, entry)| {
+            entry.direction == Direction::Debit
+                && entry.end_to_end.as_ref().is_some_and(|id| id.as_str() == end_to_end)
+        })
+    }
+
+    /// Why a return cannot be carried out: nobody knows the transfer, or more goes back than came.
+    pub fn unreturnable(&self, back: &PaymentReturn) -> Option<String> {
+        let names = |entry: &Entry| {
+            let known = |one: bool, other: bool| one && other;
+            known(back.original.uetr.is_some(), entry.uetr == back.original.uetr)
+                || known(
+                    back.original.clearing_reference.is_some(),
+                    entry.clearing_reference == back.original.clearing_reference,
+                )
+                || known(back.original.end_to_end.is_some(), entry.end_to_end == back.original.end_to_end)
+        };
+        let came = |(account, entry): &&(AccountNumber, Entry)| {
+            *account == back.account && entry.direction == Direction::Credit && names(entry)
+        };
+        let Some((_, came)) = self.movements.iter().find(came) else { return Some("AG01".to_owned()) };
+        let same = |other: &&(PaymentReturn, TransactionStatus)| {
+            other.0.original == back.original && other.1 == TransactionStatus::Settled
+        };
+        let gone: i64 = self.returns.values().filter(same).map(|(other, _)| other.amount.minor()).sum();
+        (gone + back.amount.minor() > came.amount.minor()).then(|| "AM09".to_owned())
     }
 
     /// How many movements there are: the next reference counts on.

@@ -51,6 +51,8 @@ pub struct Transfer {
     pub payer: Line<140>,
     /// At which bank.
     pub bank: MemberId,
+    /// The payer's reference, when it names something of ours.
+    pub names: Option<Line<35>>,
 }
 
 async fn take(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -109,6 +111,7 @@ impl Sandbox {
         let now = self.now();
         let mut book = self.book();
         let mut entry = self.entry(&book, transfer.amount, now);
+        entry.end_to_end = transfer.names;
         entry.counterparty = Some(transfer.payer);
         entry.counterparty_agent = Some(Agent::Member(transfer.bank));
         entry.remittance = vec![transfer.remittance];
@@ -193,7 +196,7 @@ impl Sandbox {
     }
 
     #[expect(clippy::expect_used, reason = "a reference of digits is a line")]
-    fn entry(&self, book: &Book, amount: Money, now: Instant) -> Entry {
+    pub(super) fn entry(&self, book: &Book, amount: Money, now: Instant) -> Entry {
         let day = book.business_day(now);
         let number = book.movement_count() + 1;
         let compact = day.to_string().replace('-', "");
@@ -215,7 +218,7 @@ impl Sandbox {
         }
     }
 
-    fn moved(&self, book: &mut Book, account: AccountNumber, entry: Entry) -> String {
+    pub(super) fn moved(&self, book: &mut Book, account: AccountNumber, entry: Entry) -> String {
         let credit = CreditNotification { account, entries: vec![entry] };
         let xml = self.compose(&Message::CreditNotification(credit));
         self.record(book, &Fact::Moved { xml: xml.clone() });
@@ -251,9 +254,22 @@ impl Sandbox {
         if received.header.from != self.settings.service || received.header.to != self.settings.central_bank {
             return wrong("wrong_member", "the header names another sender or receiver");
         }
+        match &received.message {
+            Message::StatusInquiry(inquiry) => {
+                self.observed().inquiries.insert(inquiry.end_to_end_id);
+            }
+            Message::StatementRequest(_) => self.observed().statements += 1,
+            _ => {}
+        }
         match received.message {
             Message::RequestToPay(ref request) => self.take_request(&received, request, xml),
+            Message::StatusInquiry(inquiry) if inquiry.about == AboutWhat::Return => {
+                (StatusCode::OK, self.tell_return(&received, inquiry))
+            }
             Message::StatusInquiry(inquiry) => (StatusCode::OK, self.tell_status(&received, inquiry, now)),
+            Message::PaymentReturn(ref back) => self.take_return(&received, back, xml, now),
+            Message::CancellationRequest(ref asked) => self.take_cancellation(&received, asked, xml),
+            Message::Resolution(_) => self.take_resolution(xml),
             Message::StatementRequest(ref request) => self.send_statement(&id, request, now),
             other => wrong("unexpected_message", other.definition()),
         }
@@ -279,6 +295,11 @@ impl Sandbox {
             (true, _, _) => TransactionStatus::Rejected(reason("DU04")),
             (false, false, _) => TransactionStatus::Rejected(reason("RC01")),
             (false, true, Some(code)) => TransactionStatus::Rejected(reason(&code)),
+            (false, true, None)
+                if self.faults().strike(Kind::StepUp, "pain.013", Some(end_to_end_id)).is_some() =>
+            {
+                TransactionStatus::StepUp
+            }
             (false, true, None) => TransactionStatus::Pending,
         };
         let answer = RequestStatus { original, end_to_end_id, uetr, status };
@@ -328,7 +349,7 @@ impl Sandbox {
     }
 
     #[expect(clippy::expect_used, reason = "codes and identifiers of ours are lines")]
-    fn reject(&self, refused: &str, code: &str, why: &str) -> String {
+    pub(super) fn reject(&self, refused: &str, code: &str, why: &str) -> String {
         self.compose(&Message::MessageReject(MessageReject {
             refused: Line::parse(refused).expect("an identifier"),
             code: Line::parse(code).expect("a code"),
@@ -356,12 +377,15 @@ fn payment_of(message: &Message) -> Option<EndToEndId> {
     match message {
         Message::RequestToPay(request) => Some(request.end_to_end_id),
         Message::StatusInquiry(inquiry) => Some(inquiry.end_to_end_id),
+        Message::PaymentReturn(back) => Some(back.id),
+        Message::CancellationRequest(asked) => Some(asked.id),
+        Message::Resolution(told) => Some(told.request),
         _ => None,
     }
 }
 
 #[expect(clippy::expect_used, reason = "NARR is a line")]
-fn reason(code: &str) -> Reason {
+pub(super) fn reason(code: &str) -> Reason {
     Reason { code: Line::parse(code).unwrap_or_else(|_| Line::parse("NARR").expect("NARR")), text: None }
 }
 

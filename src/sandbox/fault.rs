@@ -15,7 +15,8 @@
 //! | `alter` | `camt.054` | sent twice under one BizMsgIdr, the second time with another amount |
 //! | `reorder` | `camt.054` | the credit is sent before the status report |
 //! | `corrupt` | `camt.054`, `pacs.002`; `pain.013`, `pacs.028`, `camt.060` | a byte flips after signing, once per message; or in the answer |
-//! | `reject` | `pain.013` | the request is answered with a rejection for `code` (`AG01`) |
+//! | `reject` | `pain.013`; `pacs.004` | the request, or the return, is answered with a rejection for `code` (`AG01`) |
+//! | `step_up` | `pain.013` | the request is answered with a demand for more proof; the payer decides all the same |
 //! | `wrong_amount` | `camt.054` | the bank really moves `amount` more (−1000), in the book too |
 //! | `unknown_reference` | `camt.054` | the bank really moves the money without any reference of ours |
 //! | `drop_request` | `pain.013`, `pacs.028`, `camt.060` | the message never arrives; the caller sees a bare 503 |
@@ -46,6 +47,8 @@ pub enum Kind {
     Corrupt,
     /// Refused.
     Reject,
+    /// More proof is demanded.
+    StepUp,
     /// Another amount than asked for.
     WrongAmount,
     /// Money without our reference.
@@ -104,13 +107,14 @@ fn forbidden() -> String {
 /// The faults that can still strike, and the chance that decides.
 pub struct Faults {
     waiting: Vec<(Fault, Option<u32>)>,
+    struck: Vec<(Kind, Option<EndToEndId>)>,
     entropy: SeededEntropy,
 }
 
 impl Faults {
     /// No faults, and the chance of this seed.
     pub fn new(seed: u64) -> Self {
-        Self { waiting: Vec::new(), entropy: SeededEntropy::new(seed) }
+        Self { waiting: Vec::new(), struck: Vec::new(), entropy: SeededEntropy::new(seed) }
     }
 
     /// Adds one.
@@ -131,8 +135,14 @@ impl Faults {
         self.waiting.iter().map(shown).collect()
     }
 
+    /// What has struck so far, and whom.
+    pub fn struck(&self) -> &[(Kind, Option<EndToEndId>)] {
+        &self.struck
+    }
+
     /// The fault of this kind that strikes this message now, if one does.
     pub fn strike(&mut self, kind: Kind, message: &str, payment: Option<EndToEndId>) -> Option<Fault> {
+        let whom = payment;
         let payment = payment.map(|id| id.to_string());
         let place = self.waiting.iter().position(|(fault, _)| {
             let on = fault.on.as_deref().unwrap_or_else(|| default_message(kind));
@@ -151,13 +161,14 @@ impl Faults {
                 self.waiting.remove(place);
             }
         }
+        self.struck.push((kind, whom));
         Some(fault)
     }
 }
 
 const fn default_message(kind: Kind) -> &'static str {
     match kind {
-        Kind::Reject | Kind::DropRequest | Kind::DropAnswer => "pain.013",
+        Kind::Reject | Kind::StepUp | Kind::DropRequest | Kind::DropAnswer => "pain.013",
         Kind::Lose
         | Kind::Delay
         | Kind::Double

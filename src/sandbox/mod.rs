@@ -3,8 +3,11 @@
 //!
 //! | who | endpoint | what |
 //! |---|---|---|
-//! | the service | `POST /clearing` | signed ISO 20022: `pain.013` → `pain.014`, `pacs.028` → `pacs.002`, `camt.060` → `camt.053`; else `admi.002` |
+//! | the service | `POST /clearing` | signed ISO 20022: `pain.013` → `pain.014`, `pacs.028` → `pacs.002`, `camt.060` → `camt.053`, `pacs.004` → `pacs.002`, `camt.056` → `camt.029`; else `admi.002` |
 //! | the service | `POST /sms` | `{"to", "text"}`: a short message to a telephone; with the gateway's bearer token |
+//! | the service | `POST /platform` | the national payment platform: INIT, QUERY, GET_BILL |
+//! | people | `GET /platform/pay/{reference}` | pays there; the platform moves the money and sends CONFIRM |
+//! | scripts | `GET /script/platform`, `POST /script/platform/{reference}/pay` | the payments begun there; pays one |
 //! | people | `GET /banks/{bank}/requests[/{end_to_end_id}]` | what waits at a bank; approve or refuse by `POST` |
 //! | the service | `POST /mail` | `{"to", "subject", "text"}`: a letter to a mailbox; with the same token |
 //! | people | `GET /sms`, `GET /mail` | the telephones and the mailboxes; on `/sms` a telephone answers the service |
@@ -12,9 +15,14 @@
 //! | scripts | `POST /script/banks/{bank}/requests/{end_to_end_id}/refuse` | the payer says no; `{"code": "CUST"}` may be given |
 //! | scripts | `GET /script/requests`, `GET /script/messages` | every request; every message to the service and what became of it |
 //! | scripts | `POST /script/transfers` | `{"account", "amount", "remittance", "payer"?, "bank"?}`: money with free text |
+//! | scripts | `GET /script/returns` | the returns that the service sent, and what became of each |
+//! | scripts | `POST /script/recalls` | `{"servicer_reference", "reason"?, "text"?}`: a bank asks money back (`camt.056`) |
+//! | scripts | `POST /script/recalls/{id}/accept` or `/{code}` | a bank's answer to what the service asked back |
+//! | scripts | `GET /script/recalls` | what the service asked back, and what it answered |
 //! | scripts | `POST /script/days/close` | ends the business day; answers `{"closed": "2026-11-24"}` |
 //! | scripts | `GET /script/sms?to=`, `GET /script/mail?to=` | the messages to a telephone, the letters to a mailbox, oldest first |
 //! | scripts | `POST /script/sms/replies` | `{"from", "text"}`: a telephone answers; the service is told at once |
+//! | scripts | `GET /script/conformance` | which of the scripted troubles the service has handled, see [`conformance`] |
 //! | scripts | `POST`, `GET`, `DELETE /script/faults` | what goes wrong on purpose, see [`fault`] |
 //!
 //! The population register ([`register`]) and the demo portal are programs of their own beside it.
@@ -28,14 +36,17 @@
 pub mod book;
 pub mod card;
 pub mod central_bank;
+pub mod conformance;
 pub mod delivery;
 pub mod fault;
 pub mod mail;
 pub mod member_bank;
 pub mod national_id;
+pub mod platform;
 pub mod population;
 pub mod portal;
 pub mod register;
+pub mod returns;
 pub mod script;
 pub mod sms;
 
@@ -92,6 +103,8 @@ pub struct Sandbox {
     faults: Mutex<Faults>,
     telephones: Mutex<Vec<sms::ShortMessage>>,
     mailboxes: Mutex<Vec<mail::Letter>>,
+    orders: platform::Orders,
+    observed: Mutex<conformance::Observed>,
     wake: Notify,
 }
 
@@ -132,6 +145,8 @@ impl Sandbox {
             journal: Mutex::new(journal),
             telephones: Mutex::default(),
             mailboxes: Mutex::default(),
+            orders: platform::Orders::default(),
+            observed: Mutex::default(),
             wake: Notify::new(),
         }))
     }
@@ -142,6 +157,10 @@ impl Sandbox {
 
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn observed(&self) -> MutexGuard<'_, conformance::Observed> {
+        self.observed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn faults(&self) -> MutexGuard<'_, Faults> {
@@ -184,6 +203,9 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/sandbox.css", get(stylesheet))
         .merge(central_bank::routes())
         .merge(member_bank::routes())
+        .merge(conformance::routes())
+        .merge(platform::routes())
+        .merge(returns::routes())
         .merge(script::routes())
         .merge(sms::routes())
         .merge(mail::routes())

@@ -114,6 +114,7 @@ async fn transfer(State(sandbox): State<Arc<Sandbox>>, Json(text): Json<Transfer
             remittance: Line::parse(&text.remittance).ok()?,
             payer: Line::parse(text.payer.as_deref().unwrap_or("NGUOI CHUYEN TIEN")).ok()?,
             bank: text.bank.as_deref().unwrap_or(member_bank::BANKS[0].0).parse().ok()?,
+            names: None,
         })
     };
     let Some(transfer) = read() else { return StatusCode::UNPROCESSABLE_ENTITY };

@@ -280,6 +280,7 @@ impl Columns {
                 | Account::Unclaimed(agency)
                 | Account::BankCharges(agency)
                 | Account::CardDiscount(agency)
+                | Account::CardReceivable(agency)
                 | Account::CashInTransit(agency)
                 | Account::CashDifference(agency) => (None, Some(agency.uuid()), None),
             };
@@ -317,6 +318,7 @@ pub(super) fn ledger_account(
                 "unclaimed" => Account::Unclaimed(agency),
                 "bank_charges" => Account::BankCharges(agency),
                 "card_discount" => Account::CardDiscount(agency),
+                "card_receivable" => Account::CardReceivable(agency),
                 "cash_in_transit" => Account::CashInTransit(agency),
                 "cash_difference" => Account::CashDifference(agency),
                 _ => return None,

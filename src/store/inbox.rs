@@ -10,7 +10,7 @@ use crate::{
         money::Money,
     },
     crypto::digest::Digest,
-    payment::settlement::{Outcome, Suspense},
+    payment::settlement::{Outcome, SUSPENSE_DAYS, Suspense},
 };
 use std::collections::BTreeMap;
 use time::Date;
@@ -181,13 +181,15 @@ pub async fn insert_suspense(tx: &mut Tx, held: &[StoredSuspense], at: Instant) 
     let references: Vec<String> = held.iter().map(|h| h.credit.1.clone()).collect();
     let reasons: Vec<String> = held.iter().map(|h| h.reason.as_str().to_owned()).collect();
     let amounts: Vec<i64> = held.iter().map(|h| h.amount.minor()).collect();
+    let proposals: Vec<&str> = held.iter().map(|h| h.reason.proposal()).collect();
     sqlx::query!(
         "insert into suspense (id, account_id, servicer_reference, agency_id, reason, amount, bill_id, payment_id,
-             state, opened_at)
+             state, opened_at, due, proposal)
          select s.id, s.account_id, s.servicer_reference, s.agency_id, s.reason, s.amount, s.bill_id, s.payment_id,
-             'held', $9
-         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::bigint[], $7::uuid[], $8::uuid[])
-             as s (id, account_id, servicer_reference, agency_id, reason, amount, bill_id, payment_id)",
+             'held', $9, $10, s.proposal
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::bigint[], $7::uuid[], $8::uuid[],
+             $11::text[])
+             as s (id, account_id, servicer_reference, agency_id, reason, amount, bill_id, payment_id, proposal)",
         &uuid(|h| h.id.uuid()),
         &uuid(|h| h.credit.0.uuid()),
         &references,
@@ -197,6 +199,8 @@ pub async fn insert_suspense(tx: &mut Tx, held: &[StoredSuspense], at: Instant) 
         &optional(|h| h.bill.map(Id::uuid)) as &[Option<Uuid>],
         &optional(|h| h.payment.map(Id::uuid)) as &[Option<Uuid>],
         at,
+        Day::of(at).plus_days(SUSPENSE_DAYS).date(),
+        &proposals as &[&str],
     )
     .execute(tx.conn())
     .await?;

@@ -60,6 +60,25 @@ pub async fn insert_payment(tx: &mut Tx, payment: &StoredPayment) -> Result<()> 
     Ok(())
 }
 
+/// Adds a payment that settles as it begins. The caller has locked the bill.
+pub async fn insert_settled(tx: &mut Tx, payment: &StoredPayment, at: Instant) -> Result<()> {
+    sqlx::query!(
+        "insert into payment (id, bill_id, account_id, amount, bank, uetr, state, ended_at, created_at, way)
+         values ($1, $2, $3, $4, $5, $6, 'settled', $7, $7, $8)",
+        payment.id.uuid(),
+        payment.bill.uuid(),
+        payment.account.uuid(),
+        payment.amount.minor(),
+        payment.bank,
+        payment.uetr,
+        at,
+        payment.way.as_str(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Makes an attempt the live one of its bill; false when another is.
 pub async fn claim_bill(tx: &mut Tx, payment: &StoredPayment, watch: Watch) -> Result<bool> {
     let done = sqlx::query!(
@@ -253,7 +272,11 @@ pub async fn end_payments(tx: &mut Tx, ended: &[(Id<id::Payment>, &'static str, 
 
 fn ending(state: &State) -> (Option<&str>, Option<Instant>) {
     match state {
-        State::Created(_) | State::Submitted(_) | State::Accepted(_) | State::Unknown(_) => (None, None),
+        State::Created(_)
+        | State::Submitted(_)
+        | State::StepUp(_)
+        | State::Accepted(_)
+        | State::Unknown(_) => (None, None),
         State::Settled { at } => (None, Some(*at)),
         State::Rejected { at, reason } => (Some(reason.as_str()), Some(*at)),
     }
@@ -273,6 +296,7 @@ impl StateColumns<'_> {
         match (self.state, self.watch, self.ended_at, self.reason) {
             ("created", Some(watch), None, None) => Some(State::Created(watch)),
             ("submitted", Some(watch), None, None) => Some(State::Submitted(watch)),
+            ("step_up_required", Some(watch), None, None) => Some(State::StepUp(watch)),
             ("accepted", Some(watch), None, None) => Some(State::Accepted(watch)),
             ("unknown", Some(watch), None, None) => Some(State::Unknown(watch)),
             ("settled", _, Some(at), None) => Some(State::Settled { at }),

@@ -3,7 +3,7 @@
 use super::{Result, Store, StoreError, Tx};
 use crate::base::{
     clock::Instant,
-    id::{self, Agency, Bill, Id, Leaf, Payment},
+    id::{self, Agency, Bill, Id, Leaf, Payment, Refund},
     money::Money,
     page::{Page, PageRequest},
     secret::Sealed,
@@ -46,6 +46,8 @@ pub struct StoredReceipt {
     pub digest: Digest,
     /// The leaf that commits to the digest.
     pub leaf: Id<Leaf>,
+    /// The refund for which it takes back a part of an earlier one.
+    pub refund: Option<Id<Refund>>,
 }
 
 /// Draws `count` consecutive numbers of each series and gives the first of each. The series are locked in the order
@@ -90,15 +92,17 @@ pub async fn insert(tx: &mut Tx, receipts: &[StoredReceipt]) -> Result<()> {
     let issued: Vec<Instant> = receipts.iter().map(|r| r.issued_at).collect();
     let contents: Vec<&[u8]> = receipts.iter().map(|r| r.content.bytes()).collect();
     let keys: Vec<i32> = receipts.iter().map(|r| r.content.key().cast_signed()).collect();
+    let refunds: Vec<Option<Uuid>> = receipts.iter().map(|r| r.refund.map(Id::uuid)).collect();
     let digests: Vec<&[u8]> = receipts.iter().map(|r| r.digest.as_slice()).collect();
     sqlx::query!(
         r#"INSERT INTO receipt (id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key,
-                                digest, leaf_id)
-           SELECT id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest, leaf_id
+                                digest, leaf_id, refund_id)
+           SELECT id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest, leaf_id,
+                  refund_id
            FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[],
-                       $8::timestamptz[], $9::bytea[], $10::integer[], $11::bytea[], $12::uuid[])
+                       $8::timestamptz[], $9::bytea[], $10::integer[], $11::bytea[], $12::uuid[], $13::uuid[])
                AS r (id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest,
-                     leaf_id)"#,
+                     leaf_id, refund_id)"#,
         &uuid(|r| r.id.uuid()),
         &numbers as &[&str],
         &uuid(|r| r.agency.uuid()),
@@ -110,7 +114,8 @@ pub async fn insert(tx: &mut Tx, receipts: &[StoredReceipt]) -> Result<()> {
         &contents as &[&[u8]],
         &keys,
         &digests as &[&[u8]],
-        &uuid(|r| r.leaf.uuid())
+        &uuid(|r| r.leaf.uuid()),
+        &refunds as &[Option<Uuid>]
     )
     .execute(tx.conn())
     .await?;
@@ -121,7 +126,8 @@ pub async fn insert(tx: &mut Tx, receipts: &[StoredReceipt]) -> Result<()> {
 pub async fn find(store: &Store, id: Id<id::Receipt>) -> Result<Option<StoredReceipt>> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest, leaf_id
+        r#"SELECT id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest, leaf_id,
+                  refund_id
            FROM receipt WHERE id = $1"#,
         id.uuid()
     )
@@ -134,7 +140,8 @@ pub async fn find(store: &Store, id: Id<id::Receipt>) -> Result<Option<StoredRec
 pub async fn find_by_number(store: &Store, number: &str) -> Result<Option<StoredReceipt>> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest, leaf_id
+        r#"SELECT id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest, leaf_id,
+                  refund_id
            FROM receipt WHERE number = $1"#,
         number
     )
@@ -147,13 +154,30 @@ pub async fn find_by_number(store: &Store, number: &str) -> Result<Option<Stored
 pub async fn of_bill(store: &Store, bill: Id<Bill>) -> Result<Vec<StoredReceipt>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest, leaf_id
+        r#"SELECT id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest, leaf_id,
+                  refund_id
            FROM receipt WHERE bill_id = $1 ORDER BY kind DESC"#,
         bill.uuid()
     )
     .fetch_all(&store.pool)
     .await?;
     rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// The numbers of the receipts that a bill's payment had, by kind.
+pub async fn originals(tx: &mut Tx, bill: Id<Bill>) -> Result<HashMap<FeeKind, String>> {
+    let rows = sqlx::query!(
+        "SELECT kind, number FROM receipt WHERE bill_id = $1 AND refund_id IS NULL",
+        bill.uuid()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let kind = row.kind.parse().map_err(|_| StoreError::corrupt("receipt", "kind", &row.number))?;
+            Ok((kind, row.number))
+        })
+        .collect()
 }
 
 /// An agency's receipts, the newest first, of all bills or of one.
@@ -165,7 +189,8 @@ pub async fn of_agency(
 ) -> Result<Page<StoredReceipt>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest, leaf_id
+        r#"SELECT id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest, leaf_id,
+                  refund_id
            FROM receipt
            WHERE agency_id = $1 AND ($2::uuid IS NULL OR bill_id = $2) AND ($3::uuid IS NULL OR id < $3)
            ORDER BY id DESC LIMIT $4"#,
@@ -230,6 +255,7 @@ struct Row {
     key: i32,
     digest: Vec<u8>,
     leaf_id: Uuid,
+    refund_id: Option<Uuid>,
 }
 
 impl TryFrom<Row> for StoredReceipt {
@@ -250,6 +276,7 @@ impl TryFrom<Row> for StoredReceipt {
             content: Sealed::new(row.content, row.key.cast_unsigned()),
             digest: row.digest.try_into().map_err(|_| bad("digest"))?,
             leaf: Id::from_uuid(row.leaf_id),
+            refund: row.refund_id.map(Id::from_uuid),
         })
     }
 }

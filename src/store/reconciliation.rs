@@ -82,14 +82,14 @@ pub async fn attempts(
     Ok(attempt.collect())
 }
 
-/// What the ledger posted to the account for the credits that its bank booked on `day`.
+/// What the ledger posted to the account for the credits and debits that its bank booked on `day`.
 pub async fn posted(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<Money> {
     let sum = sqlx::query_scalar!(
         r#"select coalesce(sum(p.amount), 0)::bigint as "sum!"
-           from credit c
-           join ledger_account l on l.kind = 'clearing' and l.account_id = c.account_id
-           join posting p on p.entry_id = c.entry_id and p.account_id = l.id
-           where c.account_id = $1 and c.booked_on = $2"#,
+           from (select entry_id from credit where account_id = $1 and booked_on = $2
+                 union all select entry_id from debit where account_id = $1 and booked_on = $2) as m
+           join ledger_account l on l.kind = 'clearing' and l.account_id = $1
+           join posting p on p.entry_id = m.entry_id and p.account_id = l.id"#,
         account.uuid(),
         day.date(),
     )

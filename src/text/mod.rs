@@ -16,6 +16,7 @@ pub use fluent_bundle::FluentValue as Value;
 const ROOMS: &[(&str, &str, &str)] = &[
     ("card", include_str!("vi/card.ftl"), include_str!("en/card.ftl")),
     ("erasure", include_str!("vi/erasure.ftl"), include_str!("en/erasure.ftl")),
+    ("desk", include_str!("vi/desk.ftl"), include_str!("en/desk.ftl")),
     ("me", include_str!("vi/me.ftl"), include_str!("en/me.ftl")),
     ("messages", include_str!("vi/messages.ftl"), include_str!("en/messages.ftl")),
     ("pages", include_str!("vi/pages.ftl"), include_str!("en/pages.ftl")),
@@ -23,6 +24,7 @@ const ROOMS: &[(&str, &str, &str)] = &[
     ("problem", include_str!("vi/problem.ftl"), include_str!("en/problem.ftl")),
     ("receipt", include_str!("vi/receipt.ftl"), include_str!("en/receipt.ftl")),
     ("reconciliation", include_str!("vi/reconciliation.ftl"), include_str!("en/reconciliation.ftl")),
+    ("refund", include_str!("vi/refund.ftl"), include_str!("en/refund.ftl")),
     ("sandbox", include_str!("vi/sandbox.ftl"), include_str!("en/sandbox.ftl")),
     ("sign-in", include_str!("vi/sign_in.ftl"), include_str!("en/sign_in.ftl")),
     ("ways", include_str!("vi/ways.ftl"), include_str!("en/ways.ftl")),

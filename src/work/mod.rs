@@ -14,6 +14,7 @@ pub fn loops(app: App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
     vec![
         Box::pin(run_queues(app.clone(), queues)),
         Box::pin(inquire(app.clone())),
+        Box::pin(give_back(app.clone())),
         Box::pin(deliver(app.clone())),
         Box::pin(route(app.clone())),
         Box::pin(tell(app.clone(), Lane::Well)),
@@ -182,6 +183,25 @@ async fn inquire(app: App) {
             0
         });
         if asked == 0 {
+            tokio::time::sleep(INQUIRY_PAUSE).await;
+        }
+    }
+}
+
+/// Gives second money back, sends refunds and recalls, and asks about those that are silent, for ever.
+async fn give_back(app: App) {
+    loop {
+        let looked = async {
+            let begun = flow::return_second_money::return_second_money(&app).await?;
+            let after = flow::send_refund::look_after_refunds(&app).await?;
+            let told = flow::platform::confirm_payments(&app).await?;
+            Ok::<_, flow::Error>(begun + after + told + flow::recall::send_recalls(&app).await?)
+        };
+        let looked = looked.await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "refunds were not looked after");
+            0
+        });
+        if looked == 0 {
             tokio::time::sleep(INQUIRY_PAUSE).await;
         }
     }

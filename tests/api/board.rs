@@ -20,7 +20,7 @@ const AUDITOR: (&str, &str) = ("079085000457", "+84912345219");
 const NOBODY: (&str, &str) = ("079085000458", "+84912345220");
 
 /// Follows redirects on the service.
-async fn follow(browser: &Actor, path: &str) -> Answer {
+pub async fn follow(browser: &Actor, path: &str) -> Answer {
     let mut answer = browser.get(path).await;
     while answer.status == 303 && answer.location().starts_with('/') {
         answer = browser.get(&answer.location()).await;
@@ -29,7 +29,7 @@ async fn follow(browser: &Actor, path: &str) -> Answer {
 }
 
 /// The address of the first form of a page that holds `part`.
-fn action(page: &Answer, part: &str) -> String {
+pub fn action(page: &Answer, part: &str) -> String {
     let text = page.text();
     let found = text.split("action=\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
     { found }.find(|address| address.contains(part)).unwrap_or_else(|| panic!("no form to {part} in {text}"))
@@ -50,7 +50,7 @@ pub async fn signed_in(world: &TestApp, (number, phone): (&str, &str), path: &st
     browser
 }
 
-async fn grant(world: &TestApp, number: &str, role: Role) -> Id<id::RoleGrant> {
+pub async fn grant(world: &TestApp, number: &str, role: Role) -> Id<id::RoleGrant> {
     let granting = Granting {
         number: number.parse().unwrap(),
         role,

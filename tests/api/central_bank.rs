@@ -1,16 +1,20 @@
 //! The clearing system as a double in this process: it answers requests to pay as it is told to, keeps what it was
 //! asked, and sends signed messages to the service's inbox over HTTP.
 
-use crate::world::{Actor, Answer};
+use crate::world::{self, Actor};
 use chung::base::{calendar::Day, clock::Instant, money::Money, origin::Origin, text::Line};
 use chung::codec::http_signature::{Request, sign_request};
 use chung::codec::iso20022::{
-    AboutWhat, CreditNotification, Direction, EndToEndId, Entry, Header, Message, MessageId, PaymentStatus,
-    RequestToPay, Statement, StatementRequest, StatusInquiry, TransactionStatus, write,
+    AboutWhat, CancellationRequest, CreditNotification, Direction, EndToEndId, Entry, Header, Message,
+    MessageId, PaymentReturn, PaymentStatus, RequestToPay, Resolution, Statement, StatementRequest,
+    StatusInquiry, TransactionStatus, write,
 };
 use chung::crypto::signing::{KeyList, Signer, SigningKey};
 use chung::partner::clearing::{Clearing, FetchedStatement, NoStatement};
-use chung::payment::payment::{Event, Report};
+use chung::payment::{
+    payment::{Event, Report},
+    refund::Answer,
+};
 use futures_util::future::BoxFuture;
 use std::sync::Mutex;
 use uuid::Uuid;
@@ -22,6 +26,16 @@ pub struct CentralBank {
     pub answers: Mutex<Vec<Event>>,
     /// What it answers to inquiries; silence when nothing is scripted.
     pub reports: Mutex<Vec<Report>>,
+    /// What it answers to the next returns; `Taken` when nothing is scripted.
+    pub return_answers: Mutex<Vec<Answer>>,
+    /// What it answers to inquiries about returns; silence when nothing is scripted.
+    pub return_reports: Mutex<Vec<Answer>>,
+    /// The returns that it was handed.
+    pub returns: Mutex<Vec<PaymentReturn>>,
+    /// What we asked back.
+    pub asked_back: Mutex<Vec<CancellationRequest>>,
+    /// What we answered to banks that asked money back.
+    pub resolutions: Mutex<Vec<Resolution>>,
     /// The requests that it was asked.
     pub requests: Mutex<Vec<RequestToPay>>,
     /// How many inquiries came.
@@ -39,6 +53,11 @@ impl CentralBank {
             key: SigningKey::generate(),
             answers: Mutex::default(),
             reports: Mutex::default(),
+            return_answers: Mutex::default(),
+            return_reports: Mutex::default(),
+            returns: Mutex::default(),
+            asked_back: Mutex::default(),
+            resolutions: Mutex::default(),
             requests: Mutex::default(),
             inquiries: Mutex::default(),
             movements: Mutex::default(),
@@ -52,7 +71,7 @@ impl CentralBank {
     }
 
     /// Sends a message to the inbox, signed now.
-    pub async fn send(&self, origin: &Origin, xml: &str, now: Instant) -> Answer {
+    pub async fn send(&self, origin: &Origin, xml: &str, now: Instant) -> world::Answer {
         let target = origin.at("/clearing/inbox");
         let request = Request {
             method: "POST",
@@ -94,6 +113,47 @@ impl Clearing for CentralBank {
         *self.inquiries.lock().unwrap() += 1;
         let report = self.reports.lock().unwrap().pop();
         Box::pin(async move { report })
+    }
+
+    fn return_payment<'a>(
+        &'a self,
+        _id: MessageId,
+        back: &'a PaymentReturn,
+        _now: Instant,
+    ) -> BoxFuture<'a, Answer> {
+        self.returns.lock().unwrap().push(back.clone());
+        let answer = self.return_answers.lock().unwrap().pop().unwrap_or(Answer::Taken);
+        Box::pin(async move { answer })
+    }
+
+    fn inquire_return(
+        &self,
+        _id: MessageId,
+        _inquiry: StatusInquiry,
+        _now: Instant,
+    ) -> BoxFuture<'_, Answer> {
+        let answer = self.return_reports.lock().unwrap().pop().unwrap_or(Answer::None);
+        Box::pin(async move { answer })
+    }
+
+    fn ask_back<'a>(
+        &'a self,
+        _id: MessageId,
+        asked: &'a CancellationRequest,
+        _now: Instant,
+    ) -> BoxFuture<'a, Answer> {
+        self.asked_back.lock().unwrap().push(asked.clone());
+        Box::pin(async { Answer::Taken })
+    }
+
+    fn answer_recall<'a>(
+        &'a self,
+        _id: MessageId,
+        answer: &'a Resolution,
+        _now: Instant,
+    ) -> BoxFuture<'a, Answer> {
+        self.resolutions.lock().unwrap().push(answer.clone());
+        Box::pin(async { Answer::Taken })
     }
 
     fn statement<'a>(
@@ -166,6 +226,11 @@ pub fn credit(
 pub fn notification(id: u128, account: &str, entries: Vec<Entry>, now: Instant) -> String {
     let message = CreditNotification { account: account.parse().unwrap(), entries };
     write(&header(id, now), &Message::CreditNotification(message))
+}
+
+/// Any message, from the clearing system.
+pub fn told(id: u128, message: &Message, now: Instant) -> String {
+    write(&header(id, now), message)
 }
 
 /// A `pacs.002` about one payment.

@@ -10,6 +10,7 @@ mod central_bank;
 mod contract;
 #[path = "../support/database.rs"]
 mod database;
+mod desk;
 mod document;
 mod office;
 mod privacy;
@@ -22,8 +23,10 @@ mod fees;
 mod identity;
 mod oidc;
 mod payments;
+mod platform;
 mod reachable;
 mod receipts;
+mod refunds;
 mod statements;
 mod store;
 mod succession;

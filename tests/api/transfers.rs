@@ -233,3 +233,29 @@ async fn while_nobody_answers_the_due_day_stands_still() {
     arrives(&world, 1, vec![transfer(&world, "R1", 205_000, &reference(&bill))]).await;
     assert_eq!(status(&world, &office, &bill).await, "paid");
 }
+
+#[tokio::test]
+async fn a_bank_that_asks_for_more_proof_and_one_that_waits_long_are_shown_as_they_are() {
+    use chung::payment::payment::{Event, Report};
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let bill = office.bill(&world, "k").await;
+    world.bank.answers.lock().unwrap().push(Event::Reported(Report::StepUp));
+    let payment = start(&world, &office, &bill).await;
+    let read =
+        office.system(&world, "payment.read").get(&format!("/v1/payments/{payment}")).await.expect(200);
+    assert_eq!(read.json()["status"], "step_up_required");
+    let path = format!("/pay/{}", reference(&bill));
+    let page = world.stranger().get(&path).await.expect(200).text();
+    assert!(page.contains("Ngân hàng cần xác thực thêm") && !page.contains("<svg"), "{page}");
+    world.tell(&world.credit(1, "R1", 205_000, &payment)).await.expect(200);
+    assert_eq!(status(&world, &office, &bill).await, "paid");
+
+    let bill = office.bill(&world, "k2").await;
+    start(&world, &office, &bill).await;
+    world.later(Duration::from_secs(17 * 60));
+    world.bank.reports.lock().unwrap().push(Report::Pending);
+    chung::flow::inquire_payment::inquire_due(&world.app).await.unwrap();
+    let page = world.stranger().get(&format!("/pay/{}", reference(&bill))).await.expect(200).text();
+    assert!(page.contains("vẫn đang chờ ông/bà duyệt"), "{page}");
+}

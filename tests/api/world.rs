@@ -3,6 +3,7 @@
 use crate::central_bank::CentralBank;
 use crate::database::Database;
 use crate::document::{Seen, document};
+use crate::platform::Partners;
 use chung::app::{self, App, Population};
 use chung::base::clock::{Clock, ManualClock};
 use chung::base::entropy::SeededEntropy;
@@ -33,6 +34,8 @@ pub struct TestApp {
     pub app: App,
     /// What the service sent, by telephone.
     pub telephones: Arc<Telephones>,
+    /// Agency systems that speak the payment platform's protocol.
+    pub partners: Arc<Partners>,
     /// The clearing system that it talks to.
     pub bank: Arc<CentralBank>,
     /// The clock, which stands at nine in the morning of 24 November 2026 in Vietnam until it is moved.
@@ -78,6 +81,7 @@ impl TestApp {
         let clock = Arc::new(ManualClock::at(datetime!(2026-11-24 02:00 UTC)));
         let (batches, queues) = app::queues(&limits);
         let bank = Arc::new(CentralBank::new());
+        let partners = Arc::new(Partners::default());
         let telephones = Arc::new(Telephones::default());
         let app = App {
             clearing: bank.clone(),
@@ -87,6 +91,7 @@ impl TestApp {
             population: register(&format!("http://localhost:{port}"), clock.clone()),
             messenger: telephones.clone(),
             gateway: Some(sha256(GATEWAY_TOKEN.as_bytes())),
+            platform: partners.clone(),
             webhooks: Arc::new(RemoteWebhooks::new(true, Duration::from_secs(2)).expect("a client")),
             store: database.store().await,
             clock: clock.clone(),
@@ -106,7 +111,7 @@ impl TestApp {
             let _ = listening.await;
         });
         running.spawn(chung::work::run_queues(app.clone(), queues));
-        Self { app, telephones, bank, clock, _running: running, _stop: stop, database }
+        Self { app, telephones, partners, bank, clock, _running: running, _stop: stop, database }
     }
 
     /// Puts people on the register: lines of the documented form, the header left out.

@@ -7,7 +7,7 @@ use sqlx::Row;
 use std::collections::BTreeMap;
 
 /// Rows that must not exist, and why.
-const NEVER: [(&str, &str); 13] = [
+const NEVER: [(&str, &str); 17] = [
     (
         "an entry that does not sum to zero",
         "select entry_id::text as row from posting group by entry_id having sum(amount) <> 0",
@@ -69,6 +69,25 @@ const NEVER: [(&str, &str); 13] = [
         "select s.id::text as row from suspense s where not exists (select from \"case\" c where c.id = s.id)",
     ),
     (
+        "a refund that nobody has ended, unless the bank did not take it",
+        "select id::text as row from refund where state not in ('done', 'bounced')",
+    ),
+    (
+        "more given back than came",
+        "select s.id::text as row from refund_source s where s.refunded > s.received or s.refunded <> coalesce(
+             (select sum(r.amount) from refund r where coalesce(r.payment_id, r.case_id) = s.id
+                  and r.state <> 'declined'), 0)",
+    ),
+    (
+        "second money that nobody gives back",
+        "select id::text as row from suspense where reason = 'second_money' and state = 'held'",
+    ),
+    (
+        "a refund that left twice, or was done without leaving",
+        "select r.id::text as row from refund r where (select count(*) from debit d where d.refund_id = r.id)
+             <> (r.state = 'done')::int",
+    ),
+    (
         "a statement that nobody can explain",
         "select id::text as row from statement where closing - opening <> posted + explained",
     ),
@@ -98,13 +117,17 @@ async fn money(life: &Life<'_>) {
     let held = "select coalesce(sum(p.amount), 0)::bigint from posting p
                 join ledger_account a on a.id = p.account_id where a.kind = 'clearing'";
     let held: i64 = life.world.rows(held).await[0].get(0);
-    assert_eq!(held, truth.values().sum::<i64>(), "the account's balance");
-    let settled: i64 =
-        life.world.rows("select coalesce(sum(phi + le_phi), 0)::bigint from bill where state = 'paid'").await
-            [0]
-        .get(0);
-    let waits: i64 = life.world.rows("select coalesce(sum(amount), 0)::bigint from suspense").await[0].get(0);
-    assert_eq!(held, settled + waits, "money is with its bill, or waits");
+    let left: BTreeMap<String, i64> = life.left().into_iter().collect();
+    let rows = life.world.rows("select servicer_reference, amount from debit").await;
+    let debits: BTreeMap<String, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(debits, left, "what left, in the books and at the bank");
+    let balance = truth.values().sum::<i64>() - left.values().sum::<i64>();
+    assert_eq!(held, balance, "the account's balance");
+    let sum = async |sql: &str| -> i64 { life.world.rows(sql).await[0].get(0) };
+    let settled = sum("select coalesce(sum(phi + le_phi), 0)::bigint from bill where state = 'paid'").await;
+    let waits = sum("select coalesce(sum(amount), 0)::bigint from suspense where state = 'held'").await;
+    let owed = sum("select coalesce(sum(amount), 0)::bigint from refund where state <> 'done'").await;
+    assert_eq!(held, settled + waits + owed, "money is with its bill, waits, or is owed back");
 }
 
 /// Nothing that was acknowledged is lost.

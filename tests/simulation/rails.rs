@@ -4,11 +4,15 @@
 use crate::world::Chance;
 use chung::base::{calendar::Day, clock::Instant, id::Id, money::Money, text::Line};
 use chung::codec::iso20022::{
-    CreditNotification, Direction, EndToEndId, Entry, Header, Message, MessageId, PaymentStatus, Reason,
-    RequestToPay, Statement, StatementRequest, StatusInquiry, TransactionStatus, write,
+    CancellationRequest, CreditNotification, Direction, EndToEndId, Entry, Header, Message, MessageId,
+    PaymentReturn, PaymentStatus, Reason, RequestToPay, Resolution, Statement, StatementRequest,
+    StatusInquiry, TransactionStatus, write,
 };
 use chung::partner::clearing::{Clearing, FetchedStatement, NoStatement};
-use chung::payment::payment::{Event, Report};
+use chung::payment::{
+    payment::{Event, Report},
+    refund::Answer,
+};
 use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -44,6 +48,8 @@ pub struct Truth {
     pub movements: Vec<Entry>,
     pub mail: Vec<Letter>,
     pub faults: Vec<&'static str>,
+    /// The returns that arrived, and whether each was carried out.
+    pub returns: BTreeMap<Uuid, bool>,
     messages: u128,
 }
 
@@ -100,6 +106,30 @@ impl Rails {
         let message = CreditNotification { account: self.account.parse().unwrap(), entries: vec![entry] };
         let xml = write(&Self::header(truth, now), &Message::CreditNotification(message));
         truth.mail.push(Letter { xml, carries_money: true });
+    }
+
+    /// Money comes with a text and nothing else.
+    pub fn transfer(&self, text: &str, amount: Money, now: Instant) {
+        self.money(None, amount, now);
+        let truth = &mut *self.truth.lock().unwrap();
+        let (Some(entry), Some(_)) = (truth.movements.last_mut(), truth.mail.pop()) else { return };
+        entry.remittance = vec![Line::parse(text).unwrap()];
+        let entry = entry.clone();
+        let message = CreditNotification { account: self.account.parse().unwrap(), entries: vec![entry] };
+        let xml = write(&Self::header(truth, now), &Message::CreditNotification(message));
+        truth.mail.push(Letter { xml, carries_money: true });
+    }
+
+    /// Money leaves: it is gone from the account, and a notification of it is in the mail, unless that gets lost.
+    fn leave(&self, named: Uuid, amount: Money, now: Instant) {
+        self.money(Some(named), amount, now);
+        let truth = &mut *self.truth.lock().unwrap();
+        let (Some(entry), Some(_)) = (truth.movements.last_mut(), truth.mail.pop()) else { return };
+        entry.direction = Direction::Debit;
+        let entry = entry.clone();
+        let message = CreditNotification { account: self.account.parse().unwrap(), entries: vec![entry] };
+        let xml = write(&Self::header(truth, now), &Message::CreditNotification(message));
+        truth.mail.push(Letter { xml, carries_money: false });
     }
 
     /// The payer decides about a waiting request.
@@ -180,6 +210,61 @@ impl Clearing for Rails {
         Box::pin(async move { Some(report) })
     }
 
+    fn return_payment<'a>(
+        &'a self,
+        _: MessageId,
+        back: &'a PaymentReturn,
+        now: Instant,
+    ) -> BoxFuture<'a, Answer> {
+        if self.fault(10, "fault: return not sent") {
+            return Box::pin(async { Answer::NeverGot });
+        }
+        if self.fault(10, "fault: return lost") {
+            return Box::pin(async { Answer::None });
+        }
+        let refused = self.fault(8, "fault: return refused");
+        let done = *self.truth.lock().unwrap().returns.entry(back.id.0).or_insert_with(|| !refused);
+        let known = self
+            .truth
+            .lock()
+            .unwrap()
+            .movements
+            .iter()
+            .any(|entry| entry.direction == Direction::Debit && named(entry) == Some(back.id.0));
+        if done && !known {
+            self.leave(back.id.0, back.amount, now);
+        }
+        let answer = match (done, self.fault(12, "fault: return unanswered")) {
+            (_, true) => Answer::None,
+            (true, false) => Answer::Taken,
+            (false, false) => Answer::Refused("AC04".parse().unwrap()),
+        };
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            answer
+        })
+    }
+
+    fn inquire_return(&self, _: MessageId, inquiry: StatusInquiry, _: Instant) -> BoxFuture<'_, Answer> {
+        if self.deaf || self.fault(40, "fault: inquiry unanswered") {
+            return Box::pin(async { Answer::None });
+        }
+        let answer = match self.truth.lock().unwrap().returns.get(&inquiry.original.0) {
+            None => Answer::NeverGot,
+            Some(true) => Answer::Taken,
+            Some(false) => Answer::Refused("AC04".parse().unwrap()),
+        };
+        Box::pin(async move { answer })
+    }
+
+    fn ask_back<'a>(&'a self, _: MessageId, _: &'a CancellationRequest, _: Instant) -> BoxFuture<'a, Answer> {
+        Box::pin(async { Answer::NeverGot })
+    }
+
+    fn answer_recall<'a>(&'a self, _: MessageId, _: &'a Resolution, _: Instant) -> BoxFuture<'a, Answer> {
+        Box::pin(async { Answer::NeverGot })
+    }
+
     fn statement<'a>(
         &'a self,
         id: MessageId,
@@ -192,7 +277,10 @@ impl Clearing for Rails {
         } else {
             let movements = &self.truth.lock().unwrap().movements;
             let sum = |entries: &mut dyn Iterator<Item = &Entry>| {
-                entries.fold(Money::vnd(0), |sum, entry| sum.plus(entry.amount).unwrap())
+                entries.fold(Money::vnd(0), |sum, entry| match entry.direction {
+                    Direction::Credit => sum.plus(entry.amount).unwrap(),
+                    Direction::Debit => sum.minus(entry.amount).unwrap(),
+                })
             };
             let opening = sum(&mut movements.iter().filter(|entry| entry.booked < day));
             let closing = sum(&mut movements.iter().filter(|entry| entry.booked <= day));

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 pub struct Seen(Mutex<BTreeMap<String, u64>>);
 
 /// What a run must have seen at least once.
-const DEMANDED: [&str; 48] = [
+const DEMANDED: [&str; 62] = [
     "bill open → paid",
     "bill open → cancelled",
     "bill cannot be cancelled: payment_under_way",
@@ -52,6 +52,20 @@ const DEMANDED: [&str; 48] = [
     "rejected: never_received",
     "rejected: wrong_amount",
     "rejected: not_in_statement",
+    "fault: transfer by reference",
+    "fault: return not sent",
+    "fault: return lost",
+    "fault: return refused",
+    "fault: return unanswered",
+    "refund approved → sent",
+    "refund approved → done",
+    "refund sent → done",
+    "refund approved → unknown",
+    "refund unknown → sent",
+    "refund unknown → approved",
+    "refund unknown → bounced",
+    "refund approved → bounced",
+    "rejected: paid_otherwise",
     "suspense bill_cancelled",
     "suspense late_success",
     "suspense second_money",

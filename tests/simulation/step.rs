@@ -5,10 +5,11 @@ use crate::rails::{Asked, Decision, Letter, named};
 use crate::seen::Seen;
 use crate::world::{ACCOUNT, BANK, Life, Promised};
 use chung::base::{calendar::Day, clock::Clock, clock::Instant, money::Money, reference::Reference};
-use chung::codec::iso20022::read;
+use chung::codec::iso20022::{Direction, read};
 use chung::flow::{
     Error, cancel_bill::cancel_bill, create_bill::create_bill, idempotency::Idempotency,
-    inquire_payment::inquire_due, reconcile_statement::match_statement, start_payment::start_payment,
+    inquire_payment::inquire_due, reconcile_statement::match_statement,
+    return_second_money::return_second_money, send_refund::look_after_refunds, start_payment::start_payment,
     take_message::take_message,
 };
 use chung::payment::{
@@ -46,7 +47,8 @@ impl Life<'_> {
             63..=65 => self.cancel(seen).await,
             66..=69 => self.stray_money(seen),
             70..=71 => self.forge(seen).await,
-            72..=81 => self.inquire(seen).await,
+            72..=78 => self.inquire(seen).await,
+            79..=81 => self.give_back(seen).await,
             82..=86 => self.reconcile(seen).await,
             _ => self.wait(),
         }
@@ -264,7 +266,15 @@ impl Life<'_> {
             truth.asked.iter().map(|(id, asked)| (*id, asked.clone())).collect()
         };
         let one = (!asked.is_empty()).then(|| asked[self.chance.below(asked.len())].clone());
-        match (self.chance.below(4), one) {
+        match (self.chance.below(5), one) {
+            (4, _) => {
+                let Some(bill) = self.some_bill() else { return };
+                self.fault(seen, "transfer by reference");
+                let text = format!("CT {} nop phi", self.bills[bill].reference.to_lowercase());
+                let wrong = self.chance.percent(20);
+                let amount = if wrong { 1_000 } else { self.total(bill) };
+                self.rails.transfer(&text, Money::vnd(amount), now);
+            }
             (0, Some((payment, asked))) if asked.decision == Decision::Approved => {
                 self.fault(seen, "paid twice");
                 self.rails.money(Some(payment), asked.amount, now);
@@ -283,6 +293,24 @@ impl Life<'_> {
             }
         }
         self.say("money comes");
+    }
+
+    /// What a bill asks for.
+    fn total(&self, bill: usize) -> i64 {
+        let answer: serde_json::Value = serde_json::from_str(&self.bills[bill].answer).unwrap();
+        answer["total"]["amount"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Second money goes back, and what is silent is asked about.
+    async fn give_back(&mut self, seen: &Seen) {
+        let death = self.death(seen);
+        self.say("second money goes back");
+        let done = live(&self.app, death, async |app| {
+            return_second_money(&app).await?;
+            look_after_refunds(&app).await
+        })
+        .await;
+        done.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
     }
 
     async fn inquire(&mut self, seen: &Seen) {
@@ -320,17 +348,30 @@ impl Life<'_> {
             self.deliver_all().await;
             self.clock.advance(Duration::from_secs(3 * 3_600));
             while live(&self.app, None, async |app| inquire_due(&app).await).await.unwrap().unwrap() > 0 {}
+            while live(&self.app, None, async |app| return_second_money(&app).await).await.unwrap().unwrap()
+                > 0
+            {}
+            live(&self.app, None, async |app| look_after_refunds(&app).await).await.unwrap().unwrap();
             self.look(seen).await;
         }
-        self.deliver_all().await;
-        self.clock.advance(Duration::from_secs(48 * 3_600));
         let began: Instant = time::macros::datetime!(2026-11-24 09:00 UTC);
         let mut day = Day::of(began);
-        while day < Day::of(self.clock.now()) {
-            self.match_day(day, None).await;
-            day = day.plus_days(1);
+        // Twice: what the statements show never to have left is sent again.
+        for _ in 0..2 {
+            for _ in 0..2 {
+                self.deliver_all().await;
+                live(&self.app, None, async |app| return_second_money(&app).await).await.unwrap().unwrap();
+                live(&self.app, None, async |app| look_after_refunds(&app).await).await.unwrap().unwrap();
+                self.look(seen).await;
+            }
+            self.deliver_all().await;
+            self.clock.advance(Duration::from_secs(72 * 3_600));
+            while day < Day::of(self.clock.now()) {
+                self.match_day(day, None).await;
+                day = day.plus_days(1);
+            }
+            self.look(seen).await;
         }
-        self.look(seen).await;
     }
 
     async fn deliver_all(&mut self) {
@@ -348,7 +389,15 @@ impl Life<'_> {
     pub fn moved(&self) -> Vec<(String, i64, Option<Uuid>)> {
         let truth = self.rails.truth.lock().unwrap();
         let told = |entry| named(entry);
-        truth.movements.iter().map(|e| (e.reference.to_string(), e.amount.minor(), told(e))).collect()
+        let came = truth.movements.iter().filter(|e| e.direction == Direction::Credit);
+        came.map(|e| (e.reference.to_string(), e.amount.minor(), told(e))).collect()
+    }
+
+    /// What left, as the bank knows it.
+    pub fn left(&self) -> Vec<(String, i64)> {
+        let truth = self.rails.truth.lock().unwrap();
+        let left = truth.movements.iter().filter(|e| e.direction == Direction::Debit);
+        left.map(|e| (e.reference.to_string(), e.amount.minor())).collect()
     }
 }
 

@@ -102,7 +102,7 @@ impl Messenger for Silent {
 /// The tables that a life fills.
 const FILLED: &str = "audit_detail, audit_leaf, audit_node, audit_place, tree_head, bill, bill_content, \"case\", \
     case_note, credit_origin, credit, idempotency_key, inbox_message, ledger_entry, posting, live_attempt, outbox, payment_silence, payment, \
-    receipt_file, receipt, receipt_series, shown_credit, statement, statement_line, suspense, uetr_claim";
+    recall, cash_deposit, desk_payout, desk_payment, shift, drawer, debit, refund_approval, refund_line, refund_line_source, refund_source, refund, payout_item, payout, receipt_file, receipt, receipt_series, shown_credit, statement, statement_line, suspense, uetr_claim";
 
 impl World {
     /// An agency with its account, the sample fee schedule, and a bank.
@@ -132,6 +132,9 @@ impl World {
             population: Population::own(),
             messenger: Arc::new(Silent),
             gateway: None,
+            platform: Arc::new(
+                chung::partner::platform::RemotePlatform::new(std::time::Duration::from_secs(1)).unwrap(),
+            ),
             webhooks: Arc::new(RemoteWebhooks::new(true, std::time::Duration::from_secs(1)).unwrap()),
             origin: "http://localhost:8080".parse().unwrap(),
             proxies: Arc::default(),
@@ -217,7 +220,8 @@ impl Life<'_> {
                 "select 'payment' as what, id, state, coalesce('rejected: ' || reason, '') as why from payment
                  union all select 'bill', id, state, '' from bill
                  union all select 'case', id, state, kind from \"case\"
-                 union all select 'suspense', id, reason, '' from suspense",
+                 union all select 'suspense', id, reason, '' from suspense
+                 union all select 'refund', id, state, '' from refund",
             )
             .await;
         for row in rows {
@@ -231,6 +235,8 @@ impl Life<'_> {
                 ("suspense", _) => seen.note(format!("suspense {state}")),
                 ("case", None) => seen.note(format!("case {why}")),
                 ("case", Some(_)) => seen.note(format!("case {state}")),
+                ("refund", None) if state == "approved" => {}
+                ("refund", None) => seen.note(format!("refund approved → {state}")),
                 (_, None) if state == "created" || state == "open" => {}
                 (_, None) => {
                     let first = if what == "bill" { "open" } else { "created" };
@@ -239,7 +245,8 @@ impl Life<'_> {
                 (_, Some(before)) => seen.note(format!("{what} {before} → {state}")),
             }
             if why.starts_with("rejected: ") {
-                let own = ["not_sent", "never_received", "wrong_amount", "not_in_statement"];
+                let own =
+                    ["not_sent", "never_received", "wrong_amount", "not_in_statement", "paid_otherwise"];
                 let reason = why.trim_start_matches("rejected: ");
                 seen.note(if own.contains(&reason) {
                     why.clone()

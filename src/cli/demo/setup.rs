@@ -16,6 +16,7 @@ use crate::flow::{
     import_banks::import_banks,
     import_calendar::{SAMPLE, import_calendar},
     import_fees::import_fees,
+    national::join,
     register_client::{NewAgency, NewClient, register_agency, register_client},
     roles::{Granting, grant_role},
 };
@@ -26,7 +27,11 @@ use crate::identity::{
     role::Role,
 };
 use crate::payment::fee::FeeKind;
-use crate::sandbox::{member_bank::BANKS, population};
+use crate::sandbox::{
+    member_bank::BANKS,
+    platform::{PARTNER, SECRET},
+    population,
+};
 use crate::store::agency;
 use anyhow::{Context, bail, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -161,6 +166,8 @@ pub async fn install(
     let banks = BANKS.map(|(code, name)| (code.to_owned(), name.to_owned()));
     import_banks(app, &banks).await.map_err(failed("the banks"))?;
     import_calendar(app, SAMPLE).await.map_err(failed("the calendar"))?;
+    let platform = format!("{}/platform", sandbox.trim_end_matches('/'));
+    join(app, &platform, PARTNER, SECRET).await.map_err(failed("the payment platform"))?;
     if before.as_ref().is_none_or(|before| before.citizens != citizens) {
         people(app, citizens, data).await?;
     }

@@ -83,6 +83,16 @@ pub(super) fn messages() -> Vec<Message> {
             accepted: Some(datetime!(2026-11-24 01:02:00 UTC)),
             clearing_reference: Some(line("SBV0123456789")),
         }),
+        Message::PaymentStatus(PaymentStatus {
+            inquiry: None,
+            about: AboutWhat::Request,
+            original,
+            end_to_end_id,
+            uetr,
+            status: TransactionStatus::StepUp,
+            accepted: None,
+            clearing_reference: None,
+        }),
         Message::CreditNotification(CreditNotification {
             account: account.clone(),
             entries: vec![entry(4, 205_000, Direction::Credit), entry(5, 1, Direction::Debit)],

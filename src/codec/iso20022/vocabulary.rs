@@ -228,6 +228,9 @@ pub struct Reason {
 /// The clearing system has never received the request that it is asked about.
 pub const NEVER_RECEIVED: &str = "NOOR";
 
+/// Why a payment waits whose payer must prove more at the bank.
+pub const STEP_UP_REQUIRED: &str = "STEP_UP_REQUIRED";
+
 /// How far a payment has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransactionStatus {
@@ -235,6 +238,8 @@ pub enum TransactionStatus {
     Received,
     /// It is well-formed and waits for the payer (`ACTC`, `PDNG`).
     Pending,
+    /// The payer's bank asks its customer to prove more before it pays (`PDNG` with our reason).
+    StepUp,
     /// The payer agreed and the money is on its way (`ACCP`, `ACSP`, `ACWP`).
     Accepted,
     /// The money has moved between the institutions (`ACSC`, `ACCC`).
@@ -247,12 +252,15 @@ impl TransactionStatus {
     pub(super) fn write(&self, sink: &mut Sink) {
         let code = match self {
             Self::Received => "RCVD",
-            Self::Pending => "PDNG",
+            Self::Pending | Self::StepUp => "PDNG",
             Self::Accepted => "ACSP",
             Self::Settled => "ACSC",
             Self::Rejected(_) => "RJCT",
         };
         sink.text("TxSts", code);
+        if *self == Self::StepUp {
+            sink.within("StsRsnInf", |s| s.within("Rsn", |s| s.text("Prtry", STEP_UP_REQUIRED)));
+        }
         let Self::Rejected(reason) = self else { return };
         sink.within("StsRsnInf", |s| {
             let kind = if is_listed(reason.code.as_str()) { "Cd" } else { "Prtry" };
@@ -276,7 +284,10 @@ impl TransactionStatus {
         source.skip(&["StsRsnInf"])?;
         match &*code {
             "RCVD" => Ok(Self::Received),
-            "ACTC" | "PDNG" => Ok(Self::Pending),
+            "ACTC" | "PDNG" => {
+                let step_up = reason.flatten().is_some_and(|r| r.code.as_str() == STEP_UP_REQUIRED);
+                Ok(if step_up { Self::StepUp } else { Self::Pending })
+            }
             "ACCP" | "ACSP" | "ACWP" => Ok(Self::Accepted),
             "ACSC" | "ACCC" => Ok(Self::Settled),
             "RJCT" | "CANC" => {

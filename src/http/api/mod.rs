@@ -14,6 +14,7 @@ pub mod mandates;
 pub mod payments;
 pub mod policies;
 pub mod receipts;
+pub mod refunds;
 pub mod retention;
 pub mod roles;
 pub mod statements;

@@ -16,14 +16,17 @@ use crate::flow::{
     checkout::{Checkout, CheckoutLine, read_checkout},
     payers::payer_name,
     read_notice::{Notice, read_notice},
+    read_refunds::RefundStep,
     sign_in::session_of,
     start_payment::start_payment_as,
 };
+use crate::http::pages::board_refunds;
 use crate::http::pages::page::{FieldError, Page, Reader, show, show_error, show_status};
 use crate::http::session::session_token;
 use crate::payment::{
     bill::Status,
-    payment::{INQUIRY_AFTER, State},
+    payment::{APPROVAL_WINDOW, INQUIRY_AFTER, State},
+    refund::{Holder, State as Stand},
 };
 use askama::Template;
 use axum::Router;
@@ -141,7 +144,12 @@ fn show_checkout(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> R
             show(
                 StatusCode::OK,
                 &page,
-                &PaidView { facts: Facts::of(&page, checkout), receipts: &checkout.receipts, page: &page },
+                &PaidView {
+                    facts: Facts::of(&page, checkout),
+                    receipts: &checkout.receipts,
+                    refunds: refunds(&page, checkout),
+                    page: &page,
+                },
             )
         }
         (Status::Cancelled, _) => closed(reader, "cancelled"),
@@ -179,6 +187,8 @@ fn show_waiting(reader: &Reader, checkout: &Checkout, state: &State) -> Response
     let key = match state {
         State::Unknown(_) => "unknown",
         State::Accepted(_) => "accepted",
+        State::StepUp(_) => "step-up",
+        State::Created(_) | State::Submitted(_) if waits_long(checkout) => "long",
         State::Created(_) | State::Submitted(_) | State::Settled { .. } | State::Rejected { .. } => {
             "submitted"
         }
@@ -188,13 +198,19 @@ fn show_waiting(reader: &Reader, checkout: &Checkout, state: &State) -> Response
         facts: Facts::of(&page, checkout),
         body: page.t(&format!("payment-{key}-body")).into_owned(),
         next: next_step(&page, state, checkout),
-        warn: matches!(state, State::Unknown(_)),
+        warn: matches!(state, State::Unknown(_) | State::StepUp(_)),
         sent: checkout.attempt.as_ref().map(|a| display_vi(a.created_at)).unwrap_or_default(),
         bank: checkout.attempt_bank.clone().unwrap_or_default(),
         number: checkout.attempt.as_ref().map(|a| a.id.to_string()).unwrap_or_default(),
+        link: checkout.platform_link.clone().filter(|_| matches!(state, State::Submitted(_))),
         page: &page,
     };
     show(StatusCode::OK, &page, &view)
+}
+
+/// Whether the time to approve is over and the bank says that it still waits.
+fn waits_long(checkout: &Checkout) -> bool {
+    checkout.attempt.as_ref().is_some_and(|attempt| checkout.now > attempt.created_at + APPROVAL_WINDOW)
 }
 
 /// When the bank is asked next, or which day's statement decides.
@@ -291,6 +307,7 @@ struct WaitingView<'a> {
     sent: String,
     bank: String,
     number: String,
+    link: Option<String>,
 }
 
 #[derive(Template)]
@@ -299,4 +316,41 @@ struct PaidView<'a> {
     page: &'a Page,
     facts: Facts,
     receipts: &'a [String],
+    refunds: Vec<Vec<String>>,
+}
+
+/// What goes back of a bill, step by step: how much and why, who holds the next step, and only such dates as the
+/// agency itself can keep.
+fn refunds(page: &Page, checkout: &Checkout) -> Vec<Vec<String>> {
+    checkout.refunds.iter().map(|step| refund(page, step)).collect()
+}
+
+fn refund(page: &Page, step: &RefundStep) -> Vec<String> {
+    let state = &step.refund.state;
+    let told = |key: &str, value: String| Some(page.with(key, &[("value", value.into())]));
+    let step_text = page.with(
+        "refund-page-step",
+        &[
+            ("amount", step.amount.display_vi().into()),
+            ("reason", board_refunds::reason(page, step.refund.reason).into()),
+            ("state", board_refunds::state(page, state).into()),
+        ],
+    );
+    let elsewhere = matches!(state.holder(), Holder::Bank | Holder::Treasury);
+    let until = step.decide_until.map(|day| day.display_vi());
+    let lines = [
+        Some(step_text),
+        Some(format!("{}: {}.", page.t("refund-basis"), step.refund.reason.legal_basis())),
+        told("refund-page-since", display_vi(step.refund.requested_at)),
+        until.and_then(|day| told("refund-page-decide-until", day)),
+        told("refund-page-holder", board_refunds::holder(page, state))
+            .filter(|_| state.holder() != Holder::Nobody),
+        elsewhere.then(|| page.t("refund-page-no-date").into_owned()),
+        (state.holder() == Holder::Desk).then(|| page.t("refund-page-desk").into_owned()),
+        match state {
+            Stand::Done { at } => told("refund-page-done", display_vi(*at)),
+            _ => None,
+        },
+    ];
+    lines.into_iter().flatten().collect()
 }

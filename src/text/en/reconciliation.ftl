@@ -106,6 +106,7 @@ books-account-refund-due = Refunds due
 books-account-unclaimed = Unclaimed, for the budget
 books-account-bank-charges = Bank charges
 books-account-card-discount = Card discounts
+books-account-card-receivable = Card money still to come
 books-account-cash-drawer = Cash in a drawer
 books-account-cash-in-transit = Cash in transit
 books-account-cash-difference = Cash over and short

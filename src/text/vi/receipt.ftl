@@ -44,3 +44,4 @@ receipt-log-included = Đã ghi ở vị trí { $place }
 receipt-log-pending = Đang chờ ghi vào sổ, thường trong vài giây
 receipt-check-another = Kiểm tra biên lai khác
 receipt-paid-for = { $payer } (nộp thay { $applicant })
+receipt-adjusts = Điều chỉnh giảm, hoàn trả một phần hoặc toàn bộ biên lai số

@@ -106,6 +106,7 @@ books-account-refund-due = Phải hoàn trả
 books-account-unclaimed = Không ai nhận, nộp ngân sách
 books-account-bank-charges = Phí ngân hàng
 books-account-card-discount = Chiết khấu thẻ
+books-account-card-receivable = Tiền thẻ chờ ngân hàng trả
 books-account-cash-drawer = Tiền mặt trong ngăn kéo
 books-account-cash-in-transit = Tiền mặt đang nộp ngân hàng
 books-account-cash-difference = Thừa, thiếu quỹ

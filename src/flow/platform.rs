@@ -1,0 +1,388 @@
+//! Answers agency systems that speak the payment platform's protocol: what they begin is a bill here, paid like any
+//! other, and they are told of it as they are used to.
+//!
+//! The checksum is demanded of every message, the amount must be what the fee schedule says, what the checksum does not
+//! cover must add up to what it covers, and the account must be the agency's own. Listed deviations of one partner are
+//! taken until their last day, each time with a warning; of checksum, amount and account there are none.
+
+use super::{
+    Error, Result,
+    create_bill::create_bill,
+    national,
+    quote_fees::quote_fees,
+    read_bills::agency_key,
+    read_receipts::list_receipts,
+    render_receipt::{Format, render_receipt},
+};
+use crate::{
+    app::App,
+    base::{
+        calendar::Day,
+        clock::Instant,
+        id::{Bill, Id, Receipt},
+        page::PageRequest,
+        secret::Secret,
+        text::Line,
+    },
+    codec::payment_platform::{
+        self as wire, AMOUNT, BENEFICIARY, CONTENT, Confirm, Fit, Head, Init, Kind, NOT_GENUINE, OK, OTHER,
+        Question, REUSED, Reply, TIME, UNKNOWN,
+    },
+    crypto::digest::{Digest, equal, sha256},
+    partner::platform::Unsent,
+    payment::{
+        bill::{Parties, PartyName, State},
+        exemption::{Channel, Circumstances, Dates, Facts},
+        fee::Asked,
+        issue::{Draft, Grounds},
+    },
+    store::{
+        account, bill as bills,
+        platform::{self as rows, StoredOrder, StoredPartner},
+        receipt,
+    },
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use time::Duration;
+
+/// How many days a bill of the platform may be paid.
+const DUE_DAYS: i64 = 30;
+/// The number that systems send when they know none.
+const PLACEHOLDER_ID: &str = "000000000";
+/// How many partners one look tells.
+const AT_ONCE: i64 = 16;
+
+/// Answers one message; `None` when nobody can be answered, since nothing says whose it is.
+pub async fn answer_platform(app: &App, body: &[u8]) -> Result<Option<Reply>> {
+    let Ok(head) = serde_json::from_slice::<Head>(body) else { return Ok(None) };
+    if Kind::named(&head.loai_ban_tin) == Some(Kind::Confirm)
+        && let Some(reply) = national::take_confirm(app, body).await?
+    {
+        return Ok(Some(reply));
+    }
+    let mut tx = app.store.begin().await?;
+    let Some(partner) = rows::partner(&mut tx, &head.ma_doi_tac).await? else { return Ok(None) };
+    let secret = secret(app, &mut tx, &partner).await?;
+    drop(tx);
+    let answering = Answering { app, now: app.clock.now(), partner, secret, reference: head.ma_tham_chieu };
+    let reply = match Kind::named(&head.loai_ban_tin) {
+        Some(Kind::Init) => answering.init(body).await?,
+        Some(Kind::Query) => answering.query(body).await?,
+        Some(Kind::GetBill) => answering.bill(body).await?,
+        Some(Kind::Confirm) | None => answering.no(OTHER, "Bản tin không được nhận ở đây"),
+    };
+    Ok(Some(reply))
+}
+
+async fn secret(app: &App, tx: &mut crate::store::Tx, partner: &StoredPartner) -> Result<Secret<String>> {
+    let key = agency_key(app, tx, partner.agency).await?;
+    let plain = key.open(&place(&partner.code), &partner.secret)?;
+    Ok(Secret::new(String::from_utf8_lossy(plain.expose()).into_owned()))
+}
+
+/// The place that a sealed secret is bound to.
+pub(super) fn place(code: &str) -> Vec<u8> {
+    [b"platform.secret".as_slice(), code.as_bytes()].concat()
+}
+
+struct Answering<'a> {
+    app: &'a App,
+    now: Instant,
+    partner: StoredPartner,
+    secret: Secret<String>,
+    reference: String,
+}
+
+impl Answering<'_> {
+    fn reply(&self, code: &str, words: &str) -> Reply {
+        Reply {
+            ma_loi: code.to_owned(),
+            mo_ta_loi: words.to_owned(),
+            ma_doi_tac: self.partner.code.clone(),
+            ma_tham_chieu: self.reference.clone(),
+            thoi_gian_gd: wire::stamp(self.now),
+            ..Reply::default()
+        }
+    }
+
+    fn no(&self, code: &str, words: &str) -> Reply {
+        tracing::warn!(partner = self.partner.code, code, "a message of the payment platform is refused");
+        self.reply(code, words).signed(self.secret.expose())
+    }
+
+    fn is_genuine(&self, covered: &[&str], given: &str) -> bool {
+        wire::is_genuine(covered, self.secret.expose(), given)
+    }
+
+    /// Whether a listed deviation is taken today; seen with a warning each time.
+    async fn tolerates(&self, deviation: &str) -> Result<bool> {
+        let mut tx = self.app.store.begin().await?;
+        let today = Day::of(self.now);
+        let taken = rows::tolerated(&mut tx, &self.partner.code, deviation, today, self.now).await?;
+        tx.commit().await?;
+        tracing::warn!(partner = self.partner.code, deviation, taken, "a partner deviates from the protocol");
+        Ok(taken)
+    }
+
+    /// Whether the time is now, or deviates as is tolerated.
+    async fn time_fits(&self, told: &str) -> Result<bool> {
+        Ok(match wire::instant(told).map(|told| wire::fit(told, self.now)) {
+            Ok(Fit::Now) => true,
+            Ok(Fit::TwelveHours) => self.tolerates("twelve_hour_time").await?,
+            Ok(Fit::Never) | Err(_) => false,
+        })
+    }
+
+    async fn init(&self, body: &[u8]) -> Result<Reply> {
+        let Ok(init) = serde_json::from_slice::<Init>(body) else {
+            return Ok(self.no(CONTENT, "Bản tin INIT thiếu trường hoặc sai dạng"));
+        };
+        if !self.is_genuine(&init.covered(), &init.ma_xac_thuc) {
+            return Ok(self.no(NOT_GENUINE, "Mã xác thực không đúng"));
+        }
+        let digest = sha256(init.covered()[..12].join("|").as_bytes());
+        if let Some(order) = self.order().await? {
+            return self.begun(&order, &digest).await;
+        }
+        if !self.time_fits(&init.thoi_gian_gd).await? {
+            return Ok(self.no(TIME, "Thời gian giao dịch lệch quá 15 phút, hoặc không phải giờ 24"));
+        }
+        let payer = &init.thong_tin_bien_lai.so_cmnd_nguoi_nop;
+        if payer == PLACEHOLDER_ID && !self.tolerates("placeholder_payer_id").await? {
+            return Ok(self.no(CONTENT, "Số giấy tờ người nộp là số thay thế"));
+        }
+        if !init.adds_up() || init.ma_tien_te != "VND" {
+            return Ok(self.no(AMOUNT, "Tổng các khoản không bằng số tiền"));
+        }
+        if !self.owns(&init).await? {
+            return Ok(self.no(BENEFICIARY, "Tài khoản thụ hưởng không phải của cơ quan"));
+        }
+        match self.issue(&init).await? {
+            Ok(bill) => {
+                let order = StoredOrder {
+                    partner: self.partner.code.clone(),
+                    reference: self.reference.clone(),
+                    digest,
+                    bill,
+                    text: init.thong_tin_giao_dich.clone(),
+                };
+                let mut tx = self.app.store.begin().await?;
+                rows::insert_order(&mut tx, &order, self.now).await?;
+                tx.commit().await?;
+                self.begun(&order, &digest).await
+            }
+            Err((code, words)) => Ok(self.no(code, words)),
+        }
+    }
+
+    async fn order(&self) -> Result<Option<StoredOrder>> {
+        let mut tx = self.app.store.begin().await?;
+        Ok(rows::order(&mut tx, &self.partner.code, &self.reference).await?)
+    }
+
+    /// The answer to a payment that was begun, now or before, with the same content.
+    async fn begun(&self, order: &StoredOrder, digest: &Digest) -> Result<Reply> {
+        if !equal(&order.digest, digest) {
+            return Ok(self.no(REUSED, "Mã tham chiếu đã dùng cho nội dung khác"));
+        }
+        let mut tx = self.app.store.begin().await?;
+        let bill = bills::bill(&mut tx, order.bill).await?.ok_or(Error::internal("an order without bill"))?;
+        let url = self.app.origin.at(&format!("/pay/{}", bill.bill.reference));
+        Ok(Reply { url_thanh_toan: url, ..self.reply(OK, "Thành công") }.signed(self.secret.expose()))
+    }
+
+    /// Whether the account is one of the agency's.
+    async fn owns(&self, init: &Init) -> Result<bool> {
+        let slip = &init.thong_tin_bien_lai;
+        let mut tx = self.app.store.begin().await?;
+        let own = account::beneficiaries(&mut tx, &[self.partner.agency]).await?;
+        let names = |number: &str, bank: &str| number == slip.tk_thu_huong && bank == slip.ma_nh_thu_huong;
+        Ok(own.values().any(|account| names(&account.number, &account.bank)))
+    }
+
+    /// Issues the bill, if every amount is what the schedule says.
+    async fn issue(
+        &self,
+        init: &Init,
+    ) -> Result<std::result::Result<Id<Bill>, (&'static str, &'static str)>> {
+        let slip = &init.thong_tin_bien_lai;
+        let today = Day::of(self.now);
+        let asked: Option<Vec<Asked>> = slip
+            .phi_le_phi
+            .iter()
+            .map(|fee| Some(Asked { fee: fee.ma_phi_le_phi.parse().ok()?, count: 1, copies: 1, value: None }))
+            .collect();
+        let parsed =
+            (slip.ma_tthc.parse(), slip.ma_ho_so.parse(), asked, PartyName::parse(&slip.ho_ten_nguoi_nop));
+        let (Ok(procedure), Ok(dossier), Some(asked), Ok(payer)) = parsed else {
+            return Ok(Err((CONTENT, "Mã thủ tục, hồ sơ, khoản phí hoặc tên người nộp sai dạng")));
+        };
+        let circumstances = Circumstances {
+            channel: Channel::Counter,
+            dates: Dates { submission: today, acceptance: None, payment: None },
+            applicant: Facts::default(),
+            submitter: Facts::default(),
+        };
+        let Ok(quote) = quote_fees(self.app, &procedure, &asked, &circumstances).await else {
+            return Ok(Err((CONTENT, "Khoản phí không có trong biểu phí của thủ tục")));
+        };
+        let fits = slip.phi_le_phi.iter().enumerate().all(|(at, fee)| {
+            let line = &quote["lines"][at];
+            let kind = if line["kind"] == "phi" { "1" } else { "2" };
+            line["amount"]["amount"] == Value::from(fee.so_tien.as_str()) && fee.loai_phi_le_phi == kind
+        });
+        if !fits {
+            return Ok(Err((AMOUNT, "Số tiền một khoản không đúng biểu phí")));
+        }
+        let key = format!("payment-platform {} {}", self.partner.code, self.reference);
+        let draft = Draft {
+            agency: self.partner.agency,
+            client: self.partner.client,
+            key: (key, sha256(init.covered()[..12].join("|").as_bytes())),
+            dossier,
+            procedure,
+            asked,
+            circumstances,
+            grounds: Grounds::default(),
+            owners: BTreeMap::new(),
+            obligations: Vec::new(),
+            together: false,
+            payable_until: None,
+            applicant: None,
+            due: today.plus_days(DUE_DAYS),
+            parties: Parties { applicant: payer, submitter: None, payer: None, receipt_name: None },
+        };
+        let answer: Value = match create_bill(self.app, draft).await {
+            Ok(answer) => serde_json::from_str(&answer).map_err(Error::internal)?,
+            Err(Error::Conflict(_)) => return Ok(Err((REUSED, "Mã tham chiếu đã dùng cho nội dung khác"))),
+            Err(Error::Refused(_)) => return Ok(Err((CONTENT, "Khoản nộp không lập được"))),
+            Err(other) => return Err(other),
+        };
+        let id = answer["id"].as_str().and_then(|id| id.parse().ok());
+        Ok(Ok(id.ok_or(Error::internal("a bill without its identifier"))?))
+    }
+
+    /// A question whose checksum fits.
+    fn question(&self, body: &[u8]) -> std::result::Result<Question, Reply> {
+        let question: Question =
+            serde_json::from_slice(body).map_err(|_| self.no(CONTENT, "Bản tin sai dạng"))?;
+        let genuine = self.is_genuine(&question.covered(), &question.ma_xac_thuc);
+        if genuine { Ok(question) } else { Err(self.no(NOT_GENUINE, "Mã xác thực không đúng")) }
+    }
+
+    async fn query(&self, body: &[u8]) -> Result<Reply> {
+        if let Err(no) = self.question(body) {
+            return Ok(no);
+        }
+        let Some(order) = self.order().await? else {
+            return Ok(self.no(UNKNOWN, "Không có giao dịch này"));
+        };
+        let mut tx = self.app.store.begin().await?;
+        let bill = bills::bill(&mut tx, order.bill).await?.ok_or(Error::internal("an order without bill"))?;
+        let state = match bill.state {
+            State::Open => "0",
+            State::Paid { .. } => "1",
+            State::Cancelled { .. } | State::Superseded { .. } => "2",
+        };
+        let reply = Reply { trang_thai_gd: state.to_owned(), ..self.reply(OK, "Thành công") };
+        Ok(reply.signed(self.secret.expose()))
+    }
+
+    async fn bill(&self, body: &[u8]) -> Result<Reply> {
+        if let Err(no) = self.question(body) {
+            return Ok(no);
+        }
+        let Some(order) = self.order().await? else {
+            return Ok(self.no(UNKNOWN, "Không có giao dịch này"));
+        };
+        let page = PageRequest::new(None, None).ok_or_else(Error::not_found)?;
+        let found = list_receipts(self.app, self.partner.agency, Some(order.bill), &page).await?;
+        let first = found["items"].as_array().and_then(|items| items.last()).and_then(|r| r["id"].as_str());
+        let Some(id) = first.and_then(|id| id.parse::<Id<Receipt>>().ok()) else {
+            return Ok(self.no(UNKNOWN, "Giao dịch chưa có biên lai"));
+        };
+        let stored = receipt::find(&self.app.store, id).await?.ok_or(Error::not_found())?;
+        let pdf = render_receipt(self.app, &stored, Format::Pdf).await?;
+        let reply = Reply { bien_lai: STANDARD.encode(pdf), ..self.reply(OK, "Thành công") };
+        Ok(reply.signed(self.secret.expose()))
+    }
+}
+
+/// Tells partners of payments that are paid, each until it has understood; how many were told.
+pub async fn confirm_payments(app: &App) -> Result<usize> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let due = rows::claim_confirms(&mut tx, now, now + Duration::minutes(5), AT_ONCE).await?;
+    tx.commit().await?;
+    for (order, tries) in &due {
+        let understood = confirm(app, order, now).await?;
+        let mut tx = app.store.begin().await?;
+        let again = now + Duration::minutes(i64::from((*tries).clamp(1, 12)) * 5);
+        let (confirmed, again) = if understood { (Some(now), None) } else { (None, Some(again)) };
+        rows::finish_confirm(&mut tx, order, confirmed, again).await?;
+        tx.commit().await?;
+    }
+    Ok(due.len())
+}
+
+async fn confirm(app: &App, order: &StoredOrder, now: Instant) -> Result<bool> {
+    let lost = || Error::internal("an order without its partner or payment");
+    let mut tx = app.store.begin().await?;
+    let partner = rows::partner(&mut tx, &order.partner).await?.ok_or_else(lost)?;
+    let secret = secret(app, &mut tx, &partner).await?;
+    let (payment, bank, amount) = rows::paid_by(&mut tx, order.bill).await?.ok_or_else(lost)?;
+    drop(tx);
+    let mut confirm = Confirm {
+        loai_ban_tin: Kind::Confirm.as_str().to_owned(),
+        ma_loi: OK.to_owned(),
+        ma_doi_tac: order.partner.clone(),
+        ma_tham_chieu: order.reference.clone(),
+        so_tien: amount.to_string(),
+        ma_tien_te: "VND".to_owned(),
+        ma_giao_dich: payment.simple().to_string(),
+        ma_ngan_hang: bank,
+        thoi_gian_gd: wire::stamp(now),
+        thong_tin_giao_dich: order.text.clone(),
+        ma_xac_thuc: String::new(),
+    };
+    confirm.ma_xac_thuc = wire::checksum(&confirm.covered(), secret.expose());
+    let body = serde_json::to_vec(&confirm).map_err(Error::internal)?;
+    let answer: std::result::Result<Vec<u8>, Unsent> = app.platform.post(&partner.confirm_url, body).await;
+    let reply = answer.ok().and_then(|bytes| serde_json::from_slice::<Reply>(&bytes).ok());
+    Ok(reply.is_some_and(|reply| reply.ma_loi == OK && reply.ma_tham_chieu == order.reference))
+}
+
+/// Lets an agency's system speak the protocol. Whoever calls this has been allowed to.
+pub async fn register_partner(
+    app: &App,
+    agency: Id<crate::base::id::Agency>,
+    client: Id<crate::base::id::Client>,
+    (code, secret): (&Line<50>, &str),
+    confirm_url: &str,
+) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let key = agency_key(app, &mut tx, agency).await?;
+    let partner = StoredPartner {
+        code: code.to_string(),
+        agency,
+        client,
+        secret: key.seal(&*app.entropy, &place(code.as_str()), secret.as_bytes()),
+        confirm_url: confirm_url.to_owned(),
+    };
+    rows::put(&mut tx, &partner, now).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Lists a deviation of a partner until a day; of anything else there is none.
+pub async fn tolerate(app: &App, partner: &str, deviation: &str, until: Day) -> Result<()> {
+    if !["twelve_hour_time", "placeholder_payer_id"].contains(&deviation) {
+        return Err(Error::refused("invalid_body"));
+    }
+    let mut tx = app.store.begin().await?;
+    rows::partner(&mut tx, partner).await?.ok_or(Error::not_found())?;
+    rows::put_tolerance(&mut tx, partner, deviation, until).await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,206 @@
+//! Refunds as their agency's systems and officers see them, and as whoever has the bill's reference may see them.
+
+use super::{
+    Error, Result, officer,
+    read_bills::agency_key,
+    recall::{self, RecallShown},
+    refund_answer::{refund_json, words},
+};
+use crate::{
+    app::App,
+    base::{
+        calendar::Day,
+        clock::Instant,
+        id::{self, Agency, Citizen, Id},
+        money::Money,
+        page::PageRequest,
+        reference::Reference,
+    },
+    identity::role::Role,
+    store::{
+        Tx, agency, bill as bills,
+        refund::{self as rows, StoredRefund},
+        role,
+    },
+};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One refund of the agency.
+pub async fn read_refund(app: &App, agency: Id<Agency>, id: Id<id::Refund>) -> Result<Value> {
+    let mut tx = app.store.begin().await?;
+    let refund = rows::find(&mut tx, id).await?.filter(|r| r.agency == agency).ok_or(Error::not_found())?;
+    let (lines, approvers) = (rows::lines(&mut tx, id).await?, rows::approvers(&mut tx, id).await?);
+    Ok(refund_json(&refund, &lines, &approvers))
+}
+
+/// The agency's refunds, the newest first.
+pub async fn list_refunds(
+    app: &App,
+    agency: Id<Agency>,
+    state: Option<&str>,
+    page: &PageRequest<Id<id::Refund>>,
+) -> Result<Value> {
+    let mut tx = app.store.begin().await?;
+    let found = rows::of_agencies(&mut tx, &[agency], state, page).await?;
+    let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
+    let items: Vec<Value> = found.items.iter().map(|refund| refund_json(refund, &[], &[])).collect();
+    Ok(json!({ "items": items, "next": next }))
+}
+
+/// What an officer may do about refunds at one agency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundPlace {
+    /// The agency.
+    pub id: Id<Agency>,
+    /// Its name, in Vietnamese and English.
+    pub name: (String, String),
+    /// Whether they may ask.
+    pub asks: bool,
+    /// Whether they may approve.
+    pub approves: bool,
+    /// Whether they keep the books.
+    pub keeps_books: bool,
+}
+
+/// A refund as its page shows it.
+pub struct RefundShown {
+    /// The refund.
+    pub refund: StoredRefund,
+    /// The bill's reference and dossier.
+    pub bill: Option<(Reference, String)>,
+    /// Its words.
+    pub words: String,
+    /// Who asked.
+    pub asker: Option<String>,
+    /// Who approved so far.
+    pub approvers: Vec<String>,
+    /// Whether this reader asked or approved, and so may not approve.
+    pub own: bool,
+}
+
+/// The page of refunds.
+pub struct Refunds {
+    /// Whoever reads.
+    pub reader: String,
+    /// Where.
+    pub places: Vec<RefundPlace>,
+    /// The refunds, the newest first.
+    pub refunds: Vec<RefundShown>,
+    /// Requests for money back between banks.
+    pub recalls: Vec<RecallShown>,
+    /// When this was read.
+    pub now: Instant,
+}
+
+/// Where this citizen has to do with refunds on that day.
+async fn refund_places(tx: &mut Tx, citizen: Id<Citizen>, today: Day) -> Result<Vec<RefundPlace>> {
+    let held = role::of_citizen(tx, citizen, today).await?;
+    let mut ids: Vec<Id<Agency>> = Vec::new();
+    for (agency, role) in &held {
+        let counts = matches!(role, Role::Officer | Role::Accountant | Role::Approver | Role::Auditor);
+        if counts && !ids.contains(agency) {
+            ids.push(*agency);
+        }
+    }
+    let named: BTreeMap<_, _> = agency::find_all(tx, &ids)
+        .await?
+        .into_iter()
+        .map(|row| (row.id, (row.name_vi.clone(), row.name_en.clone())))
+        .collect();
+    let places = ids.into_iter().filter_map(|id| {
+        let has = |role| held.contains(&(id, role));
+        Some(RefundPlace {
+            id,
+            name: named.get(&id)?.clone(),
+            asks: has(Role::Officer) || has(Role::Accountant),
+            approves: has(Role::Approver),
+            keeps_books: has(Role::Accountant),
+        })
+    });
+    Ok(places.collect())
+}
+
+/// The refunds of the citizen's agencies; or one of them.
+pub async fn read_refund_page(
+    app: &App,
+    citizen: Id<Citizen>,
+    only: Option<Id<id::Refund>>,
+) -> Result<Refunds> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let places = refund_places(&mut tx, citizen, Day::of(now)).await?;
+    if places.is_empty() {
+        return Err(Error::forbidden("accountant_needed"));
+    }
+    let agencies: Vec<_> = places.iter().map(|place| place.id).collect();
+    let found = match only {
+        Some(id) => {
+            let refund = rows::find(&mut tx, id).await?.filter(|r| agencies.contains(&r.agency));
+            vec![refund.ok_or(Error::not_found())?]
+        }
+        None => {
+            let page = PageRequest::new(None, None).ok_or_else(Error::not_found)?;
+            rows::of_agencies(&mut tx, &agencies, None, &page).await?.items
+        }
+    };
+    let mut refunds = Vec::new();
+    let mut people: BTreeSet<Id<Citizen>> = BTreeSet::from([citizen]);
+    for refund in found {
+        let approvers = rows::approvers(&mut tx, refund.id).await?;
+        people.extend(refund.requested_by.iter().chain(&approvers).copied());
+        let bill = match refund.bill {
+            Some(bill) => {
+                bills::bill(&mut tx, bill).await?.map(|b| (b.bill.reference, b.bill.dossier.to_string()))
+            }
+            None => None,
+        };
+        let key = agency_key(app, &mut tx, refund.agency).await?;
+        let words = words(&refund, &key)?;
+        refunds.push((refund, approvers, bill, words));
+    }
+    let recalls = recall::shown(app, &mut tx, &agencies).await?;
+    let names = officer::names(app, &mut tx, &people).await?;
+    let name = |id: &Id<Citizen>| names.get(id).cloned().unwrap_or_default();
+    let refunds = refunds
+        .into_iter()
+        .map(|(refund, approvers, bill, words)| RefundShown {
+            own: refund.requested_by == Some(citizen) || approvers.contains(&citizen),
+            asker: refund.requested_by.as_ref().map(name),
+            approvers: approvers.iter().map(name).collect(),
+            bill,
+            words,
+            refund,
+        })
+        .collect();
+    Ok(Refunds { reader: name(&citizen), places, refunds, recalls, now })
+}
+
+/// A refund as the page of its bill shows it to whoever has the reference: no words, no names.
+#[derive(Debug, Clone)]
+pub struct RefundStep {
+    /// The refund, without what is sealed in it.
+    pub refund: StoredRefund,
+    /// How much.
+    pub amount: Money,
+    /// Until when the agency itself must decide, while it has not.
+    pub decide_until: Option<Day>,
+}
+
+/// The refunds about a bill, for its page.
+pub(super) async fn of_bill(tx: &mut Tx, bill: Id<id::Bill>) -> Result<Vec<RefundStep>> {
+    use crate::payment::refund::{APPROVAL_DAYS, State};
+    let refunds = rows::of_bill(tx, bill).await?;
+    let mut steps = Vec::with_capacity(refunds.len());
+    for refund in refunds {
+        let decide_until = if refund.state == State::Requested {
+            let asked = Day::of(refund.requested_at);
+            let days = crate::store::calendar::working_days(tx, asked).await?;
+            Some((0..APPROVAL_DAYS).fold(asked, |day, _| days.next(day)))
+        } else {
+            None
+        };
+        steps.push(RefundStep { amount: refund.amount, decide_until, refund });
+    }
+    Ok(steps)
+}

@@ -1,0 +1,404 @@
+//! `/board/refunds`: money that goes back. Officers and accountants ask, approvers decide and never about an own
+//! request, accountants answer banks that ask money back; everybody sees who holds the next step.
+
+use super::board::{failed, said, status_of};
+use super::page::{FieldError, Page, Reader, show, show_status};
+use crate::app::App;
+use crate::base::{
+    calendar::display_vi,
+    id::{Agency, Id, Recall, Refund},
+    money::{Currency, Money},
+    text::{Lang, Line},
+};
+use crate::flow::{
+    Error,
+    decide_refund::{approve_refund, decline_refund, redirect_refund},
+    read_refunds::{RefundShown, Refunds, read_refund_page},
+    recall::{RecallShown, ask_back, decide_recall},
+    request_refund::{NewRefund, Of, bill_named, request_refund},
+};
+use crate::http::session::{SignedIn, is_foreign};
+use crate::payment::refund::{Extent, Reason, State as Stand};
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum_extra::extract::Form;
+use serde::Deserialize;
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/board/refunds", get(open).post(ask))
+        .route("/board/refunds/{id}", get(open_one).post(act))
+        .route("/board/recalls/{id}", post(answer))
+}
+
+async fn open(State(app): State<App>, signed_in: SignedIn, reader: Reader) -> Response {
+    show_all(&app, &signed_in, &reader, None).await
+}
+
+async fn show_all(
+    app: &App,
+    signed_in: &SignedIn,
+    reader: &Reader,
+    wrong: Option<(StatusCode, String)>,
+) -> Response {
+    let refunds = match read_refund_page(app, signed_in.session.citizen, None).await {
+        Ok(refunds) => refunds,
+        Err(error) => return failed(reader, &error),
+    };
+    let mut page = Page::new(reader, "refund-title")
+        .signed_in(refunds.reader.clone(), Some(signed_in.form_token()))
+        .wide();
+    let mut status = StatusCode::OK;
+    if let Some((code, message)) = wrong {
+        status = code;
+        page = page.refused(vec![FieldError { field: "reference", message }]);
+    }
+    let named = |place: &crate::flow::read_refunds::RefundPlace| match reader.lang {
+        Lang::Vi => place.name.0.clone(),
+        Lang::En => place.name.1.clone(),
+    };
+    let asks = refunds.places.iter().filter(|place| place.asks).map(|p| (p.id.to_string(), named(p)));
+    let about_bills = Reason::ALL.into_iter().filter(|r| r.is_about_a_bill() && *r != Reason::Recalled);
+    let view = RefundsView {
+        rows: refunds.refunds.iter().map(|shown| Row::of(&page, shown)).collect(),
+        recalls: refunds.recalls.iter().map(|shown| RecallRow::of(&page, shown)).collect(),
+        places: asks.collect(),
+        reasons: about_bills.map(|r| (r.as_str(), reason(&page, r))).collect(),
+        form_token: signed_in.form_token(),
+        page: &page,
+    };
+    show(status, &page, &view)
+}
+
+#[derive(Deserialize)]
+struct AskForm {
+    form_token: String,
+    agency: String,
+    #[serde(default)]
+    reference: String,
+    #[serde(default)]
+    amount: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    words: String,
+    work_begun: Option<String>,
+    in_cash: Option<String>,
+}
+
+async fn ask(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    headers: HeaderMap,
+    Form(form): Form<AskForm>,
+) -> Response {
+    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    let asked = match read(&app, &signed_in, &form).await {
+        Ok((agency, new)) => request_refund(&app, agency, &new, None).await,
+        Err(error) => Err(error),
+    };
+    match asked {
+        Ok(refund) => {
+            let id = refund["id"].as_str().unwrap_or_default();
+            Redirect::to(&format!("/board/refunds/{id}")).into_response()
+        }
+        Err(error @ Error::Internal(_)) => failed(&reader, &error),
+        Err(error) => {
+            let wrong = (status_of(&error), said(reader.lang, error.code()));
+            show_all(&app, &signed_in, &reader, Some(wrong)).await
+        }
+    }
+}
+
+/// What the form asks for. An amount is whole đồng, with or without dots between the thousands.
+async fn read(app: &App, signed_in: &SignedIn, form: &AskForm) -> Result<(Id<Agency>, NewRefund), Error> {
+    let unread = || Error::refused("invalid_body");
+    let agency: Id<Agency> = form.agency.parse().map_err(|_| Error::not_found())?;
+    let digits: String = form.amount.chars().filter(|c| !matches!(c, '.' | ' ')).collect();
+    let extent = if digits.is_empty() {
+        Extent::Whole
+    } else {
+        Extent::Amount(Money::parse(&digits, Currency::Vnd).map_err(|_| unread())?)
+    };
+    let new = NewRefund {
+        of: Of::Bill(bill_named(app, agency, &form.reference).await?),
+        extent,
+        reason: Reason::named(&form.reason).ok_or_else(unread)?,
+        words: Line::parse(&form.words).map_err(|_| unread())?,
+        in_cash: form.in_cash.is_some(),
+        work_begun: form.work_begun.is_some(),
+        officer: signed_in.session.citizen,
+    };
+    Ok((agency, new))
+}
+
+async fn open_one(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Path(id): Path<String>,
+) -> Response {
+    match id.parse() {
+        Ok(id) => show_one(&app, &signed_in, &reader, id, None).await,
+        Err(_) => show_status(&reader, StatusCode::NOT_FOUND, None),
+    }
+}
+
+async fn show_one(
+    app: &App,
+    signed_in: &SignedIn,
+    reader: &Reader,
+    id: Id<Refund>,
+    wrong: Option<(StatusCode, String)>,
+) -> Response {
+    let refunds = match read_refund_page(app, signed_in.session.citizen, Some(id)).await {
+        Ok(refunds) => refunds,
+        Err(error) => return failed(reader, &error),
+    };
+    let Some(shown) = refunds.refunds.first() else {
+        return show_status(reader, StatusCode::NOT_FOUND, None);
+    };
+    let mut page =
+        Page::new(reader, "refund-one-title").signed_in(refunds.reader.clone(), Some(signed_in.form_token()));
+    let mut status = StatusCode::OK;
+    if let Some((code, message)) = wrong {
+        status = code;
+        page = page.refused(vec![FieldError { field: "refund", message }]);
+    }
+    let view = one(&page, &refunds, shown, signed_in.form_token());
+    show(status, &page, &view)
+}
+
+fn one<'a>(page: &'a Page, refunds: &Refunds, shown: &RefundShown, form_token: String) -> RefundView<'a> {
+    let place = refunds.places.iter().find(|place| place.id == shown.refund.agency);
+    let (approves, books) = place.map_or((false, false), |place| (place.approves, place.keeps_books));
+    let state = &shown.refund.state;
+    let left = matches!(state, Stand::Done { .. } | Stand::Sent) && shown.refund.account.is_some();
+    RefundView {
+        row: Row::of(page, shown),
+        facts: facts(page, shown),
+        approves: approves && !shown.own && *state == Stand::Requested,
+        own: approves && shown.own && *state == Stand::Requested,
+        redirects: books && matches!(state, Stand::Bounced { .. }),
+        recalls: books && left,
+        form_token,
+        page,
+    }
+}
+
+#[derive(Deserialize)]
+struct ActForm {
+    form_token: String,
+    #[serde(default)]
+    act: String,
+}
+
+async fn act(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<ActForm>,
+) -> Response {
+    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    let Ok(id) = id.parse::<Id<Refund>>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    let officer = signed_in.session.citizen;
+    // Who has nothing to do with the refund learns nothing of it, whatever they try.
+    if let Err(error) = read_refund_page(&app, officer, Some(id)).await {
+        return failed(&reader, &error);
+    }
+    let done = match form.act.as_str() {
+        "approve" => approve_refund(&app, officer, id).await.map(|_| ()),
+        "decline" => decline_refund(&app, officer, id).await.map(|_| ()),
+        "redirect" => redirect_refund(&app, officer, id).await,
+        "recall" => ask_back(&app, officer, id, "CUST").await.map(|_| ()),
+        _ => return show_status(&reader, StatusCode::BAD_REQUEST, Some("act")),
+    };
+    match done {
+        Ok(()) => Redirect::to(&format!("/board/refunds/{id}")).into_response(),
+        Err(error @ (Error::NotFound(_) | Error::Internal(_))) => failed(&reader, &error),
+        Err(error) => {
+            let wrong = (status_of(&error), said(reader.lang, error.code()));
+            show_one(&app, &signed_in, &reader, id, Some(wrong)).await
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct AnswerForm {
+    form_token: String,
+    #[serde(default)]
+    answer: String,
+}
+
+async fn answer(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<AnswerForm>,
+) -> Response {
+    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    let Ok(id) = id.parse::<Id<Recall>>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    let refusal = Some(form.answer.as_str()).filter(|word| *word != "accept");
+    match decide_recall(&app, signed_in.session.citizen, id, refusal).await {
+        Ok(()) => Redirect::to("/board/refunds").into_response(),
+        Err(error @ (Error::NotFound(_) | Error::Internal(_) | Error::Forbidden(_))) => {
+            failed(&reader, &error)
+        }
+        Err(error) => {
+            let wrong = (status_of(&error), said(reader.lang, error.code()));
+            show_all(&app, &signed_in, &reader, Some(wrong)).await
+        }
+    }
+}
+
+/// A reason in words.
+pub(super) fn reason(page: &Page, reason: Reason) -> String {
+    page.t(&format!("refund-reason-{}", reason.as_str())).into_owned()
+}
+
+/// A state in words.
+pub(super) fn state(page: &Page, state: &Stand) -> String {
+    page.t(&format!("refund-state-{}", state.as_str())).into_owned()
+}
+
+/// Who holds the next step, in words.
+pub(super) fn holder(page: &Page, state: &Stand) -> String {
+    page.t(&format!("refund-holder-{}", state.holder().as_str())).into_owned()
+}
+
+/// The colour of a state.
+pub(super) const fn tag(state: &Stand) -> &'static str {
+    match state {
+        Stand::Done { .. } => "ok",
+        Stand::Bounced { .. } | Stand::Declined { .. } => "bad",
+        Stand::Requested
+        | Stand::Approved
+        | Stand::Sent
+        | Stand::Unknown { .. }
+        | Stand::AtDesk
+        | Stand::AwaitingTreasury => "warn",
+    }
+}
+
+struct Row {
+    id: String,
+    asked: String,
+    dossier: String,
+    amount: String,
+    reason: String,
+    way: String,
+    state: String,
+    tag: &'static str,
+    holder: String,
+}
+
+impl Row {
+    fn of(page: &Page, shown: &RefundShown) -> Self {
+        let refund = &shown.refund;
+        Self {
+            id: refund.id.to_string(),
+            asked: display_vi(refund.requested_at),
+            dossier: shown.bill.as_ref().map_or_else(|| "—".to_owned(), |(_, dossier)| dossier.clone()),
+            amount: refund.amount.display_vi(),
+            reason: reason(page, refund.reason),
+            way: page.t(&format!("refund-way-{}", refund.way.as_str())).into_owned(),
+            state: state(page, &refund.state),
+            tag: tag(&refund.state),
+            holder: holder(page, &refund.state),
+        }
+    }
+}
+
+/// What is known, each with its name.
+fn facts(page: &Page, shown: &RefundShown) -> Vec<(String, String)> {
+    let refund = &shown.refund;
+    let bounced = match &refund.state {
+        Stand::Bounced { reason } => Some(reason.to_string()),
+        _ => None,
+    };
+    let none_asked = || page.t("refund-nobody-asked").into_owned();
+    let facts = [
+        ("payment-dossier", shown.bill.as_ref().map(|(_, dossier)| dossier.clone())),
+        ("payment-reference", shown.bill.as_ref().map(|(reference, _)| reference.spaced())),
+        ("refund-reason", Some(reason(page, refund.reason))),
+        ("refund-basis", Some(refund.reason.legal_basis().to_owned())),
+        ("refund-words", Some(shown.words.clone())),
+        ("refund-way", Some(page.t(&format!("refund-way-{}", refund.way.as_str())).into_owned())),
+        ("refund-asker", Some(shown.asker.clone().unwrap_or_else(none_asked))),
+        ("refund-asked", Some(display_vi(refund.requested_at))),
+        ("refund-approvers", Some(shown.approvers.join(", ")).filter(|names| !names.is_empty())),
+        ("refund-decided", refund.decided_at.map(display_vi)),
+        ("refund-bounced", bounced),
+    ];
+    facts.into_iter().filter_map(|(key, value)| Some((page.t(key).into_owned(), value?))).collect()
+}
+
+struct RecallRow {
+    id: String,
+    title: String,
+    amount: String,
+    reason: String,
+    words: Option<String>,
+    state: String,
+    open: bool,
+}
+
+impl RecallRow {
+    fn of(page: &Page, shown: &RecallShown) -> Self {
+        let recall = &shown.recall;
+        let direction = recall.direction.as_str();
+        Self {
+            id: recall.id.to_string(),
+            title: page.t(&format!("refund-recall-{direction}")).into_owned(),
+            amount: recall.amount.display_vi(),
+            reason: recall.reason.clone(),
+            words: shown.words.clone(),
+            state: page.t(&format!("refund-recall-state-{}", recall.state.as_str())).into_owned(),
+            open: direction == "in" && recall.state.as_str() == "open",
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/board_refunds.html")]
+struct RefundsView<'a> {
+    page: &'a Page,
+    rows: Vec<Row>,
+    recalls: Vec<RecallRow>,
+    places: Vec<(String, String)>,
+    reasons: Vec<(&'static str, String)>,
+    form_token: String,
+}
+
+#[derive(Template)]
+#[template(path = "pages/board_refund.html")]
+struct RefundView<'a> {
+    page: &'a Page,
+    row: Row,
+    facts: Vec<(String, String)>,
+    approves: bool,
+    own: bool,
+    redirects: bool,
+    recalls: bool,
+    form_token: String,
+}

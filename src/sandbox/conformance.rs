@@ -1,0 +1,87 @@
+//! `GET /script/conformance`: which of the troubles that were scripted the system at the other end has handled, as
+//! far as the outside world can see. An integrator runs the sandbox in continuous integration, scripts faults, pays,
+//! and reads this list at the end: every line must say `handled` or `not_tried`.
+
+use super::Sandbox;
+use super::book::{Book, Outgoing};
+use super::fault::Kind;
+use crate::codec::iso20022::EndToEndId;
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+pub(super) fn routes() -> Router<Arc<Sandbox>> {
+    Router::new().route("/script/conformance", get(report))
+}
+
+/// What the system was seen to do unasked.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// The payments and returns that it asked about.
+    pub inquiries: BTreeSet<EndToEndId>,
+    /// How many statements it fetched.
+    pub statements: u64,
+}
+
+/// A behaviour: its name, the fault that provokes it, and what must be seen.
+const BEHAVIOURS: [(&str, Kind, &str); 11] = [
+    ("late_message", Kind::Delay, "A message that comes late is acknowledged."),
+    ("doubled_message", Kind::Double, "The same message twice is acknowledged twice."),
+    ("altered_message", Kind::Alter, "Another content under a known identifier is refused."),
+    ("reordered_messages", Kind::Reorder, "Money before its status report is acknowledged, both are."),
+    ("corrupt_message", Kind::Corrupt, "A damaged message is not acknowledged, the undamaged one is."),
+    ("lost_message", Kind::Lose, "What nobody told of is asked about, or read from the statement."),
+    ("lost_request", Kind::DropRequest, "A request that got no answer is asked about."),
+    (
+        "lost_answer",
+        Kind::DropAnswer,
+        "A request whose answer was lost is asked about, or its money acknowledged.",
+    ),
+    ("wrong_amount", Kind::WrongAmount, "Money of another amount is acknowledged and kept."),
+    ("unknown_reference", Kind::UnknownReference, "Money without a reference is acknowledged and kept."),
+    ("refused_request", Kind::Reject, "A refusal ends the attempt: nothing more is asked about it."),
+];
+
+async fn report(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+    let struck = sandbox.faults().struck().to_vec();
+    let (book, observed) = (sandbox.book(), sandbox.observed());
+    let lines = BEHAVIOURS.iter().map(|(name, kind, demand)| {
+        let tried: Vec<Option<EndToEndId>> =
+            struck.iter().filter(|(k, _)| k == kind).map(|(_, payment)| *payment).collect();
+        let handled = tried.iter().filter(|payment| is_handled(*kind, **payment, &book, &observed)).count();
+        let verdict = match (tried.len(), handled) {
+            (0, _) => "not_tried",
+            (tried, handled) if tried == handled => "handled",
+            _ => "not_handled",
+        };
+        json!({"behaviour": name, "demand": demand, "tried": tried.len(), "handled": handled, "verdict": verdict})
+    });
+    let lines: Vec<Value> = lines.collect();
+    let passes = lines.iter().all(|line| line["verdict"] != "not_handled");
+    Json(json!({"behaviours": lines, "passes": passes}))
+}
+
+const ACKNOWLEDGED: &str = "acknowledged";
+
+fn is_handled(kind: Kind, payment: Option<EndToEndId>, book: &Book, observed: &Observed) -> bool {
+    let of = |message: &&Outgoing| payment.is_none_or(|id| message.xml.contains(&id.to_string()));
+    let messages: Vec<&Outgoing> = book.outgoing().iter().filter(of).collect();
+    let acknowledged = |message: &&&Outgoing| message.outcome.as_deref() == Some(ACKNOWLEDGED);
+    let asked = payment.is_some_and(|id| observed.inquiries.contains(&id));
+    match kind {
+        Kind::Delay | Kind::Double | Kind::Reorder | Kind::WrongAmount => {
+            !messages.is_empty() && messages.iter().all(|m| acknowledged(&m))
+        }
+        // Its payment is not named in the message: everything that was sent counts.
+        Kind::UnknownReference => book.outgoing().iter().all(|m| acknowledged(&&m)),
+        Kind::Alter => messages.iter().any(|m| m.outcome.is_some() && !acknowledged(&m)),
+        Kind::Corrupt => messages.iter().any(|m| m.was_corrupt && m.attempts > 0 && acknowledged(&m)),
+        Kind::Lose => asked || observed.statements > 0,
+        Kind::DropRequest => asked,
+        Kind::DropAnswer => asked || messages.iter().any(|m| acknowledged(&m)),
+        Kind::Reject | Kind::StepUp => !asked,
+    }
+}

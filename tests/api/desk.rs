@@ -1,0 +1,283 @@
+//! The cashier's desk: from count to count, in cash and by card, with refunds paid out and cash carried to the bank.
+
+use crate::board::{grant, signed_in};
+use crate::central_bank::{entry, notification};
+use crate::office::{ACCOUNT, Office};
+use crate::payments::start;
+use crate::world::{Actor, Answer, TestApp};
+use chung::base::{clock::Clock, text::Line};
+use chung::flow::{desk::confirm_deposit, return_second_money::return_second_money};
+use chung::identity::role::Role;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const PEOPLE: [&str; 3] = [
+    "079185000456,,Nguyễn Thị Hòa,1985-03-15,female,0912345218,79,active,,2,",
+    "079085000457,,Trần Văn Khỏe,1985-04-01,male,0912345219,79,active,,2,",
+    "079085000458,,Lê Văn Lạ,1985-05-01,male,0912345220,79,active,,2,",
+];
+const CASHIER: (&str, &str) = ("079185000456", "+84912345218");
+const APPROVER: (&str, &str) = ("079085000457", "+84912345219");
+const ACCOUNTANT: (&str, &str) = ("079085000458", "+84912345220");
+
+struct Scene {
+    world: TestApp,
+    office: Office,
+    cashier: Actor,
+    token: String,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let world = TestApp::start().await;
+        world.register(&PEOPLE).await;
+        let office = Office::open(&world, "H29.14").await;
+        grant(&world, CASHIER.0, Role::Cashier).await;
+        grant(&world, APPROVER.0, Role::Approver).await;
+        grant(&world, ACCOUNTANT.0, Role::Accountant).await;
+        let cashier = signed_in(&world, CASHIER, "/desk").await;
+        let desk = cashier.get("/desk").await.expect(200);
+        let (token, agency) = (desk.form_field("form_token"), desk.form_field("agency"));
+        let form = [("form_token", &*token), ("agency", &agency), ("till", "Quầy 1"), ("counted", "500.000")];
+        cashier.post_form("/desk/open", &form).await.expect(303);
+        Self { world, office, cashier, token }
+    }
+
+    async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut form = vec![("form_token", self.token.as_str())];
+        form.extend_from_slice(fields);
+        self.cashier.post_form(path, &form).await
+    }
+
+    async fn desk(&self) -> String {
+        self.cashier.get("/desk").await.expect(200).text()
+    }
+
+    async fn balance(&self, kind: &str) -> i64 {
+        self.world.balances().await.into_iter().filter(|(k, _)| k == kind).map(|(_, sum)| sum).sum()
+    }
+
+    async fn status(&self, bill: &Value) -> String {
+        let path = format!("/v1/bills/{}", bill["id"].as_str().unwrap());
+        let read = self.office.system(&self.world, "bill.read").get(&path).await.expect(200).json();
+        read["status"].as_str().unwrap().to_owned()
+    }
+}
+
+fn reference(bill: &Value) -> &str {
+    bill["reference"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_shift_from_count_to_count() {
+    let scene = Scene::set().await;
+    // What the first count found was in no books.
+    assert_eq!(
+        (scene.balance("cash_drawer").await, scene.balance("cash_difference").await),
+        (500_000, -500_000)
+    );
+    let bill = scene.office.bill(&scene.world, "k1").await;
+    let found =
+        scene.cashier.get(&format!("/desk/bill?reference={}", reference(&bill))).await.expect(200).text();
+    assert!(found.contains("205.000") && found.contains("N•• T•• H••"));
+    for wrong in [("cash", "205.001"), ("cash", "0"), ("cash", "-1")] {
+        let answer = scene.send("/desk/bill", &[("reference", reference(&bill)), wrong]).await;
+        assert!(answer.status == 422, "{wrong:?}: {}", answer.status);
+    }
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205.000")]).await.expect(303);
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205.000")]).await.expect(409);
+    assert_eq!(scene.status(&bill).await, "paid");
+    let paid =
+        scene.cashier.get(&format!("/desk/bill?reference={}", reference(&bill))).await.expect(200).text();
+    let link = paid
+        .split("href=\"/receipts/")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .replace("&#38;", "&")
+        .replace("&amp;", "&");
+    let pdf = scene.world.stranger().get(&format!("/receipts/{link}")).await.expect(200);
+    assert!(pdf.body.starts_with(b"%PDF"));
+
+    // Cash and card for one bill.
+    let second = scene.office.bill(&scene.world, "k2").await;
+    let mixed = [("reference", reference(&second)), ("cash", "5.000"), ("card", "200.000")];
+    scene.send("/desk/bill", &mixed).await.expect(422);
+    let mixed = [("reference", reference(&second)), ("cash", "5.000"), ("card", "200.000"), ("slip", "T-77")];
+    scene.send("/desk/bill", &mixed).await.expect(303);
+    assert_eq!(
+        (scene.balance("cash_drawer").await, scene.balance("card_receivable").await),
+        (710_000, 200_000)
+    );
+    let path = format!("/v1/payments?bill={}", second["id"].as_str().unwrap());
+    let payment = scene.office.system(&scene.world, "payment.read").get(&path).await.expect(200).json();
+    assert_eq!(
+        (&payment["items"][0]["way"], &payment["items"][0]["bank"]),
+        (&json!("desk"), &json!("CASH+CARD"))
+    );
+    assert!(scene.desk().await.contains("710.000"));
+
+    // To the bank, then the count: 10.000 short.
+    scene.send("/desk/deposits", &[("amount", "800.000"), ("slip", "NT-1")]).await.expect(409);
+    scene.send("/desk/deposits", &[("amount", "600.000"), ("slip", "NT-1")]).await.expect(303);
+    scene.send("/desk/deposits", &[("amount", "1"), ("slip", "NT-1")]).await.expect(409);
+    let closed = scene.send("/desk/close", &[("counted", "100.000")]).await.expect(200).text();
+    assert!(closed.contains("thiếu 10.000"), "{closed}");
+    scene.send("/desk/close", &[("counted", "100.000")]).await.expect(409);
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "1")]).await.expect(409);
+    let balances = [
+        scene.balance("cash_drawer").await,
+        scene.balance("cash_in_transit").await,
+        scene.balance("cash_difference").await,
+    ];
+    assert_eq!(balances, [100_000, 600_000, -490_000]);
+    let sum: i64 = scene.world.balances().await.into_iter().map(|(_, sum)| sum).sum();
+    assert_eq!(sum, 0);
+    assert_eq!(
+        scene
+            .world
+            .count("audit_leaf where kind in ('shift.opened', 'shift.closed', 'cash.deposited')")
+            .await,
+        3
+    );
+}
+
+#[tokio::test]
+async fn one_shift_for_each_till_and_cashier_and_nobody_else_has_a_desk() {
+    let scene = Scene::set().await;
+    let agency = scene.office.agency.to_string();
+    let again = [("agency", agency.as_str()), ("till", "Quầy 2"), ("counted", "0")];
+    scene.send("/desk/open", &again).await.expect(409);
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    approver.get("/desk").await.expect(403);
+    let stranger = scene.world.stranger();
+    stranger.get("/desk").await.expect(303);
+    let forged = [("form_token", "0"), ("counted", "0")];
+    scene.cashier.post_form("/desk/close", &forged).await.expect(400);
+    let other = Office::open(&scene.world, "H29.150").await;
+    let theirs = other.agency.to_string();
+    scene.send("/desk/close", &[("counted", "500.000")]).await.expect(200);
+    let foreign = [("agency", theirs.as_str()), ("till", "Quầy 1"), ("counted", "0")];
+    scene.send("/desk/open", &foreign).await.expect(403);
+    // Another agency's bill is paid here all the same, and its receipt is in that agency's name.
+    let agency = [("agency", agency.as_str()), ("till", "Quầy 1"), ("counted", "500.000")];
+    scene.send("/desk/open", &agency).await.expect(303);
+    let mut foreign = crate::office::new_bill();
+    foreign["dossier"] = json!("H29.150-261124-0001");
+    let bill =
+        other.system(&scene.world, "bill").post_once("/v1/bills", "k", &foreign).await.expect(201).json();
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
+    let receipts = other.system(&scene.world, "receipt.read").get("/v1/receipts").await.expect(200).json();
+    assert!(receipts["items"][0]["number"].as_str().unwrap().starts_with("H29.150-"));
+}
+
+#[tokio::test]
+async fn an_unanswered_payer_may_pay_here_after_a_warning_and_gets_the_second_money_back() {
+    let scene = Scene::set().await;
+    let bill = scene.office.bill(&scene.world, "k").await;
+    scene.world.bank.answers.lock().unwrap().push(chung::payment::payment::Event::NoAnswer);
+    let payment = start(&scene.world, &scene.office, &bill).await;
+    let shown =
+        scene.cashier.get(&format!("/desk/bill?reference={}", reference(&bill))).await.expect(200).text();
+    assert!(shown.contains("tiền có thể vẫn đến"), "{shown}");
+    let form = [("reference", reference(&bill)), ("cash", "205000")];
+    scene.send("/desk/bill", &form).await.expect(409);
+    let form = [("reference", reference(&bill)), ("cash", "205000"), ("warned", "yes")];
+    scene.send("/desk/bill", &form).await.expect(303);
+    assert_eq!(scene.status(&bill).await, "paid");
+    scene.world.tell(&scene.world.credit(1, "R1", 205_000, &payment)).await.expect(200);
+    assert_eq!(scene.world.held().await, [("second_money".to_owned(), 205_000)]);
+    assert_eq!(return_second_money(&scene.world.app).await.unwrap(), 1);
+    assert_eq!(scene.world.bank.returns.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_refund_is_paid_out_against_a_document_and_a_signed_slip() {
+    let scene = Scene::set().await;
+    let bill = scene.office.bill(&scene.world, "k").await;
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
+    let body = json!({ "bill": bill["id"], "amount": { "amount": "5000", "currency": "VND" }, "reason": "agency_error",
+        "words": "Tính thừa.", "officer": ACCOUNTANT.0 });
+    let asked = scene
+        .office
+        .system(&scene.world, "refund")
+        .post_once("/v1/refunds", "r", &body)
+        .await
+        .expect(201)
+        .json();
+    let id = asked["id"].as_str().unwrap();
+    assert_eq!(asked["way"], "cash");
+    let receiver = [("name", "Nguyễn Thị Hòa"), ("document", "079185000456"), ("slip", "PC-1")];
+    scene.send(&format!("/desk/refunds/{id}"), &receiver).await.expect(409);
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    let page = format!("/board/refunds/{id}");
+    let token = approver.get(&page).await.expect(200).form_field("form_token");
+    approver.post_form(&page, &[("form_token", &token), ("act", "approve")]).await.expect(303);
+    assert!(scene.desk().await.contains("Chi hoàn trả"));
+    scene.send(&format!("/desk/refunds/{id}"), &[("name", "x"), ("slip", "PC-1")]).await.expect(422);
+    scene.send(&format!("/desk/refunds/{id}"), &receiver).await.expect(303);
+    scene.send(&format!("/desk/refunds/{id}"), &receiver).await.expect(409);
+    assert_eq!((scene.balance("cash_drawer").await, scene.balance("refund_due").await), (700_000, 0));
+    let read =
+        scene.office.system(&scene.world, "refund.read").get(&format!("/v1/refunds/{id}")).await.expect(200);
+    assert_eq!(read.json()["status"], "done");
+    assert!(!scene.world.dump("desk_payout").await.contains("Hòa"), "who received it is sealed");
+    assert_eq!(scene.world.count("receipt where refund_id is not null").await, 1);
+}
+
+#[tokio::test]
+async fn cash_is_followed_to_the_statement_and_an_alarm_rings_when_it_is_kept() {
+    let scene = Scene::set().await;
+    let bill = scene.office.bill(&scene.world, "k").await;
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
+    assert!(!scene.desk().await.contains("quá thời hạn"));
+    scene.world.later(Duration::from_secs(2 * 86_400));
+    let cashier = signed_in(&scene.world, CASHIER, "/desk").await;
+    assert!(cashier.get("/desk").await.expect(200).text().contains("quá thời hạn"));
+    let token = cashier.get("/desk").await.expect(200).form_field("form_token");
+    let form = [("form_token", token.as_str()), ("amount", "205.000"), ("slip", "NT-9")];
+    cashier.post_form("/desk/deposits", &form).await.expect(303);
+    assert!(!cashier.get("/desk").await.expect(200).text().contains("quá thời hạn"));
+    assert_eq!(scene.balance("cash_in_transit").await, 205_000);
+
+    let mut line = entry("R1", 205_000, None, scene.world.clock.now());
+    line.remittance = vec![Line::parse("NOP TIEN MAT NT-9").unwrap()];
+    scene.world.tell(&notification(1, ACCOUNT, vec![line], scene.world.clock.now())).await.expect(200);
+    let case = scene.office.system(&scene.world, "case.read").get("/v1/cases").await.expect(200).json();
+    let case = case["items"][0]["id"].as_str().unwrap().parse().unwrap();
+    let deposit: uuid::Uuid = {
+        use sqlx::Row;
+        let row = sqlx::query("select id from cash_deposit")
+            .fetch_one(&mut scene.world.connection().await)
+            .await
+            .unwrap();
+        row.get(0)
+    };
+    let deposit = chung::base::id::Id::from_uuid(deposit);
+    let people = sqlx::query_scalar::<_, uuid::Uuid>("select citizen_id from role_grant where role = $1")
+        .bind("accountant")
+        .fetch_one(&mut scene.world.connection().await)
+        .await
+        .unwrap();
+    let cashier_id = sqlx::query_scalar::<_, uuid::Uuid>("select citizen_id from role_grant where role = $1")
+        .bind("cashier")
+        .fetch_one(&mut scene.world.connection().await)
+        .await
+        .unwrap();
+    let cashier_id = chung::base::id::Id::from_uuid(cashier_id);
+    assert!(confirm_deposit(&scene.world.app, cashier_id, deposit, case).await.is_err());
+    confirm_deposit(&scene.world.app, chung::base::id::Id::from_uuid(people), deposit, case).await.unwrap();
+    assert!(
+        confirm_deposit(&scene.world.app, chung::base::id::Id::from_uuid(people), deposit, case)
+            .await
+            .is_err()
+    );
+    let balances = [
+        scene.balance("cash_in_transit").await,
+        scene.balance("suspense").await,
+        scene.balance("clearing").await,
+    ];
+    assert_eq!(balances, [0, 0, 205_000]);
+}

@@ -1,0 +1,485 @@
+//! Money that goes back: asked for by one officer, decided by another, never more than came, and seen by the payer.
+
+use crate::board::{grant, signed_in};
+use crate::central_bank::{entry, notification, told};
+use crate::office::{ACCOUNT, Office, uuid};
+use crate::payments::start;
+use crate::world::{Actor, TestApp};
+use chung::base::{calendar::Day, clock::Clock, money::Money, text::Line};
+use chung::codec::iso20022::{
+    CancellationRequest, Direction, EndToEndId, Entry, Message, MessageId, OriginalTransfer, Resolution,
+    ResolutionAnswer,
+};
+use chung::config::Limits;
+use chung::flow::{
+    reconcile_statement::match_statement, return_second_money::return_second_money,
+    send_refund::look_after_refunds,
+};
+use chung::identity::role::Role;
+use chung::payment::refund::Answer;
+use chung::store::account::account_of_number;
+use serde_json::{Value, json};
+use std::time::Duration;
+use uuid::Uuid;
+
+const PEOPLE: [&str; 4] = [
+    "079185000456,,Nguyễn Thị Hòa,1985-03-15,female,0912345218,79,active,,2,",
+    "079085000457,,Trần Văn Khỏe,1985-04-01,male,0912345219,79,active,,2,",
+    "079085000458,,Lê Văn Lạ,1985-05-01,male,0912345220,79,active,,2,",
+    "079085000459,,Phạm Thị Duyệt,1985-06-01,female,0912345221,79,active,,2,",
+];
+const ASKER: (&str, &str) = ("079185000456", "+84912345218");
+const APPROVER: (&str, &str) = ("079085000457", "+84912345219");
+const NOBODY: (&str, &str) = ("079085000458", "+84912345220");
+const SECOND: (&str, &str) = ("079085000459", "+84912345221");
+
+/// An office with an accountant and two approvers, and a paid bill of 205,000 đ.
+struct Scene {
+    world: TestApp,
+    office: Office,
+    bill: Value,
+    payment: String,
+}
+
+impl Scene {
+    async fn set(limits: Limits) -> Self {
+        let world = TestApp::start_with(limits).await;
+        world.register(&PEOPLE).await;
+        let office = Office::open(&world, "H29.14").await;
+        grant(&world, ASKER.0, Role::Accountant).await;
+        grant(&world, APPROVER.0, Role::Approver).await;
+        grant(&world, SECOND.0, Role::Approver).await;
+        let bill = office.bill(&world, "k").await;
+        let payment = start(&world, &office, &bill).await;
+        world.tell(&world.credit(1, "R1", 205_000, &payment)).await.expect(200);
+        Self { world, office, bill, payment }
+    }
+
+    async fn ask(&self, key: &str, more: Value) -> crate::world::Answer {
+        let mut body = json!({
+            "bill": self.bill["id"], "reason": "agency_error", "words": "Tính thừa một bản.", "officer": ASKER.0,
+        });
+        for (name, value) in more.as_object().unwrap() {
+            if value.is_null() {
+                body.as_object_mut().unwrap().remove(name);
+            } else {
+                body[name] = value.clone();
+            }
+        }
+        self.office.system(&self.world, "refund").post_once("/v1/refunds", key, &body).await
+    }
+
+    async fn read(&self, id: &str) -> Value {
+        let path = format!("/v1/refunds/{id}");
+        self.office.system(&self.world, "refund.read").get(&path).await.expect(200).json()
+    }
+
+    /// Presses a button on a refund's page.
+    async fn press(&self, officer: &Actor, id: &str, act: &str) -> crate::world::Answer {
+        let page = format!("/board/refunds/{id}");
+        let shown = officer.get(&page).await.expect(200);
+        let token = shown.form_field("form_token");
+        officer.post_form(&page, &[("form_token", &token), ("act", act)]).await
+    }
+
+    async fn page(&self) -> String {
+        let path = format!("/pay/{}", self.bill["reference"].as_str().unwrap());
+        self.world.stranger().get(&path).await.expect(200).text()
+    }
+
+    /// The movement that carries a refund out.
+    fn debit(&self, reference: &str, dong: i64, refund: &str) -> Entry {
+        let named = refund.strip_prefix("refund_").unwrap().parse::<Uuid>().unwrap();
+        let mut entry = entry(reference, dong, Some(named), self.world.clock.now());
+        entry.direction = Direction::Debit;
+        entry
+    }
+
+    async fn debited(&self, message: u128, entry: Entry) {
+        let xml = notification(message, ACCOUNT, vec![entry], self.world.clock.now());
+        self.world.tell(&xml).await.expect(200);
+    }
+
+    /// The sum of everything posted to accounts of a kind.
+    async fn balance(&self, kind: &str) -> i64 {
+        self.world.balances().await.into_iter().filter(|(k, _)| k == kind).map(|(_, sum)| sum).sum()
+    }
+}
+
+fn vnd(dong: i64) -> Value {
+    json!({ "amount": dong.to_string(), "currency": "VND" })
+}
+
+#[tokio::test]
+async fn a_part_goes_back_by_two_people_and_the_payer_sees_each_step() {
+    let scene = Scene::set(Limits::default()).await;
+    let asked = scene.ask("r1", json!({ "amount": vnd(5_000) })).await.expect(201).json();
+    let again = scene.ask("r1", json!({ "amount": vnd(5_000) })).await.expect(201).json();
+    assert_eq!(asked, again);
+    let id = asked["id"].as_str().unwrap();
+    assert_eq!(
+        (&asked["status"], &asked["holder"], &asked["way"]),
+        (&json!("requested"), &json!("approver"), &json!("clearing"))
+    );
+    let page = scene.page().await;
+    for shown in ["5.000", "Cơ quan tính sai", "Luật Quản lý thuế", "chờ duyệt", "01/12/2026"] {
+        assert!(page.contains(shown), "{shown} in {page}");
+    }
+    assert!(!page.contains("Tính thừa"), "the words of the officer are sealed");
+
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    scene.press(&approver, id, "approve").await.expect(303);
+    let sent = scene.world.bank.returns.lock().unwrap()[0].clone();
+    assert_eq!((sent.amount, sent.original_amount), (Money::vnd(5_000), Money::vnd(205_000)));
+    assert_eq!(sent.original.end_to_end.unwrap().as_str(), uuid(&scene.payment).simple().to_string());
+    assert_eq!(sent.account.as_str(), ACCOUNT);
+    assert!(sent.text.as_str().starts_with(scene.bill["reference"].as_str().unwrap()));
+    assert_eq!(scene.read(id).await["status"], "sent");
+    assert_eq!(scene.balance("refund_due").await, -5_000);
+    assert!(scene.page().await.contains("chúng tôi không hứa ngày"));
+
+    let debit = scene.debit("D1", 5_000, id);
+    scene.debited(7, debit.clone()).await;
+    scene.debited(8, debit).await;
+    let done = scene.read(id).await;
+    assert_eq!((&done["status"], &done["holder"]), (&json!("done"), &json!("nobody")));
+    assert_eq!((scene.balance("refund_due").await, scene.balance("clearing").await), (0, 200_000));
+    assert!(scene.page().await.contains("đã hoàn"));
+    let receipts =
+        scene.office.system(&scene.world, "receipt.read").get("/v1/receipts").await.expect(200).json();
+    let adjusting =
+        receipts["items"].as_array().unwrap().iter().find(|r| r["total"]["amount"] == "5000").unwrap();
+    let path = format!("/v1/receipts/{}/xml", adjusting["id"].as_str().unwrap());
+    let xml = scene.office.system(&scene.world, "receipt.read").get(&path).await.expect(200).text();
+    assert!(xml.contains("Điều chỉnh giảm") && xml.contains("Điều 60"), "{xml}");
+    let events = scene.office.system(&scene.world, "event.read").get("/v1/events").await.expect(200).text();
+    for told in ["refund.requested", "refund.approved", "refund.sent", "refund.done"] {
+        assert!(events.contains(told), "{told} in {events}");
+    }
+    let listed = scene.office.system(&scene.world, "refund.read").get("/v1/refunds?status=done").await;
+    assert_eq!(listed.expect(200).json()["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn never_more_than_came_whatever_is_asked_in_whatever_order() {
+    let scene = Scene::set(Limits::default()).await;
+    scene.ask("0", json!({ "amount": vnd(0) })).await.expect_refusal(422, "refund_of_nothing");
+    scene.ask("1", json!({ "amount": vnd(205_001) })).await.expect_refusal(409, "refund_exceeds_receipt");
+    scene
+        .ask("2", json!({ "lines": [{ "line": 9, "amount": vnd(1) }] }))
+        .await
+        .expect_refusal(422, "unknown_line");
+    let line = json!({ "lines": [{ "line": 1, "amount": vnd(5_001) }] });
+    scene.ask("3", line).await.expect_refusal(409, "refund_exceeds_receipt");
+    let by_line = json!({ "lines": [{ "line": 1, "amount": vnd(5_000) }] });
+    let first = scene.ask("4", by_line.clone()).await.expect(201).json();
+    assert_eq!(first["lines"], json!([{ "line": 1, "amount": vnd(5_000) }]));
+    scene.ask("5", by_line).await.expect_refusal(409, "refund_exceeds_receipt");
+    // Two at once for all that is left: one wins.
+    let (a, b) = tokio::join!(scene.ask("6", json!({})), scene.ask("7", json!({})));
+    let mut outcomes = [a.status, b.status];
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, [201, 409]);
+    // The table itself refuses, too.
+    let broken = scene.world.sql("update refund_source set refunded = received + 1").await.unwrap_err();
+    assert!(broken.contains("refund_within_receipt"), "{broken}");
+    // What is declined is free again.
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    scene.press(&approver, first["id"].as_str().unwrap(), "decline").await.expect(303);
+    scene.press(&approver, first["id"].as_str().unwrap(), "approve").await.expect(409);
+    scene.ask("8", json!({ "amount": vnd(5_000) })).await.expect(201);
+    scene.ask("9", json!({ "amount": vnd(1) })).await.expect_refusal(409, "refund_exceeds_receipt");
+
+    let open = scene.office.bill(&scene.world, "other").await;
+    scene.ask("10", json!({ "bill": open["id"] })).await.expect_refusal(409, "bill_not_paid");
+    let other = Office::open(&scene.world, "H29.150").await;
+    let body = json!({ "bill": scene.bill["id"], "reason": "decision", "words": "x", "officer": ASKER.0 });
+    let foreign = other.system(&scene.world, "refund").post_once("/v1/refunds", "k", &body).await;
+    foreign.expect_refusal(403, "officer_needed");
+}
+
+#[tokio::test]
+async fn the_law_says_for_which_reason_money_goes_back_and_who_may_ask() {
+    let scene = Scene::set(Limits::default()).await;
+    scene.ask("1", json!({ "reason": "paid_twice" })).await.expect_refusal(422, "refund_reason_unfit");
+    let begun = json!({ "reason": "dossier_withdrawn", "work_begun": true });
+    let refused = scene.ask("2", begun).await.expect_refusal(422, "not_refundable").json();
+    assert_eq!(refused["violations"][0]["field"], "/reason");
+    scene
+        .world
+        .sql(
+            "insert into refund_exclusion (procedure_code, reason, valid_from, basis)
+        values ('2.000488', 'dossier_refused', '2020-01-01', 'Thông tư 1')",
+        )
+        .await
+        .unwrap();
+    let excluded = scene.ask("3", json!({ "reason": "dossier_refused" })).await;
+    assert_eq!(excluded.expect_refusal(422, "not_refundable").json()["violations"][0]["sent"], "Thông tư 1");
+    scene.ask("4", json!({ "officer": NOBODY.0 })).await.expect_refusal(403, "officer_needed");
+    scene.ask("5", json!({ "bill": null })).await.expect_refusal(400, "invalid_body");
+    scene.ask("6", json!({ "reason": "because" })).await.expect_refusal(400, "invalid_body");
+    let both = json!({ "amount": vnd(1), "lines": [{ "line": 0, "amount": vnd(1) }] });
+    scene.ask("7", both).await.expect_refusal(400, "invalid_body");
+    scene.ask("8", json!({ "reason": "dossier_withdrawn" })).await.expect(201);
+}
+
+#[tokio::test]
+async fn nobody_approves_an_own_act_and_large_sums_need_two() {
+    let limits =
+        Limits { refund_one_approver_vnd_max: 100_000, refund_day_vnd_max: 205_000, ..Limits::default() };
+    let scene = Scene::set(limits).await;
+    grant(&scene.world, ASKER.0, Role::Approver).await;
+    let asked = scene.ask("1", json!({})).await.expect(201).json();
+    let id = asked["id"].as_str().unwrap();
+    let asker = signed_in(&scene.world, ASKER, "/board").await;
+    assert!(
+        asker.get(&format!("/board/refunds/{id}")).await.expect(200).text().contains("người khác phải duyệt")
+    );
+    scene.press(&asker, id, "approve").await.expect(403);
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    scene.press(&approver, id, "approve").await.expect(303);
+    assert_eq!(scene.read(id).await["status"], "requested");
+    scene.press(&approver, id, "approve").await.expect(403);
+    let second = signed_in(&scene.world, SECOND, "/board").await;
+    scene.press(&second, id, "approve").await.expect(303);
+    assert_eq!(
+        (scene.read(id).await["status"].clone(), scene.read(id).await["approvals"].clone()),
+        (json!("sent"), json!(2))
+    );
+    // The table knows the rule as well.
+    let own = format!(
+        "insert into refund_approval values ('{}', (select requested_by from refund limit 1), now())",
+        id.strip_prefix("refund_").unwrap()
+    );
+    assert!(scene.world.sql(&own).await.unwrap_err().contains("nobody approves an own act"));
+
+    // The day is full.
+    let bill = scene.office.bill(&scene.world, "k2").await;
+    let payment = start(&scene.world, &scene.office, &bill).await;
+    scene.world.tell(&scene.world.credit(2, "R2", 205_000, &payment)).await.expect(200);
+    let more = scene.ask("2", json!({ "bill": bill["id"], "amount": vnd(1_000) })).await.expect(201).json();
+    scene.press(&approver, more["id"].as_str().unwrap(), "approve").await.expect(422);
+
+    let somebody = signed_in(&scene.world, NOBODY, "/board").await;
+    somebody.get("/board/refunds").await.expect(403);
+    somebody.get(&format!("/board/refunds/{id}")).await.expect(403);
+    scene.world.stranger().get("/board/refunds").await.expect(303);
+}
+
+#[tokio::test]
+async fn an_officer_asks_on_the_page_and_a_forged_form_is_not_taken() {
+    let scene = Scene::set(Limits::default()).await;
+    let asker = signed_in(&scene.world, ASKER, "/board").await;
+    let page = asker.get("/board/refunds").await.expect(200);
+    let (token, agency) = (page.form_field("form_token"), page.form_field("agency"));
+    let reference = scene.bill["reference"].as_str().unwrap();
+    let form = [
+        ("form_token", &*token),
+        ("agency", &agency),
+        ("reference", reference),
+        ("amount", "100.000"),
+        ("reason", "decision"),
+        ("words", "Quyết định 12/QĐ."),
+    ];
+    let sent = asker.post_form("/board/refunds", &form).await.expect(303);
+    let shown = asker.get(&sent.location()).await.expect(200).text();
+    for part in ["100.000", "Quyết định 12/QĐ.", "Luật Khiếu nại", "Nguyễn Thị Hòa"] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+    let unknown = [
+        ("form_token", &*token),
+        ("agency", &agency),
+        ("reference", "7K3QD"),
+        ("reason", "decision"),
+        ("words", "x"),
+    ];
+    asker.post_form("/board/refunds", &unknown).await.expect(404);
+    let forged = [
+        ("form_token", "0"),
+        ("agency", &agency),
+        ("reference", reference),
+        ("reason", "decision"),
+        ("words", "x"),
+    ];
+    asker.post_form("/board/refunds", &forged).await.expect(400);
+    assert_eq!(scene.world.count("refund").await, 1);
+}
+
+#[tokio::test]
+async fn second_money_goes_back_unasked_once() {
+    let scene = Scene::set(Limits::default()).await;
+    scene.world.tell(&scene.world.credit(2, "R2", 205_000, &scene.payment)).await.expect(200);
+    assert_eq!(scene.world.held().await, [("second_money".to_owned(), 205_000)]);
+    let (a, b) = tokio::join!(return_second_money(&scene.world.app), return_second_money(&scene.world.app));
+    assert_eq!(a.unwrap() + b.unwrap(), 1);
+    assert_eq!(return_second_money(&scene.world.app).await.unwrap(), 0);
+    let refund = scene.office.system(&scene.world, "refund.read").get("/v1/refunds").await.expect(200).json();
+    let refund = &refund["items"][0];
+    assert_eq!(
+        (&refund["automatic"], &refund["reason"], &refund["status"]),
+        (&json!(true), &json!("paid_twice"), &json!("sent"))
+    );
+    assert_eq!(scene.balance("suspense").await, 0);
+    assert_eq!(scene.balance("refund_due").await, -205_000);
+    assert!(scene.page().await.contains("Nộp hai lần"));
+    let debit = scene.debit("D1", 205_000, refund["id"].as_str().unwrap());
+    scene.debited(9, debit).await;
+    assert_eq!((scene.balance("refund_due").await, scene.balance("clearing").await), (0, 205_000));
+    let held = scene.world.sql("update suspense set state = 'held'").await;
+    assert!(held.is_ok(), "{held:?}");
+}
+
+#[tokio::test]
+async fn what_a_bank_does_not_answer_is_asked_about_and_the_statement_decides() {
+    let scene = Scene::set(Limits::default()).await;
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    let asked = scene.ask("1", json!({ "amount": vnd(5_000) })).await.expect(201).json();
+    let id = asked["id"].as_str().unwrap().to_owned();
+    scene.world.bank.return_answers.lock().unwrap().push(Answer::None);
+    scene.press(&approver, &id, "approve").await.expect(303);
+    assert_eq!(scene.read(&id).await["status"], "unknown");
+    // It never arrived: the same return is sent again under the same name.
+    scene.world.later(Duration::from_secs(91));
+    scene.world.bank.return_reports.lock().unwrap().push(Answer::NeverGot);
+    look_after_refunds(&scene.world.app).await.unwrap();
+    assert_eq!(scene.read(&id).await["status"], "approved");
+    scene.world.bank.return_answers.lock().unwrap().push(Answer::None);
+    look_after_refunds(&scene.world.app).await.unwrap();
+    let names: Vec<_> = scene.world.bank.returns.lock().unwrap().iter().map(|r| r.id).collect();
+    assert!(names.len() == 2 && names[0] == names[1]);
+    for _ in 0..5 {
+        scene.world.later(Duration::from_secs(2 * 3_600));
+        look_after_refunds(&scene.world.app).await.unwrap();
+    }
+    assert_eq!(scene.read(&id).await["status"], "unknown");
+    // Nobody told of the money; the statement does, and every line of it is matched.
+    let day = Day::of(scene.world.clock.now());
+    let mut movements = scene.world.bank.movements.lock().unwrap().clone();
+    movements.push(scene.debit("D1", 5_000, &id));
+    *scene.world.bank.movements.lock().unwrap() = movements;
+    let mut tx = scene.world.app.store.begin().await.unwrap();
+    let account = account_of_number(&mut tx, ACCOUNT).await.unwrap().unwrap();
+    drop(tx);
+    let told = match_statement(&scene.world.app, &account, day).await.unwrap();
+    assert_eq!((&told["lines"], &told["matched"]), (&json!(1), &json!(1)), "{told}");
+    assert_eq!(scene.read(&id).await["status"], "done");
+    let again = match_statement(&scene.world.app, &account, day).await.unwrap();
+    assert_eq!(again["matched"], json!(1));
+    assert_eq!(scene.world.count("statement where closing - opening <> posted + explained").await, 0);
+}
+
+#[tokio::test]
+async fn what_a_bank_does_not_take_goes_to_a_desk() {
+    let scene = Scene::set(Limits::default()).await;
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    let asked = scene.ask("1", json!({ "amount": vnd(5_000) })).await.expect(201).json();
+    let id = asked["id"].as_str().unwrap();
+    scene.world.bank.return_answers.lock().unwrap().push(Answer::Refused("AC04".parse().unwrap()));
+    scene.press(&approver, id, "approve").await.expect(303);
+    let bounced = scene.read(id).await;
+    assert_eq!(
+        (&bounced["status"], &bounced["bounced"], &bounced["holder"]),
+        (&json!("bounced"), &json!("AC04"), &json!("accounting"))
+    );
+    scene.press(&approver, id, "redirect").await.expect(403);
+    let asker = signed_in(&scene.world, ASKER, "/board").await;
+    scene.press(&asker, id, "redirect").await.expect(303);
+    let waits = scene.read(id).await;
+    assert_eq!(
+        (&waits["status"], &waits["way"], &waits["holder"]),
+        (&json!("at_desk"), &json!("cash"), &json!("desk"))
+    );
+    assert!(scene.page().await.contains("giấy tờ tùy thân"));
+    // A debit of money that nobody sent is not believed, and the statement will make a case of it.
+    scene.debited(4, scene.debit("D9", 5_000, id)).await;
+    assert_eq!(scene.read(id).await["status"], "at_desk");
+    assert_eq!(scene.world.count("debit").await, 0);
+}
+
+fn recall(name: u128, amount: i64, original: OriginalTransfer) -> CancellationRequest {
+    CancellationRequest {
+        id: EndToEndId(Uuid::from_u128(name)),
+        original,
+        amount: Money::vnd(amount),
+        settled: Day::new(2026, 11, 24).unwrap(),
+        reason: Line::parse("CUST").unwrap(),
+        text: Some(Line::parse("Khách chuyển nhầm").unwrap()),
+    }
+}
+
+#[tokio::test]
+async fn a_bank_asks_money_back_and_gets_an_answer() {
+    let scene = Scene::set(Limits::default()).await;
+    let world = &scene.world;
+    let original = OriginalTransfer {
+        end_to_end: Line::parse(&uuid(&scene.payment).simple().to_string()).ok(),
+        ..OriginalTransfer::default()
+    };
+    let ask = async |message: u128, asked: &CancellationRequest| {
+        let xml = told(message, &Message::CancellationRequest(asked.clone()), world.clock.now());
+        world.later(Duration::from_secs(1));
+        world.tell(&xml).await.expect(200);
+    };
+    // Of a transfer that nobody here knows, and of another amount.
+    ask(20, &recall(1, 205_000, OriginalTransfer::default())).await;
+    ask(21, &recall(2, 204_000, original.clone())).await;
+    let rejected = |n: usize| world.bank.resolutions.lock().unwrap()[n].answer.clone();
+    assert_eq!(rejected(0), ResolutionAnswer::Rejected(Line::parse("NOOR").unwrap()));
+    assert_eq!(rejected(1), ResolutionAnswer::Rejected(Line::parse("NOOR").unwrap()));
+    let asked = recall(3, 205_000, original.clone());
+    ask(22, &asked).await;
+    ask(22, &asked).await;
+    ask(23, &asked).await;
+    assert_eq!(world.count("recall").await, 1);
+    let officer = signed_in(world, ASKER, "/board").await;
+    let page = officer.get("/board/refunds").await.expect(200);
+    assert!(page.text().contains("Khách chuyển nhầm") && page.text().contains("Đang chờ trả lời"));
+    let recall_id = format!("recall_{}", Uuid::from_u128(3).simple());
+    let approver = signed_in(world, APPROVER, "/board").await;
+    let answer = |token: String, word: &'static str| [("form_token", token), ("answer", word.to_owned())];
+    let token = approver.get("/board/refunds").await.expect(200).form_field("form_token");
+    let form = answer(token, "accept");
+    let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    approver.post_form(&format!("/board/recalls/{recall_id}"), &form).await.expect(403);
+    let form = answer(page.form_field("form_token"), "accept");
+    let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    officer.post_form(&format!("/board/recalls/{recall_id}"), &form).await.expect(303);
+    officer.post_form(&format!("/board/recalls/{recall_id}"), &form).await.expect(409);
+    let last = world.bank.resolutions.lock().unwrap().last().cloned().unwrap();
+    assert_eq!(
+        (last.request, last.original, last.answer),
+        (asked.id, MessageId(Uuid::from_u128(22)), ResolutionAnswer::Accepted)
+    );
+    // The money still needs the approval of another officer.
+    let refunds = scene.office.system(world, "refund.read").get("/v1/refunds").await.expect(200).json();
+    assert_eq!(
+        (&refunds["items"][0]["reason"], &refunds["items"][0]["status"]),
+        (&json!("recalled"), &json!("requested"))
+    );
+    let id = refunds["items"][0]["id"].as_str().unwrap();
+    scene.press(&approver, id, "approve").await.expect(303);
+    scene.debited(30, scene.debit("D1", 205_000, id)).await;
+    // Asked again, it has gone back.
+    ask(24, &recall(4, 205_000, original)).await;
+    chung::flow::recall::send_recalls(&world.app).await.unwrap();
+    let last = world.bank.resolutions.lock().unwrap().last().cloned().unwrap();
+    assert_eq!(last.answer, ResolutionAnswer::Rejected(Line::parse("ARDT").unwrap()));
+
+    // The other way round: what we returned is asked back, and a bank says no.
+    scene.press(&officer, id, "recall").await.expect(303);
+    scene.press(&officer, id, "recall").await.expect(409);
+    let ours = world.bank.asked_back.lock().unwrap()[0].clone();
+    assert_eq!(ours.amount, Money::vnd(205_000));
+    let told_no = Resolution {
+        request: ours.id,
+        original: MessageId(Uuid::from_u128(99)),
+        answer: ResolutionAnswer::Rejected(Line::parse("CUST").unwrap()),
+        text: None,
+    };
+    let xml = told(31, &Message::Resolution(told_no), world.clock.now());
+    world.tell(&xml).await.expect(200);
+    assert_eq!(
+        world.count("recall where direction = 'out' and state = 'refused' and answer = 'CUST'").await,
+        1
+    );
+}
