@@ -22,8 +22,8 @@ use crate::partner::{
     clearing::{Clearing, FetchedStatement, NoStatement, RemoteClearing},
     messenger::{Letter, Messenger, RemoteMessenger, Unsent},
     national_id::{NationalId, Registration, RemoteNationalId},
-    population::RemotePopulation,
     platform::RemotePlatform,
+    population::RemotePopulation,
     signed_http::Peer,
     webhook::RemoteWebhooks,
 };

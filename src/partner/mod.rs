@@ -4,7 +4,7 @@ pub mod breaker;
 pub mod clearing;
 pub mod messenger;
 pub mod national_id;
-pub mod population;
 pub mod platform;
+pub mod population;
 pub mod signed_http;
 pub mod webhook;
