@@ -18,7 +18,7 @@
 //! | [`payment`] | what is owed, paid, returned (pure) | know a person's identity |
 //! | [`flow`] | the use cases; identity and payment meet only here | speak HTTP or SQL |
 //! | [`store`] | all SQL | ask the time, apply a rule |
-//! | [`partner`] | the clearing system, the SMS gateway, webhooks | run inside a transaction |
+//! | [`partner`] | the clearing system, the gateway for SMS and e-mail, webhooks | run inside a transaction |
 //! | [`http`] | the OpenID provider, `/v1`, the pages, the clearing inbox | touch the database |
 //! | [`work`] | bounded loops, each tick one flow call | |
 //! | [`sandbox`] | the outside world as a program | use the service other than over HTTP |
@@ -122,6 +122,9 @@
 //!   stolen telephone number does not become a stronger sign-in before its holder has read the notice.
 //! * 2026-11-25, limits: a browser in which the number's holder signed in before is counted for itself and under no
 //!   other rule; passkeys name their holder, so no number is typed and nothing is counted.
+//! * 2026-11-25, notices: each has a code by which whoever got it locks the identity, without a sign-in, since the
+//!   sign-in may be the thief's by then; the code is typed on a page or answered by SMS and never stands in an address.
+//! * 2026-11-25, slips and sheets: one reading of a card serves one act at a counter; paper stands for a phone.
 //! * 2026-11-25, scripts: pages have none, but for one same-origin file that speaks with a passkey; it fetches nothing.
 //! * 2026-11-24, simulation: a process lives for one act and is dropped at a random poll, so that crashes fall before,
 //!   between and after transactions and into commits; the model of the truth is the bank's, never the service's.

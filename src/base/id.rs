@@ -168,6 +168,10 @@ registry! {
     SubjectRequest = "request";
     /// One cashier at one till, from count to count.
     Shift = "shift";
+    /// What a citizen agrees to on paper, at a counter.
+    Sheet = "sheet";
+    /// A paper with a code that ends the trial of what its holder enrolled.
+    Slip = "slip";
     /// A bank's or the Treasury's list of movements.
     Statement = "stmt";
     /// Something about their identity that a citizen is told, and may disown.

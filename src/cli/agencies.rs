@@ -6,12 +6,14 @@ use super::{
 };
 use crate::app::App;
 use crate::base::{
+    calendar::Day,
     id::{self, Id},
     text::{Line, NotALine},
 };
 use crate::config::Config;
 use crate::flow::{
     agency_accounts::{NewBeneficiary, set_accounts},
+    read_messages::{cap_messages, report_messages},
     register_client::{NewAgency, register_agency, set_agency_active},
 };
 use crate::identity::client::Wording;
@@ -41,6 +43,19 @@ pub enum Agencies {
     Suspend {
         /// The agency's code
         code: String,
+    },
+    /// Show what the SMS of a month cost: agency, kind of message, segments, dong
+    Messages {
+        /// The month, e.g. 2026-11 [default: the running one]
+        #[arg(long, value_name = "MONTH", value_parser = month)]
+        month: Option<Day>,
+    },
+    /// Cap the SMS segments that an agency's sign-ins may use in a month; other ways to sign in go on
+    Cap {
+        /// The agency's code
+        code: String,
+        /// Segments in a month
+        segments: u32,
     },
     /// Readmit a suspended agency
     Resume {
@@ -104,6 +119,16 @@ async fn act(app: &App, command: Agencies) -> anyhow::Result<()> {
                 out::line(&format!("{:<12} {state:<9} {} {}", agency.code, agency.id, agency.name_vi));
             }
         }
+        Agencies::Messages { month } => {
+            for line in report_messages(app, month).await.map_err(|error| refused(&error))? {
+                let agency = line.agency.map_or_else(|| "(chung)".to_owned(), |(_, code, ..)| code);
+                out::line(&format!("{agency:<12} {:<16} {:>9} {:>12}", line.kind, line.segments, line.cost));
+            }
+        }
+        Agencies::Cap { code, segments } => {
+            cap_messages(app, &code, segments).await.map_err(|error| refused(&error))?;
+            out::line(&format!("{code} may use {segments} segments a month"));
+        }
         Agencies::Suspend { code } => set_active(app, &code, false).await?,
         Agencies::Resume { code } => set_active(app, &code, true).await?,
     }
@@ -127,6 +152,11 @@ pub async fn find(app: &App, code: &str) -> anyhow::Result<AgencyRow> {
 /// The codes of all agencies, by identifier.
 pub async fn codes(app: &App) -> anyhow::Result<Vec<(Id<id::Agency>, String)>> {
     Ok(agency::list(&app.store).await?.into_iter().map(|agency| (agency.id, agency.code)).collect())
+}
+
+/// `2026-11`, as its first day.
+fn month(text: &str) -> anyhow::Result<Day> {
+    format!("{text}-01").parse().context("a month is written like 2026-11")
 }
 
 /// A printable line of text.

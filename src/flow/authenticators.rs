@@ -65,20 +65,25 @@ pub async fn read_ways(app: &App, session: &Session) -> Result<Ways> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let holder = holder(app, &mut tx, session.citizen).await?;
-    let enrolled = authenticator::of_citizen(&mut tx, session.citizen).await?;
+    let enrolled = shown_of(&mut tx, &holder, now).await?;
+    let contact = contact_of(&mut tx, &holder).await?;
+    Ok(Ways { phone: contact.phone, mail: contact.mail, enrolled })
+}
+
+/// What a person on record can sign in with.
+pub(super) async fn shown_of(tx: &mut Tx, holder: &OnRecord, now: Instant) -> Result<Vec<Shown>> {
+    let enrolled = authenticator::of_citizen(tx, holder.citizen).await?;
     let shown = |stored: &StoredAuthenticator| -> Result<Shown> {
         Ok(Shown {
             id: stored.id,
             kind: stored.kind,
-            name: name_of(&holder, stored)?,
+            name: name_of(holder, stored)?,
             enrolled_at: stored.enrolled_at,
             last_used_at: stored.last_used_at,
             trial_until: (now < stored.trusted_from).then_some(stored.trusted_from),
         })
     };
-    let contact = contact_of(&mut tx, &holder).await?;
-    let enrolled = enrolled.iter().map(shown).collect::<Result<_>>()?;
-    Ok(Ways { phone: contact.phone, mail: contact.mail, enrolled })
+    enrolled.iter().map(shown).collect()
 }
 
 /// Gives an authenticator another name.

@@ -213,7 +213,7 @@ pub(super) async fn put_phone(
 }
 
 /// Goes back to the register's phone, because the change was not the holder's.
-pub async fn forget_phone(tx: &mut Tx, holder: &OnRecord, now: Instant) -> Result<()> {
+pub(super) async fn forget_phone(tx: &mut Tx, holder: &OnRecord, now: Instant) -> Result<()> {
     Ok(contact::put_phone(tx, holder.citizen, None, now).await?)
 }
 

@@ -7,7 +7,9 @@
 use super::{
     Error, Refusal, Result,
     audit_leaf::{Concern, leaf},
-    card_check, disclosure, officer,
+    card_check, disclosure,
+    notify::{Told, notify},
+    officer,
     population::{self, Looked, OnRecord},
 };
 use crate::app::App;
@@ -22,6 +24,7 @@ use crate::identity::{
     card::Need,
     client::Wording,
     lock::{self, Basis, Lock, Scope, Use},
+    notice::What,
     person::Status,
     personal_number::PersonalNumber,
     question::Question,
@@ -261,7 +264,10 @@ pub(super) async fn end_lock(
         Scope::Portal(client) => portal_name(app, client).await?,
         Scope::Everything | Scope::Verifications | Scope::Method(_) => None,
     };
-    record(app, tx, holder, lock, ("lock.lifted", told(lock, wording.as_ref())), now).await
+    let details = told(lock, wording.as_ref());
+    let notice = Told { what: What::LockLifted, details: details.clone(), way: None, quiet: false };
+    notify(app, tx, holder, notice, now).await?;
+    record(app, tx, holder, lock, ("lock.lifted", details), now).await
 }
 
 async fn record(

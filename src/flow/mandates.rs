@@ -6,7 +6,9 @@
 use super::{
     Error, Refusal, Result, acting,
     audit_leaf::{Concern, leaf},
-    card_check, officer,
+    card_check,
+    notify::{Told, notify},
+    officer,
     population::{self, OnRecord},
 };
 use crate::app::App;
@@ -21,6 +23,7 @@ use crate::identity::{
     card::Need,
     mandate::{self, Delegate, End, Event, Extent, Form, Mandate, Paper, Refusal as No, State},
     name::{Grade, Name},
+    notice::What,
     personal_number::PersonalNumber,
     session::Session,
 };
@@ -78,6 +81,8 @@ pub async fn give_mandate(app: &App, session: &Session, new: &NewMandate) -> Res
     let looked = population::look_up_citizen(app, &mut tx, session.citizen).await?;
     let principal = looked.on_record.ok_or(Error::not_found())?;
     let given = add(app, &mut tx, &principal, new, (Form::Electronic, None, None), now).await?;
+    let told = Told { what: What::MandateGranted, details: json!({}), way: None, quiet: false };
+    notify(app, &mut tx, &principal, told, now).await?;
     tx.commit().await?;
     Ok(given.id)
 }

@@ -101,6 +101,7 @@ pub static OPERATIONS: &[Operation] = &[
     op(Method::POST, "/v1/agencies", Noun::Admin, Access::Write),
     op(Method::GET, "/v1/agencies", Noun::Admin, Access::Read),
     op(Method::GET, "/v1/agencies/{id}", Noun::Admin, Access::Read),
+    op(Method::GET, "/v1/agencies/{id}/messages", Noun::Admin, Access::Read),
     op(Method::POST, "/v1/agencies/{id}/suspend", Noun::Admin, Access::Write),
     op(Method::POST, "/v1/agencies/{id}/resume", Noun::Admin, Access::Write),
     op(Method::POST, "/v1/clients", Noun::Admin, Access::Write),

@@ -7,6 +7,7 @@ pub mod clearing_inbox;
 pub mod internal;
 pub mod json;
 pub mod listen;
+pub mod messenger_inbox;
 pub mod oauth_error;
 pub mod oidc;
 pub mod pages;

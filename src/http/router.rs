@@ -1,7 +1,8 @@
 //! Every route on one page, grouped by who calls it.
 
 use super::{
-    api, auth, clearing_inbox, oidc, pages, payment_platform, population_inbox, problem::Problem, session,
+    api, auth, clearing_inbox, messenger_inbox, oidc, pages, payment_platform, population_inbox,
+    problem::Problem, session,
 };
 use crate::app::App;
 use crate::flow::Error;
@@ -59,14 +60,16 @@ fn administrators() -> Router<App> {
         .merge(api::policies::routes())
         .merge(api::roles::routes())
         .merge(api::retention::routes())
+        .merge(api::messages::routes())
 }
 
 /// The clearing system and the population register, by signed messages; agency systems that speak the payment
-/// platform's protocol, by checksum.
+/// platform's protocol, by checksum; the message gateway, by its token.
 fn institutions(message_bytes_max: usize) -> Router<App> {
     clearing_inbox::routes(message_bytes_max)
         .merge(population_inbox::routes(message_bytes_max))
         .merge(payment_platform::routes())
+        .merge(messenger_inbox::routes())
 }
 
 /// Citizens and officers, in pages.
@@ -82,12 +85,14 @@ fn people() -> Router<App> {
         .merge(pages::me::routes())
         .merge(pages::me_erasure::routes())
         .merge(pages::desk_card::routes())
+        .merge(pages::desk_citizen::routes())
         .merge(pages::me_locks::routes())
         .merge(pages::me_mandates::routes())
         .merge(pages::me_requests::routes())
         .merge(pages::me_sharing::routes())
         .merge(pages::desk_mandates::routes())
         .merge(pages::desk_requests::routes())
+        .merge(pages::notices::routes())
         .merge(pages::ways::routes())
         .merge(pages::way_enrol::routes())
         .merge(pages::way_contact::routes())

@@ -180,6 +180,19 @@ pub async fn remove_all(tx: &mut Tx, citizen: Id<Citizen>, by: &'static str, at:
     Ok(done.rows_affected())
 }
 
+/// Brings every one of a citizen to its full strength.
+pub async fn trust_all(tx: &mut Tx, citizen: Id<Citizen>, at: Instant) -> Result<u64> {
+    let done = sqlx::query!(
+        "UPDATE authenticator SET trusted_from = $2
+         WHERE citizen_id = $1 AND removed_at IS NULL AND trusted_from > $2",
+        citizen.uuid(),
+        at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}
+
 struct Raw {
     id: Uuid,
     citizen_id: Uuid,

@@ -26,6 +26,7 @@ pub mod code_counter;
 pub mod consent;
 pub mod contact;
 pub mod debit;
+pub mod counter;
 pub mod declaration;
 pub mod delivery;
 pub mod desk;

@@ -137,6 +137,13 @@ impl TestApp {
         sent.iter().rev().find(|(to, _)| to == telephone).map(|(_, text)| text.clone())
     }
 
+    /// Lets every message go out, and gives back the last letter that a mailbox got.
+    pub async fn last_letter(&self, mailbox: &str) -> Option<Letter> {
+        while deliver_messages(&self.app).await.expect("messages go out") > 0 {}
+        let sent = self.telephones.1.lock().unwrap();
+        sent.iter().rev().find(|letter| letter.to == mailbox).cloned()
+    }
+
     /// The address of a path.
     pub fn at(&self, path: &str) -> String {
         self.app.origin.at(path)

@@ -11,6 +11,7 @@ pub mod fee_versions;
 pub mod fees;
 pub mod ledger;
 pub mod mandates;
+pub mod messages;
 pub mod payments;
 pub mod policies;
 pub mod receipts;

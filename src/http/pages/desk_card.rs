@@ -65,6 +65,8 @@ struct Line {
     holder: Option<String>,
     why: Option<String>,
     use_of_it: Option<String>,
+    /// The page that serves the citizen, while the check is unused.
+    serve: Option<String>,
 }
 
 async fn open(State(app): State<App>, signed_in: SignedIn, reader: Reader) -> Response {
@@ -215,6 +217,7 @@ fn line(page: &Page, check: &CardCheck) -> Line {
         holder: check.holder.clone(),
         why,
         use_of_it,
+        serve: (passed && row.used.is_none()).then(|| format!("/desk/citizens/{}", row.id)),
     }
 }
 

@@ -7,22 +7,24 @@ use crate::base::{calendar::display_vi, text::Line};
 use crate::flow::{
     Error,
     authenticators::{NAME_MAX, Shown, Ways, read_ways, remove, rename},
+    serve_at_counter::{SlipUsed, use_slip},
 };
-use crate::http::session::{SignedIn, is_foreign};
-use crate::identity::{assurance::Assurance, authenticator::AUTHENTICATORS_MAX};
+use crate::http::session::{From, SignedIn, is_foreign, visitor};
+use crate::identity::{assurance::Assurance, authenticator::AUTHENTICATORS_MAX, notice::NoticeCode};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
+use axum_extra::extract::{CookieJar, Form};
 use serde::Deserialize;
 
 /// The page and what is done on it.
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/me/ways", get(list))
+        .route("/me/ways/slip", post(take_slip).get(back))
         .route("/me/ways/{way}/rename", post(give_name))
         .route("/me/ways/{way}/remove", post(take_away))
 }
@@ -35,6 +37,7 @@ struct WaysView<'a> {
     mail: Option<String>,
     enrolled: Vec<WayLine>,
     full: bool,
+    on_trial: bool,
     form_token: String,
 }
 
@@ -74,6 +77,7 @@ async fn shown(app: &App, person: &SignedIn, reader: &Reader, errors: Vec<FieldE
         page: &page,
         phone: phone.map(|phone| phone.to_string()),
         mail: mail.map(|mail| mail.to_string()),
+        on_trial: enrolled.iter().any(|way| way.trial_until.is_some()),
         full: enrolled.len() >= AUTHENTICATORS_MAX,
         enrolled: enrolled.into_iter().map(|way| line(&page, way)).collect(),
         form_token: person.form_token(),
@@ -89,6 +93,46 @@ fn line(page: &Page, way: Shown) -> WayLine {
         since: display_vi(way.enrolled_at),
         last_used: way.last_used_at.map_or_else(|| page.t("ways-never").into_owned(), display_vi),
         trial: way.trial_until.map(display_vi),
+    }
+}
+
+/// A page that was loaded again has nothing to take any more.
+async fn back() -> Redirect {
+    Redirect::to("/me/ways")
+}
+
+#[derive(Deserialize)]
+struct SlipForm {
+    form_token: String,
+    code: String,
+}
+
+/// The code of a slip from a counter brings what is on trial to its full strength; wrong ones are counted like others.
+async fn take_slip(
+    State(app): State<App>,
+    person: SignedIn,
+    reader: Reader,
+    jar: CookieJar,
+    From(address): From,
+    headers: HeaderMap,
+    Form(form): Form<SlipForm>,
+) -> Response {
+    if !genuine(&app, &person, &headers, &form.form_token) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    let code = NoticeCode::parse(&form.code);
+    match use_slip(&app, &person.session, code.as_ref(), &visitor(&app, &jar, address)).await {
+        Ok(SlipUsed::Trusted) => Redirect::to("/me/ways").into_response(),
+        Ok(SlipUsed::Wrong) => {
+            let message = Page::new(&reader, "ways-slip-wrong").title;
+            shown(&app, &person, &reader, vec![FieldError { field: "code", message }]).await
+        }
+        Ok(SlipUsed::Limited(limited)) => {
+            let page = Page::new(&reader, "page-too-many-title");
+            let body = page.with("sign-in-guesses", &[("until", display_vi(limited.until).into())]);
+            show_error(StatusCode::TOO_MANY_REQUESTS, &page, &body, None)
+        }
+        Err(error) => failed(&reader, error),
     }
 }
 

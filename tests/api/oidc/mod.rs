@@ -9,6 +9,7 @@ mod misuse;
 mod my_page;
 mod national_id;
 mod relying_party;
+mod sms;
 mod way;
 
 use crate::world::{Actor, Answer, TestApp};

@@ -1,10 +1,13 @@
 //! Ways to prove who you are: passkeys, apps and codes over HTTP, what may be done with each, and every misuse.
 
 mod apps;
+mod desk;
 mod limits;
+mod notices;
 mod passkeys;
 
 use crate::world::{Actor, Answer, TestApp};
+use chung::identity::role::Role;
 use std::time::Duration;
 
 /// One household: mother and daughter share a telephone.
@@ -124,4 +127,17 @@ async fn every_page_says_whose_session_it_is_and_hands_over_with_one_tap() {
     assert!(page.text().contains("Đang đăng nhập: Trần Thu Lan"), "{}", page.text());
     let out = send(&browser, &page, "/sign-out", &[]).await.expect(200);
     assert!(!out.text().contains("Đang đăng nhập"), "{}", out.text());
+}
+
+/// A role for tests of counters.
+pub async fn grant(world: &TestApp, person: Person, role: Role, agency: &str) {
+    let granting = chung::flow::roles::Granting {
+        number: person.number.parse().unwrap(),
+        role,
+        agency_code: agency.to_owned(),
+        from: None,
+        to: None,
+        by: None,
+    };
+    chung::flow::roles::grant_role(&world.app, &granting).await.unwrap();
 }

@@ -1,0 +1,61 @@
+//! What an agency's SMS cost: segments per kind of message in a month, their price, and the cap.
+
+use super::{Error, Result, short_message::month_of};
+use crate::app::App;
+use crate::base::{
+    calendar::Day,
+    clock::Instant,
+    id::{Agency, Id},
+};
+use crate::store::{
+    Tx, agency,
+    sms_count::{self, Counted},
+};
+use serde_json::{Value, json};
+
+/// The report of one agency in the month that `month` lies in; the running one by default.
+pub async fn read_messages(app: &App, id: Id<Agency>, month: Option<Day>) -> Result<Value> {
+    let month = first_of(month, app.clock.now());
+    let mut tx = app.store.begin().await?;
+    agency::find_all(&mut tx, &[id]).await?.pop().ok_or(Error::not_found())?;
+    let lines = sms_count::report(&mut tx, Some(id), month).await?;
+    let (used, own) = sms_count::used(&mut tx, id, month).await?;
+    let cost: i64 = lines.iter().map(|line| line.cost).sum();
+    Ok(json!({
+        "agency": id.to_string(),
+        "month": month.to_string()[..7],
+        "segments": used,
+        "cost": cost,
+        "segments_max": own.unwrap_or_else(|| app.limits.sms_per_agency_month_max.into()),
+        "kinds": lines.iter().map(line_json).collect::<Vec<_>>(),
+    }))
+}
+
+fn line_json(line: &Counted) -> Value {
+    json!({ "kind": line.kind, "segments": line.segments, "cost": line.cost })
+}
+
+/// Every agency's lines of a month, and the service's own.
+pub async fn report_messages(app: &App, month: Option<Day>) -> Result<Vec<Counted>> {
+    let mut tx = app.store.begin().await?;
+    Ok(sms_count::report(&mut tx, None, first_of(month, app.clock.now())).await?)
+}
+
+/// Gives an agency a cap of its own, from its next code on.
+pub async fn cap_messages(app: &App, code: &str, month_max: u32) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let id = agency_of(&mut tx, code).await?;
+    sms_count::put_cap(&mut tx, id, month_max.into(), now).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn agency_of(tx: &mut Tx, code: &str) -> Result<Id<Agency>> {
+    Ok(agency::find_by_code(tx, code).await?.ok_or(Error::not_found())?.id)
+}
+
+/// The first day of the asked month.
+fn first_of(month: Option<Day>, now: Instant) -> Day {
+    let date = month.map(Day::date).map(|date| date.replace_day(1).unwrap_or(date));
+    date.map_or_else(|| month_of(now), Day::from_date)
+}

@@ -1,0 +1,57 @@
+//! SMS are counted and capped per agency, with the cost on a report; a cap leaves every other way open.
+
+use super::*;
+use crate::office::Office;
+use chung::flow::read_messages::cap_messages;
+use chung::store::agency::find_by_code;
+use serde_json::json;
+use std::time::Duration;
+
+/// Types the citizen's number at the portal, in a browser of its own.
+async fn asked(scene: &Scene, way: &str) -> Answer {
+    let citizen = scene.world.stranger();
+    let page = follow(&citizen, &scene.request(&[])).await;
+    let form = [
+        ("form_token", page.form_field("form_token")),
+        ("number", HOA.to_owned()),
+        ("way", way.to_owned()),
+    ];
+    submit(&citizen, &page, "", &form).await
+}
+
+#[tokio::test]
+async fn an_agency_sees_what_its_codes_cost_and_a_cap_leaves_the_other_ways() {
+    let scene = Scene::set().await;
+    let world = &scene.world;
+    for _ in 0..2 {
+        asked(&scene, "sms").await.expect(200);
+    }
+    // A number that nobody has costs nothing.
+    let citizen = world.stranger();
+    let page = follow(&citizen, &scene.request(&[])).await;
+    scene.number(&citizen, &page, NOBODY).await.expect(200);
+    let mut tx = world.app.store.begin().await.unwrap();
+    let agency = find_by_code(&mut tx, "H29.hcmc").await.unwrap().unwrap().id;
+    drop(tx);
+    let office = Office::open(world, "H29.14").await;
+    let admin = office.system(world, "admin.read");
+    let path = format!("/v1/agencies/{agency}/messages");
+    let report = admin.get(&path).await.expect(200).json();
+    let expected = json!({
+        "agency": agency.to_string(), "month": "2026-11", "segments": 2, "cost": 800, "segments_max": 500_000,
+        "kinds": [{ "kind": "sign_in.code", "segments": 2, "cost": 800 }],
+    });
+    assert_eq!(report, expected);
+    assert_eq!(admin.get(&format!("{path}?month=2026-10")).await.expect(200).json()["segments"], 0);
+    admin.get(&format!("{path}?month=2026-13")).await.expect_refusal(400, "invalid_parameter");
+
+    cap_messages(&world.app, "H29.hcmc", 2).await.unwrap();
+    let capped = asked(&scene, "sms").await.expect(422);
+    assert!(capped.text().contains("đã dùng hết tin nhắn") && capped.text().contains("/passkey\""));
+    assert!(asked(&scene, "app").await.expect(200).text().contains("name=\"code\""));
+    // A page of ours is the service's own errand, and the next month begins anew.
+    let page = follow(&citizen, "/sign-in?return_to=/me&afresh=true").await;
+    scene.number(&citizen, &page, HOA).await.expect(200);
+    world.later(Duration::from_secs(8 * 86_400));
+    asked(&scene, "sms").await.expect(200);
+}
