@@ -138,8 +138,7 @@ async fn tell(
     about: Id<id::Notice>,
     now: Instant,
 ) -> Result<()> {
-    let sms =
-        ShortMessage { name: "notice.answer", object: about.uuid(), to: Some(to), agency: None, text };
+    let sms = ShortMessage { name: "notice.answer", object: about.uuid(), to: Some(to), agency: None, text };
     short_message::send(app, tx, sms, now).await
 }
 

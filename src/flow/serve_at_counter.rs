@@ -34,12 +34,9 @@ use crate::identity::{
     session::Session,
 };
 use crate::store::{
-    Tx, agency, audit, authenticator,
-    card_check as checks,
+    Tx, agency, audit, authenticator, card_check as checks,
     counter::{self, NewSlip, SheetState, SheetText, StoredSheet},
-    familiar,
-    role,
-    session,
+    familiar, role, session,
 };
 use serde_json::{Value, json};
 use time::Duration;

@@ -222,7 +222,11 @@ async fn print(
     let Ok(check) = check.parse() else { return show_status(&reader, StatusCode::NOT_FOUND, None) };
     let read = (Line::parse(&form.portal), Line::parse(&form.act), Line::parse(&form.dossier));
     let (Ok(portal), Ok(act), Ok(dossier)) = read else {
-        let missing = [("portal", form.portal.is_empty()), ("act", form.act.is_empty()), ("dossier", form.dossier.is_empty())];
+        let missing = [
+            ("portal", form.portal.is_empty()),
+            ("act", form.act.is_empty()),
+            ("dossier", form.dossier.is_empty()),
+        ];
         let message = || Page::new(&reader, "desk-sheet-field-wrong").title;
         let mut errors: Vec<_> = missing
             .into_iter()

@@ -11,11 +11,8 @@ use std::time::Duration;
 async fn asked(scene: &Scene, way: &str) -> Answer {
     let citizen = scene.world.stranger();
     let page = follow(&citizen, &scene.request(&[])).await;
-    let form = [
-        ("form_token", page.form_field("form_token")),
-        ("number", HOA.to_owned()),
-        ("way", way.to_owned()),
-    ];
+    let form =
+        [("form_token", page.form_field("form_token")), ("number", HOA.to_owned()), ("way", way.to_owned())];
     submit(&citizen, &page, "", &form).await
 }
 

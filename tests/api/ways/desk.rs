@@ -114,7 +114,8 @@ async fn whoever_has_no_phone_agrees_on_a_signed_sheet() {
         ("dossier", "H29.14-261124-0001"),
     ];
     let sheet = send(&officer, &page, "/sheet", &form).await.expect(200);
-    for shown in ["Nguyễn Thị Hòa", "Nộp hồ sơ cấp phiếu lý lịch tư pháp", "Lê Văn Cường", "Chữ ký"] {
+    for shown in ["Nguyễn Thị Hòa", "Nộp hồ sơ cấp phiếu lý lịch tư pháp", "Lê Văn Cường", "Chữ ký"]
+    {
         assert!(sheet.text().contains(shown), "{shown} in {}", sheet.text());
     }
     let path = action(&sheet, "/desk/sheets/");

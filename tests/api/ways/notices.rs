@@ -34,7 +34,8 @@ async fn is_locked(world: &TestApp, person: Person) -> bool {
     let page = type_number(&world.stranger(), person, "sms").await.expect(200);
     assert!(page.text().contains("name=\"code\""), "a stranger sees no difference");
     world.last_text(person.phone).await;
-    world.count("citizen_lock where scope = 'everything' and set_by = 'report' and lifted_at is null").await > 0
+    world.count("citizen_lock where scope = 'everything' and set_by = 'report' and lifted_at is null").await
+        > 0
 }
 
 #[tokio::test]
