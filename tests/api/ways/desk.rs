@@ -31,8 +31,10 @@ fn card(person: Person, name: &str, born: &str, sex: &str) -> String {
 async fn read_card(officer: &Actor, office: &Office, card: &str) -> Answer {
     let page = officer.get("/desk/card-checks").await.expect(200);
     let agency = office.agency.to_string();
-    let form = [("agency", &*agency), ("number", ""), ("card", card)];
-    let page = send(officer, &page, "/desk/card-checks", &form).await.expect(200);
+    let token = page.form_field("form_token");
+    let form = [("form_token", &*token), ("agency", &*agency), ("number", ""), ("card", card)];
+    officer.post_form("/desk/card-checks", &form).await.expect(303);
+    let page = officer.get("/desk/card-checks").await.expect(200);
     let text = page.text();
     let path = format!("/desk/citizens/{}", between(&text, "/desk/citizens/", "\""));
     officer.get(&path).await
