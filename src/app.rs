@@ -1,11 +1,6 @@
 //! Everything a flow needs, built once and passed by reference: no globals, no getters.
 
-use crate::base::{
-    clock::Clock,
-    entropy::Entropy,
-    id::{Client, Id},
-    origin::Origin,
-};
+use crate::base::{clock::Clock, entropy::Entropy, origin::Origin};
 use crate::batch::{self, Batch, Queue};
 use crate::codec::sod::Anchors;
 use crate::config::Limits;
@@ -20,7 +15,11 @@ use crate::payment::{
     record::{Posted, Told},
     settlement::{Notification, Taken},
 };
-use crate::store::{Store, client::Standing};
+use crate::store::{
+    Store,
+    client::{Admission, Bearer},
+    once::Mark,
+};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -83,7 +82,9 @@ impl Population {
 #[derive(Clone)]
 pub struct Batches {
     /// Whether clients may still ask.
-    pub standing: Batch<Id<Client>, Option<Standing>>,
+    pub standing: Batch<Bearer, Admission>,
+    /// What may be used once only.
+    pub once: Batch<Mark, bool>,
     /// Questions about people.
     pub verifications: Batch<Question, question::Outcome>,
     /// Bills to be issued.
@@ -97,7 +98,9 @@ pub struct Batches {
 /// Their receiving ends, which `work` runs.
 pub struct Queues {
     /// Whether clients may still ask.
-    pub standing: Queue<Id<Client>, Option<Standing>>,
+    pub standing: Queue<Bearer, Admission>,
+    /// What may be used once only.
+    pub once: Queue<Mark, bool>,
     /// Questions about people.
     pub verifications: Queue<Question, question::Outcome>,
     /// Bills to be issued.
@@ -111,15 +114,17 @@ pub struct Queues {
 /// Both ends of every queue.
 pub fn queues(limits: &Limits) -> (Batches, Queues) {
     let (standing, standing_queue) = batch::channel(limits.queue_max);
+    let (once, once_queue) = batch::channel(limits.queue_max);
     let (verifications, verification_queue) = batch::channel(limits.queue_max);
     let (bills, bill_queue) = batch::channel(limits.queue_max);
     let (notifications, notification_queue) = batch::channel(limits.queue_max);
     let (records, record_queue) = batch::channel(limits.queue_max);
-    let sending = Batches { standing, verifications, bills, notifications, records };
+    let sending = Batches { standing, once, verifications, bills, notifications, records };
     (
         sending,
         Queues {
             standing: standing_queue,
+            once: once_queue,
             verifications: verification_queue,
             bills: bill_queue,
             notifications: notification_queue,

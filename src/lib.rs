@@ -139,6 +139,15 @@
 //! * 2026-11-25, refunds: systems ask, people approve, at a page and never for themselves; a rule stands in their place
 //!   for second money alone. A mistaken payment at a desk is given back by a refund, never undone.
 //! * 2026-11-25, payment platform: a confirmation is an acceptance, never money; the bill is paid when money arrives.
+//! * 2026-11-25, profiles: a client is `fapi2` unless it is registered as `basic`, and is held to it everywhere; sector
+//!   and profile never change afterwards. Refresh tokens are bound to the client, and under `basic` rotated; what was
+//!   granted beyond the session outlives signing out.
+//! * 2026-11-25, proofs: a DPoP nonce is a keyed digest of its two minutes, so that nodes share it without storing it;
+//!   assertions and proofs are used up through one batch, whoever waits.
+//! * 2026-11-25, keys: a running service takes changed signing keys in from their file; a key is published before it
+//!   signs. `Signer` is the seam for a hardware module: JOSE goes through it too.
+//! * 2026-11-25, counters: a sign-in that an officer starts is an authorization without a browser until the citizen
+//!   takes it up; `auth_req_id` stands where a code would.
 //! * 2026-11-24, audit: a leaf carries the number of its writing transaction, and a tree head the number below which
 //!   everything is placed: the sequencer never scans what is long placed and never misses a slow transaction.
 //! * 2026-11-25, levels: assurance has a fourth level above the national e-ID, an officer who read the chip card; the two

@@ -115,8 +115,14 @@ impl Connection {
         Ok(Self { stream, read: Vec::with_capacity(8192) })
     }
 
-    /// Sends a request and reads its answer, which must name its length.
+    /// Sends a request and reads the status and body of its answer, which must name its length.
     pub async fn send(&mut self, request: &[u8]) -> Result<(u16, Vec<u8>)> {
+        let answer = self.ask(request).await?;
+        Ok((answer.status, answer.body))
+    }
+
+    /// Sends a request and reads its whole answer.
+    pub async fn ask(&mut self, request: &[u8]) -> Result<Answer> {
         self.stream.write_all(request).await?;
         self.read.clear();
         let head = loop {
@@ -139,6 +145,32 @@ impl Connection {
                 bail!("the service hung up");
             }
         }
-        Ok((status, self.read[head..head + length].to_vec()))
+        let body = self.read[head..head + length].to_vec();
+        Ok(Answer { status, head: String::from_utf8_lossy(&self.read[..head]).into_owned(), body })
+    }
+}
+
+/// What came back for one request.
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The head as it came.
+    pub head: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The value of a header.
+    pub fn find(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    /// The value of a header, empty where there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.find(name).unwrap_or_default()
     }
 }

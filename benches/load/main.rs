@@ -25,6 +25,7 @@ mod measure;
 mod reference;
 mod report;
 mod settlements;
+mod signins;
 mod start;
 mod tokens;
 mod verifications;
@@ -89,6 +90,9 @@ async fn measure_all() -> Result<()> {
     }
     if wanted("tokens") {
         report.extend(tokens::measure(&mut world).await?);
+    }
+    if wanted("signins") {
+        report.extend(signins::measure(&mut world).await?);
     }
     report.add(Record {
         path: "resident memory of the service, at most (MiB)".to_owned(),

@@ -51,7 +51,7 @@ pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
 }
 
 /// Raw ring on one thread, whose own processor time counts.
-async fn signatures(world: &World) -> Result<Rate> {
+pub async fn signatures(world: &World) -> Result<Rate> {
     let time = world.seconds;
     tokio::task::spawn_blocking(move || {
         let key = SigningKey::generate();

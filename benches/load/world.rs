@@ -15,7 +15,9 @@ use chung::flow::import_population::{Listener, Progress, import_population};
 use chung::flow::population_file::Reject;
 use chung::flow::register_client::{NewAgency, NewClient, register_agency, register_client};
 use chung::flow::{fee_file, import_fees::import_fees};
-use chung::identity::{assurance::Assurance, claims::ClaimsPolicy, client::Wording, token::ApiScopes};
+use chung::identity::{
+    assurance::Assurance, claims::ClaimsPolicy, client::Wording, profile::Terms, token::ApiScopes,
+};
 use chung::sandbox::population::{Citizen, Population, write_csv};
 use chung::store::postgres::{Durability, PrivatePostgres, Server};
 use chung::store::{
@@ -265,6 +267,7 @@ async fn office(app: &App) -> Result<(Id<id::Agency>, Id<id::Client>, String)> {
         sector: "load.example".parse().map_err(|e| anyhow::anyhow!("{e:?}"))?,
         policy: ClaimsPolicy::new(vec![]).map_err(|e| anyhow::anyhow!("{e:?}"))?,
         scopes: ApiScopes::parse("bill verification").map_err(|e| anyhow::anyhow!("{e:?}"))?,
+        terms: Terms::basic(),
         until: None,
     };
     let registered = register_client(app, &new).await.map_err(refused)?;

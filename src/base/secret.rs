@@ -94,6 +94,10 @@ pub enum TokenKind {
     Form,
     /// A browser's cookie that somebody signed in there before.
     Browser,
+    /// The name of a pushed request (RFC 9126).
+    Pushed,
+    /// The name of a sign-in that was started at a counter (`auth_req_id`).
+    Counter,
 }
 
 impl TokenKind {
@@ -106,6 +110,8 @@ impl TokenKind {
             Self::Refresh => "chr_",
             Self::Form => "chf_",
             Self::Browser => "chb_",
+            Self::Pushed => "chp_",
+            Self::Counter => "chq_",
         }
     }
 }

@@ -17,6 +17,8 @@ use crate::identity::{
     assurance::Assurance,
     claims::{Claim, ClaimsPolicy, Ground, Rule},
     client::{RedirectUri, Standing, Wording},
+    endpoint::EndpointUrl,
+    profile::{IdTokenAlgorithm, Profile, Resource, Terms},
     pseudonym::Sector,
     token::ApiScopes,
 };
@@ -30,14 +32,15 @@ use std::path::PathBuf;
 pub enum Clients {
     /// Register a client: a portal (with redirect URIs) or an agency's system (without)
     ///
-    /// A client proves itself by keys of its own (--jwks, private_key_jwt) or, without them, by a secret that is
-    /// drawn now, printed once and never again (client_secret_basic).
+    /// A client keeps the FAPI 2.0 Security Profile and proves itself by keys of its own (--jwks, private_key_jwt),
+    /// unless --profile basic is said: then, without keys, a secret is drawn now, printed once and never again
+    /// (client_secret_basic).
     ///
-    /// A portal: chung clients register --agency H29.14 --name "Cổng dịch vụ công" --name-en "Service portal"
+    /// A portal: chung clients register --jwks keys.json --agency H29.14 --name "Cổng dịch vụ công" --name-en "Portal"
     /// --purpose "nộp hồ sơ" --purpose-en "file a dossier" --redirect-uri https://portal.example/callback
     /// --sector justice --by-law "personal_number=Nghị định 118/2025/NĐ-CP" --by-consent phone_number
     ///
-    /// A system: chung clients register --agency H29.14 --name "Hệ thống một cửa" --name-en "Case system"
+    /// A system: chung clients register --profile basic --agency H29.14 --name "Hệ thống một cửa" --name-en "Case system"
     /// --scopes "verification bill receipt.read"
     #[command(verbatim_doc_comment)]
     Register(Box<Register>),
@@ -73,9 +76,27 @@ pub struct Register {
     /// The same in English
     #[arg(long, value_name = "TEXT", value_parser = line, requires = "purpose")]
     purpose_en: Option<Line<200>>,
-    /// Its public keys (a JWK Set); without them a secret is drawn
+    /// The rules that it keeps: fapi2, which needs --jwks, or basic
+    #[arg(long, value_name = "PROFILE", default_value = "fapi2")]
+    profile: Profile,
+    /// Its public keys (a JWK Set); without them, under basic, a secret is drawn
     #[arg(long, value_name = "FILE")]
     jwks: Option<PathBuf>,
+    /// It may ask for refresh tokens (scope offline_access)
+    #[arg(long)]
+    offline: bool,
+    /// It may start sign-ins at a counter (CIBA)
+    #[arg(long)]
+    counter: bool,
+    /// How its ID tokens are signed: ES256, or RS256 where an RSA key is imported
+    #[arg(long, value_name = "ALG", default_value = "ES256")]
+    id_token_alg: IdTokenAlgorithm,
+    /// Where it is told that a session ended (back-channel logout)
+    #[arg(long, value_name = "URI")]
+    backchannel_logout_uri: Option<EndpointUrl>,
+    /// A protected resource that it serves; may be given several times
+    #[arg(long, value_name = "URI")]
+    resource: Vec<Resource>,
     /// An address to which sign-ins are answered, compared letter by letter; may be given several times
     #[arg(long, value_name = "URI")]
     redirect_uri: Vec<RedirectUri>,
@@ -149,6 +170,16 @@ async fn register(app: &App, new: Register) -> anyhow::Result<()> {
         sector,
         policy: ClaimsPolicy::new(new.by_law.into_iter().chain(asked).collect())?,
         scopes: new.scopes,
+        terms: Terms {
+            profile: new.profile,
+            offline: new.offline,
+            counter: new.counter,
+            id_token_alg: new.id_token_alg,
+            logout_told_at: new.backchannel_logout_uri,
+            resources: new.resource,
+            predecessors: Vec::new(),
+            inherits: Vec::new(),
+        },
         until: new.until.map(Day::end),
     };
     let registered = register_client(app, &client).await.map_err(|error| refused(&error))?;
@@ -165,14 +196,17 @@ async fn list(app: &App) -> anyhow::Result<()> {
     for client in portal::list(&app.store).await? {
         let agency = codes.iter().find(|(id, _)| *id == client.agency).map_or("?", |(_, code)| code);
         let state = match client.standing {
-            Standing::Suspended => "suspended".to_owned(),
+            Standing::Suspended | Standing::AgencySuspended => "suspended".to_owned(),
             Standing::Active { until: None } => "active".to_owned(),
             Standing::Active { until: Some(end) } if end <= app.clock.now() => "expired".to_owned(),
             Standing::Active { until: Some(end) } => format!("active until {}", Day::of(end).plus_days(-1)),
         };
         let kind = if client.redirect_uris.is_empty() { "system" } else { "portal" };
-        let method = client.credential.method();
-        out::line(&format!("{} {state:<9} {agency:<12} {kind} {method} {}", client.id, client.name.vi));
+        let (method, profile) = (client.credential.method(), client.terms.profile.word());
+        out::line(&format!(
+            "{} {state:<9} {agency:<12} {kind} {profile} {method} {}",
+            client.id, client.name.vi
+        ));
     }
     Ok(())
 }

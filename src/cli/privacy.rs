@@ -15,7 +15,7 @@ pub enum Privacy {
     Report,
     /// Remove what is over now, instead of waiting for the service's hourly round
     Retain,
-    /// Wrap every data key by the newest master key (`chung keys rotate` adds one); may be stopped and started again
+    /// Wrap every data key by the newest master key (`chung keys rotate --purpose master` adds one); may be stopped and started again
     Rotate,
 }
 

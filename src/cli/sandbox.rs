@@ -217,6 +217,7 @@ fn portal(file: &Path, config: &Config, origin: &str) -> anyhow::Result<PortalSe
         procedure: text.procedure,
         fees: text.fees,
         dossier_prefix: text.dossier_prefix,
+        strict: None,
     })
 }
 

@@ -3,7 +3,10 @@
 //! The order of the end: readiness says no, listeners close, running requests finish (or the drain's time is over),
 //! loops stop, connections are given back, and last the private server stops.
 
-use super::environment::{self, Opened};
+use super::{
+    environment::{self, Opened},
+    keys,
+};
 use crate::app::{App, Queues};
 use crate::config::Config;
 use crate::{http, telemetry, work};
@@ -22,7 +25,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let opened = Opened::new(&config).await?;
     let (app, queues) = environment::app(&config, opened.store.clone())?;
     let (stop, stopping) = watch::channel(false);
-    let running = Running::start(
+    app.keys.turn(app.clock.now());
+    let ring = app.keys.clone();
+    let mut running = Running::start(
         app,
         queues,
         config.listen,
@@ -30,6 +35,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         stopping,
     )
     .await?;
+    running.loops.spawn(keys::follow(config.keys.clone(), ring));
     tracing::info!(listen = %running.address, origin = %config.origin, "serving");
     interrupted().await?;
     tracing::info!("stopping");

@@ -3,11 +3,13 @@
 
 use super::{
     keyring::RingKey,
+    public_jwk::PublicJwk,
+    rsa::RsaKey,
     signing::{KeyList, Signer as _, VerifyingKey},
 };
 use crate::base::clock::Instant;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, jwk::JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The longest token that is looked at, in bytes.
@@ -33,15 +35,49 @@ pub enum Refused {
     BadClaims,
 }
 
-/// Signs claims as a compact JWS under the ring's key; `typ` says what the token is (e.g. `at+jwt`).
-#[expect(clippy::expect_used, reason = "a parsed key signs and our claims serialize")]
+/// Signs claims as a compact JWS under the ring's key, wherever that key lives; `typ` says what the token is (e.g.
+/// `at+jwt`).
 pub fn sign<C: Serialize>(key: &RingKey, typ: &str, claims: &C) -> String {
-    let header = Header {
-        typ: Some(typ.to_owned()),
-        kid: Some(key.kid().to_owned()),
-        ..Header::new(Algorithm::ES256)
-    };
-    jsonwebtoken::encode(&header, claims, key.encoding()).expect("a parsed key signs")
+    compact("ES256", key.kid(), typ, claims, |text| key.sign(text).to_vec())
+}
+
+/// The same with RSA, for ID tokens of portals that know nothing else.
+pub fn sign_rs256<C: Serialize>(key: &RsaKey, typ: &str, claims: &C) -> String {
+    compact("RS256", key.kid(), typ, claims, |text| key.sign(text))
+}
+
+#[expect(clippy::expect_used, reason = "our claims serialize")]
+fn compact<C: Serialize>(
+    algorithm: &str,
+    kid: &str,
+    typ: &str,
+    claims: &C,
+    sign: impl FnOnce(&[u8]) -> Vec<u8>,
+) -> String {
+    let header = serde_json::json!({ "typ": typ, "alg": algorithm, "kid": kid }).to_string();
+    let claims = serde_json::to_vec(claims).expect("our claims serialize");
+    let text = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(claims));
+    let signature = BASE64URL.encode(sign(text.as_bytes()));
+    format!("{text}.{signature}")
+}
+
+/// The claims of a token that our RSA key signed under this `typ`.
+pub fn verify_rs256<C: DeserializeOwned>(token: &str, typ: &str, key: &RsaKey) -> Result<C, Refused> {
+    let header = open_header(token).ok_or(Refused::Malformed)?;
+    let is = |name: &str, value: &str| header.get(name).is_some_and(|found| found == value);
+    if token.len() > LENGTH_MAX || header.len() != 3 || !is("alg", "RS256") || !is("typ", typ) {
+        return Err(Refused::WrongKind);
+    }
+    if !is("kid", key.kid()) {
+        return Err(Refused::UnknownKey);
+    }
+    let (text, signature) = token.rsplit_once('.').ok_or(Refused::Malformed)?;
+    let (_, payload) = text.split_once('.').ok_or(Refused::Malformed)?;
+    if !BASE64URL.decode(signature).is_ok_and(|signature| key.verify(text.as_bytes(), &signature)) {
+        return Err(Refused::BadSignature);
+    }
+    let payload = BASE64URL.decode(payload).map_err(|_| Refused::Malformed)?;
+    serde_json::from_slice(&payload).map_err(|_| Refused::BadClaims)
 }
 
 /// The claims of a token that one of `keys` signed with ES256 under this `typ`. Times, issuer and audience are the
@@ -52,22 +88,43 @@ pub fn verify<C: DeserializeOwned>(token: &str, typ: &str, keys: &KeyList) -> Re
     decode(token, Algorithm::ES256, &DecodingKey::from_ec_der(key.point()))
 }
 
-/// The claims of a client's assertion (RFC 7523) that a key of the client's own set signed; ES256, EdDSA or PS256,
-/// as the key's kind demands. `typ` may be absent or `JWT`.
-pub fn verify_assertion<C: DeserializeOwned>(token: &str, jwks: &str) -> Result<C, Refused> {
-    let header = header_of(token)?;
-    let typ_fits = header.typ.as_deref().is_none_or(|t| t.eq_ignore_ascii_case("jwt"));
-    if !typ_fits || !matches!(header.alg, Algorithm::ES256 | Algorithm::EdDSA | Algorithm::PS256) {
+/// The claims of a client's assertion (RFC 7523) that this key of the client's signed; the key's kind says by which
+/// algorithm. `typ` may be absent, `JWT`, or the one of RFC 7523bis.
+pub fn verify_assertion<C: DeserializeOwned>(token: &str, key: &PublicJwk) -> Result<C, Refused> {
+    let header = header_of(token, &[])?;
+    let fits = |t: &str| t.eq_ignore_ascii_case("jwt") || t == "client-authentication+jwt";
+    if !header.typ.as_deref().is_none_or(fits) || header.alg != key.algorithm() {
         return Err(Refused::WrongKind);
     }
-    let set: JwkSet = serde_json::from_str(jwks).map_err(|_| Refused::UnknownKey)?;
-    let jwk = match &header.kid {
-        Some(kid) => set.find(kid),
-        None if set.keys.len() == 1 => set.keys.first(),
-        None => None,
-    };
-    let key = DecodingKey::from_jwk(jwk.ok_or(Refused::UnknownKey)?).map_err(|_| Refused::UnknownKey)?;
-    decode(token, header.alg, &key)
+    decode(token, header.alg, &key.decoding()?)
+}
+
+/// The name of the key that a token claims to be signed with, only to find that key.
+pub fn unverified_kid(token: &str) -> Option<String> {
+    header_of(token, &[]).ok()?.kid
+}
+
+/// A member of a token's payload, only to find the keys that must have signed it.
+pub fn unverified_text(token: &str, member: &str) -> Option<String> {
+    if token.len() > LENGTH_MAX {
+        return None;
+    }
+    let payload = BASE64URL.decode(token.split('.').nth(1)?).ok()?;
+    let claims: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&payload).ok()?;
+    claims.get(member)?.as_str().map(str::to_owned)
+}
+
+/// The claims of a token that carries its own key, and that key's thumbprint: a proof of possession (RFC 9449). It
+/// says nothing about whose key that is.
+pub fn verify_possession<C: DeserializeOwned>(token: &str, typ: &str) -> Result<(C, String), Refused> {
+    let header = header_of(token, &["jwk"])?;
+    let key = header_member(token, "jwk").ok_or(Refused::WrongKind)?;
+    let key = PublicJwk::parse(&key.to_string()).map_err(|_| Refused::UnknownKey)?;
+    if header.typ.as_deref() != Some(typ) || header.alg != key.algorithm() {
+        return Err(Refused::WrongKind);
+    }
+    let claims = decode(token, header.alg, &key.decoding()?)?;
+    Ok((claims, key.thumbprint()))
 }
 
 /// Whether `key` signed this detached text: used where the signed content is not JSON claims.
@@ -81,21 +138,29 @@ pub fn numeric_date(instant: Instant) -> i64 {
 }
 
 fn kid_of(token: &str, typ: &str, algorithms: &[Algorithm]) -> Result<Option<String>, Refused> {
-    let header = header_of(token)?;
+    let header = header_of(token, &[])?;
     let fits = header.typ.as_deref() == Some(typ) && algorithms.contains(&header.alg);
     if fits { Ok(header.kid) } else { Err(Refused::WrongKind) }
 }
 
-fn header_of(token: &str) -> Result<Header, Refused> {
+fn open_header(token: &str) -> Option<serde_json::Map<String, serde_json::Value>> {
+    let raw = BASE64URL.decode(token.split('.').next()?).ok()?;
+    serde_json::from_slice(&raw).ok()
+}
+
+fn header_member(token: &str, name: &str) -> Option<serde_json::Value> {
+    open_header(token)?.remove(name)
+}
+
+/// The header, if it demands nothing of us but what is in `wanted`.
+fn header_of(token: &str, wanted: &[&str]) -> Result<Header, Refused> {
     if token.len() > LENGTH_MAX || token.split('.').count() != 3 {
         return Err(Refused::Malformed);
     }
-    let first = token.split('.').next().unwrap_or_default();
-    let raw = BASE64URL.decode(first).map_err(|_| Refused::Malformed)?;
-    let open: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(&raw).map_err(|_| Refused::Malformed)?;
+    let open = open_header(token).ok_or(Refused::Malformed)?;
     // An embedded key or key address is an attacker's offer; `crit` and `b64` demand what we do not do.
-    if ["crit", "b64", "jwk", "jku", "x5u", "x5c", "zip"].iter().any(|name| open.contains_key(*name)) {
+    let offers = ["crit", "b64", "jwk", "jku", "x5u", "x5c", "zip"];
+    if offers.iter().any(|name| open.contains_key(*name) && !wanted.contains(name)) {
         return Err(Refused::WrongKind);
     }
     jsonwebtoken::decode_header(token).map_err(|_| Refused::WrongKind)

@@ -2,7 +2,7 @@
 //!
 //! Owns the key ring, the seals of personal fields, digests, passkeys, the codes of authenticator apps, and JOSE with
 //! pinned algorithms. It never reads the clock: whether a token has expired is decided by whoever holds the time.
-//! Deliberately absent: HS* signatures, RSA signing, and any choice of algorithm by the message itself.
+//! Deliberately absent: HS* signatures, and any choice of algorithm by the message itself.
 
 pub mod certified;
 pub mod digest;
@@ -10,6 +10,8 @@ pub mod jwt;
 pub mod keyring;
 pub mod passkey;
 mod provider;
+pub mod public_jwk;
+pub mod rsa;
 pub mod seal;
 pub mod signing;
 pub mod totp;

@@ -1,24 +1,14 @@
-//! ring behind jsonwebtoken: ES256 to sign; ES256, EdDSA and PS256 to verify; everything else refused.
-//!
-//! jsonwebtoken hands the key over as bytes at every call; parsed private keys are held here, so that a signature
-//! costs a signature.
+//! ring behind jsonwebtoken, to verify: ES256, EdDSA and PS256; everything else is refused. What we sign ourselves goes
+//! through a `Signer`, wherever its key lives.
 
 use jsonwebtoken::{
-    Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey,
-    crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
+    Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind,
+    crypto::{CryptoProvider, JwtVerifier, KeyUtils},
     errors::{Error, ErrorKind},
-    jwk::{EllipticCurve, ThumbprintHash},
+    jwk::ThumbprintHash,
 };
-use ring::{
-    digest,
-    rand::SystemRandom,
-    signature::{self as schemes, EcdsaKeyPair, KeyPair},
-};
-use signature::{Signer, Verifier};
-use std::{
-    collections::HashMap,
-    sync::{Arc, LazyLock, RwLock},
-};
+use ring::{digest, signature as schemes};
+use signature::Verifier;
 
 /// Makes ring the provider of jsonwebtoken; the first thing that a process does. Later calls change nothing.
 pub fn install() {
@@ -26,12 +16,12 @@ pub fn install() {
 }
 
 static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: signer,
+    signer_factory: |_, _| Err(ErrorKind::InvalidAlgorithm.into()),
     verifier_factory: verifier,
     key_utils: KeyUtils {
         rsa_pub_components_from_private_key: |_| Err(ErrorKind::InvalidAlgorithm.into()),
         rsa_pub_components_from_public_key: |_| Err(ErrorKind::InvalidAlgorithm.into()),
-        ec_pub_components_from_private_key: ec_public,
+        ec_pub_components_from_private_key: |_, _| Err(ErrorKind::InvalidAlgorithm.into()),
         ed_pub_components_from_private_key: |_, _| Err(ErrorKind::InvalidAlgorithm.into()),
         compute_digest: |bytes, hash| match hash {
             ThumbprintHash::SHA256 => Ok(digest::digest(&digest::SHA256, bytes).as_ref().to_vec()),
@@ -39,58 +29,6 @@ static PROVIDER: CryptoProvider = CryptoProvider {
         },
     },
 };
-
-/// The most parsed keys held; a service signs with a handful.
-const HELD_MAX: usize = 64;
-
-static HELD: LazyLock<RwLock<HashMap<[u8; 32], Arc<EcdsaKeyPair>>>> = LazyLock::new(RwLock::default);
-
-struct Es256(Arc<EcdsaKeyPair>);
-
-impl Signer<Vec<u8>> for Es256 {
-    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-        let made = self.0.sign(&SystemRandom::new(), message).map_err(|_| signature::Error::new())?;
-        Ok(made.as_ref().to_vec())
-    }
-}
-
-impl JwtSigner for Es256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::ES256
-    }
-}
-
-fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
-    if *algorithm != Algorithm::ES256 || key.family() != AlgorithmFamily::Ec {
-        return Err(ErrorKind::InvalidAlgorithm.into());
-    }
-    let name = super::digest::sha256(key.as_bytes());
-    let held = HELD.read().ok().and_then(|held| held.get(&name).cloned());
-    if let Some(pair) = held {
-        return Ok(Box::new(Es256(pair)));
-    }
-    let pair = Arc::new(parse(key.as_bytes())?);
-    if let Ok(mut held) = HELD.write()
-        && held.len() < HELD_MAX
-    {
-        held.insert(name, Arc::clone(&pair));
-    }
-    Ok(Box::new(Es256(pair)))
-}
-
-fn parse(pkcs8: &[u8]) -> Result<EcdsaKeyPair, Error> {
-    EcdsaKeyPair::from_pkcs8(&schemes::ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8, &SystemRandom::new())
-        .map_err(|_| ErrorKind::InvalidEcdsaKey.into())
-}
-
-fn ec_public(pkcs8: &[u8], algorithm: Algorithm) -> Result<(EllipticCurve, Vec<u8>, Vec<u8>), Error> {
-    if algorithm != Algorithm::ES256 {
-        return Err(ErrorKind::InvalidAlgorithm.into());
-    }
-    let pair = parse(pkcs8)?;
-    let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
-    Ok((EllipticCurve::P256, x.to_vec(), y.to_vec()))
-}
 
 struct Check {
     algorithm: Algorithm,

@@ -11,6 +11,7 @@ use crate::crypto::keyring::Purpose;
 use crate::identity::{
     claims::Ground,
     client::{self, Standing},
+    client_key,
 };
 use crate::store::{
     agency::{self, AgencyRow},
@@ -108,7 +109,7 @@ pub(super) fn client_json(client: &client::Client) -> Value {
     }
     let (state, until) = match client.standing {
         Standing::Active { until } => ("active", until),
-        Standing::Suspended => ("suspended", None),
+        Standing::Suspended | Standing::AgencySuspended => ("suspended", None),
     };
     json!({
         "id": client.id.to_string(),
@@ -116,17 +117,41 @@ pub(super) fn client_json(client: &client::Client) -> Value {
         "kind": if client.redirect_uris.is_empty() { "agency_system" } else { "portal" },
         "name": wording(&client.name),
         "purpose": wording(&client.purpose),
+        "profile": client.terms.profile.word(),
         "auth_method": client.credential.method(),
+        "keys": keys_json(&client.credential),
         "scopes": client.scopes.iter().map(|scope| scope.to_string()).collect::<Vec<_>>(),
         "redirect_uris": texts(&client.redirect_uris),
         "post_logout_redirect_uris": texts(&client.post_logout_redirect_uris),
         "acr_min": client.acr_min.acr(),
         "sector": client.sector.as_str(),
         "claims": { "by_law": by_law, "by_consent": by_consent },
+        "offline": client.terms.offline,
+        "counter": client.terms.counter,
+        "id_token_alg": client.terms.id_token_alg.word(),
+        "backchannel_logout_uri": client.terms.logout_told_at.as_ref().map(ToString::to_string),
+        "resources": client.terms.resources.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "predecessors": client.terms.predecessors.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "inherits": client.terms.inherits.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "state": state,
         "expires_at": until.map(rfc3339),
         "secret": null,
     })
+}
+
+fn keys_json(credential: &client::Credential) -> Vec<Value> {
+    let keys = match credential {
+        client::Credential::PrivateKeyJwt { keys } => keys.as_slice(),
+        client::Credential::ClientSecretBasic { .. } => &[],
+    };
+    let key = |key: &client_key::ClientKey| {
+        json!({
+            "kid": key.kid,
+            "expires_at": key.until.map(rfc3339),
+            "revoked_at": key.revoked_at.map(rfc3339),
+        })
+    };
+    keys.iter().map(key).collect()
 }
 
 pub(super) fn role_json(grant: &StoredGrant) -> Value {

@@ -28,7 +28,7 @@ use crate::payment::fee::FeeKind;
 use crate::store::{
     Tx,
     agency::{self, AccountRow},
-    role,
+    portal, role,
 };
 use serde_json::Value;
 
@@ -105,8 +105,13 @@ pub async fn set_agency_standing(
     Ok(answer)
 }
 
-/// Registers a client. The answer holds its secret, if one was drawn, this once: a replay has none.
-pub async fn register_client_once(app: &App, new: &NewClient, key: &Idempotency) -> Result<Value> {
+/// Registers a client; with `inherit` it goes on using its predecessors' subjects. The answer holds its secret, if one was drawn, this once: a replay has none.
+pub async fn register_client_once(
+    app: &App,
+    new: &NewClient,
+    inherit: bool,
+    key: &Idempotency,
+) -> Result<Value> {
     let now = app.clock.now();
     let wrong = |field: &str, rule| Error::Refused(Refusal::new("invalid_body").violation(field, rule, None));
     let admin = ApiScope { noun: Noun::Admin, access: Access::Read };
@@ -120,12 +125,31 @@ pub async fn register_client_once(app: &App, new: &NewClient, key: &Idempotency)
     if let Some(answer) = key.claim(&mut tx).await? {
         return Ok(answer);
     }
-    let (client, secret) = add_client(app, &mut tx, new, By::Client(key.client), now).await?;
+    let inheriting = inheriting(&mut tx, new, inherit).await?;
+    let (client, secret) = add_client(app, &mut tx, &inheriting, By::Client(key.client), now).await?;
     let mut answer = client_json(&client);
     key.keep(&mut tx, client.id.uuid(), &answer, now).await?;
     tx.commit().await?;
     answer["secret"] = secret.map_or(Value::Null, |secret| secret.expose().into());
     Ok(answer)
+}
+
+/// A successor that goes on using its predecessors' subjects names their sectors, the first one's first.
+async fn inheriting(tx: &mut Tx, new: &NewClient, inherit: bool) -> Result<NewClient> {
+    let mut new = new.clone();
+    if inherit {
+        for predecessor in &new.terms.predecessors {
+            let unknown =
+                || Error::Refused(Refusal::new("invalid_body").violation("/predecessors", "unknown", None));
+            let before = portal::find_in(tx, *predecessor).await?.ok_or_else(unknown)?;
+            for sector in before.sectors() {
+                if *sector != new.sector && !new.terms.inherits.contains(sector) {
+                    new.terms.inherits.push(sector.clone());
+                }
+            }
+        }
+    }
+    Ok(new)
 }
 
 /// Suspends a client, whose tokens are worth nothing from then on, or readmits it. Nobody suspends themselves.

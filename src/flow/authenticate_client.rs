@@ -1,6 +1,6 @@
 //! A client proves itself at the token endpoint, in the one way that it is registered for.
 
-use super::{Error, Refusal, Result};
+use super::{Error, Refusal, Result, use_once};
 use crate::app::App;
 use crate::base::{
     id::{self, Id},
@@ -9,13 +9,14 @@ use crate::base::{
 use crate::crypto::{
     digest::{equal, sha256},
     jwt,
+    public_jwk::PublicJwk,
 };
 use crate::identity::{
     client::{Client, Credential},
-    token::ClientAssertion,
+    client_key::key_for,
+    token::{AssertionRefusal, ClientAssertion},
 };
-use crate::store::{assertion, portal};
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use crate::store::portal;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -37,21 +38,25 @@ pub enum Proof {
     },
 }
 
-/// The client behind a proof, if it holds and the client may act now.
-pub async fn authenticate_client(app: &App, proof: &Proof) -> Result<Client> {
+impl Proof {
+    /// The client that it claims to be of, unproved.
+    pub fn claimed(&self) -> Option<String> {
+        match self {
+            Self::Secret { client, .. } => Some(client.clone()),
+            Self::Assertion { jwt, .. } => jwt::unverified_text(jwt, "iss"),
+        }
+    }
+}
+
+/// The client behind a proof that was shown at `path`, if it holds and the client may act now.
+pub async fn authenticate_client(app: &App, proof: &Proof, path: &str) -> Result<Client> {
     let client = match proof {
         Proof::Secret { client, secret } => by_secret(app, client, secret).await?,
-        Proof::Assertion { client, jwt } => by_assertion(app, client.as_deref(), jwt).await?,
+        Proof::Assertion { client, jwt } => by_assertion(app, client.as_deref(), jwt, path).await?,
     };
     match client.may_act(app.clock.now()) {
         Ok(()) => Ok(client),
-        Err(barred) => Err(invalid(
-            "client",
-            match barred {
-                crate::identity::client::Barred::Suspended => "suspended",
-                crate::identity::client::Barred::Expired => "expired",
-            },
-        )),
+        Err(barred) => Err(invalid("client", barred.word())),
     }
 }
 
@@ -67,29 +72,40 @@ async fn by_secret(app: &App, client: &str, secret: &str) -> Result<Client> {
     }
 }
 
-async fn by_assertion(app: &App, named: Option<&str>, jwt: &str) -> Result<Client> {
-    let claimed = unverified_issuer(jwt).ok_or(invalid("client_assertion", "malformed"))?;
+async fn by_assertion(app: &App, named: Option<&str>, jwt: &str, path: &str) -> Result<Client> {
+    let claimed = jwt::unverified_text(jwt, "iss").ok_or(invalid("client_assertion", "malformed"))?;
     if named.is_some_and(|name| name != claimed) {
         return Err(invalid("client_id", "differs_from_assertion"));
     }
     let client = find(app, &claimed).await?;
-    let Credential::PrivateKeyJwt { jwks } = &client.credential else {
+    let Credential::PrivateKeyJwt { keys } = &client.credential else {
         return Err(invalid("client_assertion", "not_registered"));
     };
-    let claims: Claims = jwt::verify_assertion(jwt, jwks).map_err(|refused| {
+    let key = key_for(keys, jwt::unverified_kid(jwt).as_deref())
+        .ok_or(invalid("client_assertion", "unknown_key"))?;
+    let jwk = PublicJwk::parse(&key.jwk).map_err(Error::internal)?;
+    let claims: Claims = jwt::verify_assertion(jwt, &jwk).map_err(|refused| {
         tracing::info!(client = %client.id, reason = %refused, "a client assertion is refused");
         invalid("client_assertion", "not_believed")
     })?;
-    let assertion = claims.assertion().ok_or(invalid("client_assertion", "malformed"))?;
     let now = app.clock.now();
-    let token_endpoint = app.origin.at("/oidc/token");
-    let accepted = [app.origin.as_str(), token_endpoint.as_str()];
-    assertion.check(client.id, &accepted, now).map_err(|refusal| {
+    // Told to whoever holds the key, which the signature has shown.
+    key.may_prove(now).map_err(|barred| invalid("client_assertion", barred.word()))?;
+    // FAPI 2.0, section 5.3.2.1: the issuer, as a text. Older libraries of `basic` clients name an endpoint.
+    let one_text = matches!(claims.aud, Audience::One(_));
+    let assertion = claims.assertion().ok_or(invalid("client_assertion", "malformed"))?;
+    let endpoints = [app.origin.at("/oidc/token"), app.origin.at(path)];
+    let accepted = [app.origin.as_str(), &endpoints[0], &endpoints[1]];
+    let accepted = if client.is_fapi2() { &accepted[..1] } else { &accepted[..] };
+    if client.is_fapi2() && !one_text {
+        return Err(invalid("client_assertion", AssertionRefusal::Audience.word()));
+    }
+    assertion.check(client.id, accepted, now).map_err(|refusal| {
         tracing::info!(client = %client.id, reason = %refusal, "a client assertion is refused");
-        invalid("client_assertion", "not_valid")
+        invalid("client_assertion", refusal.word())
     })?;
-    let jti = sha256(assertion.id.as_bytes());
-    if assertion::use_up(&app.store, client.id, &jti, assertion.remember_until()).await? {
+    let id = client.id.to_string();
+    if use_once::first_time(app, ["assertion", &id, &assertion.id], assertion.remember_until()).await? {
         Ok(client)
     } else {
         Err(invalid("client_assertion", "used_before"))
@@ -107,19 +123,6 @@ const fn invalid_client() -> Refusal {
 
 fn invalid(field: &'static str, rule: &'static str) -> Error {
     Error::Refused(invalid_client().violation(field, rule, None))
-}
-
-/// The issuer that an assertion names, only to find the keys that must have signed it.
-fn unverified_issuer(jwt: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Issuer {
-        iss: String,
-    }
-    if jwt.len() > jwt::LENGTH_MAX {
-        return None;
-    }
-    let payload = BASE64_URL_SAFE_NO_PAD.decode(jwt.split('.').nth(1)?).ok()?;
-    serde_json::from_slice::<Issuer>(&payload).ok().map(|claims| claims.iss)
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,11 @@
 //! A portal sends a citizen here; or a page of ours asks who is there.
 
-use super::{Result, sign_in::Answer};
+use super::{
+    Error, Result,
+    check_client::{Answered, note_refusal},
+    end_session, envelope, push_request,
+    sign_in::Answer,
+};
 use crate::app::App;
 use crate::base::{
     clock::Instant,
@@ -8,15 +13,19 @@ use crate::base::{
     secret::{Token, TokenKind},
     text::Lang,
 };
-use crate::crypto::digest::sha256;
+use crate::crypto::digest::{Digest, sha256};
 use crate::identity::{
     assurance::Assurance,
     authenticator::Method,
     authorization::{AUTHORIZATION_LIFE, Authorization, Errand, LocalPath, State},
     client::Client,
-    request::{Address, AuthorizationRequest, ClaimsParameter, ErrorCode, Misaddressed, Parameters},
+    personal_number::PersonalNumber,
+    request::{
+        Address, AuthorizationRequest, ClaimsParameter, ErrorCode, Misaddressed, Parameters, RequestRefusal,
+    },
 };
 use crate::store::{authorization, portal};
+use uuid::Uuid;
 
 /// What becomes of a request.
 pub enum Authorized {
@@ -38,51 +47,104 @@ pub struct Begun {
     pub lang: Option<Lang>,
 }
 
-/// Takes a portal's request. `read_claims` gives the JSON of the `claims` parameter its meaning.
+const HINT_PLACE: &[u8] = b"authorization.number_hint";
+
+/// Takes a portal's request, pushed before or sent with the browser. `read_claims` gives the JSON of the `claims`
+/// parameter its meaning.
 pub async fn authorize(
     app: &App,
-    parameters: &Parameters,
+    sent: &Parameters,
     read_claims: fn(&str) -> Option<ClaimsParameter>,
 ) -> Result<Authorized> {
     let now = app.clock.now();
-    let Some(client) = asking_client(app, parameters).await? else {
+    let Some(client) = asking_client(app, sent).await? else {
         return Ok(Authorized::Misaddressed(Misaddressed::UnknownClient));
+    };
+    let pushed = match sent.one("request_uri") {
+        Ok(Some(name)) if name.starts_with(push_request::NAME_START) => {
+            let Some(brought) = push_request::bring(app, &client, name, now).await? else {
+                return Ok(Authorized::Misaddressed(Misaddressed::UnknownRequest));
+            };
+            Some(brought)
+        }
+        _ => None,
+    };
+    let (parameters, key) = match &pushed {
+        Some(brought) => (&brought.parameters, brought.key.clone()),
+        None => (sent, None),
     };
     let address = match Address::settle(&client, parameters) {
         Ok(address) => address,
-        Err(misaddressed) => return Ok(Authorized::Misaddressed(misaddressed)),
+        Err(misaddressed) => {
+            let told = Answered { code: "redirect_uri", reason: &misaddressed.to_string() };
+            note_refusal(app, client.id, "authorize", &told).await;
+            return Ok(Authorized::Misaddressed(misaddressed));
+        }
+    };
+    let answer = async |code: ErrorCode, description: &str| {
+        let told = Answered { code: code.code(), reason: description };
+        note_refusal(app, client.id, "authorize", &told).await;
+        Ok(Authorized::Answered(Answer::refusal(app, &address, code, description)))
     };
     if let Err(barred) = client.may_act(now) {
         tracing::info!(client = %client.id, reason = %barred, "an authorization request is refused");
-        return Ok(Authorized::Answered(Answer::refusal(
-            app,
-            &address,
-            ErrorCode::UnauthorizedClient,
-            "the client may not sign anybody in at present",
-        )));
+        return answer(ErrorCode::UnauthorizedClient, &barred.to_string()).await;
     }
-    let parsed = AuthorizationRequest::parse(
-        &client,
-        parameters,
-        address.clone(),
-        Method::strongest(app.national_id.is_some()),
-        read_claims,
-    );
-    match parsed {
-        Err(refusal) => {
-            Ok(Authorized::Answered(Answer::refusal(app, &address, refusal.code, refusal.description)))
-        }
-        Ok(request) => {
+    if client.is_fapi2() && pushed.is_none() {
+        let first = "a client of the profile fapi2 pushes its requests first";
+        return answer(ErrorCode::InvalidRequest, first).await;
+    }
+    match read(app, &client, parameters, address.clone(), read_claims).await? {
+        Err(refusal) => answer(refusal.code, refusal.description).await,
+        Ok(mut request) => {
+            request.dpop_jkt = key.or(request.dpop_jkt);
+            // A number never stands in an address: only a pushed hint is heard.
+            let hint = pushed.as_ref().and_then(|pushed| pushed.parameters.one("login_hint").ok().flatten());
+            let hint = hint.and_then(|text| text.parse::<PersonalNumber>().ok());
             let lang = request.lang;
             let errand = Errand::Portal { client: client.id, request: Box::new(request) };
-            Ok(Authorized::Begun(begin(app, now, errand, lang).await?))
+            let brought = Brought { lang, hint, pushed: pushed.map(|pushed| pushed.digest) };
+            Ok(Authorized::Begun(begin(app, now, errand, brought).await?))
         }
     }
 }
 
+/// Reads everything but the address, and what only our own keys and rows can tell: who is meant, and whether the
+/// resource is one that this client may have a token for.
+pub(super) async fn read(
+    app: &App,
+    client: &Client,
+    parameters: &Parameters,
+    address: Address,
+    read_claims: fn(&str) -> Option<ClaimsParameter>,
+) -> Result<std::result::Result<AuthorizationRequest, RequestRefusal>> {
+    let refuse = |code, description| Ok(Err(RequestRefusal { code, description }));
+    let reachable = Method::strongest(app.national_id.is_some());
+    let parsed = AuthorizationRequest::parse(client, parameters, address, reachable, read_claims);
+    let mut request = match parsed {
+        Ok(request) => request,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if let Ok(Some(hint)) = parameters.one("id_token_hint") {
+        match end_session::hinted(app, hint).filter(|hint| hint.aud == client.id.to_string()) {
+            Some(hint) => request.hint_subject = hint.sub.parse().ok(),
+            None => {
+                return refuse(ErrorCode::InvalidRequest, "id_token_hint is not an ID token of this client");
+            }
+        }
+    }
+    if let Some(resource) = &request.resource {
+        let userinfo = resource.as_str() == super::issue_token::userinfo_audience(app);
+        if !userinfo && !portal::serves(&app.store, client.agency, resource).await? {
+            return refuse(ErrorCode::InvalidTarget, "no client of this agency serves that resource");
+        }
+    }
+    Ok(Ok(request))
+}
+
 /// Begins a sign-in for a page of ours, which may demand more than a code, or a proof done afresh.
 pub async fn enter_page(app: &App, return_to: LocalPath, least: Assurance, afresh: bool) -> Result<Begun> {
-    begin(app, app.clock.now(), Errand::Page { return_to, least, afresh }, None).await
+    begin(app, app.clock.now(), Errand::Page { return_to, least, afresh }, Brought::default()).await
 }
 
 async fn asking_client(app: &App, parameters: &Parameters) -> Result<Option<Client>> {
@@ -93,7 +155,15 @@ async fn asking_client(app: &App, parameters: &Parameters) -> Result<Option<Clie
     }
 }
 
-async fn begin(app: &App, now: Instant, errand: Errand, lang: Option<Lang>) -> Result<Begun> {
+/// What a request brings besides its errand.
+#[derive(Default)]
+struct Brought {
+    lang: Option<Lang>,
+    hint: Option<PersonalNumber>,
+    pushed: Option<Digest>,
+}
+
+async fn begin(app: &App, now: Instant, errand: Errand, brought: Brought) -> Result<Begun> {
     let id = Id::new(now, &*app.entropy);
     let browser = Token::new(TokenKind::Form, &*app.entropy);
     let authorization = Authorization {
@@ -103,9 +173,20 @@ async fn begin(app: &App, now: Instant, errand: Errand, lang: Option<Lang>) -> R
         expires_at: now + AUTHORIZATION_LIFE,
         state: State::Started,
     };
-    let bound = authorization::Bound { authorization, browser: sha256(browser.expose().as_bytes()) };
+    let hint =
+        brought.hint.map(|number| envelope::seal(app, id.uuid(), HINT_PLACE, number.digits().as_bytes()));
+    let browser_digest = sha256(browser.expose().as_bytes());
+    let bound =
+        authorization::Bound { authorization, browser: browser_digest, number_hint: hint.transpose()? };
     let mut tx = app.store.begin().await?;
-    authorization::insert(&mut tx, &bound).await?;
+    authorization::insert(&mut tx, &bound, brought.pushed.as_ref()).await?;
     tx.commit().await?;
-    Ok(Begun { authorization: id, browser, lang })
+    Ok(Begun { authorization: id, browser, lang: brought.lang })
+}
+
+/// The number that the portal expects, for the form of the browser that it sent.
+pub(super) fn number_hint(app: &App, authorization: Uuid, sealed: Option<&[u8]>) -> Result<Option<String>> {
+    let Some(sealed) = sealed else { return Ok(None) };
+    let plain = envelope::open(app, authorization, HINT_PLACE, sealed)?;
+    String::from_utf8(plain.expose().clone()).map(Some).map_err(Error::internal)
 }

@@ -3,7 +3,7 @@
 use super::{
     Result,
     audit_leaf::{Concern, leaf},
-    authenticators,
+    authenticators, end_session,
     limit_attempts::{self, Visitor},
     open_session::{Proof, SignedIn, bar, open_session},
     population,
@@ -21,7 +21,7 @@ use crate::identity::{
     limit::{Act, Limited},
     session::Session,
 };
-use crate::store::{Tx, audit, session};
+use crate::store::{Tx, audit};
 use serde_json::json;
 
 /// What became of the answer.
@@ -144,7 +144,7 @@ pub async fn start_over(app: &App, step: &Step, cookie: Option<&Session>) -> Res
     let authorization = lock(&mut tx, step).await?;
     advance(&mut tx, &authorization, Event::StartOver, now).await?;
     if let Some(before) = cookie {
-        session::end(&mut tx, before.id, now).await?;
+        end_session::close(app, &mut tx, before.id, before.citizen, now).await?;
     }
     tx.commit().await?;
     Ok(())

@@ -20,7 +20,7 @@ use crate::identity::{
     client::Client,
     consent::{self, Consent, Decision},
     pseudonym::Subject,
-    request::{AuthorizationRequest, ErrorCode},
+    request::ErrorCode,
 };
 use crate::store::{self, Tx, audit, authorization, portal, pseudonym};
 use serde_json::json;
@@ -31,18 +31,19 @@ pub async fn decide_consent(app: &App, step: &Step, answer: consent::Answer) -> 
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let authorization = lock(&mut tx, step).await?;
-    let (client, request, confirmation) = confirmed(app, &authorization).await?;
+    let (client, confirmation) = confirmed(app, &authorization).await?;
+    let asked = authorization.asked().ok_or_else(|| unfit(Refusal::Unfit))?;
     let party = allowed(app, &mut tx, &authorization, &client, &confirmation, now).await?;
     let Some(party) = party else {
-        return decline(app, tx, &authorization, request, None, Cause::Barred, now).await;
+        return decline(app, tx, &authorization, None, Cause::Barred, now).await;
     };
     let holder = &*party.holder;
-    let decision = consent::decide(&client.policy.offer(&request.asked), answer)
+    let decision = consent::decide(&client.policy.offer(asked), answer)
         .map_err(|_| Error::refused("claim_not_offered"))?;
     match decision {
         Decision::Decline => {
             let told = Some((&client, holder));
-            decline(app, tx, &authorization, request, told, Cause::Citizen, now).await
+            decline(app, tx, &authorization, told, Cause::Citizen, now).await
         }
         Decision::GoOn { notified, allowed } => {
             let consent = Consent {
@@ -89,10 +90,10 @@ pub(super) async fn renew(
 ) -> Result<Answer> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let (_, request, confirmation) = confirmed(app, authorization).await?;
+    let (_, confirmation) = confirmed(app, authorization).await?;
     match allowed(app, &mut tx, authorization, client, &confirmation, now).await? {
         Some(_) => issue(app, tx, authorization, client, before, now).await,
-        None => decline(app, tx, authorization, request, None, Cause::Barred, now).await,
+        None => decline(app, tx, authorization, None, Cause::Barred, now).await,
     }
 }
 
@@ -101,24 +102,25 @@ pub async fn turn_back(app: &App, step: &Step) -> Result<Answer> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let authorization = lock(&mut tx, step).await?;
-    let Errand::Portal { request, .. } = &authorization.errand else {
+    if authorization.client().is_none() {
         return Err(unfit(Refusal::Unfit));
-    };
-    decline(app, tx, &authorization, request, None, Cause::Citizen, now).await
+    }
+    decline(app, tx, &authorization, None, Cause::Citizen, now).await
 }
 
-async fn confirmed<'a>(
-    app: &App,
-    authorization: &'a Authorization,
-) -> Result<(Client, &'a AuthorizationRequest, Confirmation)> {
-    let Errand::Portal { client, request } = &authorization.errand else {
-        return Err(unfit(Refusal::Unfit));
-    };
+async fn confirmed(app: &App, authorization: &Authorization) -> Result<(Client, Confirmation)> {
+    let client = authorization.client().ok_or_else(|| unfit(Refusal::Unfit))?;
     let State::Confirmed(confirmation) = &authorization.state else {
         return Err(unfit(Refusal::NotConfirmed));
     };
-    let client = portal::find(&app.store, *client).await?.ok_or(Error::not_found())?;
-    Ok((client, request, *confirmation))
+    // Whoever was named at the counter approves, and nobody else.
+    if let Errand::Counter { request, .. } = &authorization.errand
+        && request.citizen != Some(confirmation.citizen)
+    {
+        return Err(unfit(Refusal::Unfit));
+    }
+    let client = portal::find(&app.store, client).await?.ok_or(Error::not_found())?;
+    Ok((client, *confirmation))
 }
 
 /// Whose sign-in it is, if portal and people may all go on at this moment.
@@ -133,7 +135,10 @@ async fn allowed(
     if !portal::is_active(tx, client.id, now).await? {
         return Ok(None);
     }
-    acting::party(app, tx, authorization, confirmation, client.agency, now).await
+    let party = acting::party(app, tx, authorization, confirmation, client.agency, now).await?;
+    // At a counter everybody approves for themselves: the officer has named the person.
+    let counter = matches!(authorization.errand, Errand::Counter { .. });
+    Ok(party.filter(|party| !counter || party.actor.is_none()))
 }
 
 async fn issue(
@@ -144,25 +149,28 @@ async fn issue(
     consent: &Consent,
     now: Instant,
 ) -> Result<Answer> {
-    let Errand::Portal { request, .. } = &authorization.errand else {
-        return Err(unfit(Refusal::Unfit));
-    };
     let next = authorization.after(Event::IssueCode { consent: consent.id }, now).map_err(unfit)?;
-    let drawn = Subject::new(&*app.entropy);
-    pseudonym::keep(&mut tx, consent.citizen, &client.sector, &drawn, now).await?;
+    name_at(app, &mut tx, consent.citizen, client, now).await?;
+    store::pushed_request::use_up(&mut tx, authorization.id, now).await?;
     let code = Token::new(TokenKind::Code, &*app.entropy);
     let digest = sha256(code.expose().as_bytes());
     if !authorization::advance(&mut tx, authorization.id, &authorization.state, &next, Some(&digest)).await? {
         return Err(Error::conflict("sign_in_moved"));
     }
     tx.commit().await?;
-    Ok(Answer::code(app, &request.address, &code))
+    match &authorization.errand {
+        Errand::Portal { request, .. } => Ok(Answer::code(app, &request.address, &code)),
+        Errand::Counter { .. } => Ok(Answer::here(true)),
+        Errand::Page { .. } => Err(unfit(Refusal::Unfit)),
+    }
 }
 
-/// The portal knows the actor by a name of their own.
+/// The portal knows the person, and whoever acts for them, by a name of their own.
 async fn name_at(app: &App, tx: &mut Tx, citizen: Id<Citizen>, client: &Client, now: Instant) -> Result<()> {
-    let drawn = Subject::new(&*app.entropy);
-    pseudonym::keep(tx, citizen, &client.sector, &drawn, now).await?;
+    if pseudonym::find(tx, citizen, &client.sectors()).await?.is_none() {
+        let drawn = Subject::new(&*app.entropy);
+        pseudonym::keep(tx, citizen, &client.sector, &drawn, now).await?;
+    }
     Ok(())
 }
 
@@ -170,12 +178,12 @@ async fn decline(
     app: &App,
     mut tx: Tx,
     authorization: &Authorization,
-    request: &AuthorizationRequest,
     told: Option<(&Client, &OnRecord)>,
     cause: Cause,
     now: Instant,
 ) -> Result<Answer> {
     super::sign_in::advance(&mut tx, authorization, Event::Refuse(cause), now).await?;
+    store::pushed_request::use_up(&mut tx, authorization.id, now).await?;
     if let Some((client, holder)) = told {
         let concern = Concern {
             citizen: Some(holder.citizen),
@@ -190,7 +198,13 @@ async fn decline(
         Cause::Citizen => "the citizen chose not to go on",
         Cause::Barred | Cause::PageNeeded => "this sign-in is not allowed at present",
     };
-    Ok(Answer::refusal(app, &request.address, ErrorCode::AccessDenied, description))
+    match &authorization.errand {
+        Errand::Portal { request, .. } => {
+            Ok(Answer::refusal(app, &request.address, ErrorCode::AccessDenied, description))
+        }
+        Errand::Counter { .. } => Ok(Answer::here(false)),
+        Errand::Page { .. } => Err(unfit(Refusal::Unfit)),
+    }
 }
 
 fn names(claims: &Claims) -> Vec<&'static str> {

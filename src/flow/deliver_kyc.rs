@@ -8,7 +8,7 @@ use super::{
     Error, Refusal, Result,
     audit_leaf::{Concern, leaf},
     disclosure, population,
-    userinfo::entitled,
+    userinfo::{Shown, entitled, possess},
 };
 use crate::app::App;
 use crate::base::{
@@ -39,10 +39,11 @@ struct Delivered<'a> {
 }
 
 /// Delivers what the holder of this access token may know, once for each consent.
-pub async fn deliver_kyc(app: &App, token: &str) -> Result<String> {
+pub async fn deliver_kyc(app: &App, shown: Shown<'_>) -> Result<String> {
     let now = app.clock.now();
+    let claimed = possess(app, shown, now).await?;
     let mut tx = app.store.begin().await?;
-    let entitled = entitled(app, &mut tx, token, now).await?;
+    let entitled = entitled(app, &mut tx, claimed, now).await?;
     if entitled.told.is_empty() {
         return Err(Error::Refused(Refusal::new("kyc_nothing_consented")));
     }

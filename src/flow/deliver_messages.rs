@@ -6,7 +6,7 @@
 use super::{Result, message, message::Route};
 use crate::app::App;
 use crate::partner::messenger::{Letter, Unsent};
-use crate::store::outbox::{self, DueMessage};
+use crate::store::outbox::{self, DueMessage, Topic};
 use futures_util::future::join_all;
 use time::Duration;
 
@@ -25,7 +25,7 @@ const NOTICE_LIFE: Duration = Duration::days(3);
 pub async fn deliver_messages(app: &App) -> Result<usize> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let due = outbox::claim_messages(&mut tx, now, LEASE, MOST).await?;
+    let due = outbox::claim_messages(&mut tx, Topic::Message, now, LEASE, MOST).await?;
     tx.commit().await?;
     if due.is_empty() {
         return Ok(0);

@@ -3,16 +3,17 @@
 use super::{
     Result,
     audit_leaf::{Concern, leaf},
-    population, sign_in,
+    population, sign_in, tell_logout,
 };
 use crate::app::App;
 use crate::base::{
+    clock::Instant,
     id::{self, Id},
     secret::Token,
 };
 use crate::crypto::{jwt, keyring::Purpose};
 use crate::identity::{authorization::Revocation, client::Client, session::Session};
-use crate::store::{audit, authorization, portal, session};
+use crate::store::{Tx, audit, authorization, outbox, portal, session};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -39,20 +40,26 @@ pub struct Logout {
     pub location: Option<String>,
 }
 
+/// What an ID token of ours says to whom.
 #[derive(Deserialize)]
-struct Hint {
-    aud: String,
+pub(super) struct Hint {
+    pub(super) aud: String,
+    pub(super) sub: String,
     #[serde(default)]
     sid: Option<String>,
+}
+
+/// Reads an ID token of ours as a hint: it may be long over.
+pub(super) fn hinted(app: &App, text: &str) -> Option<Hint> {
+    let believed = jwt::verify(text, "JWT", app.keys.published(Purpose::Token)).ok();
+    believed.or_else(|| jwt::verify_rs256(text, "JWT", app.keys.rsa()?).ok())
 }
 
 /// Reads a request to sign out against the browser's session. An address that is not registered for the portal is
 /// dropped: the person stays here.
 pub async fn logout(app: &App, request: &LogoutRequest, cookie: Option<&Token>) -> Result<Logout> {
     let now = app.clock.now();
-    let keys = app.keys.published(Purpose::Token);
-    let hint: Option<Hint> =
-        request.id_token_hint.as_deref().and_then(|text| jwt::verify(text, "JWT", keys).ok());
+    let hint = request.id_token_hint.as_deref().and_then(|text| hinted(app, text));
     let named = hint.as_ref().map(|h| h.aud.as_str()).or(request.client_id.as_deref());
     let agrees = match (&hint, &request.client_id) {
         (Some(hint), Some(client)) => hint.aud == *client,
@@ -80,16 +87,38 @@ fn after(client: Option<&Client>, request: &LogoutRequest) -> Option<String> {
 pub async fn end_session(app: &App, session: &Session) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    if !session::end(&mut tx, session.id, now).await? {
-        return Ok(());
-    }
-    authorization::revoke_of_session(&mut tx, session.id, Revocation::SignedOut, now).await?;
-    let looked = population::look_up_citizen(app, &mut tx, session.citizen).await?;
-    if let Some(holder) = looked.on_record {
-        let concern = Concern { citizen: Some(session.citizen), agency: None, object: session.id.uuid() };
-        let details = json!({"session": session.id.to_string()});
-        audit::append(&mut tx, &[leaf(app, now, "session.ended", concern, &holder.key, &details)]).await?;
-    }
+    close(app, &mut tx, session.id, session.citizen, now).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Ends a session in this transaction: what its sign-ins gave stops working with it, and every portal that wants to be
+/// told is told through the outbox. Harmless when it had ended before.
+pub async fn close(
+    app: &App,
+    tx: &mut Tx,
+    session: Id<id::Session>,
+    citizen: Id<id::Citizen>,
+    now: Instant,
+) -> Result<()> {
+    if !session::end(tx, session, now).await? {
+        return Ok(());
+    }
+    authorization::revoke_of_session(tx, session, Revocation::SignedOut, now).await?;
+    tell(app, tx, session, now).await?;
+    let looked = population::look_up_citizen(app, tx, citizen).await?;
+    if let Some(holder) = looked.on_record {
+        let concern = Concern { citizen: Some(citizen), agency: None, object: session.uuid() };
+        let details = json!({"session": session.to_string()});
+        audit::append(tx, &[leaf(app, now, "session.ended", concern, &holder.key, &details)]).await?;
+    }
+    Ok(())
+}
+
+/// Tells the portals at which somebody was signed in under a session that it has ended.
+pub(super) async fn tell(app: &App, tx: &mut Tx, session: Id<id::Session>, now: Instant) -> Result<()> {
+    let signed_in_at = session::signed_in_at(tx, session).await?;
+    let notices =
+        signed_in_at.iter().map(|at| tell_logout::notice(app, at, now)).collect::<Result<Vec<_>>>()?;
+    Ok(outbox::enqueue(tx, &notices).await?)
 }

@@ -4,7 +4,7 @@ use crate::base::{calendar::rfc3339, clock::Instant};
 use serde_json::{Value, json};
 
 /// Every kind of event that is told.
-pub const TYPES: [&str; 26] = [
+pub const TYPES: [&str; 27] = [
     "batch.finished",
     "bill.amended",
     "bill.cancelled",
@@ -12,6 +12,7 @@ pub const TYPES: [&str; 26] = [
     "bill.revived",
     "bill.superseded",
     "case.opened",
+    "client.expiring",
     "money.released",
     "money.suspended",
     "payment.rejected",

@@ -7,7 +7,7 @@
 use super::{
     Error, Refusal, Result,
     audit_leaf::{Concern, leaf},
-    card_check, disclosure,
+    card_check, disclosure, end_session,
     notify::{Told, notify},
     officer,
     population::{self, Looked, OnRecord},
@@ -178,7 +178,7 @@ pub(super) async fn add_lock(
         last_day: new.last_day,
     };
     locks::insert(tx, &lock, set_by).await?;
-    end_forbidden(tx, &lock, now).await?;
+    end_forbidden(app, tx, &lock, now).await?;
     let mut details = told(&lock, wording.as_ref());
     details["set_by"] = json!(set_by);
     record(app, tx, holder, &lock, ("lock.set", details), now).await?;
@@ -186,16 +186,19 @@ pub(super) async fn add_lock(
 }
 
 /// What the lock forbids and is already there ends with it.
-async fn end_forbidden(tx: &mut Tx, lock: &Lock, now: Instant) -> Result<()> {
+async fn end_forbidden(app: &App, tx: &mut Tx, lock: &Lock, now: Instant) -> Result<()> {
     let cause = Revocation::Locked;
     match lock.scope {
         Scope::Everything => {
-            session::end_all(tx, lock.citizen, None, now).await?;
+            for ended in session::end_all(tx, lock.citizen, None, now).await? {
+                end_session::tell(app, tx, ended, now).await?;
+            }
             authorization::revoke_of_citizen(tx, lock.citizen, None, cause, now).await?;
             principal::revoke_for_citizen(tx, lock.citizen, None, cause, now).await?;
         }
         Scope::Method(method) => {
             for ended in session::end_all(tx, lock.citizen, Some(method), now).await? {
+                end_session::tell(app, tx, ended, now).await?;
                 authorization::revoke_of_session(tx, ended, cause, now).await?;
             }
         }

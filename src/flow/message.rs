@@ -3,13 +3,12 @@
 //! A body is sealed under a key of its own that travels with it, wrapped by the master key: a message may be written
 //! before we know to whom, and whoever reads the table reads neither number nor text.
 
-use super::{Error, Result};
+use super::{Error, Result, envelope};
 use crate::app::App;
 use crate::base::{
     clock::Instant,
     id::{Event, Id},
 };
-use crate::crypto::seal::WrappedKey;
 use crate::store::outbox::{NewOutbox, Topic};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -43,12 +42,7 @@ pub enum Route {
     },
 }
 
-#[derive(Serialize, Deserialize)]
-struct Envelope {
-    generation: u32,
-    wrapped: Vec<u8>,
-    sealed: Vec<u8>,
-}
+const PLACE: &[u8] = b"outbox.body";
 
 /// The outbox row of a message about `object`.
 pub fn outgoing(
@@ -59,23 +53,13 @@ pub fn outgoing(
     message: &Message,
 ) -> Result<NewOutbox> {
     let id: Id<Event> = Id::new(now, &*app.entropy);
-    let owner = id.uuid();
-    let (key, wrapped) = app.keys.new_data_key(&*app.entropy, owner.as_bytes());
     let plain = serde_json::to_vec(message).map_err(Error::internal)?;
-    let sealed = key.seal::<Message>(&*app.entropy, b"outbox.body", &plain);
-    let envelope =
-        Envelope { generation: wrapped.generation, wrapped: wrapped.bytes, sealed: sealed.bytes().to_vec() };
-    let body = serde_json::to_vec(&envelope).map_err(Error::internal)?;
+    let body = envelope::seal(app, id.uuid(), PLACE, &plain)?;
     Ok(NewOutbox { id, at: now, topic: Topic::Message, agency: None, object, name, body })
 }
 
 /// The message in a row's body.
 pub fn open(app: &App, id: Id<Event>, body: &[u8]) -> Result<Message> {
-    let envelope: Envelope = serde_json::from_slice(body).map_err(Error::internal)?;
-    let owner = id.uuid();
-    let wrapped = WrappedKey { bytes: envelope.wrapped, generation: envelope.generation };
-    let key = app.keys.data_key(&wrapped, owner.as_bytes())?;
-    let sealed = crate::base::secret::Sealed::<Message>::new(envelope.sealed, envelope.generation);
-    let plain = key.open(b"outbox.body", &sealed)?;
+    let plain = envelope::open(app, id.uuid(), PLACE, body)?;
     serde_json::from_slice(plain.expose()).map_err(Error::internal)
 }

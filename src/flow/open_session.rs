@@ -3,6 +3,7 @@
 use super::{
     Result,
     audit_leaf::{Concern, leaf},
+    end_session,
     limit_attempts::Visitor,
     locks,
     notify::{Told, notify},
@@ -64,9 +65,6 @@ pub(super) async fn open_session(
         bar(app, tx, authorization, Some(holder), now).await?;
         return Ok(None);
     }
-    if let Some(before) = before {
-        session::end(&mut tx, before.id, now).await?;
-    }
     let token = Token::new(TokenKind::Session, &*app.entropy);
     let session = Session {
         id: Id::new(now, &*app.entropy),
@@ -79,6 +77,15 @@ pub(super) async fn open_session(
     };
     population::meet(app, &mut tx, holder, now).await?;
     session::insert(&mut tx, &session, proof.with, &sha256(token.expose().as_bytes())).await?;
+    match before {
+        // The same person steps up: portals stay signed in, and are told when the newer session ends.
+        Some(before) if before.citizen == holder.citizen => {
+            session::end(&mut tx, before.id, now).await?;
+            session::replace(&mut tx, before.id, session.id).await?;
+        }
+        Some(before) => end_session::close(app, &mut tx, before.id, before.citizen, now).await?,
+        None => {}
+    }
     let confirmation = Confirmation {
         citizen: holder.citizen,
         session: session.id,

@@ -10,11 +10,13 @@ use crate::base::{
     id::{self, Id},
     secret::{Token, TokenKind},
 };
-use crate::crypto::{digest::sha256, signing::KeyList};
+use crate::crypto::{digest::sha256, public_jwk::PublicJwk};
 use crate::identity::{
     assurance::Assurance,
     claims::ClaimsPolicy,
     client::{Client, Credential, RedirectUri, Standing, Wording},
+    client_key::ClientKey,
+    profile::{IdTokenAlgorithm, Profile, Terms},
     pseudonym::Sector,
     token::ApiScopes,
 };
@@ -24,6 +26,7 @@ use crate::store::{
     audit, portal,
 };
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// An agency to register.
 pub struct NewAgency {
@@ -38,6 +41,7 @@ pub struct NewAgency {
 }
 
 /// A client to register.
+#[derive(Clone)]
 pub struct NewClient {
     /// The agency that answers for it.
     pub agency: Id<id::Agency>,
@@ -59,6 +63,8 @@ pub struct NewClient {
     pub policy: ClaimsPolicy,
     /// What it may do at the API.
     pub scopes: ApiScopes,
+    /// What else it agrees to; with predecessors, `inherits` is filled in where it goes on using their subjects.
+    pub terms: Terms,
     /// When its registration ends.
     pub until: Option<Instant>,
 }
@@ -156,13 +162,21 @@ pub(super) async fn add_client(
 ) -> Result<(Client, Option<Token>)> {
     let wrong = |field, rule| Error::Refused(Refusal::new("invalid_body").violation(field, rule, None));
     let (credential, secret) = match &new.jwks {
-        Some(jwks) if KeyList::from_jwks(jwks).is_err() => return Err(wrong("/jwks", "not_a_jwk_set")),
-        Some(jwks) => (Credential::PrivateKeyJwt { jwks: jwks.clone() }, None),
+        Some(jwks) => (Credential::PrivateKeyJwt { keys: read_keys(jwks, "/jwks")? }, None),
+        None if new.terms.profile == Profile::Fapi2 => {
+            return Err(wrong("/jwks", "required_by_the_profile_fapi2"));
+        }
         None => {
             let secret = Token::new(TokenKind::ClientSecret, &*app.entropy);
             (Credential::ClientSecretBasic { digest: sha256(secret.expose().as_bytes()) }, Some(secret))
         }
     };
+    if new.terms.id_token_alg == IdTokenAlgorithm::Rs256 && app.keys.rsa().is_none() {
+        return Err(wrong("/id_token_alg", "no_rsa_key_is_imported"));
+    }
+    if new.terms.logout_told_at.as_ref().is_some_and(|uri| app.webhooks.accepts(uri).is_err()) {
+        return Err(wrong("/backchannel_logout_uri", "not_a_public_https_address"));
+    }
     let client = Client {
         id: Id::new(now, &*app.entropy),
         agency: new.agency,
@@ -175,12 +189,31 @@ pub(super) async fn add_client(
         sector: new.sector.clone(),
         policy: new.policy.clone(),
         scopes: new.scopes.clone(),
+        terms: new.terms.clone(),
         standing: Standing::Active { until: new.until },
     };
     let agency = agency::find_all(tx, &[new.agency]).await?.pop().ok_or(wrong("/agency", "unknown"))?;
+    for predecessor in &client.terms.predecessors {
+        portal::find_in(tx, *predecessor).await?.ok_or(wrong("/predecessors", "unknown"))?;
+    }
     portal::insert(tx, &client, now).await?;
     record(app, tx, &agency, &client, ("client.registered", by), now).await?;
     Ok((client, secret))
+}
+
+/// The keys of a JWK Set, each usable and of a name of its own.
+pub(super) fn read_keys(jwks: &str, field: &'static str) -> Result<Vec<ClientKey>> {
+    let wrong = |rule| Error::Refused(Refusal::new("invalid_body").violation(field, rule, None));
+    let set = PublicJwk::parse_set(jwks).map_err(|why| wrong(why.word()))?;
+    let names: BTreeSet<&str> = set.iter().map(|(kid, _)| kid.as_str()).collect();
+    if set.is_empty() || names.len() != set.len() {
+        return Err(wrong("empty_or_repeated_kid"));
+    }
+    let key = |(kid, key): &(String, PublicJwk)| {
+        let until = key.certificate_end().map_err(|why| wrong(why.word()))?;
+        Ok(ClientKey { kid: kid.clone(), jwk: key.text().to_owned(), until, revoked_at: None })
+    };
+    set.iter().map(key).collect()
 }
 
 /// The client as it then is.
@@ -235,6 +268,18 @@ async fn record_agency(
     Ok(audit::append(tx, &[leaf(app, now, kind, concern, &key, &details)]).await?)
 }
 
+/// The leaf of a change of a client.
+pub(super) async fn record_client(
+    app: &App,
+    tx: &mut Tx,
+    client: &Client,
+    what: (&'static str, By),
+    now: Instant,
+) -> Result<()> {
+    let agency = agency::find_all(tx, &[client.agency]).await?.pop().ok_or(Error::not_found())?;
+    record(app, tx, &agency, client, what, now).await
+}
+
 async fn record(
     app: &App,
     tx: &mut Tx,
@@ -247,6 +292,7 @@ async fn record(
     let concern = Concern { citizen: None, agency: Some(agency.id), object: client.id.uuid() };
     let details = json!({
         "client": client.id.to_string(),
+        "profile": client.terms.profile.word(),
         "method": client.credential.method(),
         "scopes": client.scopes.to_string(),
         "by": by.word(),

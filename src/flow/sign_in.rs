@@ -19,7 +19,7 @@ use crate::identity::{
     request::{Address, ErrorCode},
     session::Session,
 };
-use crate::store::{Tx, authorization, consent, portal, session};
+use crate::store::{Tx, authorization, consent, portal, pseudonym, pushed_request, session};
 
 /// Names the sign-in that a page is about, and proves that the browser is the one that began it.
 pub struct Step {
@@ -40,6 +40,12 @@ impl Answer {
     /// An answer that says no. Every answer names its issuer (RFC 9207).
     pub fn refusal(app: &App, address: &Address, code: ErrorCode, description: &str) -> Self {
         Self::new(app, address, &[("error", code.code()), ("error_description", description)])
+    }
+
+    /// An answer to the citizen's own page: the portal asks for its own.
+    pub fn here(allowed: bool) -> Self {
+        let word = if allowed { "allowed" } else { "refused" };
+        Self { location: format!("/approve?answer={word}") }
     }
 
     /// An answer that carries a code.
@@ -83,6 +89,10 @@ pub struct Asking {
     pub redirect_origin: Option<String>,
     /// How sure they must be.
     pub least: Assurance,
+    /// The number that the portal expects, for the form.
+    pub number_hint: Option<String>,
+    /// What an officer and the citizen both see, where the sign-in was started at a counter.
+    pub message: Option<String>,
 }
 
 /// What the page shows that asks in whose name.
@@ -114,7 +124,7 @@ pub struct Consenting {
 /// Where a sign-in stands and what to show. A session that answers the request takes it on by itself.
 pub async fn view(app: &App, step: &Step, cookie: Option<&Token>, lang: Lang) -> Result<View> {
     let now = app.clock.now();
-    let Some(authorization) = open_in(app, step, now).await? else {
+    let Some((authorization, hint)) = open_in(app, step, now).await? else {
         return Ok(View::Over);
     };
     let client = portal_of(app, &authorization).await?;
@@ -128,7 +138,10 @@ pub async fn view(app: &App, step: &Step, cookie: Option<&Token>, lang: Lang) ->
             Some(_) | None if forbids_pages(&authorization) => {
                 refuse(app, &authorization, ErrorCode::LoginRequired, now).await
             }
-            Some(_) | None => Ok(View::Number(asking(&authorization, client.as_ref()))),
+            Some(_) | None => {
+                let hint = super::authorize::number_hint(app, authorization.id.uuid(), hint.as_deref())?;
+                Ok(View::Number(Asking { number_hint: hint, ..asking(&authorization, client.as_ref()) }))
+            }
         },
         State::Challenged(challenge) => {
             Ok(View::Code(asking(&authorization, client.as_ref()), challenge.method))
@@ -136,7 +149,7 @@ pub async fn view(app: &App, step: &Step, cookie: Option<&Token>, lang: Lang) ->
         State::Confirmed(_) => arrived(app, &authorization, client.as_ref(), lang).await,
         State::Entered { .. } => match &authorization.errand {
             Errand::Page { return_to, .. } => Ok(View::Enter(return_to.clone())),
-            Errand::Portal { .. } => Ok(View::Over),
+            Errand::Portal { .. } | Errand::Counter { .. } => Ok(View::Over),
         },
         State::CodeIssued { .. }
         | State::Exchanged { .. }
@@ -192,7 +205,9 @@ pub(super) const fn unfit(refusal: Refusal) -> Error {
 /// The portal of a sign-in that a portal asked for.
 pub(super) async fn portal_of(app: &App, authorization: &Authorization) -> Result<Option<Client>> {
     match &authorization.errand {
-        Errand::Portal { client, .. } => Ok(portal::find(&app.store, *client).await?),
+        Errand::Portal { client, .. } | Errand::Counter { client, .. } => {
+            Ok(portal::find(&app.store, *client).await?)
+        }
         Errand::Page { .. } => Ok(None),
     }
 }
@@ -204,10 +219,10 @@ pub async fn name_of(app: &App, session: &Session) -> Result<Option<String>> {
     Ok(looked.on_record.map(|holder| holder.person.name.as_str().to_owned()))
 }
 
-async fn open_in(app: &App, step: &Step, now: Instant) -> Result<Option<Authorization>> {
+async fn open_in(app: &App, step: &Step, now: Instant) -> Result<Option<(Authorization, Option<Vec<u8>>)>> {
     let bound = authorization::find(&app.store, step.authorization).await?;
-    let ours = bound.filter(|b| is_browser(b, step)).map(|b| b.authorization);
-    Ok(ours.filter(|a| now < a.expires_at))
+    let ours = bound.filter(|b| is_browser(b, step) && now < b.authorization.expires_at);
+    Ok(ours.map(|b| (b.authorization, b.number_hint)))
 }
 
 async fn reload(app: &App, authorization: &Authorization) -> Result<Authorization> {
@@ -220,22 +235,25 @@ fn is_browser(bound: &authorization::Bound, step: &Step) -> bool {
 }
 
 fn asking(authorization: &Authorization, client: Option<&Client>) -> Asking {
-    let redirect_origin = match &authorization.errand {
-        Errand::Portal { request, .. } => Some(request.address.redirect_uri.origin()),
-        Errand::Page { .. } => None,
+    let (redirect_origin, message) = match &authorization.errand {
+        Errand::Portal { request, .. } => (Some(request.address.redirect_uri.origin()), None),
+        Errand::Counter { request, .. } => (None, Some(request.message.to_string())),
+        Errand::Page { .. } => (None, None),
     };
     Asking {
         portal: client.map(|c| c.name.clone()),
         purpose: client.map(|c| c.purpose.clone()),
         redirect_origin,
         least: authorization.wanted().demand.least,
+        number_hint: None,
+        message,
     }
 }
 
 fn forbids_pages(authorization: &Authorization) -> bool {
     match &authorization.errand {
         Errand::Portal { request, .. } => !request.may_show_pages(),
-        Errand::Page { .. } => false,
+        Errand::Counter { .. } | Errand::Page { .. } => false,
     }
 }
 
@@ -262,22 +280,28 @@ async fn arrived(
 ) -> Result<View> {
     let now = app.clock.now();
     let State::Confirmed(confirmation) = &authorization.state else { return Ok(View::Over) };
-    let (request, client) = match (&authorization.errand, client) {
+    let (asked, client) = match (&authorization.errand, client) {
         (Errand::Page { return_to, .. }, _) => {
             let mut tx = app.store.begin().await?;
             advance(&mut tx, authorization, Event::Enter, now).await?;
             tx.commit().await?;
             return Ok(View::Enter(return_to.clone()));
         }
-        (Errand::Portal { request, .. }, Some(client)) => (request, client),
-        (Errand::Portal { .. }, None) => return Ok(View::Over),
+        // Whoever was named at the counter approves, and nobody else who sits here.
+        (Errand::Counter { request, .. }, Some(_)) if request.citizen != Some(confirmation.citizen) => {
+            return refuse(app, authorization, ErrorCode::AccessDenied, now).await;
+        }
+        (Errand::Portal { request, .. }, Some(client)) => (&request.asked, client),
+        (Errand::Counter { request, .. }, Some(client)) => (&request.asked, client),
+        (Errand::Portal { .. } | Errand::Counter { .. }, None) => return Ok(View::Over),
     };
     let mut tx = app.store.begin().await?;
     let party = acting::party(app, &mut tx, authorization, confirmation, client.agency, now).await?;
     let before = consent::latest(&mut tx, confirmation.citizen, client.id).await?;
     let chosen = acting::is_chosen(&mut tx, authorization.id).await?;
     let principals = match &party {
-        Some(party) if party.actor.is_none() => {
+        // At a counter everybody approves for themselves: the officer has named the person.
+        Some(party) if party.actor.is_none() && matches!(authorization.errand, Errand::Portal { .. }) => {
             acting::principals(app, &mut tx, &party.holder, client.agency, now).await?
         }
         Some(_) | None => Vec::new(),
@@ -286,7 +310,17 @@ async fn arrived(
     let Some(party) = party else {
         return refuse(app, authorization, ErrorCode::AccessDenied, now).await;
     };
-    let offer = client.policy.offer(&request.asked);
+    if let Errand::Portal { request, .. } = &authorization.errand
+        && request.hint_subject.is_some()
+    {
+        let mut tx = app.store.begin().await?;
+        let known = pseudonym::find(&mut tx, party.holder.citizen, &client.sectors()).await?;
+        tx.commit().await?;
+        if known != request.hint_subject {
+            return refuse(app, authorization, ErrorCode::LoginRequired, now).await;
+        }
+    }
+    let offer = client.policy.offer(asked);
     if forbids_pages(authorization) {
         return match before {
             Some(before) if before.covers(&offer) => {
@@ -319,17 +353,27 @@ async fn arrived(
 }
 
 async fn refuse(app: &App, authorization: &Authorization, code: ErrorCode, now: Instant) -> Result<View> {
-    let Errand::Portal { request, .. } = &authorization.errand else { return Ok(View::Over) };
+    let may_show = !forbids_pages(authorization);
     let cause = match code {
         ErrorCode::AccessDenied => Cause::Barred,
         _ => Cause::PageNeeded,
     };
     let mut tx = app.store.begin().await?;
     advance(&mut tx, authorization, Event::Refuse(cause), now).await?;
+    pushed_request::use_up(&mut tx, authorization.id, now).await?;
     tx.commit().await?;
     let description = match cause {
         Cause::Barred => "this person may not sign in at present",
-        Cause::Citizen | Cause::PageNeeded => "a page is needed, and prompt=none forbids it",
+        Cause::Citizen | Cause::PageNeeded => match code {
+            ErrorCode::LoginRequired if may_show => "the person whom id_token_hint names is not the one here",
+            _ => "a page is needed, and prompt=none forbids it",
+        },
     };
-    Ok(View::Answered(Answer::refusal(app, &request.address, code, description)))
+    Ok(match &authorization.errand {
+        Errand::Portal { request, .. } => {
+            View::Answered(Answer::refusal(app, &request.address, code, description))
+        }
+        Errand::Counter { .. } => View::Answered(Answer::here(false)),
+        Errand::Page { .. } => View::Over,
+    })
 }

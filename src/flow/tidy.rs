@@ -3,11 +3,18 @@
 use super::Result;
 use crate::app::App;
 use crate::base::calendar::Day;
-use crate::store::{asking, assertion, ceremony, code_counter, ledger};
+use crate::store::{
+    asking, ceremony, code_counter, ledger, once, pushed_request, refresh_token, revoked_token,
+};
 use time::Duration;
 
 /// How long counters of guesses are kept after their window began: longer than any window lasts.
 const COUNTERS_KEPT: Duration = Duration::days(2);
+
+/// How long refresh tokens are remembered after their family's end.
+const FAMILIES_KEPT: Duration = Duration::days(30);
+/// How much of each kind is forgotten at a time.
+const MOST: i64 = 100_000;
 
 /// Opens the coming months of the books, and forgets counters, budgets of past days and used assertions.
 pub async fn tidy(app: &App) -> Result<()> {
@@ -17,8 +24,12 @@ pub async fn tidy(app: &App) -> Result<()> {
     let counters = code_counter::forget(&mut tx, now - COUNTERS_KEPT).await?;
     let ceremonies = ceremony::forget(&mut tx, now).await?;
     let budgets = asking::forget_days_before(&mut tx, Day::of(now)).await?;
-    let assertions = assertion::forget(&mut tx, now).await?;
+    let once = once::forget(&mut tx, now, MOST).await?;
+    let pushed = pushed_request::forget(&mut tx, now, MOST).await?;
+    let revoked = revoked_token::forget(&mut tx, now, MOST).await?;
+    // A family is remembered a while longer, so that an old token still shows what it was.
+    let refresh = refresh_token::forget(&mut tx, now - FAMILIES_KEPT, MOST).await?;
     tx.commit().await?;
-    tracing::info!(counters, ceremonies, budgets, assertions, "forgot what is over");
+    tracing::info!(counters, ceremonies, budgets, once, pushed, revoked, refresh, "forgot what is over");
     Ok(())
 }

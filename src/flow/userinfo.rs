@@ -5,29 +5,34 @@ use super::{
     acting::{self, Party},
     audit_leaf::{Concern, leaf},
     disclosure,
-    issue_token::{ACCESS_TOKEN_TYPE, AccessClaims, userinfo_audience},
+    dpop::{self, Presented},
+    issue_token::{self, AccessClaims, userinfo_audience},
 };
 use crate::app::App;
 use crate::base::{
     clock::Instant,
     id::{self, Id},
 };
-use crate::crypto::{jwt, keyring::Purpose};
-use crate::identity::{
-    authorization::{Errand, State},
-    claims::Claim,
-    consent::Consent,
-};
-use crate::store::{Tx, audit, authorization, consent, portal};
+use crate::identity::{authorization::State, claims::Claim, consent::Consent};
+use crate::store::{Tx, audit, authorization, consent, portal, revoked_token};
 use serde_json::{Map, Value, json};
+
+/// An access token as it came.
+pub struct Shown<'a> {
+    /// The token.
+    pub token: &'a str,
+    /// The proof that came with it under the scheme `DPoP`; `None` under `Bearer`.
+    pub proof: Option<Presented<'a>>,
+}
 
 /// The claims under this access token, as the register has them now. Whether token, portal, consent and citizen are
 /// still good is read here and now; that it was read is a leaf in the citizen's history.
-pub async fn userinfo(app: &App, token: &str) -> Result<Map<String, Value>> {
+pub async fn userinfo(app: &App, shown: Shown<'_>) -> Result<Map<String, Value>> {
     let now = app.clock.now();
+    let claimed = possess(app, shown, now).await?;
     let mut tx = app.store.begin().await?;
     let Entitled { sub, client, agency, authorization, consent, party, told } =
-        entitled(app, &mut tx, token, now).await?;
+        entitled(app, &mut tx, claimed, now).await?;
     let holder = &party.holder;
     let mut answer = Map::from_iter([("sub".to_owned(), json!(sub))]);
     for claim in &told {
@@ -66,34 +71,65 @@ pub(super) struct Entitled {
     pub told: Vec<Claim>,
 }
 
-/// Whether token, portal, consent and citizen are still good, read here and now.
-pub(super) async fn entitled(app: &App, tx: &mut Tx, token: &str, now: Instant) -> Result<Entitled> {
-    let (claims, authorization) = check(app, token).ok_or_else(invalid)?;
-    let bound = authorization::find_in(tx, authorization).await?.ok_or_else(invalid)?;
-    let (Errand::Portal { client, request }, State::Exchanged { confirmation, consent, .. }) =
-        (&bound.authorization.errand, &bound.authorization.state)
-    else {
-        return Err(invalid());
-    };
-    if client.to_string() != claims.client_id || !portal::is_active(tx, *client, now).await? {
-        return Err(invalid());
-    }
-    let consent = consent::find(tx, *consent).await?.ok_or_else(invalid)?;
-    let agency = portal::agency(tx, *client).await?.ok_or_else(invalid)?;
-    let party = acting::party(app, tx, &bound.authorization, confirmation, agency, now).await?;
-    let party = party.ok_or_else(invalid)?;
-    // A renewed sign-in may rest on a wider consent than it asked for: only what was asked is told.
-    let told = consent.disclosed().intersection(&request.asked).copied().collect();
-    Ok(Entitled { sub: claims.sub, client: *client, agency, authorization, consent, party, told })
+/// What a good token says, shown by whoever holds it.
+pub(super) type Claimed = (AccessClaims, Id<id::Authorization>);
+
+/// Whether the token is ours and shown by its holder. Its proof is used up, so this stays outside the transaction that
+/// the answer is written in.
+pub(super) async fn possess(app: &App, shown: Shown<'_>, now: Instant) -> Result<Claimed> {
+    let claimed = check(app, shown.token, now).ok_or_else(invalid)?;
+    possessed(app, &claimed.0, shown.proof).await?;
+    Ok(claimed)
 }
 
-fn check(app: &App, token: &str) -> Option<(AccessClaims, Id<id::Authorization>)> {
-    let claims: AccessClaims =
-        jwt::verify(token, ACCESS_TOKEN_TYPE, app.keys.published(Purpose::Token)).ok()?;
-    let ours = claims.iss == app.origin.as_str() && claims.aud == userinfo_audience(app);
-    let live = jwt::numeric_date(app.clock.now()) < claims.exp;
+/// Whether token, portal, consent and citizen are still good, read here and now.
+pub(super) async fn entitled(
+    app: &App,
+    tx: &mut Tx,
+    (claims, authorization): Claimed,
+    now: Instant,
+) -> Result<Entitled> {
+    let bound = authorization::find_in(tx, authorization).await?.ok_or_else(invalid)?;
+    let (Some(client), Some(asked)) = (bound.authorization.client(), bound.authorization.asked()) else {
+        return Err(invalid());
+    };
+    let State::Exchanged { confirmation, consent, .. } = &bound.authorization.state else {
+        return Err(invalid());
+    };
+    let portal = portal::find_in(tx, client).await?.ok_or_else(invalid)?;
+    if client.to_string() != claims.client_id || portal.may_act(now).is_err() {
+        return Err(invalid());
+    }
+    if revoked_token::is(tx, &claims.digest()).await? {
+        return Err(invalid());
+    }
+    // The floor may have been raised since the person signed in: then they step up (RFC 9470).
+    if confirmation.assurance(now) < portal.acr_min {
+        let stronger = Refusal::new("insufficient_user_authentication");
+        let floor = Some(portal.acr_min.acr().into());
+        return Err(Error::Refused(stronger.violation("acr", "below_the_floor", floor)));
+    }
+    let consent = consent::find(tx, *consent).await?.ok_or_else(invalid)?;
+    let party = acting::party(app, tx, &bound.authorization, confirmation, portal.agency, now).await?;
+    let party = party.ok_or_else(invalid)?;
+    // A renewed sign-in may rest on a wider consent than it asked for: only what was asked is told.
+    let told = consent.disclosed().intersection(asked).copied().collect();
+    Ok(Entitled { sub: claims.sub, client, agency: portal.agency, authorization, consent, party, told })
+}
+
+fn check(app: &App, token: &str, now: Instant) -> Option<(AccessClaims, Id<id::Authorization>)> {
+    let claims = issue_token::read(app, token, now)?;
     let authorization = claims.authorization.as_deref()?.parse().ok()?;
-    (ours && live).then_some((claims, authorization))
+    (claims.aud == userinfo_audience(app)).then_some((claims, authorization))
+}
+
+/// A bound token comes with a proof by its key, and only a bound one does: a stolen one is worth nothing.
+async fn possessed(app: &App, claims: &AccessClaims, proof: Option<Presented<'_>>) -> Result<()> {
+    match (&claims.cnf, proof) {
+        (None, None) => Ok(()),
+        (Some(possession), Some(proof)) if dpop::prove(app, &proof).await? == possession.jkt => Ok(()),
+        (Some(_) | None, _) => Err(invalid()),
+    }
 }
 
 const fn invalid() -> Error {

@@ -1,14 +1,22 @@
 //! Who asks, and whether they may: one table for every operation of `/v1`, deny by default.
 //!
-//! The guard checks a bearer token in memory (signature, `typ`, issuer, audience, expiry), then asks through the
-//! shared look-up whether the client is still allowed, then compares its scopes with the table. A handler behind the
+//! The guard checks an access token in memory (signature, `typ`, issuer, audience, expiry) and the proof of its key if
+//! it is bound to one, then asks through the shared look-up whether client and token are still allowed, then compares
+//! its scopes with the table. A handler behind the
 //! guard takes [`Caller`] as an argument; having the value is being authorized.
 
-use super::problem::Problem;
+use super::{
+    oidc::client_proof::{self, with_nonce},
+    problem::Problem,
+};
 use crate::app::App;
 use crate::base::id::{Agency, Client, Id};
-use crate::crypto::{jwt, keyring::Purpose};
-use crate::flow::{self, Error};
+use crate::crypto::{
+    digest::{Digest, sha256},
+    jwt,
+    keyring::Purpose,
+};
+use crate::flow::{self, Error, dpop};
 use crate::identity::token::{Access, ApiScope, ApiScopes, Noun};
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::{Method, header, request::Parts};
@@ -114,6 +122,11 @@ pub static OPERATIONS: &[Operation] = &[
     op(Method::GET, "/v1/clients/{id}/policy", Noun::Admin, Access::Read),
     op(Method::POST, "/v1/clients/{id}/policy/try", Noun::Admin, Access::Read),
     op(Method::GET, "/v1/alerts", Noun::Admin, Access::Read),
+    op(Method::POST, "/v1/clients/{id}/change", Noun::Admin, Access::Write),
+    op(Method::POST, "/v1/clients/{id}/keys", Noun::Admin, Access::Write),
+    op(Method::POST, "/v1/clients/{id}/keys/revoke", Noun::Admin, Access::Write),
+    op(Method::POST, "/v1/clients/{id}/subject-map", Noun::Admin, Access::Write),
+    op(Method::GET, "/v1/clients/{id}/checks", Noun::Admin, Access::Read),
     op(Method::POST, "/v1/roles", Noun::Admin, Access::Write),
     op(Method::GET, "/v1/roles", Noun::Admin, Access::Read),
     op(Method::POST, "/v1/roles/{id}/revoke", Noun::Admin, Access::Write),
@@ -148,6 +161,16 @@ struct AccessToken {
     exp: i64,
     client_id: String,
     scope: String,
+    #[serde(default)]
+    jti: Option<String>,
+    #[serde(default)]
+    cnf: Option<Possession>,
+}
+
+/// The key of a token that is bound to one (RFC 9449).
+#[derive(Deserialize)]
+struct Possession {
+    jkt: String,
 }
 
 /// The `typ` of access tokens (RFC 9068).
@@ -160,18 +183,19 @@ pub fn api_audience(app: &App) -> String {
 
 /// The guard in front of `/v1`.
 pub async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let asked = presented(&app, &request);
-    let admitted = match asked {
+    let headers = request.headers().clone();
+    let admitted = match presented(&app, &request) {
         Ok(asked) => admit(&app, asked).await,
         Err(refused) => Err(refused),
     };
-    match admitted {
+    let answer = match admitted {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
         Err(error) => Problem(error).into_response(),
-    }
+    };
+    with_nonce(&app, &headers, answer)
 }
 
 /// What the token says, before anybody asks whether its client is still allowed.
@@ -179,6 +203,19 @@ struct Presented {
     client: Id<Client>,
     scopes: ApiScopes,
     needed: ApiScope,
+    /// The token's name, by which it may have been given back.
+    token: Option<Digest>,
+    /// The key that must be proved, and by what.
+    bound: Option<Bound>,
+}
+
+/// What a bound token demands, and what came with it.
+struct Bound {
+    key: String,
+    token: String,
+    proof: Option<String>,
+    method: Method,
+    path: String,
 }
 
 fn presented(app: &App, request: &Request) -> flow::Result<Presented> {
@@ -188,22 +225,56 @@ fn presented(app: &App, request: &Request) -> flow::Result<Presented> {
         .find(|o| o.path == path.as_str() && o.method == *request.method())
         .ok_or(Error::refused("method_not_allowed"))?;
     let header = request.headers().get(header::AUTHORIZATION).and_then(|h| h.to_str().ok());
-    let token = header.ok_or(Error::refused("token_missing"))?;
-    let token = token.strip_prefix("Bearer ").ok_or(Error::refused("token_invalid"))?;
-    let (client, scopes) = check(app, token).ok_or(Error::refused("token_invalid"))?;
-    Ok(Presented { client, scopes, needed: operation.scope })
+    let invalid = || Error::refused("token_invalid");
+    let (scheme, token) =
+        header.ok_or(Error::refused("token_missing"))?.split_once(' ').ok_or_else(invalid)?;
+    let (claims, client, scopes) = check(app, token).ok_or_else(invalid)?;
+    // A bound token is not taken without its proof, nor a proof for a token that is not bound.
+    let bound = match claims.cnf {
+        None if scheme.eq_ignore_ascii_case("bearer") => None,
+        Some(possession) if scheme.eq_ignore_ascii_case("dpop") => Some(Bound {
+            key: possession.jkt,
+            token: token.to_owned(),
+            proof: client_proof::presented(request.headers()).ok().flatten().map(str::to_owned),
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+        }),
+        None | Some(_) => return Err(invalid()),
+    };
+    let token = claims.jti.map(|jti| sha256(jti.as_bytes()));
+    Ok(Presented { client, scopes, needed: operation.scope, token, bound })
 }
 
 async fn admit(app: &App, asked: Presented) -> flow::Result<Caller> {
-    let standing = flow::standing::standing(app, asked.client).await?;
+    if let Some(bound) = &asked.bound {
+        prove(app, bound).await?;
+    }
+    let standing = flow::standing::standing(app, asked.client, asked.token).await?;
     if !asked.scopes.allows(asked.needed) {
         return Err(Error::forbidden("scope_missing"));
     }
     Ok(Caller { client: asked.client, agency: standing.agency, scopes: asked.scopes })
 }
 
-/// The client and scopes of a token that is ours, for this API, and not expired.
-fn check(app: &App, token: &str) -> Option<(Id<Client>, ApiScopes)> {
+/// Demands a proof by the key of a bound token.
+async fn prove(app: &App, bound: &Bound) -> flow::Result<()> {
+    let unproved = || Error::refused("dpop_proof_invalid");
+    let proof = bound.proof.as_deref().ok_or_else(unproved)?;
+    let (method, path) = (bound.method.as_str(), bound.path.as_str());
+    let presented = dpop::Presented { proof, method, path, token: Some(&bound.token) };
+    match dpop::prove(app, &presented).await {
+        Ok(proved) if proved == bound.key => Ok(()),
+        Ok(_) => Err(unproved()),
+        Err(Error::Refused(refusal)) if refusal.code == "use_dpop_nonce" => {
+            Err(Error::refused("dpop_nonce_needed"))
+        }
+        Err(Error::Refused(_)) => Err(unproved()),
+        Err(other) => Err(other),
+    }
+}
+
+/// A token that is ours, for this API, and not expired, with its client and scopes.
+fn check(app: &App, token: &str) -> Option<(AccessToken, Id<Client>, ApiScopes)> {
     let keys = app.keys.published(Purpose::Token);
     let claims: AccessToken = jwt::verify(token, ACCESS_TOKEN_TYPE, keys).ok()?;
     let ours = claims.iss == app.origin.as_str() && claims.aud == api_audience(app);
@@ -211,5 +282,6 @@ fn check(app: &App, token: &str) -> Option<(Id<Client>, ApiScopes)> {
     if !ours || !live {
         return None;
     }
-    Some((claims.client_id.parse().ok()?, ApiScopes::parse(&claims.scope).ok()?))
+    let (client, scopes) = (claims.client_id.parse().ok()?, ApiScopes::parse(&claims.scope).ok()?);
+    Some((claims, client, scopes))
 }

@@ -22,12 +22,18 @@ pub fn invalid_request(field: &'static str, rule: &'static str) -> OAuthError {
     OAuthError(Error::Refused(Refusal::new("invalid_request").violation(field, rule, None)))
 }
 
+/// What was wrong, in ASCII, for a developer.
+pub fn described(refusal: &Refusal) -> String {
+    let all = refusal.violations.iter().map(|v| format!("{}: {}", v.field, v.rule.replace('_', " ")));
+    all.collect::<Vec<_>>().join("; ")
+}
+
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
         let (status, code, refusal) = match self.0 {
             Error::Refused(r) | Error::NotFound(r) | Error::Conflict(r) | Error::Forbidden(r) => {
                 let status = match r.code {
-                    "invalid_client" | "invalid_token" => StatusCode::UNAUTHORIZED,
+                    "invalid_client" => StatusCode::UNAUTHORIZED,
                     _ => StatusCode::BAD_REQUEST,
                 };
                 (status, r.code, r)
@@ -38,9 +44,7 @@ impl IntoResponse for OAuthError {
                 (StatusCode::INTERNAL_SERVER_ERROR, "server_error", Refusal::new("internal"))
             }
         };
-        let described =
-            refusal.violations.iter().map(|v| format!("{}: {}", v.field, v.rule.replace('_', " ")));
-        let description = described.collect::<Vec<_>>().join("; ");
+        let description = described(&refusal);
         let mut body = json!({ "error": code });
         if !description.is_empty() {
             body["error_description"] = json!(description);
@@ -48,14 +52,60 @@ impl IntoResponse for OAuthError {
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let challenge = match code {
-            "invalid_client" => Some("Basic realm=\"chung\""),
-            "invalid_token" => Some("Bearer error=\"invalid_token\""),
-            _ => None,
-        };
-        if let Some(challenge) = challenge {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        if code == "invalid_client" {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"chung\""));
         }
         response
     }
 }
+
+/// A flow's refusal as an answer of a protected resource: 401 with a challenge for both schemes (RFC 6750 section 3,
+/// RFC 9449 section 7.1, RFC 9470 section 3).
+pub struct ResourceError(pub Error);
+
+impl From<Error> for ResourceError {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for ResourceError {
+    fn into_response(self) -> Response {
+        let (code, acr) = match &self.0 {
+            Error::Refused(refusal) => (
+                refusal.code,
+                refusal.violations.iter().find_map(|v| v.sent.clone().filter(|_| v.field == "acr")),
+            ),
+            _ => ("", None),
+        };
+        let challenge = match code {
+            "token_missing" => format!("DPoP algs=\"{PROOF_ALGORITHMS}\", Bearer"),
+            "invalid_token" => {
+                format!(
+                    "DPoP error=\"invalid_token\", algs=\"{PROOF_ALGORITHMS}\", Bearer error=\"invalid_token\""
+                )
+            }
+            "invalid_dpop_proof" | "use_dpop_nonce" => {
+                format!("DPoP error=\"{code}\", algs=\"{PROOF_ALGORITHMS}\"")
+            }
+            "insufficient_user_authentication" => {
+                let acr = acr.unwrap_or_default();
+                format!(
+                    "DPoP error=\"{code}\", error_description=\"a stronger sign-in is needed\", acr_values=\"{acr}\", \
+                     algs=\"{PROOF_ALGORITHMS}\", Bearer error=\"{code}\", \
+                     error_description=\"a stronger sign-in is needed\", acr_values=\"{acr}\""
+                )
+            }
+            _ => return OAuthError(self.0).into_response(),
+        };
+        let mut response = OAuthError(self.0).into_response();
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+        if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+/// The algorithms that proofs and assertions may be signed with.
+pub const PROOF_ALGORITHMS: &str = "ES256 EdDSA PS256";

@@ -40,7 +40,11 @@ pub static CODES: &[Code] = &[
     // The caller.
     row("token_missing", 401),
     row("token_invalid", 401),
+    row("dpop_proof_invalid", 401),
+    row("dpop_nonce_needed", 401),
     row("client_suspended", 403),
+    row("client_expired", 403),
+    row("agency_suspended", 403),
     row("scope_missing", 403),
     row("not_found", 404),
     // Verifications.
@@ -132,6 +136,9 @@ pub static CODES: &[Code] = &[
     row("agency_succeeded", 409),
     row("policy_moved", 409),
     row("agency_code_taken", 409),
+    row("key_exists", 409),
+    row("subject_map_taken", 409),
+    row("subject_map_unfit", 422),
     row("role_held_already", 409),
     row("roles_exclude_each_other", 409),
     row("holder_unknown", 422),
@@ -209,7 +216,12 @@ pub fn problem(refusal: Refusal) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if row.status == 401 {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        let challenge = match row.code {
+            "dpop_proof_invalid" => "DPoP error=\"invalid_dpop_proof\", algs=\"ES256 EdDSA PS256\"",
+            "dpop_nonce_needed" => "DPoP error=\"use_dpop_nonce\", algs=\"ES256 EdDSA PS256\"",
+            _ => "Bearer, DPoP algs=\"ES256 EdDSA PS256\"",
+        };
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     if row.retryable {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));

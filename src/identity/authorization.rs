@@ -12,6 +12,8 @@
 use super::{
     assurance::Assurance,
     authenticator::{Challenge, Method},
+    claims::Claims,
+    counter::CounterRequest,
     lock::Use,
     request::AuthorizationRequest,
     session::Wanted,
@@ -52,6 +54,13 @@ pub enum Errand {
         client: Id<id::Client>,
         /// What it asked.
         request: Box<AuthorizationRequest>,
+    },
+    /// An officer started it at a counter, for a citizen who approves it here.
+    Counter {
+        /// Whose system asked.
+        client: Id<id::Client>,
+        /// What it asked.
+        request: Box<CounterRequest>,
     },
     /// A page of ours needs to know who is there.
     Page {
@@ -166,6 +175,8 @@ pub enum Revocation {
     MandateEnded,
     /// The person took the consent back.
     ConsentWithdrawn,
+    /// The portal gave its tokens back.
+    GivenBack,
 }
 
 impl Revocation {
@@ -177,6 +188,7 @@ impl Revocation {
             Self::Locked => "locked",
             Self::MandateEnded => "mandate_ended",
             Self::ConsentWithdrawn => "consent_withdrawn",
+            Self::GivenBack => "given_back",
         }
     }
 }
@@ -249,6 +261,44 @@ pub enum Refusal {
 }
 
 impl Authorization {
+    /// The client that asked; `None` for a page of ours.
+    pub const fn client(&self) -> Option<Id<id::Client>> {
+        match &self.errand {
+            Errand::Portal { client, .. } | Errand::Counter { client, .. } => Some(*client),
+            Errand::Page { .. } => None,
+        }
+    }
+
+    /// What the client would like to be told; nothing for a page of ours.
+    pub fn asked(&self) -> Option<&Claims> {
+        match &self.errand {
+            Errand::Portal { request, .. } => Some(&request.asked),
+            Errand::Counter { request, .. } => Some(&request.asked),
+            Errand::Page { .. } => None,
+        }
+    }
+
+    /// What becomes of a client's question about a sign-in that it started at a counter.
+    pub fn poll(&self, asking: Id<id::Client>, now: Instant) -> Poll {
+        match &self.errand {
+            Errand::Counter { client, .. } if *client == asking => {}
+            Errand::Counter { .. } | Errand::Portal { .. } | Errand::Page { .. } => return Poll::NotYours,
+        }
+        match &self.state {
+            State::Started | State::Challenged(_) | State::Confirmed(_) if now < self.expires_at => {
+                Poll::Pending
+            }
+            State::Started | State::Challenged(_) | State::Confirmed(_) | State::Expired => Poll::Expired,
+            State::CodeIssued { confirmation, consent, code_expires_at } if now < *code_expires_at => {
+                Poll::Granted { confirmation: *confirmation, consent: *consent }
+            }
+            State::CodeIssued { .. } => Poll::Expired,
+            State::Exchanged { .. } | State::Revoked { .. } => Poll::Spent,
+            State::Refused { .. } => Poll::Denied,
+            State::Entered { .. } => Poll::NotYours,
+        }
+    }
+
     /// The state after `event`. The caller stores it against the state it read.
     pub fn after(&self, event: Event, now: Instant) -> Result<State, Refusal> {
         if now >= self.expires_at {
@@ -278,11 +328,17 @@ impl Authorization {
                     consent,
                     code_expires_at: now + CODE_LIFE,
                 }),
+                // The officer's system asks for it as long as the sign-in waits.
+                Errand::Counter { .. } => Ok(State::CodeIssued {
+                    confirmation: *confirmation,
+                    consent,
+                    code_expires_at: self.expires_at,
+                }),
                 Errand::Page { .. } => Err(Refusal::Unfit),
             },
             (State::Confirmed(confirmation), Event::Enter) => match self.errand {
                 Errand::Page { .. } => Ok(State::Entered { confirmation: *confirmation }),
-                Errand::Portal { .. } => Err(Refusal::Unfit),
+                Errand::Portal { .. } | Errand::Counter { .. } => Err(Refusal::Unfit),
             },
             (State::Started | State::Challenged(_) | State::Confirmed(_), Event::Refuse(cause)) => {
                 Ok(State::Refused { cause, refused_at: now })
@@ -327,6 +383,9 @@ impl Authorization {
                 max_age_s: request.max_age_s,
                 forced: request.forces_sign_in(),
             },
+            Errand::Counter { request, .. } => {
+                Wanted { demand: request.demand, max_age_s: None, forced: false }
+            }
             Errand::Page { least, afresh, .. } => Wanted {
                 demand: super::assurance::Demand::of(None, *least),
                 max_age_s: None,
@@ -338,16 +397,8 @@ impl Authorization {
     /// What a lock would have to forbid for this sign-in by that method to be stopped.
     pub const fn used_by(&self, method: Method) -> Use {
         match &self.errand {
-            Errand::Portal { client, .. } => Use::Portal(*client, method),
+            Errand::Portal { client, .. } | Errand::Counter { client, .. } => Use::Portal(*client, method),
             Errand::Page { .. } => Use::Page(method),
-        }
-    }
-
-    /// The portal that asked, where one did.
-    pub const fn client(&self) -> Option<Id<id::Client>> {
-        match &self.errand {
-            Errand::Portal { client, .. } => Some(*client),
-            Errand::Page { .. } => None,
         }
     }
 
@@ -367,6 +418,8 @@ impl Authorization {
                     Exchange::Refused(ExchangeRefusal::RedirectUri)
                 } else if !presented.verifier.is_some_and(|v| request.challenge.answers_to(v)) {
                     Exchange::Refused(ExchangeRefusal::Verifier)
+                } else if request.dpop_jkt.is_some() && request.dpop_jkt.as_deref() != presented.key {
+                    Exchange::Refused(ExchangeRefusal::Key)
                 } else {
                     Exchange::Granted { confirmation: *confirmation, consent: *consent }
                 }
@@ -392,6 +445,30 @@ pub struct Presented<'a> {
     pub redirect_uri: Option<&'a str>,
     /// The `code_verifier`.
     pub verifier: Option<&'a str>,
+    /// The thumbprint of the key that the client proved to hold.
+    pub key: Option<&'a str>,
+}
+
+/// What becomes of a question about a sign-in at a counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Poll {
+    /// The citizen has not decided.
+    Pending,
+    /// Tokens are due.
+    Granted {
+        /// Who approved.
+        confirmation: Confirmation,
+        /// The evidence.
+        consent: Id<id::Consent>,
+    },
+    /// The citizen declined, or may not sign in.
+    Denied,
+    /// It waited too long.
+    Expired,
+    /// It was answered before.
+    Spent,
+    /// It was not started by this client.
+    NotYours,
 }
 
 /// What becomes of an exchange.
@@ -425,6 +502,9 @@ pub enum ExchangeRefusal {
     /// The verifier is missing or does not answer to the challenge.
     #[error("code_verifier does not match the code_challenge")]
     Verifier,
+    /// It is bound to another key than the one that was proved.
+    #[error("the code is bound to another key")]
+    Key,
     /// It was revoked.
     #[error("the code was revoked")]
     Revoked,

@@ -30,6 +30,9 @@ fn request() -> AuthorizationRequest {
         prompt: BTreeSet::new(),
         max_age_s: None,
         lang: None,
+        resource: None,
+        dpop_jkt: None,
+        hint_subject: None,
     }
 }
 
@@ -176,7 +179,7 @@ fn a_confirmation_below_the_demand_does_not_count() {
 #[test]
 fn a_code_is_exchanged_once_by_its_client_with_its_verifier() {
     let [.., code_issued, exchanged, revoked, _, refused, _] = states();
-    let good = Presented { client: id(3), redirect_uri: Some(CALLBACK), verifier: Some(VERIFIER) };
+    let good = Presented { client: id(3), redirect_uri: Some(CALLBACK), verifier: Some(VERIFIER), key: None };
     let issued = portal(code_issued);
     let granted = Exchange::Granted { confirmation: confirmation(), consent: id(5) };
     assert_eq!(issued.exchange(&good, NOW), granted);
@@ -194,6 +197,11 @@ fn a_code_is_exchanged_once_by_its_client_with_its_verifier() {
             ExchangeRefusal::Verifier,
         ),
     ];
+    let bound = AuthorizationRequest { dpop_jkt: Some("k".to_owned()), ..request() };
+    let bound = at(Errand::Portal { client: id(3), request: Box::new(bound) }, issued.state.clone());
+    assert_eq!(bound.exchange(&good, NOW), refuse(ExchangeRefusal::Key));
+    assert_eq!(bound.exchange(&Presented { key: Some("other"), ..good }, NOW), refuse(ExchangeRefusal::Key));
+    assert_ne!(bound.exchange(&Presented { key: Some("k"), ..good }, NOW), refuse(ExchangeRefusal::Key));
     for (presented, why) in table {
         assert_eq!(issued.exchange(&presented, NOW), refuse(why), "{presented:?}");
     }

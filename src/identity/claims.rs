@@ -91,12 +91,14 @@ pub enum SignInScope {
     Address,
     /// The personal number and the old one, to link accounts that a portal already has.
     PersonalNumber,
+    /// A refresh token, for a portal whose registration allows it.
+    OfflineAccess,
 }
 
 impl SignInScope {
     /// Every scope of the sign-in.
-    pub const ALL: [Self; 5] =
-        [Self::OpenId, Self::Profile, Self::Phone, Self::Address, Self::PersonalNumber];
+    pub const ALL: [Self; 6] =
+        [Self::OpenId, Self::Profile, Self::Phone, Self::Address, Self::PersonalNumber, Self::OfflineAccess];
 
     /// The word on the wire.
     pub const fn word(self) -> &'static str {
@@ -106,13 +108,14 @@ impl SignInScope {
             Self::Phone => "phone",
             Self::Address => "address",
             Self::PersonalNumber => "personal_number",
+            Self::OfflineAccess => "offline_access",
         }
     }
 
     /// The claims that the word asks for.
     pub const fn claims(self) -> &'static [Claim] {
         match self {
-            Self::OpenId => &[],
+            Self::OpenId | Self::OfflineAccess => &[],
             Self::Profile => &[Claim::Name, Claim::Birthdate, Claim::Gender, Claim::AccountLevel],
             Self::Phone => &[Claim::PhoneNumber],
             Self::Address => &[Claim::Address],
@@ -235,7 +238,7 @@ mod tests {
             assert_eq!(scope.word().parse(), Ok(scope));
         }
         assert!("email".parse::<Claim>().is_err());
-        assert!("offline_access".parse::<SignInScope>().is_err());
+        assert!("offline".parse::<SignInScope>().is_err());
     }
 
     #[test]

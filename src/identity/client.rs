@@ -6,6 +6,8 @@
 use super::{
     assurance::Assurance,
     claims::ClaimsPolicy,
+    client_key::ClientKey,
+    profile::{Profile, Terms},
     pseudonym::Sector,
     token::{ApiScope, ApiScopes},
 };
@@ -42,15 +44,28 @@ pub struct Client {
     pub policy: ClaimsPolicy,
     /// What it may do at the API in its own name.
     pub scopes: ApiScopes,
+    /// What it agreed to beyond that.
+    pub terms: Terms,
     /// Whether it may act now.
     pub standing: Standing,
 }
 
 impl Client {
+    /// Whether it is held to the FAPI 2.0 Security Profile.
+    pub fn is_fapi2(&self) -> bool {
+        self.terms.profile == Profile::Fapi2
+    }
+
+    /// The sectors in which its subjects stand, its own first.
+    pub fn sectors(&self) -> Vec<&Sector> {
+        std::iter::once(&self.sector).chain(&self.terms.inherits).collect()
+    }
+
     /// Refuses a client that may not act now.
     pub fn may_act(&self, now: Instant) -> Result<(), Barred> {
         match self.standing {
             Standing::Suspended => Err(Barred::Suspended),
+            Standing::AgencySuspended => Err(Barred::AgencySuspended),
             Standing::Active { until } if until.is_some_and(|end| now >= end) => Err(Barred::Expired),
             Standing::Active { .. } => Ok(()),
         }
@@ -102,28 +117,53 @@ pub enum Standing {
         /// When it ends.
         until: Option<Instant>,
     },
-    /// An administrator stopped it, or the agency that answers for it.
+    /// An administrator stopped it.
     Suspended,
+    /// The agency that answers for it is stopped.
+    AgencySuspended,
 }
 
 /// Why a client may not act, told to its developer as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Barred {
     /// Stopped by an administrator.
-    #[error("the client or its agency is suspended")]
+    #[error("the client is suspended")]
     Suspended,
+    /// Its agency was stopped.
+    #[error("the agency of the client is suspended")]
+    AgencySuspended,
     /// Its registration is over.
     #[error("the registration of the client has expired")]
     Expired,
 }
 
+impl Barred {
+    /// The rule's word on the wire.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Suspended => "suspended",
+            Self::AgencySuspended => "agency_suspended",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// The refusal's code at the API.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Suspended => "client_suspended",
+            Self::AgencySuspended => "agency_suspended",
+            Self::Expired => "client_expired",
+        }
+    }
+}
+
 /// How a client proves itself: one way, set at registration, so that the weaker never stands in for the stronger.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// `private_key_jwt`: assertions signed by one of these keys (a JWK Set, RFC 7517).
+    /// `private_key_jwt`: assertions signed by one of these keys.
     PrivateKeyJwt {
-        /// The public keys as JSON.
-        jwks: String,
+        /// The public keys, those that have ended among them.
+        keys: Vec<ClientKey>,
     },
     /// `client_secret_basic`: the SHA-256 of a random secret that was shown once.
     ClientSecretBasic {
@@ -262,6 +302,7 @@ pub(super) mod tests {
             sector: "hcmc".parse().unwrap(),
             policy: ClaimsPolicy::new(rules).unwrap(),
             scopes: ["bill".parse().unwrap(), "receipt.read".parse().unwrap()].into_iter().collect(),
+            terms: Terms::basic(),
             standing: Standing::Active { until: None },
         }
     }

@@ -8,6 +8,8 @@ use super::{
     assurance::{Assurance, Demand},
     claims::{Claim, Claims, SignInScope},
     client::{Client, RedirectUri},
+    profile::Resource,
+    pseudonym::Subject,
 };
 use crate::{base::text::Lang, crypto::digest};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -27,6 +29,12 @@ impl Parameters {
         Self(pairs)
     }
 
+    /// The pairs without these names: what may be kept of a request.
+    pub fn without(&self, names: &[&str]) -> Vec<(&str, &str)> {
+        let kept = self.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+        kept.map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
     /// The value of that name; an empty value counts as absent (RFC 6749, section 3.1).
     pub fn one(&self, name: &'static str) -> Result<Option<&str>, Repeated> {
         let mut values = self.0.iter().filter(|(n, _)| n == name);
@@ -44,6 +52,9 @@ pub enum Misaddressed {
     /// No `client_id`, an unknown one, or two.
     #[error("the portal is not known here")]
     UnknownClient,
+    /// A `request_uri` that was never given out, is over, was used before, or belongs to another portal.
+    #[error("the request is not known here any more")]
+    UnknownRequest,
     /// No `redirect_uri`, an unregistered one, or two.
     #[error("the address to return to is not registered for this portal")]
     UnknownRedirectUri,
@@ -80,6 +91,8 @@ pub enum ErrorCode {
     InvalidRequest,
     /// `openid` is missing from the scope.
     InvalidScope,
+    /// A `resource` that this client may not have a token for.
+    InvalidTarget,
     /// `prompt=none`, but nobody is signed in.
     LoginRequired,
     /// A `registration` parameter.
@@ -108,6 +121,7 @@ impl ErrorCode {
             Self::ConsentRequired => "consent_required",
             Self::InvalidRequest => "invalid_request",
             Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
             Self::LoginRequired => "login_required",
             Self::RegistrationNotSupported => "registration_not_supported",
             Self::RequestNotSupported => "request_not_supported",
@@ -206,6 +220,12 @@ pub struct AuthorizationRequest {
     pub max_age_s: Option<u32>,
     /// The language it suggests.
     pub lang: Option<Lang>,
+    /// What the access token is for, besides userinfo (RFC 8707).
+    pub resource: Option<Resource>,
+    /// The thumbprint of the key that the code is bound to (RFC 9449, section 10).
+    pub dpop_jkt: Option<String>,
+    /// The one person whom the portal means, by the name it knows them by.
+    pub hint_subject: Option<Subject>,
 }
 
 /// The longest `state` and `nonce` that are kept.
@@ -234,7 +254,10 @@ impl AuthorizationRequest {
             return Err(malformed("nonce must be at most 1024 bytes without control characters"));
         }
         let challenge = read_challenge(one("code_challenge")?, one("code_challenge_method")?)?;
-        let scopes = read_scopes(one("scope")?)?;
+        let mut scopes = read_scopes(one("scope")?)?;
+        if !client.terms.offline {
+            scopes.remove(&SignInScope::OfflineAccess);
+        }
         let named = match one("claims")?.map(read_claims) {
             Some(None) => return Err(malformed("claims must be a JSON object as OpenID Connect defines it")),
             Some(Some(named)) => named,
@@ -250,7 +273,25 @@ impl AuthorizationRequest {
         let by_scope = scopes.iter().flat_map(|scope| scope.claims()).copied();
         let asked: Claims = by_scope.chain(named.claims).collect::<BTreeSet<Claim>>();
         let lang = one("ui_locales")?.and_then(|tags| tags.parse().ok());
-        Ok(Self { address, nonce, challenge, scopes, asked, demand, prompt, max_age_s, lang })
+        let resource = read_resource(parameters)?;
+        let dpop_jkt = one("dpop_jkt")?.map(str::to_owned);
+        if dpop_jkt.as_deref().is_some_and(|jkt| CodeChallenge::parse(jkt).is_none()) {
+            return Err(malformed("dpop_jkt must be the thumbprint of a key"));
+        }
+        Ok(Self {
+            address,
+            nonce,
+            challenge,
+            scopes,
+            asked,
+            demand,
+            prompt,
+            max_age_s,
+            lang,
+            resource,
+            dpop_jkt,
+            hint_subject: None,
+        })
     }
 
     /// Whether pages may be shown at all.
@@ -311,6 +352,18 @@ fn read_scopes(text: Option<&str>) -> Result<BTreeSet<SignInScope>, RequestRefus
         Ok(scopes)
     } else {
         Err(RequestRefusal { code: ErrorCode::InvalidScope, description: "scope must contain openid" })
+    }
+}
+
+fn read_resource(parameters: &Parameters) -> Result<Option<Resource>, RequestRefusal> {
+    let refuse = |description| RequestRefusal { code: ErrorCode::InvalidTarget, description };
+    match parameters.one("resource") {
+        Err(_) => Err(refuse("one access token is for one resource")),
+        Ok(None) => Ok(None),
+        Ok(Some(text)) => text
+            .parse()
+            .map(Some)
+            .map_err(|_| refuse("resource must be an absolute address without a fragment")),
     }
 }
 
@@ -414,11 +467,11 @@ mod tests {
     #[test]
     fn each_defect_has_its_code() {
         use ErrorCode::{
-            InvalidRequest, InvalidScope, RegistrationNotSupported, RequestNotSupported,
+            InvalidRequest, InvalidScope, InvalidTarget, RegistrationNotSupported, RequestNotSupported,
             RequestUriNotSupported, UnmetAuthenticationRequirements, UnsupportedResponseType,
         };
         let long = "x".repeat(1_025);
-        let table: [(&str, Option<&str>, ErrorCode); 25] = [
+        let table: [(&str, Option<&str>, ErrorCode); 28] = [
             ("response_type", None, InvalidRequest),
             ("response_type", Some("token"), UnsupportedResponseType),
             ("response_type", Some("code id_token"), UnsupportedResponseType),
@@ -441,6 +494,9 @@ mod tests {
             ("claims", Some("{"), InvalidRequest),
             ("claims", Some("high"), UnmetAuthenticationRequirements),
             ("acr_values", Some("urn:chung:acr:high"), UnmetAuthenticationRequirements),
+            ("resource", Some("records"), InvalidTarget),
+            ("resource", Some("https://api.example/#x"), InvalidTarget),
+            ("dpop_jkt", Some("short"), InvalidRequest),
             ("request", Some("e30."), RequestNotSupported),
             ("request_uri", Some("urn:x"), RequestUriNotSupported),
             ("registration", Some("{}"), RegistrationNotSupported),

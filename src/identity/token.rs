@@ -250,6 +250,20 @@ pub enum AssertionRefusal {
     NoId,
 }
 
+impl AssertionRefusal {
+    /// The rule's word on the wire.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NotTheClient => "iss_and_sub_must_be_the_client",
+            Self::Audience => "aud_must_be_the_issuer_alone",
+            Self::Expired => "expired",
+            Self::TooLong => "lives_longer_than_five_minutes",
+            Self::Early => "dated_in_the_future",
+            Self::NoId => "jti_missing_or_too_long",
+        }
+    }
+}
+
 impl ClientAssertion {
     /// Checks everything but the signature and single use, which need keys and memory.
     ///

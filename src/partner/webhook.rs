@@ -22,6 +22,13 @@ pub trait Webhooks: Send + Sync {
 
     /// Tells an endpoint of an event, once. Success is an answer of 2xx.
     fn deliver<'a>(&'a self, telling: &'a Telling) -> BoxFuture<'a, Result<(), Undelivered>>;
+
+    /// Posts a form with one field, once. Success is an answer of 2xx.
+    fn post_form<'a>(
+        &'a self,
+        url: &'a EndpointUrl,
+        field: (&'a str, &'a str),
+    ) -> BoxFuture<'a, Result<(), Undelivered>>;
 }
 
 /// One event for one endpoint.
@@ -138,6 +145,20 @@ impl Webhooks for RemoteWebhooks {
 
     fn deliver<'a>(&'a self, telling: &'a Telling) -> BoxFuture<'a, Result<(), Undelivered>> {
         Box::pin(self.tell(telling))
+    }
+
+    fn post_form<'a>(
+        &'a self,
+        url: &'a EndpointUrl,
+        field: (&'a str, &'a str),
+    ) -> BoxFuture<'a, Result<(), Undelivered>> {
+        Box::pin(async move {
+            self.accepts(url).map_err(Undelivered::Unfit)?;
+            let request = self.http.post(url.url().clone()).form(&[field]);
+            let answer = request.send().await.map_err(|error| reason(&error))?;
+            let status = answer.status();
+            if status.is_success() { Ok(()) } else { Err(Undelivered::Answered(status.as_u16())) }
+        })
     }
 }
 

@@ -49,6 +49,7 @@ pub mod register;
 pub mod returns;
 pub mod script;
 pub mod sms;
+pub mod strict;
 
 use crate::base::clock::{Clock, Instant};
 use crate::base::entropy::{Entropy, random};

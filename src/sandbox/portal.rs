@@ -10,7 +10,10 @@
 //!
 //! Everything is in memory and gone with the process.
 
-use super::page;
+use super::{
+    page,
+    strict::{self, Strict, StrictClient},
+};
 use crate::base::calendar::Day;
 use crate::base::clock::Clock;
 use crate::base::entropy::{Entropy, random};
@@ -48,6 +51,8 @@ pub struct PortalSettings {
     pub fees: Vec<String>,
     /// What dossier codes begin with, e.g. `H29.14`.
     pub dossier_prefix: String,
+    /// A second portal, of the profile `fapi2`, if there is one.
+    pub strict: Option<StrictClient>,
 }
 
 /// A client id and its secret.
@@ -65,6 +70,7 @@ pub struct Portal {
     entropy: Arc<dyn Entropy>,
     http: reqwest::Client,
     browsers: Mutex<HashMap<String, Browser>>,
+    strict: Option<Arc<Strict>>,
 }
 
 /// What the portal remembers of one browser.
@@ -101,7 +107,11 @@ impl Portal {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()?;
-        Ok(Arc::new(Self { settings, clock, entropy, http, browsers: Mutex::default() }))
+        let strict = settings.strict.clone().map(|client| {
+            let addresses = (settings.issuer.clone(), settings.origin.clone());
+            Strict::new(addresses, client, clock.clone(), entropy.clone(), http.clone())
+        });
+        Ok(Arc::new(Self { settings, clock, entropy, http, browsers: Mutex::default(), strict }))
     }
 
     fn browsers(&self) -> MutexGuard<'_, HashMap<String, Browser>> {
@@ -231,6 +241,7 @@ impl Portal {
 
 /// The routes of the portal.
 pub fn router(portal: Arc<Portal>) -> Router {
+    let strict = portal.strict.clone().map(strict::router).unwrap_or_default();
     Router::new()
         .route("/portal", get(front))
         .route("/portal/sign-in", get(sign_in))
@@ -238,6 +249,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/portal/dossiers", post(file))
         .route("/portal/sign-out", get(sign_out))
         .with_state(portal)
+        .merge(strict)
 }
 
 #[derive(Template)]

@@ -5,6 +5,7 @@ use super::{Result, Store, StoreError, Tx, moved_one};
 use crate::base::{
     clock::Instant,
     id::{self, Id},
+    text::Line,
 };
 use crate::crypto::digest::Digest;
 use crate::identity::{
@@ -12,6 +13,10 @@ use crate::identity::{
     authenticator::Challenge,
     authorization::{Authorization, Cause, Confirmation, Errand, Revocation, State},
     claims::{Claim, SignInScope},
+    client::Wording,
+    counter::CounterRequest,
+    profile::Resource,
+    pseudonym::Subject,
     request::{Address, AuthorizationRequest, CodeChallenge, Prompt},
 };
 use std::str::FromStr;
@@ -24,13 +29,48 @@ pub struct Bound {
     pub authorization: Authorization,
     /// The digest of the browser's cookie.
     pub browser: Digest,
+    /// The number that the portal expects, sealed.
+    pub number_hint: Option<Vec<u8>>,
 }
 
-/// Begins a sign-in.
-pub async fn insert(tx: &mut Tx, bound: &Bound) -> Result<()> {
+/// Begins a sign-in at a counter, which its client asks for by the name of that digest.
+pub async fn insert_counter(tx: &mut Tx, bound: &Bound, poll: &Digest) -> Result<()> {
+    let authorization = &bound.authorization;
+    let Errand::Counter { client, request } = &authorization.errand else {
+        return insert(tx, bound, None).await;
+    };
+    let scopes: Vec<&str> = request.scopes.iter().map(|s| s.word()).collect();
+    let claims: Vec<&str> = request.asked.iter().map(|c| c.name()).collect();
+    sqlx::query!(
+        r#"INSERT INTO "authorization" (id, client_id, scopes, claims, acr_least, acr_aim, browser_digest, started_at,
+               expires_at, state, resource, poll_digest, binding_message, expects_citizen)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"#,
+        authorization.id.uuid(),
+        client.uuid(),
+        &scopes as &[&str],
+        &claims as &[&str],
+        request.demand.least.acr(),
+        request.demand.aim.acr(),
+        bound.browser.as_slice(),
+        authorization.started_at,
+        authorization.expires_at,
+        authorization.state.word(),
+        request.resource.as_ref().map(Resource::as_str),
+        poll.as_slice(),
+        request.message.as_str(),
+        request.citizen.map(Id::uuid)
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Begins a sign-in for a browser; `pushed` is the digest of the request that it came from.
+pub async fn insert(tx: &mut Tx, bound: &Bound, pushed: Option<&Digest>) -> Result<()> {
     let authorization = &bound.authorization;
     let (client, request, return_to) = match &authorization.errand {
         Errand::Portal { client, request } => (Some(client.uuid()), Some(request.as_ref()), None),
+        Errand::Counter { client, .. } => (Some(client.uuid()), None, None),
         Errand::Page { return_to, .. } => (None, None, Some(return_to.as_str())),
     };
     let forced = [Prompt::Login].iter().filter(|_| request.is_none() && authorization.wanted().forced);
@@ -40,8 +80,9 @@ pub async fn insert(tx: &mut Tx, bound: &Bound) -> Result<()> {
     let prompt: Vec<&str> = request.iter().flat_map(|r| &r.prompt).chain(forced).map(|p| p.word()).collect();
     sqlx::query!(
         r#"INSERT INTO "authorization" (id, client_id, return_to, redirect_uri, request_state, nonce, code_challenge,
-               scopes, claims, acr_least, acr_aim, prompt, max_age_s, lang, browser_digest, started_at, expires_at, state)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"#,
+               scopes, claims, acr_least, acr_aim, prompt, max_age_s, lang, browser_digest, started_at, expires_at, state,
+               dpop_jkt, resource, hint_subject, number_hint, pushed_digest)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)"#,
         authorization.id.uuid(),
         client,
         return_to,
@@ -59,7 +100,12 @@ pub async fn insert(tx: &mut Tx, bound: &Bound) -> Result<()> {
         bound.browser.as_slice(),
         authorization.started_at,
         authorization.expires_at,
-        authorization.state.word()
+        authorization.state.word(),
+        request.and_then(|r| r.dpop_jkt.as_deref()),
+        request.and_then(|r| r.resource.as_ref()).map(Resource::as_str),
+        request.and_then(|r| r.hint_subject.as_ref()).map(Subject::as_str),
+        bound.number_hint.as_deref(),
+        pushed.map(|digest| digest.as_slice())
     )
     .execute(tx.conn())
     .await?;
@@ -82,7 +128,8 @@ async fn read(executor: impl sqlx::PgExecutor<'_>, id: Id<id::Authorization>) ->
         r#"SELECT a.id, a.client_id, a.return_to, a.redirect_uri, a.request_state, a.nonce, a.code_challenge, a.scopes,
                   a.claims, a.acr_least, a.acr_aim, a.prompt, a.max_age_s, a.lang, a.browser_digest, a.started_at,
                   a.expires_at, a.state, a.citizen_id, a.session_id, a.consent_id, a.code_expires_at, a.exchanged_at,
-                  a.cause, a.ended_at, s.method AS "method?", s.reached AS "reached?",
+                  a.cause, a.ended_at, a.dpop_jkt, a.resource, a.hint_subject, a.number_hint, a.binding_message,
+                  a.expects_citizen, s.method AS "method?", s.reached AS "reached?",
                   s.authenticated_at AS "authenticated_at?", c.method AS "challenge_method?", c.number_hash AS "number_hash?", c.citizen_id AS challenged_id, c.digest AS "challenge_digest?",
                   c.sent_at AS "sent_at?", c.expires_at AS "challenge_expires_at?", c.tries_left AS "tries_left?",
                   c.sends AS "sends?"
@@ -103,7 +150,8 @@ pub async fn find_and_lock(tx: &mut Tx, id: Id<id::Authorization>) -> Result<Opt
         r#"SELECT a.id, a.client_id, a.return_to, a.redirect_uri, a.request_state, a.nonce, a.code_challenge, a.scopes,
                   a.claims, a.acr_least, a.acr_aim, a.prompt, a.max_age_s, a.lang, a.browser_digest, a.started_at,
                   a.expires_at, a.state, a.citizen_id, a.session_id, a.consent_id, a.code_expires_at, a.exchanged_at,
-                  a.cause, a.ended_at, s.method AS "method?", s.reached AS "reached?",
+                  a.cause, a.ended_at, a.dpop_jkt, a.resource, a.hint_subject, a.number_hint, a.binding_message,
+                  a.expects_citizen, s.method AS "method?", s.reached AS "reached?",
                   s.authenticated_at AS "authenticated_at?", c.method AS "challenge_method?", c.number_hash AS "number_hash?", c.citizen_id AS challenged_id, c.digest AS "challenge_digest?",
                   c.sent_at AS "sent_at?", c.expires_at AS "challenge_expires_at?", c.tries_left AS "tries_left?",
                   c.sends AS "sends?"
@@ -126,6 +174,91 @@ pub async fn find_by_code(tx: &mut Tx, code: &Digest) -> Result<Option<Bound>> {
         Some(id) => find_and_lock(tx, Id::from_uuid(id)).await,
         None => Ok(None),
     }
+}
+
+/// The sign-in at a counter of that name; locked like [`find_and_lock`].
+pub async fn find_by_poll(tx: &mut Tx, poll: &Digest) -> Result<Option<Bound>> {
+    let id = sqlx::query_scalar!(r#"SELECT id FROM "authorization" WHERE poll_digest = $1"#, poll.as_slice())
+        .fetch_optional(tx.conn())
+        .await?;
+    match id {
+        Some(id) => find_and_lock(tx, Id::from_uuid(id)).await,
+        None => Ok(None),
+    }
+}
+
+/// Notes that a client asked; false when it had asked after `since`.
+pub async fn polled(tx: &mut Tx, id: Id<id::Authorization>, now: Instant, since: Instant) -> Result<bool> {
+    let done = sqlx::query!(
+        r#"UPDATE "authorization" SET polled_at = $2 WHERE id = $1 AND coalesce(polled_at <= $3, true)"#,
+        id.uuid(),
+        now,
+        since
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(moved_one(&done))
+}
+
+/// Ties a sign-in at a counter to the browser of the citizen who takes it up.
+pub async fn take_up(tx: &mut Tx, id: Id<id::Authorization>, browser: &Digest) -> Result<()> {
+    sqlx::query!(
+        r#"UPDATE "authorization" SET browser_digest = $2 WHERE id = $1"#,
+        id.uuid(),
+        browser.as_slice()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// A request from a counter that waits for its citizen.
+pub struct AtCounter {
+    /// Which sign-in.
+    pub authorization: Id<id::Authorization>,
+    /// Whose system asks.
+    pub portal: Wording,
+    /// What it signs citizens in for.
+    pub purpose: Wording,
+    /// What officer and citizen both see.
+    pub message: Line<60>,
+    /// Until when it waits.
+    pub expires_at: Instant,
+}
+
+/// What waits for a citizen, the oldest first.
+pub async fn waiting_for(store: &Store, citizen: Id<id::Citizen>, now: Instant) -> Result<Vec<AtCounter>> {
+    let rows = sqlx::query!(
+        r#"SELECT a.id, a.binding_message AS "message!", a.expires_at, c.name_vi, c.name_en,
+                  coalesce(c.purpose_vi, c.name_vi) AS "purpose_vi!", coalesce(c.purpose_en, c.name_en) AS "purpose_en!"
+           FROM "authorization" a JOIN client c ON c.id = a.client_id JOIN agency g ON g.id = c.agency_id
+           WHERE a.expects_citizen = $1 AND a.state IN ('started', 'confirmed') AND a.expires_at > $2
+             AND c.state = 'active' AND g.state = 'active'
+           ORDER BY a.started_at, a.id LIMIT 50"#,
+        citizen.uuid(),
+        now
+    )
+    .fetch_all(&store.pool)
+    .await?;
+    let read = |row: _| -> Option<AtCounter> {
+        let (id, message, expires_at, [nv, ne, pv, pe]): (Uuid, String, Instant, [String; 4]) = row;
+        let wording =
+            |vi: &str, en: &str| Some(Wording { vi: Line::parse(vi).ok()?, en: Line::parse(en).ok()? });
+        Some(AtCounter {
+            authorization: Id::from_uuid(id),
+            portal: wording(&nv, &ne)?,
+            purpose: wording(&pv, &pe)?,
+            message: Line::parse(&message).ok()?,
+            expires_at,
+        })
+    };
+    let all = rows.into_iter().map(|row| {
+        let id = row.id;
+        let texts = [row.name_vi, row.name_en, row.purpose_vi, row.purpose_en];
+        read((row.id, row.message, row.expires_at, texts))
+            .ok_or_else(|| StoreError::corrupt("authorization", "binding_message", id))
+    });
+    all.collect()
 }
 
 /// Moves a sign-in from the state it was read in; false when somebody else moved it first. `code` is the digest of a
@@ -187,7 +320,8 @@ pub async fn put_challenge(tx: &mut Tx, id: Id<id::Authorization>, challenge: &C
     Ok(())
 }
 
-/// Revokes what every exchanged sign-in of a session gave: its tokens stop working with this transaction.
+/// Revokes what every exchanged sign-in of a session gave: its tokens stop working with this transaction. What was
+/// granted beyond the session (a refresh token) outlives signing out, and nothing else.
 pub async fn revoke_of_session(
     tx: &mut Tx,
     session: Id<id::Session>,
@@ -196,7 +330,8 @@ pub async fn revoke_of_session(
 ) -> Result<u64> {
     let done = sqlx::query!(
         r#"UPDATE "authorization" SET state = 'revoked', cause = $2, ended_at = $3
-           WHERE session_id = $1 AND state = 'exchanged'"#,
+           WHERE session_id = $1 AND state = 'exchanged' AND ($2 <> 'signed_out' OR NOT EXISTS (
+               SELECT 1 FROM refresh_token r WHERE r.authorization_id = "authorization".id AND r.expires_at > $3))"#,
         session.uuid(),
         cause.word(),
         at
@@ -293,6 +428,12 @@ struct Raw {
     exchanged_at: Option<Instant>,
     cause: Option<String>,
     ended_at: Option<Instant>,
+    dpop_jkt: Option<String>,
+    resource: Option<String>,
+    hint_subject: Option<String>,
+    number_hint: Option<Vec<u8>>,
+    binding_message: Option<String>,
+    expects_citizen: Option<Uuid>,
     method: Option<String>,
     reached: Option<String>,
     authenticated_at: Option<Instant>,
@@ -312,8 +453,13 @@ impl TryFrom<Raw> for Bound {
     fn try_from(raw: Raw) -> Result<Self> {
         let id: Id<id::Authorization> = Id::from_uuid(raw.id);
         let corrupt = |column| StoreError::corrupt("authorization", column, id);
+        let number_hint = raw.number_hint.clone();
         let browser = raw.browser_digest.clone().try_into().map_err(|_| corrupt("browser_digest"))?;
         let errand = match (raw.client_id, &raw.return_to) {
+            (Some(client), None) if raw.binding_message.is_some() => Errand::Counter {
+                client: Id::from_uuid(client),
+                request: Box::new(raw.counter().ok_or_else(|| corrupt("binding_message or claims"))?),
+            },
             (Some(client), None) => Errand::Portal {
                 client: Id::from_uuid(client),
                 request: Box::new(
@@ -330,11 +476,22 @@ impl TryFrom<Raw> for Bound {
         let state = raw.state().ok_or_else(|| corrupt("state"))?;
         let authorization =
             Authorization { id, errand, started_at: raw.started_at, expires_at: raw.expires_at, state };
-        Ok(Self { authorization, browser })
+        Ok(Self { authorization, browser, number_hint })
     }
 }
 
 impl Raw {
+    fn counter(&self) -> Option<CounterRequest> {
+        Some(CounterRequest {
+            citizen: self.expects_citizen.map(Id::from_uuid),
+            scopes: self.scopes.iter().map(|w| SignInScope::from_str(w).ok()).collect::<Option<_>>()?,
+            asked: self.claims.iter().map(|w| Claim::from_str(w).ok()).collect::<Option<_>>()?,
+            demand: Demand { least: self.acr_least.parse().ok()?, aim: self.acr_aim.parse().ok()? },
+            message: Line::parse(self.binding_message.as_deref()?).ok()?,
+            resource: self.resource.as_deref().map(str::parse).transpose().ok()?,
+        })
+    }
+
     fn request(&self) -> Option<AuthorizationRequest> {
         let address = Address {
             redirect_uri: self.redirect_uri.as_deref()?.parse().ok()?,
@@ -352,6 +509,9 @@ impl Raw {
             prompt: self.prompt.iter().map(prompt).collect::<Option<_>>()?,
             max_age_s,
             lang: self.lang.as_deref().and_then(|tag| tag.parse().ok()),
+            resource: self.resource.as_deref().map(str::parse).transpose().ok()?,
+            dpop_jkt: self.dpop_jkt.clone(),
+            hint_subject: self.hint_subject.as_deref().map(str::parse).transpose().ok()?,
         })
     }
 
@@ -375,6 +535,7 @@ impl Raw {
                 let all = [
                     Revocation::Replayed,
                     Revocation::SignedOut,
+                    Revocation::GivenBack,
                     Revocation::Locked,
                     Revocation::MandateEnded,
                     Revocation::ConsentWithdrawn,

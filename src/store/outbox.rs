@@ -16,6 +16,8 @@ pub enum Topic {
     Event,
     /// A person, through the messenger; the body is sealed.
     Message,
+    /// A client, told that a session ended.
+    Logout,
 }
 
 impl Topic {
@@ -24,6 +26,7 @@ impl Topic {
         match self {
             Self::Event => "event",
             Self::Message => "message",
+            Self::Logout => "logout",
         }
     }
 }
@@ -94,10 +97,11 @@ pub struct DueMessage {
     pub attempts: i16,
 }
 
-/// Claims messages that are due: nobody else gets them before the lease is over, so a crash only delays them. The
+/// Claims messages of that topic that are due: nobody else gets them before the lease is over, so a crash only delays them. The
 /// lease doubles with every try, up to an hour or so.
 pub async fn claim_messages(
     tx: &mut Tx,
+    topic: Topic,
     now: Instant,
     lease: Duration,
     most: i64,
@@ -106,12 +110,13 @@ pub async fn claim_messages(
         r#"UPDATE outbox SET attempts = least(attempts::int + 1, 32000)::smallint,
                due_at = $1::timestamptz + make_interval(secs => $2::float8 * (1 << least(attempts::int, 8)))
            WHERE (id, at) IN (
-               SELECT id, at FROM outbox WHERE topic = 'message' AND state = 'pending' AND due_at <= $1
+               SELECT id, at FROM outbox WHERE topic = $4 AND state = 'pending' AND due_at <= $1
                ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
            RETURNING id, at, name, body, attempts"#,
         now,
         lease.as_seconds_f64(),
-        most
+        most,
+        topic.as_str()
     )
     .fetch_all(tx.conn())
     .await?;
@@ -139,6 +144,15 @@ pub async fn finish_messages(tx: &mut Tx, messages: &[(Id<Event>, Instant)], del
     )
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// Puts a message off to another time.
+pub async fn put_off(tx: &mut Tx, message: (Id<Event>, Instant), due_at: Instant) -> Result<()> {
+    let (id, at) = message;
+    sqlx::query!("UPDATE outbox SET due_at = $3 WHERE id = $1 AND at = $2", id.uuid(), at, due_at)
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }
 

@@ -7,12 +7,14 @@ use crate::base::{
 };
 use crate::identity::pseudonym::{Sector, Subject};
 
-/// The subject of a citizen in a sector, if one was drawn.
-pub async fn find(tx: &mut Tx, citizen: Id<id::Citizen>, sector: &Sector) -> Result<Option<Subject>> {
+/// The subject of a citizen in the first of these sectors that has one.
+pub async fn find(tx: &mut Tx, citizen: Id<id::Citizen>, sectors: &[&Sector]) -> Result<Option<Subject>> {
+    let sectors: Vec<&str> = sectors.iter().map(|sector| sector.as_str()).collect();
     let found = sqlx::query_scalar!(
-        "SELECT subject FROM pseudonym WHERE citizen_id = $1 AND sector = $2",
+        "SELECT subject FROM pseudonym WHERE citizen_id = $1 AND sector = ANY($2)
+         ORDER BY array_position($2, sector) LIMIT 1",
         citizen.uuid(),
-        sector.as_str()
+        &sectors as &[&str]
     )
     .fetch_optional(tx.conn())
     .await?;

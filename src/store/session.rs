@@ -76,6 +76,52 @@ pub async fn end_all(
     Ok(ended.into_iter().map(Id::from_uuid).collect())
 }
 
+/// Says that the same person replaced a session by a newer one; the older one has ended.
+pub async fn replace(tx: &mut Tx, before: Id<id::Session>, by: Id<id::Session>) -> Result<()> {
+    sqlx::query!("UPDATE session SET replaced_by = $2 WHERE id = $1", before.uuid(), by.uuid())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// A portal that signed somebody in under a session and wants to be told of its end.
+pub struct SignedInAt {
+    /// The portal.
+    pub client: Id<id::Client>,
+    /// The agency that answers for it.
+    pub agency: Id<id::Agency>,
+    /// The session as the portal knows it.
+    pub session: Id<id::Session>,
+    /// The person as the portal knows them.
+    pub subject: String,
+}
+
+/// Where somebody was signed in under a session or one that it replaced, as far as it is to be told.
+pub async fn signed_in_at(tx: &mut Tx, session: Id<id::Session>) -> Result<Vec<SignedInAt>> {
+    let rows = sqlx::query!(
+        r#"WITH RECURSIVE line (id) AS (
+               SELECT $1::uuid UNION SELECT s.id FROM session s JOIN line ON s.replaced_by = line.id)
+           SELECT DISTINCT c.id AS "client!", c.agency_id AS "agency!", a.session_id AS "session!",
+                  (SELECT p.subject FROM pseudonym p
+                   WHERE p.citizen_id = a.citizen_id AND p.sector = ANY (ARRAY[c.sector] || c.inherits)
+                   ORDER BY array_position(ARRAY[c.sector] || c.inherits, p.sector) LIMIT 1) AS subject
+           FROM "authorization" a JOIN line ON line.id = a.session_id JOIN client c ON c.id = a.client_id
+           WHERE a.exchanged_at IS NOT NULL AND c.logout_told_at IS NOT NULL AND c.state = 'active'"#,
+        session.uuid()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let told = rows.into_iter().filter_map(|row| {
+        Some(SignedInAt {
+            client: Id::from_uuid(row.client),
+            agency: Id::from_uuid(row.agency),
+            session: Id::from_uuid(row.session),
+            subject: row.subject?,
+        })
+    });
+    Ok(told.collect())
+}
+
 struct Raw {
     id: Uuid,
     citizen_id: Uuid,

@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &str, &str)] = &[
     ("card", include_str!("vi/card.ftl"), include_str!("en/card.ftl")),
     ("erasure", include_str!("vi/erasure.ftl"), include_str!("en/erasure.ftl")),
     ("desk", include_str!("vi/desk.ftl"), include_str!("en/desk.ftl")),
+    ("check", include_str!("vi/check.ftl"), include_str!("en/check.ftl")),
     ("me", include_str!("vi/me.ftl"), include_str!("en/me.ftl")),
     ("messages", include_str!("vi/messages.ftl"), include_str!("en/messages.ftl")),
     ("pages", include_str!("vi/pages.ftl"), include_str!("en/pages.ftl")),

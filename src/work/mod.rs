@@ -16,6 +16,8 @@ pub fn loops(app: App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
         Box::pin(inquire(app.clone())),
         Box::pin(give_back(app.clone())),
         Box::pin(deliver(app.clone())),
+        Box::pin(tell_logouts(app.clone())),
+        Box::pin(turn_keys(app.clone())),
         Box::pin(route(app.clone())),
         Box::pin(tell(app.clone(), Lane::Well)),
         Box::pin(tell(app.clone(), Lane::Failing)),
@@ -48,6 +50,30 @@ async fn deliver(app: App) {
         if claimed == 0 {
             tokio::time::sleep(MESSAGE_PAUSE).await;
         }
+    }
+}
+
+/// Tells portals that sessions ended, for ever.
+async fn tell_logouts(app: App) {
+    loop {
+        let claimed = flow::tell_logout::tell_logouts(&app).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "portals were not told that sessions ended");
+            0
+        });
+        if claimed == 0 {
+            tokio::time::sleep(EVENT_PAUSE).await;
+        }
+    }
+}
+
+/// How often it is looked whether another key's time has come.
+const KEYS_PAUSE: Duration = Duration::from_secs(5);
+
+/// Lets the time of signing keys come, for ever.
+async fn turn_keys(app: App) {
+    loop {
+        app.keys.turn(app.clock.now());
+        tokio::time::sleep(KEYS_PAUSE).await;
     }
 }
 
@@ -264,6 +290,9 @@ async fn tidy(app: App) {
         if let Err(error) = flow::tidy::tidy(&app).await {
             tracing::warn!(?error, "the house was not tidied");
         }
+        if let Err(error) = flow::warn_expiry::warn_expiry(&app).await {
+            tracing::warn!(?error, "nobody was warned of what ends");
+        }
         tokio::time::sleep(TIDY_PAUSE).await;
     }
 }
@@ -271,9 +300,13 @@ async fn tidy(app: App) {
 /// Runs the set-wise flows until every sender is gone.
 pub async fn run_queues(app: App, queues: Queues) {
     let most = app.limits.batch_max;
-    let standing = queues.standing.run(most, |clients| {
+    let standing = queues.standing.run(most, |bearers| {
         let app = app.clone();
-        async move { flow::standing::standing_all(&app, clients).await.map_err(|e| flow::undone(&e)) }
+        async move { flow::standing::standing_all(&app, bearers).await.map_err(|e| flow::undone(&e)) }
+    });
+    let once = queues.once.run(most, |marks| {
+        let app = app.clone();
+        async move { flow::use_once::use_all(&app, marks).await }
     });
     let verifications = queues.verifications.run(most, |questions| {
         let app = app.clone();
@@ -291,5 +324,5 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::post_records::post_all(&app, told).await.map_err(|e| flow::undone(&e)) }
     });
-    tokio::join!(standing, verifications, bills, notifications, records);
+    tokio::join!(standing, once, verifications, bills, notifications, records);
 }

@@ -86,6 +86,7 @@ fn new_system(agency: &Value) -> Value {
     json!({
         "agency": agency,
         "name": { "vi": "Phần mềm một cửa", "en": "One-stop software" },
+        "profile": "basic",
         "scopes": ["bill", "receipt.read"],
     })
 }
@@ -113,11 +114,12 @@ async fn a_registered_agency_charges_through_a_registered_client_until_it_is_sus
     // The token lives on; what it is worth ends with the decision.
     let client_at = |verb: &str| format!("/v1/clients/{}/{verb}", client["id"].as_str().unwrap());
     let agency_at = |verb: &str| format!("/v1/agencies/{}/{verb}", agency["id"].as_str().unwrap());
-    for place in [&client_at as &dyn Fn(&str) -> String, &agency_at] {
+    let stopped = ["client_suspended", "agency_suspended"];
+    for (place, why) in [&client_at as &dyn Fn(&str) -> String, &agency_at].into_iter().zip(stopped) {
         let suspended =
             scene.system.post_once(&place("suspend"), &place("suspend"), &json!({})).await.expect(200);
         assert_eq!(suspended.json()["state"], "suspended");
-        program.post_once("/v1/bills", &fresh(), &new_bill()).await.expect_refusal(403, "client_suspended");
+        program.post_once("/v1/bills", &fresh(), &new_bill()).await.expect_refusal(403, why);
         assert_eq!(token(world, &client["id"], secret).await.status, 401);
         scene.system.post_once(&place("resume"), &place("resume"), &json!({})).await.expect(200);
         program.get("/v1/bills").await.expect(200);

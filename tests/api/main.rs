@@ -18,6 +18,7 @@ mod refusal;
 mod world;
 
 mod administration;
+mod clients;
 mod edge;
 mod fees;
 mod identity;

@@ -15,17 +15,22 @@ use super::{
 use crate::app::App;
 use crate::base::{calendar::Day, money::Money};
 use crate::config::{Config, Settings};
-use crate::crypto::keyring::Purpose;
+use crate::crypto::{keyring::Purpose, signing::SigningKey};
 use crate::flow::verify_audit::verify_audit;
-use crate::sandbox::national_id::Account;
-use crate::sandbox::portal::{Credentials, Portal, PortalSettings};
+use crate::sandbox::{
+    national_id::Account,
+    portal::{Credentials, Portal, PortalSettings},
+    strict::StrictClient,
+};
 use crate::store::ledger;
 use crate::telemetry;
 use anyhow::{Context, ensure};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use setup::Installed;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// How the demonstration is set up
@@ -183,6 +188,7 @@ fn portal(installed: &Installed) -> PortalSettings {
         procedure: setup::PROCEDURE.to_owned(),
         fees: setup::FEES.map(str::to_owned).into(),
         dossier_prefix: installed.agency.code.clone(),
+        strict: installed.portals.iter().find_map(strict),
     }
 }
 
@@ -200,6 +206,13 @@ async fn family(app: &App, installed: &Installed, data: &Path) -> anyhow::Result
     out::line("");
     out::line(&format!("the audit log consistent: {} leaves under {} signed heads", log.leaves, log.heads));
     Ok(())
+}
+
+/// The sandbox's portal of the profile `fapi2`, by the key that was made for it.
+fn strict(portal: &setup::Portal) -> Option<StrictClient> {
+    let key = portal.private_key.as_ref().filter(|_| portal.redirect_uri.ends_with("/strict/callback"))?;
+    let key = SigningKey::from_pkcs8(&BASE64_STANDARD.decode(key).ok()?).ok()?;
+    Some(StrictClient { id: portal.client_id.clone(), key: Arc::new(key) })
 }
 
 /// One dossier, and the four things that an auditor asks afterwards.
@@ -234,6 +247,7 @@ fn invite(config: &Config, installed: &Installed, file: &Path) {
             person.number, person.name, person.phone
         ));
     }
+    out::line(&format!("A strict portal: {}/strict (FAPI 2.0)", installed.sandbox));
     out::line(&format!("The telephones:  {}/sms", installed.sandbox));
     out::line(&format!("The banks:       {}/banks/970436/requests", installed.sandbox));
     out::line(&format!("Receipt check:   {}/receipts", installed.service));

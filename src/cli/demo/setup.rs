@@ -24,6 +24,7 @@ use crate::identity::{
     assurance::Assurance,
     claims::{Claim, ClaimsPolicy, Ground, Rule},
     client::{RedirectUri, Wording},
+    profile::Terms,
     role::Role,
 };
 use crate::payment::fee::FeeKind;
@@ -318,31 +319,41 @@ async fn portals(app: &App, agency: AgencyId, sandbox: &str) -> anyhow::Result<V
         Some(&simple),
     )
     .await?;
-    let key = SigningKey::generate();
-    let jwks = serde_json::json!({ "keys": [key.verifying_key().jwk(key.kid())] }).to_string();
-    let keyed = Redirects {
-        to: "http://127.0.0.1:8091/callback".to_owned(),
-        bye: "http://127.0.0.1:8091/".to_owned(),
-        jwks: Some(jwks),
-    };
-    let second =
-        registered(app, agency, "Cổng đất đai (bản thử)", "Demo land portal", "", Some(&keyed)).await?;
-    Ok(vec![
-        Portal {
-            client_id: first.id,
-            auth_method: "client_secret_basic".to_owned(),
-            client_secret: first.secret,
-            private_key: None,
-            redirect_uri: simple.to,
-        },
-        Portal {
-            client_id: second.id,
+    let mut all = vec![Portal {
+        client_id: first.id,
+        auth_method: "client_secret_basic".to_owned(),
+        client_secret: first.secret,
+        private_key: None,
+        redirect_uri: simple.to,
+    }];
+    // A portal for programs that bring their own callback, and the sandbox's own of the profile fapi2.
+    for (to, bye, name_vi, name_en) in [
+        (
+            "http://127.0.0.1:8091/callback".to_owned(),
+            "http://127.0.0.1:8091/".to_owned(),
+            "Cổng của chương trình (bản thử)",
+            "A program's demo portal",
+        ),
+        (
+            format!("{sandbox}/strict/callback"),
+            format!("{sandbox}/strict"),
+            "Cổng đất đai (bản thử)",
+            "Demo land portal",
+        ),
+    ] {
+        let key = SigningKey::generate();
+        let jwks = serde_json::json!({ "keys": [key.verifying_key().jwk(key.kid())] }).to_string();
+        let keyed = Redirects { to, bye, jwks: Some(jwks) };
+        let registered = registered(app, agency, name_vi, name_en, "", Some(&keyed)).await?;
+        all.push(Portal {
+            client_id: registered.id,
             auth_method: "private_key_jwt".to_owned(),
             client_secret: None,
             private_key: Some(BASE64_STANDARD.encode(key.pkcs8())),
             redirect_uri: keyed.to,
-        },
-    ])
+        });
+    }
+    Ok(all)
 }
 
 /// Registers a system of the API at an agency, with a secret of its own.
@@ -398,6 +409,11 @@ async fn registered(
         sector: "hcmc".parse()?,
         policy: ClaimsPolicy::new(if portal.is_some() { rules.into() } else { Vec::new() })?,
         scopes: crate::identity::token::ApiScopes::parse(scopes)?,
+        // The sandbox's portal and the systems keep the plain rules; a portal with keys keeps the strict ones.
+        terms: match portal.and_then(|portal| portal.jwks.as_ref()) {
+            Some(_) => Terms::default(),
+            None => Terms::basic(),
+        },
         until: None,
     };
     let registered = register_client(app, &new).await.map_err(failed("a client"))?;

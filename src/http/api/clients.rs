@@ -24,6 +24,7 @@ use crate::identity::{
     assurance::Assurance,
     claims::{ClaimsPolicy, Ground, Rule},
     client::RedirectUri,
+    profile::Terms,
     token::ApiScopes,
 };
 use axum::Router;
@@ -56,6 +57,8 @@ struct NewClientBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     purpose: Option<BothLanguages>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     jwks: Option<serde_json::Value>,
     #[serde(default)]
     redirect_uris: Vec<String>,
@@ -69,6 +72,20 @@ struct NewClientBody {
     claims: Claims,
     #[serde(default)]
     scopes: Vec<String>,
+    #[serde(default)]
+    offline: bool,
+    #[serde(default)]
+    counter: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token_alg: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backchannel_logout_uri: Option<String>,
+    #[serde(default)]
+    resources: Vec<String>,
+    #[serde(default)]
+    predecessors: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subjects: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
 }
@@ -76,7 +93,7 @@ struct NewClientBody {
 /// Which claims a portal may ask for: by law, with its basis, or with the citizen's consent.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Claims {
+pub(super) struct Claims {
     by_law: BTreeMap<String, String>,
     by_consent: Vec<String>,
 }
@@ -88,11 +105,12 @@ async fn register(
     Json(body): Json<NewClientBody>,
 ) -> Result<Response, Problem> {
     let key = idempotency(&headers, caller.client, "POST /v1/clients", &body)?;
-    let answer = register_client_once(&app, &new_client(&body, app.national_id.is_some())?, &key).await?;
+    let new = new_client(&body, app.national_id.is_some())?;
+    let answer = register_client_once(&app, &new, inherits(&body)?, &key).await?;
     Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
 }
 
-fn wrong(field: impl Into<String>, rule: &'static str) -> Error {
+pub(super) fn wrong(field: impl Into<String>, rule: &'static str) -> Error {
     Error::Refused(Refusal::new("invalid_body").violation(field, rule, None))
 }
 
@@ -125,22 +143,48 @@ fn new_client(body: &NewClientBody, national_id: bool) -> Result<NewClient, Erro
         sector: read("/sector", sector)?,
         policy: policy(&body.claims)?,
         scopes: all("/scopes", &body.scopes)?.into_iter().collect::<ApiScopes>(),
+        terms: terms(body)?,
         until: body.expires_at.as_deref().map(instant).transpose()?,
     })
 }
 
-fn uris(field: &str, texts: &[String]) -> Result<Vec<RedirectUri>, Error> {
+fn terms(body: &NewClientBody) -> Result<Terms, Error> {
+    let profile = body.profile.as_deref().map(|word| read("/profile", word)).transpose()?;
+    let id_token_alg = body.id_token_alg.as_deref().map(|word| read("/id_token_alg", word)).transpose()?;
+    let told_at = body.backchannel_logout_uri.as_deref();
+    Ok(Terms {
+        profile: profile.unwrap_or_default(),
+        offline: body.offline,
+        counter: body.counter,
+        id_token_alg: id_token_alg.unwrap_or_default(),
+        logout_told_at: told_at.map(|uri| read("/backchannel_logout_uri", uri)).transpose()?,
+        resources: all("/resources", &body.resources)?,
+        predecessors: all("/predecessors", &body.predecessors)?,
+        inherits: Vec::new(),
+    })
+}
+
+/// Whether a successor goes on using its predecessors' subjects, or asks for a map of them.
+fn inherits(body: &NewClientBody) -> Result<bool, Error> {
+    match body.subjects.as_deref() {
+        None | Some("map") => Ok(false),
+        Some("inherit") => Ok(true),
+        Some(_) => Err(wrong("/subjects", "unknown")),
+    }
+}
+
+pub(super) fn uris(field: &str, texts: &[String]) -> Result<Vec<RedirectUri>, Error> {
     all(field, texts)
 }
 
-fn all<T: std::str::FromStr>(field: &str, texts: &[String]) -> Result<Vec<T>, Error> {
+pub(super) fn all<T: std::str::FromStr>(field: &str, texts: &[String]) -> Result<Vec<T>, Error> {
     if texts.len() > ITEMS_MAX {
         return Err(wrong(field, "count"));
     }
     texts.iter().enumerate().map(|(i, text)| read(&format!("{field}/{i}"), text)).collect()
 }
 
-fn policy(claims: &Claims) -> Result<ClaimsPolicy, Error> {
+pub(super) fn policy(claims: &Claims) -> Result<ClaimsPolicy, Error> {
     let mut rules = Vec::new();
     for (claim, basis) in &claims.by_law {
         let field = format!("/claims/by_law/{claim}");
@@ -153,7 +197,7 @@ fn policy(claims: &Claims) -> Result<ClaimsPolicy, Error> {
     ClaimsPolicy::new(rules).map_err(|_| wrong("/claims", "contradiction"))
 }
 
-fn instant(text: &str) -> Result<Instant, Error> {
+pub(super) fn instant(text: &str) -> Result<Instant, Error> {
     let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| wrong("/expires_at", "shape"))?;
     Ok(at.to_offset(UtcOffset::UTC))
 }

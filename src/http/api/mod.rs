@@ -5,6 +5,7 @@ pub mod batches;
 pub mod bills;
 pub mod card_checks;
 pub mod cases;
+pub mod client_care;
 pub mod clients;
 pub mod events;
 pub mod fee_versions;

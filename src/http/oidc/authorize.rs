@@ -41,6 +41,7 @@ async fn take(app: &App, reader: &Reader, pairs: Pairs) -> Response {
 fn lost(reader: &Reader, misaddressed: Misaddressed) -> Response {
     let (key, code) = match misaddressed {
         Misaddressed::UnknownClient => ("sign-in-unknown-client", "unknown_client"),
+        Misaddressed::UnknownRequest => ("sign-in-unknown-request", "unknown_request_uri"),
         Misaddressed::UnknownRedirectUri => ("sign-in-unknown-redirect", "unknown_redirect_uri"),
     };
     let page = Page::new(reader, "sign-in-misaddressed-title");
@@ -50,7 +51,7 @@ fn lost(reader: &Reader, misaddressed: Misaddressed) -> Response {
 
 /// The `claims` parameter (OpenID Connect Core, section 5.5): names under `userinfo` and `id_token`; `null` or an
 /// object asks. Values cannot be demanded of the register, so only an essential `acr` means more than its name.
-fn read_claims(text: &str) -> Option<ClaimsParameter> {
+pub(super) fn read_claims(text: &str) -> Option<ClaimsParameter> {
     if text.len() > 4_096 {
         return None;
     }

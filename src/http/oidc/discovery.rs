@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::crypto::keyring::Purpose;
+use crate::http::oauth_error::PROOF_ALGORITHMS;
 use crate::identity::{
     assurance::Assurance,
     authenticator::Method,
@@ -17,6 +18,9 @@ use serde_json::json;
 /// The provider's metadata.
 pub async fn configuration(State(app): State<App>) -> Response {
     let at = |path| app.origin.at(path);
+    let signed: &[&str] = if app.keys.rsa().is_some() { &["ES256", "RS256"] } else { &["ES256"] };
+    let methods = ["private_key_jwt", "client_secret_basic"];
+    let algorithms: Vec<&str> = PROOF_ALGORITHMS.split(' ').collect();
     let reachable = Method::strongest(app.national_id.is_some());
     let acr: Vec<&str> = Assurance::ALL.into_iter().filter(|a| *a <= reachable).map(Assurance::acr).collect();
     let sign_in = SignInScope::ALL.into_iter().map(|scope| scope.word().to_owned());
@@ -29,17 +33,33 @@ pub async fn configuration(State(app): State<App>) -> Response {
         "issuer": app.origin.as_str(),
         "authorization_endpoint": at("/oidc/authorize"),
         "token_endpoint": at("/oidc/token"),
+        "pushed_authorization_request_endpoint": at("/oidc/par"),
+        "require_pushed_authorization_requests": false,
+        "introspection_endpoint": at("/oidc/introspect"),
+        "revocation_endpoint": at("/oidc/revoke"),
         "userinfo_endpoint": at("/oidc/userinfo"),
         "jwks_uri": at("/oidc/jwks"),
         "end_session_endpoint": at("/oidc/logout"),
         "scopes_supported": sign_in.chain(api).collect::<Vec<_>>(),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "client_credentials"],
+        "backchannel_authentication_endpoint": at("/oidc/ciba"),
+        "backchannel_token_delivery_modes_supported": ["poll"],
+        "backchannel_user_code_parameter_supported": false,
+        "grant_types_supported":
+            ["authorization_code", "refresh_token", "client_credentials", "urn:openid:params:grant-type:ciba"],
         "subject_types_supported": ["pairwise"],
-        "id_token_signing_alg_values_supported": ["ES256"],
-        "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_basic"],
-        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "PS256"],
+        "id_token_signing_alg_values_supported": signed,
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+        "introspection_signing_alg_values_supported": ["ES256"],
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "acr_values_supported": acr,

@@ -34,6 +34,7 @@ struct ConsentView<'a> {
     by_law: Vec<Notice>,
     by_consent: Vec<Choice>,
     who: String,
+    message: Option<String>,
     action: String,
     start_over: String,
     on_behalf: Option<String>,
@@ -102,6 +103,11 @@ pub fn page(reader: &Reader, step: &Step, consenting: &Consenting) -> Response {
         by_law: notices.collect(),
         by_consent: choices.collect(),
         who: page.with("consent-who", &[("person", consenting.person.as_str().into())]),
+        message: consenting
+            .asking
+            .message
+            .as_ref()
+            .map(|message| page.with("consent-message", &[("message", message.as_str().into())])),
         action: format!("/consent/{}", step.authorization),
         on_behalf: consenting
             .on_behalf

@@ -1,5 +1,6 @@
 //! The pages that people see; each template lives beside its page.
 
+pub mod approve;
 pub mod assets;
 pub mod board;
 pub mod board_books;

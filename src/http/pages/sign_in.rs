@@ -230,7 +230,7 @@ pub(super) fn number_page(
         portal: portal.as_deref(),
         lead,
         limited,
-        number: "",
+        number: asking.number_hint.as_deref().unwrap_or_default(),
         national_id: app.national_id.is_some(),
         own: asking.least <= Method::strongest(false),
         sms: asking.least <= Method::SmsCode.assurance(),

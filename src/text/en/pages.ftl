@@ -11,6 +11,7 @@ page-error-prefix = Error:
 page-errors-heading = Some information needs correcting
 page-footer = Every look-up and every payment is recorded so that it can be checked later.
 page-footer-help = Help: 1022.
+page-footer-approve = Requests waiting for you
 page-footer-me = My page
 page-footer-receipts = Check a receipt
 page-back = Back

@@ -11,6 +11,7 @@ page-error-prefix = Lỗi:
 page-errors-heading = Có thông tin cần sửa
 page-footer = Mọi lần tra cứu và mọi khoản thu đều được ghi lại để kiểm tra được về sau.
 page-footer-help = Hỗ trợ: 1022.
+page-footer-approve = Chờ đồng ý
 page-footer-me = Trang của tôi
 page-footer-receipts = Kiểm tra biên lai
 page-back = Quay lại

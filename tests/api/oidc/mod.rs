@@ -1,15 +1,26 @@
 //! Citizens sign in at portals: the whole way over HTTP, and every misuse refused.
 
 mod assertion;
+mod attacks;
+mod counter;
+mod fapi2;
 mod history;
+mod keyed;
+mod keys;
 mod kyc;
 mod locks;
+mod logout;
 mod mandates;
 mod misuse;
 mod my_page;
 mod national_id;
+mod plans;
 mod relying_party;
+mod request;
 mod sms;
+mod stock;
+mod successor;
+mod tokens;
 mod way;
 
 use crate::world::{Actor, Answer, TestApp};
@@ -20,6 +31,7 @@ use chung::identity::{
     assurance::Assurance,
     claims::{Claim, ClaimsPolicy, Ground, Rule},
     client::Wording,
+    profile::Terms,
     token::ApiScopes,
 };
 use serde_json::Value;
@@ -160,6 +172,26 @@ async fn registered(
     [callback, bye]: [&str; 2],
     jwks: Option<String>,
 ) -> Registered {
+    let new = new_portal(world, sector, acr_min, [callback, bye], jwks, Terms::basic()).await;
+    register_client(&world.app, &new).await.unwrap()
+}
+
+/// A portal on these terms.
+async fn registered_with(world: &TestApp, sector: &str, jwks: Option<String>, terms: Terms) -> Registered {
+    let uris = [CALLBACK, "https://portal.example/bye"];
+    let new = new_portal(world, sector, Assurance::Low, uris, jwks, terms).await;
+    register_client(&world.app, &new).await.unwrap()
+}
+
+/// A portal to register, of an agency of its own.
+async fn new_portal(
+    world: &TestApp,
+    sector: &str,
+    acr_min: Assurance,
+    [callback, bye]: [&str; 2],
+    jwks: Option<String>,
+    terms: Terms,
+) -> NewClient {
     let wording = |vi: &str, en: &str| Wording { vi: vi.parse_line(), en: en.parse_line() };
     let agency = NewAgency {
         code: format!("H29.{sector}"),
@@ -174,7 +206,7 @@ async fn registered(
         Rule { claim: Claim::PersonalNumber, ground: law() },
         Rule { claim: Claim::PhoneNumber, ground: Ground::Consent },
     ];
-    let new = NewClient {
+    NewClient {
         agency,
         name: wording("Cổng dịch vụ công Thành phố", "City service portal"),
         purpose: wording("nộp hồ sơ", "file a dossier"),
@@ -185,9 +217,9 @@ async fn registered(
         sector: sector.parse().unwrap(),
         policy: ClaimsPolicy::new(rules).unwrap(),
         scopes: ApiScopes::parse("bill receipt.read").unwrap(),
+        terms,
         until: None,
-    };
-    register_client(&world.app, &new).await.unwrap()
+    }
 }
 
 trait ParseLine {

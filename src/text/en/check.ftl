@@ -1,0 +1,23 @@
+# The self-test of a client.
+check-standing = The registration is in force
+check-standing-next = Ask the administrator to renew or readmit the client.
+check-keys = The client has a key that proves it
+check-keys-next = Ask the administrator to add the next key before the last one ends.
+check-redirect_uris = The return addresses are safe
+check-redirect_uris-next = Remove the addresses of your own computer before you go live.
+check-logout = The client is told when a citizen signs out
+check-logout-next = Register a backchannel_logout_uri, so that a sign-out elsewhere ends your session too.
+check-sign_in = Somebody has signed in
+check-sign_in-next = Walk through one whole sign-in, up to the tokens.
+check-authenticate = The client proves itself
+check-authenticate-next = Read the reason: it says what was wrong with the assertion or the secret.
+check-push = The client pushes its requests
+check-push-next = Send the parameters in the reason as they are registered, and PKCE with S256.
+check-authorize = The client sends citizens with a good request
+check-authorize-next = Compare redirect_uri letter by letter with the registration, and push the request under the profile fapi2.
+check-token = The client exchanges what it got
+check-token-next = Exchange each code once within a minute, with its code_verifier, its redirect_uri and the proof of your key.
+check-introspect = The client asks about tokens
+check-introspect-next = Send the token in the form, and prove the client as at the token endpoint.
+check-counter = The client starts sign-ins at a counter
+check-counter-next = Have the client registered for it, and name the citizen in login_hint.

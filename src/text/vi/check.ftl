@@ -1,0 +1,23 @@
+# Tự kiểm tra của một hệ thống.
+check-standing = Đăng ký còn hiệu lực
+check-standing-next = Đề nghị quản trị viên gia hạn hoặc mở lại hệ thống.
+check-keys = Hệ thống có khóa để chứng minh mình
+check-keys-next = Đề nghị quản trị viên thêm khóa mới trước khi khóa cuối cùng hết hạn.
+check-redirect_uris = Địa chỉ trở về an toàn
+check-redirect_uris-next = Bỏ các địa chỉ máy cá nhân trước khi vận hành chính thức.
+check-logout = Hệ thống được báo khi công dân đăng xuất
+check-logout-next = Đăng ký backchannel_logout_uri để khi đăng xuất nơi khác, phiên ở cổng cũng kết thúc.
+check-sign_in = Đã có người đăng nhập
+check-sign_in-next = Chạy thử trọn một lượt đăng nhập cho đến khi nhận được mã truy cập.
+check-authenticate = Hệ thống chứng minh được mình
+check-authenticate-next = Đọc lý do: đó là điểm sai của chứng thực hoặc mật mã đã gửi.
+check-push = Hệ thống gửi trước yêu cầu
+check-push-next = Gửi các tham số nêu trong lý do đúng như đã đăng ký, kèm PKCE theo S256.
+check-authorize = Hệ thống chuyển công dân đến với yêu cầu đúng
+check-authorize-next = So redirect_uri từng ký tự với bản đăng ký; theo hồ sơ fapi2 phải gửi trước yêu cầu.
+check-token = Hệ thống đổi được mã đã nhận
+check-token-next = Đổi mỗi mã một lần trong một phút, kèm code_verifier, redirect_uri và bằng chứng giữ khóa.
+check-introspect = Hệ thống hỏi về mã truy cập
+check-introspect-next = Gửi mã trong biểu mẫu và chứng minh hệ thống như tại nơi cấp mã.
+check-counter = Hệ thống khởi tạo đăng nhập tại quầy
+check-counter-next = Đề nghị đăng ký quyền này cho hệ thống và nêu công dân trong login_hint.
