@@ -50,6 +50,14 @@ async fn read(executor: impl sqlx::PgExecutor<'_>, client: Id<id::Client>) -> Re
     row.map(TryInto::try_into).transpose()
 }
 
+/// The agency that answers for a client.
+pub async fn agency(tx: &mut Tx, client: Id<id::Client>) -> Result<Option<Id<id::Agency>>> {
+    let agency = sqlx::query_scalar!("SELECT agency_id FROM client WHERE id = $1", client.uuid())
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(agency.map(Id::from_uuid))
+}
+
 /// Whether the client and its agency are active in this transaction's view.
 pub async fn is_active(tx: &mut Tx, client: Id<id::Client>, now: Instant) -> Result<bool> {
     let active = sqlx::query_scalar!(
