@@ -59,8 +59,6 @@ pub mod pseudonym;
 pub mod pushed_request;
 pub mod recall;
 pub mod receipt;
-pub mod receipt;
-pub mod reconciliation;
 pub mod reconciliation;
 pub mod refresh_token;
 pub mod refund;
