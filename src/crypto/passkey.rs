@@ -70,12 +70,12 @@ impl RelyingParty {
         let state: PasskeyRegistration = read(state)?;
         let answer: RegisterPublicKeyCredential = read(answer.as_bytes())?;
         let passkey = self.0.finish_passkey_registration(&answer, &state).map_err(refused)?;
-        Ok(Enrolled { id: passkey.cred_id().to_vec(), credential: json(&passkey)?.into_bytes() })
+        Ok(Enrolled { id: passkey.cred_id().clone(), credential: json(&passkey)?.into_bytes() })
     }
 
     /// The name of a credential.
     pub fn id_of(&self, credential: &[u8]) -> Result<Vec<u8>, NotAccepted> {
-        read::<Passkey>(credential).map(|passkey| passkey.cred_id().to_vec())
+        read::<Passkey>(credential).map(|passkey| passkey.cred_id().clone())
     }
 
     /// Asks a browser for a passkey of anybody.

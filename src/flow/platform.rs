@@ -231,7 +231,7 @@ impl Answering<'_> {
         let fits = slip.phi_le_phi.iter().enumerate().all(|(at, fee)| {
             let line = &quote["lines"][at];
             let kind = if line["kind"] == "phi" { "1" } else { "2" };
-            line["amount"]["amount"] == Value::from(fee.so_tien.as_str()) && fee.loai_phi_le_phi == kind
+            line["amount"]["amount"] == fee.so_tien.as_str() && fee.loai_phi_le_phi == kind
         });
         if !fits {
             return Ok(Err((AMOUNT, "Số tiền một khoản không đúng biểu phí")));
@@ -265,16 +265,16 @@ impl Answering<'_> {
     }
 
     /// A question whose checksum fits.
-    fn question(&self, body: &[u8]) -> std::result::Result<Question, Reply> {
+    fn question(&self, body: &[u8]) -> std::result::Result<Question, Box<Reply>> {
         let question: Question =
-            serde_json::from_slice(body).map_err(|_| self.no(CONTENT, "Bản tin sai dạng"))?;
+            serde_json::from_slice(body).map_err(|_| Box::new(self.no(CONTENT, "Bản tin sai dạng")))?;
         let genuine = self.is_genuine(&question.covered(), &question.ma_xac_thuc);
-        if genuine { Ok(question) } else { Err(self.no(NOT_GENUINE, "Mã xác thực không đúng")) }
+        if genuine { Ok(question) } else { Err(Box::new(self.no(NOT_GENUINE, "Mã xác thực không đúng"))) }
     }
 
     async fn query(&self, body: &[u8]) -> Result<Reply> {
         if let Err(no) = self.question(body) {
-            return Ok(no);
+            return Ok(*no);
         }
         let Some(order) = self.order().await? else {
             return Ok(self.no(UNKNOWN, "Không có giao dịch này"));
@@ -292,7 +292,7 @@ impl Answering<'_> {
 
     async fn bill(&self, body: &[u8]) -> Result<Reply> {
         if let Err(no) = self.question(body) {
-            return Ok(no);
+            return Ok(*no);
         }
         let Some(order) = self.order().await? else {
             return Ok(self.no(UNKNOWN, "Không có giao dịch này"));

@@ -36,6 +36,9 @@ pub fn routes() -> Router<App> {
         .route("/desk/locks", post(lift))
 }
 
+/// A mandate's identifier, whose it is, and what it says.
+type Offered = (String, String, Vec<(String, String)>);
+
 #[derive(Template)]
 #[template(path = "pages/desk_mandates.html")]
 struct DeskView<'a> {
@@ -44,7 +47,7 @@ struct DeskView<'a> {
     desk: &'a DeskForm,
     form: &'a MandateForm,
     /// The mandates that wait for this organisation: which, whose, and what they say.
-    offered: Vec<(String, String, Vec<(String, String)>)>,
+    offered: Vec<Offered>,
     form_token: String,
 }
 
@@ -206,7 +209,7 @@ async fn slip(
     };
     let places = read_counters(&app, officer).await.map(|(places, _)| places).unwrap_or_default();
     let place = places.iter().find(|place| place.id == at);
-    let page = Page::new(&reader, "slip-title");
+    let page = Page::new(&reader, "mandate-slip-title");
     let view = SlipView {
         place: place.map(|place| name(reader.lang, place).to_owned()).unwrap_or_default(),
         id: id.to_string(),
