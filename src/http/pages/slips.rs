@@ -49,8 +49,8 @@ async fn open(State(app): State<App>, reader: Reader, Path(reference): Path<Stri
 }
 
 fn shown(reader: &Reader, slip: &Slip) -> Response {
-    let page = Page::new(reader, "slip-title");
-    let of_state = |part: &str| page.t(&format!("slip-{part}-{}", slip.state.word())).into_owned();
+    let page = Page::new(reader, "check-slip-title");
+    let of_state = |part: &str| page.t(&format!("check-slip-{part}-{}", slip.state.word())).into_owned();
     let view = SlipView {
         page: &page,
         slip,
