@@ -54,7 +54,7 @@ fn an_operator_brings_people_fees_and_banks_and_registers_who_may_ask() {
     fs::write(&people, damaged).unwrap();
     assert!(desk.said(&import).starts_with("0 people added, 0 changed, 299 as before, 1 lines left out"));
     let rejects = fs::read_to_string(desk.path("people.csv.rejects.csv")).unwrap();
-    assert_eq!(rejects, "line,reason\n4,\"the line has 1 fields, the header 11\"\n");
+    assert_eq!(rejects, "line,reason\n4,\"the line has 1 fields, the header 14\"\n");
 
     let fees = |items: &str| {
         desk.run(&["import", "fees", items, "src/flow/sample/fee_adjustments.csv"]).map(|s| s.len())

@@ -189,7 +189,7 @@ mod tests {
         assert_eq!((read.kind, read.bank.as_str()), (FeeKind::LePhi, "970405"));
         assert_eq!((read.number.as_str(), read.holder.as_str()), ("1500201001234", "KHO BAC: KHU VUC II"));
         for wrong in
-            ["", "phi", "tax=970405:1:A", "phi=970405:1500", "phi=970 405:1500:A", "phi=970405:1500:"]
+            ["", "phi", "toll=970405:1:A", "phi=970405:1500", "phi=970 405:1500:A", "phi=970405:1500:"]
         {
             assert!(beneficiary(wrong).is_err(), "{wrong}");
         }

@@ -135,7 +135,7 @@ pub(super) async fn decide(
         (Source::Case(case), _) => {
             let waiting = debit::lock_waiting(tx, case).await?.ok_or(Error::not_found())?;
             let owed = Account::RefundDue(refund.agency);
-            let entry = ledger::moved(Account::Suspense(waiting.key.0), owed, waiting.amount);
+            let entry = ledger::moved(owed, Account::Suspense(waiting.key.0), waiting.amount);
             waiting.held.then_some((EntryKind::Released, case.uuid(), entry.map_err(Error::internal)?))
         }
     };

@@ -269,7 +269,11 @@ impl Answering<'_> {
         let question: Question =
             serde_json::from_slice(body).map_err(|_| Box::new(self.no(CONTENT, "Bản tin sai dạng")))?;
         let genuine = self.is_genuine(&question.covered(), &question.ma_xac_thuc);
-        if genuine { Ok(question) } else { Err(Box::new(self.no(NOT_GENUINE, "Mã xác thực không đúng"))) }
+        if genuine {
+            Ok(question)
+        } else {
+            Err(Box::new(self.no(NOT_GENUINE, "Mã xác thực không đúng")))
+        }
     }
 
     async fn query(&self, body: &[u8]) -> Result<Reply> {

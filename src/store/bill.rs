@@ -186,8 +186,8 @@ pub async fn bills_of_agency(
              and ($5::text is null or b.reference = $5)
              and ($6::text is null or $6 = case when b.state = 'open' and coalesce(b.payable_until, b.due) < $9
                  then 'expired' else b.state end)
-             and ($7::date is null or b.issued_at >= $7::date::timestamp at time zone '+07')
-             and ($8::date is null or b.issued_at < ($8::date + 1)::timestamp at time zone '+07')
+             and ($7::date is null or b.issued_at >= $7::date::timestamp at time zone interval '7 hours')
+             and ($8::date is null or b.issued_at < ($8::date + 1)::timestamp at time zone interval '7 hours')
          order by b.id desc limit $4",
         agency.uuid(),
         search.dossier,
@@ -221,7 +221,7 @@ pub async fn bills_issued(
              c.lines, c.parties, c.trace, c.key
          from bill b join bill_content c on c.bill_id = b.id
          where b.agency_id = $1 and ($4::uuid is null or b.id > $4)
-             and b.issued_at >= ($2::date::timestamp at time zone '+07') and b.issued_at < ($3::date::timestamp at time zone '+07')
+             and b.issued_at >= ($2::date::timestamp at time zone interval '7 hours') and b.issued_at < ($3::date::timestamp at time zone interval '7 hours')
          order by b.id limit $5",
         agency.uuid(),
         from.date(),

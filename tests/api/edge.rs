@@ -35,7 +35,7 @@ async fn what_is_over_is_forgotten_and_the_coming_month_is_open() {
     world
         .sql(
             "insert into code_counter (counter, key, window_start, shard, count)
-             values ('number', '\\x00', '2026-11-24T02:00Z', 0, 1)",
+             values ('send_number', '\\x00', '2026-11-24T02:00Z', 0, 1)",
         )
         .await
         .unwrap();

@@ -63,7 +63,7 @@ async fn every_data_key_is_wrapped_anew_however_often_the_work_is_stopped() {
     assert_eq!(world.count("register_person where key_generation = 1").await, people - REWRAPPED_MAX);
     assert_eq!(world.count("key_rotation where finished_at is null").await, 1);
     let (one, other) = tokio::join!(rotate_keys(&app), rotate_keys(&app));
-    assert_eq!(one.unwrap() + other.unwrap(), (people - REWRAPPED_MAX) as u64);
+    assert_eq!(one.unwrap() + other.unwrap(), (people - REWRAPPED_MAX).cast_unsigned());
     assert_eq!(rotate_keys(&app).await.unwrap(), 0);
     assert_eq!(world.count("register_person where key_generation = 1").await, 0);
     assert_eq!(world.count("agency where key_generation = 1").await, 0);

@@ -361,10 +361,10 @@ async fn what_a_bank_does_not_answer_is_asked_about_and_the_statement_decides() 
     let account = account_of_number(&mut tx, ACCOUNT).await.unwrap().unwrap();
     drop(tx);
     let told = match_statement(&scene.world.app, &account, day).await.unwrap();
-    assert_eq!((&told["lines"], &told["matched"]), (&json!(1), &json!(1)), "{told}");
+    assert_eq!((&told["lines"], &told["reconciliation"]["matched"]), (&json!(1), &json!(1)), "{told}");
     assert_eq!(scene.read(&id).await["status"], "done");
     let again = match_statement(&scene.world.app, &account, day).await.unwrap();
-    assert_eq!(again["matched"], json!(1));
+    assert_eq!(again["reconciliation"]["matched"], json!(1));
     assert_eq!(scene.world.count("statement where closing - opening <> posted + explained").await, 0);
 }
 
@@ -427,8 +427,9 @@ async fn a_bank_asks_money_back_and_gets_an_answer() {
     assert_eq!(rejected(0), ResolutionAnswer::Rejected(Line::parse("NOOR").unwrap()));
     assert_eq!(rejected(1), ResolutionAnswer::Rejected(Line::parse("NOOR").unwrap()));
     let asked = recall(3, 205_000, original.clone());
-    ask(22, &asked).await;
-    ask(22, &asked).await;
+    let twice = told(22, &Message::CancellationRequest(asked.clone()), world.clock.now());
+    world.tell(&twice).await.expect(200);
+    world.tell(&twice).await.expect(200);
     ask(23, &asked).await;
     assert_eq!(world.count("recall").await, 1);
     let officer = signed_in(world, ASKER, "/board").await;

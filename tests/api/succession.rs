@@ -61,7 +61,7 @@ async fn from_the_day_everything_that_moves_is_the_successors() {
     old.system(&world, "bill")
         .post_once("/v1/bills", "late", &new_bill())
         .await
-        .expect_refusal(403, "client_suspended");
+        .expect_refusal(403, "agency_suspended");
     // The citizen's reference opens the same bill; its money and receipt are the successor's.
     let shown =
         world.stranger().get(&format!("/pay/{}", open["reference"].as_str().unwrap())).await.expect(200);

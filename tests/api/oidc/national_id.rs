@@ -25,6 +25,7 @@ fn account(number: &str, name: &str, born: &str, level: u8) -> Account {
 }
 
 async fn set(least: Assurance) -> WithUpstream {
+    crate::world::install();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
     let key = SigningKey::generate();
