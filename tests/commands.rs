@@ -74,8 +74,11 @@ fn an_operator_brings_people_fees_and_banks_and_registers_who_may_ask() {
     let set = ["agencies", "accounts", "H29.14", account[1]];
     assert_eq!(desk.said(&set), "nothing changed\n");
 
-    let system =
-        [&["clients", "register", "--agency", "H29.14", "--scopes", "bill receipt.read"], &name[..]].concat();
+    let system = [
+        &["clients", "register", "--profile", "basic", "--agency", "H29.14", "--scopes", "bill receipt.read"],
+        &name[..],
+    ]
+    .concat();
     let registered = desk.said(&system);
     assert!(registered.contains("client_secret chk_"), "{registered}");
     let client = registered.split_whitespace().nth(1).unwrap();

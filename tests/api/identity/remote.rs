@@ -185,7 +185,12 @@ async fn a_slow_register_costs_a_deadline_then_nothing_and_is_tried_again_after_
 
 #[tokio::test]
 async fn so_many_look_ups_wait_and_no_more() {
-    let limits = Limits { look_ups_max: 2, population_timeout_ms: 2_000, ..Limits::default() };
+    let limits = Limits {
+        look_ups_max: 2,
+        population_timeout_ms: 2_000,
+        request_timeout_ms: 60_000,
+        ..Limits::default()
+    };
     let scene = Scene::with(limits, None).await;
     scene.trouble(json!({ "delay_ms": 500 })).await;
     let asked = (0..8).map(|i| {

@@ -177,7 +177,7 @@ async fn only_the_agencys_own_systems_see_it_and_a_suspension_holds_at_once() {
     reader.post_once("/v1/verifications", "r", &hoa()).await.expect_refusal(403, "scope_missing");
     world.stranger().post_once("/v1/verifications", "s", &hoa()).await.expect_refusal(401, "token_missing");
     world.sql("update agency set state = 'suspended' where code = 'H29.14'").await.unwrap();
-    system.post_once("/v1/verifications", "k2", &hoa()).await.expect_refusal(403, "client_suspended");
+    system.post_once("/v1/verifications", "k2", &hoa()).await.expect_refusal(403, "agency_suspended");
     assert_eq!(world.count("verification").await, 1);
 }
 
