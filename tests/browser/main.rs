@@ -23,11 +23,11 @@ async fn a_citizen_walks_from_the_portal_to_the_receipt_by_keyboard_and_without_
     browser.follow("/portal/sign-in").await;
     browser.look("sign-in").await;
     browser.write("number", "12345").await;
-    browser.press("form[method=post] .actions button").await;
+    browser.press("form:has([name=number]) .actions button").await;
     browser.look("sign-in refused").await;
     assert!(browser.has("main [role=alert]").await, "the mistake is told");
     browser.write("number", &text("number")).await;
-    browser.press("form[method=post] .actions button").await;
+    browser.press("form:has([name=number]) .actions button").await;
     browser.look("code").await;
     let code = demo.code(&text("phone")).await;
     browser.write("code", &code).await;
@@ -78,7 +78,7 @@ async fn a_citizen_makes_a_passkey_and_signs_in_with_it_in_a_real_browser() {
 
     browser.open(&format!("{}/sign-in?return_to=/me/ways", demo.service)).await;
     browser.write("number", &text("number")).await;
-    browser.press("form[method=post] .actions button").await;
+    browser.press("form:has([name=number]) .actions button").await;
     let code = demo.code(&text("phone")).await;
     browser.write("code", &code).await;
     browser.press("form[action$='/code'] button").await;
