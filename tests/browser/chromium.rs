@@ -97,6 +97,12 @@ impl Chromium {
         self.client.source().await.unwrap().contains(part)
     }
 
+    /// How often the page's own part, without the line that says whose session it is, shows that text.
+    pub async fn tells(&self, part: &str) -> usize {
+        let own = self.client.find(Locator::Css("main")).await.unwrap();
+        own.text().await.unwrap().matches(part).count()
+    }
+
     /// Whether the page has such an element.
     pub async fn has(&self, selector: &str) -> bool {
         !self.client.find_all(Locator::Css(selector)).await.unwrap().is_empty()
