@@ -210,8 +210,8 @@ pub fn refund_owed(agency: Id<Agency>, parts: &[Part]) -> Result<Entry, Refusal>
     Entry::new(postings)
 }
 
-/// The entry of money that leaves `from` and is then in, or owed to, `to`: a release of suspense, a refund that was
-/// paid out, cash on its way, a bank's charge.
+/// The entry that debits `to` and credits `from`. Money of ours that moves, as cash on its way, leaves `from` for `to`;
+/// what is owed changes its creditor from `to` to `from`, as when suspense is released: `moved(refund_due, suspense)`.
 pub fn moved(from: Account, to: Account, amount: Money) -> Result<Entry, Refusal> {
     Entry::new([Posting { account: to, amount }, Posting { account: from, amount: amount.negated()? }])
 }
