@@ -5,18 +5,15 @@ use super::{
     problem::Problem, session,
 };
 use crate::app::App;
-use crate::flow::Error;
+use crate::flow::{Error, Refusal};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use std::time::Duration;
-use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tower_http::catch_panic::CatchPanicLayer;
 
 /// The service.
 pub fn router(app: App) -> Router {
-    let deadline = Duration::from_millis(app.limits.request_timeout_ms);
     Router::new()
         .merge(portals())
         .merge(pages::assets::routes())
@@ -26,7 +23,7 @@ pub fn router(app: App) -> Router {
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(app.limits.body_bytes_max))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, deadline))
+        .layer(from_fn_with_state(app.clone(), in_time))
         .with_state(app)
 }
 
@@ -103,6 +100,12 @@ fn people() -> Router<App> {
         .merge(pages::board_case::routes())
         .merge(pages::board_refunds::routes())
         .merge(pages::desk::routes())
+}
+
+/// A request that has no answer by its deadline is told to come again, with the same key where it has one.
+async fn in_time(State(app): State<App>, request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(app.limits.request_timeout(), next.run(request)).await;
+    answer.unwrap_or_else(|_| Problem(Error::Unavailable(Refusal::new("try_again"))).into_response())
 }
 
 async fn nothing_here() -> Problem {

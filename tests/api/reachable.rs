@@ -104,6 +104,20 @@ async fn a_case_in_other_hands() {
 }
 
 #[tokio::test]
+async fn a_request_that_takes_too_long_is_told_to_come_again() {
+    let world = TestApp::start_with(Limits { request_timeout_ms: 1_500, ..Limits::default() }).await;
+    let office = Office::open(&world, "H29.14").await;
+    let system = office.system(&world, "bill");
+    let other = hold(&world, "lock table bill in access exclusive mode").await;
+    let answer = system.post_once("/v1/bills", "slow", &new_bill()).await;
+    assert!(answer.headers.contains_key("retry-after"));
+    answer.expect_refusal(503, "try_again");
+    let_go(other).await;
+    let issued = system.post_once("/v1/bills", "slow", &new_bill()).await.expect(201).json();
+    assert_eq!(world.count("bill").await, 1, "{issued}");
+}
+
+#[tokio::test]
 async fn a_service_that_cannot_just_now() {
     let world = TestApp::start_with(Limits { queue_max: 1, batch_max: 1, ..Limits::default() }).await;
     let office = Office::open(&world, "H29.14").await;
