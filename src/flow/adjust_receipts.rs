@@ -2,9 +2,10 @@
 //! the receipt that it adjusts. The leaf of the refund commits to them.
 
 use super::{
-    Error, Result, bill_answer,
+    Error, Result,
+    agency_key::agency_key,
+    bill_answer,
     issue_receipts::{Adjustment, SettledBill, issue_receipts},
-    read_bills::agency_key,
 };
 use crate::codec::receipt_content::leaf_name;
 use crate::{

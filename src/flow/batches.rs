@@ -4,7 +4,7 @@
 //! lines are kept, some hundred at a time, each chunk sealed under the agency's key; nothing is ever held whole. The
 //! rows count against the portal's day when the upload is closed, all or none. Answering is [`super::run_batches`]'.
 
-use super::{Error, Refusal, Result, batch_file, idempotency::Idempotency};
+use super::{Error, Refusal, Result, agency_key::agency_key, batch_file, idempotency::Idempotency};
 use crate::app::App;
 use crate::base::{
     calendar::rfc3339,
@@ -18,7 +18,7 @@ use crate::identity::{
     watch::{Rules, Watch},
 };
 use crate::store::{
-    Tx, agency, asking, portal_policy,
+    Tx, asking, portal_policy,
     verification_batch::{self as batch, BatchRow, BatchState, Ground},
 };
 use serde::{Deserialize, Serialize};
@@ -320,11 +320,6 @@ fn batch_json(app: &App, row: &BatchRow) -> Value {
         "finished_at": row.finished_at.map(rfc3339),
         "result_url": row.signed.as_ref().map(|_| app.origin.at(&result)),
     })
-}
-
-pub(super) async fn agency_key(app: &App, tx: &mut Tx, id: Id<Agency>) -> Result<DataKey> {
-    let owner = agency::find_all(tx, &[id]).await?.pop().ok_or(Error::not_found())?;
-    Ok(app.keys.data_key(&owner.key, id.uuid().as_bytes())?)
 }
 
 pub(super) async fn policy_of(tx: &mut Tx, client: Id<Client>) -> Result<PortalPolicy> {

@@ -74,7 +74,7 @@ pub fn bill_json(app: &App, open: &OpenBill<'_>, today: Day) -> Value {
 }
 
 /// The four people of a bill.
-pub fn parties_json(parties: &Parties) -> Value {
+fn parties_json(parties: &Parties) -> Value {
     let party = |name: &Option<PartyName>| name.as_ref().map(|name| json!({ "name": name.as_str() }));
     json!({
         "applicant": { "name": parties.applicant.as_str() },

@@ -7,11 +7,11 @@
 
 use super::{
     Error, Refusal, Result,
+    agency_key::agency_key,
     audit_leaf::{Concern, leaf},
     idempotency::Idempotency,
     officer::{self, Workplace},
     population,
-    read_bills::agency_key,
 };
 use crate::app::App;
 use crate::base::{

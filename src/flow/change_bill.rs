@@ -2,13 +2,13 @@
 //! withdrawn bill opened again. None while an attempt to pay is under way: its money may be coming.
 
 use super::{
-    Error, Result, audit_leaf, bill_answer,
+    Error, Result,
+    agency_key::agency_key,
+    audit_leaf, bill_answer,
     create_bill::{Ground, refused, write},
     event::event_json,
     idempotency::Idempotency,
-    kept_answer::{with_names, without_names},
-    quote_fees,
-    read_bills::{self, agency_key},
+    quote_fees, read_bills,
 };
 use crate::{
     app::App,
@@ -54,12 +54,12 @@ pub async fn amend_bill(
 ) -> Result<Value> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    if let Some(answer) = key.claim(&mut tx).await? {
-        return with_names(app, &mut tx, answer).await;
+    let sealing = agency_key(app, &mut tx, agency).await?;
+    if let Some(answer) = key.claim_sealed(&mut tx, &sealing).await? {
+        return Ok(answer);
     }
     let (mut stored, under_way) = locked(&mut tx, agency, id).await?;
     bill::may_change(&stored.state, under_way).map_err(refused)?;
-    let sealing = agency_key(app, &mut tx, agency).await?;
     if let Some(asked) = &amendment.asked {
         charge_anew(app, &mut tx, &sealing, &mut stored, asked, now).await?;
     }
@@ -82,14 +82,14 @@ pub async fn revive_bill(
 ) -> Result<Value> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    if let Some(answer) = key.claim(&mut tx).await? {
-        return with_names(app, &mut tx, answer).await;
+    let sealing = agency_key(app, &mut tx, agency).await?;
+    if let Some(answer) = key.claim_sealed(&mut tx, &sealing).await? {
+        return Ok(answer);
     }
     let (mut stored, _) = locked(&mut tx, agency, id).await?;
     stored.state = bill::revive(&stored.state).map_err(refused)?;
     stored.bill.due = due;
     stored.bill.payable_until = due;
-    let sealing = agency_key(app, &mut tx, agency).await?;
     put(&mut tx, &mut stored, ("revived", "cancelled"), now).await?;
     finish(app, tx, &stored, "bill.revived", &sealing, key, now).await
 }
@@ -231,7 +231,7 @@ async fn finish(
     tell(app, &mut tx, stored.bill.agency, (id, kind), (sealing, &told), now).await?;
     let until = read_bills::pay_until(&mut tx, stored, now).await?;
     let answer = read_bills::open(app, sealing, stored, until, Day::of(now))?;
-    key.keep(&mut tx, id.uuid(), &without_names(&answer), now).await?;
+    key.keep_sealed(&mut tx, (sealing, &*app.entropy), id.uuid(), &answer, now).await?;
     tx.commit().await?;
     Ok(answer)
 }

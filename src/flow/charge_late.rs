@@ -1,9 +1,6 @@
 //! Brings a bill that is paid after its due day up to date: the interest of the day is a line of its next version.
 
-use super::{
-    Error, Result, audit_leaf, bill_answer, explain,
-    read_bills::{self, agency_key},
-};
+use super::{Error, Result, agency_key::agency_key, audit_leaf, bill_answer, explain, read_bills};
 use crate::{
     app::App,
     base::{calendar::Day, clock::Instant},

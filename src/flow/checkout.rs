@@ -4,7 +4,9 @@
 //! of its fees are shown.
 
 use super::{
-    Error, Result, bill_answer, charge_late, national, read_bills,
+    Error, Result,
+    agency_key::agency_key,
+    bill_answer, charge_late, national, read_bills,
     read_refunds::{self, RefundStep},
 };
 use crate::{
@@ -112,7 +114,7 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
     }
     let of = agency::find_all(&mut tx, &[stored.bill.agency]).await?;
     let of = of.into_iter().next().ok_or(Error::not_found())?;
-    let key = read_bills::agency_key(app, &mut tx, stored.bill.agency).await?;
+    let key = agency_key(app, &mut tx, stored.bill.agency).await?;
     let until = read_bills::pay_until(&mut tx, &stored, now).await?;
     let due = read_bills::stands_still(&mut tx, stored.bill.id, stored.bill.due, now).await?;
     let banks = bank::banks(&mut tx).await?;

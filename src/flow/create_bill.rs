@@ -1,7 +1,9 @@
 //! Issues bills: many callers' drafts, one transaction, an answer for each.
 
 use super::{
-    Error, Refusal, Result, audit_leaf,
+    Error, Refusal, Result,
+    agency_key::agency_keys,
+    audit_leaf,
     bill_answer::{self, OpenBill},
     circumstances::Kept,
     explain,
@@ -27,7 +29,6 @@ use crate::{
     store::{
         self, Tx, account,
         account::CollectingAccount,
-        agency,
         audit::{self, NewLeaf},
         bill::StoredBill,
         fee as tariff,
@@ -137,8 +138,7 @@ async fn issued_before(app: &App, tx: &mut Tx, claims: &[Claim]) -> Result<BTree
         return Ok(BTreeMap::new());
     }
     let mut bills = store::bill::bills(tx, &ids).await?;
-    let agencies: BTreeSet<Id<Agency>> = bills.iter().map(|b| b.bill.agency).collect();
-    let keys = agency_keys(app, tx, &agencies.into_iter().collect::<Vec<_>>()).await?;
+    let keys = agency_keys(app, tx, bills.iter().map(|b| b.bill.agency)).await?;
     let mut answers = BTreeMap::new();
     let first = store::bill_version::first_versions(tx, &ids).await?;
     for stored in &mut bills {
@@ -158,18 +158,6 @@ async fn issued_before(app: &App, tx: &mut Tx, claims: &[Claim]) -> Result<BTree
 fn replayed(before: &BTreeMap<Id<id::Bill>, String>, bill: Id<id::Bill>) -> Result<Outcome> {
     let answer = before.get(&bill).ok_or_else(|| Error::internal(bill))?;
     Ok(Outcome::Replayed(answer.clone()))
-}
-
-async fn agency_keys(
-    app: &App,
-    tx: &mut Tx,
-    agencies: &[Id<Agency>],
-) -> Result<BTreeMap<Id<Agency>, DataKey>> {
-    let mut keys = BTreeMap::new();
-    for row in agency::find_all(tx, agencies).await? {
-        keys.insert(row.id, app.keys.data_key(&row.key, row.id.uuid().as_bytes())?);
-    }
-    Ok(keys)
 }
 
 /// What the drafts of a batch are decided by.
@@ -196,7 +184,7 @@ impl Ground {
             Some(id) => Some((id, tariff::schedule_for(tx, id, &fees).await?)),
             None => None,
         };
-        let keys = agency_keys(app, tx, &agencies).await?;
+        let keys = agency_keys(app, tx, agencies.iter().copied()).await?;
         let mut owners = agencies.clone();
         owners.extend(drafts.iter().flat_map(|draft| draft.owners.values().copied()));
         let foreign: Vec<_> = owners[agencies.len()..].to_vec();

@@ -2,8 +2,9 @@
 //! decision the books say what is owed back; the money itself goes afterwards.
 
 use super::{
-    Error, Result, audit_leaf, officer,
-    read_bills::agency_key,
+    Error, Result,
+    agency_key::agency_key,
+    audit_leaf, officer,
     refund_answer::refund_json,
     request_refund::{record, refused},
     send_refund::send_refund,

@@ -6,12 +6,13 @@
 
 use super::{
     Error, Refusal, Result,
+    agency_key::agency_key,
     audit_leaf::{self, Concern},
     bill_answer, create_bill,
     event::event_json,
     issue_receipts::{SettledBill, issue_receipts},
     officer,
-    read_bills::{agency_key, pay_until},
+    read_bills::pay_until,
     settle_debits::finish,
 };
 use crate::{

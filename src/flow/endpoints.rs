@@ -2,10 +2,10 @@
 
 use super::{
     Error, Refusal, Result,
+    agency_key::agency_key,
     audit_leaf::{self, Concern},
     event,
     idempotency::{Idempotency, lock_name},
-    read_bills::agency_key,
 };
 use crate::{
     app::App,

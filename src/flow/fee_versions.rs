@@ -5,8 +5,8 @@
 //! money could not be declared.
 
 use super::{
-    Error, Refusal, Result, audit_leaf, fee_file::read_schedule, idempotency::Idempotency, import_fees,
-    officer, read_bills::agency_key,
+    Error, Refusal, Result, agency_key::agency_key, audit_leaf, fee_file::read_schedule,
+    idempotency::Idempotency, import_fees, officer,
 };
 use crate::{
     app::App,

@@ -7,10 +7,17 @@
 use super::{Error, Refusal, Result};
 use crate::base::{
     clock::Instant,
+    entropy::Entropy,
     id::{Client, Id},
+    secret::Sealed,
 };
-use crate::crypto::digest::{Digest, equal, sha256, sha256_parts};
+use crate::crypto::{
+    digest::{Digest, equal, sha256, sha256_parts},
+    seal::DataKey,
+};
 use crate::store::{Tx, idempotency};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::Value;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -22,6 +29,9 @@ pub struct Idempotency {
     key: String,
     digest: Digest,
 }
+
+/// An answer that names people, as a key keeps it.
+enum Answer {}
 
 /// The longest key.
 pub const KEY_LENGTH_MAX: usize = 255;
@@ -44,13 +54,40 @@ impl Idempotency {
 
     /// Claims the key in this transaction: `Some` is the answer given before, `None` means go ahead and
     /// [`Self::keep`].
-    pub async fn claim(&self, tx: &mut Tx) -> Result<Option<serde_json::Value>> {
+    pub async fn claim(&self, tx: &mut Tx) -> Result<Option<Value>> {
         self.lock(tx).await?;
         self.answered(tx).await
     }
 
+    /// [`Self::claim`] for an answer that tells of people, which was kept under the agency's key.
+    pub async fn claim_sealed(&self, tx: &mut Tx, sealing: &DataKey) -> Result<Option<Value>> {
+        let Some(kept) = self.claim(tx).await? else { return Ok(None) };
+        let sealed = kept.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
+        let sealed = sealed.ok_or(Error::internal("a key's answer that is not sealed"))?;
+        let plain = sealing.open(&self.place(), &Sealed::<Answer>::new(sealed, 0))?;
+        Ok(Some(serde_json::from_slice(plain.expose()).map_err(Error::internal)?))
+    }
+
+    /// [`Self::keep`] for an answer that tells of people: no copy of them stands anywhere in the clear.
+    pub async fn keep_sealed(
+        &self,
+        tx: &mut Tx,
+        (sealing, entropy): (&DataKey, &dyn Entropy),
+        object: Uuid,
+        answer: &Value,
+        at: Instant,
+    ) -> Result<()> {
+        let sealed: Sealed<Answer> = sealing.seal(entropy, &self.place(), answer.to_string().as_bytes());
+        self.keep(tx, object, &BASE64_STANDARD.encode(sealed.bytes()).into(), at).await
+    }
+
+    /// What a kept answer is bound to: it opens for no other key.
+    fn place(&self) -> Vec<u8> {
+        [b"idempotency.answer".as_slice(), self.client.uuid().as_bytes(), self.key.as_bytes()].concat()
+    }
+
     /// The answer given before, if any: for a flow that must ask a partner before it can claim.
-    pub async fn answered(&self, tx: &mut Tx) -> Result<Option<serde_json::Value>> {
+    pub async fn answered(&self, tx: &mut Tx) -> Result<Option<Value>> {
         let Some(before) = idempotency::find(tx, self.client, &self.key).await? else {
             return Ok(None);
         };
@@ -78,13 +115,7 @@ impl Idempotency {
     }
 
     /// Keeps the answer with the act. A claim that slipped in between is somebody else's win.
-    pub async fn keep(
-        &self,
-        tx: &mut Tx,
-        object: Uuid,
-        answer: &serde_json::Value,
-        at: Instant,
-    ) -> Result<()> {
+    pub async fn keep(&self, tx: &mut Tx, object: Uuid, answer: &Value, at: Instant) -> Result<()> {
         let (client, digest) = (self.client, self.digest);
         let claim = idempotency::NewClaim { client, key: &self.key, digest, object, answer, at };
         match idempotency::keep(tx, &claim).await {

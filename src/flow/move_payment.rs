@@ -1,6 +1,6 @@
 //! Tells an attempt what has happened to it, and records what follows.
 
-use super::{Error, Result, audit_leaf, event, read_bills};
+use super::{Error, Result, agency_key::agency_key, audit_leaf, event};
 use crate::{
     app::App,
     base::{
@@ -96,7 +96,7 @@ async fn record(
 ) -> Result<()> {
     let of = bill::bill(tx, attempt.bill).await?.ok_or(Error::internal("a payment without its bill"))?;
     let agency = of.bill.agency;
-    let key = read_bills::agency_key(app, tx, agency).await?;
+    let key = agency_key(app, tx, agency).await?;
     let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: attempt.id.uuid() };
     let details = json!({
         "payment": attempt.id.to_string(),

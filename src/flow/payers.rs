@@ -3,8 +3,9 @@
 
 use super::{
     Result,
+    agency_key::agency_key,
     audit_leaf::{Concern, leaf},
-    bill_answer, population, read_bills,
+    bill_answer, population,
 };
 use crate::app::App;
 use crate::base::{
@@ -42,7 +43,7 @@ pub(super) async fn begun(
         None => None,
     };
     if let Some(payer) = &payer {
-        let key = read_bills::agency_key(app, tx, of.bill.agency).await?;
+        let key = agency_key(app, tx, of.bill.agency).await?;
         let parties = bill_answer::open_parties(&key, of.bill.id, &of.parties)?;
         let named = naming_both(parties, payer.person.name.as_str());
         let sealed = bill_answer::seal_parties(app, &key, of.bill.id, &named);

@@ -7,10 +7,10 @@
 
 use super::{
     Error, Result,
+    agency_key::agency_key,
     create_bill::create_bill,
     national,
     quote_fees::quote_fees,
-    read_bills::agency_key,
     read_receipts::list_receipts,
     render_receipt::{Format, render_receipt},
 };

@@ -15,9 +15,10 @@ use serde_json::{Value, json};
 
 /// The fees in force on a day, of one procedure or of all.
 pub async fn read_fees(app: &App, procedure: Option<&ProcedureCode>, on: Option<Day>) -> Result<Value> {
-    let on = on.unwrap_or_else(|| Day::of(app.clock.now()));
+    let today = Day::of(app.clock.now());
+    let on = on.unwrap_or(today);
     let mut tx = app.store.begin().await?;
-    let Some(id) = fee_version::in_force(&mut tx, Day::of(app.clock.now())).await? else {
+    let Some(id) = fee_version::in_force(&mut tx, today).await? else {
         return Ok(json!({ "schedule": null, "on": on.to_string(), "items": [] }));
     };
     let schedule = match procedure {

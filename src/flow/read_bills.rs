@@ -2,6 +2,7 @@
 
 use super::{
     Error, Result,
+    agency_key::agency_key,
     bill_answer::{self, OpenBill},
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     crypto::seal::DataKey,
     payment::{bill as rules, code::DossierCode},
     store::{
-        Tx, agency,
+        Tx,
         bill::{self, Search, StoredBill},
         silence,
     },
@@ -89,12 +90,6 @@ pub(super) async fn pay_until(tx: &mut Tx, of: &StoredBill, now: Instant) -> Res
 pub(super) async fn stands_still(tx: &mut Tx, of: Id<Bill>, day: Day, now: Instant) -> Result<Day> {
     let silences = silence::of_bills(tx, &[of], now).await?;
     Ok(rules::pay_until(day, silences.get(&of).map_or(&[][..], Vec::as_slice)))
-}
-
-pub(super) async fn agency_key(app: &App, tx: &mut Tx, id: Id<Agency>) -> Result<DataKey> {
-    let rows = agency::find_all(tx, &[id]).await?;
-    let row = rows.first().ok_or(Error::not_found())?;
-    Ok(app.keys.data_key(&row.key, id.uuid().as_bytes())?)
 }
 
 pub(super) fn open(

@@ -2,8 +2,8 @@
 
 use super::{
     Error, Result,
+    agency_key::agency_key,
     officer::{self, Workplace},
-    read_bills::agency_key,
     statement_answer::unexplained,
 };
 use crate::{

@@ -2,8 +2,8 @@
 
 use super::{
     Error, Result,
+    agency_key::agency_key,
     case_answer::{case_json, case_with_notes},
-    read_bills::agency_key,
 };
 use crate::{
     app::App,

@@ -1,8 +1,9 @@
 //! Refunds as their agency's systems and officers see them, and as whoever has the bill's reference may see them.
 
 use super::{
-    Error, Result, officer,
-    read_bills::agency_key,
+    Error, Result,
+    agency_key::agency_keys,
+    officer,
     recall::{self, RecallShown},
     refund_answer::{refund_json, words},
 };
@@ -144,19 +145,23 @@ pub async fn read_refund_page(
             rows::of_agencies(&mut tx, &agencies, None, &page).await?.items
         }
     };
-    let mut refunds = Vec::new();
+    let ids: Vec<_> = found.iter().map(|refund| refund.id).collect();
+    let mut approvers_of = rows::approvers_of(&mut tx, &ids).await?;
+    let of_bills: Vec<_> = found.iter().filter_map(|refund| refund.bill).collect();
+    let of_bills: BTreeMap<_, _> = bills::bills(&mut tx, &of_bills)
+        .await?
+        .into_iter()
+        .map(|b| (b.bill.id, (b.bill.reference, b.bill.dossier.to_string())))
+        .collect();
+    let keys = agency_keys(app, &mut tx, found.iter().map(|refund| refund.agency)).await?;
+    let mut refunds = Vec::with_capacity(found.len());
     let mut people: BTreeSet<Id<Citizen>> = BTreeSet::from([citizen]);
     for refund in found {
-        let approvers = rows::approvers(&mut tx, refund.id).await?;
+        let approvers = approvers_of.remove(&refund.id).unwrap_or_default();
         people.extend(refund.requested_by.iter().chain(&approvers).copied());
-        let bill = match refund.bill {
-            Some(bill) => {
-                bills::bill(&mut tx, bill).await?.map(|b| (b.bill.reference, b.bill.dossier.to_string()))
-            }
-            None => None,
-        };
-        let key = agency_key(app, &mut tx, refund.agency).await?;
-        let words = words(&refund, &key)?;
+        let bill = refund.bill.and_then(|bill| of_bills.get(&bill).cloned());
+        let key = keys.get(&refund.agency).ok_or(Error::not_found())?;
+        let words = words(&refund, key)?;
         refunds.push((refund, approvers, bill, words));
     }
     let recalls = recall::shown(app, &mut tx, &agencies).await?;

@@ -5,10 +5,11 @@
 //! other. Asking takes nothing, and silence changes nothing: an answer that got lost is sent again.
 
 use super::{
-    Error, Result, audit_leaf,
+    Error, Result,
+    agency_key::{agency_key, agency_keys},
+    audit_leaf,
     event::event_json,
     officer,
-    read_bills::agency_key,
     request_refund::{NewRefund, Of, request_refund},
 };
 use crate::{
@@ -349,11 +350,13 @@ pub struct RecallShown {
 
 /// The recalls of these agencies, the newest first.
 pub(super) async fn shown(app: &App, tx: &mut Tx, agencies: &[Id<Agency>]) -> Result<Vec<RecallShown>> {
-    let mut shown = Vec::new();
-    for recall in rows::of_agencies(tx, agencies).await? {
+    let recalls = rows::of_agencies(tx, agencies).await?;
+    let keys = agency_keys(app, tx, recalls.iter().map(|recall| recall.agency)).await?;
+    let mut shown = Vec::with_capacity(recalls.len());
+    for recall in recalls {
         let words = match &recall.words {
             Some(sealed) => {
-                let key = agency_key(app, tx, recall.agency).await?;
+                let key = keys.get(&recall.agency).ok_or(Error::not_found())?;
                 let plain = key.open(&place(recall.id), sealed)?;
                 Some(String::from_utf8_lossy(plain.expose()).into_owned())
             }

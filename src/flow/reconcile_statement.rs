@@ -5,10 +5,11 @@
 //! is told once: a statement of the same day with other content is refused until somebody has looked at both.
 
 use super::{
-    Error, Refusal, Result, audit_leaf,
+    Error, Refusal, Result,
+    agency_key::agency_key,
+    audit_leaf,
     event::event_json,
     move_payment::move_payment,
-    read_bills::agency_key,
     send_refund::move_refund,
     settle_debits::{Debited, settle_in},
     statement_answer::statement_json,

@@ -1,7 +1,7 @@
 //! Lets money leave suspense, by a recorded decision of two officers: an accountant proposes, an approver approves.
 
 use super::{
-    Error, Result, audit_leaf, event::event_json, idempotency::Idempotency, officer, read_bills::agency_key,
+    Error, Result, agency_key::agency_key, audit_leaf, event::event_json, idempotency::Idempotency, officer,
 };
 use crate::{
     app::App,

@@ -2,7 +2,7 @@
 //!
 //! They are made when somebody first asks and kept byte for byte; of two makers at once, the first one's bytes stay.
 
-use super::{Error, Result, issue_receipts::place, read_bills::agency_key};
+use super::{Error, Result, agency_key::agency_key, issue_receipts::place};
 use crate::app::App;
 use crate::base::id::{self, Id};
 use crate::codec::{

@@ -2,11 +2,12 @@
 //! moment on, so that two requests can never promise the same money.
 
 use super::{
-    Error, Refusal, Result, audit_leaf,
+    Error, Refusal, Result,
+    agency_key::agency_key,
+    audit_leaf,
     event::event_json,
     idempotency::Idempotency,
     officer, population,
-    read_bills::agency_key,
     refund_answer::{place, refund_json},
 };
 use crate::{

@@ -2,7 +2,7 @@
 //! did. The rule decides in the place of two officers; everything else is a refund like any other.
 
 use super::{
-    Result, decide_refund::decide, read_bills::agency_key, refund_answer::place, send_refund::send_refund,
+    Result, agency_key::agency_key, decide_refund::decide, refund_answer::place, send_refund::send_refund,
 };
 use crate::{
     app::App,

@@ -2,11 +2,8 @@
 //! that was reduced and its receipts stay as they are.
 
 use super::{
-    Error, Result, audit_leaf, bill_answer, create_bill,
-    idempotency::Idempotency,
-    kept_answer::{with_names, without_names},
-    officer,
-    read_bills::{self, agency_key},
+    Error, Result, agency_key::agency_key, audit_leaf, bill_answer, create_bill, idempotency::Idempotency,
+    officer, read_bills,
 };
 use crate::{
     app::App,
@@ -60,8 +57,9 @@ pub async fn revoke_evidence(
     let now = app.clock.now();
     let today = Day::of(now);
     let mut tx = app.store.begin().await?;
-    if let Some(answer) = key.claim(&mut tx).await? {
-        return with_names(app, &mut tx, answer).await;
+    let sealing = agency_key(app, &mut tx, agency).await?;
+    if let Some(answer) = key.claim_sealed(&mut tx, &sealing).await? {
+        return Ok(answer);
     }
     let mut evidence = fee_evidence::lock(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
     if evidence.revoked.is_some() {
@@ -73,7 +71,6 @@ pub async fn revoke_evidence(
     let line =
         reduced.bill.lines.as_slice().get(evidence.line).ok_or(Error::internal("evidence of no line"))?;
     let schedule = tariff::schedule_for(&mut tx, reduced.schedule, std::slice::from_ref(&line.fee)).await?;
-    let sealing = agency_key(app, &mut tx, agency).await?;
     let parties = bill_answer::open_parties(&sealing, reduced.bill.id, &reduced.parties)?;
     let retained = match line.kind {
         FeeKind::Phi => schedule
@@ -128,7 +125,7 @@ pub async fn revoke_evidence(
         "evidence": evidence_json(&evidence),
         "bill": read_bills::open(app, &sealing, &stored, stored.bill.payable_until, today)?,
     });
-    key.keep(&mut tx, issued.uuid(), &without_names(&answer), now).await?;
+    key.keep_sealed(&mut tx, (&sealing, &*app.entropy), issued.uuid(), &answer, now).await?;
     tx.commit().await?;
     Ok(answer)
 }

@@ -5,9 +5,10 @@
 //! not allow the claim. A portal that looks like probing goes on slowly, one chunk at a time. While a remote register
 //! is silent a batch waits, for a day at most.
 
+use super::agency_key::agency_key;
 use super::asking::{Asking, Hashed};
 use super::batch_file::{self, BadRow, Row};
-use super::batches::{GroundRecord, agency_key, answers_of, open_ground, place_of, policy_of};
+use super::batches::{GroundRecord, answers_of, open_ground, place_of, policy_of};
 use super::population::{self, Asked, Looked, known};
 use super::population_copy::hear_number;
 use super::{Error, Result, audit_leaf, event, locks};

@@ -3,7 +3,7 @@
 //! The intent was recorded with the decision; the message bears the refund's own identifier, so that sending it again
 //! is the same return. Silence is asked about at most three times, and then the statement decides.
 
-use super::{Error, Result, read_bills::agency_key, request_refund::record};
+use super::{Error, Result, agency_key::agency_key, request_refund::record};
 use crate::{
     app::App,
     base::{

@@ -1,8 +1,8 @@
 //! What people do about a case: take it, note something, resolve it. Money is moved by none of these.
 
 use super::{
-    Error, Result, audit_leaf, case_answer::case_with_notes, idempotency::Idempotency, officer,
-    read_bills::agency_key,
+    Error, Result, agency_key::agency_key, audit_leaf, case_answer::case_with_notes,
+    idempotency::Idempotency, officer,
 };
 use crate::{
     app::App,

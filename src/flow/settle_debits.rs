@@ -2,7 +2,7 @@
 //! the refund is done, and a receipt of its own takes back what was given back.
 
 use super::{
-    Error, Result, adjust_receipts::adjust_receipts, decide_refund::parts, read_bills::agency_key,
+    Error, Result, adjust_receipts::adjust_receipts, agency_key::agency_key, decide_refund::parts,
     request_refund::record,
 };
 use crate::{

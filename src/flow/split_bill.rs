@@ -5,11 +5,8 @@
 //! the locks of all of them. Money that still comes for what was closed waits in suspense.
 
 use super::{
-    Error, Result, audit_leaf, bill_answer,
-    create_bill::refused,
-    idempotency::Idempotency,
-    kept_answer::{with_names, without_names},
-    read_bills::{self, agency_key},
+    Error, Result, agency_key::agency_key, audit_leaf, bill_answer, create_bill::refused,
+    idempotency::Idempotency, read_bills,
 };
 use crate::{
     app::App,
@@ -51,8 +48,9 @@ pub async fn split_bill(
 ) -> Result<Value> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    if let Some(answer) = key.claim(&mut tx).await? {
-        return with_names(app, &mut tx, answer).await;
+    let sealing = agency_key(app, &mut tx, agency).await?;
+    if let Some(answer) = key.claim_sealed(&mut tx, &sealing).await? {
+        return Ok(answer);
     }
     rows::bill(&mut tx, id).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
     let (state, under_way) = rows::lock_bill(&mut tx, id).await?.ok_or(Error::not_found())?;
@@ -62,7 +60,6 @@ pub async fn split_bill(
         return Err(refused(Refusal::AlreadySplit));
     }
     let whole = rows::bill(&mut tx, id).await?.ok_or(Error::not_found())?;
-    let sealing = agency_key(app, &mut tx, agency).await?;
     let (relation, parts) = match split {
         Split::Instalments(plan) => ("instalment", instalments(&whole, plan, Day::of(now))?),
         Split::Owners => ("part", owners(&mut tx, &whole).await?),
@@ -90,7 +87,7 @@ pub async fn split_bill(
         .map(|part| read_bills::open(app, &sealing, part, part.bill.payable_until, Day::of(now)))
         .collect::<Result<Vec<Value>>>()?;
     let answer = json!({ "items": items });
-    key.keep(&mut tx, id.uuid(), &without_names(&answer), now).await?;
+    key.keep_sealed(&mut tx, (&sealing, &*app.entropy), id.uuid(), &answer, now).await?;
     tx.commit().await?;
     Ok(answer)
 }

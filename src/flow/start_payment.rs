@@ -2,7 +2,9 @@
 //! recorded. A crash between is healed by the inquiry.
 
 use super::{
-    Error, Refusal, Result, audit_leaf, charge_late, create_bill,
+    Error, Refusal, Result,
+    agency_key::agency_key,
+    audit_leaf, charge_late, create_bill,
     move_payment::{Moved, move_payment},
     national, payers, read_bills, split_bill,
 };
@@ -112,7 +114,7 @@ async fn record(
     }
     payments::insert_payment(tx, attempt).await?;
     payments::claim_uetr(tx, attempt.uetr, attempt.id).await?;
-    let key = read_bills::agency_key(app, tx, of.bill.agency).await?;
+    let key = agency_key(app, tx, of.bill.agency).await?;
     let concern =
         audit_leaf::Concern { citizen: None, agency: Some(of.bill.agency), object: attempt.id.uuid() };
     let details = json!({

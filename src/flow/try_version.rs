@@ -1,7 +1,7 @@
 //! What a version of the schedule would have charged for the bills of a month: computed from what each bill was computed
 //! from, and written nowhere.
 
-use super::{Error, Result, bill_answer, declare_fees::Period, explain::money, read_bills::agency_key};
+use super::{Error, Result, agency_key::agency_key, bill_answer, declare_fees::Period, explain::money};
 use crate::{
     app::App,
     base::{

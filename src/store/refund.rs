@@ -443,6 +443,25 @@ pub async fn approvers(tx: &mut Tx, refund: Id<id::Refund>) -> Result<Vec<Id<Cit
     Ok(ids.into_iter().map(Id::from_uuid).collect())
 }
 
+/// Who approved each of these refunds, in order.
+pub async fn approvers_of(
+    tx: &mut Tx,
+    refunds: &[Id<id::Refund>],
+) -> Result<BTreeMap<Id<id::Refund>, Vec<Id<Citizen>>>> {
+    let ids: Vec<Uuid> = refunds.iter().map(|refund| refund.uuid()).collect();
+    let rows = sqlx::query!(
+        "select refund_id, citizen_id from refund_approval where refund_id = any($1) order by refund_id, at",
+        &ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut approvers: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for row in rows {
+        approvers.entry(Id::from_uuid(row.refund_id)).or_default().push(Id::from_uuid(row.citizen_id));
+    }
+    Ok(approvers)
+}
+
 /// Records an approval.
 pub async fn insert_approval(
     tx: &mut Tx,

@@ -65,7 +65,12 @@ async fn bills_that_cannot_be() {
 
     let bill = office.bill(&world, "c").await;
     let cancel = format!("/v1/bills/{}/cancel", bill["id"].as_str().unwrap());
-    system.post_once(&cancel, "d", &Value::Null).await.expect(200);
+    let withdrawn = system.post_once(&cancel, "d", &Value::Null).await.expect(200).json();
+    let again = system.post_once(&cancel, "d", &Value::Null).await.expect(200).json();
+    assert_eq!(again, withdrawn, "the names too, though no key keeps them in the clear");
+    let name = withdrawn["parties"]["applicant"]["name"].as_str().unwrap();
+    let kept = world.dump("idempotency_key").await;
+    assert!(!kept.contains(name) && !kept.contains("trace"), "{kept}");
     system.post_once(&cancel, "e", &Value::Null).await.expect_refusal(409, "bill_already_cancelled");
 
     world.sql("update fee_item set unit_amount = 9223372036854775807").await.unwrap();
