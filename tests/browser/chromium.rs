@@ -46,7 +46,7 @@ impl Chromium {
             .stderr(Stdio::null())
             .spawn()
             .expect("a real browser: install the packages chromium and chromium-driver");
-        let profile = std::env::temp_dir().join(format!("chung-chromium-{}", std::process::id()));
+        let profile = std::env::temp_dir().join(format!("chung-chromium-{port}"));
         let capabilities = json!({
             "goog:loggingPrefs": { "browser": "ALL" },
             "goog:chromeOptions": {

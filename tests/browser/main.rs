@@ -14,7 +14,7 @@ async fn a_citizen_walks_from_the_portal_to_the_receipt_by_keyboard_and_without_
     if !chromium::is_here() {
         return;
     }
-    let demo = Running::start();
+    let demo = Running::start("dossier");
     let browser = Chromium::start().await;
     let person = &demo.installed["people"][1];
     let text = |name: &str| person[name].as_str().unwrap().to_owned();
@@ -71,7 +71,7 @@ async fn a_citizen_makes_a_passkey_and_signs_in_with_it_in_a_real_browser() {
     if !chromium::is_here() {
         return;
     }
-    let demo = Running::start();
+    let demo = Running::start("passkey");
     let browser = Chromium::start_with(true).await;
     let person = &demo.installed["people"][2];
     let text = |name: &str| person[name].as_str().unwrap().to_owned();

@@ -25,10 +25,10 @@ pub fn free_port() -> u16 {
 }
 
 impl Running {
-    /// Starts it and waits until its own dossier is through.
-    pub fn start() -> Self {
+    /// Starts it and waits until its own dossier is through. Walks of one process have folders of their own names.
+    pub fn start(walk: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = std::env::temp_dir().join(format!("chung-browser-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("chung-browser-{walk}-{}", std::process::id()));
         let [listen, internal, sandbox] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port()));
         let mut process = Command::new(env!("CARGO_BIN_EXE_chung"))
             .args(["--data", folder.to_str().unwrap(), "--listen", &listen, "--internal-listen", &internal])
