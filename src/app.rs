@@ -8,7 +8,7 @@ use crate::crypto::{digest::Digest, keyring::KeyRing, signing::KeyList};
 use crate::identity::question::{self, Question};
 use crate::partner::{
     clearing::Clearing, messenger::Messenger, national_id::NationalId, platform::Platform,
-    population::PopulationSource, webhook::Webhooks,
+    population::PopulationSource, receipt_issuer::ReceiptIssuers, webhook::Webhooks,
 };
 use crate::payment::{
     issue::{Draft, Outcome},
@@ -52,6 +52,8 @@ pub struct App {
     pub platform: Arc<dyn Platform>,
     /// Who carries events to agencies' endpoints.
     pub webhooks: Arc<dyn Webhooks>,
+    /// Other issuers of receipts.
+    pub receipt_issuers: Arc<dyn ReceiptIssuers>,
     /// How the world addresses us.
     pub origin: Origin,
     /// The proxies that are believed when they say whom they forward for.

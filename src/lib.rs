@@ -77,10 +77,12 @@
 //! | batch | many questions about people, asked in one file | tệp câu hỏi |
 //! | bill | what an agency asks somebody to pay for a dossier | khoản phải nộp |
 //! | case | a difference that somebody must settle | vụ việc đối soát |
+//! | closing | a day, month or year of the accounting that two people have closed | khóa sổ |
 //! | clearing system | the central bank's rails, behind one trait | hệ thống bù trừ |
 //! | checkpoint | balances kept at a place of the audit log | mốc số dư |
 //! | declaration | what an agency's fees came to over a month or a year | tờ khai phí, quyết toán |
 //! | delivery | one event on its way to one endpoint | lượt gửi thông báo |
+//! | document signer | a key and certificate with which an agency signs documents | chứng thư số của cơ quan |
 //! | dossier | an administrative file, named by the agency's code | hồ sơ |
 //! | endpoint | an address of an agency that is told of events (a webhook) | địa chỉ nhận thông báo |
 //! | entry, posting | a balanced set of movements, and one of them | bút toán |
@@ -103,6 +105,7 @@
 //! | schedule version | one draft of the fee schedule on its way into force | phiên bản biểu phí |
 //! | slip | what a citizen takes home from a negative answer | phiếu thông báo kết quả xác minh |
 //! | shift, till | one cashier from count to count, and where the cash lies | ca thu, két |
+//! | series | registered, dated numbers of an agency's receipts of one kind | ký hiệu biên lai |
 //! | statement | a bank's list of movements; also a signed answer of a verification | sao kê; xác nhận |
 //! | successor | the agency that takes another's place from a day on | cơ quan kế thừa |
 //! | suspense | money received that no bill explains yet | tạm giữ chờ xử lý |
@@ -167,6 +170,12 @@
 //!   settling compares one amount and knows no rule.
 //! * 2026-11-25, successors: open bills are sealed anew under the successor's key when they pass on; notes, which never
 //!   change, are copied for it.
+//! * 2026-11-25, receipts: the service's record key signs what the QR code holds, the agency's own certificate signs the
+//!   PDF; a series is registered, and where none has a number left the receipt waits, never the money.
+//! * 2026-11-25, closings: what a closing says is fixed when it is prepared, with the newest signed head; the approval is an
+//!   event, so that the head leaves the operator's hands by the same way as every other telling.
+//! * 2026-11-25, statements from files: one line stands for the money of rows that cannot be read, so that a damaged row
+//!   becomes a case and the rest of the day is matched.
 
 pub mod app;
 pub mod audit;

@@ -128,12 +128,16 @@ registry! {
     Citizen = "citizen";
     /// A portal or an agency's system that holds credentials.
     Client = "client";
+    /// A closed day, month or year of an agency's accounting.
+    Closing = "closing";
     /// What a citizen allowed a portal to learn.
     Consent = "consent";
     /// A cashier's till for one shift.
     Drawer = "drawer";
     /// Cash on its way from a till to the bank.
     Deposit = "deposit";
+    /// A key and certificate with which an agency signs documents.
+    DocumentSigner = "signer";
     /// A webhook destination.
     Endpoint = "endpoint";
     /// One balanced set of postings.
@@ -160,6 +164,8 @@ registry! {
     Receipt = "receipt";
     /// Money that goes back.
     Refund = "refund";
+    /// A registered series of receipt numbers.
+    ReceiptSeries = "series";
     /// One officer's role at an agency for a time.
     RoleGrant = "role";
     /// A browser that somebody signed in with.
@@ -176,6 +182,8 @@ registry! {
     Statement = "stmt";
     /// Something about their identity that a citizen is told, and may disown.
     Notice = "notice";
+    /// A statement that people bring as a file.
+    StatementImport = "import";
     /// One movement on a statement.
     StatementLine = "line";
     /// One question about a citizen and its answer.

@@ -24,6 +24,7 @@ use crate::partner::{
     national_id::{NationalId, Registration, RemoteNationalId},
     platform::RemotePlatform,
     population::RemotePopulation,
+    receipt_issuer::RemoteReceiptIssuers,
     signed_http::Peer,
     webhook::RemoteWebhooks,
 };
@@ -115,6 +116,7 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
         messenger: messenger(config)?,
         gateway: gateway(config)?,
         platform: Arc::new(RemotePlatform::new(config.limits.partner_timeout())?),
+        receipt_issuers: Arc::new(RemoteReceiptIssuers::new(config.limits.partner_timeout())?),
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
         origin: config.origin.clone(),
         proxies: config.trusted_proxies.clone().into(),
@@ -140,6 +142,7 @@ pub fn office(config: &Config, store: Store) -> anyhow::Result<App> {
         messenger: Arc::new(Nobody),
         gateway: None,
         platform: Arc::new(RemotePlatform::new(config.limits.partner_timeout())?),
+        receipt_issuers: Arc::new(RemoteReceiptIssuers::new(config.limits.partner_timeout())?),
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
         origin: config.origin.clone(),
         proxies: config.trusted_proxies.clone().into(),

@@ -23,7 +23,7 @@ use time::format_description::well_known::Rfc3339;
 pub const TYP: &str = "chung-receipt+jwt";
 /// The version of the content's shape and of the files made from it.
 pub const VERSION: u8 = 1;
-/// The form of fee receipts without a printed amount (Decree 123/2020 as amended).
+/// The form of fee receipts without a printed amount (Decree 123/2020 as amended), where none is named.
 pub const FORM: &str = "01BLP";
 
 /// The two kinds of charges, which have separate receipts and series.
@@ -58,8 +58,14 @@ pub struct ReceiptContent {
     pub number: Number,
     /// Service price or state charge.
     pub kind: Kind,
-    /// When the money settled (RFC 3339, UTC).
+    /// The form's number, where it is not [`FORM`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub form: Option<String>,
+    /// When it was issued (RFC 3339, UTC).
     pub at: String,
+    /// When the money settled, where that was another moment.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub paid: Option<String>,
     /// The agency that collects.
     pub agency: Issuer,
     /// The dossier.
@@ -70,6 +76,12 @@ pub struct ReceiptContent {
     pub reference: String,
     /// The name that the receipt carries.
     pub payer: String,
+    /// The tax code of that company or household.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub payer_tax: Option<String>,
+    /// Its address.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub payer_address: Option<String>,
     /// The bank that the payer paid from.
     pub bank: String,
     /// Each fee: code, Vietnamese name, count, amount in whole đồng.
@@ -79,6 +91,9 @@ pub struct ReceiptContent {
     /// The number of the receipt of which this takes back its total, and the law by which it does.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub adjusts: Option<(String, String)>,
+    /// The receipt in whose place it stands, and why.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub replaces: Option<(Number, String)>,
 }
 
 /// A line: code, Vietnamese name, count, whole đồng.
@@ -112,9 +127,19 @@ impl ReceiptContent {
         serde_json::from_slice(bytes).ok().filter(Self::agrees)
     }
 
-    /// When the money settled.
+    /// When it was issued.
     pub fn issued_at(&self) -> Option<Instant> {
         Instant::parse(&self.at, &Rfc3339).ok()
+    }
+
+    /// When the money settled.
+    pub fn paid_at(&self) -> Option<Instant> {
+        Instant::parse(self.paid.as_ref().unwrap_or(&self.at), &Rfc3339).ok()
+    }
+
+    /// The number of its form.
+    pub fn form(&self) -> &str {
+        self.form.as_deref().unwrap_or(FORM)
     }
 
     /// The total.
@@ -151,7 +176,12 @@ pub fn digest(content: &[u8]) -> Digest {
 
 /// The text to sign for content bytes; a signature in base64url behind a further dot makes it a compact JWS.
 pub fn signing_input(content: &[u8], kid: &str) -> String {
-    let header = serde_json::json!({"alg": "ES256", "kid": kid, "typ": TYP}).to_string();
+    signing_input_as(content, kid, TYP)
+}
+
+/// The same for a document of another type.
+pub fn signing_input_as(content: &[u8], kid: &str, typ: &str) -> String {
+    let header = serde_json::json!({"alg": "ES256", "kid": kid, "typ": typ}).to_string();
     format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(content))
 }
 
@@ -206,21 +236,27 @@ pub fn check_code_fits(digest: &Digest, typed: &str) -> bool {
 #[serde(into = "String", try_from = "String")]
 pub struct Number {
     agency: String,
+    book: char,
     kind: Kind,
     year: u8,
     serial: u64,
 }
 
 impl Number {
-    /// The `serial`-th receipt of an agency's series of that kind and year.
+    /// The `serial`-th receipt of an agency's first series of that kind and year.
     pub fn new(agency: &str, kind: Kind, year: i32, serial: u64) -> Self {
+        Self::in_book(agency, ('A', kind), year, serial)
+    }
+
+    /// The `serial`-th receipt of the series with that first letter, kind and year.
+    pub fn in_book(agency: &str, (book, kind): (char, Kind), year: i32, serial: u64) -> Self {
         let year = u8::try_from(year.rem_euclid(100)).unwrap_or_default();
-        Self { agency: agency.to_owned(), kind, year, serial }
+        Self { agency: agency.to_owned(), book, kind, year, serial }
     }
 
     /// The series as printed: `AP-26E` for phí, `AL-26E` for lệ phí (two letters, year, electronic).
     pub fn series(&self) -> String {
-        format!("{}-{:02}E", self.letters(), self.year)
+        format!("{}{}-{:02}E", self.book, self.kind_letter(), self.year)
     }
 
     /// The serial as printed: seven digits, more when a year has more.
@@ -228,17 +264,18 @@ impl Number {
         format!("{:07}", self.serial)
     }
 
-    const fn letters(&self) -> &'static str {
+    const fn kind_letter(&self) -> char {
         match self.kind {
-            Kind::Phi => "AP",
-            Kind::LePhi => "AL",
+            Kind::Phi => 'P',
+            Kind::LePhi => 'L',
         }
     }
 }
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}{:02}E-{:07}", self.agency, self.letters(), self.year, self.serial)
+        let Self { agency, book, year, serial, .. } = self;
+        write!(f, "{agency}-{book}{}{year:02}E-{serial:07}", self.kind_letter())
     }
 }
 
@@ -268,9 +305,9 @@ impl FromStr for Number {
         let [agency, series, serial] = text.split('-').collect::<Vec<_>>()[..] else {
             return Err(NotANumber);
         };
-        let kind = match series.get(..2) {
-            Some("AP") => Kind::Phi,
-            Some("AL") => Kind::LePhi,
+        let (book, kind) = match series.as_bytes() {
+            [book @ b'A'..=b'Z', b'P', ..] => (char::from(*book), Kind::Phi),
+            [book @ b'A'..=b'Z', b'L', ..] => (char::from(*book), Kind::LePhi),
             _ => return Err(NotANumber),
         };
         let year = series[2..].strip_suffix('E').and_then(|y| y.parse().ok()).ok_or(NotANumber)?;
@@ -278,7 +315,7 @@ impl FromStr for Number {
         let plain = !agency.is_empty()
             && agency.len() <= 30
             && agency.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
-        let number = Self { agency: agency.to_owned(), kind, year, serial };
+        let number = Self { agency: agency.to_owned(), book, kind, year, serial };
         if plain && number.to_string() == text { Ok(number) } else { Err(NotANumber) }
     }
 }
@@ -341,6 +378,11 @@ pub(super) mod tests {
             iss: "http://localhost:8080".to_owned(),
             number: Number::new("H29.14", Kind::Phi, 2026, 12),
             kind: Kind::Phi,
+            form: None,
+            paid: None,
+            payer_tax: None,
+            payer_address: None,
+            replaces: None,
             at: instant(datetime!(2026-11-24 07:30:40 UTC)),
             agency: Issuer {
                 code: "H29.14".to_owned(),
@@ -398,10 +440,14 @@ pub(super) mod tests {
         let number = Number::new("H29.14", Kind::LePhi, 2026, 10_000_000);
         assert_eq!(number.to_string(), "H29.14-AL26E-10000000");
         assert_eq!(number.to_string().parse(), Ok(number));
+        let later = Number::in_book("H29.14", ('C', Kind::Phi), 2026, 1);
+        assert_eq!(later.to_string().parse(), Ok(later));
         for bad in [
             "",
             "H29.14",
             "H29.14-AX26E-0000001",
+            "H29.14-aP26E-0000001",
+            "H29.14-ÉP26E-0000001",
             "H29.14-AP26E-1",
             "H29.14-AP026E-0000001",
             "-AP26E-0000001",

@@ -5,7 +5,7 @@
 
 use super::{
     amount_in_words::dong_in_words,
-    receipt_content::{self, FORM, ReceiptContent},
+    receipt_content::{self, ReceiptContent},
     receipt_xml,
 };
 use crate::base::{
@@ -53,24 +53,12 @@ pub fn qr_code(signed: &str, address: &str) -> Option<QrCode> {
 /// Renders a signed receipt, made at the time of its content.
 pub fn write(content: &ReceiptContent, digest: &Digest, signed: &str) -> Result<Vec<u8>, NotRendered> {
     let failed = |what: &str| NotRendered(what.to_owned());
-    let configuration = ConfigurationBuilder::new().with_archival_validator(Archival::A3_U).finish();
-    let settings = SerializeSettings {
-        configuration: configuration.map_err(|e| NotRendered(format!("{e:?}")))?,
-        ..SerializeSettings::default()
-    };
-    let font = |bytes: &'static [u8]| Font::new(bytes.to_vec().into(), 0).ok_or_else(|| failed("font"));
-    let mut sheet = Sheet {
-        document: Document::new_with(settings),
-        regular: font(REGULAR)?,
-        bold: font(BOLD)?,
-        drawn: Vec::new(),
-        y: MARGIN,
-    };
+    let mut sheet = Sheet::new()?;
     sheet.face(content, digest);
     let address =
         format!("{}/receipts/{}?code={}", content.iss, content.number, receipt_content::check_code(digest));
     let qr = qr_code(signed, &address).ok_or_else(|| failed("QR code"))?;
-    let mut document = sheet.print(&qr, &address).ok_or_else(|| failed("page"))?;
+    let mut document = sheet.print(Some((&qr, &address))).ok_or_else(|| failed("page"))?;
     document.set_metadata(metadata(content));
     document.embed_file(attachment(content, signed)).ok_or_else(|| failed("attachment"))?;
     document.finish().map_err(|e| NotRendered(format!("{e:?}")))
@@ -99,7 +87,7 @@ fn attachment(content: &ReceiptContent, signed: &str) -> EmbeddedFile {
     }
 }
 
-fn date_time(at: Instant) -> DateTime {
+pub(super) fn date_time(at: Instant) -> DateTime {
     let local = at.to_offset(VIETNAM);
     let (hour, minute, second) = local.time().as_hms();
     DateTime::new(u16::try_from(local.year()).unwrap_or(1970))
@@ -123,7 +111,7 @@ struct Drawn {
 }
 
 /// The pages while they are laid out, from top to bottom.
-struct Sheet {
+pub(super) struct Sheet {
     document: Document,
     regular: Font,
     bold: Font,
@@ -133,6 +121,37 @@ struct Sheet {
 
 #[expect(clippy::float_arithmetic, reason = "places on paper, not money")]
 impl Sheet {
+    /// An empty one, with its fonts.
+    pub(super) fn new() -> Result<Self, NotRendered> {
+        let configuration = ConfigurationBuilder::new().with_archival_validator(Archival::A3_U).finish();
+        let settings = SerializeSettings {
+            configuration: configuration.map_err(|e| NotRendered(format!("{e:?}")))?,
+            ..SerializeSettings::default()
+        };
+        let font = |bytes: &'static [u8]| {
+            Font::new(bytes.to_vec().into(), 0).ok_or_else(|| NotRendered("font".to_owned()))
+        };
+        Ok(Self {
+            document: Document::new_with(settings),
+            regular: font(REGULAR)?,
+            bold: font(BOLD)?,
+            drawn: Vec::new(),
+            y: MARGIN,
+        })
+    }
+
+    /// The file of what was laid out.
+    pub(super) fn finish(self, metadata: Metadata) -> Result<Vec<u8>, NotRendered> {
+        let mut document = self.print(None).ok_or_else(|| NotRendered("page".to_owned()))?;
+        document.set_metadata(metadata);
+        document.finish().map_err(|e| NotRendered(format!("{e:?}")))
+    }
+
+    /// Leaves some room.
+    pub(super) fn space(&mut self, points: f32) {
+        self.y += points;
+    }
+
     fn face(&mut self, content: &ReceiptContent, digest: &Digest) {
         let t = |key: &str| Texts::embedded().get(Lang::Vi, key).into_owned();
         self.paragraph(&content.agency.name, 11.0, true);
@@ -148,8 +167,9 @@ impl Sheet {
         let number = content.number.serial();
         self.paragraph(
             &format!(
-                "{}: {FORM} · {}: {series} · {}: {number}",
+                "{}: {} · {}: {series} · {}: {number}",
                 t("receipt-form"),
+                content.form(),
                 t("receipt-series"),
                 t("receipt-serial")
             ),
@@ -161,25 +181,31 @@ impl Sheet {
             self.paragraph(&format!("{adjusts} {number} ({basis})"), 11.0, true);
         }
         self.y += 10.0;
-        let at = content.issued_at().map_or_else(|| content.at.clone(), display_vi);
+        let moment = |at: Option<Instant>| at.map(display_vi);
+        let later = content.paid.as_ref().and(moment(content.issued_at()));
+        let replaced = content.replaces.as_ref().map(|(number, reason)| format!("{number} ({reason})"));
+        let method = if content.method() == "Chuyển khoản" {
+            format!("{} ({})", t("receipt-by-transfer"), content.bank)
+        } else {
+            content.method().to_owned()
+        };
         let rows = [
-            ("receipt-number", content.number.to_string()),
-            ("receipt-issued-at", at),
-            ("receipt-payer", content.payer.clone()),
-            ("receipt-dossier", content.dossier.clone()),
-            ("receipt-procedure", format!("{} ({})", content.procedure.1, content.procedure.0)),
-            ("receipt-reference", content.reference.clone()),
-            (
-                "receipt-method",
-                if content.method() == "Chuyển khoản" {
-                    format!("{} ({})", t("receipt-by-transfer"), content.bank)
-                } else {
-                    content.method().to_owned()
-                },
-            ),
+            ("receipt-number", Some(content.number.to_string())),
+            ("receipt-replaces", replaced),
+            ("receipt-issued-at", moment(content.paid_at())),
+            ("receipt-made-at", later),
+            ("receipt-payer", Some(content.payer.clone())),
+            ("receipt-payer-tax", content.payer_tax.clone()),
+            ("receipt-payer-address", content.payer_address.clone()),
+            ("receipt-dossier", Some(content.dossier.clone())),
+            ("receipt-procedure", Some(format!("{} ({})", content.procedure.1, content.procedure.0))),
+            ("receipt-reference", Some(content.reference.clone())),
+            ("receipt-method", Some(method)),
         ];
         for (key, value) in rows {
-            self.row(&t(key), &value);
+            if let Some(value) = value {
+                self.row(&t(key), &value);
+            }
         }
         self.y += 10.0;
         for (code, name, count, amount) in &content.lines {
@@ -196,16 +222,17 @@ impl Sheet {
             true,
         );
         self.paragraph(&t("receipt-paper-note"), 9.0, false);
+        self.paragraph(&format!("{}: {}.", t("receipt-signed-by"), content.agency.name), 9.0, true);
     }
 
-    fn paragraph(&mut self, text: &str, size: f32, bold: bool) {
+    pub(super) fn paragraph(&mut self, text: &str, size: f32, bold: bool) {
         for line in wrapped(text, PAGE.0 - 2.0 * MARGIN, size) {
             self.line(MARGIN, size, bold, line);
         }
     }
 
     /// A fact: its name at the left, its value beside it.
-    fn row(&mut self, name: &str, value: &str) {
+    pub(super) fn row(&mut self, name: &str, value: &str) {
         let indent = 120.0;
         for (i, line) in wrapped(value, PAGE.0 - 2.0 * MARGIN - indent, 10.0).into_iter().enumerate() {
             self.room(10.0);
@@ -217,7 +244,7 @@ impl Sheet {
     }
 
     /// A name with its amount at the right edge.
-    fn sum(&mut self, name: &str, amount: Money, bold: bool) {
+    pub(super) fn sum(&mut self, name: &str, amount: Money, bold: bool) {
         let text = amount.display_vi();
         for (i, line) in wrapped(name, PAGE.0 - 2.0 * MARGIN - 110.0, 10.0).into_iter().enumerate() {
             self.room(10.0);
@@ -257,13 +284,16 @@ impl Sheet {
     }
 
     /// Draws what was laid out, and the code below it.
-    fn print(mut self, qr: &QrCode, address: &str) -> Option<Document> {
-        self.y += 12.0;
-        self.room(QR_SIDE + 14.0);
-        let (qr_page, qr_y) = (self.page(), self.y % PAGE.1);
-        self.y += QR_SIDE + 14.0;
-        let site = address.split('?').next().unwrap_or_default().to_owned();
-        self.line(MARGIN, 8.0, false, site);
+    fn print(mut self, code: Option<(&QrCode, &str)>) -> Option<Document> {
+        let mut coded = None;
+        if let Some((qr, address)) = code {
+            self.y += 12.0;
+            self.room(QR_SIDE + 14.0);
+            coded = Some((self.page(), self.y % PAGE.1, qr));
+            self.y += QR_SIDE + 14.0;
+            let site = address.split('?').next().unwrap_or_default().to_owned();
+            self.line(MARGIN, 8.0, false, site);
+        }
         let last = self.drawn.iter().map(|d| d.page).max().unwrap_or(0);
         for number in 0..=last {
             let mut page = self.document.start_page_with(PageSettings::new(Size::from_wh(PAGE.0, PAGE.1)?));
@@ -281,8 +311,10 @@ impl Sheet {
                     TextDirection::LeftToRight,
                 );
             }
-            if number == qr_page {
-                draw_qr(&mut surface, qr, MARGIN, qr_y)?;
+            if let Some((page, y, qr)) = coded
+                && number == page
+            {
+                draw_qr(&mut surface, qr, MARGIN, y)?;
             }
             surface.finish();
             page.finish();

@@ -7,9 +7,9 @@
 
 use super::{
     amount_in_words::dong_in_words,
-    receipt_content::{self, FORM, Kind, ReceiptContent},
+    receipt_content::{self, Kind, ReceiptContent},
 };
-use crate::base::calendar::VIETNAM;
+use crate::base::{calendar::VIETNAM, clock::Instant};
 use crate::crypto::{digest::Digest, jwt::Refused, signing::KeyList};
 use quick_xml::escape::escape;
 
@@ -29,11 +29,14 @@ pub fn write(content: &ReceiptContent, signed: &str) -> String {
     xml.0.push_str("<BLai xmlns=\"urn:chung:receipt:1\">\n<DLBLai>\n<TTChung>\n");
     xml.leaf("PBan", &content.v.to_string());
     xml.leaf("TBLai", title(content.kind));
-    xml.leaf("KHMBLai", FORM);
+    xml.leaf("KHMBLai", content.form());
     xml.leaf("KHBLai", &content.number.series());
     xml.leaf("SBLai", &content.number.serial());
     xml.leaf("SDayDu", &content.number.to_string());
-    xml.leaf("TGLap", &local_time(content));
+    xml.leaf("TGLap", &local_time(content.issued_at(), &content.at));
+    if let Some(paid) = &content.paid {
+        xml.leaf("TGNop", &local_time(content.paid_at(), paid));
+    }
     xml.leaf("MHSo", &content.dossier);
     xml.leaf("MTTHC", &content.procedure.0);
     xml.leaf("TTTHC", &content.procedure.1);
@@ -44,6 +47,12 @@ pub fn write(content: &ReceiptContent, signed: &str) -> String {
         xml.leaf("SBLaiGoc", number);
         xml.leaf("CCu", basis);
     }
+    if let Some((number, reason)) = &content.replaces {
+        xml.0.push_str("<TThe>\n");
+        xml.leaf("SBLaiBTThe", &number.to_string());
+        xml.leaf("LDo", reason);
+        xml.0.push_str("</TThe>\n");
+    }
     xml.0.push_str("</TTChung>\n<NDBLai>\n<CQThu>\n");
     xml.leaf("MCQuan", &content.agency.code);
     xml.leaf("Ten", &content.agency.name);
@@ -51,6 +60,8 @@ pub fn write(content: &ReceiptContent, signed: &str) -> String {
     xml.optional("DChi", content.agency.address.as_deref());
     xml.0.push_str("</CQThu>\n<NNop>\n");
     xml.leaf("Ten", &content.payer);
+    xml.optional("MST", content.payer_tax.as_deref());
+    xml.optional("DChi", content.payer_address.as_deref());
     xml.leaf("HTTToan", content.method());
     xml.leaf("NHang", &content.bank);
     xml.0.push_str("</NNop>\n<DSKThu>\n");
@@ -126,11 +137,11 @@ fn signature(document: &str) -> Option<&str> {
 }
 
 /// `2026-11-24T14:30:40+07:00`.
-fn local_time(content: &ReceiptContent) -> String {
-    let local = content.issued_at().map(|at| at.to_offset(VIETNAM));
+fn local_time(at: Option<Instant>, written: &str) -> String {
+    let local = at.map(|at| at.to_offset(VIETNAM));
     local
         .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
-        .unwrap_or_else(|| content.at.clone())
+        .unwrap_or_else(|| written.to_owned())
 }
 
 struct Writer(String);

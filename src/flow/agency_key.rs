@@ -5,7 +5,10 @@ use crate::{
     app::App,
     base::id::{Agency, Id},
     crypto::seal::DataKey,
-    store::{Tx, agency},
+    store::{
+        Tx,
+        agency::{self, AgencyRow},
+    },
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,16 +17,32 @@ pub(super) async fn agency_key(app: &App, tx: &mut Tx, id: Id<Agency>) -> Result
     agency_keys(app, tx, [id]).await?.remove(&id).ok_or(Error::not_found())
 }
 
+/// One agency with its key.
+pub(super) async fn agency_with_key(app: &App, tx: &mut Tx, id: Id<Agency>) -> Result<(AgencyRow, DataKey)> {
+    agencies_with_keys(app, tx, [id]).await?.remove(&id).ok_or(Error::not_found())
+}
+
 /// The keys of several agencies, by one look-up.
 pub(super) async fn agency_keys(
     app: &App,
     tx: &mut Tx,
     agencies: impl IntoIterator<Item = Id<Agency>>,
 ) -> Result<BTreeMap<Id<Agency>, DataKey>> {
+    let opened = agencies_with_keys(app, tx, agencies).await?;
+    Ok(opened.into_iter().map(|(id, (_, key))| (id, key)).collect())
+}
+
+/// Several agencies with their keys, by one look-up.
+pub(super) async fn agencies_with_keys(
+    app: &App,
+    tx: &mut Tx,
+    agencies: impl IntoIterator<Item = Id<Agency>>,
+) -> Result<BTreeMap<Id<Agency>, (AgencyRow, DataKey)>> {
     let ids: BTreeSet<Id<Agency>> = agencies.into_iter().collect();
-    let mut keys = BTreeMap::new();
+    let mut opened = BTreeMap::new();
     for row in agency::find_all(tx, &ids.into_iter().collect::<Vec<_>>()).await? {
-        keys.insert(row.id, app.keys.data_key(&row.key, row.id.uuid().as_bytes())?);
+        let key = app.keys.data_key(&row.key, row.id.uuid().as_bytes())?;
+        opened.insert(row.id, (row, key));
     }
-    Ok(keys)
+    Ok(opened)
 }

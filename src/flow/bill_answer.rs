@@ -68,6 +68,7 @@ pub fn bill_json(app: &App, open: &OpenBill<'_>, today: Day) -> Value {
         "issued_at": rfc3339(bill.issued_at),
         "paid_at": paid_at,
         "payment": payment,
+        "receipts": null,
         "cancelled_at": cancelled_at,
         "superseded_at": superseded_at,
     })

@@ -8,6 +8,7 @@ use super::{
     agency_key::agency_key,
     bill_answer, charge_late, national, read_bills,
     read_refunds::{self, RefundStep},
+    receipt_name::names_of,
 };
 use crate::{
     app::App,
@@ -23,7 +24,7 @@ use crate::{
         bank::Bank,
         bill as bills, calendar,
         payment::{self, StoredPayment},
-        platform, receipt,
+        platform, receipt, receipt_due, receipt_issuer,
     },
 };
 
@@ -52,8 +53,14 @@ pub struct Checkout {
     pub attempt: Option<StoredPayment>,
     /// The name of its bank.
     pub attempt_bank: Option<String>,
-    /// The printed numbers of its receipts, once paid.
+    /// The printed numbers of its receipts that hold, once paid.
     pub receipts: Vec<String>,
+    /// The receipts that another issuer made: what each is called, and where to look it up.
+    pub elsewhere: Vec<(String, String)>,
+    /// Whether it is paid and a receipt still waits.
+    pub pending: bool,
+    /// The name that the receipts shall bear, masked, where one was given.
+    pub receipt_name: Option<String>,
     /// The banks to choose from.
     pub banks: Vec<Bank>,
     /// Where a transfer of the payer's own goes to.
@@ -134,6 +141,9 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         None => None,
     };
     let refunds = read_refunds::of_bill(&mut tx, stored.bill.id).await?;
+    let pending = !receipt_due::of_bills(&mut tx, &[stored.bill.id]).await?.is_empty();
+    let elsewhere = receipt_issuer::provided(&mut tx, &[stored.bill.id]).await?;
+    let names = names_of(&mut tx, &[stored.bill.id], |_| Some(&key)).await?;
     drop(tx);
     let receipts = receipt::of_bill(&app.store, stored.bill.id).await?;
     let bank_name = |code: &str| banks.iter().find(|b| b.code == code).map(|b| b.name.clone());
@@ -153,7 +163,13 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         deciding_day: days.next(Day::of(now)),
         attempt_bank: attempt.as_ref().and_then(|attempt| bank_name(&attempt.bank)),
         attempt,
-        receipts: receipts.into_iter().map(|receipt| receipt.number).collect(),
+        receipts: receipts.into_iter().filter(|r| r.void.is_none()).map(|receipt| receipt.number).collect(),
+        elsewhere: elsewhere
+            .into_iter()
+            .map(|p| (format!("{} {} {}", p.form, p.series, p.number), p.lookup))
+            .collect(),
+        pending,
+        receipt_name: names.get(&stored.bill.id).map(|name| bill::masked(&name.name)),
         banks,
         by_platform,
         platform_link,

@@ -4,7 +4,7 @@
 //! delivery is tried with growing pauses for three days. An endpoint that fails is left alone for a while and then gets
 //! one attempt at a time, in a lane of its own, so that those in good health never wait for it.
 
-use super::{Result, backoff::backoff, endpoints::secret_place};
+use super::{Result, backoff::backoff, endpoints::secret_place, event::told};
 use crate::app::App;
 use crate::base::{
     clock::Instant,
@@ -96,16 +96,15 @@ async fn claim_deliveries(app: &App, lane: Lane, now: Instant) -> Result<Vec<Due
 }
 
 async fn tell(app: &App, due: &DueDelivery, at: Instant) -> std::result::Result<(), Undelivered> {
-    let opened = app
-        .keys
-        .data_key(&due.key, due.agency.uuid().as_bytes())
-        .and_then(|key| key.open(&secret_place(due.endpoint), &due.secret));
-    let Ok(secret) = opened else {
+    let opened = app.keys.data_key(&due.key, due.agency.uuid().as_bytes()).and_then(|key| {
+        due.secrets.iter().map(|secret| key.open(&secret_place(due.endpoint), secret)).collect()
+    });
+    let Ok(secrets) = opened else {
         tracing::error!(endpoint = %due.endpoint, "the signing key of an endpoint does not open");
         return Err(Undelivered::Unsigned);
     };
-    let telling =
-        Telling { url: due.url.clone(), secret, event: due.event.to_string(), at, body: due.body.clone() };
+    let body = told(&due.body, due.sequence);
+    let telling = Telling { url: due.url.clone(), secrets, event: due.event.to_string(), at, body };
     app.webhooks.deliver(&telling).await
 }
 
@@ -154,6 +153,6 @@ async fn record_deliveries(
 }
 
 fn after_failure(app: &App, due: &DueDelivery, now: Instant) -> Next {
-    let again = now + backoff(due.attempts, PAUSE_MAX, &*app.entropy);
-    if again > due.event_at + LIFE { Next::Dead } else { Next::Again(again) }
+    let again = now + backoff(due.attempts - due.spent, PAUSE_MAX, &*app.entropy);
+    if again > due.asked_at + LIFE { Next::Dead } else { Next::Again(again) }
 }

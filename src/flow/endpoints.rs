@@ -27,9 +27,13 @@ use crate::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
+use time::Duration;
 
 /// How many endpoints an agency may have.
 pub const ENDPOINTS_MAX: i64 = 16;
+
+/// How long a replaced signing key signs beside the new one.
+const OVERLAP: Duration = Duration::days(1);
 
 /// The length of a signing key: Standard Webhooks asks for 24 to 64 bytes.
 const KEY_BYTES: usize = 32;
@@ -63,6 +67,7 @@ pub async fn register_endpoint(
         url,
         types,
         secret: sealing.seal(&*app.entropy, &secret_place(id), secret.expose()),
+        before_until: None,
         active: true,
         failures: 0,
         rest_until: None,
@@ -74,10 +79,10 @@ pub async fn register_endpoint(
         done => done?,
     }
     record(app, &mut tx, &stored, ("endpoint.registered", client), &sealing, now).await?;
-    let mut answer = endpoint_json(&stored, (0, 0));
+    let mut answer = endpoint_json(&stored, (0, 0), now);
     key.keep(&mut tx, id.uuid(), &answer, now).await?;
     tx.commit().await?;
-    answer["secret"] = format!("whsec_{}", BASE64_STANDARD.encode(secret.expose())).into();
+    answer["secret"] = printed(&secret).into();
     Ok(answer)
 }
 
@@ -103,17 +108,45 @@ pub async fn set_endpoint_active(
         let kind = if active { "endpoint.resumed" } else { "endpoint.suspended" };
         record(app, &mut tx, &after, (kind, key.client), &sealing, now).await?;
     }
-    let answer = with_tally(&mut tx, &[after]).await?.pop().ok_or(Error::not_found())?;
+    let answer = described(&mut tx, after, now).await?;
     key.keep(&mut tx, id.uuid(), &answer, now).await?;
     tx.commit().await?;
     Ok(answer)
 }
 
+/// Gives an endpoint a new signing key. The answer holds it, this once; the old key signs beside it for a day, so that
+/// no delivery is refused while the listener changes. A further change within that day ends the oldest key at once.
+pub async fn rotate_secret(
+    app: &App,
+    agency: Id<Agency>,
+    id: Id<Endpoint>,
+    key: &Idempotency,
+) -> Result<Value> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    if let Some(answer) = key.claim(&mut tx).await? {
+        return Ok(answer);
+    }
+    let stored = endpoint::of_agency(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
+    let sealing = agency_key(app, &mut tx, agency).await?;
+    let secret = Secret::new(random::<KEY_BYTES>(&*app.entropy));
+    let sealed = sealing.seal(&*app.entropy, &secret_place(id), secret.expose());
+    endpoint::change_secret(&mut tx, id, &sealed, now + OVERLAP).await?;
+    record(app, &mut tx, &stored, ("endpoint.secret_changed", key.client), &sealing, now).await?;
+    let after = StoredEndpoint { before_until: Some(now + OVERLAP), ..stored };
+    let mut answer = described(&mut tx, after, now).await?;
+    key.keep(&mut tx, id.uuid(), &answer, now).await?;
+    tx.commit().await?;
+    answer["secret"] = printed(&secret).into();
+    Ok(answer)
+}
+
 /// One endpoint of the agency.
 pub async fn read_endpoint(app: &App, agency: Id<Agency>, id: Id<Endpoint>) -> Result<Value> {
+    let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let stored = endpoint::of_agency(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
-    with_tally(&mut tx, &[stored]).await?.pop().ok_or(Error::not_found())
+    described(&mut tx, stored, now).await
 }
 
 /// The agency's endpoints, the newest first, a page at a time.
@@ -122,10 +155,11 @@ pub async fn list_endpoints(
     agency: Id<Agency>,
     page: &PageRequest<Id<Endpoint>>,
 ) -> Result<Value> {
+    let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let found = endpoint::page(&mut tx, agency, page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
-    Ok(json!({ "items": with_tally(&mut tx, &found.items).await?, "next": next }))
+    Ok(json!({ "items": with_tally(&mut tx, &found.items, now).await?, "next": next }))
 }
 
 /// The place that a sealed signing key is bound to.
@@ -154,31 +188,52 @@ fn known(types: &[String]) -> Result<()> {
     }
 }
 
-async fn with_tally(tx: &mut Tx, endpoints: &[StoredEndpoint]) -> Result<Vec<Value>> {
+fn printed(secret: &Secret<[u8; KEY_BYTES]>) -> String {
+    format!("whsec_{}", BASE64_STANDARD.encode(secret.expose()))
+}
+
+/// One endpoint as answers have it.
+pub(super) async fn described(tx: &mut Tx, endpoint: StoredEndpoint, now: Instant) -> Result<Value> {
+    with_tally(tx, &[endpoint], now).await?.pop().ok_or(Error::not_found())
+}
+
+async fn with_tally(tx: &mut Tx, endpoints: &[StoredEndpoint], now: Instant) -> Result<Vec<Value>> {
     let ids: Vec<Id<Endpoint>> = endpoints.iter().map(|e| e.id).collect();
     let tally = delivery::tally(tx, &ids).await?;
     let of = |id| tally.iter().find(|t| t.0 == id).map_or((0, 0), |t| (t.1, t.2));
-    Ok(endpoints.iter().map(|e| endpoint_json(e, of(e.id))).collect())
+    Ok(endpoints.iter().map(|e| endpoint_json(e, of(e.id), now)).collect())
 }
 
-fn endpoint_json(endpoint: &StoredEndpoint, (waiting, dead): (i64, i64)) -> Value {
+/// How an endpoint is doing, in a word.
+pub(super) fn health(endpoint: &StoredEndpoint) -> &'static str {
+    match endpoint {
+        StoredEndpoint { active: false, .. } => "suspended",
+        StoredEndpoint { outcome: None, .. } => "untried",
+        StoredEndpoint { failures: 0, .. } => "well",
+        _ => "failing",
+    }
+}
+
+fn endpoint_json(endpoint: &StoredEndpoint, (waiting, dead): (i64, i64), now: Instant) -> Value {
     json!({
         "id": endpoint.id.to_string(),
         "client": endpoint.client.to_string(),
         "url": endpoint.url.to_string(),
         "types": endpoint.types,
         "state": if endpoint.active { "active" } else { "suspended" },
+        "health": health(endpoint),
         "failures": endpoint.failures,
         "rest_until": endpoint.rest_until.map(rfc3339),
         "last_outcome": endpoint.outcome,
         "waiting": waiting,
         "dead": dead,
+        "old_secret_until": endpoint.before_until.filter(|until| *until > now).map(rfc3339),
         "created_at": rfc3339(endpoint.created_at),
         "secret": null,
     })
 }
 
-async fn record(
+pub(super) async fn record(
     app: &App,
     tx: &mut Tx,
     endpoint: &StoredEndpoint,

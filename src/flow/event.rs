@@ -4,7 +4,7 @@ use crate::base::{calendar::rfc3339, clock::Instant};
 use serde_json::{Value, json};
 
 /// Every kind of event that is told.
-pub const TYPES: [&str; 27] = [
+pub const TYPES: [&str; 31] = [
     "batch.finished",
     "bill.amended",
     "bill.cancelled",
@@ -13,6 +13,7 @@ pub const TYPES: [&str; 27] = [
     "bill.superseded",
     "case.opened",
     "client.expiring",
+    "closing.approved",
     "money.released",
     "money.suspended",
     "payment.rejected",
@@ -20,6 +21,9 @@ pub const TYPES: [&str; 27] = [
     "recall.answered",
     "recall.received",
     "recall.sent",
+    "receipt.issued",
+    "receipt.replaced",
+    "receipt.voided",
     "refund.approved",
     "refund.at_desk",
     "refund.awaiting_treasury",
@@ -34,7 +38,15 @@ pub const TYPES: [&str; 27] = [
     "verification.unconfirmed",
 ];
 
-/// The bytes that an agency's endpoint receives. No personal value: those are read with the bill.
+/// What is kept of an event. No personal value: those are read with the bill.
 pub fn event_json(name: &str, at: Instant, data: &Value) -> Vec<u8> {
     json!({ "type": name, "timestamp": rfc3339(at), "data": data }).to_string().into_bytes()
+}
+
+/// The bytes that an agency's endpoint receives: what was kept, with the event's number among those of the same thing.
+pub fn told(kept: &[u8], sequence: Option<i32>) -> Vec<u8> {
+    match (sequence, kept.strip_suffix(b"}")) {
+        (Some(number), Some(open)) => [open, format!(",\"sequence\":{number}}}").as_bytes()].concat(),
+        _ => kept.to_vec(),
+    }
 }

@@ -1,10 +1,15 @@
 //! Issues the receipts of bills that settle: numbers and content, in the settling transaction. The leaf of the
 //! settlement commits to the receipts; whoever settles writes it.
 //!
-//! Phí and lệ phí of one bill have a receipt each, from the agency's series of the kind and year (Vietnam). The
-//! content is fixed here and never changes; signature and files are made from it afterwards (`render_receipt`).
+//! Phí and lệ phí of one bill have a receipt each, from the agency's registered series of the kind and year (Vietnam). The
+//! content is fixed here and never changes; signature and files are made from it afterwards (`render_receipt`). Where no
+//! series in force has a number left the receipt is due (`issue_due_receipts`); the money settles all the same.
 
-use super::{Error, Result};
+use super::{
+    Error, Result,
+    agency_key::agencies_with_keys,
+    receipt_name::names_of,
+};
 use crate::app::App;
 use crate::base::{
     calendar::Day,
@@ -12,15 +17,22 @@ use crate::base::{
     id::{self, Agency, Bill, Id, Leaf, Payment},
     money::Money,
 };
-use crate::codec::receipt_content::{self, Issuer, Kind, Number, ReceiptContent};
+use crate::codec::receipt_content::{self, FORM, Issuer, Kind, Number, ReceiptContent};
 use crate::crypto::{digest::Digest, seal::DataKey};
-use crate::payment::{bill::Lines, fee::FeeKind};
+use crate::payment::{
+    bill::Lines,
+    fee::FeeKind,
+    receipt::{Letters, NUMBER_MAX, Range, ReceiptName, draw, whole_year},
+};
 use crate::store::{
     Tx,
-    agency::{self, AgencyRow},
-    receipt::{self, Series, StoredReceipt},
+    agency::AgencyRow,
+    receipt::{self, StoredReceipt},
+    receipt_due::{self, Due},
+    receipt_issuer,
+    receipt_series::{self, StoredSeries, Wanted},
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// A bill that settles, as far as its receipts tell it.
 pub struct SettledBill<'a> {
@@ -40,7 +52,7 @@ pub struct SettledBill<'a> {
     pub procedure_vi: &'a str,
     /// What was owed.
     pub lines: &'a Lines,
-    /// The name that the receipts carry.
+    /// The name that the receipts carry, unless another was given on the payment page.
     pub payer: &'a str,
     /// The bank that the payer paid from.
     pub bank: &'a str,
@@ -77,7 +89,7 @@ pub struct Issued {
     pub check_code: String,
 }
 
-/// Issues the receipts of each bill, in order.
+/// Issues the receipts of each bill, in order; what must wait is noted as due.
 pub async fn issue_receipts(
     app: &App,
     tx: &mut Tx,
@@ -87,76 +99,243 @@ pub async fn issue_receipts(
     if settled.is_empty() {
         return Ok(Vec::new());
     }
-    let agencies = agencies_of(app, tx, settled).await?;
-    let year = Day::of(now).year();
-    let mut wanted: HashMap<Series, i64> = HashMap::new();
-    for bill in settled {
-        for (kind, _, _) in documented(bill.lines) {
-            *wanted.entry(series(bill.agency, kind, year)).or_default() += 1;
-        }
-    }
-    let mut next = receipt::draw_numbers(tx, &wanted).await?;
-    let (mut receipts, mut issued) = (Vec::new(), Vec::with_capacity(settled.len()));
-    for bill in settled {
-        let (agency, key) = agencies.get(&bill.agency).ok_or_else(|| Error::internal(bill.agency))?;
-        let mut of_bill = Vec::new();
+    let agencies = agencies_with_keys(app, tx, settled.iter().map(|bill| bill.agency)).await?;
+    let bills: Vec<Id<Bill>> = settled.iter().map(|bill| bill.bill).collect();
+    let names = names_of(tx, &bills, |bill| {
+        settled.iter().find(|s| s.bill == bill).and_then(|s| agencies.get(&s.agency)).map(|of| &of.1)
+    })
+    .await?;
+    let elsewhere = receipt_issuer::with_other(tx, &agencies.keys().copied().collect::<Vec<_>>()).await?;
+    let mut due = Vec::new();
+    let mut drafts = Vec::new();
+    for (place, bill) in settled.iter().enumerate() {
+        let (agency, _) = agencies.get(&bill.agency).ok_or_else(|| Error::internal(bill.agency))?;
         for (kind, wire, amount) in documented(bill.lines) {
-            let serial =
-                next.get_mut(&series(bill.agency, kind, year)).ok_or_else(|| Error::internal(kind))?;
-            let number = Number::new(&agency.code, wire, year, serial.unsigned_abs());
-            *serial += 1;
-            let content = content(app, now, bill, agency, (number, (kind, wire), amount));
-            let receipt = seal(app, now, bill, key, &content);
-            of_bill.push(Issued {
-                id: receipt.id,
-                number: receipt.number.clone(),
-                kind,
-                amount,
-                digest: receipt.digest,
-                check_code: receipt_content::check_code(&receipt.digest),
-            });
-            receipts.push(receipt);
+            if elsewhere.contains(&bill.agency) && bill.adjusts.is_none() {
+                due.push(waiting(bill, kind, "issuer", now));
+            } else {
+                let content = content(app, now, bill, agency, (kind, wire, amount), names.get(&bill.bill));
+                drafts.push((place, Draft::of(bill, kind, content)));
+            }
         }
-        issued.push(of_bill);
     }
-    receipt::insert(tx, &receipts).await?;
+    let (places, drafts): (Vec<usize>, Vec<Draft>) = drafts.into_iter().unzip();
+    let kinds: Vec<FeeKind> = drafts.iter().map(|draft| draft.kind).collect();
+    let mut issued: Vec<Vec<Issued>> = settled.iter().map(|_| Vec::new()).collect();
+    let done = issue_drafts(app, tx, now, drafts, &agencies).await?;
+    for ((place, kind), done) in places.into_iter().zip(kinds).zip(done) {
+        match done {
+            Some(done) => issued[place].push(done),
+            // What takes back a part of an earlier receipt belongs to its refund and goes with it, or not at all.
+            None if settled[place].adjusts.is_some() => return Err(Error::conflict("no_receipt_series")),
+            None => due.push(waiting(&settled[place], kind, "no_series", now)),
+        }
+    }
+    if !due.is_empty() {
+        receipt_due::insert(tx, &due).await?;
+    }
     Ok(issued)
 }
 
-async fn agencies_of(
+fn waiting(bill: &SettledBill<'_>, kind: FeeKind, reason: &str, now: Instant) -> Due {
+    Due {
+        bill: bill.bill,
+        kind,
+        payment: bill.payment,
+        agency: bill.agency,
+        reason: reason.to_owned(),
+        since: now,
+        attempts: 0,
+        next_at: now,
+        outcome: None,
+    }
+}
+
+/// A receipt without its number.
+pub(super) struct Draft {
+    agency: Id<Agency>,
+    kind: FeeKind,
+    bill: Id<Bill>,
+    payment: Id<Payment>,
+    leaf: Id<Leaf>,
+    replaces: Option<Id<id::Receipt>>,
+    refund: Option<Id<id::Refund>>,
+    content: ReceiptContent,
+}
+
+impl Draft {
+    /// The receipt of a settled bill.
+    pub(super) fn of(bill: &SettledBill<'_>, kind: FeeKind, content: ReceiptContent) -> Self {
+        Self {
+            agency: bill.agency,
+            kind,
+            bill: bill.bill,
+            payment: bill.payment,
+            leaf: bill.leaf,
+            replaces: None,
+            refund: bill.adjusts.as_ref().map(|adjusts| adjusts.refund),
+            content,
+        }
+    }
+
+    /// What stands in the place of another receipt.
+    pub(super) fn in_place_of(old: &StoredReceipt, leaf: Id<Leaf>, content: ReceiptContent) -> Self {
+        Self {
+            agency: old.agency,
+            kind: old.kind,
+            bill: old.bill,
+            payment: old.payment,
+            leaf,
+            replaces: Some(old.id),
+            refund: old.refund,
+            content,
+        }
+    }
+}
+
+/// The agencies with their data keys.
+pub(super) type Agencies = BTreeMap<Id<Agency>, (AgencyRow, DataKey)>;
+
+/// Numbers, seals and keeps drafts, in order; none where no series has a number left.
+pub(super) async fn issue_drafts(
     app: &App,
     tx: &mut Tx,
-    settled: &[SettledBill<'_>],
-) -> Result<HashMap<Id<Agency>, (AgencyRow, DataKey)>> {
-    let mut ids: Vec<Id<Agency>> = settled.iter().map(|bill| bill.agency).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let mut agencies = HashMap::with_capacity(ids.len());
-    for row in agency::find_all(tx, &ids).await? {
-        let key = app.keys.data_key(&row.key, row.id.uuid().as_bytes())?;
-        agencies.insert(row.id, (row, key));
+    now: Instant,
+    drafts: Vec<Draft>,
+    agencies: &Agencies,
+) -> Result<Vec<Option<Issued>>> {
+    if drafts.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(agencies)
+    let mut numbers = draw_numbers(app, tx, now, &drafts).await?;
+    let (mut receipts, mut issued) = (Vec::new(), Vec::with_capacity(drafts.len()));
+    for draft in drafts {
+        let (agency, key) = agencies.get(&draft.agency).ok_or_else(|| Error::internal(draft.agency))?;
+        let next = numbers.get_mut(&(draft.agency, draft.kind)).and_then(VecDeque::pop_front);
+        let Some((letters, year, form, serial)) = next else {
+            issued.push(None);
+            continue;
+        };
+        let mut content = draft.content;
+        let book = (letters.book(), content.kind);
+        content.number = Number::in_book(&agency.code, book, year, serial.unsigned_abs());
+        content.form = (form != FORM).then_some(form);
+        let receipt = StoredReceipt {
+            id: Id::new(now, &*app.entropy),
+            number: content.number.to_string(),
+            agency: draft.agency,
+            kind: draft.kind,
+            bill: draft.bill,
+            payment: draft.payment,
+            amount: content.total(),
+            issued_at: now,
+            content: crate::base::secret::Sealed::new(Vec::new(), 0),
+            digest: [0; 32],
+            leaf: draft.leaf,
+            letters,
+            year,
+            replaces: draft.replaces,
+            refund: draft.refund,
+            void: None,
+        };
+        let bytes = content.bytes();
+        let digest = receipt_content::digest(&bytes);
+        let sealed = key.seal(&*app.entropy, &place(receipt.id), &bytes);
+        issued.push(Some(Issued {
+            id: receipt.id,
+            number: receipt.number.clone(),
+            kind: draft.kind,
+            amount: receipt.amount,
+            digest,
+            check_code: receipt_content::check_code(&digest),
+        }));
+        receipts.push(StoredReceipt { content: sealed, digest, ..receipt });
+    }
+    if !receipts.is_empty() {
+        receipt::insert(tx, &receipts).await?;
+    }
+    Ok(issued)
 }
 
-fn series(agency: Id<Agency>, kind: FeeKind, year: i32) -> Series {
-    (agency, kind, i16::try_from(year).unwrap_or(i16::MAX))
+/// A number as it was drawn: letters and year of its series, its form, the serial.
+type Drawn = (Letters, i32, String, i64);
+
+/// Draws a number for each draft that can have one. The series are locked in one order until the transaction ends, so
+/// that the numbers have no gaps: the draw commits or vanishes together with the receipts.
+async fn draw_numbers(
+    app: &App,
+    tx: &mut Tx,
+    now: Instant,
+    drafts: &[Draft],
+) -> Result<HashMap<Wanted, VecDeque<Drawn>>> {
+    let today = Day::of(now);
+    let mut counts: HashMap<Wanted, i64> = HashMap::new();
+    for draft in drafts {
+        *counts.entry((draft.agency, draft.kind)).or_default() += 1;
+    }
+    let mut wanted: Vec<Wanted> = counts.keys().copied().collect();
+    wanted.sort_unstable();
+    let mut open = receipt_series::lock_open(tx, &wanted, today).await?;
+    let found: HashSet<Wanted> = open.iter().map(|series| (series.agency, series.kind)).collect();
+    if found.len() < wanted.len() {
+        let without = wanted.iter().filter(|wanted| !found.contains(*wanted));
+        let first: Vec<StoredSeries> = without.filter_map(|wanted| first_series(app, *wanted, now)).collect();
+        receipt_series::register_first(tx, &first).await?;
+        open = receipt_series::lock_open(tx, &wanted, today).await?;
+    }
+    let mut numbers: HashMap<Wanted, VecDeque<Drawn>> = HashMap::new();
+    let mut drawn = Vec::new();
+    for series in open.chunk_by(|a, b| (a.agency, a.kind) == (b.agency, b.kind)) {
+        let Some(of) = series.first().map(|first| (first.agency, first.kind)) else { continue };
+        let mut ranges: Vec<Range> = series.iter().map(|s| s.range).collect();
+        let taken = draw(&mut ranges, counts.get(&of).copied().unwrap_or_default());
+        let queue = numbers.entry(of).or_default();
+        for (place, from, count) in taken {
+            let series = &series[place];
+            drawn.push((series.id, from + count - 1));
+            queue.extend(
+                (from..from + count).map(|serial| (series.letters, series.year, series.form.clone(), serial)),
+            );
+        }
+    }
+    receipt_series::set_drawn(tx, &drawn).await?;
+    Ok(numbers)
 }
 
-fn content(
+/// The series that an agency has when nobody registered one: all of the year, all numbers.
+fn first_series(app: &App, (agency, kind): Wanted, now: Instant) -> Option<StoredSeries> {
+    let year = Day::of(now).year();
+    Some(StoredSeries {
+        id: Id::new(now, &*app.entropy),
+        agency,
+        kind,
+        letters: Letters::first(kind)?,
+        year,
+        form: FORM.to_owned(),
+        range: Range::fresh(1, NUMBER_MAX)?,
+        force: whole_year(year)?,
+        registered_at: now,
+    })
+}
+
+/// What the receipt of one kind of a bill says, but for its number.
+pub(super) fn content(
     app: &App,
     now: Instant,
     bill: &SettledBill<'_>,
     agency: &AgencyRow,
-    (number, (kind, wire), amount): (Number, (FeeKind, Kind), Money),
+    (kind, wire, amount): (FeeKind, Kind, Money),
+    name: Option<&ReceiptName>,
 ) -> ReceiptContent {
     let of_kind = bill.lines.as_slice().iter().filter(|line| line.kind == kind && line.amount.is_positive());
     ReceiptContent {
         v: receipt_content::VERSION,
         iss: app.origin.as_str().to_owned(),
-        number,
+        number: Number::new(&agency.code, wire, Day::of(now).year(), 0),
         kind: wire,
+        form: None,
         at: receipt_content::instant(now),
+        paid: None,
         agency: Issuer {
             code: agency.code.clone(),
             name: agency.name_vi.clone(),
@@ -166,7 +345,9 @@ fn content(
         dossier: bill.dossier.to_owned(),
         procedure: (bill.procedure.to_owned(), bill.procedure_vi.to_owned()),
         reference: bill.reference.to_owned(),
-        payer: bill.payer.to_owned(),
+        payer: name.map_or(bill.payer, |name| name.name.as_str()).to_owned(),
+        payer_tax: name.and_then(|name| name.tax_code.as_ref()).map(ToString::to_string),
+        payer_address: name.and_then(|name| name.address.as_ref()).map(ToString::to_string),
         bank: bill.bank.to_owned(),
         lines: of_kind
             .map(|l| (l.fee.to_string(), l.name.vi.to_string(), l.count, l.amount.minor()))
@@ -176,35 +357,7 @@ fn content(
             .adjusts
             .as_ref()
             .and_then(|adjusts| Some((adjusts.originals.get(&kind)?.clone(), adjusts.basis.to_owned()))),
-    }
-}
-
-fn seal(
-    app: &App,
-    now: Instant,
-    bill: &SettledBill<'_>,
-    key: &DataKey,
-    content: &ReceiptContent,
-) -> StoredReceipt {
-    let id = Id::new(now, &*app.entropy);
-    let bytes = content.bytes();
-    let digest = receipt_content::digest(&bytes);
-    StoredReceipt {
-        id,
-        number: content.number.to_string(),
-        agency: bill.agency,
-        kind: match content.kind {
-            Kind::Phi => FeeKind::Phi,
-            Kind::LePhi => FeeKind::LePhi,
-        },
-        bill: bill.bill,
-        payment: bill.payment,
-        amount: content.total(),
-        issued_at: now,
-        content: key.seal(&*app.entropy, &place(id), &bytes),
-        digest,
-        leaf: bill.leaf,
-        refund: bill.adjusts.as_ref().map(|adjusts| adjusts.refund),
+        replaces: None,
     }
 }
 
@@ -214,7 +367,7 @@ pub(super) fn place(receipt: Id<id::Receipt>) -> Vec<u8> {
 }
 
 /// What of a bill a receipt is issued for: a tax is proved by the budget's payment slip.
-fn documented(lines: &Lines) -> Vec<(FeeKind, Kind, Money)> {
+pub(super) fn documented(lines: &Lines) -> Vec<(FeeKind, Kind, Money)> {
     let documented = lines.shares().into_iter().filter_map(|(kind, amount)| match kind {
         FeeKind::Phi => Some((kind, Kind::Phi, amount)),
         FeeKind::LePhi => Some((kind, Kind::LePhi, amount)),

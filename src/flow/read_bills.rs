@@ -15,11 +15,14 @@ use crate::{
         reference::Reference,
     },
     crypto::seal::DataKey,
-    payment::{bill as rules, code::DossierCode},
+    payment::{
+        bill::{self as rules, State},
+        code::DossierCode,
+    },
     store::{
         Tx,
         bill::{self, Search, StoredBill},
-        silence,
+        receipt_due, receipt_issuer, silence,
     },
 };
 use serde_json::{Value, json};
@@ -32,7 +35,38 @@ pub async fn read_bill(app: &App, agency: Id<Agency>, id: Id<Bill>) -> Result<Va
         bill::bill(&mut tx, id).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
     let key = agency_key(app, &mut tx, agency).await?;
     let until = pay_until(&mut tx, &stored, now).await?;
-    open(app, &key, &stored, until, Day::of(now))
+    let mut answer = open(app, &key, &stored, until, Day::of(now))?;
+    answer["receipts"] = receipts_of(&mut tx, &[&stored]).await?.remove(0);
+    Ok(answer)
+}
+
+/// How the receipts of each bill stand, in order: nothing while it is not paid; paid and pending, or issued.
+async fn receipts_of(tx: &mut Tx, bills: &[&StoredBill]) -> Result<Vec<Value>> {
+    let paid = bills.iter().filter(|stored| matches!(stored.state, State::Paid { .. }));
+    let ids: Vec<Id<Bill>> = paid.map(|stored| stored.bill.id).collect();
+    let due = receipt_due::of_bills(tx, &ids).await?;
+    let provided = receipt_issuer::provided(tx, &ids).await?;
+    let of = |stored: &&StoredBill| {
+        let id = stored.bill.id;
+        if !ids.contains(&id) {
+            return Value::Null;
+        }
+        let elsewhere = provided.iter().filter(|p| p.bill == id).map(|p| {
+            json!({
+                "kind": p.kind,
+                "form": p.form,
+                "series": p.series,
+                "number": p.number,
+                "lookup": p.lookup,
+            })
+        });
+        let pending = due.iter().any(|due| due.bill == id);
+        json!({
+            "state": if pending { "pending" } else { "issued" },
+            "elsewhere": elsewhere.collect::<Vec<_>>(),
+        })
+    };
+    Ok(bills.iter().map(of).collect())
 }
 
 /// What a search asks for; what is absent does not narrow it.
@@ -77,7 +111,11 @@ pub async fn list_bills(
             rules::pay_until(b.bill.payable_until, silences.get(&b.bill.id).map_or(&[][..], Vec::as_slice));
         open(app, &key, b, until, Day::of(now))
     });
-    let items = opened.collect::<Result<Vec<Value>>>()?;
+    let mut items = opened.collect::<Result<Vec<Value>>>()?;
+    let receipts = receipts_of(&mut tx, &found.items.iter().collect::<Vec<_>>()).await?;
+    for (item, receipts) in items.iter_mut().zip(receipts) {
+        item["receipts"] = receipts;
+    }
     Ok(json!({ "items": items, "next": next }))
 }
 

@@ -1,6 +1,6 @@
 //! Events as their agency reads them: the same bodies that endpoints are told, for whoever missed one.
 
-use super::{Error, Result};
+use super::{Error, Result, event::told};
 use crate::{
     app::App,
     base::{
@@ -27,7 +27,8 @@ pub async fn list_events(app: &App, agency: Id<Agency>, page: &PageRequest<Id<Ev
 }
 
 fn event_answer(event: &StoredEvent) -> Result<Value> {
-    let mut told: Value = serde_json::from_slice(&event.body).map_err(Error::internal)?;
+    let mut told: Value =
+        serde_json::from_slice(&told(&event.body, event.sequence)).map_err(Error::internal)?;
     told["id"] = event.id.to_string().into();
     Ok(told)
 }

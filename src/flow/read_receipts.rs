@@ -3,7 +3,8 @@
 use super::{
     Error, Result,
     prove_leaf::prove_leaf,
-    render_receipt::{receipt_content, receipt_key},
+    render_receipt::{receipt_content, receipt_key, sign_receipts},
+    void_receipt::read_void,
 };
 use crate::app::App;
 use crate::audit::evidence::Evidence;
@@ -19,6 +20,9 @@ use crate::codec::{
 use crate::crypto::keyring::Purpose;
 use crate::store::receipt::{self, StoredReceipt};
 use serde_json::{Value, json};
+
+/// A receipt that was looked up.
+pub type Checked = StoredReceipt;
 
 /// One receipt of the agency; another's does not exist for it.
 pub async fn read_receipt(app: &App, agency: Id<Agency>, id: Id<id::Receipt>) -> Result<StoredReceipt> {
@@ -36,9 +40,48 @@ pub async fn describe_receipt(app: &App, receipt: &StoredReceipt) -> Result<Valu
     answer["dossier"] = json!(content.dossier);
     answer["reference"] = json!(content.reference);
     answer["payer"] = json!(content.payer);
+    answer["payer_tax_code"] = json!(content.payer_tax);
+    answer["payer_address"] = json!(content.payer_address);
+    answer["form"] = json!(content.form());
+    answer["series"] = json!(content.number.series());
+    answer["paid_at"] = json!(content.paid_at().map(rfc3339));
+    answer["replaces"] = json!(content.replaces.as_ref().map(|(number, _)| number.to_string()));
+    answer["void"] = void_json(app, receipt).await?;
     answer["lines"] = lines.collect();
     answer["proof"] = json!(prove_receipt(app, receipt).await?);
     Ok(answer)
+}
+
+/// The notice that a receipt is void, if it is.
+async fn void_json(app: &App, receipt: &StoredReceipt) -> Result<Value> {
+    let key = receipt_key(app, receipt).await?;
+    let notice = read_void(app, receipt, &key).await?;
+    Ok(notice.map_or(Value::Null, |(notice, signed)| {
+        json!({
+            "at": notice.at,
+            "reason": notice.reason,
+            "replaced_by": notice.replaced_by.map(|number| number.to_string()),
+            "signed": signed,
+        })
+    }))
+}
+
+/// The agency's signed receipts, the newest first, a page at a time: what a QR code holds, of many at once.
+pub async fn list_signed(
+    app: &App,
+    agency: Id<Agency>,
+    page: &PageRequest<Id<id::Receipt>>,
+) -> Result<Value> {
+    let found = receipt::of_agency(&app.store, agency, None, page).await?;
+    let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
+    let signed = sign_receipts(app, agency, &found.items).await?;
+    let items: Vec<Value> = found
+        .items
+        .iter()
+        .zip(signed)
+        .map(|(receipt, signed)| json!({ "id": receipt.id.to_string(), "number": receipt.number, "signed": signed }))
+        .collect();
+    Ok(json!({ "items": items, "next": next }))
 }
 
 /// The agency's receipts, the newest first, of all bills or of one.
@@ -91,12 +134,22 @@ pub async fn check_receipt(app: &App, text: &str) -> Result<(StoredReceipt, Rece
     Ok((receipt, content))
 }
 
+/// Whether a receipt holds, in a word.
+pub fn state_of(receipt: &StoredReceipt) -> &'static str {
+    match &receipt.void {
+        None => "issued",
+        Some((_, None)) => "void",
+        Some((_, Some(_))) => "replaced",
+    }
+}
+
 fn summary(app: &App, receipt: &StoredReceipt) -> Value {
     let code = receipt_content::check_code(&receipt.digest);
     json!({
         "id": receipt.id.to_string(),
         "number": receipt.number,
         "kind": receipt.kind.as_str(),
+        "state": state_of(receipt),
         "bill": receipt.bill.to_string(),
         "payment": receipt.payment.to_string(),
         "total": {"amount": receipt.amount.decimal(), "currency": receipt.amount.currency().code()},

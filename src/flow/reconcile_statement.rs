@@ -90,16 +90,46 @@ async fn match_day(
     key: Option<&Idempotency>,
 ) -> Result<Value> {
     let now = app.clock.now();
-    let fetched = fetch(app, account, day, now).await?;
-    let told = read(account, &fetched)?;
+    let FetchedStatement { message, statement, .. } = fetch(app, account, day, now).await?;
+    let telling = Telling {
+        message: message.0,
+        day: statement.day,
+        balances: (statement.opening, statement.closing),
+        entries: statement.entries,
+    };
     let mut tx = app.store.begin().await?;
     if let Some(key) = key
         && let Some(answer) = key.claim(&mut tx).await?
     {
         return Ok(answer);
     }
+    match_told(app, tx, account, &telling, key).await
+}
+
+/// A statement as it was told, by whoever may be believed.
+pub(super) struct Telling {
+    /// What brought it.
+    pub message: Uuid,
+    /// The bank's business day.
+    pub day: Day,
+    /// Balances at its two ends.
+    pub balances: (Money, Money),
+    /// What moved in between.
+    pub entries: Vec<iso20022::Entry>,
+}
+
+/// Keeps and matches a statement in that transaction, and commits it.
+pub(super) async fn match_told(
+    app: &App,
+    mut tx: Tx,
+    account: &CollectingAccount,
+    telling: &Telling,
+    key: Option<&Idempotency>,
+) -> Result<Value> {
+    let now = app.clock.now();
+    let told = read(account, telling)?;
     let mut matching = Matching::begin(app, &mut tx, account, now).await?;
-    matching.keep(&mut tx, &told, &fetched).await?;
+    matching.keep(&mut tx, &told, telling).await?;
     matching.run(&mut tx, &told).await?;
     let absent = books::absent_attempts(&mut tx, account.id, APPROVAL_WINDOW, ABSENT_AT_ONCE).await?;
     let unsent = refund::absent(&mut tx, account.id, ABSENT_AT_ONCE).await?;
@@ -143,8 +173,7 @@ fn refused(why: &NoStatement) -> Error {
 }
 
 /// What the message says, in the words of the domain.
-fn read(account: &CollectingAccount, fetched: &FetchedStatement) -> Result<Statement> {
-    let told = &fetched.statement;
+fn read(account: &CollectingAccount, told: &Telling) -> Result<Statement> {
     let movements = told.entries.iter().map(|entry| {
         let amount = match entry.direction {
             Direction::Credit => entry.amount,
@@ -153,7 +182,7 @@ fn read(account: &CollectingAccount, fetched: &FetchedStatement) -> Result<State
         let named = entry.end_to_end_id().map(|id| Id::from_uuid(id.0));
         Ok(Movement { reference: entry.reference.clone(), amount, named })
     });
-    let balances = Balances { opening: told.opening, closing: told.closing };
+    let balances = Balances { opening: told.balances.0, closing: told.balances.1 };
     let movements = movements.collect::<Result<Vec<_>>>()?;
     Statement::new(account.id, told.day, balances, movements).map_err(|why| Error::refused(why.code()))
 }
@@ -192,7 +221,7 @@ impl<'a> Matching<'a> {
     }
 
     /// Keeps the statement, or finds it kept.
-    async fn keep(&mut self, tx: &mut Tx, told: &Statement, fetched: &FetchedStatement) -> Result<()> {
+    async fn keep(&mut self, tx: &mut Tx, told: &Statement, telling: &Telling) -> Result<()> {
         let digest = told.digest();
         if let Some(before) = statement::of_day(tx, self.account.id, told.day()).await? {
             if before.digest != digest {
@@ -206,14 +235,14 @@ impl<'a> Matching<'a> {
         self.stored = StoredStatement {
             day: told.day(),
             digest,
-            message: fetched.message.0,
+            message: telling.message,
             opening: told.opening(),
             closing: told.closing(),
             lines: told.movements().len(),
             ..self.stored.clone()
         };
         statement::insert(tx, &self.stored).await?;
-        let pairs: Vec<_> = told.movements().iter().zip(&fetched.statement.entries).collect();
+        let pairs: Vec<_> = told.movements().iter().zip(&telling.entries).collect();
         for (chunk, pairs) in pairs.chunks(LINES_AT_ONCE).enumerate() {
             let lines: Vec<NewLine> = pairs.iter().map(|(moved, entry)| self.line(moved, entry)).collect();
             statement::insert_lines(tx, &self.stored, chunk * LINES_AT_ONCE, &lines).await?;

@@ -1,8 +1,9 @@
-//! Makes the files of a receipt: signature, XML and PDF, from the content that the settlement fixed.
+//! Makes the files of a receipt: signature, XML and PDF, from the content that the settlement fixed. The PDF is signed
+//! by the agency itself.
 //!
 //! They are made when somebody first asks and kept byte for byte; of two makers at once, the first one's bytes stay.
 
-use super::{Error, Result, agency_key::agency_key, issue_receipts::place};
+use super::{Error, Result, agency_key::agency_key, document_signer::sign_pdf, issue_receipts::place};
 use crate::app::App;
 use crate::base::id::{self, Id};
 use crate::codec::{
@@ -11,6 +12,7 @@ use crate::codec::{
 };
 use crate::crypto::{keyring::Purpose, seal::DataKey, signing::Signer};
 use crate::store::receipt::{self, StoredReceipt};
+use std::collections::{HashMap, HashSet};
 
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub enum Format {
     Jws,
     /// The XML document.
     Xml,
-    /// The PDF/A-3, with the XML attached.
+    /// The PDF/A-3, with the XML attached and the agency's signature (PAdES) in it.
     Pdf,
 }
 
@@ -58,14 +60,14 @@ pub async fn render_receipt(app: &App, receipt: &StoredReceipt, format: Format) 
 /// What the receipt says.
 pub async fn receipt_content(app: &App, receipt: &StoredReceipt) -> Result<ReceiptContent> {
     let key = receipt_key(app, receipt).await?;
-    content(receipt, &key).map(|(content, _)| content)
+    content_of(receipt, &key).map(|(content, _)| content)
 }
 
 pub(super) async fn receipt_key(app: &App, receipt: &StoredReceipt) -> Result<DataKey> {
     agency_key(app, &mut app.store.begin().await?, receipt.agency).await
 }
 
-fn content(receipt: &StoredReceipt, key: &DataKey) -> Result<(ReceiptContent, Vec<u8>)> {
+pub(super) fn content_of(receipt: &StoredReceipt, key: &DataKey) -> Result<(ReceiptContent, Vec<u8>)> {
     let bytes = key.open(&place(receipt.id), &receipt.content)?.expose().clone();
     let content = ReceiptContent::read(&bytes).filter(|_| receipt_content::digest(&bytes) == receipt.digest);
     Ok((content.ok_or_else(|| Error::internal(receipt.id))?, bytes))
@@ -80,11 +82,14 @@ async fn kept(app: &App, receipt: &StoredReceipt, key: &DataKey, format: Format)
 
 async fn make(app: &App, receipt: &StoredReceipt, key: &DataKey) -> Result<()> {
     let now = app.clock.now();
-    let (content, bytes) = content(receipt, key)?;
-    let signer = app.keys.signing(Purpose::Record);
-    let input = receipt_content::signing_input(&bytes, signer.kid());
-    let signed = receipt_content::signed(&input, &signer.sign(input.as_bytes()));
+    let (content, bytes) = content_of(receipt, key)?;
+    let signed = match kept(app, receipt, key, Format::Jws).await? {
+        Some(signed) => String::from_utf8(signed).map_err(Error::internal)?,
+        None => sign(app, &bytes),
+    };
     let pdf = receipt_pdf::write(&content, &receipt.digest, &signed).map_err(Error::internal)?;
+    let reason = format!("{} {}", receipt_xml::title(content.kind), content.number);
+    let pdf = sign_pdf(app, (receipt.agency, key), &pdf, &reason, now).await?;
     let xml = receipt_xml::write(&content, &signed);
     let files = [signed.into_bytes(), xml.into_bytes(), pdf];
     let sealed: Vec<_> = Format::ALL
@@ -98,6 +103,45 @@ async fn make(app: &App, receipt: &StoredReceipt, key: &DataKey) -> Result<()> {
     receipt::keep_files(&mut tx, receipt.id, &sealed, now).await?;
     tx.commit().await?;
     Ok(())
+}
+
+fn sign(app: &App, content: &[u8]) -> String {
+    let signer = app.keys.signing(Purpose::Record);
+    let input = receipt_content::signing_input(content, signer.kid());
+    receipt_content::signed(&input, &signer.sign(input.as_bytes()))
+}
+
+/// The signed contents of many receipts of one agency, in order: made set-wise for those that have none yet, and kept
+/// like every file.
+pub async fn sign_receipts(
+    app: &App,
+    agency: Id<id::Agency>,
+    receipts: &[StoredReceipt],
+) -> Result<Vec<String>> {
+    let now = app.clock.now();
+    let ids: Vec<Id<id::Receipt>> = receipts.iter().map(|receipt| receipt.id).collect();
+    let mut tx = app.store.begin().await?;
+    let key = agency_key(app, &mut tx, agency).await?;
+    let had: HashSet<Id<id::Receipt>> =
+        receipt::files(&mut tx, &ids, Format::Jws.as_str()).await?.into_iter().map(|(id, _)| id).collect();
+    let mut made = Vec::new();
+    for receipt in receipts.iter().filter(|receipt| !had.contains(&receipt.id)) {
+        let (_, bytes) = content_of(receipt, &key)?;
+        let place = file_place(receipt.id, Format::Jws);
+        made.push((receipt.id, key.seal(&*app.entropy, &place, sign(app, &bytes).as_bytes())));
+    }
+    if !made.is_empty() {
+        receipt::keep_many(&mut tx, &made, Format::Jws.as_str(), now).await?;
+    }
+    let kept: HashMap<_, _> =
+        receipt::files(&mut tx, &ids, Format::Jws.as_str()).await?.into_iter().collect();
+    tx.commit().await?;
+    let signed = receipts.iter().map(|receipt| {
+        let sealed = kept.get(&receipt.id).ok_or_else(|| Error::internal(receipt.id))?;
+        let plain = key.open(&file_place(receipt.id, Format::Jws), sealed)?;
+        String::from_utf8(plain.expose().clone()).map_err(Error::internal)
+    });
+    signed.collect()
 }
 
 fn file_place(receipt: Id<id::Receipt>, format: Format) -> Vec<u8> {

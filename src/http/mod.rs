@@ -8,6 +8,7 @@ pub mod internal;
 pub mod json;
 pub mod listen;
 pub mod messenger_inbox;
+pub mod multipart;
 pub mod oauth_error;
 pub mod oidc;
 pub mod pages;

@@ -106,6 +106,12 @@ pub static CODES: &[Code] = &[
     row("refund_of_nothing", 422),
     row("refund_reason_unfit", 422),
     row("unknown_line", 422),
+    // Receipts.
+    row("receipt_void_already", 409),
+    row("no_receipt_series", 409),
+    row("series_exists", 409),
+    row("certificate_unfit", 422),
+    row("certificate_exists", 409),
     // Statements and cases.
     row("unknown_account", 422),
     row("day_not_over", 422),
@@ -124,10 +130,15 @@ pub static CODES: &[Code] = &[
     row("release_not_proposed", 409),
     row("release_proposed", 409),
     row("suspense_released", 409),
+    // Closings.
+    row("closing_not_approved", 409),
     // Events.
     row("endpoint_unfit", 422),
     row("endpoint_exists", 409),
     row("endpoints_too_many", 409),
+    row("endpoint_suspended", 409),
+    row("event_unknown", 422),
+    row("replay_too_large", 422),
     // Agencies, clients and roles.
     row("own_act", 403),
     row("administrator_needed", 403),

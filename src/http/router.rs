@@ -45,6 +45,7 @@ fn agencies() -> Router<App> {
         .merge(api::refunds::routes())
         .merge(api::receipts::routes())
         .merge(api::statements::routes())
+        .merge(api::closings::routes())
         .merge(api::cases::routes())
         .merge(api::mandates::routes())
         .merge(api::ledger::routes())
@@ -59,6 +60,7 @@ fn administrators() -> Router<App> {
         .merge(api::roles::routes())
         .merge(api::retention::routes())
         .merge(api::messages::routes())
+        .merge(api::signers::routes())
 }
 
 /// The clearing system and the population register, by signed messages; agency systems that speak the payment
@@ -100,6 +102,9 @@ fn people() -> Router<App> {
         .merge(pages::board_case::routes())
         .merge(pages::board_refunds::routes())
         .merge(pages::desk::routes())
+        .merge(pages::events::routes())
+        .merge(pages::closings::routes())
+        .merge(pages::imports::routes())
 }
 
 /// A request that has no answer by its deadline is told to come again, with the same key where it has one.

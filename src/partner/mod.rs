@@ -6,5 +6,6 @@ pub mod messenger;
 pub mod national_id;
 pub mod platform;
 pub mod population;
+pub mod receipt_issuer;
 pub mod signed_http;
 pub mod webhook;

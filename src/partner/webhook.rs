@@ -35,8 +35,8 @@ pub trait Webhooks: Send + Sync {
 pub struct Telling {
     /// Where it goes.
     pub url: EndpointUrl,
-    /// The key that it is signed with.
-    pub secret: Secret<Vec<u8>>,
+    /// The keys that it is signed with: the present one, and while keys change the one before.
+    pub secrets: Vec<Secret<Vec<u8>>>,
     /// Its identifier, the same at every attempt.
     pub event: String,
     /// When this attempt is made.
@@ -114,7 +114,8 @@ impl RemoteWebhooks {
         // An address written as a number never passes the resolver.
         self.accepts(&telling.url).map_err(Undelivered::Unfit)?;
         let seconds = telling.at.unix_timestamp();
-        let signature = sign(&telling.secret, &telling.event, seconds, &telling.body)?;
+        let signatures = telling.secrets.iter().map(|key| sign(key, &telling.event, seconds, &telling.body));
+        let signature = signatures.collect::<Result<Vec<String>, _>>()?.join(" ");
         let request = self
             .http
             .post(telling.url.url().clone())
@@ -202,7 +203,7 @@ mod tests {
     fn telling(url: &str) -> Telling {
         Telling {
             url: url.parse().unwrap(),
-            secret: Secret::new(vec![7; 32]),
+            secrets: vec![Secret::new(vec![7; 32])],
             event: "event_1".to_owned(),
             at: datetime!(2026-11-24 02:00 UTC),
             body: b"{}".to_vec(),

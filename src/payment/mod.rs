@@ -8,6 +8,7 @@
 
 pub mod bill;
 pub mod case;
+pub mod closing;
 pub mod code;
 pub mod exemption;
 pub mod fee;
@@ -22,6 +23,7 @@ pub mod notice;
     reason = "the room is named after its main noun, and so is the half of the house"
 )]
 pub mod payment;
+pub mod receipt;
 pub mod reconciliation;
 pub mod record;
 pub mod refund;

@@ -19,8 +19,8 @@
 //! | `step_up` | `pain.013` | the request is answered with a demand for more proof; the payer decides all the same |
 //! | `wrong_amount` | `camt.054` | the bank really moves `amount` more (−1000), in the book too |
 //! | `unknown_reference` | `camt.054` | the bank really moves the money without any reference of ours |
-//! | `drop_request` | `pain.013`, `pacs.028`, `camt.060` | the message never arrives; the caller sees a bare 503 |
-//! | `drop_answer` | `pain.013`, `pacs.028`, `camt.060` | the message is acted on, the caller sees a bare 503 |
+//! | `drop_request` | `pain.013`, `pacs.028`, `camt.060`; `receipt` if named | the message never arrives; the caller sees a bare 503 |
+//! | `drop_answer` | `pain.013`, `pacs.028`, `camt.060`; `receipt` if named | the message is acted on, the caller sees a bare 503 |
 //!
 //! `times` says how often it strikes (1; 0 means always), `percent` how likely each time, drawn from the sandbox's
 //! seed. `GET /script/faults` lists those that can still strike; `DELETE /script/faults` clears them.

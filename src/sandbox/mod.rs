@@ -8,6 +8,7 @@
 //! | the service | `POST /platform` | the national payment platform: INIT, QUERY, GET_BILL |
 //! | people | `GET /platform/pay/{reference}` | pays there; the platform moves the money and sends CONFIRM |
 //! | scripts | `GET /script/platform`, `POST /script/platform/{reference}/pay` | the payments begun there; pays one |
+//! | the service | `POST /receipts` | an order for a receipt at another issuer, see [`receipts`] |
 //! | people | `GET /banks/{bank}/requests[/{end_to_end_id}]` | what waits at a bank; approve or refuse by `POST` |
 //! | the service | `POST /mail` | `{"to", "subject", "text"}`: a letter to a mailbox; with the same token |
 //! | people | `GET /sms`, `GET /mail` | the telephones and the mailboxes; on `/sms` a telephone answers the service |
@@ -45,6 +46,7 @@ pub mod national_id;
 pub mod platform;
 pub mod population;
 pub mod portal;
+pub mod receipts;
 pub mod register;
 pub mod returns;
 pub mod script;
@@ -62,6 +64,7 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use book::{Book, Fact};
 use fault::Faults;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -106,6 +109,7 @@ pub struct Sandbox {
     mailboxes: Mutex<Vec<mail::Letter>>,
     orders: platform::Orders,
     observed: Mutex<conformance::Observed>,
+    receipts: Mutex<BTreeMap<String, serde_json::Value>>,
     wake: Notify,
 }
 
@@ -148,6 +152,7 @@ impl Sandbox {
             mailboxes: Mutex::default(),
             orders: platform::Orders::default(),
             observed: Mutex::default(),
+            receipts: Mutex::default(),
             wake: Notify::new(),
         }))
     }
@@ -210,6 +215,7 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
         .merge(script::routes())
         .merge(sms::routes())
         .merge(mail::routes())
+        .merge(receipts::routes())
         .with_state(sandbox)
 }
 

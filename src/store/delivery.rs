@@ -20,8 +20,8 @@ pub async fn route(tx: &mut Tx, now: Instant, most: i64) -> Result<i64> {
                    order by due_at limit $2 for update skip locked)
                returning id, at, agency_id, object, name
            ), routed as (
-               insert into delivery (endpoint_id, event_id, event_at, object, due_at)
-               select e.id, t.id, t.at, t.object, t.at
+               insert into delivery (endpoint_id, event_id, event_at, object, due_at, asked_at)
+               select e.id, t.id, t.at, t.object, t.at, t.at
                from taken t join endpoint e on e.agency_id = t.agency_id
                where e.state = 'active' and (cardinality(e.types) = 0 or t.name = any(e.types))
            )
@@ -54,8 +54,9 @@ pub struct DueDelivery {
     pub endpoint: Id<Endpoint>,
     /// Where that is.
     pub url: EndpointUrl,
-    /// What the endpoint's deliveries are signed with, under the agency's key.
-    pub secret: SigningSecret,
+    /// What the endpoint's deliveries are signed with, under the agency's key: the present key, then the one that it
+    /// replaced while that still holds.
+    pub secrets: Vec<SigningSecret>,
     /// The agency.
     pub agency: Id<Agency>,
     /// Its key.
@@ -64,12 +65,16 @@ pub struct DueDelivery {
     pub failures: i32,
     /// What happened.
     pub event: Id<Event>,
-    /// When.
-    pub event_at: Instant,
-    /// What is told.
+    /// Since when it is tried.
+    pub asked_at: Instant,
+    /// What is told, as it was kept.
     pub body: Vec<u8>,
+    /// Its number among the events of the same thing.
+    pub sequence: Option<i32>,
     /// How often it was claimed, this time included.
     pub attempts: i32,
+    /// How many of these were before it was asked for again.
+    pub spent: i32,
 }
 
 /// Claims deliveries that are due, the oldest first. An endpoint hears of one object in order: nothing is claimed
@@ -98,7 +103,9 @@ pub async fn claim(tx: &mut Tx, claiming: &Claiming) -> Result<Vec<DueDelivery>>
                outbox o
            where d.endpoint_id = c.endpoint_id and d.event_id = c.event_id and o.id = d.event_id and o.at = d.event_at
            returning d.endpoint_id, e.url, e.secret, e.key, e.agency_id, a.wrapped_key, a.key_generation, e.failures,
-               d.event_id, d.event_at, o.body, d.attempts"#,
+               case when e.before_until > $1 then e.secret_before end as secret_before,
+               case when e.before_until > $1 then e.key_before end as key_before,
+               d.event_id, d.asked_at, o.body, o.sequence, d.attempts, d.spent"#,
         claiming.now,
         claiming.until,
         claiming.failing,
@@ -172,13 +179,13 @@ pub async fn record(tx: &mut Tx, attempts: &[Attempt], now: Instant) -> Result<(
     Ok(())
 }
 
-/// Gives up deliveries of events from before `horizon`, whether their endpoint is heard of or not; how many.
+/// Gives up deliveries that are tried since before `horizon`, whether their endpoint is heard of or not; how many.
 pub async fn give_up(tx: &mut Tx, horizon: Instant, now: Instant, most: i64) -> Result<u64> {
     let done = sqlx::query!(
         "update delivery set state = 'dead', ended_at = $2
          where (endpoint_id, event_id) in (
-             select endpoint_id, event_id from delivery where state = 'pending' and event_at < $1 and due_at <= $2
-             order by event_at limit $3 for update skip locked)",
+             select endpoint_id, event_id from delivery where state = 'pending' and asked_at < $1 and due_at <= $2
+             order by asked_at limit $3 for update skip locked)",
         horizon,
         now,
         most
@@ -221,14 +228,18 @@ struct Raw {
     url: String,
     secret: Vec<u8>,
     key: i32,
+    secret_before: Option<Vec<u8>>,
+    key_before: Option<i32>,
     agency_id: Uuid,
     wrapped_key: Vec<u8>,
     key_generation: i32,
     failures: i32,
     event_id: Uuid,
-    event_at: Instant,
+    asked_at: Instant,
     body: Vec<u8>,
+    sequence: Option<i32>,
     attempts: i32,
+    spent: i32,
 }
 
 impl TryFrom<Raw> for DueDelivery {
@@ -238,17 +249,23 @@ impl TryFrom<Raw> for DueDelivery {
         let endpoint: Id<Endpoint> = Id::from_uuid(raw.endpoint_id);
         let corrupt = |column| StoreError::corrupt("endpoint", column, endpoint);
         let generation = |of: i32| u32::try_from(of).map_err(|_| corrupt("key"));
+        let mut secrets = vec![Sealed::new(raw.secret, generation(raw.key)?)];
+        if let (Some(bytes), Some(key)) = (raw.secret_before, raw.key_before) {
+            secrets.push(Sealed::new(bytes, generation(key)?));
+        }
         Ok(Self {
             endpoint,
             url: raw.url.parse().map_err(|_| corrupt("url"))?,
-            secret: Sealed::new(raw.secret, generation(raw.key)?),
+            secrets,
             agency: Id::from_uuid(raw.agency_id),
             key: WrappedKey { bytes: raw.wrapped_key, generation: generation(raw.key_generation)? },
             failures: raw.failures,
             event: Id::from_uuid(raw.event_id),
-            event_at: raw.event_at,
+            asked_at: raw.asked_at,
             body: raw.body,
+            sequence: raw.sequence,
             attempts: raw.attempts,
+            spent: raw.spent,
         })
     }
 }

@@ -28,6 +28,8 @@ pub struct StoredEndpoint {
     pub types: Vec<String>,
     /// Its signing key, under the agency's key.
     pub secret: SigningSecret,
+    /// Until when the key before signs too.
+    pub before_until: Option<Instant>,
     /// Whether it is told anything.
     pub active: bool,
     /// How often telling it failed since it last succeeded.
@@ -79,7 +81,8 @@ pub async fn of_agency(
 ) -> Result<Option<StoredEndpoint>> {
     let row = sqlx::query_as!(
         Raw,
-        "select id, agency_id, client_id, url, types, secret, key, state, failures, rest_until, outcome, created_at
+        "select id, agency_id, client_id, url, types, secret, key, state, failures, rest_until, outcome, before_until,
+             created_at
          from endpoint where id = $1 and agency_id = $2",
         endpoint.uuid(),
         agency.uuid()
@@ -97,7 +100,8 @@ pub async fn page(
 ) -> Result<Page<StoredEndpoint>> {
     let rows = sqlx::query_as!(
         Raw,
-        "select id, agency_id, client_id, url, types, secret, key, state, failures, rest_until, outcome, created_at
+        "select id, agency_id, client_id, url, types, secret, key, state, failures, rest_until, outcome, before_until,
+             created_at
          from endpoint where agency_id = $1 and coalesce(id < $2, true) order by id desc limit $3",
         agency.uuid(),
         page.after.map(Id::uuid),
@@ -120,6 +124,26 @@ pub async fn set_active(tx: &mut Tx, endpoint: Id<Endpoint>, active: bool) -> Re
     .execute(tx.conn())
     .await?;
     Ok(moved_one(&done))
+}
+
+/// Puts a new signing key in place of the present one, which signs beside it until `until`.
+pub async fn change_secret(
+    tx: &mut Tx,
+    endpoint: Id<Endpoint>,
+    secret: &SigningSecret,
+    until: Instant,
+) -> Result<()> {
+    sqlx::query!(
+        "update endpoint set secret_before = secret, key_before = key, before_until = $4, secret = $2, key = $3
+         where id = $1",
+        endpoint.uuid(),
+        secret.bytes(),
+        i32::try_from(secret.key()).unwrap_or(i32::MAX),
+        until
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// How telling an endpoint went, several attempts taken together.
@@ -167,6 +191,7 @@ struct Raw {
     failures: i32,
     rest_until: Option<Instant>,
     outcome: Option<String>,
+    before_until: Option<Instant>,
     created_at: Instant,
 }
 
@@ -183,6 +208,7 @@ impl TryFrom<Raw> for StoredEndpoint {
             url: raw.url.parse().map_err(|_| corrupt("url"))?,
             types: raw.types,
             secret: Sealed::new(raw.secret, u32::try_from(raw.key).map_err(|_| corrupt("key"))?),
+            before_until: raw.before_until,
             active: raw.state == "active",
             failures: raw.failures,
             rest_until: raw.rest_until,

@@ -49,7 +49,7 @@ pub struct NewOutbox {
     pub body: Vec<u8>,
 }
 
-/// Writes any number of rows with one statement. An event of an agency that has no endpoint just now is only kept to be
+/// Writes any number of rows with one statement, and numbers the events of each object in the order given. An event of an agency that has no endpoint just now is only kept to be
 /// read: nobody routes it, and the hot path pays for no second write.
 pub async fn enqueue(tx: &mut Tx, rows: &[NewOutbox]) -> Result<()> {
     if rows.is_empty() {
@@ -63,13 +63,25 @@ pub async fn enqueue(tx: &mut Tx, rows: &[NewOutbox]) -> Result<()> {
     let names: Vec<&str> = rows.iter().map(|r| r.name).collect();
     let bodies: Vec<&[u8]> = rows.iter().map(|r| r.body.as_slice()).collect();
     sqlx::query!(
-        r#"INSERT INTO outbox (id, at, topic, agency_id, object, name, body, due_at, state)
-           SELECT id, at, topic, agency_id, object, name, body, at,
-                  CASE WHEN topic = 'event' AND NOT EXISTS (
+        r#"WITH told AS (
+               SELECT t.*, row_number() OVER same AS nth, count(*) OVER same AS many
+               FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::bytea[])
+                   WITH ORDINALITY AS t (id, at, topic, agency_id, object, name, body, place)
+               WINDOW same AS (PARTITION BY t.topic, t.object ORDER BY t.place
+                               ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+           ), drawn AS (
+               INSERT INTO event_sequence AS s (object, last)
+               SELECT object, many::integer FROM told WHERE topic = 'event' AND nth = 1 ORDER BY object
+               ON CONFLICT (object) DO UPDATE SET last = s.last + EXCLUDED.last
+               RETURNING object, last
+           )
+           INSERT INTO outbox (id, at, topic, agency_id, object, name, body, due_at, state, sequence)
+           SELECT t.id, t.at, t.topic, t.agency_id, t.object, t.name, t.body, t.at,
+                  CASE WHEN t.topic = 'event' AND NOT EXISTS (
                       SELECT FROM endpoint e WHERE e.agency_id = t.agency_id AND e.state = 'active')
-                  THEN 'done' ELSE 'pending' END
-           FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::bytea[])
-               AS t (id, at, topic, agency_id, object, name, body)"#,
+                  THEN 'done' ELSE 'pending' END,
+                  (d.last - t.many + t.nth)::integer
+           FROM told t LEFT JOIN drawn d ON t.topic = 'event' AND d.object = t.object"#,
         &ids,
         &ats,
         &topics as &[&str],
@@ -162,6 +174,8 @@ pub struct StoredEvent {
     pub id: Id<Event>,
     /// What is told, in the shape of Standard Webhooks.
     pub body: Vec<u8>,
+    /// Its number among the events of the same thing.
+    pub sequence: Option<i32>,
 }
 
 /// The agency's events, the newest first, a page at a time.
@@ -171,7 +185,7 @@ pub async fn events_of_agency(
     page: &PageRequest<Id<Event>>,
 ) -> Result<Page<StoredEvent>> {
     let rows = sqlx::query!(
-        "SELECT id, body FROM outbox
+        "SELECT id, body, sequence FROM outbox
          WHERE topic = 'event' AND agency_id = $1 AND coalesce(id < $2, true) ORDER BY id DESC LIMIT $3",
         agency.uuid(),
         page.after.map(Id::uuid),
@@ -179,7 +193,11 @@ pub async fn events_of_agency(
     )
     .fetch_all(tx.conn())
     .await?;
-    let events = rows.into_iter().map(|row| StoredEvent { id: Id::from_uuid(row.id), body: row.body });
+    let events = rows.into_iter().map(|row| StoredEvent {
+        id: Id::from_uuid(row.id),
+        body: row.body,
+        sequence: row.sequence,
+    });
     Ok(Page::from_rows(events.collect(), page))
 }
 
@@ -190,11 +208,11 @@ pub async fn event_of_agency(
     event: Id<Event>,
 ) -> Result<Option<StoredEvent>> {
     let row = sqlx::query!(
-        "SELECT id, body FROM outbox WHERE topic = 'event' AND agency_id = $1 AND id = $2",
+        "SELECT id, body, sequence FROM outbox WHERE topic = 'event' AND agency_id = $1 AND id = $2",
         agency.uuid(),
         event.uuid()
     )
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.map(|row| StoredEvent { id: Id::from_uuid(row.id), body: row.body }))
+    Ok(row.map(|row| StoredEvent { id: Id::from_uuid(row.id), body: row.body, sequence: row.sequence }))
 }

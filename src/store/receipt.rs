@@ -9,7 +9,7 @@ use crate::base::{
     secret::Sealed,
 };
 use crate::crypto::digest::Digest;
-use crate::payment::fee::FeeKind;
+use crate::payment::{fee::FeeKind, receipt::Letters};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -17,9 +17,6 @@ use uuid::Uuid;
 pub enum Content {}
 /// A rendered file, sealed under the agency's key.
 pub enum File {}
-
-/// A series of receipt numbers: agency, kind, year of issue in Vietnam.
-pub type Series = (Id<Agency>, FeeKind, i16);
 
 /// A receipt as its row holds it.
 #[derive(Debug, Clone)]
@@ -48,39 +45,14 @@ pub struct StoredReceipt {
     pub leaf: Id<Leaf>,
     /// The refund for which it takes back a part of an earlier one.
     pub refund: Option<Id<Refund>>,
-}
-
-/// Draws `count` consecutive numbers of each series and gives the first of each. The series are locked in the order
-/// of their key until the transaction ends, so that the numbers have no gaps.
-pub async fn draw_numbers(tx: &mut Tx, wanted: &HashMap<Series, i64>) -> Result<HashMap<Series, i64>> {
-    let series: Vec<(&Series, &i64)> = wanted.iter().collect();
-    let agencies: Vec<Uuid> = series.iter().map(|(s, _)| s.0.uuid()).collect();
-    let kinds: Vec<&str> = series.iter().map(|(s, _)| s.1.as_str()).collect();
-    let years: Vec<i16> = series.iter().map(|(s, _)| s.2).collect();
-    let counts: Vec<i64> = series.iter().map(|(_, count)| **count).collect();
-    let rows = sqlx::query!(
-        r#"INSERT INTO receipt_series AS s (agency_id, kind, year, last)
-           SELECT agency_id, kind, year, count
-           FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::bigint[]) AS w (agency_id, kind, year, count)
-           ORDER BY agency_id, kind, year
-           ON CONFLICT ON CONSTRAINT receipt_series_pkey DO UPDATE SET last = s.last + EXCLUDED.last
-           RETURNING agency_id, kind, year, last"#,
-        &agencies,
-        &kinds as &[&str],
-        &years,
-        &counts
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let mut first = HashMap::with_capacity(rows.len());
-    for row in rows {
-        let agency = Id::from_uuid(row.agency_id);
-        let kind = row.kind.parse().map_err(|_| StoreError::corrupt("receipt_series", "kind", agency))?;
-        let drawn = (agency, kind, row.year);
-        let count = wanted.get(&drawn).copied().unwrap_or_default();
-        first.insert(drawn, row.last - count + 1);
-    }
-    Ok(first)
+    /// The letters of its series.
+    pub letters: Letters,
+    /// The year of its series.
+    pub year: i32,
+    /// The receipt in whose place it stands.
+    pub replaces: Option<Id<id::Receipt>>,
+    /// Since when it holds no more, and the number of what stands in its place.
+    pub void: Option<(Instant, Option<String>)>,
 }
 
 /// Adds receipts.
@@ -94,15 +66,19 @@ pub async fn insert(tx: &mut Tx, receipts: &[StoredReceipt]) -> Result<()> {
     let keys: Vec<i32> = receipts.iter().map(|r| r.content.key().cast_signed()).collect();
     let refunds: Vec<Option<Uuid>> = receipts.iter().map(|r| r.refund.map(Id::uuid)).collect();
     let digests: Vec<&[u8]> = receipts.iter().map(|r| r.digest.as_slice()).collect();
+    let letters: Vec<String> = receipts.iter().map(|r| r.letters.to_string()).collect();
+    let years: Vec<i16> = receipts.iter().map(|r| i16::try_from(r.year).unwrap_or(i16::MAX)).collect();
+    let replaces: Vec<Option<Uuid>> = receipts.iter().map(|r| r.replaces.map(Id::uuid)).collect();
     sqlx::query!(
         r#"INSERT INTO receipt (id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key,
-                                digest, leaf_id, refund_id)
+                                digest, leaf_id, letters, year, replaces, refund_id)
            SELECT id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest, leaf_id,
-                  refund_id
+                  letters, year, replaces, refund_id
            FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[],
-                       $8::timestamptz[], $9::bytea[], $10::integer[], $11::bytea[], $12::uuid[], $13::uuid[])
+                       $8::timestamptz[], $9::bytea[], $10::integer[], $11::bytea[], $12::uuid[], $13::text[],
+                       $14::smallint[], $15::uuid[], $16::uuid[])
                AS r (id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest,
-                     leaf_id, refund_id)"#,
+                     leaf_id, letters, year, replaces, refund_id)"#,
         &uuid(|r| r.id.uuid()),
         &numbers as &[&str],
         &uuid(|r| r.agency.uuid()),
@@ -115,6 +91,9 @@ pub async fn insert(tx: &mut Tx, receipts: &[StoredReceipt]) -> Result<()> {
         &keys,
         &digests as &[&[u8]],
         &uuid(|r| r.leaf.uuid()),
+        &letters,
+        &years,
+        &replaces as &[Option<Uuid>],
         &refunds as &[Option<Uuid>]
     )
     .execute(tx.conn())
@@ -126,12 +105,36 @@ pub async fn insert(tx: &mut Tx, receipts: &[StoredReceipt]) -> Result<()> {
 pub async fn find(store: &Store, id: Id<id::Receipt>) -> Result<Option<StoredReceipt>> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest, leaf_id,
-                  refund_id
-           FROM receipt WHERE id = $1"#,
+        r#"SELECT r.id, r.number, r.agency_id, r.kind, r.letters, r.year, r.bill_id, r.payment_id, r.amount, r.issued_at,
+                  r.content, r.key, r.digest, r.leaf_id, r.replaces, r.refund_id, v.at AS "void_at?", n.number AS "replaced_by?"
+           FROM receipt r LEFT JOIN receipt_void v ON v.receipt_id = r.id LEFT JOIN receipt n ON n.id = v.replaced_by
+           WHERE r.id = $1"#,
         id.uuid()
     )
     .fetch_optional(&store.pool)
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Locks a receipt until the transaction ends.
+pub async fn lock(tx: &mut Tx, id: Id<id::Receipt>) -> Result<()> {
+    sqlx::query_scalar!("SELECT number FROM receipt WHERE id = $1 FOR UPDATE", id.uuid())
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// A receipt by its identifier, as this transaction sees it.
+pub async fn find_in(tx: &mut Tx, id: Id<id::Receipt>) -> Result<Option<StoredReceipt>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT r.id, r.number, r.agency_id, r.kind, r.letters, r.year, r.bill_id, r.payment_id, r.amount, r.issued_at,
+                  r.content, r.key, r.digest, r.leaf_id, r.replaces, r.refund_id, v.at AS "void_at?", n.number AS "replaced_by?"
+           FROM receipt r LEFT JOIN receipt_void v ON v.receipt_id = r.id LEFT JOIN receipt n ON n.id = v.replaced_by
+           WHERE r.id = $1"#,
+        id.uuid()
+    )
+    .fetch_optional(tx.conn())
     .await?;
     row.map(TryInto::try_into).transpose()
 }
@@ -140,9 +143,10 @@ pub async fn find(store: &Store, id: Id<id::Receipt>) -> Result<Option<StoredRec
 pub async fn find_by_number(store: &Store, number: &str) -> Result<Option<StoredReceipt>> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest, leaf_id,
-                  refund_id
-           FROM receipt WHERE number = $1"#,
+        r#"SELECT r.id, r.number, r.agency_id, r.kind, r.letters, r.year, r.bill_id, r.payment_id, r.amount, r.issued_at,
+                  r.content, r.key, r.digest, r.leaf_id, r.replaces, r.refund_id, v.at AS "void_at?", n.number AS "replaced_by?"
+           FROM receipt r LEFT JOIN receipt_void v ON v.receipt_id = r.id LEFT JOIN receipt n ON n.id = v.replaced_by
+           WHERE r.number = $1"#,
         number
     )
     .fetch_optional(&store.pool)
@@ -150,13 +154,14 @@ pub async fn find_by_number(store: &Store, number: &str) -> Result<Option<Stored
     row.map(TryInto::try_into).transpose()
 }
 
-/// The receipts of a bill: none, one, or one of each kind.
+/// The receipts of a bill, those of one kind in the order of issue: a later one stands in the place of an earlier one.
 pub async fn of_bill(store: &Store, bill: Id<Bill>) -> Result<Vec<StoredReceipt>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest, leaf_id,
-                  refund_id
-           FROM receipt WHERE bill_id = $1 ORDER BY kind DESC"#,
+        r#"SELECT r.id, r.number, r.agency_id, r.kind, r.letters, r.year, r.bill_id, r.payment_id, r.amount, r.issued_at,
+                  r.content, r.key, r.digest, r.leaf_id, r.replaces, r.refund_id, v.at AS "void_at?", n.number AS "replaced_by?"
+           FROM receipt r LEFT JOIN receipt_void v ON v.receipt_id = r.id LEFT JOIN receipt n ON n.id = v.replaced_by
+           WHERE r.bill_id = $1 ORDER BY r.kind DESC, r.id"#,
         bill.uuid()
     )
     .fetch_all(&store.pool)
@@ -164,10 +169,10 @@ pub async fn of_bill(store: &Store, bill: Id<Bill>) -> Result<Vec<StoredReceipt>
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// The numbers of the receipts that a bill's payment had, by kind.
+/// The numbers of the receipts that a bill's payment has, by kind: of one that was replaced, of what stands in its place.
 pub async fn originals(tx: &mut Tx, bill: Id<Bill>) -> Result<HashMap<FeeKind, String>> {
     let rows = sqlx::query!(
-        "SELECT kind, number FROM receipt WHERE bill_id = $1 AND refund_id IS NULL",
+        "SELECT kind, number FROM receipt WHERE bill_id = $1 AND refund_id IS NULL ORDER BY id",
         bill.uuid()
     )
     .fetch_all(tx.conn())
@@ -189,11 +194,12 @@ pub async fn of_agency(
 ) -> Result<Page<StoredReceipt>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key, digest, leaf_id,
-                  refund_id
-           FROM receipt
-           WHERE agency_id = $1 AND ($2::uuid IS NULL OR bill_id = $2) AND ($3::uuid IS NULL OR id < $3)
-           ORDER BY id DESC LIMIT $4"#,
+        r#"SELECT r.id, r.number, r.agency_id, r.kind, r.letters, r.year, r.bill_id, r.payment_id, r.amount, r.issued_at,
+                  r.content, r.key, r.digest, r.leaf_id, r.replaces, r.refund_id, v.at AS "void_at?", n.number AS "replaced_by?"
+           FROM receipt r LEFT JOIN receipt_void v ON v.receipt_id = r.id LEFT JOIN receipt n ON n.id = v.replaced_by
+          
+           WHERE r.agency_id = $1 AND ($2::uuid IS NULL OR r.bill_id = $2) AND ($3::uuid IS NULL OR r.id < $3)
+           ORDER BY r.id DESC LIMIT $4"#,
         agency.uuid(),
         bill.map(Id::uuid),
         page.after.map(Id::uuid),
@@ -242,6 +248,51 @@ pub async fn keep_files(
     Ok(())
 }
 
+/// Which of these receipts have a file of that format, with it.
+pub async fn files(
+    tx: &mut Tx,
+    ids: &[Id<id::Receipt>],
+    format: &str,
+) -> Result<Vec<(Id<id::Receipt>, Sealed<File>)>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        "SELECT receipt_id, bytes, key FROM receipt_file WHERE receipt_id = any($1) AND format = $2",
+        &ids,
+        format
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let files = rows.into_iter();
+    Ok(files
+        .map(|row| (Id::from_uuid(row.receipt_id), Sealed::new(row.bytes, row.key.cast_unsigned())))
+        .collect())
+}
+
+/// Keeps one file of one format of many receipts; the first bytes of each stay.
+pub async fn keep_many(
+    tx: &mut Tx,
+    files: &[(Id<id::Receipt>, Sealed<File>)],
+    format: &str,
+    at: Instant,
+) -> Result<()> {
+    let ids: Vec<Uuid> = files.iter().map(|f| f.0.uuid()).collect();
+    let bytes: Vec<&[u8]> = files.iter().map(|f| f.1.bytes()).collect();
+    let keys: Vec<i32> = files.iter().map(|f| f.1.key().cast_signed()).collect();
+    sqlx::query!(
+        r#"INSERT INTO receipt_file (receipt_id, format, bytes, key, made_at)
+           SELECT id, $2, bytes, key, $5 FROM unnest($1::uuid[], $3::bytea[], $4::integer[]) AS f (id, bytes, key)
+           ON CONFLICT ON CONSTRAINT receipt_file_pkey DO NOTHING"#,
+        &ids,
+        format,
+        &bytes as &[&[u8]],
+        &keys,
+        at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 struct Row {
     id: Uuid,
     number: String,
@@ -256,6 +307,11 @@ struct Row {
     digest: Vec<u8>,
     leaf_id: Uuid,
     refund_id: Option<Uuid>,
+    letters: String,
+    year: i16,
+    replaces: Option<Uuid>,
+    void_at: Option<Instant>,
+    replaced_by: Option<String>,
 }
 
 impl TryFrom<Row> for StoredReceipt {
@@ -277,6 +333,10 @@ impl TryFrom<Row> for StoredReceipt {
             digest: row.digest.try_into().map_err(|_| bad("digest"))?,
             leaf: Id::from_uuid(row.leaf_id),
             refund: row.refund_id.map(Id::from_uuid),
+            letters: row.letters.parse().map_err(|_| bad("letters"))?,
+            year: i32::from(row.year),
+            replaces: row.replaces.map(Id::from_uuid),
+            void: row.void_at.map(|at| (at, row.replaced_by)),
         })
     }
 }

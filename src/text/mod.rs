@@ -15,9 +15,12 @@ pub use fluent_bundle::FluentValue as Value;
 /// The rooms: name, Vietnamese source, English source.
 const ROOMS: &[(&str, &str, &str)] = &[
     ("card", include_str!("vi/card.ftl"), include_str!("en/card.ftl")),
+    ("closing", include_str!("vi/closing.ftl"), include_str!("en/closing.ftl")),
     ("erasure", include_str!("vi/erasure.ftl"), include_str!("en/erasure.ftl")),
     ("desk", include_str!("vi/desk.ftl"), include_str!("en/desk.ftl")),
     ("check", include_str!("vi/check.ftl"), include_str!("en/check.ftl")),
+    ("events", include_str!("vi/events.ftl"), include_str!("en/events.ftl")),
+    ("import", include_str!("vi/import.ftl"), include_str!("en/import.ftl")),
     ("me", include_str!("vi/me.ftl"), include_str!("en/me.ftl")),
     ("messages", include_str!("vi/messages.ftl"), include_str!("en/messages.ftl")),
     ("pages", include_str!("vi/pages.ftl"), include_str!("en/pages.ftl")),

@@ -22,6 +22,7 @@ pub fn loops(app: App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
         Box::pin(tell(app.clone(), Lane::Well)),
         Box::pin(tell(app.clone(), Lane::Failing)),
         Box::pin(tend(app.clone())),
+        Box::pin(issue_due(app.clone())),
         Box::pin(sequence(app.clone())),
         Box::pin(confirm(app.clone())),
         Box::pin(answer_batches(app.clone())),
@@ -134,6 +135,22 @@ async fn confirm(app: App) {
         });
         if asked == 0 {
             tokio::time::sleep(CONFIRM_PAUSE).await;
+        }
+    }
+}
+
+/// How long waiting receipts rest when none is due.
+const RECEIPT_PAUSE: Duration = Duration::from_secs(2);
+
+/// Issues receipts that had to wait, for ever.
+async fn issue_due(app: App) {
+    loop {
+        let tried = flow::issue_due_receipts::issue_due_receipts(&app).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "waiting receipts were not issued");
+            0
+        });
+        if tried == 0 {
+            tokio::time::sleep(RECEIPT_PAUSE).await;
         }
     }
 }

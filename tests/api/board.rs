@@ -15,9 +15,14 @@ const PEOPLE: [&str; 3] = [
     "079085000457,,Trần Văn Khỏe,1985-04-01,male,0912345219,79,active,,2,",
     "079085000458,,Lê Văn Lạ,1985-05-01,male,0912345220,79,active,,2,",
 ];
-const ACCOUNTANT: (&str, &str) = ("079185000456", "+84912345218");
-const AUDITOR: (&str, &str) = ("079085000457", "+84912345219");
-const NOBODY: (&str, &str) = ("079085000458", "+84912345220");
+pub const ACCOUNTANT: (&str, &str) = ("079185000456", "+84912345218");
+pub const AUDITOR: (&str, &str) = ("079085000457", "+84912345219");
+pub const NOBODY: (&str, &str) = ("079085000458", "+84912345220");
+
+/// The people of these stories are on the register.
+pub async fn people(world: &TestApp) {
+    world.register(&PEOPLE).await;
+}
 
 /// Follows redirects on the service.
 pub async fn follow(browser: &Actor, path: &str) -> Answer {
@@ -48,6 +53,11 @@ pub async fn signed_in(world: &TestApp, (number, phone): (&str, &str), path: &st
     let done = browser.post_form(&action(&page, "/code"), &form).await.expect(303);
     follow(&browser, &done.location()).await;
     browser
+}
+
+/// The same, who begins at the board.
+pub async fn at_board(world: &TestApp, who: (&str, &str)) -> Actor {
+    signed_in(world, who, "/board").await
 }
 
 pub async fn grant(world: &TestApp, number: &str, role: Role) -> Id<id::RoleGrant> {

@@ -106,8 +106,16 @@ fn every_parameter_of_a_path_is_declared_with_an_example() {
     }
 }
 
-const FILES: [&str; 5] =
-    [PROBLEM_JSON, "application/pdf", "application/xml", "application/jsonl", "application/octet-stream"];
+const FILES: [&str; 8] = [
+    PROBLEM_JSON,
+    "application/pdf",
+    "application/xml",
+    "application/jsonl",
+    "application/octet-stream",
+    "application/jose",
+    "text/csv",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+];
 
 #[test]
 fn every_example_fits_its_schema() {

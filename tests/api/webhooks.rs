@@ -29,39 +29,40 @@ const NEVER: Duration = Duration::from_secs(60);
 
 /// One request as an agency's system got it.
 #[derive(Clone)]
-struct Heard {
+pub struct Heard {
     headers: HeaderMap,
     body: Vec<u8>,
 }
 
 impl Heard {
-    fn header(&self, name: &str) -> String {
+    pub fn header(&self, name: &str) -> String {
         self.headers[name].to_str().unwrap().to_owned()
     }
 
-    fn id(&self) -> String {
+    pub fn id(&self) -> String {
         self.header("webhook-id")
     }
 
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
     /// Checks the signature as the standard says, with nothing of ours.
-    fn is_signed_with(&self, secret: &str) -> bool {
+    pub fn is_signed_with(&self, secret: &str) -> bool {
         let key = BASE64_STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &key);
         let signed =
             [format!("{}.{}.", self.id(), self.header("webhook-timestamp")).as_bytes(), &self.body].concat();
-        let signature = self.header("webhook-signature");
-        let tag = BASE64_STANDARD.decode(signature.strip_prefix("v1,").unwrap()).unwrap();
-        ring::hmac::verify(&key, &signed, &tag).is_ok()
+        self.header("webhook-signature").split(' ').any(|signature| {
+            let tag = BASE64_STANDARD.decode(signature.strip_prefix("v1,").unwrap()).unwrap();
+            ring::hmac::verify(&key, &signed, &tag).is_ok()
+        })
     }
 }
 
 /// How an agency's system answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mood {
+pub enum Mood {
     Takes,
     Fails,
     Redirects,
@@ -69,8 +70,8 @@ enum Mood {
 }
 
 /// An agency's system that listens.
-struct Receiver {
-    url: String,
+pub struct Receiver {
+    pub url: String,
     state: Arc<Listening>,
     _running: JoinSet<()>,
 }
@@ -82,7 +83,7 @@ struct Listening {
 }
 
 impl Receiver {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/events", listener.local_addr().unwrap());
         let state = Arc::new(Listening {
@@ -98,15 +99,15 @@ impl Receiver {
         Self { url, state, _running: running }
     }
 
-    fn feels(&self, mood: Mood) {
+    pub fn feels(&self, mood: Mood) {
         *self.state.mood.lock().unwrap() = mood;
     }
 
-    fn heard(&self) -> Vec<Heard> {
+    pub fn heard(&self) -> Vec<Heard> {
         self.state.heard.lock().unwrap().clone()
     }
 
-    fn ids(&self) -> Vec<String> {
+    pub fn ids(&self) -> Vec<String> {
         self.heard().iter().map(Heard::id).collect()
     }
 }
@@ -127,19 +128,19 @@ async fn hear(State(state): State<Arc<Listening>>, headers: HeaderMap, body: Byt
 }
 
 /// Registers an endpoint over HTTP; the first answer.
-async fn register(world: &TestApp, office: &Office, url: &str, types: &[&str]) -> Value {
+pub async fn register(world: &TestApp, office: &Office, url: &str, types: &[&str]) -> Value {
     let system = office.system(world, "event");
     let body = json!({ "url": url, "types": types });
     system.post_once("/v1/events/endpoints", url, &body).await.expect(201).json()
 }
 
-async fn endpoint(world: &TestApp, office: &Office, id: &Value) -> Value {
+pub async fn endpoint(world: &TestApp, office: &Office, id: &Value) -> Value {
     let path = format!("/v1/events/endpoints/{}", id.as_str().unwrap());
     office.system(world, "event.read").get(&path).await.expect(200).json()
 }
 
 /// Everything that is due goes out.
-async fn tell(app: &App) {
+pub async fn tell(app: &App) {
     while route_events(app).await.unwrap() > 0 {}
     loop {
         let well = deliver_events(app, Lane::Well).await.unwrap();
@@ -150,7 +151,7 @@ async fn tell(app: &App) {
 }
 
 /// Issues a bill and withdraws it: one event, `bill.cancelled`; the bill.
-async fn cancelled(world: &TestApp, office: &Office, key: &str) -> String {
+pub async fn cancelled(world: &TestApp, office: &Office, key: &str) -> String {
     let bill = office.bill(world, key).await["id"].as_str().unwrap().to_owned();
     let cancel = format!("/v1/bills/{bill}/cancel");
     office.system(world, "bill").post_once(&cancel, &format!("cancel-{key}"), &json!({})).await.expect(200);

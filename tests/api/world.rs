@@ -15,6 +15,7 @@ use chung::flow::{deliver_messages::deliver_messages, import_population};
 use chung::http;
 use chung::partner::messenger::{Letter, Messenger, Unsent};
 use chung::partner::national_id::NationalId;
+use chung::partner::receipt_issuer::RemoteReceiptIssuers;
 use chung::partner::webhook::RemoteWebhooks;
 use chung::sandbox::card::AUTHORITY;
 use futures_util::future::BoxFuture;
@@ -93,6 +94,7 @@ impl TestApp {
             gateway: Some(sha256(GATEWAY_TOKEN.as_bytes())),
             platform: partners.clone(),
             webhooks: Arc::new(RemoteWebhooks::new(true, Duration::from_secs(2)).expect("a client")),
+            receipt_issuers: Arc::new(RemoteReceiptIssuers::new(Duration::from_secs(2)).expect("a client")),
             store: database.store().await,
             clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(1)),

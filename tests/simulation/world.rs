@@ -18,6 +18,7 @@ use chung::flow::{
 };
 use chung::identity::client::Wording;
 use chung::partner::messenger::{Messenger, Unsent};
+use chung::partner::receipt_issuer::RemoteReceiptIssuers;
 use chung::partner::webhook::RemoteWebhooks;
 use chung::store::agency::{self, AccountRow};
 use chung::store::bank::{Bank, put_banks};
@@ -135,6 +136,7 @@ impl World {
             platform: Arc::new(
                 chung::partner::platform::RemotePlatform::new(std::time::Duration::from_secs(1)).unwrap(),
             ),
+            receipt_issuers: Arc::new(RemoteReceiptIssuers::new(std::time::Duration::from_secs(1)).unwrap()),
             webhooks: Arc::new(RemoteWebhooks::new(true, std::time::Duration::from_secs(1)).unwrap()),
             origin: "http://localhost:8080".parse().unwrap(),
             proxies: Arc::default(),

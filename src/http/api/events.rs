@@ -3,10 +3,14 @@
 use super::read;
 use crate::app::App;
 use crate::base::{
+    calendar::parse_rfc3339,
     id::{Endpoint, Event, Id},
     page::PageRequest,
 };
-use crate::flow::{endpoints, read_events};
+use crate::flow::{
+    Error, Refusal, endpoints, read_events,
+    replay_events::{Again, Shown, list_deliveries, replay_events},
+};
 use crate::http::{
     auth::Caller,
     json::{Json, idempotency},
@@ -27,6 +31,9 @@ pub fn routes() -> Router<App> {
         .route("/v1/events/{id}", get(one))
         .route("/v1/events/endpoints", post(register).get(list_endpoints))
         .route("/v1/events/endpoints/{id}", get(one_endpoint))
+        .route("/v1/events/endpoints/{id}/deliveries", get(deliveries))
+        .route("/v1/events/endpoints/{id}/replay", post(replay))
+        .route("/v1/events/endpoints/{id}/rotate", post(rotate))
         .route("/v1/events/endpoints/{id}/suspend", post(suspend))
         .route("/v1/events/endpoints/{id}/resume", post(resume))
 }
@@ -89,6 +96,81 @@ async fn one_endpoint(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let answer = endpoints::read_endpoint(&app, caller.agency, super::object(&id)?).await?;
+    Ok(axum::Json(answer).into_response())
+}
+
+#[derive(Deserialize)]
+struct DeliveryQuery {
+    show: Option<String>,
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+async fn deliveries(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Parameters(query): Parameters<DeliveryQuery>,
+) -> Result<Response, Problem> {
+    let id = super::object(&id)?;
+    let shown = query.show.as_deref().map_or(Some(Shown::Unacknowledged), Shown::named);
+    let shown = shown.ok_or_else(|| super::bad_parameter("show", "unknown"))?;
+    let after: Option<Id<Event>> = super::parameter("after", query.after.as_deref())?;
+    let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
+    Ok(axum::Json(list_deliveries(&app, caller.agency, id, shown, &page).await?).into_response())
+}
+
+/// What is to be told again: one event, or those of a time.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Replay {
+    #[serde(default)]
+    event: Option<String>,
+    #[serde(default)]
+    from: Option<String>,
+    #[serde(default)]
+    to: Option<String>,
+}
+
+impl Replay {
+    fn read(&self) -> Result<Again, Error> {
+        let bad =
+            |field: &str, rule| Error::Refused(Refusal::new("invalid_body").violation(field, rule, None));
+        let instant = |field: &str, text: &str| parse_rfc3339(text).ok_or_else(|| bad(field, "shape"));
+        match (&self.event, &self.from, &self.to) {
+            (Some(event), None, None) => Ok(Again::One(read("/event", event)?)),
+            (None, Some(from), Some(to)) => {
+                let (from, to) = (instant("/from", from)?, instant("/to", to)?);
+                if from < to { Ok(Again::Between(from, to)) } else { Err(bad("/to", "order")) }
+            }
+            _ => Err(bad("", "shape")),
+        }
+    }
+}
+
+async fn replay(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<Replay>,
+) -> Result<Response, Problem> {
+    let act = format!("POST /v1/events/endpoints/{id}/replay");
+    let key = idempotency(&headers, caller.client, &act, &body)?;
+    let again = body.read()?;
+    let answer = replay_events(&app, caller.agency, super::object(&id)?, again, &key).await?;
+    Ok(axum::Json(answer).into_response())
+}
+
+async fn rotate(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let act = format!("POST /v1/events/endpoints/{id}/rotate");
+    let key = idempotency(&headers, caller.client, &act, &())?;
+    let answer = endpoints::rotate_secret(&app, caller.agency, super::object(&id)?, &key).await?;
     Ok(axum::Json(answer).into_response())
 }
 

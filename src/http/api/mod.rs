@@ -7,6 +7,7 @@ pub mod card_checks;
 pub mod cases;
 pub mod client_care;
 pub mod clients;
+pub mod closings;
 pub mod events;
 pub mod fee_versions;
 pub mod fees;
@@ -19,6 +20,7 @@ pub mod receipts;
 pub mod refunds;
 pub mod retention;
 pub mod roles;
+pub mod signers;
 pub mod statements;
 pub mod verifications;
 
@@ -41,6 +43,11 @@ fn line<const MAX: usize>(field: &str, text: &str) -> Result<Line<MAX>, Error> {
         };
         Error::Refused(Refusal::new("invalid_body").violation(field, rule, None))
     })
+}
+
+/// The refusal of a member of a body.
+fn misshapen(field: &str, rule: &'static str) -> Error {
+    Error::Refused(Refusal::new("invalid_body").violation(field, rule, None))
 }
 
 /// Reads a parameter of the query, if it is there.

@@ -6,22 +6,38 @@ use crate::base::{
     page::PageRequest,
 };
 use crate::flow::{
-    read_receipts::{describe_receipt, list_receipts, prove_receipt, read_receipt},
+    export_journal::trace_receipt,
+    read_receipts::{describe_receipt, list_receipts, list_signed, prove_receipt, read_receipt},
+    receipt_series::{NewSeries, list_due, list_series, register_series, report_use},
     render_receipt::{Format, render_receipt},
+    void_receipt::{describe, replace_receipt, void_receipt},
 };
-use crate::http::{auth::Caller, problem::Problem, query::Parameters};
+use crate::http::{
+    auth::Caller,
+    json::{Json, idempotency},
+    problem::Problem,
+    query::Parameters,
+};
+use crate::payment::receipt::{Range, ReceiptName};
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::header;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use serde::Deserialize;
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
 
 /// The routes.
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/v1/receipts", get(list))
+        .route("/v1/receipts/signed", get(signed))
+        .route("/v1/receipts/series", get(series).post(register))
+        .route("/v1/receipts/use", get(usage))
+        .route("/v1/receipts/due", get(due))
         .route("/v1/receipts/{id}", get(one))
+        .route("/v1/receipts/{id}/void", post(void))
+        .route("/v1/receipts/{id}/replace", post(replace))
+        .route("/v1/receipts/{id}/trace", get(trace))
         .route("/v1/receipts/{id}/pdf", get(pdf))
         .route("/v1/receipts/{id}/xml", get(xml))
         .route("/v1/receipts/{id}/proof", get(proof))
@@ -45,9 +61,126 @@ async fn list(
     Ok(axum::Json(list_receipts(&app, caller.agency, bill, &page).await?).into_response())
 }
 
+async fn signed(
+    State(app): State<App>,
+    caller: Caller,
+    Parameters(query): Parameters<ListQuery>,
+) -> Result<Response, Problem> {
+    let after: Option<Id<Receipt>> = super::parameter("after", query.after.as_deref())?;
+    let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
+    Ok(axum::Json(list_signed(&app, caller.agency, &page).await?).into_response())
+}
+
+async fn series(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    Ok(axum::Json(list_series(&app, caller.agency).await?).into_response())
+}
+
+async fn due(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    Ok(axum::Json(list_due(&app, caller.agency).await?).into_response())
+}
+
+#[derive(Deserialize)]
+struct UseQuery {
+    quarter: Option<String>,
+}
+
+async fn usage(
+    State(app): State<App>,
+    caller: Caller,
+    Parameters(query): Parameters<UseQuery>,
+) -> Result<Response, Problem> {
+    let quarter = super::parameter("quarter", query.quarter.as_deref())?;
+    let quarter = quarter.ok_or_else(|| super::bad_parameter("quarter", "missing"))?;
+    Ok(axum::Json(report_use(&app, caller.agency, quarter).await?).into_response())
+}
+
+/// A series as an agency registers it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeriesBody {
+    kind: String,
+    letters: String,
+    #[serde(default)]
+    form: Option<String>,
+    first: i64,
+    last: i64,
+    valid_from: String,
+    valid_to: String,
+}
+
+async fn register(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(body): Json<SeriesBody>,
+) -> Result<Response, Problem> {
+    let key = idempotency(&headers, caller.client, "POST /v1/receipts/series", &body)?;
+    let range = Range::fresh(body.first, body.last).ok_or_else(|| super::misshapen("/last", "range"))?;
+    let new = NewSeries {
+        kind: super::read("/kind", &body.kind)?,
+        letters: super::read("/letters", &body.letters)?,
+        form: body.form,
+        range,
+        force: (super::read("/valid_from", &body.valid_from)?, super::read("/valid_to", &body.valid_to)?),
+    };
+    let answer = register_series(&app, caller.agency, new, &key).await?;
+    Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VoidBody {
+    reason: String,
+}
+
+async fn void(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<VoidBody>,
+) -> Result<Response, Problem> {
+    let key = idempotency(&headers, caller.client, &format!("POST /v1/receipts/{id}/void"), &body)?;
+    let reason = super::line("/reason", &body.reason)?;
+    let done = void_receipt(&app, caller.agency, super::object(&id)?, &reason, &key).await?;
+    Ok(axum::Json(describe(&app, caller.agency, &done).await?).into_response())
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReplaceBody {
+    reason: String,
+    name: String,
+    #[serde(default)]
+    tax_code: Option<String>,
+    #[serde(default)]
+    address: Option<String>,
+}
+
+async fn replace(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<ReplaceBody>,
+) -> Result<Response, Problem> {
+    let key = idempotency(&headers, caller.client, &format!("POST /v1/receipts/{id}/replace"), &body)?;
+    let reason = super::line("/reason", &body.reason)?;
+    let tax_code = body.tax_code.as_deref().map(|code| super::read("/tax_code", code)).transpose()?;
+    let address = body.address.as_deref().map(|address| super::line("/address", address)).transpose()?;
+    let name = ReceiptName::new(super::line("/name", &body.name)?, tax_code, address)
+        .map_err(|_| super::misshapen("/address", "missing"))?;
+    let done = replace_receipt(&app, caller.agency, super::object(&id)?, (&name, &reason), &key).await?;
+    Ok((StatusCode::CREATED, axum::Json(describe(&app, caller.agency, &done).await?)).into_response())
+}
+
 async fn one(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
     let receipt = read_receipt(&app, caller.agency, super::object(&id)?).await?;
     Ok(axum::Json(describe_receipt(&app, &receipt).await?).into_response())
+}
+
+async fn trace(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    Ok(axum::Json(trace_receipt(&app, caller.agency, super::object(&id)?).await?).into_response())
 }
 
 async fn pdf(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {

@@ -6,7 +6,7 @@ use crate::base::{
     id::{Id, Statement},
     page::PageRequest,
 };
-use crate::flow::{read_statements, reconcile_statement};
+use crate::flow::{export_journal::trace_lines, read_statements, reconcile_statement};
 use crate::http::{
     auth::Caller,
     json::{Json, idempotency},
@@ -22,7 +22,10 @@ use serde::{Deserialize, Serialize};
 
 /// The routes.
 pub fn routes() -> Router<App> {
-    Router::new().route("/v1/statements", post(reconcile).get(list)).route("/v1/statements/{id}", get(one))
+    Router::new()
+        .route("/v1/statements", post(reconcile).get(list))
+        .route("/v1/statements/{id}", get(one))
+        .route("/v1/statements/{id}/lines", get(lines))
 }
 
 /// Whose movements of which day.
@@ -60,6 +63,21 @@ async fn list(
     let after: Option<Id<Statement>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
     Ok(axum::Json(read_statements::list_statements(&app, caller.agency, &page).await?).into_response())
+}
+
+#[derive(Deserialize)]
+struct LineQuery {
+    after: Option<String>,
+}
+
+async fn lines(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Parameters(query): Parameters<LineQuery>,
+) -> Result<Response, Problem> {
+    let after: Option<i32> = super::parameter("after", query.after.as_deref())?;
+    Ok(axum::Json(trace_lines(&app, caller.agency, super::object(&id)?, after).await?).into_response())
 }
 
 async fn one(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {

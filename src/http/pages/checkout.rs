@@ -17,6 +17,7 @@ use crate::flow::{
     payers::payer_name,
     read_notice::{Notice, read_notice},
     read_refunds::RefundStep,
+    receipt_name::{name_receipt, read_name},
     sign_in::session_of,
     start_payment::start_payment_as,
 };
@@ -33,13 +34,16 @@ use axum::Router;
 use axum::extract::{Path, State as AppState};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum_extra::extract::{CookieJar, Form};
 use serde::Deserialize;
 
 /// The route.
 pub fn routes() -> Router<App> {
-    Router::new().route("/pay/{reference}", get(open).post(pay)).route("/pay/{reference}/notice", get(notice))
+    Router::new()
+        .route("/pay/{reference}", get(open).post(pay))
+        .route("/pay/{reference}/notice", get(notice))
+        .route("/pay/{reference}/receipt-name", post(name))
 }
 
 async fn open(
@@ -117,6 +121,52 @@ async fn pay(
     }
 }
 
+#[derive(Default, Deserialize)]
+struct NameForm {
+    #[serde(default)]
+    receipt_name: String,
+    #[serde(default)]
+    tax_code: String,
+    #[serde(default)]
+    address: String,
+}
+
+/// Whose name the receipts shall bear.
+async fn name(
+    AppState(app): AppState<App>,
+    reader: Reader,
+    Path(reference): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<NameForm>,
+) -> Response {
+    let Ok(reference) = reference.parse::<Reference>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    if !from_our_page(&app, &headers) {
+        return show_status(&reader, StatusCode::FORBIDDEN, Some("foreign_form"));
+    }
+    let named = match read_name(&form.receipt_name, &form.tax_code, &form.address) {
+        Ok(name) => name_receipt(&app, &reference, &name).await,
+        Err(error) => Err(error),
+    };
+    match named {
+        Ok(()) => Redirect::to(&format!("/pay/{reference}")).into_response(),
+        Err(Error::Refused(refusal)) if refusal.code == "receipt_name_invalid" => {
+            let key = match refusal.violations.first().map(|v| (v.field.as_str(), v.rule)) {
+                Some(("tax_code", _)) => "payment-tax-code-error",
+                Some(("address", "missing")) => "payment-address-missing",
+                Some(("address", _)) => "payment-address-error",
+                _ => "payment-receipt-name-error",
+            };
+            match read_checkout(&app, &reference).await {
+                Ok(checkout) => show_checkout(&reader, &checkout, Some(key)),
+                Err(error) => refuse(&reader, &error),
+            }
+        }
+        Err(error) => refuse(&reader, &error),
+    }
+}
+
 /// Browsers name the origin of a form; another one's form is not taken.
 fn from_our_page(app: &App, headers: &HeaderMap) -> bool {
     headers.get(header::ORIGIN).is_none_or(|origin| origin.as_bytes() == app.origin.as_str().as_bytes())
@@ -146,8 +196,8 @@ fn show_checkout(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> R
                 &page,
                 &PaidView {
                     facts: Facts::of(&page, checkout),
-                    receipts: &checkout.receipts,
                     refunds: refunds(&page, checkout),
+                    checkout,
                     page: &page,
                 },
             )
@@ -173,7 +223,13 @@ fn show_choice(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> Res
     let mut status = StatusCode::OK;
     if let Some(key) = wrong {
         let message = page.t(key).into_owned();
-        page = page.refused(vec![FieldError { field: "bank", message }]);
+        let field = match key {
+            "payment-tax-code-error" => "tax_code",
+            "payment-address-missing" | "payment-address-error" => "address",
+            "payment-receipt-name-error" => "receipt_name",
+            _ => "bank",
+        };
+        page = page.refused(vec![FieldError { field, message }]);
         status = StatusCode::UNPROCESSABLE_ENTITY;
     }
     let failed = matches!(checkout.attempt.as_ref().map(|a| &a.state), Some(State::Rejected { .. }));
@@ -315,7 +371,7 @@ struct WaitingView<'a> {
 struct PaidView<'a> {
     page: &'a Page,
     facts: Facts,
-    receipts: &'a [String],
+    checkout: &'a Checkout,
     refunds: Vec<Vec<String>>,
 }
 

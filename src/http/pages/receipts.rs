@@ -14,7 +14,7 @@ use crate::codec::{
 use crate::crypto::keyring::Purpose;
 use crate::flow::{
     Error,
-    read_receipts::{check_receipt, open_receipt, prove_receipt},
+    read_receipts::{Checked, check_receipt, open_receipt, prove_receipt},
     render_receipt::{Format, receipt_content, render_receipt},
 };
 use crate::http::api::receipts::attachment;
@@ -71,7 +71,7 @@ async fn check(State(app): State<App>, reader: Reader, Form(asked): Form<Asked>)
     }
     match check_receipt(&app, &asked.content).await {
         Ok((receipt, content)) => match prove_receipt(&app, &receipt).await {
-            Ok(proof) => show_valid(&reader, &content, &check_code(&receipt.digest), place_of(&proof)),
+            Ok(proof) => show_valid(&reader, &receipt, &content, place_of(&proof)),
             Err(error) => failed(&reader, &error),
         },
         Err(Error::Refused(refusal)) => {
@@ -104,10 +104,10 @@ async fn open(
         let receipt = open_receipt(&app, &number, &code).await?;
         let content = receipt_content(&app, &receipt).await?;
         let proof = prove_receipt(&app, &receipt).await?;
-        Ok((content, check_code(&receipt.digest), place_of(&proof)))
+        Ok((receipt, content, place_of(&proof)))
     };
     match shown.await {
-        Ok((content, code, place)) => show_valid(&reader, &content, &code, place),
+        Ok((receipt, content, place)) => show_valid(&reader, &receipt, &content, place),
         Err(error) => failed(&reader, &error),
     }
 }
@@ -193,8 +193,17 @@ fn place_of(proof: &Proof<Evidence>) -> Option<u64> {
     proof.evidence.as_ref().map(|evidence| evidence.place + 1)
 }
 
-fn show_valid(reader: &Reader, content: &ReceiptContent, code: &str, place: Option<u64>) -> Response {
-    let page = Page::new(reader, "receipt-valid-title");
+fn show_valid(reader: &Reader, receipt: &Checked, content: &ReceiptContent, place: Option<u64>) -> Response {
+    let title = if receipt.void.is_some() { "receipt-void-title" } else { "receipt-valid-title" };
+    let page = Page::new(reader, title);
+    let code = check_code(&receipt.digest);
+    let void = receipt.void.as_ref().map(|(at, replaced_by)| {
+        let other = match replaced_by {
+            Some(number) => page.with("receipt-void-replaced", &[("number", number.as_str().into())]),
+            None => page.t("receipt-void-alone").into_owned(),
+        };
+        format!("{} {other}", page.with("receipt-void-body", &[("at", display_vi(*at).into())]))
+    });
     let view = ValidView {
         lines: content.lines.iter().map(|l| (l.1.clone(), Money::vnd(l.3).display_vi())).collect(),
         total: content.total().display_vi(),
@@ -204,8 +213,9 @@ fn show_valid(reader: &Reader, content: &ReceiptContent, code: &str, place: Opti
         number: content.number.to_string(),
         place: place.map(|place| place.to_string()),
         page: &page,
+        void,
         content,
-        code,
+        code: &code,
     };
     show(StatusCode::OK, &page, &view)
 }
@@ -223,6 +233,7 @@ struct FormView<'a> {
 struct ValidView<'a> {
     page: &'a Page,
     content: &'a ReceiptContent,
+    void: Option<String>,
     code: &'a str,
     number: String,
     kind: String,

@@ -16,6 +16,15 @@ receipt-total = Total
 receipt-in-words = In words
 receipt-check-code = Check code
 receipt-paper-note = Electronic receipt, valid when its signature checks out. Scan the code below and paste it into the check page, or open the page named under the code and enter the check code.
+receipt-made-at = Issued at
+receipt-payer-tax = Payer’s tax code
+receipt-payer-address = Payer’s address
+receipt-replaces = In place of
+receipt-signed-by = Digitally signed by
+receipt-void-title = This receipt is void
+receipt-void-body = The signature is genuine, but the agency took this receipt back at { $at }.
+receipt-void-replaced = Receipt { $number } stands in its place.
+receipt-void-alone = No other receipt stands in its place.
 receipt-kind-phi = Service price (phí)
 receipt-kind-le_phi = State charge (lệ phí)
 

@@ -16,6 +16,15 @@ receipt-total = Tổng cộng
 receipt-in-words = Bằng chữ
 receipt-check-code = Mã kiểm tra
 receipt-paper-note = Biên lai điện tử, có giá trị khi kiểm tra được chữ ký. Quét mã dưới đây rồi dán vào trang kiểm tra, hoặc mở trang ghi dưới mã và nhập mã kiểm tra.
+receipt-made-at = Lập lúc
+receipt-payer-tax = Mã số thuế người nộp
+receipt-payer-address = Địa chỉ người nộp
+receipt-replaces = Thay thế biên lai
+receipt-signed-by = Ký điện tử bởi
+receipt-void-title = Biên lai này đã bị hủy
+receipt-void-body = Chữ ký đúng, nhưng cơ quan đã thu hồi biên lai này lúc { $at }.
+receipt-void-replaced = Biên lai { $number } thay thế biên lai này.
+receipt-void-alone = Không có biên lai nào thay thế.
 receipt-kind-phi = Phí
 receipt-kind-le_phi = Lệ phí
 

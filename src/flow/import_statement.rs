@@ -1,0 +1,278 @@
+//! Statements that people bring as files. One brings, a second one confirms, by looking at it or by bringing the same
+//! file; then it is matched like one that the bank signed. Rows that cannot be read are set aside and named; what the
+//! balances say beyond the others stands on the statement as one line of its own, which opens a case.
+
+use super::{
+    Error, Refusal, Result,
+    audit_leaf::{self, Concern},
+    officer::{self, Workplace},
+    agency_key::agency_key,
+    reconcile_statement::{Telling, match_told},
+};
+use crate::app::App;
+use crate::base::{
+    calendar::Day,
+    clock::Instant,
+    id::{self, Agency, Citizen, Id},
+    money::{Currency, Money},
+    text::Line,
+};
+use crate::codec::{
+    iso20022::{Direction, Entry},
+    statement_file::{self, NotAFile, StatementFile},
+};
+use crate::crypto::{digest::sha256, seal::DataKey};
+use crate::identity::role::Role;
+use crate::store::{
+    Tx,
+    account::{self, CollectingAccount},
+    agency, audit, role,
+    statement_import::{self, StoredImport},
+};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// The name of the line that stands for what could not be read.
+const UNREAD: &str = "KHONG DOC DUOC";
+/// How many imports the page shows.
+const SHOWN: i64 = 50;
+
+/// Brings a file. Whoever brings the same file as another has brought before confirms it; the answer says so.
+pub async fn import_statement(
+    app: &App,
+    citizen: Id<Citizen>,
+    agency: Id<Agency>,
+    number: &str,
+    bytes: &[u8],
+) -> Result<Id<id::StatementImport>> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    officer::demand(&mut tx, citizen, agency, Role::Accountant, Day::of(now)).await?;
+    let account = account::account_of_number(&mut tx, number).await?;
+    let account = account.filter(|a| a.owner == agency).ok_or(Error::not_found())?;
+    let file = statement_file::read(bytes).map_err(|why| Error::refused(code(why)))?;
+    if file.account.as_ref().is_some_and(|named| *named != account.number) {
+        return Err(Error::refused("import_of_another_account"));
+    }
+    if file.day.end() > now {
+        return Err(Error::refused("day_not_over"));
+    }
+    let digest = sha256(bytes);
+    if let Some(before) = statement_import::waiting(&mut tx, account.id, file.day).await? {
+        drop(tx);
+        if before.digest == digest && before.imported.0 != citizen {
+            decide_import(app, citizen, before.id, true).await?;
+            return Ok(before.id);
+        }
+        return Err(Error::Conflict(Refusal::new("import_waits").about(before.id)));
+    }
+    let balances = balances(&mut tx, &account, &file).await?;
+    let gap = gap(&file, balances)?;
+    if gap != 0 && file.bad.is_empty() {
+        return Err(Error::refused("import_wrong_total"));
+    }
+    let key = agency_key(app, &mut tx, agency).await?;
+    let id = Id::new(now, &*app.entropy);
+    let stored = StoredImport {
+        id,
+        account: account.id,
+        agency,
+        day: file.day,
+        format: file.format.as_str().to_owned(),
+        digest,
+        content: key.seal(&*app.entropy, &place(id), bytes),
+        rows: i32::try_from(file.entries.len()).unwrap_or(i32::MAX),
+        bad: file.bad.iter().map(|bad| json!({ "row": bad.row, "why": bad.why })).collect(),
+        balances,
+        state: "waiting".to_owned(),
+        imported: (citizen, now),
+        decided: None,
+    };
+    match statement_import::insert(&mut tx, &stored).await {
+        Err(e) if e.violates("statement_import_waits_once") => return Err(Error::conflict("import_waits")),
+        done => done?,
+    }
+    record(app, &mut tx, &stored, ("statement.imported", citizen), &key, now).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Confirms an import, which matches it, or takes it back. Confirming takes a second person.
+pub async fn decide_import(
+    app: &App,
+    citizen: Id<Citizen>,
+    id: Id<id::StatementImport>,
+    accept: bool,
+) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let places = places(&mut tx, citizen, Day::of(now)).await?;
+    let ids: Vec<Id<Agency>> = places.iter().map(|place| place.id).collect();
+    let stored = statement_import::of_agencies(&mut tx, &ids, id).await?.ok_or(Error::not_found())?;
+    if !places.iter().any(|place| place.id == stored.agency && place.acts) {
+        return Err(Error::forbidden("accountant_needed"));
+    }
+    if accept && stored.imported.0 == citizen {
+        return Err(Error::forbidden("own_act"));
+    }
+    let word = if accept { "accepted" } else { "withdrawn" };
+    if !statement_import::decide(&mut tx, id, word, (citizen, now)).await? {
+        return Err(Error::conflict("import_decided"));
+    }
+    let key = agency_key(app, &mut tx, stored.agency).await?;
+    let kind = if accept { "statement.import_accepted" } else { "statement.import_withdrawn" };
+    record(app, &mut tx, &stored, (kind, citizen), &key, now).await?;
+    if !accept {
+        return Ok(tx.commit().await?);
+    }
+    let plain = key.open(&place(id), &stored.content)?;
+    let mut file = statement_file::read(plain.expose()).map_err(Error::internal)?;
+    let gap = gap(&file, stored.balances)?;
+    if gap != 0 {
+        file.entries.push(unread(gap, stored.day)?);
+    }
+    let accounts = account::accounts_of(&mut tx, stored.agency).await?;
+    let account = accounts.into_iter().find(|a| a.id == stored.account).ok_or(Error::not_found())?;
+    let telling = Telling {
+        message: stored.id.uuid(),
+        day: stored.day,
+        balances: (Money::vnd(stored.balances.0), Money::vnd(stored.balances.1)),
+        entries: file.entries,
+    };
+    match_told(app, tx, &account, &telling, None).await.map(|_| ())
+}
+
+const fn code(why: NotAFile) -> &'static str {
+    match why {
+        NotAFile::Unknown => "import_unknown_format",
+        NotAFile::Broken => "import_broken",
+        NotAFile::NoDay => "import_not_of_one_day",
+    }
+}
+
+/// What the file tells, or what follows from the day before.
+async fn balances(tx: &mut Tx, account: &CollectingAccount, file: &StatementFile) -> Result<(i64, i64)> {
+    if let Some((opening, closing)) = file.balances {
+        return Ok((opening.minor(), closing.minor()));
+    }
+    let opening = statement_import::balance_before(tx, account.id, file.day).await?.unwrap_or(0);
+    let moved = moved(file)?;
+    Ok((opening, opening.checked_add(moved).ok_or(Error::refused("import_wrong_total"))?))
+}
+
+fn moved(file: &StatementFile) -> Result<i64> {
+    let signed = file.entries.iter().map(|entry| match entry.direction {
+        Direction::Credit => entry.amount.minor(),
+        Direction::Debit => -entry.amount.minor(),
+    });
+    let sum = { signed }.try_fold(0_i64, |sum, amount| sum.checked_add(amount));
+    sum.ok_or(Error::refused("import_wrong_total"))
+}
+
+/// What the balances say beyond the rows that were read.
+fn gap(file: &StatementFile, (opening, closing): (i64, i64)) -> Result<i64> {
+    let all = closing.checked_sub(opening).ok_or(Error::refused("import_wrong_total"))?;
+    all.checked_sub(moved(file)?).ok_or(Error::refused("import_wrong_total"))
+}
+
+fn unread(gap: i64, day: Day) -> Result<Entry> {
+    let amount = gap.checked_abs().ok_or(Error::refused("import_wrong_total"))?;
+    Ok(Entry {
+        reference: Line::parse(&format!("{UNREAD} {day}")).map_err(Error::internal)?,
+        amount: Money::new(amount, Currency::Vnd),
+        direction: if gap > 0 { Direction::Credit } else { Direction::Debit },
+        reversal: false,
+        booked: day,
+        value: day,
+        end_to_end: None,
+        uetr: None,
+        clearing_reference: None,
+        counterparty: None,
+        counterparty_agent: None,
+        remittance: Vec::new(),
+        accepted: None,
+        charged: None,
+    })
+}
+
+/// An import as its row holds it.
+pub type Stored = StoredImport;
+
+/// What the page of imports shows.
+pub struct Imports {
+    /// Who reads it.
+    pub reader: Id<Citizen>,
+    /// The reader's name.
+    pub reader_name: String,
+    /// Whose accounts.
+    pub agency: Workplace,
+    /// Its accounts.
+    pub accounts: Vec<CollectingAccount>,
+    /// The newest imports, each with the name of who brought it.
+    pub items: Vec<(StoredImport, String)>,
+}
+
+/// The imports of an agency where the citizen keeps, approves or audits the books.
+pub async fn read_imports(app: &App, citizen: Id<Citizen>, agency: Option<Id<Agency>>) -> Result<Imports> {
+    let today = Day::of(app.clock.now());
+    let mut tx = app.store.begin().await?;
+    let places = places(&mut tx, citizen, today).await?;
+    if places.is_empty() {
+        return Err(Error::forbidden("accountant_needed"));
+    }
+    let wanted = |place: &Workplace| agency.is_none_or(|id| id == place.id);
+    let of = places.into_iter().find(wanted).ok_or(Error::not_found())?;
+    let accounts = account::accounts_of(&mut tx, of.id).await?;
+    let found = statement_import::newest(&mut tx, of.id, SHOWN).await?;
+    let people: BTreeSet<Id<Citizen>> =
+        found.iter().map(|import| import.imported.0).chain(std::iter::once(citizen)).collect();
+    let names = officer::names(app, &mut tx, &people).await?;
+    let name = |who: Id<Citizen>| names.get(&who).cloned().unwrap_or_default();
+    let items = found.into_iter().map(|import| {
+        let by = name(import.imported.0);
+        (import, by)
+    });
+    Ok(Imports { reader: citizen, reader_name: name(citizen), agency: of, accounts, items: items.collect() })
+}
+
+/// Where somebody may look at imports; who keeps or approves the books may act.
+async fn places(tx: &mut Tx, citizen: Id<Citizen>, today: Day) -> Result<Vec<Workplace>> {
+    let held = role::of_citizen(tx, citizen, today).await?;
+    let acts = |role: &Role| matches!(role, Role::Accountant | Role::Approver);
+    let mut ids: Vec<Id<Agency>> =
+        held.iter().filter(|(_, role)| acts(role) || *role == Role::Auditor).map(|(id, _)| *id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let rows = agency::find_all(tx, &ids).await?;
+    let places = rows.into_iter().map(|row| Workplace {
+        acts: held.iter().any(|(id, role)| *id == row.id && acts(role)),
+        id: row.id,
+        name: (row.name_vi, row.name_en),
+    });
+    Ok(places.collect())
+}
+
+async fn record(
+    app: &App,
+    tx: &mut Tx,
+    stored: &StoredImport,
+    (kind, by): (&'static str, Id<Citizen>),
+    key: &DataKey,
+    now: Instant,
+) -> Result<()> {
+    let concern = Concern { citizen: None, agency: Some(stored.agency), object: stored.id.uuid() };
+    let details: Value = json!({
+        "import": stored.id.to_string(),
+        "day": stored.day.to_string(),
+        "file_sha256": hex::encode(stored.digest),
+        "rows": stored.rows,
+        "bad": stored.bad,
+        "by": by.to_string(),
+    });
+    let leaf = audit_leaf::leaf(app, now, kind, concern, key, &details);
+    Ok(audit::append(tx, &[leaf]).await?)
+}
+
+fn place(id: Id<id::StatementImport>) -> Vec<u8> {
+    [b"statement_import.content".as_slice(), id.uuid().as_bytes()].concat()
+}

@@ -1,0 +1,98 @@
+//! `/v1/closings` and `/v1/journals`: closed days, months and years with their signed reports, and the books as journals.
+
+use crate::app::App;
+use crate::base::{
+    id::{Closing, Id},
+    page::PageRequest,
+};
+use crate::flow::{
+    close_period::{Format, closing_file, read_closings},
+    export_journal::{Form, export_journal},
+};
+use crate::http::{api::receipts::attachment, auth::Caller, problem::Problem, query::Parameters};
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Deserialize;
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/closings", get(list))
+        .route("/v1/closings/{id}/pdf", get(pdf))
+        .route("/v1/closings/{id}/xlsx", get(xlsx))
+        .route("/v1/closings/{id}/signed", get(signed))
+        .route("/v1/journals/csv", get(journal_csv))
+        .route("/v1/journals/xlsx", get(journal_xlsx))
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Parameters(query): Parameters<ListQuery>,
+) -> Result<Response, Problem> {
+    let after: Option<Id<Closing>> = super::parameter("after", query.after.as_deref())?;
+    let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
+    Ok(axum::Json(read_closings(&app, caller.agency, &page).await?).into_response())
+}
+
+async fn pdf(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    file(&app, &caller, &id, Format::Pdf).await
+}
+
+async fn xlsx(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    file(&app, &caller, &id, Format::Xlsx).await
+}
+
+async fn signed(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    file(&app, &caller, &id, Format::Jws).await
+}
+
+async fn file(app: &App, caller: &Caller, id: &str, format: Format) -> Result<Response, Problem> {
+    let (name, bytes) = closing_file(app, caller.agency, super::object(id)?, format).await?;
+    Ok(attachment(format.media_type(), &format!("{name}.{}", format.as_str()), bytes))
+}
+
+#[derive(Deserialize)]
+struct Days {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+async fn journal_csv(
+    State(app): State<App>,
+    caller: Caller,
+    Parameters(days): Parameters<Days>,
+) -> Result<Response, Problem> {
+    journal(&app, &caller, &days, Form::Csv, ("text/csv; charset=utf-8", "csv")).await
+}
+
+async fn journal_xlsx(
+    State(app): State<App>,
+    caller: Caller,
+    Parameters(days): Parameters<Days>,
+) -> Result<Response, Problem> {
+    journal(&app, &caller, &days, Form::Xlsx, (Format::Xlsx.media_type(), "xlsx")).await
+}
+
+async fn journal(
+    app: &App,
+    caller: &Caller,
+    days: &Days,
+    form: Form,
+    (media, ending): (&'static str, &str),
+) -> Result<Response, Problem> {
+    let day = |name: &'static str, text: &Option<String>| {
+        super::parameter(name, text.as_deref())?.ok_or_else(|| super::bad_parameter(name, "missing"))
+    };
+    let span = (day("from", &days.from)?, day("to", &days.to)?);
+    let bytes = export_journal(app, caller.agency, span, form).await?;
+    Ok(attachment(media, &format!("journal-{}-{}.{ending}", span.0, span.1), bytes))
+}

@@ -1,0 +1,352 @@
+//! `/board/closings`: days, months and years are closed. The accountant prepares, a second person approves or sends back;
+//! the auditor reads.
+
+use super::board::{failed, name, role, said, status_of};
+use super::page::{FieldError, Page, Reader, show, show_status};
+use crate::app::App;
+use crate::base::{
+    calendar::{Day, display_vi},
+    id::{Agency, Closing, Id},
+    money::Money,
+};
+use crate::flow::{
+    Error,
+    close_period::{
+        Closings, Format, closing_file_as_officer, decide_closing, list_closings, prepare_closing,
+        read_closing,
+    },
+};
+use crate::http::api::receipts::attachment;
+use crate::http::session::{SignedIn, is_foreign};
+use crate::payment::closing::{Kind, Period, State};
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Query, State as AppState};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum_extra::extract::Form;
+use serde::Deserialize;
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/board/closings", get(list).post(prepare))
+        .route("/board/closings/{id}", get(open))
+        .route("/board/closings/{id}/decide", post(decide))
+        .route("/board/closings/{id}/pdf", get(pdf))
+        .route("/board/closings/{id}/xlsx", get(xlsx))
+}
+
+#[derive(Default, Deserialize)]
+struct Asked {
+    agency: Option<String>,
+    after: Option<String>,
+}
+
+async fn list(
+    AppState(app): AppState<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let agency: Result<Option<Id<Agency>>, _> = asked.agency.as_deref().map(str::parse).transpose();
+    let after: Result<Option<Id<Closing>>, _> = asked.after.as_deref().map(str::parse).transpose();
+    let (Ok(agency), Ok(after)) = (agency, after) else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    show_list(&app, &signed_in, &reader, (agency, after), None).await
+}
+
+async fn show_list(
+    app: &App,
+    signed_in: &SignedIn,
+    reader: &Reader,
+    (agency, after): (Option<Id<Agency>>, Option<Id<Closing>>),
+    wrong: Option<(StatusCode, String)>,
+) -> Response {
+    let found = match list_closings(app, signed_in.session.citizen, agency, after).await {
+        Ok(found) => found,
+        Err(error) => return failed(reader, &error),
+    };
+    let mut page = Page::new(reader, "closing-list-title")
+        .signed_in(found.reader.clone(), Some(signed_in.form_token()))
+        .wide();
+    let mut status = StatusCode::OK;
+    if let Some((code, message)) = wrong {
+        status = code;
+        page = page.refused(vec![FieldError { field: "day", message }]);
+    }
+    let view = ListView {
+        agency: name(reader.lang, &found.agency).to_owned(),
+        role: role(&page, found.agency.acts),
+        rows: found
+            .items
+            .iter()
+            .map(|item| {
+                let days = if item.period.first == item.period.last {
+                    item.period.first.display_vi()
+                } else {
+                    format!("{} – {}", item.period.first.display_vi(), item.period.last.display_vi())
+                };
+                ListRow {
+                    href: format!("/board/closings/{}", item.id),
+                    what: page.t(&format!("closing-kind-{}", item.period.kind.as_str())).into_owned(),
+                    days,
+                    state: page.t(&format!("closing-state-{}", item.state.as_str())).into_owned(),
+                    tag: tag(item.state),
+                    at: display_vi(item.prepared.1),
+                }
+            })
+            .collect(),
+        yesterday: Day::of(found.now).plus_days(-1).to_string(),
+        next: found.next.map(|next| format!("/board/closings?agency={}&after={next}", found.agency.id)),
+        form_token: signed_in.form_token(),
+        page: &page,
+        found: &found,
+    };
+    show(status, &page, &view)
+}
+
+const fn tag(state: State) -> &'static str {
+    match state {
+        State::Prepared => "warn",
+        State::Approved => "ok",
+        State::Withdrawn => "bad",
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/closings.html")]
+struct ListView<'a> {
+    page: &'a Page,
+    found: &'a Closings,
+    agency: String,
+    role: String,
+    rows: Vec<ListRow>,
+    yesterday: String,
+    next: Option<String>,
+    form_token: String,
+}
+
+/// One closing in the table.
+struct ListRow {
+    href: String,
+    what: String,
+    days: String,
+    state: String,
+    tag: &'static str,
+    at: String,
+}
+
+#[derive(Deserialize)]
+struct PrepareForm {
+    form_token: String,
+    agency: String,
+    kind: String,
+    #[serde(default)]
+    day: String,
+}
+
+async fn prepare(
+    AppState(app): AppState<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    headers: HeaderMap,
+    Form(form): Form<PrepareForm>,
+) -> Response {
+    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    let (Ok(agency), Ok(kind)) = (form.agency.parse::<Id<Agency>>(), form.kind.parse::<Kind>()) else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    let Ok(day) = form.day.parse::<Day>() else {
+        let message = Page::new(&reader, "reconciliation-day-error").title;
+        let wrong = Some((StatusCode::BAD_REQUEST, message));
+        return show_list(&app, &signed_in, &reader, (Some(agency), None), wrong).await;
+    };
+    match prepare_closing(&app, agency, signed_in.session.citizen, Period::around(kind, day)).await {
+        Ok(id) => Redirect::to(&format!("/board/closings/{id}")).into_response(),
+        Err(error @ Error::Conflict(_)) => {
+            let message = match &error {
+                Error::Conflict(refusal) => match &refusal.about {
+                    Some(about) => format!("{} ({about})", said(reader.lang, refusal.code)),
+                    None => said(reader.lang, refusal.code),
+                },
+                _ => String::new(),
+            };
+            let wrong = Some((status_of(&error), message));
+            show_list(&app, &signed_in, &reader, (Some(agency), None), wrong).await
+        }
+        Err(error) => failed(&reader, &error),
+    }
+}
+
+async fn open(
+    AppState(app): AppState<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Path(id): Path<String>,
+) -> Response {
+    match id.parse() {
+        Ok(id) => show_one(&app, &signed_in, &reader, id).await,
+        Err(_) => show_status(&reader, StatusCode::NOT_FOUND, None),
+    }
+}
+
+async fn show_one(app: &App, signed_in: &SignedIn, reader: &Reader, id: Id<Closing>) -> Response {
+    let shown = match read_closing(app, signed_in.session.citizen, id).await {
+        Ok(shown) => shown,
+        Err(error) => return failed(reader, &error),
+    };
+    let content = &shown.content;
+    let mut page = Page::new(reader, "closing-list-title")
+        .signed_in(shown.reader.clone(), Some(signed_in.form_token()))
+        .wide();
+    page.title = page.t(&format!("closing-title-{}", content.kind)).into_owned();
+    let money = |minor: i64| Money::vnd(minor).display_vi();
+    let day = |text: &str| text.parse::<Day>().map_or_else(|_| text.to_owned(), Day::display_vi);
+    let moment =
+        |text: &str| crate::base::calendar::parse_rfc3339(text).map_or_else(|| text.to_owned(), display_vi);
+    let signed = |(who, at): &(String, String)| format!("{who}, {}", moment(at));
+    let mut facts = vec![
+        (
+            page.t("closing-days").into_owned(),
+            if content.days.0 == content.days.1 {
+                day(&content.days.0)
+            } else {
+                format!("{} – {}", day(&content.days.0), day(&content.days.1))
+            },
+        ),
+        (page.t("closing-prepared-by").into_owned(), signed(&content.prepared)),
+    ];
+    if let Some(approved) = &content.approved {
+        facts.push((page.t("closing-approved-by").into_owned(), signed(approved)));
+    }
+    if let Some((size, _)) = &content.head {
+        facts.push((page.t("closing-head-size").into_owned(), size.to_string()));
+    }
+    for (state, count) in &content.cases {
+        let what = format!("{}: {}", page.t("closing-cases"), page.t(&format!("closing-case-{state}")));
+        facts.push((what, count.to_string()));
+    }
+    let view = OneView {
+        agency: name(reader.lang, &shown.agency).to_owned(),
+        role: role(&page, shown.agency.acts),
+        state: page.t(&format!("closing-state-{}", shown.stored.state.as_str())).into_owned(),
+        tag: tag(shown.stored.state),
+        facts,
+        statements: content
+            .statements
+            .iter()
+            .map(|s| {
+                [
+                    day(&s.day),
+                    s.account.clone(),
+                    format!("{}/{}", s.matched, s.lines),
+                    money(s.closing.saturating_sub(s.opening)),
+                    money(s.unexplained()),
+                ]
+            })
+            .collect(),
+        ledger: content
+            .ledger
+            .iter()
+            .map(|(kind, debit, credit)| {
+                [page.t(&format!("closing-account-{kind}")).into_owned(), money(*debit), money(*credit)]
+            })
+            .collect(),
+        receipts: content
+            .receipts
+            .iter()
+            .map(|(first, last, count, total, void)| {
+                [format!("{first} – {last}"), count.to_string(), void.to_string(), money(*total)]
+            })
+            .collect(),
+        action: format!("/board/closings/{id}"),
+        approved: shown.stored.state == State::Approved,
+        approves: shown.approves,
+        withdraws: shown.withdraws,
+        form_token: signed_in.form_token(),
+        back: format!("/board/closings?agency={}", shown.agency.id),
+        page: &page,
+    };
+    show(StatusCode::OK, &page, &view)
+}
+
+#[derive(Template)]
+#[template(path = "pages/closing.html")]
+struct OneView<'a> {
+    page: &'a Page,
+    agency: String,
+    role: String,
+    state: String,
+    tag: &'static str,
+    facts: Vec<(String, String)>,
+    statements: Vec<[String; 5]>,
+    ledger: Vec<[String; 3]>,
+    receipts: Vec<[String; 4]>,
+    action: String,
+    approved: bool,
+    approves: bool,
+    withdraws: bool,
+    form_token: String,
+    back: String,
+}
+
+#[derive(Deserialize)]
+struct DecideForm {
+    form_token: String,
+    #[serde(default)]
+    outcome: String,
+}
+
+async fn decide(
+    AppState(app): AppState<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<DecideForm>,
+) -> Response {
+    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    let Ok(id) = id.parse::<Id<Closing>>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    let approve = match form.outcome.as_str() {
+        "approve" => true,
+        "withdraw" => false,
+        _ => return show_status(&reader, StatusCode::BAD_REQUEST, Some("outcome")),
+    };
+    match decide_closing(&app, signed_in.session.citizen, id, approve).await {
+        Ok(()) => Redirect::to(&format!("/board/closings/{id}")).into_response(),
+        Err(error) => failed(&reader, &error),
+    }
+}
+
+async fn pdf(state: AppState<App>, signed_in: SignedIn, reader: Reader, id: Path<String>) -> Response {
+    file(state, signed_in, reader, id, Format::Pdf).await
+}
+
+async fn xlsx(state: AppState<App>, signed_in: SignedIn, reader: Reader, id: Path<String>) -> Response {
+    file(state, signed_in, reader, id, Format::Xlsx).await
+}
+
+async fn file(
+    AppState(app): AppState<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Path(id): Path<String>,
+    format: Format,
+) -> Response {
+    let Ok(id) = id.parse::<Id<Closing>>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    match closing_file_as_officer(&app, signed_in.session.citizen, id, format).await {
+        Ok((name, bytes)) => attachment(format.media_type(), &format!("{name}.{}", format.as_str()), bytes),
+        Err(error) => failed(&reader, &error),
+    }
+}

@@ -1,0 +1,204 @@
+//! `/board/imports`: statements that people bring as files. One brings, another confirms.
+
+use super::board::{failed, name, role, said, status_of};
+use super::page::{FieldError, Page, Reader, show, show_status};
+use crate::app::App;
+use crate::base::{
+    calendar::display_vi,
+    id::{Agency, Id, StatementImport},
+    money::Money,
+};
+use crate::flow::{
+    Error,
+    import_statement::{Imports, decide_import, import_statement, read_imports},
+};
+use crate::http::multipart::Multipart;
+use crate::http::session::{SignedIn, is_foreign};
+use askama::Template;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum_extra::extract::Form;
+use serde::Deserialize;
+
+/// The largest file, in bytes: a statement of some tens of thousands of lines.
+const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/board/imports", get(list).post(bring).layer(DefaultBodyLimit::max(FILE_BYTES_MAX)))
+        .route("/board/imports/{id}/decide", post(decide))
+}
+
+#[derive(Default, Deserialize)]
+struct Asked {
+    agency: Option<String>,
+}
+
+async fn list(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Query(asked): Query<Asked>,
+) -> Response {
+    match asked.agency.as_deref().map(str::parse::<Id<Agency>>).transpose() {
+        Ok(agency) => show_list(&app, &signed_in, &reader, agency, None).await,
+        Err(_) => show_status(&reader, StatusCode::NOT_FOUND, None),
+    }
+}
+
+async fn bring(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    headers: HeaderMap,
+    form: Multipart,
+) -> Response {
+    if !signed_in.sent(form.text("form_token")) || is_foreign(&app, &headers) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    let Ok(agency) = form.text("agency").parse::<Id<Agency>>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    let citizen = signed_in.session.citizen;
+    match import_statement(&app, citizen, agency, form.text("account"), form.bytes("file")).await {
+        Ok(_) => Redirect::to(&format!("/board/imports?agency={agency}")).into_response(),
+        Err(error) => refuse(&app, &signed_in, &reader, agency, &error).await,
+    }
+}
+
+async fn refuse(
+    app: &App,
+    signed_in: &SignedIn,
+    reader: &Reader,
+    agency: Id<Agency>,
+    error: &Error,
+) -> Response {
+    match error {
+        Error::Refused(_) | Error::Conflict(_) | Error::Unavailable(_) => {
+            let wrong = (status_of(error), said(reader.lang, error.code()));
+            show_list(app, signed_in, reader, Some(agency), Some(wrong)).await
+        }
+        other => failed(reader, other),
+    }
+}
+
+#[derive(Deserialize)]
+struct DecideForm {
+    form_token: String,
+    #[serde(default)]
+    outcome: String,
+}
+
+async fn decide(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<DecideForm>,
+) -> Response {
+    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    let Ok(id) = id.parse::<Id<StatementImport>>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    let accept = match form.outcome.as_str() {
+        "accept" => true,
+        "withdraw" => false,
+        _ => return show_status(&reader, StatusCode::BAD_REQUEST, Some("outcome")),
+    };
+    match decide_import(&app, signed_in.session.citizen, id, accept).await {
+        Ok(()) => Redirect::to("/board/imports").into_response(),
+        Err(error) => failed(&reader, &error),
+    }
+}
+
+async fn show_list(
+    app: &App,
+    signed_in: &SignedIn,
+    reader: &Reader,
+    agency: Option<Id<Agency>>,
+    wrong: Option<(StatusCode, String)>,
+) -> Response {
+    let found = match read_imports(app, signed_in.session.citizen, agency).await {
+        Ok(found) => found,
+        Err(error) => return failed(reader, &error),
+    };
+    let mut page = Page::new(reader, "import-title")
+        .signed_in(found.reader_name.clone(), Some(signed_in.form_token()))
+        .wide();
+    let mut status = StatusCode::OK;
+    if let Some((code, message)) = wrong {
+        status = code;
+        page = page.refused(vec![FieldError { field: "file", message }]);
+    }
+    let view = ImportsView {
+        agency: name(reader.lang, &found.agency).to_owned(),
+        role: role(&page, found.agency.acts),
+        rows: found.items.iter().map(|(import, by)| Row::of(&page, &found, import, by)).collect(),
+        form_token: signed_in.form_token(),
+        page: &page,
+        found: &found,
+    };
+    show(status, &page, &view)
+}
+
+#[derive(Template)]
+#[template(path = "pages/imports.html")]
+struct ImportsView<'a> {
+    page: &'a Page,
+    found: &'a Imports,
+    agency: String,
+    role: String,
+    rows: Vec<Row>,
+    form_token: String,
+}
+
+/// One import in the table.
+struct Row {
+    day: String,
+    account: String,
+    format: String,
+    rows: i32,
+    bad: Vec<String>,
+    closing: String,
+    by: String,
+    state: String,
+    tag: &'static str,
+    action: Option<String>,
+    confirms: bool,
+}
+
+impl Row {
+    fn of(page: &Page, found: &Imports, import: &crate::flow::import_statement::Stored, by: &str) -> Self {
+        let account = found.accounts.iter().find(|account| account.id == import.account);
+        let bad = import.bad.as_array().into_iter().flatten().take(20).map(|bad| {
+            let why = bad["why"].as_str().unwrap_or_default();
+            let row = bad["row"].to_string();
+            page.with(&format!("import-bad-{why}"), &[("row", row.into())])
+        });
+        let waits = import.state == "waiting" && found.agency.acts;
+        Self {
+            day: import.day.display_vi(),
+            account: account.map(|account| account.number.clone()).unwrap_or_default(),
+            format: import.format.clone(),
+            rows: import.rows,
+            bad: bad.collect(),
+            closing: Money::vnd(import.balances.1).display_vi(),
+            by: format!("{by}, {}", display_vi(import.imported.1)),
+            state: page.t(&format!("import-state-{}", import.state)).into_owned(),
+            tag: match import.state.as_str() {
+                "accepted" => "ok",
+                "waiting" => "warn",
+                _ => "bad",
+            },
+            action: waits.then(|| format!("/board/imports/{}/decide", import.id)),
+            confirms: waits && import.imported.0 != found.reader,
+        }
+    }
+}

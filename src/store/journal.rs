@@ -1,0 +1,170 @@
+//! The books as journals: each posting in the accounts of the prescribed chart, with the day it was booked on and the
+//! bank's own day. And from one line of a statement to everything behind it, and back.
+
+use super::{Result, Tx};
+use crate::base::{
+    calendar::Day,
+    id::{self, Agency, Id},
+};
+use uuid::Uuid;
+
+/// One posting of a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalRow {
+    /// Its entry.
+    pub entry: Uuid,
+    /// The day it was booked on (Vietnam).
+    pub booked_on: Day,
+    /// The bank's business day of the money, where there is one.
+    pub bank_day: Option<Day>,
+    /// What the entry is about.
+    pub kind: String,
+    /// Our kind of account.
+    pub account: String,
+    /// The account of the chart, and its Vietnamese name.
+    pub chart: (String, String),
+    /// Above nothing: debit; below: credit.
+    pub amount: i64,
+    /// The dossier, where a bill is behind it.
+    pub dossier: Option<String>,
+}
+
+/// Postings of the agency's books from one day to another in the order of booking, after a place in that order; at most
+/// `most`. The chart is the one in force on the day of booking.
+pub async fn journal(
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    (from, to): (Day, Day),
+    after: Option<(Day, Uuid, i32)>,
+    most: i64,
+) -> Result<Vec<(JournalRow, i32)>> {
+    let (day, entry, account) =
+        after.map_or((None, None, None), |a| (Some(a.0.date()), Some(a.1), Some(a.2)));
+    let rows = sqlx::query!(
+        r#"select e.id, e.booked_on, e.kind, p.account_id, l.kind as account, p.amount,
+               coalesce(m.code, '') as "code!", coalesce(m.name_vi, '') as "name!",
+               c.booked_on as "bank_day?", b.dossier as "dossier?"
+           from ledger_entry e
+           join posting p on p.entry_id = e.id and p.booked_on = e.booked_on
+           join ledger_account l on l.id = p.account_id
+           left join lateral (
+               select code, name_vi from chart_mapping m where m.kind = l.kind and m.valid_from <= e.booked_on
+               order by m.valid_from desc limit 1) m on true
+           left join payment y on y.id = e.subject
+           left join bill b on b.id = y.bill_id
+           left join lateral (select booked_on from credit c where c.payment_id = y.id and c.entry_id = e.id limit 1) c
+               on true
+           where e.booked_on between $2 and $3
+             and exists (
+                 select from posting o join ledger_account ol on ol.id = o.account_id
+                 left join collecting_account oa on oa.id = ol.account_id
+                 where o.entry_id = e.id and o.booked_on = e.booked_on and (ol.agency_id = $1 or oa.owner_id = $1))
+             and ($4::date is null or (e.booked_on, e.id, p.account_id) > ($4::date, $5::uuid, $6::integer))
+           order by e.booked_on, e.id, p.account_id limit $7"#,
+        agency.uuid(),
+        from.date(),
+        to.date(),
+        day,
+        entry,
+        account,
+        most
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let found = rows.into_iter().map(|row| {
+        let posted = JournalRow {
+            entry: row.id,
+            booked_on: Day::from_date(row.booked_on),
+            bank_day: row.bank_day.map(Day::from_date),
+            kind: row.kind,
+            account: row.account,
+            chart: (row.code, row.name),
+            amount: row.amount,
+            dossier: row.dossier,
+        };
+        (posted, row.account_id)
+    });
+    Ok(found.collect())
+}
+
+/// A line of a statement with everything behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TracedLine {
+    /// The line.
+    pub line: Id<id::StatementLine>,
+    /// Its place on the statement, from 1.
+    pub number: i32,
+    /// The bank's reference.
+    pub reference: String,
+    /// Above nothing when money came.
+    pub amount: i64,
+    /// What became of the credit that it shows.
+    pub outcome: Option<String>,
+    /// The payment.
+    pub payment: Option<Uuid>,
+    /// The bill, its dossier and its reference.
+    pub bill: Option<(Uuid, String, String)>,
+    /// The fees with their legal basis, as the bill holds them.
+    pub fees: Option<serde_json::Value>,
+    /// The receipts that hold or held: identifier and number.
+    pub receipts: Vec<(Uuid, String)>,
+}
+
+/// Lines of a statement in their order, after that number, at most `most`; bills of other agencies are not told.
+pub async fn traced(
+    tx: &mut Tx,
+    (agency, statement): (Id<Agency>, Id<id::Statement>),
+    after: i32,
+    most: i64,
+) -> Result<Vec<TracedLine>> {
+    let rows = sqlx::query!(
+        r#"select t.id, t.number, t.servicer_reference, t.amount, c.outcome as "outcome?",
+               c.payment_id as "payment?", b.id as "bill?", b.dossier as "dossier?", b.reference as "bill_reference?",
+               bc.lines as "fees?",
+               array(select r.id from receipt r where r.bill_id = b.id order by r.id) as "receipt_ids!",
+               array(select r.number from receipt r where r.bill_id = b.id order by r.id) as "receipt_numbers!"
+           from statement_line t
+           left join credit c on c.account_id = t.account_id and c.servicer_reference = t.servicer_reference
+           left join payment y on y.id = c.payment_id
+           left join bill b on b.id = y.bill_id and b.agency_id = $4
+           left join bill_content bc on bc.bill_id = b.id
+           where t.statement_id = $1 and t.number > $2 order by t.number limit $3"#,
+        statement.uuid(),
+        after,
+        most,
+        agency.uuid()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let lines = rows.into_iter().map(|row| TracedLine {
+        line: Id::from_uuid(row.id),
+        number: row.number,
+        reference: row.servicer_reference,
+        amount: row.amount,
+        outcome: row.outcome,
+        payment: row.payment,
+        bill: row
+            .bill
+            .zip(row.dossier)
+            .zip(row.bill_reference)
+            .map(|((id, dossier), name)| (id, dossier, name)),
+        fees: row.fees,
+        receipts: row.receipt_ids.into_iter().zip(row.receipt_numbers).collect(),
+    });
+    Ok(lines.collect())
+}
+
+/// Where the bank shows the money of a payment: statement, its day, the line and its number.
+pub async fn shown_at(tx: &mut Tx, payment: Id<id::Payment>) -> Result<Option<(Uuid, Day, Uuid, i32)>> {
+    let row = sqlx::query!(
+        r#"select s.id, s.day, t.id as line, t.number
+           from credit c join shown_credit w on w.account_id = c.account_id
+               and w.servicer_reference = c.servicer_reference
+           join statement_line t on t.id = w.line_id join statement s on s.id = t.statement_id
+           where c.payment_id = $1 and c.outcome = 'settled' limit 1"#,
+        payment.uuid()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| (row.id, Day::from_date(row.day), row.line, row.number)))
+}

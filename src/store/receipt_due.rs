@@ -1,0 +1,215 @@
+//! Receipts that are still to be issued, and the names that they shall bear.
+
+use super::{Result, StoreError, Tx};
+use crate::base::{
+    clock::Instant,
+    id::{Agency, Bill, Id, Payment},
+    secret::Sealed,
+};
+use crate::payment::{fee::FeeKind, receipt::ReceiptName};
+use uuid::Uuid;
+
+/// A paid receipt that is pending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The bill.
+    pub bill: Id<Bill>,
+    /// Of which kind.
+    pub kind: FeeKind,
+    /// The payment that settled it.
+    pub payment: Id<Payment>,
+    /// The agency.
+    pub agency: Id<Agency>,
+    /// Why it waits: `no_series` or `issuer`.
+    pub reason: String,
+    /// When the money settled.
+    pub since: Instant,
+    /// Attempts so far.
+    pub attempts: i32,
+    /// The next one.
+    pub next_at: Instant,
+    /// How the last one went.
+    pub outcome: Option<String>,
+}
+
+/// Notes receipts that wait.
+pub async fn insert(tx: &mut Tx, due: &[Due]) -> Result<()> {
+    let bills: Vec<Uuid> = due.iter().map(|d| d.bill.uuid()).collect();
+    let kinds: Vec<&str> = due.iter().map(|d| d.kind.as_str()).collect();
+    let payments: Vec<Uuid> = due.iter().map(|d| d.payment.uuid()).collect();
+    let agencies: Vec<Uuid> = due.iter().map(|d| d.agency.uuid()).collect();
+    let reasons: Vec<&str> = due.iter().map(|d| d.reason.as_str()).collect();
+    let since: Vec<Instant> = due.iter().map(|d| d.since).collect();
+    let next: Vec<Instant> = due.iter().map(|d| d.next_at).collect();
+    sqlx::query!(
+        "INSERT INTO receipt_due (bill_id, kind, payment_id, agency_id, reason, since, next_at)
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[],
+                              $7::timestamptz[])",
+        &bills,
+        &kinds as &[&str],
+        &payments,
+        &agencies,
+        &reasons as &[&str],
+        &since,
+        &next
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Claims waiting receipts: nobody else gets them before `until`, so a crash only delays them.
+pub async fn claim(tx: &mut Tx, now: Instant, until: Instant, most: i64) -> Result<Vec<Due>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "UPDATE receipt_due SET attempts = attempts + 1, next_at = $2
+         WHERE (bill_id, kind) IN (
+             SELECT bill_id, kind FROM receipt_due WHERE next_at <= $1 ORDER BY next_at LIMIT $3
+             FOR UPDATE SKIP LOCKED)
+         RETURNING bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome",
+        now,
+        until,
+        most
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Locks one of them until the transaction ends; false when it is gone.
+pub async fn lock(tx: &mut Tx, bill: Id<Bill>, kind: FeeKind) -> Result<bool> {
+    let row = sqlx::query_scalar!(
+        "SELECT kind FROM receipt_due WHERE bill_id = $1 AND kind = $2 FOR UPDATE",
+        bill.uuid(),
+        kind.as_str()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.is_some())
+}
+
+/// Sets when one is tried next, and how it went.
+pub async fn put_off(
+    tx: &mut Tx,
+    (bill, kind): (Id<Bill>, FeeKind),
+    next_at: Instant,
+    outcome: &str,
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE receipt_due SET next_at = $3, outcome = $4 WHERE bill_id = $1 AND kind = $2",
+        bill.uuid(),
+        kind.as_str(),
+        next_at,
+        outcome
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// One is issued.
+pub async fn delete(tx: &mut Tx, bill: Id<Bill>, kind: FeeKind) -> Result<()> {
+    sqlx::query!("DELETE FROM receipt_due WHERE bill_id = $1 AND kind = $2", bill.uuid(), kind.as_str())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// What of an agency waits for a number is due at once: a series was registered.
+pub async fn hasten(tx: &mut Tx, agency: Id<Agency>, now: Instant) -> Result<()> {
+    sqlx::query!(
+        "UPDATE receipt_due SET next_at = $2 WHERE agency_id = $1 AND reason = 'no_series'",
+        agency.uuid(),
+        now
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What waits of these bills.
+pub async fn of_bills(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<Vec<Due>> {
+    let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome
+         FROM receipt_due WHERE bill_id = any($1)",
+        &bills
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// What of an agency waits, the longest first, at most so many.
+pub async fn of_agency(tx: &mut Tx, agency: Id<Agency>, most: i64) -> Result<Vec<Due>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome
+         FROM receipt_due WHERE agency_id = $1 ORDER BY since, bill_id, kind LIMIT $2",
+        agency.uuid(),
+        most
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Sets the name that a bill's receipts shall bear.
+pub async fn put_name(tx: &mut Tx, bill: Id<Bill>, name: &Sealed<ReceiptName>, at: Instant) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO receipt_name (bill_id, name, key, at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT ON CONSTRAINT receipt_name_once DO UPDATE
+             SET name = excluded.name, key = excluded.key, at = excluded.at",
+        bill.uuid(),
+        name.bytes(),
+        name.key().cast_signed(),
+        at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The names that were given for these bills.
+pub async fn names(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<Vec<(Id<Bill>, Sealed<ReceiptName>)>> {
+    let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
+    let rows = sqlx::query!("SELECT bill_id, name, key FROM receipt_name WHERE bill_id = any($1)", &bills)
+        .fetch_all(tx.conn())
+        .await?;
+    let names = rows.into_iter();
+    Ok(names
+        .map(|row| (Id::from_uuid(row.bill_id), Sealed::new(row.name, row.key.cast_unsigned())))
+        .collect())
+}
+
+struct Row {
+    bill_id: Uuid,
+    kind: String,
+    payment_id: Uuid,
+    agency_id: Uuid,
+    reason: String,
+    since: Instant,
+    attempts: i32,
+    next_at: Instant,
+    outcome: Option<String>,
+}
+
+impl TryFrom<Row> for Due {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let bill: Id<Bill> = Id::from_uuid(row.bill_id);
+        Ok(Self {
+            bill,
+            kind: row.kind.parse().map_err(|_| StoreError::corrupt("receipt_due", "kind", bill))?,
+            payment: Id::from_uuid(row.payment_id),
+            agency: Id::from_uuid(row.agency_id),
+            reason: row.reason,
+            since: row.since,
+            attempts: row.attempts,
+            next_at: row.next_at,
+            outcome: row.outcome,
+        })
+    }
+}

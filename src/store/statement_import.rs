@@ -1,0 +1,197 @@
+//! Statements that people bring as files, until a second person has looked at them.
+
+use super::{Result, StoreError, Tx, moved_one};
+use crate::base::{
+    calendar::Day,
+    clock::Instant,
+    id::{self, Account, Agency, Citizen, Id},
+    secret::Sealed,
+};
+use crate::crypto::digest::Digest;
+use uuid::Uuid;
+
+/// A file as it was brought, sealed under the agency's key.
+pub enum File {}
+
+/// An import as its row holds it.
+pub struct StoredImport {
+    /// Its identifier.
+    pub id: Id<id::StatementImport>,
+    /// The account.
+    pub account: Id<Account>,
+    /// Its owner.
+    pub agency: Id<Agency>,
+    /// The bank's business day.
+    pub day: Day,
+    /// What kind of file it is.
+    pub format: String,
+    /// SHA-256 of the file.
+    pub digest: Digest,
+    /// The file.
+    pub content: Sealed<File>,
+    /// How many rows were read.
+    pub rows: i32,
+    /// Those that were not, as JSON: place and reason.
+    pub bad: serde_json::Value,
+    /// Balances at the two ends of the day.
+    pub balances: (i64, i64),
+    /// `waiting`, `accepted` or `withdrawn`.
+    pub state: String,
+    /// Who brought it, and when.
+    pub imported: (Id<Citizen>, Instant),
+    /// Who decided about it, and when.
+    pub decided: Option<(Id<Citizen>, Instant)>,
+}
+
+/// Adds an import; a second one that waits for the same day violates `statement_import_waits_once`.
+pub async fn insert(tx: &mut Tx, import: &StoredImport) -> Result<()> {
+    sqlx::query!(
+        "insert into statement_import (id, account_id, agency_id, day, format, digest, content, key, rows, bad,
+                                       opening, closing, state, imported_by, imported_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'waiting', $13, $14)",
+        import.id.uuid(),
+        import.account.uuid(),
+        import.agency.uuid(),
+        import.day.date(),
+        import.format,
+        import.digest.as_slice(),
+        import.content.bytes(),
+        import.content.key().cast_signed(),
+        import.rows,
+        import.bad,
+        import.balances.0,
+        import.balances.1,
+        import.imported.0.uuid(),
+        import.imported.1
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Decides about an import; false when that was done already.
+pub async fn decide(
+    tx: &mut Tx,
+    import: Id<id::StatementImport>,
+    state: &str,
+    (by, at): (Id<Citizen>, Instant),
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "update statement_import set state = $2, decided_by = $3, decided_at = $4 where id = $1 and state = 'waiting'",
+        import.uuid(),
+        state,
+        by.uuid(),
+        at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(moved_one(&done))
+}
+
+/// The import of that day that waits for a second person.
+pub async fn waiting(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<Option<StoredImport>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, account_id, agency_id, day, format, digest, content, key, rows, bad, opening, closing, state,
+             imported_by, imported_at, decided_by, decided_at
+         from statement_import where account_id = $1 and day = $2 and state = 'waiting'",
+        account.uuid(),
+        day.date()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// An import of one of these agencies.
+pub async fn of_agencies(
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+    import: Id<id::StatementImport>,
+) -> Result<Option<StoredImport>> {
+    let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
+    let row = sqlx::query_as!(
+        Row,
+        "select id, account_id, agency_id, day, format, digest, content, key, rows, bad, opening, closing, state,
+             imported_by, imported_at, decided_by, decided_at
+         from statement_import where id = $1 and agency_id = any($2)",
+        import.uuid(),
+        &agencies
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The agency's newest imports.
+pub async fn newest(tx: &mut Tx, agency: Id<Agency>, most: i64) -> Result<Vec<StoredImport>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, account_id, agency_id, day, format, digest, content, key, rows, bad, opening, closing, state,
+             imported_by, imported_at, decided_by, decided_at
+         from statement_import where agency_id = $1 order by id desc limit $2",
+        agency.uuid(),
+        most
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// The closing balance of the last statement before a day.
+pub async fn balance_before(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<Option<i64>> {
+    let balance = sqlx::query_scalar!(
+        "select closing from statement where account_id = $1 and day < $2 order by day desc limit 1",
+        account.uuid(),
+        day.date()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(balance)
+}
+
+struct Row {
+    id: Uuid,
+    account_id: Uuid,
+    agency_id: Uuid,
+    day: time::Date,
+    format: String,
+    digest: Vec<u8>,
+    content: Vec<u8>,
+    key: i32,
+    rows: i32,
+    bad: serde_json::Value,
+    opening: i64,
+    closing: i64,
+    state: String,
+    imported_by: Uuid,
+    imported_at: Instant,
+    decided_by: Option<Uuid>,
+    decided_at: Option<Instant>,
+}
+
+impl TryFrom<Row> for StoredImport {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let id: Id<id::StatementImport> = Id::from_uuid(row.id);
+        Ok(Self {
+            id,
+            account: Id::from_uuid(row.account_id),
+            agency: Id::from_uuid(row.agency_id),
+            day: Day::from_date(row.day),
+            format: row.format,
+            digest: row
+                .digest
+                .try_into()
+                .map_err(|_| StoreError::corrupt("statement_import", "digest", id))?,
+            content: Sealed::new(row.content, row.key.cast_unsigned()),
+            rows: row.rows,
+            bad: row.bad,
+            balances: (row.opening, row.closing),
+            state: row.state,
+            imported: (Id::from_uuid(row.imported_by), row.imported_at),
+            decided: row.decided_by.map(Id::from_uuid).zip(row.decided_at),
+        })
+    }
+}

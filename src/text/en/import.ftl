@@ -1,0 +1,23 @@
+# Statements that people bring as files.
+import-title = Statements from files
+import-lead = Where a bank sends no signed statement, one person brings the file and a second one confirms it. Only then is it matched.
+import-none = No file has been brought yet.
+import-link = Statements from files
+import-format = Format
+import-rows = Rows read
+import-closing = Closing balance
+import-by = Brought by
+import-state = State
+import-state-waiting = waits for a second person
+import-state-accepted = confirmed and matched
+import-state-withdrawn = taken back
+import-accept = Confirm
+import-withdraw = Take back
+import-bring-title = Bring a file
+import-bring-note = camt.053, camt.054, MT940, or CSV as banks export it. A row that cannot be read is set aside and named; the money that it hides becomes a case.
+import-file = File
+import-bring = Bring
+import-bad-amount = Row { $row }: the amount cannot be read
+import-bad-day = Row { $row }: the day cannot be read
+import-bad-reference = Row { $row }: the bank’s reference is missing or cannot be read
+import-bad-direction = Row { $row }: whether money came or went cannot be read

@@ -1,0 +1,23 @@
+# Sao kê do người dùng tải lên.
+import-title = Sao kê từ tệp
+import-lead = Khi ngân hàng không gửi sao kê có chữ ký, một người tải tệp lên và người thứ hai xác nhận. Sau đó sao kê mới được đối soát.
+import-none = Chưa có tệp nào được tải lên.
+import-link = Sao kê từ tệp
+import-format = Định dạng
+import-rows = Số dòng đọc được
+import-closing = Số dư cuối
+import-by = Người tải lên
+import-state = Trạng thái
+import-state-waiting = chờ người thứ hai
+import-state-accepted = đã xác nhận và đối soát
+import-state-withdrawn = đã rút lại
+import-accept = Xác nhận
+import-withdraw = Rút lại
+import-bring-title = Tải tệp lên
+import-bring-note = camt.053, camt.054, MT940, hoặc CSV theo mẫu ngân hàng. Dòng không đọc được sẽ được tách riêng và nêu rõ; số tiền của dòng đó thành một vụ việc.
+import-file = Tệp
+import-bring = Tải lên
+import-bad-amount = Dòng { $row }: không đọc được số tiền
+import-bad-day = Dòng { $row }: không đọc được ngày
+import-bad-reference = Dòng { $row }: thiếu hoặc không đọc được số tham chiếu của ngân hàng
+import-bad-direction = Dòng { $row }: không rõ tiền vào hay tiền ra

@@ -1,0 +1,210 @@
+//! Days, months and years are closed by two people, with a signed report; the journals leave in the prescribed accounts;
+//! and from a line of a statement everything behind it is found, and back.
+
+use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, at_board, grant, people};
+use crate::central_bank::entry;
+use crate::office::{ACCOUNT, Office, uuid};
+use crate::payments::start;
+use crate::webhooks::{Receiver, register, tell};
+use crate::world::{Actor, TestApp};
+use chung::audit::head::TreeHead;
+use chung::base::clock::Clock;
+use chung::codec::closing_report::{ClosingContent, TYP};
+use chung::crypto::{jwt, signing::KeyList};
+use chung::flow::sequence_audit::sequence_audit;
+use chung::identity::role::Role;
+use serde_json::{Value, json};
+use std::process::Command;
+use std::time::Duration;
+
+/// An office in which one bill was paid and the day is over; an accountant and an approver keep its books.
+async fn set() -> (TestApp, Office, Value) {
+    let world = TestApp::start().await;
+    people(&world).await;
+    let office = Office::open(&world, "H29.14").await;
+    grant(&world, ACCOUNTANT.0, Role::Accountant).await;
+    grant(&world, AUDITOR.0, Role::Approver).await;
+    let bill = office.bill(&world, "k").await;
+    let payment = start(&world, &office, &bill).await;
+    let movement = entry("R1", 205_000, Some(uuid(&payment)), world.clock.now());
+    world.bank.movements.lock().unwrap().push(movement);
+    world.tell(&world.credit(1, "R1", 205_000, &payment)).await.expect(200);
+    sequence_audit(&world.app).await.unwrap();
+    world.later(Duration::from_secs(86_400));
+    (world, office, bill)
+}
+
+async fn match_day(world: &TestApp, office: &Office) -> Value {
+    let body = json!({ "account": ACCOUNT, "day": "2026-11-24" });
+    office.system(world, "statement").post_once("/v1/statements", "s", &body).await.expect(200).json()
+}
+
+async fn prepare(browser: &Actor, office: &Office, kind: &str, day: &str) -> crate::world::Answer {
+    let token = browser.get("/board/closings").await.expect(200).form_field("form_token");
+    let agency = office.agency.to_string();
+    let form = [("form_token", &*token), ("agency", &*agency), ("kind", kind), ("day", day)];
+    browser.post_form("/board/closings", &form).await
+}
+
+async fn decide(browser: &Actor, closing: &str, outcome: &str) -> crate::world::Answer {
+    let token = browser.get(closing).await.expect(200).form_field("form_token");
+    browser.post_form(&format!("{closing}/decide"), &[("form_token", &*token), ("outcome", outcome)]).await
+}
+
+/// Tries to send back what is approved, with a token of the list; the status.
+async fn decide_again(browser: &Actor, closing: &str) -> u16 {
+    let token = browser.get(closing).await.expect(200).form_field("form_token");
+    let form = [("form_token", &*token), ("outcome", "withdraw")];
+    browser.post_form(&format!("{closing}/decide"), &form).await.status
+}
+
+#[tokio::test]
+async fn a_day_is_closed_by_two_people_with_a_signed_report() {
+    let (world, office, _) = set().await;
+    let receiver = Receiver::start().await;
+    register(&world, &office, &receiver.url, &["closing.approved"]).await;
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    let approver = at_board(&world, AUDITOR).await;
+    let early = prepare(&accountant, &office, "day", "2026-11-24").await.expect(409).text();
+    assert!(early.contains("chưa có sao kê") && early.contains("2026-11-24"), "{early}");
+    prepare(&accountant, &office, "day", "2026-11-25").await.expect(409);
+    match_day(&world, &office).await;
+    let closing = prepare(&accountant, &office, "day", "2026-11-24").await.expect(303).location();
+    prepare(&accountant, &office, "day", "2026-11-24").await.expect(409);
+
+    let page = accountant.get(&closing).await.expect(200).text();
+    for shown in ["chờ duyệt", ACCOUNT, "205.000", "H29.14-AP26E-0000001", "Nguyễn Thị Hòa"] {
+        assert!(page.contains(shown), "{shown} in {page}");
+    }
+    assert!(!page.contains("value=\"approve\""), "nobody approves what they prepared");
+    decide(&accountant, &closing, "approve").await.expect(403);
+    accountant.get(&format!("{closing}/pdf")).await.expect(409);
+    decide(&approver, &closing, "approve").await.expect(303);
+    assert_eq!(decide_again(&approver, &closing).await, 409);
+    let page = accountant.get(&closing).await.expect(200).text();
+    assert!(page.contains("đã duyệt") && page.contains("Trần Văn Khỏe"), "{page}");
+
+    let pdf = accountant.get(&format!("{closing}/pdf")).await.expect(200).body;
+    let path = std::env::temp_dir().join(format!("chung-closing-{}.pdf", std::process::id()));
+    std::fs::write(&path, &pdf).unwrap();
+    let said = Command::new("pdfsig").arg(&path).output().expect("pdfsig of poppler-utils is installed");
+    std::fs::remove_file(&path).unwrap();
+    assert!(String::from_utf8_lossy(&said.stdout).contains("Signature is Valid"));
+    assert!(accountant.get(&format!("{closing}/xlsx")).await.expect(200).body.starts_with(b"PK"));
+
+    let system = office.system(&world, "statement.read");
+    let listed = system.get("/v1/closings").await.expect(200).json();
+    assert_eq!((&listed["items"][0]["state"], &listed["next"]), (&json!("approved"), &Value::Null));
+    let file = |part: &str| format!("/v1/closings/{}/{part}", listed["items"][0]["id"].as_str().unwrap());
+    let again = system.get(&file("pdf")).await.expect(200).body;
+    assert_eq!(again, pdf, "it is kept as it was first made");
+    system.get(&file("xlsx")).await.expect(200);
+    let keys = KeyList::from_jwks(&world.stranger().get("/receipts/keys").await.expect(200).text()).unwrap();
+    let signed = system.get(&file("signed")).await.expect(200).text();
+    let content: ClosingContent = serde_json::from_value(jwt::verify(&signed, TYP, &keys).unwrap()).unwrap();
+    assert_eq!((content.statements[0].matched, content.statements[0].unexplained()), (1, 0));
+    let (_, head) = content.head.unwrap();
+    assert!(TreeHead::verify(&head, &keys).unwrap().0.size >= 3);
+
+    // The head goes to whoever listens outside.
+    tell(&world.app).await;
+    assert_eq!(receiver.heard()[0].json()["data"]["tree_head"], json!(head));
+    let other = Office::open(&world, "H29.150").await.system(&world, "statement.read");
+    other.get(&file("pdf")).await.expect_refusal(404, "not_found");
+    at_board(&world, NOBODY).await.get("/board/closings").await.expect(403);
+    at_board(&world, NOBODY).await.get(&closing).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_month_needs_its_days_and_what_is_sent_back_is_prepared_again() {
+    let (world, office, _) = set().await;
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    let approver = at_board(&world, AUDITOR).await;
+    match_day(&world, &office).await;
+    let first = prepare(&accountant, &office, "day", "2026-11-24").await.expect(303).location();
+    decide(&approver, &first, "withdraw").await.expect(303);
+    let id = first.rsplit('/').next().unwrap();
+    office
+        .system(&world, "statement.read")
+        .get(&format!("/v1/closings/{id}/pdf"))
+        .await
+        .expect_refusal(409, "closing_not_approved");
+    world.later(Duration::from_secs(10 * 86_400));
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    let approver = at_board(&world, AUDITOR).await;
+    let open = prepare(&accountant, &office, "month", "2026-11-10").await.expect(409).text();
+    assert!(open.contains("chưa khóa") && open.contains("2026-11-24"), "{open}");
+    let second = prepare(&accountant, &office, "day", "2026-11-24").await.expect(303).location();
+    decide(&approver, &second, "approve").await.expect(303);
+    let month = prepare(&accountant, &office, "month", "2026-11-10").await.expect(303).location();
+    decide(&approver, &month, "approve").await.expect(303);
+    let page = accountant.get(&month).await.expect(200).text();
+    assert!(page.contains("01/11/2026 – 30/11/2026"), "{page}");
+    assert_eq!(world.count("audit_leaf where kind = 'closing.approved'").await, 2);
+    world.sql("update closing set state = 'approved', decided_by = prepared_by").await.unwrap_err();
+}
+
+#[tokio::test]
+async fn the_journal_is_in_the_prescribed_accounts_with_both_dates() {
+    let (world, office, _) = set().await;
+    let system = office.system(&world, "statement.read");
+    let days = "from=2026-11-01&to=2026-11-30";
+    let csv = system.get(&format!("/v1/journals/csv?{days}")).await.expect(200).text();
+    let lines: Vec<&str> = csv.trim_start_matches('\u{feff}').lines().collect();
+    assert!(lines[0].starts_with("booked_on,bank_day,entry"), "{csv}");
+    let debit = lines.iter().find(|line| line.contains(",112,")).unwrap();
+    assert!(debit.starts_with("2026-11-24,2026-11-24,") && debit.contains(",205000,"), "{debit}");
+    assert!(lines.iter().any(|line| line.contains(",3332,")), "{csv}");
+    let sum = |column: usize| -> i64 {
+        let rows = lines[1..].iter().map(|line| {
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
+            reader.records().next().unwrap().unwrap()[column].parse::<i64>().unwrap_or(0)
+        });
+        rows.sum()
+    };
+    assert_eq!(sum(6), sum(7), "debits are credits");
+    assert!(system.get(&format!("/v1/journals/xlsx?{days}")).await.expect(200).body.starts_with(b"PK"));
+    // Another regime from a day on leaves what was booked before as it was.
+    world
+        .sql("insert into chart_mapping values ('clearing', '2026-11-25', '1121', 'Tiền', 'Money', 'x')")
+        .await
+        .unwrap();
+    let again = system.get(&format!("/v1/journals/csv?{days}")).await.expect(200).text();
+    assert_eq!(again, csv);
+    for wrong in
+        ["from=2026-11-30&to=2026-11-01", "from=2020-01-01&to=2026-11-30", "from=2026-11-01", "from=x&to=y"]
+    {
+        system.get(&format!("/v1/journals/csv?{wrong}")).await.expect_refusal(400, "invalid_parameter");
+    }
+    let other = Office::open(&world, "H29.150").await.system(&world, "statement.read");
+    assert_eq!(other.get(&format!("/v1/journals/csv?{days}")).await.expect(200).text().lines().count(), 1);
+}
+
+#[tokio::test]
+async fn a_line_leads_to_everything_behind_it_and_a_receipt_leads_back() {
+    let (world, office, bill) = set().await;
+    let receipts = format!("/v1/receipts?bill={}", bill["id"].as_str().unwrap());
+    let system = office.system(&world, "statement.read receipt.read");
+    let receipt = system.get(&receipts).await.expect(200).json()["items"][0].clone();
+    let trace = format!("/v1/receipts/{}/trace", receipt["id"].as_str().unwrap());
+    assert_eq!(system.get(&trace).await.expect(200).json()["shown"], Value::Null);
+    let statement = match_day(&world, &office).await;
+    let id = statement["id"].as_str().unwrap();
+    let lines = system.get(&format!("/v1/statements/{id}/lines")).await.expect(200).json();
+    let line = &lines["items"][0];
+    assert_eq!((&line["bill"]["bill"], &line["outcome"]), (&bill["id"], &json!("settled")));
+    assert_eq!(line["receipts"][0]["number"], receipt["number"]);
+    assert_eq!(
+        (&line["fees"][0]["fee"], &line["fees"][0]["amount"]["amount"]),
+        (&json!("LLTP-01"), &json!("200000"))
+    );
+    assert!(line["fees"][0]["legal_basis"].as_str().is_some_and(|basis| !basis.is_empty()));
+    let back = system.get(&trace).await.expect(200).json();
+    assert_eq!((&back["shown"]["line"], &back["shown"]["statement"]), (&line["line"], &statement["id"]));
+    let after = system.get(&format!("/v1/statements/{id}/lines?after=1")).await.expect(200).json();
+    assert_eq!(after["items"], json!([]));
+    system.get(&format!("/v1/statements/{id}/lines?after=x")).await.expect_refusal(400, "invalid_parameter");
+    let other = Office::open(&world, "H29.150").await.system(&world, "statement.read receipt.read");
+    other.get(&format!("/v1/statements/{id}/lines")).await.expect_refusal(404, "not_found");
+    other.get(&trace).await.expect_refusal(404, "not_found");
+}

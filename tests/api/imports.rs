@@ -1,0 +1,124 @@
+//! Statements that people bring as files: one brings, another confirms; bad rows are set aside, and nothing is lost.
+
+use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, at_board, grant, people};
+use crate::office::{ACCOUNT, Office, uuid};
+use crate::payments::start;
+use crate::world::{Actor, Answer, TestApp};
+use chung::identity::role::Role;
+use reqwest::Method;
+use std::time::Duration;
+
+/// An office in which one bill was paid and the day is over; the file that its bank would give.
+async fn set() -> (TestApp, Office, String) {
+    let world = TestApp::start().await;
+    people(&world).await;
+    let office = Office::open(&world, "H29.14").await;
+    grant(&world, ACCOUNTANT.0, Role::Accountant).await;
+    grant(&world, AUDITOR.0, Role::Approver).await;
+    let bill = office.bill(&world, "k").await;
+    let payment = start(&world, &office, &bill).await;
+    world.tell(&world.credit(1, "R1", 205_000, &payment)).await.expect(200);
+    world.later(Duration::from_secs(86_400));
+    let reference = uuid(&payment).simple().to_string();
+    let file = format!(
+        ":20:S\r\n:25:{ACCOUNT}\r\n:28C:1/1\r\n:60F:C261123VND0,\r\n\
+         :61:2611241124C205000,NTRF{reference}//R1\r\n:86:Nop phi\r\n\
+         :61:261124?unreadable\r\n:62F:C261124VND215000,\r\n-"
+    );
+    (world, office, file)
+}
+
+async fn bring(browser: &Actor, office: &Office, file: &str) -> Answer {
+    let token = browser.get("/board/imports").await.expect(200).form_field("form_token");
+    bring_with(browser, office, file, &token).await
+}
+
+async fn bring_with(browser: &Actor, office: &Office, file: &str, token: &str) -> Answer {
+    let agency = office.agency.to_string();
+    let mut body = String::new();
+    for (name, value) in [("form_token", token), ("agency", &agency), ("account", ACCOUNT), ("file", file)] {
+        body += &format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    }
+    body += "--x--\r\n";
+    let request = browser
+        .request(Method::POST, "/board/imports")
+        .header("content-type", "multipart/form-data; boundary=x")
+        .body(body);
+    browser.send(request).await
+}
+
+async fn decide(browser: &Actor, page: &str, outcome: &str) -> Answer {
+    let token = browser.get("/board/imports").await.expect(200).form_field("form_token");
+    let action = page.split("action=\"").map(|rest| rest.split('"').next().unwrap());
+    let action = { action }.find(|address| address.ends_with("/decide")).unwrap();
+    browser.post_form(action, &[("form_token", &*token), ("outcome", outcome)]).await
+}
+
+#[tokio::test]
+async fn a_file_is_matched_when_a_second_person_confirms_and_its_bad_row_becomes_a_case() {
+    let (world, office, file) = set().await;
+    let (accountant, approver) = (at_board(&world, ACCOUNTANT).await, at_board(&world, AUDITOR).await);
+    bring(&accountant, &office, &file).await.expect(303);
+    let page = accountant.get("/board/imports").await.expect(200).text();
+    for shown in ["chờ người thứ hai", "mt940", "Dòng 2: không đọc được", "215.000", "Nguyễn Thị Hòa"]
+    {
+        assert!(page.contains(shown), "{shown} in {page}");
+    }
+    assert!(!page.contains("value=\"accept\""), "nobody confirms what they brought");
+    assert_eq!(world.count("statement").await, 0, "one person's file is not believed");
+    decide(&accountant, &page, "accept").await.expect(403);
+    bring(&accountant, &office, &file).await.expect(409);
+    assert!(!world.dump("statement_import").await.contains("Nop phi"), "the file is sealed");
+
+    let seen = approver.get("/board/imports").await.expect(200).text();
+    assert!(seen.contains("value=\"accept\""));
+    decide(&approver, &seen, "accept").await.expect(303);
+    decide(&approver, &seen, "accept").await.expect(409);
+    assert_eq!(world.count("statement where lines = 2 and matched = 1").await, 1);
+    assert_eq!(world.count("\"case\" where kind = 'missing_here'").await, 1, "the unread money has a case");
+    assert_eq!(world.count("audit_leaf where kind like 'statement.%'").await, 3);
+    let page = accountant.get("/board/imports?lang=en").await.expect(200).text();
+    assert!(page.contains("confirmed and matched"), "{page}");
+}
+
+#[tokio::test]
+async fn the_same_file_from_a_second_person_confirms_it_and_another_does_not() {
+    let (world, office, file) = set().await;
+    grant(&world, NOBODY.0, Role::Accountant).await;
+    let (first, second) = (at_board(&world, ACCOUNTANT).await, at_board(&world, NOBODY).await);
+    bring(&first, &office, &file).await.expect(303);
+    let other = file.replace("215000", "225000");
+    bring(&second, &office, &other).await.expect(409);
+    assert_eq!(world.count("statement").await, 0);
+    bring(&second, &office, &file).await.expect(303);
+    assert_eq!(world.count("statement where matched = 1").await, 1);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_is_refused_and_nobody_else_brings_one() {
+    let (world, office, file) = set().await;
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    for (wrong, says) in [
+        ("chào".to_owned(), "không thuộc định dạng"),
+        (file.replace(ACCOUNT, "999"), "tài khoản khác"),
+        (file.replace(":61:261124?unreadable\r\n", ""), "không cân"),
+        (file.replace("C261124VND", "C261125VND"), "problem-day_not_over"),
+        (":60F:nothing".to_owned(), "cấu trúc"),
+    ] {
+        let page = bring(&accountant, &office, &wrong).await;
+        assert!([422, 409].contains(&page.status), "{}", page.status);
+        let text = page.text();
+        assert!(says.starts_with("problem") || text.contains(says), "{says} in {text}");
+    }
+    bring_with(&accountant, &office, &file, "0").await.expect(400);
+    let nobody = at_board(&world, NOBODY).await;
+    nobody.get("/board/imports").await.expect(403);
+    let approver = at_board(&world, AUDITOR).await;
+    bring(&approver, &office, &file).await.expect(403);
+    assert_eq!(world.count("statement_import").await, 0);
+    bring(&accountant, &office, &file).await.expect(303);
+    let page = accountant.get("/board/imports").await.expect(200).text();
+    decide(&accountant, &page, "withdraw").await.expect(303);
+    bring(&accountant, &office, &file).await.expect(303);
+    world.stranger().get("/board/imports").await.expect(303);
+}
