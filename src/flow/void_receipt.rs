@@ -52,7 +52,7 @@ pub async fn void_receipt(
     let leaf = Id::new(now, &*app.entropy);
     let voiding = Voiding { app, now, client: key.client, sealing, leaf };
     let digest = voiding.void(&mut tx, &old, reason, None).await?;
-    let details = voided_details(&old, &digest, json!([]));
+    let details = voided_details(&old, &digest, &json!([]));
     voiding.tell(&mut tx, &old, "receipt.voided", &details, None).await?;
     let answer = json!({ "receipt": old.id.to_string(), "number": old.number, "state": "void" });
     key.keep(&mut tx, id.uuid(), &answer, now).await?;
@@ -90,7 +90,7 @@ pub async fn replace_receipt(
     let voiding = Voiding { app, now, client: key.client, sealing, leaf };
     let number: Number = issued.number.parse().map_err(Error::internal)?;
     let digest = voiding.void(&mut tx, &old, reason, Some((issued.id, number))).await?;
-    let details = voided_details(&old, &digest, json!([leaf_name(&issued.number, &issued.digest)]));
+    let details = voided_details(&old, &digest, &json!([leaf_name(&issued.number, &issued.digest)]));
     voiding.tell(&mut tx, &old, "receipt.replaced", &details, Some((issued.id, &issued.number))).await?;
     let answer = json!({ "receipt": issued.id.to_string(), "number": issued.number, "state": "issued" });
     key.keep(&mut tx, issued.id.uuid(), &answer, now).await?;
@@ -137,7 +137,7 @@ fn number_of(receipt: &StoredReceipt) -> Result<Number> {
     receipt.number.parse().map_err(Error::internal)
 }
 
-fn voided_details(old: &StoredReceipt, digest: &Digest, receipts: Value) -> Value {
+fn voided_details(old: &StoredReceipt, digest: &Digest, receipts: &Value) -> Value {
     json!({
         "void": old.number,
         "content_sha256": hex::encode(old.digest),
