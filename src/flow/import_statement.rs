@@ -4,9 +4,9 @@
 
 use super::{
     Error, Refusal, Result,
+    agency_key::agency_key,
     audit_leaf::{self, Concern},
     officer::{self, Workplace},
-    agency_key::agency_key,
     reconcile_statement::{Telling, match_told},
 };
 use crate::app::App;

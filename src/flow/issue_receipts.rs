@@ -5,11 +5,7 @@
 //! content is fixed here and never changes; signature and files are made from it afterwards (`render_receipt`). Where no
 //! series in force has a number left the receipt is due (`issue_due_receipts`); the money settles all the same.
 
-use super::{
-    Error, Result,
-    agency_key::agencies_with_keys,
-    receipt_name::names_of,
-};
+use super::{Error, Result, agency_key::agencies_with_keys, receipt_name::names_of};
 use crate::app::App;
 use crate::base::{
     calendar::Day,

@@ -2,10 +2,10 @@
 
 use super::{
     Error, Refusal, Result,
+    agency_key::agency_key,
     audit_leaf::{self, Concern},
     idempotency::Idempotency,
     issue_due_receipts::token_place,
-    agency_key::agency_key,
 };
 use crate::app::App;
 use crate::base::{

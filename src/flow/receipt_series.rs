@@ -2,9 +2,9 @@
 
 use super::{
     Error, Refusal, Result,
+    agency_key::agency_key,
     audit_leaf::{self, Concern},
     idempotency::Idempotency,
-    agency_key::agency_key,
 };
 use crate::app::App;
 use crate::base::{

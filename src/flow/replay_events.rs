@@ -2,10 +2,10 @@
 
 use super::{
     Error, Refusal, Result,
+    agency_key::agency_key,
     endpoints::{described, health, record},
     idempotency::Idempotency,
     officer::{self, Workplace},
-    agency_key::agency_key,
 };
 use crate::{
     app::App,

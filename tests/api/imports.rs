@@ -75,7 +75,11 @@ async fn a_file_is_matched_when_a_second_person_confirms_and_its_bad_row_becomes
     decide(&approver, &seen, "accept").await.expect(303);
     decide(&approver, &seen, "accept").await.expect(409);
     assert_eq!(world.count("statement where lines = 2 and matched = 1").await, 1);
-    assert_eq!(world.count("\"case\" where kind = 'unknown_reference'").await, 1, "the unread money has a case");
+    assert_eq!(
+        world.count("\"case\" where kind = 'unknown_reference'").await,
+        1,
+        "the unread money has a case"
+    );
     assert_eq!(world.count("audit_leaf where kind like 'statement.%'").await, 3);
     let page = accountant.get("/board/imports?lang=en").await.expect(200).text();
     assert!(page.contains("confirmed and matched"), "{page}");
