@@ -176,6 +176,11 @@
 //!   event, so that the head leaves the operator's hands by the same way as every other telling.
 //! * 2026-11-25, statements from files: one line stands for the money of rows that cannot be read, so that a damaged row
 //!   becomes a case and the rest of the day is matched.
+//! * 2026-11-26, counters: past the limit of a number a request stands and asks no phone; a sheet signed after the card
+//!   was read answers any request, as the strongest sign-in, with a session that no cookie opens.
+//! * 2026-11-26, pushed requests: several browsers may open one, the first answer uses it up, and whoever comes second is
+//!   told that it is over while the portal hears nothing.
+//! * 2026-11-26, secrets: one former secret serves beside the new one until its end.
 
 pub mod app;
 pub mod audit;

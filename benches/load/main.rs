@@ -22,6 +22,7 @@ mod client;
 mod history;
 mod ledger;
 mod measure;
+mod peer;
 mod reference;
 mod report;
 mod settlements;
@@ -93,6 +94,9 @@ async fn measure_all() -> Result<()> {
     }
     if wanted("signins") {
         report.extend(signins::measure(&mut world).await?);
+    }
+    if wanted("peer") {
+        report.extend(peer::measure(&mut world).await?);
     }
     report.add(Record {
         path: "resident memory of the service, at most (MiB)".to_owned(),

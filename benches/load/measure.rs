@@ -91,6 +91,11 @@ impl Payers {
     }
 }
 
+/// Processor time of one process so far, in seconds.
+pub fn process_cpu_s(pid: u32) -> Result<f64> {
+    Ok(Stat::of(pid)?.own as f64 / TICKS)
+}
+
 /// The parts of `/proc/PID/stat` that count.
 struct Stat {
     parent: u32,

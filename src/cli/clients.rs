@@ -12,6 +12,7 @@ use crate::base::{
     text::Line,
 };
 use crate::config::Config;
+use crate::flow::change_client::rotate_secret;
 use crate::flow::register_client::{NewClient, register_client, set_client_active};
 use crate::identity::{
     assurance::Assurance,
@@ -46,6 +47,14 @@ pub enum Clients {
     Register(Box<Register>),
     /// List the clients: identifier, state, agency, kind, how it proves itself, name
     List,
+    /// Draw a client another secret, printed once; the one before serves a while longer
+    RotateSecret {
+        /// The client's identifier, client_…
+        client: Id<id::Client>,
+        /// How many hours the former secret still proves it, at most 720
+        #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(0..=720))]
+        overlap_hours: u32,
+    },
     /// Suspend a client: it is refused from the next request on
     Suspend {
         /// The client's identifier, client_…
@@ -139,6 +148,13 @@ async fn act(app: &App, command: Clients) -> anyhow::Result<()> {
     match command {
         Clients::Register(new) => register(app, *new).await,
         Clients::List => list(app).await,
+        Clients::RotateSecret { client, overlap_hours } => {
+            let overlap = time::Duration::hours(overlap_hours.into());
+            let secret = rotate_secret(app, client, overlap).await.map_err(|error| refused(&error))?;
+            out::line(&format!("client_secret {}", secret.expose()));
+            out::note("the secret is shown this once; only its digest is kept");
+            Ok(())
+        }
         Clients::Suspend { client } => set_active(app, client, false).await,
         Clients::Resume { client } => set_active(app, client, true).await,
     }

@@ -120,6 +120,11 @@ pub(super) fn client_json(client: &client::Client) -> Value {
         "profile": client.terms.profile.word(),
         "auth_method": client.credential.method(),
         "keys": keys_json(&client.credential),
+        "former_secret_until": match &client.credential {
+            client::Credential::ClientSecretBasic { former: Some(former), .. } => Some(rfc3339(former.until)),
+            client::Credential::ClientSecretBasic { former: None, .. }
+            | client::Credential::PrivateKeyJwt { .. } => None,
+        },
         "scopes": client.scopes.iter().map(|scope| scope.to_string()).collect::<Vec<_>>(),
         "redirect_uris": texts(&client.redirect_uris),
         "post_logout_redirect_uris": texts(&client.post_logout_redirect_uris),

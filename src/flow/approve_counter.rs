@@ -20,17 +20,17 @@ use crate::identity::{
     counter::POLL_PAUSE,
     session::Session,
 };
-use crate::store::{Tx, authorization};
+use crate::store::{Tx, at_counter, authorization};
 
-pub use crate::store::authorization::AtCounter;
+pub use crate::store::at_counter::AtCounter;
 
 /// The name of this citizen, and the requests that wait for them, the oldest first.
 pub async fn read_waiting(app: &App, citizen: Id<id::Citizen>) -> Result<(String, Vec<AtCounter>)> {
     let mut tx = app.store.begin().await?;
     let looked = population::look_up_citizen(app, &mut tx, citizen).await?;
-    tx.commit().await?;
     let holder = looked.on_record.ok_or(Error::not_found())?;
-    let waiting = authorization::waiting_for(&app.store, citizen, app.clock.now()).await?;
+    let waiting = at_counter::waiting_for(&mut tx, citizen, None, app.clock.now()).await?;
+    tx.commit().await?;
     Ok((holder.person.name.as_str().to_owned(), waiting))
 }
 
@@ -48,7 +48,7 @@ pub async fn take_up(app: &App, session: &Session, id: Id<id::Authorization>) ->
         return Err(Error::conflict("sign_in_moved"));
     }
     let browser = Token::new(TokenKind::Form, &*app.entropy);
-    authorization::take_up(&mut tx, id, &sha256(browser.expose().as_bytes())).await?;
+    at_counter::take_up(&mut tx, id, &sha256(browser.expose().as_bytes())).await?;
     tx.commit().await?;
     Ok(browser)
 }
@@ -74,7 +74,7 @@ pub async fn poll_counter(app: &App, client: &Client, request: PollRequest<'_>) 
     let digest = sha256(name.expose().as_bytes());
     let bound = authorization::find_by_poll(&mut tx, &digest).await?.ok_or_else(unknown)?;
     let authorization = bound.authorization;
-    let in_time = authorization::polled(&mut tx, authorization.id, now, now - POLL_PAUSE).await?;
+    let in_time = at_counter::polled(&mut tx, authorization.id, now, now - POLL_PAUSE).await?;
     match authorization.poll(client.id, now) {
         Poll::NotYours => Err(unknown()),
         Poll::Spent => Err(refused("invalid_grant", "auth_req_id", "used_before")),

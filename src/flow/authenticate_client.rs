@@ -63,9 +63,12 @@ pub async fn authenticate_client(app: &App, proof: &Proof, path: &str) -> Result
 async fn by_secret(app: &App, client: &str, secret: &str) -> Result<Client> {
     let secret = Token::parse(TokenKind::ClientSecret, secret).ok_or(invalid("client_secret", "wrong"))?;
     let client = find(app, client).await?;
+    let shown = sha256(secret.expose().as_bytes());
     match &client.credential {
-        Credential::ClientSecretBasic { digest } if equal(digest, &sha256(secret.expose().as_bytes())) => {
-            Ok(client)
+        Credential::ClientSecretBasic { digest, .. } if equal(digest, &shown) => Ok(client),
+        // Told to whoever holds the secret: it was replaced.
+        Credential::ClientSecretBasic { former: Some(former), .. } if equal(&former.digest, &shown) => {
+            if app.clock.now() < former.until { Ok(client) } else { Err(invalid("client_secret", "expired")) }
         }
         Credential::ClientSecretBasic { .. } => Err(invalid("client_secret", "wrong")),
         Credential::PrivateKeyJwt { .. } => Err(invalid("client_assertion", "required")),

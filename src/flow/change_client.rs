@@ -11,7 +11,9 @@ use crate::app::App;
 use crate::base::{
     clock::Instant,
     id::{self, Id},
+    secret::{Token, TokenKind},
 };
+use crate::crypto::digest::sha256;
 use crate::crypto::jwt;
 use crate::crypto::keyring::Purpose;
 use crate::identity::{
@@ -25,6 +27,7 @@ use crate::identity::{
 };
 use crate::store::{Tx, client_care, portal};
 use serde_json::{Map, Value, json};
+use time::Duration;
 
 /// What is to be changed; what is absent stays.
 #[derive(Default)]
@@ -127,6 +130,58 @@ pub async fn revoke_key_once(app: &App, id: Id<id::Client>, kid: &str, key: &Ide
         if portal::revoke_key(tx, client.id, kid, now).await? { Ok(None) } else { Err(Error::not_found()) }
     })
     .await
+}
+
+/// The longest that a replaced secret goes on proving its client.
+pub const SECRET_OVERLAP_MAX: Duration = Duration::days(30);
+
+/// Draws a client another secret; the one before proves it for `overlap` longer. The answer holds the new one this once:
+/// a replay has none.
+pub async fn rotate_secret_once(
+    app: &App,
+    id: Id<id::Client>,
+    overlap: Duration,
+    key: &Idempotency,
+) -> Result<Value> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    if let Some(answer) = key.claim(&mut tx).await? {
+        return Ok(answer);
+    }
+    let (client, secret) = rotate(app, &mut tx, (id, overlap), By::Client(key.client), now).await?;
+    let mut answer = client_json(&client);
+    key.keep(&mut tx, id.uuid(), &answer, now).await?;
+    tx.commit().await?;
+    answer["secret"] = json!(secret.expose());
+    Ok(answer)
+}
+
+/// The same from the command line.
+pub async fn rotate_secret(app: &App, id: Id<id::Client>, overlap: Duration) -> Result<Token> {
+    let mut tx = app.store.begin().await?;
+    let (_, secret) = rotate(app, &mut tx, (id, overlap), By::Operator, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(secret)
+}
+
+async fn rotate(
+    app: &App,
+    tx: &mut Tx,
+    (id, overlap): (Id<id::Client>, Duration),
+    by: By,
+    now: Instant,
+) -> Result<(Client, Token)> {
+    if overlap.is_negative() || overlap > SECRET_OVERLAP_MAX {
+        return Err(wrong("/overlap_hours", "range"));
+    }
+    portal::find_in(tx, id).await?.ok_or(Error::not_found())?;
+    let secret = Token::new(TokenKind::ClientSecret, &*app.entropy);
+    if !portal::put_secret(tx, id, &sha256(secret.expose().as_bytes()), now + overlap).await? {
+        return Err(Error::refused("client_has_keys"));
+    }
+    let client = portal::find_in(tx, id).await?.ok_or(Error::not_found())?;
+    record_client(app, tx, &client, ("client.secret_rotated", by), now).await?;
+    Ok((client, secret))
 }
 
 /// The most citizens that one map names.

@@ -124,7 +124,7 @@ async fn confirmed(app: &App, authorization: &Authorization) -> Result<(Client, 
 }
 
 /// Whose sign-in it is, if portal and people may all go on at this moment.
-async fn allowed(
+pub(super) async fn allowed(
     app: &App,
     tx: &mut Tx,
     authorization: &Authorization,
@@ -149,19 +149,42 @@ async fn issue(
     consent: &Consent,
     now: Instant,
 ) -> Result<Answer> {
-    let next = authorization.after(Event::IssueCode { consent: consent.id }, now).map_err(unfit)?;
-    name_at(app, &mut tx, consent.citizen, client, now).await?;
-    store::pushed_request::use_up(&mut tx, authorization.id, now).await?;
-    let code = Token::new(TokenKind::Code, &*app.entropy);
-    let digest = sha256(code.expose().as_bytes());
-    if !authorization::advance(&mut tx, authorization.id, &authorization.state, &next, Some(&digest)).await? {
-        return Err(Error::conflict("sign_in_moved"));
-    }
+    let code = issue_in(app, &mut tx, authorization, client, consent, now).await?;
     tx.commit().await?;
     match &authorization.errand {
         Errand::Portal { request, .. } => Ok(Answer::code(app, &request.address, &code)),
         Errand::Counter { .. } => Ok(Answer::here(true)),
         Errand::Page { .. } => Err(unfit(Refusal::Unfit)),
+    }
+}
+
+/// The same in a transaction that goes on.
+pub(super) async fn issue_in(
+    app: &App,
+    tx: &mut Tx,
+    authorization: &Authorization,
+    client: &Client,
+    consent: &Consent,
+    now: Instant,
+) -> Result<Token> {
+    let next = authorization.after(Event::IssueCode { consent: consent.id }, now).map_err(unfit)?;
+    name_at(app, tx, consent.citizen, client, now).await?;
+    answer_once(tx, authorization, now).await?;
+    let code = Token::new(TokenKind::Code, &*app.entropy);
+    let digest = sha256(code.expose().as_bytes());
+    if !authorization::advance(tx, authorization.id, &authorization.state, &next, Some(&digest)).await? {
+        return Err(Error::conflict("sign_in_moved"));
+    }
+    Ok(code)
+}
+
+/// A pushed request may be opened by several browsers and answered by one: whoever comes second is told that it is over,
+/// and the portal hears nothing more.
+async fn answer_once(tx: &mut Tx, authorization: &Authorization, now: Instant) -> Result<()> {
+    if store::pushed_request::use_up(tx, authorization.id, now).await? {
+        Ok(())
+    } else {
+        Err(Error::refused("sign_in_over"))
     }
 }
 
@@ -183,7 +206,7 @@ async fn decline(
     now: Instant,
 ) -> Result<Answer> {
     super::sign_in::advance(&mut tx, authorization, Event::Refuse(cause), now).await?;
-    store::pushed_request::use_up(&mut tx, authorization.id, now).await?;
+    answer_once(&mut tx, authorization, now).await?;
     if let Some((client, holder)) = told {
         let concern = Concern {
             citizen: Some(holder.citizen),

@@ -4,7 +4,9 @@
 use super::{
     Error, Result,
     agency_key::agency_key,
-    audit_leaf, officer,
+    audit_leaf, danger,
+    notify::{Told, notify},
+    officer, population,
     refund_answer::refund_json,
     request_refund::{record, refused},
     send_refund::send_refund,
@@ -18,7 +20,7 @@ use crate::{
         money::Money,
     },
     crypto::seal::DataKey,
-    identity::role::Role,
+    identity::{danger::Danger, notice::What, role::Role, session::Session},
     payment::{
         ledger::{self, Account, Part},
         refund::{self, Approval, Bounds, State, Way},
@@ -26,6 +28,7 @@ use crate::{
     store::{
         Tx, account, audit, bill as bills, debit,
         ledger::{self as books, EntryKind, NewEntry},
+        principal,
         refund::{self as rows, Source, StoredRefund},
     },
 };
@@ -87,12 +90,14 @@ pub async fn decline_refund(app: &App, officer: Id<Citizen>, id: Id<id::Refund>)
     Ok(refund_json(&refund, &lines, &[]))
 }
 
-/// Sends a refund that the payer's bank did not take to a desk: the one other way to whoever paid.
-pub async fn redirect_refund(app: &App, officer: Id<Citizen>, id: Id<id::Refund>) -> Result<()> {
+/// Sends a refund that the payer's bank did not take to a desk: the one other way to whoever paid. An officer who signed
+/// in by a code alone redirects nothing, and the payer is told.
+pub async fn redirect_refund(app: &App, officer: &Session, id: Id<id::Refund>) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let mut refund = rows::lock(&mut tx, id).await?.ok_or(Error::not_found())?;
-    officer::demand(&mut tx, officer, refund.agency, Role::Accountant, Day::of(now)).await?;
+    officer::demand(&mut tx, officer.citizen, refund.agency, Role::Accountant, Day::of(now)).await?;
+    danger::demand(officer, Danger::RedirectRefund, now)?;
     if !matches!(refund.state, State::Bounced { .. })
         || !rows::move_refund(&mut tx, &refund, &State::AtDesk, None).await?
     {
@@ -102,8 +107,25 @@ pub async fn redirect_refund(app: &App, officer: Id<Citizen>, id: Id<id::Refund>
     refund.way = Way::Cash;
     let sealing = agency_key(app, &mut tx, refund.agency).await?;
     record(app, &mut tx, &refund, "refund.at_desk", &sealing, now).await?;
+    tell_payer(app, &mut tx, &refund, now).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Whoever paid while signed in, or whose bill it is, is told that the money waits elsewhere. Of others nobody knows.
+async fn tell_payer(app: &App, tx: &mut Tx, refund: &StoredRefund, now: Instant) -> Result<()> {
+    let payer = match refund.source {
+        Source::Payment(payment) => principal::payer(tx, payment).await?,
+        Source::Case(_) => None,
+    };
+    let bills: Vec<_> = refund.bill.into_iter().collect();
+    let owner = principal::bill_citizens(tx, &bills).await?.pop().map(|(_, owner)| owner.citizen);
+    let Some(citizen) = payer.or(owner) else { return Ok(()) };
+    let Some(holder) = population::look_up_citizen(app, tx, citizen).await?.on_record else { return Ok(()) };
+    let agency = principal::agency_names(tx, &[refund.agency]).await?.pop().map(|(_, vi, _)| vi);
+    let details = json!({ "agency": agency });
+    let told = Told { what: What::RefundRedirected, details, way: None, quiet: false };
+    notify(app, tx, &holder, told, now).await
 }
 
 /// An approver of another agency sees no such refund.

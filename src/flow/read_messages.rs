@@ -1,6 +1,11 @@
 //! What an agency's SMS cost: segments per kind of message in a month, their price, and the cap.
 
-use super::{Error, Result, short_message::month_of};
+use super::{
+    Error, Result,
+    audit_leaf::{Concern, leaf},
+    idempotency::Idempotency,
+    short_message::month_of,
+};
 use crate::app::App;
 use crate::base::{
     calendar::Day,
@@ -8,7 +13,7 @@ use crate::base::{
     id::{Agency, Id},
 };
 use crate::store::{
-    Tx, agency,
+    Tx, agency, audit,
     sms_count::{self, Counted},
 };
 use serde_json::{Value, json};
@@ -18,8 +23,12 @@ pub async fn read_messages(app: &App, id: Id<Agency>, month: Option<Day>) -> Res
     let month = first_of(month, app.clock.now());
     let mut tx = app.store.begin().await?;
     agency::find_all(&mut tx, &[id]).await?.pop().ok_or(Error::not_found())?;
-    let lines = sms_count::report(&mut tx, Some(id), month).await?;
-    let (used, own) = sms_count::used(&mut tx, id, month).await?;
+    report(app, &mut tx, id, month).await
+}
+
+async fn report(app: &App, tx: &mut Tx, id: Id<Agency>, month: Day) -> Result<Value> {
+    let lines = sms_count::report(tx, Some(id), month).await?;
+    let (used, own) = sms_count::used(tx, id, month).await?;
     let cost: i64 = lines.iter().map(|line| line.cost).sum();
     Ok(json!({
         "agency": id.to_string(),
@@ -48,6 +57,31 @@ pub async fn cap_messages(app: &App, code: &str, month_max: u32) -> Result<()> {
     let id = agency_of(&mut tx, code).await?;
     sms_count::put_cap(&mut tx, id, month_max.into(), now).await?;
     Ok(tx.commit().await?)
+}
+
+/// The same for an administrators' system: the report of the running month, as it then is.
+pub async fn cap_messages_once(
+    app: &App,
+    id: Id<Agency>,
+    month_max: u32,
+    key: &Idempotency,
+) -> Result<Value> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    if let Some(answer) = key.claim(&mut tx).await? {
+        return Ok(answer);
+    }
+    let agency = agency::find_all(&mut tx, &[id]).await?.pop().ok_or(Error::not_found())?;
+    sms_count::put_cap(&mut tx, id, month_max.into(), now).await?;
+    let sealing = app.keys.data_key(&agency.key, id.uuid().as_bytes())?;
+    let concern = Concern { citizen: None, agency: Some(id), object: id.uuid() };
+    let details =
+        json!({ "agency": id.to_string(), "segments_max": month_max, "by": key.client.to_string() });
+    audit::append(&mut tx, &[leaf(app, now, "agency.messages_capped", concern, &sealing, &details)]).await?;
+    let answer = report(app, &mut tx, id, month_of(now)).await?;
+    key.keep(&mut tx, id.uuid(), &answer, now).await?;
+    tx.commit().await?;
+    Ok(answer)
 }
 
 async fn agency_of(tx: &mut Tx, code: &str) -> Result<Id<Agency>> {

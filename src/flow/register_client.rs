@@ -168,7 +168,8 @@ pub(super) async fn add_client(
         }
         None => {
             let secret = Token::new(TokenKind::ClientSecret, &*app.entropy);
-            (Credential::ClientSecretBasic { digest: sha256(secret.expose().as_bytes()) }, Some(secret))
+            let digest = sha256(secret.expose().as_bytes());
+            (Credential::ClientSecretBasic { digest, former: None }, Some(secret))
         }
     };
     if new.terms.id_token_alg == IdTokenAlgorithm::Rs256 && app.keys.rsa().is_none() {

@@ -2,8 +2,8 @@
 //!
 //! Each act uses up one passed check of the citizen's card by the officer who does it, in the act's own transaction:
 //! without the card in hand nothing is done, and one reading serves one act. Nobody serves themselves. Whoever has no
-//! phone signs a sheet wherever a phone would have been asked; the officer says that it is signed and keeps the paper
-//! with the dossier.
+//! phone signs a sheet wherever a phone would have been asked ([`super::sheet_for_request`]); the officer says that it is
+//! signed and keeps the paper with the dossier.
 
 use super::{
     Error, Result,
@@ -11,11 +11,12 @@ use super::{
     authenticators::{self, Shown},
     card_check,
     contact::{self, Contact, contact_of},
-    disown,
+    disown, end_session,
     limit_attempts::{self, Attempt, Visitor},
     notify::{Told, notify},
     officer,
     population::{self, OnRecord},
+    sheet_for_request,
 };
 use crate::app::App;
 use crate::base::{
@@ -27,14 +28,18 @@ use crate::base::{
 };
 use crate::crypto::digest::Digest;
 use crate::identity::{
+    authorization::Revocation,
     card::{Need, Verdict, usable_since},
+    claims::Claims,
     limit::{Act, Limited},
     notice::{NoticeCode, What},
     person::Phone,
     session::Session,
 };
 use crate::store::{
-    Tx, agency, audit, authenticator, card_check as checks,
+    Tx, agency,
+    at_counter::{self, AtCounter as Waiting},
+    audit, authenticator, authorization, card_check as checks,
     counter::{self, NewSlip, SheetState, SheetText, StoredSheet},
     familiar, role, session,
 };
@@ -56,6 +61,8 @@ pub struct AtCounter {
     pub contact: Contact,
     /// What they can sign in with.
     pub enrolled: Vec<Shown>,
+    /// The sign-ins that were started for them at this agency, to be agreed to on paper.
+    pub waiting: Vec<Waiting>,
 }
 
 /// What an officer wants restored.
@@ -113,9 +120,12 @@ impl Sheet {
     }
 }
 
-struct Served {
-    holder: Box<OnRecord>,
-    agency: Id<Agency>,
+/// Whose card was read, and where.
+pub(super) struct Served {
+    /// The citizen.
+    pub(super) holder: Box<OnRecord>,
+    /// The agency of the counter.
+    pub(super) agency: Id<Agency>,
 }
 
 /// The citizen whose card this officer has just read.
@@ -125,17 +135,20 @@ pub async fn read_at_counter(app: &App, session: &Session, check: Id<CardCheck>)
     let Served { holder, agency } = served(app, &mut tx, session, check, now).await?;
     let enrolled = authenticators::shown_of(&mut tx, &holder, now).await?;
     let contact = contact_of(&mut tx, &holder).await?;
+    let waiting = at_counter::waiting_for(&mut tx, holder.citizen, Some(agency), now).await?;
     Ok(AtCounter {
         check,
         name: holder.person.name.as_str().to_owned(),
         agency: agency_name(&mut tx, agency).await?,
         contact,
         enrolled,
+        waiting,
     })
 }
 
-/// Restores a citizen's ways: lost ones go, codes go to another phone, sessions end, and a slip is printed that ends
-/// the trial of what they enrol at home.
+/// Restores a citizen's ways: lost ones go, codes go to another phone, and a slip is printed that ends the trial of what
+/// they enrol at home. Whoever holds what was lost is out at once: every session ends, and what portals got for the
+/// citizen is worth nothing any more.
 pub async fn recover(
     app: &App,
     session: &Session,
@@ -152,8 +165,11 @@ pub async fn recover(
     if recovery.remove_all {
         authenticator::remove_all(&mut tx, holder.citizen, "counter", now).await?;
         familiar::forget(&mut tx, &population::number_hash(app, &holder.person.number)).await?;
-        session::end_all(&mut tx, holder.citizen, None, now).await?;
     }
+    for ended in session::end_all(&mut tx, holder.citizen, None, now).await? {
+        end_session::tell(app, &mut tx, ended, now).await?;
+    }
+    authorization::revoke_of_citizen(&mut tx, holder.citizen, None, Revocation::Recovered, now).await?;
     let place = agency_name(&mut tx, agency).await?.0;
     let told = Told { what: What::Recovered, details: json!({ "agency": place }), way: None, quiet: false };
     notify(app, &mut tx, &holder, told, now).await?;
@@ -243,27 +259,40 @@ pub async fn print_sheet(
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let served = served(app, &mut tx, session, check, now).await?;
-    let id: Id<id::Sheet> = Id::new(now, &*app.entropy);
-    spend(&mut tx, session, &served, "sheet", id.uuid(), now).await?;
-    let Served { holder, agency } = served;
     let says =
         json!({ "portal": new.portal.as_str(), "act": new.act.as_str(), "dossier": new.dossier.as_str() });
+    let id = print(app, &mut tx, session, &served, (says, None), now).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Prints a sheet in this transaction, and uses the reading up; `object` is the request that it answers.
+pub(super) async fn print(
+    app: &App,
+    tx: &mut Tx,
+    session: &Session,
+    served: &Served,
+    (says, object): (Value, Option<uuid::Uuid>),
+    now: Instant,
+) -> Result<Id<id::Sheet>> {
+    let id: Id<id::Sheet> = Id::new(now, &*app.entropy);
+    spend(tx, session, served, "sheet", id.uuid(), now).await?;
+    let Served { holder, agency } = served;
     let text: Sealed<SheetText> =
         holder.key.seal(&*app.entropy, &sheet_place(id), says.to_string().as_bytes());
     let sheet = StoredSheet {
         id,
         number: NoticeCode::new(&*app.entropy).expose().to_owned(),
         citizen: holder.citizen,
-        agency,
+        agency: *agency,
         officer: session.citizen,
         text,
-        object: None,
+        object,
         printed_at: now,
         state: SheetState::Printed,
     };
-    counter::insert_sheet(&mut tx, &sheet).await?;
-    record(app, &mut tx, &holder, agency, ("sheet.printed", says, id.uuid()), now).await?;
-    tx.commit().await?;
+    counter::insert_sheet(tx, &sheet).await?;
+    record(app, tx, holder, *agency, ("sheet.printed", says, id.uuid()), now).await?;
     Ok(id)
 }
 
@@ -287,25 +316,35 @@ pub async fn read_sheet(app: &App, session: &Session, id: Id<id::Sheet>) -> Resu
     })
 }
 
-/// The officer says that the paper is signed, or that it is not: once.
-pub async fn end_sheet(app: &App, session: &Session, id: Id<id::Sheet>, signed: bool) -> Result<()> {
+/// The officer says that the paper is signed, and what is ticked on it, or that it is not signed: once. A sheet about a
+/// request answers it in the same transaction.
+pub async fn end_sheet(
+    app: &App,
+    session: &Session,
+    id: Id<id::Sheet>,
+    signed: Option<Claims>,
+) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let stored = counter::find_sheet(&mut tx, session.citizen, id).await?.ok_or(Error::not_found())?;
     officer::demand_counter(&mut tx, session.citizen, stored.agency, Day::of(now)).await?;
-    let state = if signed { SheetState::Signed } else { SheetState::Void };
+    let state = if signed.is_some() { SheetState::Signed } else { SheetState::Void };
     if !counter::end_sheet(&mut tx, id, state, now).await? {
         return Err(Error::conflict("sheet_ended"));
     }
     let holder = authenticators::holder(app, &mut tx, stored.citizen).await?;
     let details = json!({ "number": stored.number, "officer": session.citizen.to_string() });
-    let kind = if signed { "sheet.signed" } else { "sheet.void" };
+    let kind = if signed.is_some() { "sheet.signed" } else { "sheet.void" };
     record(app, &mut tx, &holder, stored.agency, (kind, details, id.uuid()), now).await?;
+    if let (Some(ticked), Some(request)) = (signed, stored.object) {
+        sheet_for_request::agree(app, &mut tx, &stored, (Id::from_uuid(request), ticked), &holder, now)
+            .await?;
+    }
     Ok(tx.commit().await?)
 }
 
 /// The citizen of a passed, unused and fresh check by this officer, who still serves there and is somebody else.
-async fn served(
+pub(super) async fn served(
     app: &App,
     tx: &mut Tx,
     session: &Session,

@@ -360,7 +360,9 @@ async fn refuse(app: &App, authorization: &Authorization, code: ErrorCode, now: 
     };
     let mut tx = app.store.begin().await?;
     advance(&mut tx, authorization, Event::Refuse(cause), now).await?;
-    pushed_request::use_up(&mut tx, authorization.id, now).await?;
+    if !pushed_request::use_up(&mut tx, authorization.id, now).await? {
+        return Ok(View::Over);
+    }
     tx.commit().await?;
     let description = match cause {
         Cause::Barred => "this person may not sign in at present",

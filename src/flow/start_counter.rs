@@ -1,5 +1,8 @@
 //! An officer's system starts a sign-in for the citizen at its counter. The citizen is told by a message to the phone on
 //! record, and finds the request on a page of their own; a number of nobody costs the same and waits as long.
+//!
+//! Nobody's phone is flooded: past the limit of a number the request stands but asks no phone, and a signed sheet alone
+//! answers it ([`super::sheet_for_request`]). So a bombed number, like a citizen without a phone, is still served.
 
 use super::{
     Error, Refusal, Result,
@@ -7,11 +10,12 @@ use super::{
     contact::{Contact, contact_of},
     disclosure,
     limit_attempts::{self, Attempt, Visitor},
-    locks, population,
+    locks, officer, population,
     short_message::{self, ShortMessage, written},
 };
 use crate::app::App;
 use crate::base::{
+    calendar::Day,
     clock::Instant,
     id::{self, Id},
     secret::{Token, TokenKind},
@@ -27,7 +31,11 @@ use crate::identity::{
     lock::Use,
     request::Parameters,
 };
-use crate::store::{Tx, audit, authorization, contact, portal};
+use crate::store::{
+    Tx,
+    at_counter::{self, AtDesk},
+    audit, authorization, contact, portal,
+};
 use serde_json::json;
 use std::net::IpAddr;
 use time::Duration;
@@ -38,6 +46,17 @@ pub struct Waiting {
     pub name: Token,
     /// How long it waits.
     pub life: Duration,
+    /// Whether a message went out, as it does for nobody too: not past the limit of the number or the agency's cap.
+    pub told: bool,
+}
+
+/// Who starts a sign-in.
+#[derive(Clone, Copy)]
+pub(super) struct Starter {
+    /// From which network address.
+    pub from: IpAddr,
+    /// The officer, where it is done on a page.
+    pub officer: Option<Id<id::Citizen>>,
 }
 
 /// Starts a sign-in for an authenticated client.
@@ -47,8 +66,6 @@ pub async fn start_counter(
     parameters: &Parameters,
     from: IpAddr,
 ) -> Result<Waiting> {
-    let now = app.clock.now();
-    let refused = |code, field: &str, rule| Error::Refused(Refusal::new(code).violation(field, rule, None));
     if !client.terms.counter {
         return Err(refused("unauthorized_client", "client", "not_registered_for_the_counter"));
     }
@@ -59,7 +76,16 @@ pub async fn start_counter(
     {
         return Err(refused("invalid_target", "resource", "not_served_by_this_agency"));
     }
+    begin(app, client, asked, Starter { from, officer: None }).await
+}
+
+/// Begins what was asked, and asks the citizen's phone as far as the limits allow.
+pub(super) async fn begin(app: &App, client: &Client, asked: Asked, starter: Starter) -> Result<Waiting> {
+    let now = app.clock.now();
     let mut tx = app.store.begin().await?;
+    if let Some(officer) = starter.officer {
+        officer::demand_counter(&mut tx, officer, client.agency, Day::of(now)).await?;
+    }
     let looked = population::look_up(app, &mut tx, asked.number).await?;
     // Asking about nobody's locks takes the same time.
     let sought =
@@ -77,29 +103,23 @@ pub async fn start_counter(
         expires_at: now + asked.life,
         state: State::Started,
     };
-    // Nobody is flooded with requests: they count like codes, per person, address and portal.
     let hash = population::number_hash(app, &asked.number);
-    let visitor = Visitor { address: from, browser: None };
-    let attempt = Attempt {
-        acts: &[Act::Ask, Act::Send],
-        number_hash: &hash,
-        client: Some(client.id),
-        visitor: &visitor,
-    };
-    if limit_attempts::count(app, &mut tx, attempt, now).await?.is_some() {
+    let visitor = Visitor { address: starter.from, browser: None };
+    let attempt = |acts| Attempt { acts, number_hash: &hash, client: Some(client.id), visitor: &visitor };
+    if limit_attempts::count(app, &mut tx, attempt(&[Act::Start]), now).await?.is_some() {
         tx.commit().await?;
-        return Err(refused("access_denied", "login_hint", "asked_too_often"));
+        return Err(refused("access_denied", "client", "started_too_often"));
     }
-    if !short_message::within_cap(app, &mut tx, client.agency, now).await? {
-        return Err(refused("access_denied", "client", "messages_of_this_month_used_up"));
-    }
+    let asks_phone = limit_attempts::count(app, &mut tx, attempt(&[Act::Push]), now).await?.is_none();
+    let told = asks_phone && short_message::within_cap(app, &mut tx, client.agency, now).await?;
     let name = Token::new(TokenKind::Counter, &*app.entropy);
     // No browser holds the sign-in until the citizen takes it up.
     let nobody = sha256(Token::new(TokenKind::Form, &*app.entropy).expose().as_bytes());
     let digest = sha256(name.expose().as_bytes());
     let id = authorization.id;
     let bound = authorization::Bound { authorization, browser: nobody, number_hint: None };
-    authorization::insert_counter(&mut tx, &bound, &digest).await?;
+    let desk = AtDesk { poll: &digest, asks_phone, officer: starter.officer };
+    at_counter::insert_counter(&mut tx, &bound, &desk).await?;
     let contact = match &holder {
         Some(holder) => contact_of(&mut tx, holder).await?,
         None => {
@@ -114,10 +134,16 @@ pub async fn start_counter(
         agency: Some(client.agency),
         text,
     };
-    short_message::send(app, &mut tx, sms, now).await?;
+    if told {
+        short_message::send(app, &mut tx, sms, now).await?;
+    }
     record(app, &mut tx, client, holder.as_deref(), id, now).await?;
     tx.commit().await?;
-    Ok(Waiting { name, life: asked.life })
+    Ok(Waiting { name, life: asked.life, told })
+}
+
+fn refused(code: &'static str, field: &str, rule: &'static str) -> Error {
+    Error::Refused(Refusal::new(code).violation(field, rule, None))
 }
 
 async fn record(

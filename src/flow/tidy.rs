@@ -3,6 +3,7 @@
 use super::Result;
 use crate::app::App;
 use crate::base::calendar::Day;
+use crate::identity::authorization::AUTHORIZATION_LIFE;
 use crate::store::{
     asking, ceremony, code_counter, ledger, once, pushed_request, refresh_token, revoked_token,
 };
@@ -25,7 +26,8 @@ pub async fn tidy(app: &App) -> Result<()> {
     let ceremonies = ceremony::forget(&mut tx, now).await?;
     let budgets = asking::forget_days_before(&mut tx, Day::of(now)).await?;
     let once = once::forget(&mut tx, now, MOST).await?;
-    let pushed = pushed_request::forget(&mut tx, now, MOST).await?;
+    // Those who opened one may be at it for a while longer: what it was answered with is remembered as long.
+    let pushed = pushed_request::forget(&mut tx, now - AUTHORIZATION_LIFE, MOST).await?;
     let revoked = revoked_token::forget(&mut tx, now, MOST).await?;
     // A family is remembered a while longer, so that an old token still shows what it was.
     let refresh = refresh_token::forget(&mut tx, now - FAMILIES_KEPT, MOST).await?;

@@ -149,6 +149,7 @@ pub static CODES: &[Code] = &[
     row("agency_code_taken", 409),
     row("key_exists", 409),
     row("subject_map_taken", 409),
+    row("client_has_keys", 422),
     row("subject_map_unfit", 422),
     row("role_held_already", 409),
     row("roles_exclude_each_other", 409),

@@ -92,6 +92,7 @@ fn people() -> Router<App> {
         .merge(pages::me_sharing::routes())
         .merge(pages::desk_mandates::routes())
         .merge(pages::desk_requests::routes())
+        .merge(pages::desk_sign_in::routes())
         .merge(pages::notices::routes())
         .merge(pages::ways::routes())
         .merge(pages::way_enrol::routes())

@@ -177,6 +177,8 @@ pub enum Revocation {
     ConsentWithdrawn,
     /// The portal gave its tokens back.
     GivenBack,
+    /// An officer restored the person's ways to sign in: whoever had one of the lost ones is out.
+    Recovered,
 }
 
 impl Revocation {
@@ -189,6 +191,7 @@ impl Revocation {
             Self::MandateEnded => "mandate_ended",
             Self::ConsentWithdrawn => "consent_withdrawn",
             Self::GivenBack => "given_back",
+            Self::Recovered => "recovered",
         }
     }
 }

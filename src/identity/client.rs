@@ -169,7 +169,19 @@ pub enum Credential {
     ClientSecretBasic {
         /// The digest.
         digest: [u8; 32],
+        /// The secret before the last rotation.
+        former: Option<FormerSecret>,
     },
+}
+
+/// A secret that was replaced, and proves its client a while longer, so that a portal changes over without a failed
+/// request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct FormerSecret {
+    /// Its digest.
+    pub digest: [u8; 32],
+    /// When it proves nothing any more.
+    pub until: Instant,
 }
 
 impl Credential {
@@ -295,7 +307,7 @@ pub(super) mod tests {
             agency: Id::new(now, &entropy),
             name: wording("Cổng dịch vụ công", "Public service portal"),
             purpose: wording("Nộp hồ sơ", "File a dossier"),
-            credential: Credential::ClientSecretBasic { digest: [7; 32] },
+            credential: Credential::ClientSecretBasic { digest: [7; 32], former: None },
             redirect_uris: vec!["https://portal.example/callback?from=chung".parse().unwrap()],
             post_logout_redirect_uris: vec!["https://portal.example/bye".parse().unwrap()],
             acr_min: Assurance::Low,

@@ -43,6 +43,45 @@ pub struct CounterRequest {
     pub resource: Option<Resource>,
 }
 
+/// How far a request is, as an officer sees it: nothing in it tells whether the number is anybody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Nobody has answered.
+    Waiting,
+    /// The citizen agreed; the portal has not fetched its tokens.
+    Agreed,
+    /// The portal has fetched them.
+    Fetched,
+    /// The citizen declined, or may not sign in.
+    Declined,
+    /// Its time ran out.
+    Expired,
+}
+
+impl Progress {
+    /// Reads it off the name of a sign-in's state, and whether its time has run out.
+    pub fn of(state: &str, late: bool) -> Self {
+        match state {
+            "exchanged" | "revoked" => Self::Fetched,
+            "refused" => Self::Declined,
+            "code_issued" if !late => Self::Agreed,
+            "started" | "challenged" | "confirmed" if !late => Self::Waiting,
+            _ => Self::Expired,
+        }
+    }
+
+    /// Its name in text keys.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Agreed => "agreed",
+            Self::Fetched => "fetched",
+            Self::Declined => "declined",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// A request as it was read, before anybody is looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {

@@ -2,7 +2,8 @@
 //!
 //! Nobody is ever shut out of every way at once by what strangers do with their number. A browser in which somebody
 //! signed in before counts for itself and under no other rule; a passkey needs no number and is never counted; an
-//! app's code and a code by SMS are counted apart; and a counter with a card reader stands outside all of this.
+//! app's code and a code by SMS are counted apart; what counters ask a telephone uses up none of its codes, and past its
+//! number is answered on paper; and a counter with a card reader stands outside all of this.
 
 use crate::base::clock::Instant;
 use time::Duration;
@@ -18,7 +19,9 @@ pub enum Act {
     Guess,
     /// A wrong code was typed where an app's code was awaited.
     GuessApp,
-    /// A telephone was asked to approve something.
+    /// A sign-in was started at a counter.
+    Start,
+    /// A telephone was asked to approve one.
     Push,
     /// The code of a notice was typed, without a sign-in.
     Disown,
@@ -60,7 +63,7 @@ const fn rule(word: &'static str, act: Act, subject: Subject, window: Duration, 
 }
 
 /// Every rule.
-pub const RULES: [Rule; 18] = [
+pub const RULES: [Rule; 19] = [
     rule("ask_address", Act::Ask, Subject::Address, HOUR, 60),
     rule("ask_portal", Act::Ask, Subject::Portal, HOUR, 100_000),
     rule("ask_familiar", Act::Ask, Subject::Familiar, HOUR, 30),
@@ -77,7 +80,8 @@ pub const RULES: [Rule; 18] = [
     rule("app_familiar", Act::GuessApp, Subject::Familiar, HOUR, 20),
     rule("push_number", Act::Push, Subject::Number, HOUR, 5),
     rule("push_number_day", Act::Push, Subject::Number, DAY, 20),
-    rule("push_portal", Act::Push, Subject::Portal, HOUR, 10_000),
+    rule("push_portal", Act::Start, Subject::Portal, HOUR, 10_000),
+    rule("push_address", Act::Start, Subject::Address, HOUR, 2_000),
     rule("disown_address", Act::Disown, Subject::Address, HOUR, 20),
 ];
 
@@ -158,13 +162,15 @@ mod tests {
 
     #[test]
     fn no_rule_reaches_over_both_kinds_of_code() {
-        // Whoever uses up the guesses at somebody's app leaves their code by SMS alone.
+        // Whoever uses up the guesses at somebody's app, or what counters may ask their telephone, leaves their code by
+        // SMS alone.
         let by_number = |act| rules_of(&[act], false).iter().any(|rule| rule.subject == Subject::Number);
         assert!(
             by_number(Act::Send)
                 && by_number(Act::GuessApp)
                 && !by_number(Act::Ask)
                 && !by_number(Act::Guess)
+                && !by_number(Act::Start)
         );
     }
 }

@@ -13,7 +13,6 @@ use crate::identity::{
     authenticator::Challenge,
     authorization::{Authorization, Cause, Confirmation, Errand, Revocation, State},
     claims::{Claim, SignInScope},
-    client::Wording,
     counter::CounterRequest,
     profile::Resource,
     pseudonym::Subject,
@@ -31,38 +30,6 @@ pub struct Bound {
     pub browser: Digest,
     /// The number that the portal expects, sealed.
     pub number_hint: Option<Vec<u8>>,
-}
-
-/// Begins a sign-in at a counter, which its client asks for by the name of that digest.
-pub async fn insert_counter(tx: &mut Tx, bound: &Bound, poll: &Digest) -> Result<()> {
-    let authorization = &bound.authorization;
-    let Errand::Counter { client, request } = &authorization.errand else {
-        return insert(tx, bound, None).await;
-    };
-    let scopes: Vec<&str> = request.scopes.iter().map(|s| s.word()).collect();
-    let claims: Vec<&str> = request.asked.iter().map(|c| c.name()).collect();
-    sqlx::query!(
-        r#"INSERT INTO "authorization" (id, client_id, scopes, claims, acr_least, acr_aim, browser_digest, started_at,
-               expires_at, state, resource, poll_digest, binding_message, expects_citizen)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"#,
-        authorization.id.uuid(),
-        client.uuid(),
-        &scopes as &[&str],
-        &claims as &[&str],
-        request.demand.least.acr(),
-        request.demand.aim.acr(),
-        bound.browser.as_slice(),
-        authorization.started_at,
-        authorization.expires_at,
-        authorization.state.word(),
-        request.resource.as_ref().map(Resource::as_str),
-        poll.as_slice(),
-        request.message.as_str(),
-        request.citizen.map(Id::uuid)
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
 }
 
 /// Begins a sign-in for a browser; `pushed` is the digest of the request that it came from.
@@ -185,80 +152,6 @@ pub async fn find_by_poll(tx: &mut Tx, poll: &Digest) -> Result<Option<Bound>> {
         Some(id) => find_and_lock(tx, Id::from_uuid(id)).await,
         None => Ok(None),
     }
-}
-
-/// Notes that a client asked; false when it had asked after `since`.
-pub async fn polled(tx: &mut Tx, id: Id<id::Authorization>, now: Instant, since: Instant) -> Result<bool> {
-    let done = sqlx::query!(
-        r#"UPDATE "authorization" SET polled_at = $2 WHERE id = $1 AND coalesce(polled_at <= $3, true)"#,
-        id.uuid(),
-        now,
-        since
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(moved_one(&done))
-}
-
-/// Ties a sign-in at a counter to the browser of the citizen who takes it up.
-pub async fn take_up(tx: &mut Tx, id: Id<id::Authorization>, browser: &Digest) -> Result<()> {
-    sqlx::query!(
-        r#"UPDATE "authorization" SET browser_digest = $2 WHERE id = $1"#,
-        id.uuid(),
-        browser.as_slice()
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// A request from a counter that waits for its citizen.
-pub struct AtCounter {
-    /// Which sign-in.
-    pub authorization: Id<id::Authorization>,
-    /// Whose system asks.
-    pub portal: Wording,
-    /// What it signs citizens in for.
-    pub purpose: Wording,
-    /// What officer and citizen both see.
-    pub message: Line<60>,
-    /// Until when it waits.
-    pub expires_at: Instant,
-}
-
-/// What waits for a citizen, the oldest first.
-pub async fn waiting_for(store: &Store, citizen: Id<id::Citizen>, now: Instant) -> Result<Vec<AtCounter>> {
-    let rows = sqlx::query!(
-        r#"SELECT a.id, a.binding_message AS "message!", a.expires_at, c.name_vi, c.name_en,
-                  coalesce(c.purpose_vi, c.name_vi) AS "purpose_vi!", coalesce(c.purpose_en, c.name_en) AS "purpose_en!"
-           FROM "authorization" a JOIN client c ON c.id = a.client_id JOIN agency g ON g.id = c.agency_id
-           WHERE a.expects_citizen = $1 AND a.state IN ('started', 'confirmed') AND a.expires_at > $2
-             AND c.state = 'active' AND g.state = 'active'
-           ORDER BY a.started_at, a.id LIMIT 50"#,
-        citizen.uuid(),
-        now
-    )
-    .fetch_all(&store.pool)
-    .await?;
-    let read = |row: _| -> Option<AtCounter> {
-        let (id, message, expires_at, [nv, ne, pv, pe]): (Uuid, String, Instant, [String; 4]) = row;
-        let wording =
-            |vi: &str, en: &str| Some(Wording { vi: Line::parse(vi).ok()?, en: Line::parse(en).ok()? });
-        Some(AtCounter {
-            authorization: Id::from_uuid(id),
-            portal: wording(&nv, &ne)?,
-            purpose: wording(&pv, &pe)?,
-            message: Line::parse(&message).ok()?,
-            expires_at,
-        })
-    };
-    let all = rows.into_iter().map(|row| {
-        let id = row.id;
-        let texts = [row.name_vi, row.name_en, row.purpose_vi, row.purpose_en];
-        read((row.id, row.message, row.expires_at, texts))
-            .ok_or_else(|| StoreError::corrupt("authorization", "binding_message", id))
-    });
-    all.collect()
 }
 
 /// Moves a sign-in from the state it was read in; false when somebody else moved it first. `code` is the digest of a
@@ -539,6 +432,7 @@ impl Raw {
                     Revocation::Locked,
                     Revocation::MandateEnded,
                     Revocation::ConsentWithdrawn,
+                    Revocation::Recovered,
                 ];
                 let cause = all.into_iter().find(|c| Some(c.word()) == self.cause.as_deref())?;
                 State::Revoked { cause, revoked_at: self.ended_at? }

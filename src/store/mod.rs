@@ -7,6 +7,7 @@
 pub mod account;
 pub mod agency;
 pub mod asking;
+pub mod at_counter;
 pub mod audit;
 pub mod audit_tree;
 pub mod authenticator;

@@ -10,7 +10,7 @@ use crate::base::{
 use crate::identity::{
     assurance::Assurance,
     claims::{ClaimsPolicy, Ground, Rule},
-    client::{Client, Credential, RedirectUri, Standing, Wording},
+    client::{Client, Credential, FormerSecret, RedirectUri, Standing, Wording},
     client_key::ClientKey,
     profile::{Resource, Terms},
     pseudonym::Sector,
@@ -33,7 +33,7 @@ async fn read(executor: impl sqlx::PgExecutor<'_>, client: Id<id::Client>) -> Re
     let row = sqlx::query_as!(
         Raw,
         r#"SELECT c.id, c.agency_id, c.name_vi, c.name_en, c.auth_method, c.secret_digest, c.scopes,
-                  c.redirect_uris, c.logout_uris, c.sector, c.acr_min, c.purpose_vi, c.purpose_en, c.claims_policy,
+                  c.former_secret_digest, c.former_secret_until, c.redirect_uris, c.logout_uris, c.sector, c.acr_min, c.purpose_vi, c.purpose_en, c.claims_policy,
                   c.profile, c.offline, c.counter, c.id_token_alg, c.logout_told_at, c.resources, c.inherits, c.predecessors,
                   array(SELECT kid FROM client_key WHERE client_id = c.id ORDER BY kid) AS "kids!",
                   array(SELECT jwk FROM client_key WHERE client_id = c.id ORDER BY kid) AS "jwks!",
@@ -75,7 +75,7 @@ pub async fn is_active(tx: &mut Tx, client: Id<id::Client>, now: Instant) -> Res
 pub async fn insert(tx: &mut Tx, client: &Client, at: Instant) -> Result<()> {
     let (keys, digest) = match &client.credential {
         Credential::PrivateKeyJwt { keys } => (keys.as_slice(), None),
-        Credential::ClientSecretBasic { digest } => ([].as_slice(), Some(digest.as_slice())),
+        Credential::ClientSecretBasic { digest, .. } => ([].as_slice(), Some(digest.as_slice())),
     };
     let terms = &client.terms;
     let resources: Vec<&str> = terms.resources.iter().map(Resource::as_str).collect();
@@ -187,6 +187,25 @@ pub async fn revoke_key(tx: &mut Tx, client: Id<id::Client>, kid: &str, at: Inst
     Ok(super::moved_one(&done))
 }
 
+/// Replaces a client's secret; the one before proves it until that instant. False when it has none.
+pub async fn put_secret(
+    tx: &mut Tx,
+    client: Id<id::Client>,
+    digest: &[u8; 32],
+    former_until: Instant,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE client SET former_secret_digest = secret_digest, former_secret_until = $3, secret_digest = $2
+         WHERE id = $1 AND secret_digest IS NOT NULL",
+        client.uuid(),
+        digest.as_slice(),
+        former_until
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(super::moved_one(&done))
+}
+
 /// Whether a client of this agency serves that resource.
 pub async fn serves(store: &Store, agency: Id<id::Agency>, resource: &Resource) -> Result<bool> {
     let found = sqlx::query_scalar!(
@@ -235,7 +254,7 @@ async fn listing(
     let rows = sqlx::query_as!(
         Raw,
         r#"SELECT c.id, c.agency_id, c.name_vi, c.name_en, c.auth_method, c.secret_digest, c.scopes,
-                  c.redirect_uris, c.logout_uris, c.sector, c.acr_min, c.purpose_vi, c.purpose_en, c.claims_policy,
+                  c.former_secret_digest, c.former_secret_until, c.redirect_uris, c.logout_uris, c.sector, c.acr_min, c.purpose_vi, c.purpose_en, c.claims_policy,
                   c.profile, c.offline, c.counter, c.id_token_alg, c.logout_told_at, c.resources, c.inherits, c.predecessors,
                   array(SELECT kid FROM client_key WHERE client_id = c.id ORDER BY kid) AS "kids!",
                   array(SELECT jwk FROM client_key WHERE client_id = c.id ORDER BY kid) AS "jwks!",
@@ -277,6 +296,8 @@ struct Raw {
     name_en: String,
     auth_method: String,
     secret_digest: Option<Vec<u8>>,
+    former_secret_digest: Option<Vec<u8>>,
+    former_secret_until: Option<Instant>,
     scopes: Vec<String>,
     redirect_uris: Vec<String>,
     logout_uris: Vec<String>,
@@ -312,10 +333,16 @@ impl TryFrom<Raw> for Client {
         let ends = raw.key_ends.into_iter().zip(raw.key_revocations);
         let keys = raw.kids.into_iter().zip(raw.jwks).zip(ends);
         let keys = keys.map(|((kid, jwk), (until, revoked_at))| ClientKey { kid, jwk, until, revoked_at });
+        let former = raw.former_secret_digest.zip(raw.former_secret_until);
+        let former = former
+            .map(|(digest, until)| Some(FormerSecret { digest: digest.try_into().ok()?, until }))
+            .map(|former| former.ok_or_else(|| corrupt("former_secret_digest")))
+            .transpose()?;
         let credential = match (raw.auth_method.as_str(), raw.secret_digest) {
             ("private_key_jwt", None) => Credential::PrivateKeyJwt { keys: keys.collect() },
             ("client_secret_basic", Some(digest)) => Credential::ClientSecretBasic {
                 digest: digest.try_into().map_err(|_| corrupt("secret_digest"))?,
+                former,
             },
             _ => return Err(corrupt("auth_method")),
         };

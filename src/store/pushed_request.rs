@@ -56,17 +56,23 @@ pub async fn find(
     Ok(row.map(|row| (row.body, row.dpop_jkt)))
 }
 
-/// Uses up the request that a sign-in came from, if it came from one: it is answered now.
-pub async fn use_up(tx: &mut Tx, authorization: Id<id::Authorization>, now: Instant) -> Result<()> {
-    sqlx::query!(
-        r#"UPDATE pushed_request SET used_at = $2
-           WHERE digest = (SELECT pushed_digest FROM "authorization" WHERE id = $1) AND used_at IS NULL"#,
+/// Uses up the request that a sign-in came from, if it came from one: it is answered now. False when another sign-in
+/// from the same request was answered before; of two at once one waits and sees it used.
+pub async fn use_up(tx: &mut Tx, authorization: Id<id::Authorization>, now: Instant) -> Result<bool> {
+    let first = sqlx::query_scalar!(
+        r#"WITH pushed AS (
+               SELECT pushed_digest AS digest FROM "authorization" WHERE id = $1 AND pushed_digest IS NOT NULL
+           ), used AS (
+               UPDATE pushed_request SET used_at = $2
+               WHERE digest = (SELECT digest FROM pushed) AND used_at IS NULL RETURNING digest
+           )
+           SELECT (NOT EXISTS (SELECT FROM pushed) OR EXISTS (SELECT FROM used)) AS "first!""#,
         authorization.uuid(),
         now
     )
-    .execute(tx.conn())
+    .fetch_one(tx.conn())
     .await?;
-    Ok(())
+    Ok(first)
 }
 
 /// Forgets requests that nobody came for.

@@ -180,6 +180,61 @@ async fn keys_are_replaced_one_by_one_and_refused_with_their_reason() {
 }
 
 #[tokio::test]
+async fn a_secret_is_replaced_with_overlap_and_no_request_fails() {
+    let scene = Scene::set().await;
+    let world = &scene.world;
+    let portal = scene.register(json!({ "profile": "basic", "sector": "sea" })).await.expect(201).json();
+    let id = portal["id"].as_str().unwrap();
+    let rotate = async |hours: Value| {
+        let path = format!("/v1/clients/{id}/secret");
+        scene.system.post_once(&path, &fresh(), &json!({ "overlap_hours": hours })).await
+    };
+    let works = async |secret: &Value| {
+        let program = world.stranger();
+        let request = program.request(reqwest::Method::POST, "/oidc/token");
+        let request = request.basic_auth(id, secret.as_str()).form(&[("grant_type", "client_credentials")]);
+        let answer = program.send(request).await;
+        if answer.status == 200 { String::new() } else { answer.text() }
+    };
+    let first = &portal["secret"];
+    let rotated = rotate(json!(24)).await.expect(200).json();
+    let second = &rotated["secret"];
+    assert!(first != second && rotated["former_secret_until"].is_string());
+    assert_eq!((works(first).await, works(second).await), (String::new(), String::new()));
+    world.later(Duration::from_secs(24 * 3600));
+    let late = works(first).await;
+    assert!(late.contains("invalid_client") && late.contains("expired"), "the true reason: {late}");
+    assert_eq!(works(second).await, "");
+    // Without overlap the former one ends at once, and one before it never comes back.
+    let system = scene.office.system(world, "admin");
+    let path = format!("/v1/clients/{id}/secret");
+    let third = system.post_once(&path, "third", &json!({ "overlap_hours": 0 })).await.expect(200).json();
+    assert!(works(second).await.contains("expired") && works(first).await.contains("wrong"));
+    assert_eq!(works(&third["secret"]).await, "");
+    let again = system.post_once(&path, "third", &json!({ "overlap_hours": 0 })).await.expect(200).json();
+    assert!(again["secret"].is_null(), "a replay has none");
+    let printed =
+        chung::flow::change_client::rotate_secret(&world.app, id.parse().unwrap(), time::Duration::hours(1));
+    let fourth = json!(printed.await.unwrap().expose());
+    assert_eq!((works(&third["secret"]).await, works(&fourth).await), (String::new(), String::new()));
+    let secrets = [first, second, &third["secret"], &fourth];
+    for table in ["client", "idempotency_key", "audit_detail"] {
+        let rows = world.dump(table).await;
+        assert!(secrets.iter().all(|secret| !rows.contains(secret.as_str().unwrap())), "{table}");
+    }
+    assert_eq!(world.count("audit_leaf where kind = 'client.secret_rotated'").await, 3);
+    // A client with keys has none; no overlap is longer than a month; nobody without the scope does it.
+    system
+        .post_once(&path, &fresh(), &json!({ "overlap_hours": 721 }))
+        .await
+        .expect_refusal(400, "invalid_body");
+    let keyed = format!("/v1/clients/{}/secret", scene.id());
+    system.post_once(&keyed, &fresh(), &json!({})).await.expect_refusal(422, "client_has_keys");
+    let reader = scene.office.system(world, "admin.read");
+    reader.post_once(&path, &fresh(), &json!({})).await.expect_refusal(403, "scope_missing");
+}
+
+#[tokio::test]
 async fn a_client_is_changed_from_the_next_request_on() {
     let scene = Scene::set().await;
     let change = json!({ "redirect_uris": ["https://land.example/new"], "acr_min": "urn:chung:acr:low" });

@@ -383,7 +383,24 @@ async fn what_a_bank_does_not_take_goes_to_a_desk() {
     );
     scene.press(&approver, id, "redirect").await.expect(403);
     let asker = signed_in(&scene.world, ASKER, "/board").await;
+    // A code alone redirects no money, an old sign-in neither; a stronger one does, and whose bill it is hears of it.
+    let refused = scene.press(&asker, id, "redirect").await.expect(403);
+    assert!(refused.text().contains("không làm được chỉ với mã tin nhắn"), "{}", refused.text());
+    assert!(refused.text().contains(&format!("return_to=/board/refunds/{id}")));
+    assert_eq!(scene.read(id).await["status"], "bounced");
+    let stronger = "update session set reached = 'urn:chung:acr:substantial'";
+    scene.world.sql(stronger).await.unwrap();
+    scene.world.later(Duration::from_secs(16 * 60));
+    scene.press(&asker, id, "redirect").await.expect(403);
+    let asker = signed_in(&scene.world, ASKER, "/board").await;
+    scene.world.sql(stronger).await.unwrap();
+    let owner = "insert into bill_citizen (bill_id, citizen_id) select r.bill_id, s.citizen_id
+         from refund r, session s where s.citizen_id = r.requested_by limit 1";
+    scene.world.sql(owner).await.unwrap();
     scene.press(&asker, id, "redirect").await.expect(303);
+    let told = scene.world.last_text(ASKER.1).await.unwrap();
+    assert!(told.contains("tien hoan vua doi noi nhan") && told.len() <= 160 && told.is_ascii(), "{told}");
+    assert_eq!(scene.world.count("notice where what = 'refund_redirected'").await, 1);
     let waits = scene.read(id).await;
     assert_eq!(
         (&waits["status"], &waits["way"], &waits["holder"]),

@@ -9,7 +9,10 @@ use super::{
 use crate::app::App;
 use crate::flow::{
     Error,
-    change_client::{Changes, add_key_once, change_client_once, map_subjects_once, revoke_key_once},
+    change_client::{
+        Changes, SECRET_OVERLAP_MAX, add_key_once, change_client_once, map_subjects_once, revoke_key_once,
+        rotate_secret_once,
+    },
     check_client::check_client,
 };
 use crate::http::{
@@ -31,6 +34,7 @@ pub fn routes() -> Router<App> {
         .route("/v1/clients/{id}/change", post(change))
         .route("/v1/clients/{id}/keys", post(add_key))
         .route("/v1/clients/{id}/keys/revoke", post(revoke_key))
+        .route("/v1/clients/{id}/secret", post(rotate_secret))
         .route("/v1/clients/{id}/subject-map", post(map_subjects))
         .route("/v1/clients/{id}/checks", get(checks))
 }
@@ -135,6 +139,34 @@ async fn revoke_key(
     let act = format!("POST /v1/clients/{id}/keys/revoke");
     let key = idempotency(&headers, caller.client, &act, &body)?;
     let answer = revoke_key_once(&app, object(&id)?, &body.kid, &key).await?;
+    Ok(axum::Json(answer).into_response())
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overlap_hours: Option<u32>,
+}
+
+/// How long the former secret serves unless the administrator says otherwise.
+const OVERLAP_HOURS: u32 = 24;
+
+async fn rotate_secret(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<SecretBody>,
+) -> Result<Response, Problem> {
+    let act = format!("POST /v1/clients/{id}/secret");
+    let key = idempotency(&headers, caller.client, &act, &body)?;
+    let hours = i64::from(body.overlap_hours.unwrap_or(OVERLAP_HOURS));
+    if hours > SECRET_OVERLAP_MAX.whole_hours() {
+        return Err(Problem(wrong("/overlap_hours", "range")));
+    }
+    let overlap = time::Duration::hours(hours);
+    let answer = rotate_secret_once(&app, object(&id)?, overlap, &key).await?;
     Ok(axum::Json(answer).into_response())
 }
 

@@ -26,5 +26,7 @@ pub async fn start(
         "auth_req_id": waiting.name.expose(),
         "expires_in": waiting.life.whole_seconds(),
         "interval": POLL_PAUSE.whole_seconds(),
+        // Of our own: whether the phone was asked. Where it was not, the citizen signs a sheet at the counter.
+        "phone": if waiting.told { "asked" } else { "not_asked" },
     })))
 }

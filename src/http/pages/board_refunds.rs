@@ -223,13 +223,17 @@ async fn act(
     let done = match form.act.as_str() {
         "approve" => approve_refund(&app, officer, id).await.map(|_| ()),
         "decline" => decline_refund(&app, officer, id).await.map(|_| ()),
-        "redirect" => redirect_refund(&app, officer, id).await,
+        "redirect" => redirect_refund(&app, &signed_in.session, id).await,
         "recall" => ask_back(&app, officer, id, "CUST").await.map(|_| ()),
         _ => return show_status(&reader, StatusCode::BAD_REQUEST, Some("act")),
     };
     match done {
         Ok(()) => Redirect::to(&format!("/board/refunds/{id}")).into_response(),
         Err(error @ (Error::NotFound(_) | Error::Internal(_))) => failed(&reader, &error),
+        Err(error) if matches!(error.code(), "stronger_sign_in_needed" | "fresh_sign_in_needed") => {
+            let key = if error.code() == "fresh_sign_in_needed" { "ways-fresh" } else { "ways-stronger" };
+            super::ways::stronger(&reader, key, &format!("/board/refunds/{id}"))
+        }
         Err(error) => {
             let wrong = (status_of(&error), said(reader.lang, error.code()));
             show_one(&app, &signed_in, &reader, id, Some(wrong)).await

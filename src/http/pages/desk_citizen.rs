@@ -14,8 +14,10 @@ use crate::flow::{
         AtCounter, NewSheet, Recovery, Slip, end_sheet, lock_at_counter, print_sheet, read_at_counter,
         read_sheet, recover,
     },
+    sheet_for_request::print_request_sheet,
 };
 use crate::http::session::SignedIn;
+use crate::identity::{claims::Claims, client::Wording};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
@@ -32,6 +34,7 @@ pub fn routes() -> Router<App> {
         .route("/desk/citizens/{check}/recover", post(restore))
         .route("/desk/citizens/{check}/lock", post(lock))
         .route("/desk/citizens/{check}/sheet", post(print))
+        .route("/desk/citizens/{check}/request", post(print_request))
         .route("/desk/sheets/{sheet}", get(sheet))
         .route("/desk/sheets/{sheet}/end", post(end))
 }
@@ -45,6 +48,8 @@ struct CitizenView<'a> {
     phone: Option<String>,
     mail: Option<String>,
     enrolled: Vec<(String, String)>,
+    /// The requests that wait: which, the portal, what for, the message, until when.
+    waiting: Vec<[String; 5]>,
     action: String,
     typed: SheetForm,
     form_token: String,
@@ -70,6 +75,8 @@ struct SheetView<'a> {
     portal: String,
     act: String,
     dossier: String,
+    by_law: Vec<(String, String)>,
+    by_consent: Vec<(String, String)>,
     at: String,
     state: String,
     open: bool,
@@ -103,9 +110,17 @@ struct SheetForm {
 }
 
 #[derive(Deserialize)]
+struct RequestForm {
+    form_token: String,
+    request: String,
+}
+
+#[derive(Deserialize)]
 struct EndForm {
     form_token: String,
     answer: String,
+    #[serde(default)]
+    claim: Vec<String>,
 }
 
 async fn open(
@@ -140,6 +155,20 @@ async fn shown(
         phone: citizen.contact.phone.map(|phone| phone.to_string()),
         mail: citizen.contact.mail.map(|mail| mail.to_string()),
         enrolled: citizen.enrolled.into_iter().map(|way| (kind(way.kind), way.name)).collect(),
+        waiting: citizen
+            .waiting
+            .iter()
+            .map(|request| {
+                let text = |wording: &Wording| wording.of(reader.lang).to_string();
+                [
+                    request.authorization.to_string(),
+                    text(&request.portal),
+                    text(&request.purpose),
+                    request.message.to_string(),
+                    display_vi(request.expires_at),
+                ]
+            })
+            .collect(),
         action: format!("/desk/citizens/{}", citizen.check),
         typed,
         form_token: person.form_token(),
@@ -244,6 +273,27 @@ async fn print(
     }
 }
 
+/// The sheet for a request that waits: what stands on it is the portal's, and nothing is typed.
+async fn print_request(
+    State(app): State<App>,
+    person: SignedIn,
+    reader: Reader,
+    Path(check): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<RequestForm>,
+) -> Response {
+    if !genuine(&app, &person, &headers, &form.form_token) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    let (Ok(check), Ok(request)) = (check.parse(), form.request.parse()) else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    match print_request_sheet(&app, &person.session, check, request).await {
+        Ok(sheet) => Redirect::to(&format!("/desk/sheets/{sheet}")).into_response(),
+        Err(error) => failed(&reader, error),
+    }
+}
+
 async fn sheet(
     State(app): State<App>,
     person: SignedIn,
@@ -257,6 +307,12 @@ async fn sheet(
         Ok(sheet) => {
             let page = Page::new(&reader, "desk-sheet-title");
             let said = |name: &str| sheet.says[name].as_str().unwrap_or_default().to_owned();
+            let label = |claim: &str| page.t(&format!("claim-{claim}")).into_owned();
+            let listed = |name: &str| sheet.says[name].as_array().cloned().unwrap_or_default();
+            let by_law = listed("by_law");
+            let by_law = by_law.iter().filter_map(|line| Some((line[0].as_str()?, line[1].as_str()?)));
+            let by_consent = listed("by_consent");
+            let by_consent = by_consent.iter().filter_map(|claim| claim.as_str());
             let view = SheetView {
                 page: &page,
                 number: format!("{}-{}", &sheet.number[..4], &sheet.number[4..]),
@@ -266,6 +322,8 @@ async fn sheet(
                 portal: said("portal"),
                 act: said("act"),
                 dossier: said("dossier"),
+                by_law: by_law.map(|(claim, basis)| (label(claim), basis.to_owned())).collect(),
+                by_consent: by_consent.map(|claim| (claim.to_owned(), label(claim))).collect(),
                 at: display_vi(sheet.printed_at),
                 state: page.t(&format!("desk-sheet-state-{}", sheet.state.word())).into_owned(),
                 open: sheet.is_open(),
@@ -292,7 +350,13 @@ async fn end(
     let Ok(id) = sheet.parse::<Id<SheetId>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };
-    match end_sheet(&app, &person.session, id, form.answer == "signed").await {
+    let ticked: Result<Claims, _> = form.claim.iter().map(|name| name.parse()).collect();
+    let signed = match (form.answer.as_str(), ticked) {
+        ("void", _) => None,
+        ("signed", Ok(ticked)) => Some(ticked),
+        _ => return show_status(&reader, StatusCode::BAD_REQUEST, Some("claim_not_offered")),
+    };
+    match end_sheet(&app, &person.session, id, signed).await {
         Ok(()) => Redirect::to(&format!("/desk/sheets/{id}")).into_response(),
         Err(error) => failed(&reader, error),
     }
@@ -309,6 +373,15 @@ fn failed(reader: &Reader, error: Error) -> Response {
             let page = Page::new(reader, "desk-citizen-title");
             show_error(StatusCode::CONFLICT, &page, &page.t("desk-card-needed"), Some(r.code))
         }
+        Error::Refused(r) if r.code == "sign_in_over" => request_over(reader, r.code),
+        Error::Conflict(r) if r.code == "sign_in_moved" => request_over(reader, r.code),
+        Error::Forbidden(r) if r.code == "sign_in_unfit" => request_over(reader, r.code),
         other => super::ways::failed(reader, other),
     }
+}
+
+/// The request was answered, ran out, or may not be answered by this person now.
+fn request_over(reader: &Reader, code: &'static str) -> Response {
+    let page = Page::new(reader, "desk-citizen-title");
+    show_error(StatusCode::CONFLICT, &page, &page.t("desk-request-over"), Some(code))
 }

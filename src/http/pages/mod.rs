@@ -14,6 +14,7 @@ pub mod desk_card;
 pub mod desk_citizen;
 pub mod desk_mandates;
 pub mod desk_requests;
+pub mod desk_sign_in;
 pub mod events;
 pub mod imports;
 pub mod mandate_form;

@@ -192,8 +192,10 @@ struct StrongerView<'a> {
 /// What a failed flow of a citizen's own page means at a browser.
 pub(super) fn failed(reader: &Reader, error: Error) -> Response {
     match error {
-        Error::Forbidden(r) if r.code == "stronger_sign_in_needed" => stronger(reader, "ways-stronger"),
-        Error::Forbidden(r) if r.code == "fresh_sign_in_needed" => stronger(reader, "ways-fresh"),
+        Error::Forbidden(r) if r.code == "stronger_sign_in_needed" => {
+            stronger(reader, "ways-stronger", "/me/ways")
+        }
+        Error::Forbidden(r) if r.code == "fresh_sign_in_needed" => stronger(reader, "ways-fresh", "/me/ways"),
         Error::Conflict(r) if r.code == "authenticators_too_many" => {
             let page = Page::new(reader, "ways-title");
             show_error(StatusCode::CONFLICT, &page, &page.t("ways-full"), Some(r.code))
@@ -203,10 +205,10 @@ pub(super) fn failed(reader: &Reader, error: Error) -> Response {
     }
 }
 
-/// Says that more than this session is needed, and leads there.
-pub(super) fn stronger(reader: &Reader, key: &str) -> Response {
+/// Says that more than this session is needed, and leads there and back to a page of ours.
+pub(super) fn stronger(reader: &Reader, key: &str, return_to: &str) -> Response {
     let page = Page::new(reader, &format!("{key}-title"));
     let body = page.t(key).into_owned();
-    let again = format!("/sign-in?return_to=/me/ways&afresh=true&least={}", Assurance::Substantial.acr());
+    let again = format!("/sign-in?return_to={return_to}&afresh=true&least={}", Assurance::Substantial.acr());
     show(StatusCode::FORBIDDEN, &page, &StrongerView { page: &page, body, again })
 }

@@ -86,7 +86,8 @@ async fn an_assertion_proves_its_portal_once() {
 #[tokio::test]
 async fn every_forged_or_borrowed_assertion_is_refused() {
     let portal = Keyed::set().await;
-    let changes: [(&str, &str, Value); 8] = [
+    let changes: [(&str, &str, Value); 9] = [
+        ("without a subject", "sub", Value::Null),
         ("for another audience", "aud", json!("https://elsewhere.example")),
         (
             "for several audiences",

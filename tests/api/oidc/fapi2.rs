@@ -68,6 +68,64 @@ async fn a_pushed_request_may_be_opened_again_until_somebody_is_answered() {
 }
 
 #[tokio::test]
+async fn of_two_browsers_that_bring_one_pushed_request_one_is_answered() {
+    let (scene, portal, citizen) = strict().await;
+    let other = scene.world.stranger();
+    scene.signed_in(&other).await;
+    for silent in [None, None, Some("none"), Some("none")] {
+        let pushed = portal.push(&scene.world, &[("prompt", silent)]).await.expect(201);
+        let address = portal.address(&pushed);
+        let (one, two) = if silent.is_some() {
+            let begun = tokio::join!(citizen.get(&address), other.get(&address));
+            let (one, two) = (begun.0.expect(303).location(), begun.1.expect(303).location());
+            tokio::join!(follow(&citizen, &one), follow(&other, &two))
+        } else {
+            let pages = tokio::join!(follow(&citizen, &address), follow(&other, &address));
+            let agree = async |browser: &Actor, page: Answer| {
+                let token = page.form_field("form_token");
+                let form = [("form_token", token.as_str()), ("answer", "allow"), ("claim", "phone_number")];
+                browser.post_form(&action(&page, "/consent/"), &form).await
+            };
+            tokio::join!(agree(&citizen, pages.0), agree(&other, pages.1))
+        };
+        let answered = |answer: &Answer| answer.status == 303 && answer.location().starts_with(CALLBACK);
+        assert!(answered(&one) != answered(&two), "{} {}", one.status, two.status);
+        let (won, lost) = if answered(&one) { (one, two) } else { (two, one) };
+        assert_eq!(lost.status, 410, "{}", lost.text());
+        portal.exchange(&scene.world, &value(&told(&won.location()), "code")).await.expect(200);
+    }
+    assert_eq!(scene.world.count("pushed_request where used_at is not null").await, 4);
+}
+
+#[tokio::test]
+async fn a_pushed_request_is_proved_to_the_issuer_by_a_clock_that_is_nearly_right() {
+    let (scene, portal, _) = strict().await;
+    let world = &scene.world;
+    portal.push(world, &[]).await.expect(201);
+    let push = async |changes: &[(&str, Value)]| {
+        let assertion = portal.assertion(world, changes);
+        let mut form = portal.request(&[]);
+        form.extend([("client_assertion_type", ASSERTION.to_owned()), ("client_assertion", assertion)]);
+        let proof = portal.proof(world, "POST", "/oidc/par", None, &[]);
+        let program = world.stranger();
+        let request = program.request(reqwest::Method::POST, "/oidc/par").form(&form);
+        program.send(request.header("dpop", proof)).await
+    };
+    let now = numeric_date(world.clock.now());
+    push(&[("iat", json!(now + 8)), ("nbf", json!(now + 8))]).await.expect(201);
+    let issuer = world.app.origin.as_str();
+    for changes in [
+        vec![("iat", json!(now + 70)), ("nbf", json!(now + 70)), ("exp", json!(now + 130))],
+        vec![("aud", json!([issuer, "https://elsewhere.example"]))],
+        vec![("aud", json!([issuer]))],
+        vec![("aud", json!(world.at("/oidc/par")))],
+        vec![("aud", json!(world.at("/oidc/token")))],
+    ] {
+        assert_eq!(error(&push(&changes).await.expect(401)), "invalid_client", "{changes:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_pushed_hint_fills_the_form_and_no_row_tells_the_number() {
     let (scene, portal, _) = strict().await;
     let pushed = portal.push(&scene.world, &[("login_hint", Some(HOA))]).await.expect(201);

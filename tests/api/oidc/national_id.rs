@@ -142,6 +142,40 @@ async fn the_first_button_leads_to_the_national_e_id_and_back_with_its_level() {
 }
 
 #[tokio::test]
+async fn a_step_up_to_the_national_e_id_serves_whoever_asks_for_less() {
+    let set = set(Assurance::Low).await;
+    let citizen = set.scene.world.stranger();
+    set.scene.signed_in(&citizen).await;
+    let high = [("acr_values", Some("urn:chung:acr:high"))];
+    // A code was enough before; for this the page offers the national e-ID and nothing weaker.
+    let page = follow(&citizen, &set.scene.request(&high)).await.expect(200);
+    assert!(page.text().contains("/national-id\"") && !page.text().contains("name=\"number\""));
+    let form = [("form_token", &*page.form_field("form_token"))];
+    let action = format!("{}/national-id", sign_in_of(&page));
+    let there = citizen.post_form(&action, &form).await.expect(303).location();
+    let back = set.at_upstream(&there, HOA, "2").await;
+    let onward = citizen.get(&back).await.expect(303);
+    let page = follow(&citizen, &onward.location()).await.expect(200);
+    let answer = set.scene.consent(&citizen, &page, "allow", &[]).await;
+    let tokens = set.scene.exchange(&value(&answer, "code"), &[]).await.expect(200).json();
+    assert_eq!(claims(tokens["id_token"].as_str().unwrap())["acr"], "urn:chung:acr:high");
+    for least in ["urn:chung:acr:substantial", "urn:chung:acr:low", "urn:chung:acr:high"] {
+        let page = follow(&citizen, &set.scene.request(&[("acr_values", Some(least))])).await.expect(200);
+        let answer = set.scene.consent(&citizen, &page, "allow", &[]).await;
+        let tokens = set.scene.exchange(&value(&answer, "code"), &[]).await.expect(200).json();
+        assert_eq!(claims(tokens["id_token"].as_str().unwrap())["acr"], "urn:chung:acr:high", "{least}");
+    }
+    // Grown old it serves only whoever asks for the least.
+    set.scene.world.later(Duration::from_secs(4 * 3600));
+    let page = follow(&citizen, &set.scene.request(&high)).await.expect(200);
+    assert!(page.text().contains("/national-id\""));
+    let page = follow(&citizen, &set.scene.request(&[])).await.expect(200);
+    let answer = set.scene.consent(&citizen, &page, "allow", &[]).await;
+    let tokens = set.scene.exchange(&value(&answer, "code"), &[]).await.expect(200).json();
+    assert_eq!(claims(tokens["id_token"].as_str().unwrap())["acr"], "urn:chung:acr:low");
+}
+
+#[tokio::test]
 async fn a_lower_sign_in_there_is_a_lower_sign_in_here_and_no_account_level_makes_it_more() {
     let set = set(Assurance::High).await;
     let citizen = set.scene.world.stranger();

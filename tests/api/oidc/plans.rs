@@ -24,6 +24,7 @@ const BASIC: &[Module] = &[
     ("oidcc-scope-all", "a_citizen_signs_in_and_the_portal_learns_what_was_agreed"),
     ("oidcc-alternate-happy-flow", "- for clients that need another flow than the first one; ours have one"),
     ("oidcc-request-uri-unsigned-supported-correctly-or-rejected-as-unsupported", "each_defect_has_its_code"),
+    ("oidcc-ensure-other-scope-order-succeeds", "what_may_be_left_out_or_added_does_no_harm"),
     ("oidcc-display-page", "what_may_be_left_out_or_added_does_no_harm"),
     ("oidcc-display-popup", "what_may_be_left_out_or_added_does_no_harm"),
     ("oidcc-prompt-login", "a_new_sign_in_is_forced_by_prompt_and_by_age"),
@@ -210,6 +211,30 @@ const FAPI2: &[Module] = &[
     ("ensure-client-assertion-with-wrong-aud-fails", "every_forged_or_borrowed_assertion_is_refused"),
     ("ensure-client-assertion-with-no-sub-fails", "every_forged_or_borrowed_assertion_is_refused"),
     ("dpop-negative-tests", "a_bound_token_is_worth_nothing_in_other_hands"),
+    (
+        "par-ensure-jwt-client-assertions-nbf-8-seconds-in-the-future-is-accepted",
+        "a_pushed_request_is_proved_to_the_issuer_by_a_clock_that_is_nearly_right",
+    ),
+    (
+        "par-ensure-jwt-client-assertions-nbf-over-60-seconds-in-the-future-fails",
+        "a_pushed_request_is_proved_to_the_issuer_by_a_clock_that_is_nearly_right",
+    ),
+    (
+        "par-test-array-as-audience-fails",
+        "a_pushed_request_is_proved_to_the_issuer_by_a_clock_that_is_nearly_right",
+    ),
+    (
+        "par-test-par-endpoint-url-as-audience-fails",
+        "a_pushed_request_is_proved_to_the_issuer_by_a_clock_that_is_nearly_right",
+    ),
+    (
+        "par-test-token-endpoint-url-as-audience-fails",
+        "a_pushed_request_is_proved_to_the_issuer_by_a_clock_that_is_nearly_right",
+    ),
+    (
+        "grant-management-* (8 modules)",
+        "- the plan's variant without grant management: citizens take consents back themselves, at /me/sharing",
+    ),
 ];
 
 /// Every source in which a test may stand.

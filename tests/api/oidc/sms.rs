@@ -42,7 +42,17 @@ async fn an_agency_sees_what_its_codes_cost_and_a_cap_leaves_the_other_ways() {
     assert_eq!(admin.get(&format!("{path}?month=2026-10")).await.expect(200).json()["segments"], 0);
     admin.get(&format!("{path}?month=2026-13")).await.expect_refusal(400, "invalid_parameter");
 
-    cap_messages(&world.app, "H29.hcmc", 2).await.unwrap();
+    let cap = format!("{path}/cap");
+    let system = office.system(world, "admin");
+    let set = system.post_once(&cap, "cap-1", &json!({ "segments_max": 7 })).await.expect(200).json();
+    assert_eq!((&set["segments_max"], &set["segments"]), (&json!(7), &json!(2)));
+    assert_eq!(world.count("audit_leaf where kind = 'agency.messages_capped'").await, 1);
+    admin.post_once(&cap, "cap-2", &json!({ "segments_max": 7 })).await.expect_refusal(403, "scope_missing");
+    system.post_once(&cap, "cap-3", &json!({ "segments_max": -1 })).await.expect_refusal(400, "invalid_body");
+    let nobodys = "/v1/agencies/agency_019ab3bf9fee7f8091a2b3c4d5e6f708/messages/cap";
+    system.post_once(nobodys, "cap-4", &json!({ "segments_max": 1 })).await.expect_refusal(404, "not_found");
+    asked(&scene, "sms").await.expect(200);
+    cap_messages(&world.app, "H29.hcmc", 3).await.unwrap();
     let capped = asked(&scene, "sms").await.expect(422);
     assert!(capped.text().contains("đã dùng hết tin nhắn") && capped.text().contains("/passkey\""));
     assert!(asked(&scene, "app").await.expect(200).text().contains("name=\"code\""));

@@ -7,7 +7,7 @@ use crate::office::Office;
 use chung::sandbox::card::{Holder, issue};
 
 /// An agency where Cường is an officer.
-async fn set() -> (TestApp, Office, Actor) {
+pub async fn set() -> (TestApp, Office, Actor) {
     let world = world().await;
     let office = Office::open(&world, "H29.14").await;
     grant(&world, CUONG, Role::Officer, "H29.14").await;
@@ -15,7 +15,7 @@ async fn set() -> (TestApp, Office, Actor) {
     (world, office, officer)
 }
 
-fn card(person: Person, name: &str, born: &str, sex: &str) -> String {
+pub fn card(person: Person, name: &str, born: &str, sex: &str) -> String {
     let text = |text: &str| text.to_owned();
     let holder = Holder {
         number: text(person.number),
@@ -28,7 +28,7 @@ fn card(person: Person, name: &str, born: &str, sex: &str) -> String {
 }
 
 /// The officer reads Hòa's card, and follows to what may be done.
-async fn read_card(officer: &Actor, office: &Office, card: &str) -> Answer {
+pub async fn read_card(officer: &Actor, office: &Office, card: &str) -> Answer {
     let page = officer.get("/desk/card-checks").await.expect(200);
     let agency = office.agency.to_string();
     let token = page.form_field("form_token");
@@ -40,7 +40,7 @@ async fn read_card(officer: &Actor, office: &Office, card: &str) -> Answer {
     officer.get(&path).await
 }
 
-fn hoas() -> String {
+pub fn hoas() -> String {
     card(HOA, "Nguyễn Thị Hòa", "15/03/1985", "Nữ")
 }
 

@@ -4,7 +4,9 @@ mod apps;
 mod desk;
 mod limits;
 mod notices;
+mod paper;
 mod passkeys;
+mod step_up;
 
 use crate::world::{Actor, Answer, TestApp};
 use chung::identity::role::Role;
