@@ -21,11 +21,39 @@ use crate::store::{
     once::Mark,
 };
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
-/// The service's parts.
+/// The service's parts, shared: every request holds them, so a clone is one count.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+impl App {
+    /// Shares the parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The same service with other parts in places.
+    #[must_use]
+    pub fn with(&self, change: impl FnOnce(&mut Parts)) -> Self {
+        let mut parts = Parts::clone(&self.0);
+        change(&mut parts);
+        Self::new(parts)
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What the service is made of.
+#[derive(Clone)]
+pub struct Parts {
     /// The database.
     pub store: Store,
     /// The time.

@@ -2,7 +2,11 @@
 //!
 //! The batch grows with the queue: while one transaction commits, the next commands gather. A caller that gives up
 //! does not take its command back; the command is decided all the same, and a retry finds the outcome by its id.
+//!
+//! After a batch its callers come again, one by one: a queue that is [`Patience::Patient`] does not run off with the first of
+//! them, and so spares most of the transactions. Where nothing much is asked, nobody waits.
 
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Why a command has no outcome of its own.
@@ -55,15 +59,33 @@ impl<C, O> Batch<C, O> {
     }
 }
 
+/// How long a batch waits for the rest of a burst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Not at all: callers wait for one of many steps.
+    None,
+    /// While it is smaller than the batch before and still grows, at most three ticks of a millisecond.
+    Patient,
+}
+
+/// One look at the queue.
+const TICK: Duration = Duration::from_millis(1);
+const TICKS: usize = 3;
+
 impl<C, O> Queue<C, O> {
     /// Decides batches of at most `most` commands until every sender is gone. `decide` answers each command, in order,
     /// or fails them all.
-    pub async fn run<F>(mut self, most: usize, mut decide: impl FnMut(Vec<C>) -> F)
+    pub async fn run<F>(mut self, most: usize, patience: Patience, mut decide: impl FnMut(Vec<C>) -> F)
     where
         F: Future<Output = Result<Vec<O>, Undone>>,
     {
         let mut gathered = Vec::with_capacity(most);
+        let mut last = 0;
         while self.waiting.recv_many(&mut gathered, most).await > 0 {
+            if patience == Patience::Patient {
+                self.gather(&mut gathered, last).await;
+            }
+            last = gathered.len();
             let (commands, callers): (Vec<C>, Vec<_>) =
                 gathered.drain(..).map(|w| (w.command, w.answer)).unzip();
             match decide(commands).await {
@@ -77,6 +99,25 @@ impl<C, O> Queue<C, O> {
                         let _gave_up = caller.send(Err(undone));
                     }
                 }
+            }
+        }
+    }
+
+    /// Takes what comes in the next moments, up to the size of the batch before.
+    async fn gather(&mut self, gathered: &mut Vec<Waiting<C, O>>, last: usize) {
+        for _ in 0..TICKS {
+            let before = gathered.len();
+            if before >= last {
+                return;
+            }
+            tokio::time::sleep(TICK).await;
+            while gathered.len() < last
+                && let Ok(waiting) = self.waiting.try_recv()
+            {
+                gathered.push(waiting);
+            }
+            if gathered.len() == before {
+                return;
             }
         }
     }
@@ -98,8 +139,31 @@ mod tests {
             let (a, b, c) = tokio::join!(ask(1), ask(2), ask(3));
             (a, b, c)
         };
-        let run = queue.run(10, async |commands: Vec<u32>| Ok(commands.iter().map(|n| n * 10).collect()));
+        let run = queue.run(10, Patience::None, async |commands: Vec<u32>| {
+            Ok(commands.iter().map(|n| n * 10).collect())
+        });
         let answers = tokio::select! { answers = full => answers, () = run => unreachable!() };
         assert_eq!(answers, (Ok(10), Ok(20), Err(Undone::Busy)));
+    }
+
+    #[tokio::test]
+    async fn after_a_burst_a_batch_waits_for_the_rest_of_the_next() {
+        let sizes = async |patience| {
+            let (batch, queue) = channel::<u32, usize>(8);
+            // Two come at once, and come again: the second a few steps later than the first.
+            let ask = async |steps: usize| {
+                let first = batch.submit(0).await;
+                for _ in 0..steps {
+                    tokio::task::yield_now().await;
+                }
+                (first, batch.submit(0).await)
+            };
+            let asked = async { tokio::join!(ask(0), ask(3)) };
+            let run =
+                queue.run(8, patience, async |commands: Vec<u32>| Ok(vec![commands.len(); commands.len()]));
+            tokio::select! { sizes = asked => sizes, () = run => unreachable!() }
+        };
+        assert_eq!(sizes(Patience::Patient).await, ((Ok(2), Ok(2)), (Ok(2), Ok(2))));
+        assert_eq!(sizes(Patience::None).await, ((Ok(2), Ok(1)), (Ok(2), Ok(1))));
     }
 }

@@ -24,6 +24,8 @@ pub struct Spent {
     pub wall: Duration,
     /// Seconds of processor time of those who pay.
     pub cpu_s: f64,
+    /// What of it PostgreSQL used.
+    pub postgres_s: f64,
     /// Flushes of the write-ahead log in each second.
     pub fsync_per_s: f64,
 }
@@ -33,7 +35,7 @@ pub struct Meter {
     payers: Payers,
     counters: PgConnection,
     began: Instant,
-    cpu_s: f64,
+    cpu_s: (f64, f64),
     fsyncs: i64,
 }
 
@@ -48,11 +50,13 @@ impl Meter {
 
     /// Stops counting.
     pub async fn stop(mut self) -> Result<Spent> {
-        let (wall, cpu_s) = (self.began.elapsed(), self.payers.cpu_s()? - self.cpu_s);
+        let (wall, (own, postgres)) = (self.began.elapsed(), self.payers.cpu_s()?);
+        let postgres_s = postgres - self.cpu_s.1;
+        let cpu_s = own - self.cpu_s.0 + postgres_s;
         // Backends report their counters at most once a second, when they rest.
         tokio::time::sleep(Duration::from_millis(1100)).await;
         let fsyncs = fsyncs(&mut self.counters).await? - self.fsyncs;
-        Ok(Spent { wall, cpu_s, fsync_per_s: fsyncs as f64 / wall.as_secs_f64() })
+        Ok(Spent { wall, cpu_s, postgres_s, fsync_per_s: fsyncs as f64 / wall.as_secs_f64() })
     }
 }
 
@@ -70,12 +74,14 @@ async fn fsyncs(connection: &mut PgConnection) -> Result<i64> {
 }
 
 impl Payers {
-    /// Processor time so far. What a backend that has ended used is in the postmaster's own line.
-    fn cpu_s(&self) -> Result<f64> {
-        let mut ticks = 0;
+    /// Processor time so far of the processes, and of PostgreSQL. What a backend that has ended used is in the
+    /// postmaster's own line.
+    fn cpu_s(&self) -> Result<(f64, f64)> {
+        let mut own = 0;
         for pid in &self.processes {
-            ticks += Stat::of(*pid)?.own;
+            own += Stat::of(*pid)?.own;
         }
+        let mut ticks = 0;
         let postmaster = Stat::of(self.postgres)?;
         ticks += postmaster.own + postmaster.ended_children;
         for entry in fs::read_dir("/proc")? {
@@ -87,7 +93,7 @@ impl Payers {
                 ticks += stat.own;
             }
         }
-        Ok(ticks as f64 / TICKS)
+        Ok((own as f64 / TICKS, ticks as f64 / TICKS))
     }
 }
 

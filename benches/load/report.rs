@@ -110,7 +110,12 @@ impl Record {
             goal,
             cpu_s: Some(trio.ours.spent.cpu_s),
             fsync_per_s: Some(trio.ours.spent.fsync_per_s),
-            note: format!("{:.0}/s on the wall{unsteady}", trio.ours.per_s),
+            note: format!(
+                "{:.0}/s on the wall; {:.0} us each, {:.0} of them in PostgreSQL{unsteady}",
+                trio.ours.per_s,
+                1e6 / trio.ours.per_cpu_s,
+                1e6 / trio.ours.per_cpu_s * trio.ours.spent.postgres_s / trio.ours.spent.cpu_s,
+            ),
             ..Self::default()
         }
     }

@@ -83,6 +83,7 @@ async fn settle(world: &World, clients: usize, many: usize) -> Result<Rate> {
     let warm = prepare(world, many / 4).await?;
     load(world.address, clients, Pace::Closed(Duration::MAX), 200, &warm).await?;
     let messages = prepare(world, many).await?;
+    world.analyze().await?;
     let before = world.count("credit where outcome = 'settled' and payment_id is not null").await?;
     let meter = Meter::start(&world.payers(), &world.url()).await?;
     let done = load(world.address, clients, Pace::Closed(Duration::MAX), 200, &messages).await?;

@@ -69,7 +69,12 @@ pub async fn signatures(world: &World) -> Result<Rate> {
             }
             signed += 256;
         }
-        let spent = Spent { wall: began.elapsed(), cpu_s: thread_cpu_s()? - cpu_s, fsync_per_s: 0.0 };
+        let spent = Spent {
+            wall: began.elapsed(),
+            cpu_s: thread_cpu_s()? - cpu_s,
+            postgres_s: 0.0,
+            fsync_per_s: 0.0,
+        };
         Ok(Rate::of(signed, spent))
     })
     .await?

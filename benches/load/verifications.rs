@@ -64,6 +64,7 @@ pub async fn against_insert(
         async |world| bare.measure(world, CLIENTS).await,
         async |world| {
             load(world.address, CLIENTS, Pace::Closed(world.seconds / 4), 201, requests).await?;
+            world.analyze().await?;
             let before = world.count(table).await?;
             let meter = Meter::start(&world.payers(), &world.url()).await?;
             let done = load(world.address, CLIENTS, Pace::Closed(world.seconds), 201, requests).await?;

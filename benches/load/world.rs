@@ -195,6 +195,14 @@ impl World {
         Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut connection).await?)
     }
 
+    /// Brings the planner's statistics up to date, as autovacuum does within a minute of any growth: a plan that was
+    /// made for empty tables is no plan to measure.
+    pub async fn analyze(&self) -> Result<()> {
+        let mut connection = PgConnection::connect(&self.url()).await?;
+        sqlx::raw_sql("analyze").execute(&mut connection).await?;
+        Ok(())
+    }
+
     /// The settings that durability depends on.
     pub async fn settings(&self) -> Result<String> {
         let mut connection = PgConnection::connect(&self.url()).await?;

@@ -1,7 +1,7 @@
 //! What commands stand on: the database, the keys, and the [`App`] built from them.
 
 use super::out;
-use crate::app::{self, App, Population, Queues};
+use crate::app::{self, App, Parts, Population, Queues};
 use crate::base::{
     clock::{Instant, SystemClock},
     entropy::SystemEntropy,
@@ -103,7 +103,7 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
     let (batches, queues) = app::queues(&config.limits);
     let keys = Arc::new(keys(config)?);
     let (clearing, clearing_keys) = clearing(config, Arc::clone(&keys))?;
-    let app = App {
+    let app = App::new(Parts {
         store,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::new()),
@@ -122,14 +122,14 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
         proxies: config.trusted_proxies.clone().into(),
         limits: config.limits.clone(),
         batches,
-    };
+    });
     Ok((app, queues))
 }
 
 /// The parts for work at the desk of the house: no partner is called, so none need be configured.
 pub fn office(config: &Config, store: Store) -> anyhow::Result<App> {
     let (batches, _) = app::queues(&config.limits);
-    Ok(App {
+    Ok(App::new(Parts {
         store,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::new()),
@@ -148,7 +148,7 @@ pub fn office(config: &Config, store: Store) -> anyhow::Result<App> {
         proxies: config.trusted_proxies.clone().into(),
         limits: config.limits.clone(),
         batches,
-    })
+    }))
 }
 
 /// The authorities whose chip cards are believed; in production the sandbox's is refused.

@@ -50,14 +50,9 @@ pub async fn settle_notification(app: &App, notification: Notification) -> Resul
 pub async fn settle_all(app: &App, notifications: Vec<Notification>) -> Result<Vec<Taken>> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let mut taken = seen_before(&mut tx, &notifications).await?;
-    let numbers: Vec<&str> = notifications.iter().map(|n| n.account.as_str()).collect();
-    let accounts = account::booked(&mut tx, &numbers).await?;
-    for (taken, notification) in taken.iter_mut().zip(&notifications) {
-        if *taken == Taken::Recorded && !accounts.contains_key(&notification.account) {
-            *taken = Taken::UnknownAccount;
-        }
-    }
+    let numbers: BTreeSet<&str> = notifications.iter().map(|n| n.account.as_str()).collect();
+    let accounts = account::booked(&mut tx, &numbers.into_iter().collect::<Vec<_>>()).await?;
+    let taken = take(&mut tx, &notifications, &accounts, now).await?;
     let fresh: Vec<&Notification> =
         notifications.iter().zip(&taken).filter(|(_, t)| **t == Taken::Recorded).map(|(n, _)| n).collect();
     if fresh.is_empty() {
@@ -75,25 +70,41 @@ pub async fn settle_all(app: &App, notifications: Vec<Notification>) -> Result<V
     Ok(taken)
 }
 
-/// Sorts out what was taken before: in an earlier batch, or earlier in this one.
-async fn seen_before(tx: &mut Tx, notifications: &[Notification]) -> Result<Vec<Taken>> {
-    let keys: Vec<(&str, &str)> =
-        notifications.iter().map(|n| (n.sender.as_str(), n.message.as_str())).collect();
-    let stored = inbox::messages(tx, &keys).await?;
-    let mut digests: BTreeMap<(&str, &str), [u8; 32]> =
-        stored.iter().map(|m| ((m.sender.as_str(), m.biz_msg_idr.as_str()), m.digest)).collect();
-    let mut taken = Vec::with_capacity(notifications.len());
-    for (key, notification) in keys.iter().zip(notifications) {
-        taken.push(match digests.get(key) {
+/// Remembers the messages about our accounts, and sorts out those that were taken before: in an earlier batch, or
+/// earlier in this one. A message that another node takes at this moment is waited for, and was before.
+async fn take(
+    tx: &mut Tx,
+    notifications: &[Notification],
+    accounts: &BTreeMap<String, Booked>,
+    now: Instant,
+) -> Result<Vec<Taken>> {
+    let key = |n: &Notification| (n.sender.clone(), n.message.clone());
+    let mut first: BTreeMap<(String, String), StoredMessage> = BTreeMap::new();
+    for notification in notifications.iter().filter(|n| accounts.contains_key(&n.account)) {
+        first.entry(key(notification)).or_insert_with(|| message(notification));
+    }
+    let firsts: Vec<StoredMessage> = first.into_values().collect();
+    let mut digests = BTreeMap::new();
+    let mut fresh = inbox::insert_messages(tx, &firsts, now).await?;
+    if fresh.len() < notifications.len() {
+        let keys: Vec<(&str, &str)> =
+            notifications.iter().map(|n| (n.sender.as_str(), n.message.as_str())).collect();
+        for stored in inbox::messages(tx, &keys).await? {
+            digests.insert((stored.sender, stored.biz_msg_idr), stored.digest);
+        }
+    }
+    let taken = notifications.iter().map(|notification| {
+        let key = key(notification);
+        if accounts.contains_key(&notification.account) && fresh.remove(&key) {
+            return Taken::Recorded;
+        }
+        match digests.get(&key) {
             Some(digest) if *digest == notification.digest => Taken::Repeated,
             Some(_) => Taken::OtherContent,
-            None => {
-                digests.insert(*key, notification.digest);
-                Taken::Recorded
-            }
-        });
-    }
-    Ok(taken)
+            None => Taken::UnknownAccount,
+        }
+    });
+    Ok(taken.collect())
 }
 
 /// A bill that is paid in this batch, and the name for its receipts.
@@ -131,10 +142,6 @@ impl<'a> Settling<'a> {
         accounts: &BTreeMap<String, Booked>,
         now: Instant,
     ) -> Result<Self> {
-        let messages: Vec<StoredMessage> = fresh.iter().map(|n| message(n)).collect();
-        if inbox::insert_messages(tx, &messages, now).await? != messages.len() as u64 {
-            return Err(Error::Unavailable(Refusal::new("try_again")));
-        }
         let credits = || fresh.iter().flat_map(|n| n.credits.iter().map(|c| (accounts[&n.account].id, c)));
         let payments: Vec<Uuid> = credits().filter_map(|(_, c)| c.payment).map(Id::uuid).collect();
         let mut expected = payment::lock_expected(tx, &payments).await?;

@@ -65,7 +65,7 @@ pub async fn take_notice(app: &App, sender: &str, notice: &Notice, bytes: &[u8])
         digest,
         answer: answer.to_owned(),
     };
-    if inbox::insert_messages(&mut tx, &[message], now).await? == 0 {
+    if inbox::insert_messages(&mut tx, &[message], now).await?.is_empty() {
         return Err(Error::Unavailable(super::Refusal::new("try_again")));
     }
     if let Some(known) = known {

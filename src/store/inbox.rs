@@ -12,7 +12,7 @@ use crate::{
     crypto::digest::Digest,
     payment::settlement::{Outcome, SUSPENSE_DAYS, Suspense},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use time::Date;
 use uuid::Uuid;
 
@@ -31,17 +31,21 @@ pub struct StoredMessage {
     pub answer: String,
 }
 
-/// Adds messages, in the order of their keys; those that exist stay. The count of new ones.
-pub async fn insert_messages(tx: &mut Tx, messages: &[StoredMessage], at: Instant) -> Result<u64> {
+/// Adds messages, in the order of their keys; those that exist stay. The senders and identifiers of the new ones.
+pub async fn insert_messages(
+    tx: &mut Tx,
+    messages: &[StoredMessage],
+    at: Instant,
+) -> Result<BTreeSet<(String, String)>> {
     let text = |f: fn(&StoredMessage) -> &str| messages.iter().map(|m| f(m).to_owned()).collect::<Vec<_>>();
     let digests: Vec<Vec<u8>> = messages.iter().map(|m| m.digest.to_vec()).collect();
-    let done = sqlx::query!(
+    let rows = sqlx::query!(
         "insert into inbox_message (sender, biz_msg_idr, kind, digest, answer, received_at)
          select m.sender, m.biz_msg_idr, m.kind, m.digest, m.answer, $6
          from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[])
              as m (sender, biz_msg_idr, kind, digest, answer)
          order by m.sender, m.biz_msg_idr
-         on conflict on constraint inbox_message_once do nothing",
+         on conflict on constraint inbox_message_once do nothing returning sender, biz_msg_idr",
         &text(|m| &m.sender),
         &text(|m| &m.biz_msg_idr),
         &text(|m| &m.kind),
@@ -49,9 +53,9 @@ pub async fn insert_messages(tx: &mut Tx, messages: &[StoredMessage], at: Instan
         &text(|m| &m.answer),
         at,
     )
-    .execute(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    Ok(done.rows_affected())
+    Ok(rows.into_iter().map(|row| (row.sender, row.biz_msg_idr)).collect())
 }
 
 /// The messages with these senders and identifiers that were taken before.

@@ -5,6 +5,7 @@
 //! any point because every flow survives a crash at any point.
 
 use crate::app::{App, Queues};
+use crate::batch::Patience;
 use crate::flow::{self, deliver_events::Lane};
 use futures_util::future::BoxFuture;
 use std::time::Duration;
@@ -317,27 +318,27 @@ async fn tidy(app: App) {
 /// Runs the set-wise flows until every sender is gone.
 pub async fn run_queues(app: App, queues: Queues) {
     let most = app.limits.batch_max;
-    let standing = queues.standing.run(most, |bearers| {
+    let standing = queues.standing.run(most, Patience::None, |bearers| {
         let app = app.clone();
         async move { flow::standing::standing_all(&app, bearers).await.map_err(|e| flow::undone(&e)) }
     });
-    let once = queues.once.run(most, |marks| {
+    let once = queues.once.run(most, Patience::None, |marks| {
         let app = app.clone();
         async move { flow::use_once::use_all(&app, marks).await }
     });
-    let verifications = queues.verifications.run(most, |questions| {
+    let verifications = queues.verifications.run(most, Patience::Patient, |questions| {
         let app = app.clone();
         async move { flow::verify_identity::verify_all(&app, questions).await.map_err(|e| flow::undone(&e)) }
     });
-    let bills = queues.bills.run(most, |drafts| {
+    let bills = queues.bills.run(most, Patience::Patient, |drafts| {
         let app = app.clone();
         async move { flow::create_bill::create_all(&app, drafts).await.map_err(|e| flow::undone(&e)) }
     });
-    let notifications = queues.notifications.run(most, |told| {
+    let notifications = queues.notifications.run(most, Patience::Patient, |told| {
         let app = app.clone();
         async move { flow::settle_payments::settle_all(&app, told).await.map_err(|e| flow::undone(&e)) }
     });
-    let records = queues.records.run(most, |told| {
+    let records = queues.records.run(most, Patience::Patient, |told| {
         let app = app.clone();
         async move { flow::post_records::post_all(&app, told).await.map_err(|e| flow::undone(&e)) }
     });

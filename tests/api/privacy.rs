@@ -44,7 +44,7 @@ async fn ask(world: &TestApp, office: &Office, key: &str) -> Value {
 fn rotated(world: &TestApp) -> App {
     let mut ring = KeyRing::from_toml(&world.app.keys.to_toml()).unwrap();
     ring.add_master(&SystemEntropy::new());
-    App { keys: Arc::new(ring), ..world.app.clone() }
+    world.app.with(|parts| parts.keys = Arc::new(ring))
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn every_data_key_is_wrapped_anew_however_often_the_work_is_stopped() {
     // Everything opens without the old key, and nothing without the new one.
     let mut ring = KeyRing::from_toml(&app.keys.to_toml()).unwrap();
     assert!(ring.remove_master(1));
-    let app = App { keys: Arc::new(ring), ..app };
+    let app = app.with(|parts| parts.keys = Arc::new(ring));
     let report = report_retention(&app).await.unwrap();
     assert_eq!(report["master_keys"], json!([{ "generation": 2, "data_keys": people + 1 }]));
     let read = chung::flow::population::number_hash(&app, &HOA.0.parse().unwrap());

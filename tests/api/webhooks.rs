@@ -378,7 +378,7 @@ async fn only_success_is_success() {
 /// The service's parts with a deliverer that keeps to the public internet.
 fn guarded(world: &TestApp) -> App {
     let webhooks = RemoteWebhooks::new(false, Duration::from_secs(2)).unwrap();
-    App { webhooks: Arc::new(webhooks), ..world.app.clone() }
+    world.app.with(|parts| parts.webhooks = Arc::new(webhooks))
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use crate::central_bank::CentralBank;
 use crate::database::Database;
 use crate::document::{Seen, document};
 use crate::platform::Partners;
-use chung::app::{self, App, Population};
+use chung::app::{self, App, Parts, Population};
 use chung::base::clock::{Clock, ManualClock};
 use chung::base::entropy::SeededEntropy;
 use chung::base::origin::Origin;
@@ -84,7 +84,7 @@ impl TestApp {
         let bank = Arc::new(CentralBank::new());
         let partners = Arc::new(Partners::default());
         let telephones = Arc::new(Telephones::default());
-        let app = App {
+        let app = App::new(Parts {
             clearing: bank.clone(),
             clearing_keys: Arc::new(bank.keys()),
             card_anchors: Arc::new(Anchors::read([AUTHORITY]).expect("the authority")),
@@ -105,7 +105,7 @@ impl TestApp {
             proxies: Arc::default(),
             limits,
             batches,
-        };
+        });
         let (stop, stopping) = watch::channel(false);
         let mut running = JoinSet::new();
         let listening = http::listen::listen(listener, http::router::router(app.clone()), stopping);

@@ -32,7 +32,7 @@ where
     F: Future<Output = T>,
 {
     let (batches, queues) = app::queues(&app.limits);
-    let app = App { batches, ..app.clone() };
+    let app = app.with(|parts| parts.batches = batches);
     let serving = run_queues(app.clone(), queues);
     let act = act(app);
     let whole = async {

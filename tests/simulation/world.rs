@@ -3,7 +3,7 @@
 use crate::database::Database;
 use crate::rails::{Letter, Rails, Truth};
 use crate::seen::Seen;
-use chung::app::{self, App, Population};
+use chung::app::{self, App, Parts, Population};
 use chung::base::clock::ManualClock;
 use chung::base::entropy::{Entropy, SeededEntropy};
 use chung::base::id::{Agency, Client, Id};
@@ -121,7 +121,7 @@ impl World {
             calm: Mutex::new(true),
             deaf: false,
         };
-        let app = App {
+        let app = App::new(Parts {
             store: database.store().await,
             clock: Arc::new(ManualClock::at(datetime!(2026-11-20 02:00 UTC))),
             entropy: Arc::new(SeededEntropy::new(0)),
@@ -142,7 +142,7 @@ impl World {
             proxies: Arc::default(),
             limits,
             batches,
-        };
+        });
         import_fees(&app, fee_file::SAMPLE_ITEMS, fee_file::SAMPLE_ADJUSTMENTS).await.unwrap();
         let name = || Wording { vi: Line::parse("Sở").unwrap(), en: Line::parse("Office").unwrap() };
         let new = NewAgency { code: "H29.14".to_owned(), name: name(), tax_code: None, address_vi: None };
@@ -180,12 +180,11 @@ impl World {
             calm: Mutex::new(false),
             deaf: seed.is_multiple_of(6),
         });
-        let app = App {
-            clock: clock.clone(),
-            entropy: Arc::new(SeededEntropy::new(seed)),
-            clearing: rails.clone(),
-            ..self.app.clone()
-        };
+        let app = self.app.with(|parts| {
+            parts.clock = clock.clone();
+            parts.entropy = Arc::new(SeededEntropy::new(seed));
+            parts.clearing = rails.clone();
+        });
         Life {
             world: self,
             app,
