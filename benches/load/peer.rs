@@ -120,6 +120,7 @@ impl Peer {
         let spent = Spent {
             wall: began.elapsed(),
             cpu_s: process_cpu_s(self.process.id())? - cpu_s,
+            postgres_s: 0.0,
             fsync_per_s: 0.0,
         };
         Ok(Rate::of(done, spent))

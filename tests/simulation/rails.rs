@@ -219,10 +219,10 @@ impl Clearing for Rails {
         if self.fault(10, "fault: return not sent") {
             return Box::pin(async { Answer::NeverGot });
         }
-        if self.fault(10, "fault: return lost") {
+        if self.fault(20, "fault: return lost") {
             return Box::pin(async { Answer::None });
         }
-        let refused = self.fault(8, "fault: return refused");
+        let refused = self.fault(15, "fault: return refused");
         let done = *self.truth.lock().unwrap().returns.entry(back.id.0).or_insert_with(|| !refused);
         let known = self
             .truth
@@ -234,7 +234,7 @@ impl Clearing for Rails {
         if done && !known {
             self.leave(back.id.0, back.amount, now);
         }
-        let answer = match (done, self.fault(12, "fault: return unanswered")) {
+        let answer = match (done, self.fault(30, "fault: return unanswered")) {
             (_, true) => Answer::None,
             (true, false) => Answer::Taken,
             (false, false) => Answer::Refused("AC04".parse().unwrap()),

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 pub struct Seen(Mutex<BTreeMap<String, u64>>);
 
 /// What a run must have seen at least once.
-const DEMANDED: [&str; 58] = [
+const DEMANDED: [&str; 62] = [
     "bill open → paid",
     "bill open → cancelled",
     "bill cannot be cancelled: payment_under_way",
@@ -54,6 +54,7 @@ const DEMANDED: [&str; 58] = [
     "rejected: not_in_statement",
     "fault: transfer by reference",
     "fault: return not sent",
+    "fault: return lost",
     "fault: return refused",
     "fault: return unanswered",
     "refund approved → sent",
@@ -61,6 +62,9 @@ const DEMANDED: [&str; 58] = [
     "refund approved → unknown",
     "refund unknown → approved",
     "refund approved → bounced",
+    "refund approved → done",
+    "refund unknown → sent",
+    "refund unknown → bounced",
     "rejected: paid_otherwise",
     "suspense bill_cancelled",
     "suspense late_success",

@@ -266,7 +266,7 @@ impl Life<'_> {
             truth.asked.iter().map(|(id, asked)| (*id, asked.clone())).collect()
         };
         let one = (!asked.is_empty()).then(|| asked[self.chance.below(asked.len())].clone());
-        match (self.chance.below(5), one) {
+        match (self.chance.below(6), one) {
             (4, _) => {
                 let Some(bill) = self.some_bill() else { return };
                 self.fault(seen, "transfer by reference");
@@ -275,7 +275,7 @@ impl Life<'_> {
                 let amount = if wrong { 1_000 } else { self.total(bill) };
                 self.rails.transfer(&text, Money::vnd(amount), now);
             }
-            (0, Some((payment, asked))) if asked.decision == Decision::Approved => {
+            (0 | 5, Some((payment, asked))) if asked.decision == Decision::Approved => {
                 self.fault(seen, "paid twice");
                 self.rails.money(Some(payment), asked.amount, now);
             }
