@@ -6,7 +6,12 @@
 //! reference; a trio whose references differ by more than a fifth is measured again. Only answers that were judged
 //! count, and after a load the database is asked whether every one of them is there.
 //!
-//! `CHUNG_BENCH_SECONDS` sets how long each measurement runs (default 3). The figures also go to
+//! Bills, postings and the trial balance are measured again under a PostgreSQL whose flushes take two milliseconds
+//! longer (`benches/slow_flush.c`).
+//!
+//! `CHUNG_BENCH_SECONDS` sets how long each measurement runs (default 3), `CHUNG_BENCH_ENTRIES` how many entries the
+//! trial balance folds; names on the command line choose among start, settlements, verifications, bills, history,
+//! tokens, signins, ledger, slow and trial-balance. The figures also go to
 //! `target/bench/load.json`.
 
 #![expect(clippy::float_arithmetic, reason = "rates, not money")]
@@ -27,8 +32,10 @@ mod reference;
 mod report;
 mod settlements;
 mod signins;
+mod slow_disk;
 mod start;
 mod tokens;
+mod trial_balance;
 mod verifications;
 mod world;
 
@@ -84,7 +91,7 @@ async fn measure_all() -> Result<()> {
         report.extend(verifications::measure(&mut world).await?);
     }
     if wanted("bills") {
-        report.extend(bills::measure(&mut world).await?);
+        report.extend(bills::measure(&mut world, "").await?);
     }
     if wanted("history") {
         report.extend(history::measure(&mut world).await?);
@@ -104,8 +111,51 @@ async fn measure_all() -> Result<()> {
         goal: Some(65.0),
         ..Record::default()
     });
-    if wanted("ledger") {
-        report.extend(ledger::measure(&mut world).await?);
+    let quick = if wanted("ledger") {
+        let records = ledger::measure(&mut world, "").await?;
+        let quick = records.first().and_then(|record| record.per_s);
+        report.extend(records);
+        quick
+    } else {
+        None
+    };
+    if wanted("slow") {
+        report.extend(slow(&mut world, quick).await?);
+    }
+    if wanted("trial-balance") {
+        world.stop().await?;
+        trial_balance::fill(&world).await?;
+        for slow in [false, true] {
+            world.restart_database(slow).await?;
+            report.extend(trial_balance::measure(&world, if slow { SLOW } else { "" }).await?);
+        }
     }
     report.finish(&mut world).await
+}
+
+/// What is appended to the name of a path on the slow disk.
+const SLOW: &str = ", flushes 2 ms slower";
+
+/// Bills and postings again with slow flushes, and what the postings keep of their quick rate on the wall.
+async fn slow(world: &mut World, quick: Option<f64>) -> Result<Vec<Record>> {
+    world.restart_database(true).await?;
+    world.start().await?;
+    let mut records = bills::measure(world, SLOW).await?;
+    let postings = ledger::measure(world, SLOW).await?;
+    let kept = postings.first().and_then(|record| record.per_s);
+    records.extend(postings);
+    if let (Some(kept), Some(quick)) = (kept, quick) {
+        records.push(Record {
+            path: "  kept of the postings per second".to_owned(),
+            per_s: Some(kept),
+            reference: Some("the same on this machine's own disk".to_owned()),
+            reference_per_s: Some(quick),
+            ratio: Some(kept / quick),
+            goal: Some(0.5),
+            ..Record::default()
+        });
+    }
+    world.restart_database(false).await?;
+    world.start().await?;
+    Ok(records)
 }

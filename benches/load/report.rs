@@ -20,6 +20,10 @@ pub struct Record {
     pub reference_rate: Option<f64>,
     /// `rate / reference_rate`.
     pub ratio: Option<f64>,
+    /// Units per second of the clock on the wall.
+    pub per_s: Option<f64>,
+    /// The reference's units per second of the clock on the wall.
+    pub reference_per_s: Option<f64>,
     /// What the ratio should reach; for a latency, a time or a size what it should stay below.
     pub goal: Option<f64>,
     /// The median latency.
@@ -61,6 +65,8 @@ impl Rate {
 pub struct Trio {
     /// The mean of the two references, per CPU-second.
     pub reference: f64,
+    /// The mean of the two references on the wall.
+    pub reference_per_s: f64,
     /// Ours.
     pub ours: Rate,
     /// How far the references were apart: the larger over the smaller.
@@ -79,12 +85,14 @@ pub async fn trio(
     mut ours: impl AsyncFnMut(&mut World) -> Result<Rate>,
 ) -> Result<Trio> {
     let mut best: Option<Trio> = None;
-    let mut before = reference(world).await?.per_cpu_s;
+    let mut before = reference(world).await?;
     for _ in 0..TRIES {
         let ours = ours(world).await?;
-        let after = reference(world).await?.per_cpu_s;
-        let spread = before.max(after) / before.min(after);
-        let trio = Trio { reference: f64::midpoint(before, after), ours, spread };
+        let after = reference(world).await?;
+        let (one, other) = (before.per_cpu_s, after.per_cpu_s);
+        let spread = one.max(other) / one.min(other);
+        let reference_per_s = f64::midpoint(before.per_s, after.per_s);
+        let trio = Trio { reference: f64::midpoint(one, other), reference_per_s, ours, spread };
         if best.is_none_or(|best| spread < best.spread) {
             best = Some(trio);
         }
@@ -108,11 +116,14 @@ impl Record {
             reference_rate: Some(trio.reference),
             ratio: Some(trio.ours.per_cpu_s / trio.reference),
             goal,
+            per_s: Some(trio.ours.per_s),
+            reference_per_s: Some(trio.reference_per_s),
             cpu_s: Some(trio.ours.spent.cpu_s),
             fsync_per_s: Some(trio.ours.spent.fsync_per_s),
             note: format!(
-                "{:.0}/s on the wall; {:.0} us each, {:.0} of them in PostgreSQL{unsteady}",
+                "{:.0}/s on the wall, {:.1} times the reference's; {:.0} us each, {:.0} of them in PostgreSQL{unsteady}",
                 trio.ours.per_s,
+                trio.ours.per_s / trio.reference_per_s,
                 1e6 / trio.ours.per_cpu_s,
                 1e6 / trio.ours.per_cpu_s * trio.ours.spent.postgres_s / trio.ours.spent.cpu_s,
             ),

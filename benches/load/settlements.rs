@@ -136,7 +136,6 @@ async fn bills(world: &World, many: usize) -> Result<Vec<Id<id::Bill>>> {
                 applicant: Facts::default(),
                 submitter: Facts::default(),
             },
-            applicant: None,
             grounds: chung::payment::issue::Grounds::default(),
             owners: std::collections::BTreeMap::new(),
             obligations: Vec::new(),

@@ -2,6 +2,7 @@
 
 use super::client::Connection;
 use super::measure::{Payers, memory_mib};
+use super::slow_disk;
 use anyhow::{Context, Result, bail};
 use chung::app::App;
 use chung::base::{entropy::SystemEntropy, id, id::Id, text::Line};
@@ -28,7 +29,7 @@ use serde_json::json;
 use sqlx::{Connection as _, PgConnection, Row};
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -152,6 +153,32 @@ impl World {
             tokio::task::spawn_blocking(move || service.wait()).await??;
         }
         Ok(())
+    }
+
+    /// The same database again, with flushes that take two milliseconds longer or as they are; the service rests.
+    pub async fn restart_database(&mut self, slow: bool) -> Result<()> {
+        let programs = self.program("")?;
+        let mut again = PrivatePostgres::new(&self.folder, Durability::Full);
+        if slow {
+            again.search.preferred = Some(slow_disk::programs(&self.folder, &programs)?);
+        }
+        self.stop().await?;
+        self.server.stop();
+        self.server = again.start()?;
+        slow_disk::demand(self.server.pid(), slow)?;
+        self.app.store = Store::connect(&self.server.url("postgres"), 8).await?;
+        Ok(())
+    }
+
+    /// Where its files stand; they vanish with it.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The program of that name beside the server's.
+    pub fn program(&self, name: &str) -> Result<PathBuf> {
+        let server = fs::read_link(format!("/proc/{}/exe", self.server.pid()))?;
+        Ok(server.with_file_name(name))
     }
 
     /// Whose processor time counts for what the service does.

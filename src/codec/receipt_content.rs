@@ -94,6 +94,9 @@ pub struct ReceiptContent {
     /// The receipt in whose place it stands, and why.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub replaces: Option<(Number, String)>,
+    /// The account in which it was collected for several owners together: bank, number and holder.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub collected: Option<(String, String, String)>,
 }
 
 /// A line: code, Vietnamese name, count, whole đồng.
@@ -401,6 +404,7 @@ pub(super) mod tests {
             ],
             total: 205_000,
             adjusts: None,
+            collected: None,
         }
     }
 

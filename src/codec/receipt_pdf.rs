@@ -207,6 +207,9 @@ impl Sheet {
                 self.row(&t(key), &value);
             }
         }
+        if let Some((bank, number, holder)) = &content.collected {
+            self.row(&t("receipt-collected-in"), &format!("{number}, {holder} ({bank})"));
+        }
         self.y += 10.0;
         for (code, name, count, amount) in &content.lines {
             let counted = if *count > 1 { format!(" × {count}") } else { String::new() };

@@ -64,6 +64,9 @@ pub fn write(content: &ReceiptContent, signed: &str) -> String {
     xml.optional("DChi", content.payer_address.as_deref());
     xml.leaf("HTTToan", content.method());
     xml.leaf("NHang", &content.bank);
+    if let Some((bank, number, holder)) = &content.collected {
+        xml.leaf("TKThuHo", &format!("{number}, {holder}, {bank}"));
+    }
     xml.0.push_str("</NNop>\n<DSKThu>\n");
     for (i, (code, name, count, amount)) in content.lines.iter().enumerate() {
         xml.0.push_str("<KThu>\n");

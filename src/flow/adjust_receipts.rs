@@ -16,11 +16,14 @@ use crate::{
     },
     payment::bill::{BillLine, Lines},
     store::{
-        Tx, bill as bills, payment as payments, receipt,
+        Tx, bill as bills,
+        inheritance::heir,
+        payment as payments, receipt,
         refund::{self as rows, Source, StoredRefund},
     },
 };
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// Issues them; how the log names each. Money that never had a receipt needs none.
 pub(super) async fn adjust_receipts(
@@ -35,22 +38,28 @@ pub(super) async fn adjust_receipts(
     };
     let stored = bills::bill(tx, bill).await?.ok_or(Error::internal("a refund without its bill"))?;
     let paid = payments::payment(tx, payment).await?.ok_or(Error::internal("a refund without payment"))?;
-    let originals = receipt::originals(tx, bill).await?;
+    let procedure = stored.procedure.code.as_str();
+    let mut originals = HashMap::new();
+    for (owner, kind, number) in receipt::originals(tx, bill).await? {
+        // Whoever has taken an owner's place takes back in its own name what that one had received.
+        originals.insert((heir(tx, owner, Some(procedure)).await?, kind), number);
+    }
     if originals.is_empty() {
         return Ok(Vec::new());
     }
-    let key = agency_key(app, tx, refund.agency).await?;
+    let key = agency_key(app, tx, stored.bill.agency).await?;
     let parties = bill_answer::open_parties(&key, bill, &stored.parties)?;
-    let lines = lines(tx, refund, stored.bill.lines.as_slice()).await?;
+    let lines = lines(tx, refund, procedure, stored.bill.lines.as_slice()).await?;
     let name = parties.name_on_receipt().to_string();
     let (reference, dossier) = (stored.bill.reference.to_string(), stored.bill.dossier.to_string());
     let settled = SettledBill {
         agency: refund.agency,
+        account: refund.account,
         bill,
         payment,
         reference: &reference,
         dossier: &dossier,
-        procedure: stored.procedure.code.as_str(),
+        procedure,
         procedure_vi: stored.procedure.name.vi.as_str(),
         lines: &lines,
         payer: &name,
@@ -67,13 +76,17 @@ pub(super) async fn adjust_receipts(
 }
 
 /// The lines as far as they are given back.
-async fn lines(tx: &mut Tx, refund: &StoredRefund, of: &[BillLine]) -> Result<Lines> {
+async fn lines(tx: &mut Tx, refund: &StoredRefund, procedure: &str, of: &[BillLine]) -> Result<Lines> {
     let mut back = Vec::new();
     for (at, amount) in rows::lines(tx, refund.id).await? {
         let place = usize::try_from(at).map_err(Error::internal)?;
         let line = of.get(place).ok_or(Error::internal("a line that is gone"))?;
         let nothing = crate::base::money::Money::vnd(0);
-        back.push(BillLine { amount, gross: amount, retained: nothing, ..line.clone() });
+        let mut line = BillLine { amount, gross: amount, retained: nothing, ..line.clone() };
+        if let Some(owner) = line.beneficiary.agency {
+            line.beneficiary.agency = Some(heir(tx, owner, Some(procedure)).await?);
+        }
+        back.push(line);
     }
     Lines::new(back).map_err(Error::internal)
 }

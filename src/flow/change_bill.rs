@@ -183,7 +183,6 @@ async fn charge_anew(
         payable_until: None,
         due: stored.bill.due,
         parties: bill_answer::open_parties(sealing, stored.bill.id, &stored.parties)?,
-        applicant: None,
     };
     let ground = Ground::read(app, tx, &[&draft], now).await?;
     let (schedule, of) = ground.schedule().ok_or(Error::refused("unknown_fee"))?;

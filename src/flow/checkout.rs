@@ -6,7 +6,9 @@
 use super::{
     Error, Result,
     agency_key::agency_key,
-    bill_answer, charge_late, national, read_bills,
+    bill_answer, charge_late,
+    inherit::demand_standing,
+    national, read_bills,
     read_refunds::{self, RefundStep},
     receipt_name::names_of,
 };
@@ -19,6 +21,7 @@ use crate::{
         fee::{Bilingual, FeeKind},
     },
     store::{
+        Tx,
         account::{self, CollectingAccount},
         agency, bank,
         bank::Bank,
@@ -203,9 +206,18 @@ pub async fn read_payment(
 ) -> Result<serde_json::Value> {
     let mut tx = app.store.begin().await?;
     let attempt = payment::payment(&mut tx, id).await?.ok_or(Error::not_found())?;
-    let of = bills::bill(&mut tx, attempt.bill).await?;
-    of.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
+    demand_bill(&mut tx, agency, attempt.bill).await?;
     Ok(payment_json(&attempt))
+}
+
+/// Demands that a bill is the agency's, or was that of whom it succeeded.
+pub(super) async fn demand_bill(
+    tx: &mut Tx,
+    agency: Id<crate::base::id::Agency>,
+    bill: Id<crate::base::id::Bill>,
+) -> Result<()> {
+    let of = bills::bill(tx, bill).await?.ok_or(Error::not_found())?;
+    demand_standing(tx, agency, of.bill.agency, Some(of.procedure.code.as_str())).await
 }
 
 /// The attempts of one of the agency's bills, the newest first.
@@ -215,7 +227,7 @@ pub async fn list_payments(
     of: Id<crate::base::id::Bill>,
 ) -> Result<serde_json::Value> {
     let mut tx = app.store.begin().await?;
-    bills::bill(&mut tx, of).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
+    demand_bill(&mut tx, agency, of).await?;
     let attempts = payment::payments_of_bill(&mut tx, of).await?;
     let items: Vec<_> = attempts.iter().map(payment_json).collect();
     Ok(serde_json::json!({ "items": items, "next": null }))

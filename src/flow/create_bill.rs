@@ -275,8 +275,7 @@ impl Ground {
             }
             lines.push(line.clone());
         }
-        let owners: BTreeSet<_> =
-            lines.iter().map(|l| (l.beneficiary.agency, l.kind == FeeKind::Tax)).collect();
+        let owners: BTreeSet<_> = lines.iter().map(|line| bill::Owner::of(line, draft.agency)).collect();
         if owners.len() > 1 && !draft.together {
             return Err(Outcome::Refused(bill::Refusal::SeveralOwners));
         }
@@ -343,7 +342,7 @@ impl Prepared {
         };
         let answer = bill_answer::bill_json(app, &open, Day::of(now)).to_string();
         Self {
-            verification: draft.applicant,
+            verification: draft.grounds.applicant,
             evidence: Vec::new(),
             answer,
             leaf,

@@ -207,7 +207,7 @@ pub(super) async fn parts(tx: &mut Tx, refund: &StoredRefund) -> Result<Vec<Part
         };
         let earlier = before.get(&at).map_or(0, |money| money.minor());
         let retained = Money::vnd(kept(earlier + amount.minor()) - kept(earlier));
-        let agency = line.beneficiary.agency.unwrap_or(refund.agency);
+        let agency = line.beneficiary.agency.unwrap_or(stored.bill.agency);
         match parts.iter_mut().find(|part| (part.agency, part.kind) == (agency, line.kind)) {
             Some(part) => {
                 part.amount = part.amount.plus(amount).map_err(Error::internal)?;

@@ -63,7 +63,7 @@ impl Period {
 pub async fn declare_fees(app: &App, agency: Id<Agency>, period: Period, tree: bool) -> Result<Value> {
     let mut tx = app.store.begin().await?;
     let row = agency::find_all(&mut tx, &[agency]).await?.pop().ok_or(Error::not_found())?;
-    let budget = fee_version::budget(&mut tx, agency).await?;
+    let budget = fee_version::budget(&mut tx, agency, period.to).await?;
     let agencies = if tree { succession::tree_of(&mut tx, agency).await? } else { vec![agency] };
     let fees = declaration::settled_fees(&mut tx, &agencies, period.from, period.to).await?;
     let booked = declaration::booked_fees(&mut tx, &agencies, period.from, period.to).await?;
@@ -85,6 +85,7 @@ pub async fn declare_fees(app: &App, agency: Id<Agency>, period: Period, tree: b
         "budget": budget.map(|b| json!({
             "area": b.area, "unit_code": b.unit_code, "treasury_office": b.treasury_office,
             "retained_account": b.retained_account, "remitted_account": b.remitted_account,
+            "valid_from": b.valid_from.to_string(),
         })),
         "fees": fees.iter().map(fee_json).collect::<Vec<_>>(),
         "collected": amount(collected),

@@ -239,6 +239,7 @@ async fn receipts(
     let dossier = of.bill.dossier.to_string();
     let settled = SettledBill {
         agency,
+        account: None,
         bill: of.bill.id,
         payment: payment.id,
         reference: &reference,

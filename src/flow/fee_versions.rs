@@ -112,7 +112,7 @@ pub async fn move_version(
         Move::Approve(from) => {
             version.life.approve(by, from, today).map_err(refused)?;
             officer::demand(&mut tx, by, agency, Role::Approver, today).await?;
-            demand_fit(&mut tx, agency, id).await?;
+            demand_fit(&mut tx, agency, id, from).await?;
             moved(rows::approve(&mut tx, id, by, from, now).await?)?;
             "fee.approved"
         }
@@ -132,8 +132,8 @@ pub async fn move_version(
 }
 
 /// Everything without which the money of a fee could not be declared: of the agency, and of each item.
-async fn demand_fit(tx: &mut Tx, agency: Id<Agency>, id: Id<id::Schedule>) -> Result<()> {
-    if rows::budget(tx, agency).await?.is_none() {
+async fn demand_fit(tx: &mut Tx, agency: Id<Agency>, id: Id<id::Schedule>, from: Day) -> Result<()> {
+    if rows::budget(tx, agency, from).await?.is_none() {
         return Err(Error::refused("agency_budget_missing"));
     }
     let schedule = fee::whole_schedule(tx, id).await?;
@@ -216,7 +216,7 @@ fn change_json(change: &rules::Change) -> Value {
     })
 }
 
-/// Sets what the budget knows an agency by.
+/// Says what the budget knows an agency by from a day on; what was said for a day is never said otherwise.
 pub async fn set_agency_budget(
     app: &App,
     agency: Id<Agency>,
@@ -229,8 +229,35 @@ pub async fn set_agency_budget(
         return Ok(answer);
     }
     let sealing = agency_key(app, &mut tx, agency).await?;
-    rows::set_budget(&mut tx, agency, budget, now).await?;
-    let answer = json!({
+    let answer = budget_json(agency, budget);
+    if !rows::add_budget(&mut tx, agency, budget, now).await? {
+        let told = rows::budgets(&mut tx, agency).await?;
+        if !told.contains(budget) {
+            return Err(Error::conflict("agency_budget_differs"));
+        }
+        key.keep(&mut tx, agency.uuid(), &answer, now).await?;
+        tx.commit().await?;
+        return Ok(answer);
+    }
+    let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: agency.uuid() };
+    let leaf = audit_leaf::leaf(app, now, "agency.budget_set", concern, &sealing, &answer);
+    audit::append(&mut tx, &[leaf]).await?;
+    key.keep(&mut tx, agency.uuid(), &answer, now).await?;
+    tx.commit().await?;
+    Ok(answer)
+}
+
+/// Everything that was said of what the budget knows an agency by, the newest first.
+pub async fn list_agency_budgets(app: &App, agency: Id<Agency>) -> Result<Value> {
+    let mut tx = app.store.begin().await?;
+    agency_key(app, &mut tx, agency).await?;
+    let told = rows::budgets(&mut tx, agency).await?;
+    let items: Vec<Value> = told.iter().rev().map(|budget| budget_json(agency, budget)).collect();
+    Ok(json!({ "items": items }))
+}
+
+fn budget_json(agency: Id<Agency>, budget: &AgencyBudget) -> Value {
+    json!({
         "agency": agency.to_string(),
         "area": budget.area,
         "unit_code": budget.unit_code,
@@ -238,13 +265,7 @@ pub async fn set_agency_budget(
         "retained_account": budget.retained_account,
         "remitted_account": budget.remitted_account,
         "valid_from": budget.valid_from.to_string(),
-    });
-    let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: agency.uuid() };
-    let leaf = audit_leaf::leaf(app, now, "agency.budget_set", concern, &sealing, &answer);
-    audit::append(&mut tx, &[leaf]).await?;
-    key.keep(&mut tx, agency.uuid(), &answer, now).await?;
-    tx.commit().await?;
-    Ok(answer)
+    })
 }
 
 async fn log(

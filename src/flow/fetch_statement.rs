@@ -27,7 +27,7 @@ pub async fn fetch_as_officer(
     officer::demand_accountant(&mut tx, officer, agency, Day::of(app.clock.now())).await?;
     let account = account::account_of_number(&mut tx, number).await?;
     drop(tx);
-    let account = account.filter(|account| account.owner == agency);
+    let account = account.filter(|account| account.heir == agency);
     let account = account.ok_or_else(|| Error::Refused(Refusal::new("unknown_account")))?;
     match_statement(app, &account, day).await.map(drop)
 }

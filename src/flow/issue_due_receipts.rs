@@ -10,7 +10,7 @@ use super::{
     backoff::backoff,
     bill_answer::open_parties,
     event::event_json,
-    issue_receipts::{Agencies, Draft, SettledBill, content, documented, issue_drafts},
+    issue_receipts::{Agencies, Draft, SettledBill, content, documented, issue_drafts, shared_accounts},
     receipt_name::names_of,
 };
 use crate::app::App;
@@ -25,6 +25,7 @@ use crate::crypto::seal::DataKey;
 use crate::partner::receipt_issuer::{Issuer, NotProvided, Order, Provided};
 use crate::store::{
     Tx, audit, bill as bills,
+    inheritance::heir,
     outbox::{self, NewOutbox, Topic},
     payment as payments,
     receipt_due::{self, Due},
@@ -69,17 +70,18 @@ async fn know(app: &App, tx: &mut Tx, due: &Due, now: Instant) -> Result<Known> 
     let gone = || Error::internal(format!("a waiting receipt of {}", due.bill));
     let stored = bills::bill(tx, due.bill).await?.ok_or_else(gone)?;
     let payment = payments::payment(tx, due.payment).await?.ok_or_else(gone)?;
-    let agencies = agencies_with_keys(app, tx, [due.agency]).await?;
-    let (agency, key) = agencies.get(&due.agency).ok_or_else(gone)?;
+    let own = stored.bill.agency;
+    let agencies = agencies_with_keys(app, tx, [due.agency, own]).await?;
+    let (agency, _) = agencies.get(&due.agency).ok_or_else(gone)?;
+    let (_, key) = agencies.get(&own).ok_or_else(gone)?;
     let names = names_of(tx, &[due.bill], |_| Some(key)).await?;
     let parties = open_parties(key, due.bill, &stored.parties)?;
-    let share = documented(&stored.bill.lines).into_iter().find(|(kind, _, _)| *kind == due.kind);
-    let share = share.ok_or_else(gone)?;
     let leaf = Id::new(now, &*app.entropy);
     let (reference, dossier) = (stored.bill.reference.to_string(), stored.bill.dossier.to_string());
     let procedure = stored.procedure.code.to_string();
     let settled = SettledBill {
-        agency: due.agency,
+        agency: own,
+        account: Some(payment.account),
         bill: due.bill,
         payment: due.payment,
         reference: &reference,
@@ -92,26 +94,36 @@ async fn know(app: &App, tx: &mut Tx, due: &Due, now: Instant) -> Result<Known> 
         leaf,
         adjusts: None,
     };
-    let mut content = content(app, now, &settled, agency, share, names.get(&due.bill));
+    let mut share = None;
+    for of in documented(&settled).into_iter().filter(|of| of.kind == due.kind) {
+        // Whoever has taken an owner's place gives what that one still had to give.
+        if of.owner == due.agency || heir(tx, of.owner, Some(&procedure)).await? == due.agency {
+            share = Some(of);
+        }
+    }
+    let share = share.ok_or_else(gone)?;
+    let accounts = shared_accounts(tx, std::slice::from_ref(&settled)).await?;
+    let account = accounts.get(&payment.account);
+    let mut content = content(app, now, &settled, (agency, account), &share, names.get(&due.bill));
     content.paid = (due.since != now).then(|| receipt_content::instant(due.since));
-    let draft = Draft::of(&settled, due.kind, content.clone());
+    let draft = Draft::of(&settled, (due.agency, due.kind), content.clone());
     Ok(Known { agencies, content, leaf, draft })
 }
 
 /// A receipt of our own, if there is a number now.
 async fn number(app: &App, due: &Due, now: Instant) -> Result<()> {
     let mut tx = app.store.begin().await?;
-    if !receipt_due::lock(&mut tx, due.bill, due.kind).await? {
+    if !receipt_due::lock(&mut tx, due).await? {
         return Ok(());
     }
     let Known { agencies, leaf, draft, .. } = know(app, &mut tx, due, now).await?;
     let issued = issue_drafts(app, &mut tx, now, vec![draft], &agencies).await?.into_iter().next().flatten();
     let Some(issued) = issued else {
         let next = now + backoff(due.attempts, PAUSE_MAX, &*app.entropy);
-        receipt_due::put_off(&mut tx, (due.bill, due.kind), next, "no_series").await?;
+        receipt_due::put_off(&mut tx, due, next, "no_series").await?;
         return Ok(tx.commit().await?);
     };
-    receipt_due::delete(&mut tx, due.bill, due.kind).await?;
+    receipt_due::delete(&mut tx, due).await?;
     let (_, key) = agencies.get(&due.agency).ok_or_else(|| Error::internal(due.agency))?;
     let details = json!({
         "bill": due.bill.to_string(),
@@ -147,7 +159,7 @@ async fn order(app: &App, due: &Due, now: Instant) -> Result<()> {
     };
     let later = app.clock.now();
     let mut tx = app.store.begin().await?;
-    if !receipt_due::lock(&mut tx, due.bill, due.kind).await? {
+    if !receipt_due::lock(&mut tx, due).await? {
         return Ok(());
     }
     let made = answered.and_then(|provided| kept(due, &content, provided, leaf).ok_or(NotProvided::Silence));
@@ -155,11 +167,11 @@ async fn order(app: &App, due: &Due, now: Instant) -> Result<()> {
         Err(why) => {
             tracing::warn!(bill = %due.bill, kind = due.kind.as_str(), %why, "a receipt still waits");
             let next = later + backoff(due.attempts, PAUSE_MAX, &*app.entropy);
-            receipt_due::put_off(&mut tx, (due.bill, due.kind), next, &why.word()).await?;
+            receipt_due::put_off(&mut tx, due, next, &why.word()).await?;
         }
         Ok(provided) => {
             receipt_issuer::insert_provided(&mut tx, &provided, later).await?;
-            receipt_due::delete(&mut tx, due.bill, due.kind).await?;
+            receipt_due::delete(&mut tx, due).await?;
             let (form, series, number) = &provided.named;
             let told = json!({
                 "bill": due.bill.to_string(),
@@ -176,7 +188,11 @@ async fn order(app: &App, due: &Due, now: Instant) -> Result<()> {
 
 fn order_of(due: &Due, content: &ReceiptContent) -> Order {
     Order {
-        key: format!("{}-{}", due.payment, due.kind.as_str()),
+        // Several owners of one bill may have one issuer.
+        key: match content.collected {
+            Some(_) => format!("{}-{}-{}", due.payment, due.kind.as_str(), content.agency.code),
+            None => format!("{}-{}", due.payment, due.kind.as_str()),
+        },
         agency: content.agency.code.clone(),
         kind: due.kind.as_str(),
         name: content.payer.clone(),

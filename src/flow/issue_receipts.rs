@@ -1,8 +1,8 @@
 //! Issues the receipts of bills that settle: numbers and content, in the settling transaction. The leaf of the
 //! settlement commits to the receipts; whoever settles writes it.
 //!
-//! Phí and lệ phí of one bill have a receipt each, from the agency's registered series of the kind and year (Vietnam). The
-//! content is fixed here and never changes; signature and files are made from it afterwards (`render_receipt`). Where no
+//! Phí and lệ phí of each owner of a bill have a receipt each, in the owner's name and from the owner's registered series
+//! of the kind and year (Vietnam); where several owners are collected for together, each names the account. The content is fixed here and never changes; signature and files are made from it afterwards (`render_receipt`). Where no
 //! series in force has a number left the receipt is due (`issue_due_receipts`); the money settles all the same.
 
 use super::{Error, Result, agency_key::agencies_with_keys, receipt_name::names_of};
@@ -10,18 +10,20 @@ use crate::app::App;
 use crate::base::{
     calendar::Day,
     clock::Instant,
-    id::{self, Agency, Bill, Id, Leaf, Payment},
+    id::{self, Account, Agency, Bill, Id, Leaf, Payment},
     money::Money,
 };
 use crate::codec::receipt_content::{self, FORM, Issuer, Kind, Number, ReceiptContent};
 use crate::crypto::{digest::Digest, seal::DataKey};
 use crate::payment::{
-    bill::Lines,
+    bill::{BillLine, Lines},
     fee::FeeKind,
+    ledger::Part,
     receipt::{Letters, NUMBER_MAX, Range, ReceiptName, draw, whole_year},
 };
 use crate::store::{
     Tx,
+    account::{self, CollectingAccount},
     agency::AgencyRow,
     receipt::{self, StoredReceipt},
     receipt_due::{self, Due},
@@ -32,8 +34,10 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// A bill that settles, as far as its receipts tell it.
 pub struct SettledBill<'a> {
-    /// The agency that collects.
+    /// The agency that collects, and whose the lines are that name no other.
     pub agency: Id<Agency>,
+    /// The account that collected; none for money at a desk.
+    pub account: Option<Id<Account>>,
     /// The bill.
     pub bill: Id<Bill>,
     /// The payment that settles it.
@@ -62,8 +66,8 @@ pub struct SettledBill<'a> {
 pub struct Adjustment<'a> {
     /// The refund.
     pub refund: Id<id::Refund>,
-    /// The number of the receipt of each kind.
-    pub originals: &'a HashMap<FeeKind, String>,
+    /// The number of the receipt of each owner and kind.
+    pub originals: &'a HashMap<(Id<Agency>, FeeKind), String>,
     /// The law by which money went back.
     pub basis: &'a str,
 }
@@ -95,28 +99,32 @@ pub async fn issue_receipts(
     if settled.is_empty() {
         return Ok(Vec::new());
     }
-    let agencies = agencies_with_keys(app, tx, settled.iter().map(|bill| bill.agency)).await?;
+    let owners = settled.iter().flat_map(|bill| documented(bill).into_iter().map(|of| of.owner));
+    let collectors = settled.iter().map(|bill| bill.agency);
+    let agencies = agencies_with_keys(app, tx, collectors.chain(owners)).await?;
     let bills: Vec<Id<Bill>> = settled.iter().map(|bill| bill.bill).collect();
     let names = names_of(tx, &bills, |bill| {
         settled.iter().find(|s| s.bill == bill).and_then(|s| agencies.get(&s.agency)).map(|of| &of.1)
     })
     .await?;
+    let accounts = shared_accounts(tx, settled).await?;
     let elsewhere = receipt_issuer::with_other(tx, &agencies.keys().copied().collect::<Vec<_>>()).await?;
     let mut due = Vec::new();
     let mut drafts = Vec::new();
     for (place, bill) in settled.iter().enumerate() {
-        let (agency, _) = agencies.get(&bill.agency).ok_or_else(|| Error::internal(bill.agency))?;
-        for (kind, wire, amount) in documented(bill.lines) {
-            if elsewhere.contains(&bill.agency) && bill.adjusts.is_none() {
-                due.push(waiting(bill, kind, "issuer", now));
+        let account = bill.account.filter(|_| bill.is_shared()).and_then(|id| accounts.get(&id));
+        for of in documented(bill) {
+            let (agency, _) = agencies.get(&of.owner).ok_or_else(|| Error::internal(of.owner))?;
+            if elsewhere.contains(&of.owner) && bill.adjusts.is_none() {
+                due.push(waiting(bill, (of.owner, of.kind), "issuer", now));
             } else {
-                let content = content(app, now, bill, agency, (kind, wire, amount), names.get(&bill.bill));
-                drafts.push((place, Draft::of(bill, kind, content)));
+                let content = content(app, now, bill, (agency, account), &of, names.get(&bill.bill));
+                drafts.push((place, Draft::of(bill, (of.owner, of.kind), content)));
             }
         }
     }
     let (places, drafts): (Vec<usize>, Vec<Draft>) = drafts.into_iter().unzip();
-    let kinds: Vec<FeeKind> = drafts.iter().map(|draft| draft.kind).collect();
+    let kinds: Vec<Wanted> = drafts.iter().map(|draft| (draft.agency, draft.kind)).collect();
     let mut issued: Vec<Vec<Issued>> = settled.iter().map(|_| Vec::new()).collect();
     let done = issue_drafts(app, tx, now, drafts, &agencies).await?;
     for ((place, kind), done) in places.into_iter().zip(kinds).zip(done) {
@@ -133,12 +141,12 @@ pub async fn issue_receipts(
     Ok(issued)
 }
 
-fn waiting(bill: &SettledBill<'_>, kind: FeeKind, reason: &str, now: Instant) -> Due {
+fn waiting(bill: &SettledBill<'_>, (owner, kind): Wanted, reason: &str, now: Instant) -> Due {
     Due {
         bill: bill.bill,
         kind,
         payment: bill.payment,
-        agency: bill.agency,
+        agency: owner,
         reason: reason.to_owned(),
         since: now,
         attempts: 0,
@@ -160,10 +168,10 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// The receipt of a settled bill.
-    pub(super) fn of(bill: &SettledBill<'_>, kind: FeeKind, content: ReceiptContent) -> Self {
+    /// The receipt that somebody gives of a settled bill.
+    pub(super) fn of(bill: &SettledBill<'_>, (agency, kind): Wanted, content: ReceiptContent) -> Self {
         Self {
-            agency: bill.agency,
+            agency,
             kind,
             bill: bill.bill,
             payment: bill.payment,
@@ -319,16 +327,17 @@ pub(super) fn content(
     app: &App,
     now: Instant,
     bill: &SettledBill<'_>,
-    agency: &AgencyRow,
-    (kind, wire, amount): (FeeKind, Kind, Money),
+    (agency, account): (&AgencyRow, Option<&CollectingAccount>),
+    of: &Documented,
     name: Option<&ReceiptName>,
 ) -> ReceiptContent {
-    let of_kind = bill.lines.as_slice().iter().filter(|line| line.kind == kind && line.amount.is_positive());
+    let theirs = |line: &&BillLine| bill.owner(line) == of.owner && line.kind == of.kind;
+    let lines = bill.lines.as_slice().iter().filter(theirs).filter(|line| line.amount.is_positive());
     ReceiptContent {
         v: receipt_content::VERSION,
         iss: app.origin.as_str().to_owned(),
-        number: Number::new(&agency.code, wire, Day::of(now).year(), 0),
-        kind: wire,
+        number: Number::new(&agency.code, of.wire, Day::of(now).year(), 0),
+        kind: of.wire,
         form: None,
         at: receipt_content::instant(now),
         paid: None,
@@ -345,15 +354,21 @@ pub(super) fn content(
         payer_tax: name.and_then(|name| name.tax_code.as_ref()).map(ToString::to_string),
         payer_address: name.and_then(|name| name.address.as_ref()).map(ToString::to_string),
         bank: bill.bank.to_owned(),
-        lines: of_kind
+        lines: lines
             .map(|l| (l.fee.to_string(), l.name.vi.to_string(), l.count, l.amount.minor()))
             .collect(),
-        total: amount.minor(),
+        total: of.amount.minor(),
         adjusts: bill
             .adjusts
             .as_ref()
-            .and_then(|adjusts| Some((adjusts.originals.get(&kind)?.clone(), adjusts.basis.to_owned()))),
+            .and_then(|adjusts| {
+                let original = adjusts.originals.get(&(of.owner, of.kind))?;
+                Some((original.clone(), adjusts.basis.to_owned()))
+            }),
         replaces: None,
+        collected: account.map(|account| {
+            (account.bank.clone(), account.number.clone(), account.holder.to_string())
+        }),
     }
 }
 
@@ -362,12 +377,53 @@ pub(super) fn place(receipt: Id<id::Receipt>) -> Vec<u8> {
     [b"receipt.content".as_slice(), receipt.uuid().as_bytes()].concat()
 }
 
-/// What of a bill a receipt is issued for: a tax is proved by the budget's payment slip.
-pub(super) fn documented(lines: &Lines) -> Vec<(FeeKind, Kind, Money)> {
-    let documented = lines.shares().into_iter().filter_map(|(kind, amount)| match kind {
-        FeeKind::Phi => Some((kind, Kind::Phi, amount)),
-        FeeKind::LePhi => Some((kind, Kind::LePhi, amount)),
-        FeeKind::Tax => None,
-    });
-    documented.collect()
+/// What one receipt is issued for.
+pub(super) struct Documented {
+    /// Whose lines.
+    pub owner: Id<Agency>,
+    /// Of which kind.
+    pub kind: FeeKind,
+    wire: Kind,
+    amount: Money,
+}
+
+/// What of a bill receipts are issued for, by owner and kind: a tax is proved by the budget's payment slip.
+pub(super) fn documented(bill: &SettledBill<'_>) -> Vec<Documented> {
+    let mut parts = bill.lines.parts(bill.agency);
+    // The collecting agency's own first, each owner's in the order of kinds.
+    parts.sort_by_key(|part| (part.agency != bill.agency, part.agency, part.kind));
+    let document = |part: Part| {
+        let wire = match part.kind {
+            FeeKind::Phi => Kind::Phi,
+            FeeKind::LePhi => Kind::LePhi,
+            FeeKind::Tax => return None,
+        };
+        Some(Documented { owner: part.agency, kind: part.kind, wire, amount: part.amount })
+    };
+    parts.into_iter().filter_map(document).collect()
+}
+
+/// The accounts of bills that were collected for several owners together.
+pub(super) async fn shared_accounts(
+    tx: &mut Tx,
+    settled: &[SettledBill<'_>],
+) -> Result<HashMap<Id<Account>, CollectingAccount>> {
+    let shared = settled.iter().filter(|bill| bill.is_shared()).filter_map(|bill| bill.account);
+    let ids: Vec<Id<Account>> = shared.collect::<HashSet<_>>().into_iter().collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = account::accounts_named(tx, &ids).await?;
+    Ok(found.into_iter().map(|account| (account.id, account)).collect())
+}
+
+impl SettledBill<'_> {
+    fn owner(&self, line: &BillLine) -> Id<Agency> {
+        line.beneficiary.agency.unwrap_or(self.agency)
+    }
+
+    /// Whether others than the collecting agency are paid by it.
+    fn is_shared(&self) -> bool {
+        self.lines.as_slice().iter().any(|line| self.owner(line) != self.agency)
+    }
 }

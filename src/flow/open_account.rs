@@ -64,17 +64,29 @@ async fn open(
     new: NewAccount,
     now: Instant,
 ) -> Result<CollectingAccount> {
+    let opened = named(app, tx, agency, new, now).await?;
+    account::open_ledger_accounts(tx, &Account::of_agency(agency)).await?;
+    account::collect_in(tx, agency, opened.id).await?;
+    Ok(opened)
+}
+
+/// The account that an agency's bill names, opened if it is new: its accounting answers for what arrives there.
+pub(super) async fn named(
+    app: &App,
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    new: NewAccount,
+    now: Instant,
+) -> Result<CollectingAccount> {
     let NewAccount { bank, number, holder } = new;
     let mut opened =
-        CollectingAccount { id: Id::new(now, &*app.entropy), owner: agency, bank, number, holder };
+        CollectingAccount { id: Id::new(now, &*app.entropy), owner: agency, heir: agency, bank, number, holder };
     if !account::insert_account(tx, &opened, now).await?
         && let Some(before) = account::account_of_number(tx, &opened.number).await?
     {
         opened = before;
     }
-    let mut books = vec![Account::Clearing(opened.id), Account::Suspense(opened.id)];
-    books.extend(Account::of_agency(agency));
+    let books = [Account::Clearing(opened.id), Account::Suspense(opened.id)];
     account::open_ledger_accounts(tx, &books).await?;
-    account::collect_in(tx, agency, opened.id).await?;
     Ok(opened)
 }

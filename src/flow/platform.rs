@@ -250,7 +250,6 @@ impl Answering<'_> {
             obligations: Vec::new(),
             together: false,
             payable_until: None,
-            applicant: None,
             due: today.plus_days(DUE_DAYS),
             parties: Parties { applicant: payer, submitter: None, payer: None, receipt_name: None },
         };

@@ -2,8 +2,9 @@
 
 use super::{
     Error, Result,
-    agency_key::agency_key,
+    agency_key::{agency_key, agency_keys},
     bill_answer::{self, OpenBill},
+    inherit::demand_standing,
 };
 use crate::{
     app::App,
@@ -22,18 +23,19 @@ use crate::{
     store::{
         Tx,
         bill::{self, Search, StoredBill},
-        receipt_due, receipt_issuer, silence,
+        receipt_due, receipt_issuer, silence, succession,
     },
 };
 use serde_json::{Value, json};
 
-/// One bill of the agency; another's does not exist for it.
+/// One bill of the agency, or of whom it succeeded; another's does not exist for it.
 pub async fn read_bill(app: &App, agency: Id<Agency>, id: Id<Bill>) -> Result<Value> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let stored =
-        bill::bill(&mut tx, id).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
-    let key = agency_key(app, &mut tx, agency).await?;
+    let stored = bill::bill(&mut tx, id).await?.ok_or(Error::not_found())?;
+    let procedure = stored.procedure.code.as_str();
+    demand_standing(&mut tx, agency, stored.bill.agency, Some(procedure)).await?;
+    let key = agency_key(app, &mut tx, stored.bill.agency).await?;
     let until = pay_until(&mut tx, &stored, now).await?;
     let mut answer = open(app, &key, &stored, until, Day::of(now))?;
     answer["receipts"] = receipts_of(&mut tx, &[&stored]).await?.remove(0);
@@ -82,6 +84,8 @@ pub struct Wanted {
     pub from: Option<Day>,
     /// Issued on this day or earlier.
     pub to: Option<Day>,
+    /// With those of everybody whom the agency succeeded.
+    pub tree: bool,
 }
 
 /// The agency's bills, the newest first, a page at a time.
@@ -101,15 +105,17 @@ pub async fn list_bills(
         to: wanted.to,
         today: Some(Day::of(now)),
     };
-    let found = bill::bills_of_agency(&mut tx, agency, search, page).await?;
-    let key = agency_key(app, &mut tx, agency).await?;
+    let agencies = if wanted.tree { succession::tree_of(&mut tx, agency).await? } else { vec![agency] };
+    let found = bill::bills_of_agencies(&mut tx, &agencies, search, page).await?;
+    let keys = agency_keys(app, &mut tx, found.items.iter().map(|b| b.bill.agency)).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.bill.id.to_string());
     let ids: Vec<Id<Bill>> = found.items.iter().map(|b| b.bill.id).collect();
     let silences = silence::of_bills(&mut tx, &ids, now).await?;
     let opened = found.items.iter().map(|b| {
         let until =
             rules::pay_until(b.bill.payable_until, silences.get(&b.bill.id).map_or(&[][..], Vec::as_slice));
-        open(app, &key, b, until, Day::of(now))
+        let key = keys.get(&b.bill.agency).ok_or_else(|| Error::internal(b.bill.agency))?;
+        open(app, key, b, until, Day::of(now))
     });
     let mut items = opened.collect::<Result<Vec<Value>>>()?;
     let receipts = receipts_of(&mut tx, &found.items.iter().collect::<Vec<_>>()).await?;

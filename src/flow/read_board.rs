@@ -207,10 +207,10 @@ pub async fn read_case_file(app: &App, citizen: Id<Citizen>, id: Id<id::Case>) -
         Some(line) => case_facts::told(&mut tx, line).await?.map(|told| (line, told)),
         None => None,
     };
-    // What another owner's bank told is under another owner's key.
-    let told = match told.filter(|(_, told)| told.owner == agency.id) {
-        Some((line, LineTold { told, .. })) => {
-            let plain = key.open(line.uuid().as_bytes(), &told)?;
+    // What another owner's bank told is another's to read; what one's own told before one took its place is not.
+    let told = match told.filter(|(_, told)| told.heir == agency.id) {
+        Some((line, LineTold { told, owner, .. })) => {
+            let plain = agency_key(app, &mut tx, owner).await?.open(line.uuid().as_bytes(), &told)?;
             serde_json::from_slice::<PayerTold>(plain.expose()).map_err(Error::internal)?
         }
         None => PayerTold::default(),

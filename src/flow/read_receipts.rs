@@ -2,6 +2,8 @@
 
 use super::{
     Error, Result,
+    checkout::demand_bill,
+    inherit::demand_standing,
     prove_leaf::prove_leaf,
     render_receipt::{receipt_content, receipt_key, sign_receipts},
     void_receipt::read_void,
@@ -18,16 +20,24 @@ use crate::codec::{
     receipt_xml,
 };
 use crate::crypto::keyring::Purpose;
-use crate::store::receipt::{self, StoredReceipt};
+use crate::store::{
+    receipt::{self, StoredReceipt},
+    succession,
+};
 use serde_json::{Value, json};
 
 /// A receipt that was looked up.
 pub type Checked = StoredReceipt;
 
-/// One receipt of the agency; another's does not exist for it.
+/// One receipt that the agency gave, or that others gave for lines of its bill; any other does not exist for it. Who has
+/// taken an agency's place reads in its place.
 pub async fn read_receipt(app: &App, agency: Id<Agency>, id: Id<id::Receipt>) -> Result<StoredReceipt> {
-    let found = receipt::find(&app.store, id).await?;
-    found.filter(|receipt| receipt.agency == agency).ok_or(Error::not_found())
+    let found = receipt::find(&app.store, id).await?.ok_or(Error::not_found())?;
+    let mut tx = app.store.begin().await?;
+    if demand_standing(&mut tx, agency, found.agency, None).await.is_err() {
+        demand_bill(&mut tx, agency, found.bill).await?;
+    }
+    Ok(found)
 }
 
 /// A receipt as `/v1` answers with it: the row, what it says, and its proof.
@@ -72,7 +82,7 @@ pub async fn list_signed(
     agency: Id<Agency>,
     page: &PageRequest<Id<id::Receipt>>,
 ) -> Result<Value> {
-    let found = receipt::of_agency(&app.store, agency, None, page).await?;
+    let found = receipt::of_agencies(&app.store, &[agency], None, page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
     let signed = sign_receipts(app, agency, &found.items).await?;
     let items: Vec<Value> = found
@@ -84,14 +94,26 @@ pub async fn list_signed(
     Ok(json!({ "items": items, "next": next }))
 }
 
-/// The agency's receipts, the newest first, of all bills or of one.
+/// The agency's receipts, the newest first, of all bills or of one; with those of everybody whom it succeeded, if wanted.
+/// Of its own bill it sees those that other owners gave as well.
 pub async fn list_receipts(
     app: &App,
     agency: Id<Agency>,
-    bill: Option<Id<Bill>>,
+    (bill, tree): (Option<Id<Bill>>, bool),
     page: &PageRequest<Id<id::Receipt>>,
 ) -> Result<Value> {
-    let found = receipt::of_agency(&app.store, agency, bill, page).await?;
+    let mut tx = app.store.begin().await?;
+    let mut agencies = if tree { succession::tree_of(&mut tx, agency).await? } else { vec![agency] };
+    if let Some(bill) = bill
+        && demand_bill(&mut tx, agency, bill).await.is_ok()
+    {
+        let given = receipt::of_bill(&app.store, bill).await?;
+        agencies.extend(given.into_iter().map(|receipt| receipt.agency));
+        agencies.sort_unstable();
+        agencies.dedup();
+    }
+    drop(tx);
+    let found = receipt::of_agencies(&app.store, &agencies, bill, page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
     let items: Vec<Value> = found.items.iter().map(|receipt| summary(app, receipt)).collect();
     Ok(json!({ "items": items, "next": next }))

@@ -3,6 +3,7 @@
 use super::{
     Error, Result,
     agency_key::agency_keys,
+    inherit::demand_standing,
     officer,
     recall::{self, RecallShown},
     refund_answer::{refund_json, words},
@@ -21,29 +22,31 @@ use crate::{
     store::{
         Tx, agency, bill as bills,
         refund::{self as rows, StoredRefund},
-        role,
+        role, succession,
     },
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One refund of the agency.
+/// One refund of the agency, or of whom it succeeded.
 pub async fn read_refund(app: &App, agency: Id<Agency>, id: Id<id::Refund>) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    let refund = rows::find(&mut tx, id).await?.filter(|r| r.agency == agency).ok_or(Error::not_found())?;
+    let refund = rows::find(&mut tx, id).await?.ok_or(Error::not_found())?;
+    demand_standing(&mut tx, agency, refund.agency, None).await?;
     let (lines, approvers) = (rows::lines(&mut tx, id).await?, rows::approvers(&mut tx, id).await?);
     Ok(refund_json(&refund, &lines, &approvers))
 }
 
-/// The agency's refunds, the newest first.
+/// The agency's refunds, the newest first; with those of everybody whom it succeeded, if wanted.
 pub async fn list_refunds(
     app: &App,
     agency: Id<Agency>,
-    state: Option<&str>,
+    (state, tree): (Option<&str>, bool),
     page: &PageRequest<Id<id::Refund>>,
 ) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    let found = rows::of_agencies(&mut tx, &[agency], state, page).await?;
+    let agencies = if tree { succession::tree_of(&mut tx, agency).await? } else { vec![agency] };
+    let found = rows::of_agencies(&mut tx, &agencies, state, page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
     let items: Vec<Value> = found.items.iter().map(|refund| refund_json(refund, &[], &[])).collect();
     Ok(json!({ "items": items, "next": next }))

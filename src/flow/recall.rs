@@ -302,7 +302,7 @@ fn code(text: &str) -> Result<Line<4>> {
     if fits { Line::parse(text).map_err(Error::internal) } else { Err(Error::refused("invalid_body")) }
 }
 
-fn place(recall: Id<id::Recall>) -> Vec<u8> {
+pub(super) fn place(recall: Id<id::Recall>) -> Vec<u8> {
     [b"recall.words".as_slice(), recall.uuid().as_bytes()].concat()
 }
 

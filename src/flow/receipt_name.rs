@@ -83,6 +83,6 @@ pub(super) async fn names_of<'k>(
     found.into_iter().filter_map(|found| open(found).transpose()).collect()
 }
 
-fn place(bill: Id<Bill>) -> Vec<u8> {
+pub(super) fn place(bill: Id<Bill>) -> Vec<u8> {
     [b"receipt.name".as_slice(), bill.uuid().as_bytes()].concat()
 }

@@ -68,7 +68,7 @@ pub async fn reconcile_statement(
     }
     let account = account::account_of_number(&mut tx, number).await?;
     drop(tx);
-    let account = account.filter(|a| a.owner == agency).ok_or_else(|| {
+    let account = account.filter(|a| a.heir == agency).ok_or_else(|| {
         Error::Refused(Refusal::new("unknown_account").violation(
             "/account",
             "unknown",
@@ -359,7 +359,7 @@ impl<'a> Matching<'a> {
         owners: &BTreeMap<Id<Payment>, Id<Agency>>,
     ) -> Result<()> {
         let owner = |difference: &Difference| {
-            difference.payment.and_then(|payment| owners.get(&payment).copied()).unwrap_or(self.account.owner)
+            difference.payment.and_then(|payment| owners.get(&payment).copied()).unwrap_or(self.account.heir)
         };
         let cases: Vec<case::NewCase> = found
             .differences

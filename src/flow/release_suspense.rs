@@ -1,20 +1,26 @@
 //! Lets money leave suspense, by a recorded decision of two officers: an accountant proposes, an approver approves.
 
 use super::{
-    Error, Result, agency_key::agency_key, audit_leaf, event::event_json, idempotency::Idempotency, officer,
+    Error, Result, agency_key::agency_key, audit_leaf, create_bill, event::event_json, idempotency::Idempotency,
+    officer, pay_bill,
 };
 use crate::{
     app::App,
     base::{
         calendar::{Day, rfc3339},
-        id::{self, Agency, Case, Citizen, Event, Id},
+        id::{self, Agency, Bill, Case, Citizen, Event, Id},
+        money::Money,
         text::Line,
     },
     crypto::seal::DataKey,
     identity::role::Role,
-    payment::release::{self, Refusal, Toward},
+    payment::{
+        bill,
+        release::{self, Refusal, Toward},
+    },
     store::{
         Tx, account, audit,
+        bill::{self as bills, StoredBill},
         ledger::{self as books, EntryKind, NewEntry},
         outbox::{self, NewOutbox, Topic},
         suspense::{self, Decision},
@@ -53,6 +59,9 @@ pub async fn propose_release(
     let held = suspense::lock(&mut tx, agency, case).await?.ok_or(Error::not_found())?;
     let before = suspense::decision(&mut tx, case).await?;
     release::propose(held.held, before.is_some()).map_err(refused)?;
+    if let Some(bill) = proposal.toward.bill() {
+        payable(&mut tx, agency, bill, held.amount).await?;
+    }
     officer::demand(&mut tx, proposal.officer, agency, Role::Accountant, Day::of(now)).await?;
     let sealing = agency_key(app, &mut tx, agency).await?;
     let decision = Decision {
@@ -69,6 +78,7 @@ pub async fn propose_release(
     let details = json!({
         "case": case.to_string(),
         "toward": proposal.toward.as_str(),
+        "bill": proposal.toward.bill().map(|bill| bill.to_string()),
         "legal_basis": proposal.legal_basis.as_str(),
         "by": proposal.officer.to_string(),
     });
@@ -111,6 +121,7 @@ pub async fn approve_release(
     let told = json!({
         "case": case.to_string(),
         "toward": decision.toward.as_str(),
+        "bill": decision.toward.bill().map(|bill| bill.to_string()),
         "amount": held.amount.decimal(),
         "entry": entry.to_string(),
     });
@@ -119,13 +130,25 @@ pub async fn approve_release(
     details["approved_by"] = json!(officer.to_string());
     let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: case.uuid() };
     let leaf = audit_leaf::leaf(app, now, "money.released", concern, &sealing, &details);
-    let booked = release::released(held.account, agency, decision.toward, held.amount);
+    let paid = match decision.toward.bill() {
+        Some(bill) => Some(payable(&mut tx, agency, bill, held.amount).await?),
+        None => None,
+    };
+    let parts = paid.as_ref().map(|bill| bill.bill.lines.parts(agency)).unwrap_or_default();
+    let booked = release::released(held.account, agency, decision.toward, (held.amount, &parts));
     let booked = booked.map_err(Error::internal)?;
+    let payment = match &paid {
+        Some(bill) => Some(pay_bill::pay(app, &mut tx, (bill, &held), (leaf.id, &sealing), now).await?),
+        None => None,
+    };
     let accounts: Vec<_> = booked.postings().iter().map(|posting| posting.account).collect();
     let numbers = account::open_numbers(&mut tx, &accounts).await?;
-    let new =
-        NewEntry { id: entry, kind: EntryKind::Released, subject: case.uuid(), leaf: leaf.id, entry: booked };
-    if !suspense::approve(&mut tx, case, officer, entry, now).await?
+    let (kind, subject) = match payment {
+        Some(payment) => (EntryKind::Settled, payment.uuid()),
+        None => (EntryKind::Released, case.uuid()),
+    };
+    let new = NewEntry { id: entry, kind, subject, leaf: leaf.id, entry: booked };
+    if !suspense::approve(&mut tx, case, officer, (entry, payment), now).await?
         || !suspense::release(&mut tx, case).await?
     {
         return Err(Error::internal("suspense moved under its lock"));
@@ -153,6 +176,16 @@ pub async fn approve_release(
     Ok(answer)
 }
 
+/// The bill that the money shall pay, locked: the agency's own, open, nothing under way, and asking for exactly that.
+async fn payable(tx: &mut Tx, agency: Id<Agency>, id: Id<Bill>, held: Money) -> Result<StoredBill> {
+    bills::bill(tx, id).await?.filter(|bill| bill.bill.agency == agency).ok_or(Error::not_found())?;
+    let (state, under_way) = bills::lock_bill(tx, id).await?.ok_or(Error::not_found())?;
+    bill::may_change(&state, under_way).map_err(create_bill::refused)?;
+    let bill = bills::bill(tx, id).await?.ok_or(Error::not_found())?;
+    release::pays(held, bill.bill.lines.total()).map_err(refused)?;
+    Ok(bill)
+}
+
 /// The answer that was given before: the decision as it was then.
 async fn answered(app: &App, tx: &mut Tx, agency: Id<Agency>, case: Id<Case>, then: &Value) -> Result<Value> {
     let held = suspense::lock(tx, agency, case).await?.ok_or(Error::not_found())?;
@@ -171,6 +204,7 @@ fn decision_json(case: Id<Case>, amount: &str, decision: &Decision, key: &DataKe
         "case": case.to_string(),
         "amount": { "amount": amount, "currency": "VND" },
         "toward": decision.toward.as_str(),
+        "bill": decision.toward.bill().map(|bill| bill.to_string()),
         "legal_basis": decision.legal_basis.as_str(),
         "words": String::from_utf8_lossy(words.expose()),
         "proposed_by": decision.proposed_by.to_string(),
@@ -181,13 +215,14 @@ fn decision_json(case: Id<Case>, amount: &str, decision: &Decision, key: &DataKe
     }))
 }
 
-fn place(case: Id<Case>) -> Vec<u8> {
+pub(super) fn place(case: Id<Case>) -> Vec<u8> {
     [b"suspense.words".as_slice(), case.uuid().as_bytes()].concat()
 }
 
 fn refused(refusal: Refusal) -> Error {
     match refusal {
         Refusal::OwnAct => Error::forbidden(refusal.code()),
+        Refusal::AmountDiffers => Error::refused(refusal.code()),
         Refusal::AlreadyReleased | Refusal::AlreadyProposed | Refusal::NotProposed => {
             Error::conflict(refusal.code())
         }

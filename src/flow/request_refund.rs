@@ -7,6 +7,7 @@ use super::{
     audit_leaf,
     event::event_json,
     idempotency::Idempotency,
+    inherit::demand_standing,
     officer, population,
     refund_answer::{place, refund_json},
 };
@@ -102,12 +103,15 @@ pub async fn officer_numbered(app: &App, number: PersonalNumber) -> Result<Id<Ci
     Ok(looked.on_record.ok_or(Error::forbidden("officer_needed"))?.citizen)
 }
 
-/// The bill of a reference, if it is this agency's.
+/// The bill of a reference, if it is this agency's, or was that of whom it succeeded.
 pub async fn bill_named(app: &App, agency: Id<Agency>, reference: &str) -> Result<Id<Bill>> {
     let reference = reference.parse().map_err(|_| Error::not_found())?;
     let mut tx = app.store.begin().await?;
     let stored = bills::bill_of_reference(&mut tx, &reference).await?;
-    Ok(stored.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?.bill.id)
+    let stored = stored.ok_or(Error::not_found())?;
+    let procedure = stored.procedure.code.as_str();
+    demand_standing(&mut tx, agency, stored.bill.agency, Some(procedure)).await?;
+    Ok(stored.bill.id)
 }
 
 /// Whoever handles dossiers or keeps the books may ask.
@@ -141,7 +145,8 @@ async fn of_bill(
     new: &NewRefund,
     (sealing, now): (&DataKey, Instant),
 ) -> Result<StoredRefund> {
-    let stored = bills::bill(tx, bill).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
+    let stored = bills::bill(tx, bill).await?.ok_or(Error::not_found())?;
+    demand_standing(tx, agency, stored.bill.agency, Some(stored.procedure.code.as_str())).await?;
     let (state, _) = bills::lock_bill(tx, bill).await?.ok_or(Error::not_found())?;
     let BillState::Paid { payment, .. } = state else { return Err(refused(refund::Refusal::NotPaid)) };
     if !new.reason.is_about_a_bill() {

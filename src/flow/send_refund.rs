@@ -24,7 +24,7 @@ use crate::{
     store::{
         Tx, account, bill as bills, calendar, debit, payment as payments,
         refund::{self as rows, Source, StoredRefund, next_look},
-        transfer,
+        suspense, transfer,
     },
 };
 use time::Duration;
@@ -167,7 +167,11 @@ async fn original(tx: &mut Tx, refund: &StoredRefund) -> Result<(OriginalTransfe
     let (key, amount, asked) = match refund.source {
         Source::Payment(payment) => {
             let paid = payments::payment(tx, payment).await?.ok_or_else(|| lost("payment"))?;
-            (debit::settling_credit(tx, payment).await?, paid.amount, Some(paid))
+            let credit = match debit::settling_credit(tx, payment).await? {
+                None => suspense::turned_to(tx, payment).await?,
+                found => found,
+            };
+            (credit, paid.amount, Some(paid))
         }
         Source::Case(case) => {
             let waiting = debit::lock_waiting(tx, case).await?.ok_or_else(|| lost("case"))?;

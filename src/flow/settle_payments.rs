@@ -413,6 +413,7 @@ impl<'a> Settling<'a> {
 fn receipt_of<'a>(paid: &'a Paid, of: &'a Expected) -> SettledBill<'a> {
     SettledBill {
         agency: of.agency,
+        account: Some(of.known.account),
         bill: paid.bill,
         payment: paid.payment,
         reference: &of.reference,

@@ -6,7 +6,7 @@
 
 use super::{
     Error, Result, agency_key::agency_key, audit_leaf, bill_answer, create_bill::refused,
-    idempotency::Idempotency, read_bills,
+    idempotency::Idempotency, open_account::{self, NewAccount}, read_bills,
 };
 use crate::{
     app::App,
@@ -15,9 +15,10 @@ use crate::{
         clock::Instant,
         id::{Agency, Bill, Id},
         reference::Reference,
+        text::Line,
     },
     crypto::seal::DataKey,
-    payment::bill::{self, Lines, Refusal, State},
+    payment::bill::{self, Lines, Owner, Refusal, State},
     store::{
         Tx, account, audit,
         bill::{self as rows, StoredBill},
@@ -62,7 +63,7 @@ pub async fn split_bill(
     let whole = rows::bill(&mut tx, id).await?.ok_or(Error::not_found())?;
     let (relation, parts) = match split {
         Split::Instalments(plan) => ("instalment", instalments(&whole, plan, Day::of(now))?),
-        Split::Owners => ("part", owners(&mut tx, &whole).await?),
+        Split::Owners => ("part", owners(app, &mut tx, &whole, now).await?),
     };
     let stored = parts
         .into_iter()
@@ -103,7 +104,7 @@ impl Part {
     fn issue(self, app: &App, key: &DataKey, whole: &StoredBill, now: Instant) -> Result<StoredBill> {
         let parties = bill_answer::open_parties(key, whole.bill.id, &whole.parties)?;
         let traces = bill_answer::open_trace(key, whole.bill.id, &whole.trace)?;
-        let of = |line: &crate::payment::bill::BillLine| {
+        let of = |line: &bill::BillLine| {
             let place = whole
                 .bill
                 .lines
@@ -146,21 +147,31 @@ fn instalments(whole: &StoredBill, plan: &[(Day, u64)], today: Day) -> Result<Ve
     Ok(parts.collect())
 }
 
-async fn owners(tx: &mut Tx, whole: &StoredBill) -> Result<Vec<Part>> {
+async fn owners(app: &App, tx: &mut Tx, whole: &StoredBill, now: Instant) -> Result<Vec<Part>> {
     let parts = whole.bill.lines.by_owner(whole.bill.agency).map_err(refused)?;
-    let agencies: Vec<Id<Agency>> = parts.iter().map(|part| part.0).collect();
+    let agency = |owner: &Owner| match owner {
+        Owner::Agency(agency) => Some(*agency),
+        Owner::Tax(..) => None,
+    };
+    let agencies: Vec<Id<Agency>> = parts.iter().filter_map(|part| agency(&part.0)).collect();
     let collecting = account::collecting_of(tx, &agencies).await?;
-    parts
-        .into_iter()
-        .map(|(owner, lines)| {
-            let account = match collecting.get(&owner) {
+    let mut bills = Vec::with_capacity(parts.len());
+    for (owner, lines) in parts {
+        let account = match owner {
+            Owner::Agency(owner) => match collecting.get(&owner) {
                 Some(account) => account.id,
                 None if owner == whole.bill.agency => whole.account,
                 None => return Err(refused(Refusal::NoAccount)),
-            };
-            Ok(Part { lines, due: whole.bill.due, account })
-        })
-        .collect()
+            },
+            Owner::Tax(bank, number, holder) => {
+                let holder = Line::parse(&holder).map_err(Error::internal)?;
+                let new = NewAccount { bank, number, holder };
+                open_account::named(app, tx, whole.bill.agency, new, now).await?.id
+            }
+        };
+        bills.push(Part { lines, due: whole.bill.due, account });
+    }
+    Ok(bills)
 }
 
 /// Closes the other way to pay, before an attempt starts on this one: the whole, or its instalments. The caller holds

@@ -2,16 +2,21 @@
 //! before stays where it was.
 //!
 //! Open bills stay payable under their references; their money and receipts are the successor's from then on. Pending
-//! cases, money in suspense and roles pass on. The old receipt series are closed with their counts. What is sealed under
-//! the old agency's key is sealed anew under the successor's.
+//! cases, refunds, money in suspense, accounts and roles pass on (`inherit`). The old receipt series are closed with
+//! their counts. What is sealed under the old agency's key is sealed anew under the successor's.
 
-use super::{Error, Refusal, Result, audit_leaf, idempotency::Idempotency, officer, open_account};
+use super::{
+    Error, Refusal, Result, audit_leaf,
+    idempotency::Idempotency,
+    inherit::{self, Heirs},
+    officer, open_account,
+};
 use crate::{
     app::App,
     base::{
         calendar::{Day, rfc3339},
         clock::Instant,
-        id::{self, Agency, Bill, Citizen, Id},
+        id::{self, Agency, Bill, Citizen, Id, Leaf},
         secret::Sealed,
     },
     crypto::seal::DataKey,
@@ -102,6 +107,12 @@ pub async fn decide_succession(
         return Err(Error::refused("day_in_the_past"));
     }
     officer::demand(&mut tx, new.administrator, actor, Role::Administrator, today).await?;
+    // Whoever takes the place of an agency can be paid what that one was paid.
+    let accounts = account::beneficiaries(&mut tx, &ids).await?;
+    let of_old = || accounts.keys().filter(|key| key.0 == agency).map(|key| key.1);
+    if ids[1..].iter().any(|heir| of_old().any(|kind| !accounts.contains_key(&(*heir, kind)))) {
+        return Err(Error::refused("agency_account_missing"));
+    }
     let words = |procedures: &[ProcedureCode]| procedures.iter().map(ToString::to_string).collect::<Vec<_>>();
     let one = Succession {
         agency,
@@ -140,14 +151,19 @@ async fn effect_next(app: &App, tx: &mut Tx, now: Instant) -> Result<bool> {
     let lost = || Error::internal("an agency of a succession is gone");
     let old = known.get(&one.agency).ok_or_else(lost)?;
     let (main, _) = one.successors.first().ok_or_else(lost)?;
+    let leaf: Id<Leaf> = Id::new(now, &*app.entropy);
     let mut keys = BTreeMap::new();
     for row in known.values() {
         keys.insert(row.id, app.keys.data_key(&row.key, row.id.uuid().as_bytes())?);
     }
-    let bills = pass_bills(app, tx, &one, &keys, now).await?;
+    let successors: Vec<Id<Agency>> = one.successors.iter().map(|successor| successor.0).collect();
+    let beneficiaries = account::beneficiaries(tx, &successors).await?;
+    let heirs = Heirs { one: &one, keys: &keys, beneficiaries: &beneficiaries };
+    let bills = pass_bills(app, tx, &heirs, now).await?;
+    inherit::pass_lines(tx, &heirs).await?;
     pass_notes(app, tx, (one.agency, *main), &keys, now).await?;
     rows::pass_cases(tx, one.agency, *main).await?;
-    rows::pass_suspense(tx, one.agency, *main).await?;
+    inherit::pass_money(app, tx, &heirs, leaf, now).await?;
     for (successor, _) in &one.successors {
         rows::pass_evidence(tx, one.agency, *successor).await?;
         rows::pass_roles(tx, one.agency, *successor, one.from, now).await?;
@@ -159,21 +175,15 @@ async fn effect_next(app: &App, tx: &mut Tx, now: Instant) -> Result<bool> {
         .collect();
     rows::end_agency(tx, one.agency, one.from.plus_days(-1)).await?;
     rows::effected(tx, one.agency, bills, &Value::Array(closed), now).await?;
-    log(app, tx, old, "agency.succeeded", &one, now).await?;
+    log_named(app, tx, old, ("agency.succeeded", leaf), &one, now).await?;
     Ok(true)
 }
 
 /// Gives the open bills to the successors that take their procedures.
-async fn pass_bills(
-    app: &App,
-    tx: &mut Tx,
-    one: &Succession,
-    keys: &BTreeMap<Id<Agency>, DataKey>,
-    now: Instant,
-) -> Result<usize> {
-    let heirs: Vec<Id<Agency>> = one.successors.iter().map(|successor| successor.0).collect();
-    let beneficiaries = account::beneficiaries(tx, &heirs).await?;
-    let accounts = open_account::collecting(app, tx, &heirs, &beneficiaries, now).await?;
+async fn pass_bills(app: &App, tx: &mut Tx, heirs: &Heirs<'_>, now: Instant) -> Result<usize> {
+    let one = heirs.one;
+    let ids: Vec<Id<Agency>> = one.successors.iter().map(|successor| successor.0).collect();
+    let accounts = open_account::collecting(app, tx, &ids, heirs.beneficiaries, now).await?;
     let (mut after, mut passed) = (None::<Id<Bill>>, 0);
     let lost = || Error::refused("agency_account_missing");
     loop {
@@ -181,20 +191,23 @@ async fn pass_bills(
         let Some(last) = bills.last() else { return Ok(passed) };
         after = Some(last.bill);
         let mut chunk = Vec::with_capacity(bills.len());
+        let mut heir_of = BTreeMap::new();
         for bill in &bills {
-            let takes = |(_, procedures): &&(Id<Agency>, Vec<String>)| procedures.contains(&bill.procedure);
-            let heir = one.successors.iter().find(takes).or(one.successors.first()).ok_or_else(lost)?.0;
-            let (from, to) = (keys.get(&one.agency).ok_or_else(lost)?, keys.get(&heir).ok_or_else(lost)?);
+            let heir = heirs.of(Some(&bill.procedure))?;
+            let (from, to) = (heirs.key(one.agency)?, heirs.key(heir)?);
+            heir_of.insert(bill.bill, heir);
             let account = accounts.get(&heir).ok_or_else(lost)?.id;
             let place = |field: &[u8]| [field, bill.bill.uuid().as_bytes()].concat();
             chunk.push(Passed {
                 bill: bill.bill,
                 to: (heir, account),
+                lines: heirs.lines(&bill.lines, heir, true)?,
                 parties: reseal(app, (from, to), &place(b"bill.parties"), &bill.parties)?,
                 trace: reseal(app, (from, to), &place(b"bill.trace"), &bill.trace)?,
             });
         }
         rows::pass_bills(tx, &chunk).await?;
+        inherit::pass_names(app, tx, heirs, &heir_of).await?;
         passed += chunk.len();
     }
 }
@@ -221,7 +234,7 @@ async fn pass_notes(
 }
 
 /// Seals under another key what was sealed at the same place.
-fn reseal<T>(
+pub(super) fn reseal<T>(
     app: &App,
     (from, to): (&DataKey, &DataKey),
     place: &[u8],
@@ -239,6 +252,17 @@ async fn log(
     one: &Succession,
     now: Instant,
 ) -> Result<()> {
+    log_named(app, tx, old, (kind, Id::new(now, &*app.entropy)), one, now).await
+}
+
+async fn log_named(
+    app: &App,
+    tx: &mut Tx,
+    old: &AgencyRow,
+    (kind, leaf): (&'static str, Id<Leaf>),
+    one: &Succession,
+    now: Instant,
+) -> Result<()> {
     let key = app.keys.data_key(&old.key, old.id.uuid().as_bytes())?;
     let concern = audit_leaf::Concern { citizen: None, agency: Some(old.id), object: old.id.uuid() };
     let details = json!({
@@ -247,7 +271,8 @@ async fn log(
         "from": one.from.to_string(),
         "successors": one.successors.iter().map(|successor| successor.0.to_string()).collect::<Vec<_>>(),
     });
-    Ok(audit::append(tx, &[audit_leaf::leaf(app, now, kind, concern, &key, &details)]).await?)
+    let leaf = audit_leaf::leaf_named(app, (leaf, now), kind, concern, &key, &details);
+    Ok(audit::append(tx, &[leaf]).await?)
 }
 
 async fn succession_json(tx: &mut Tx, one: &Succession) -> Result<Value> {

@@ -124,6 +124,7 @@ pub static OPERATIONS: &[Operation] = &[
     op(Method::POST, "/v1/fees/evidence/{id}/revoke", Noun::Fee, Access::Write),
     op(Method::POST, "/v1/agencies/{id}/succeed", Noun::Admin, Access::Write),
     op(Method::POST, "/v1/agencies/{id}/budget", Noun::Admin, Access::Write),
+    op(Method::GET, "/v1/agencies/{id}/budget", Noun::Admin, Access::Read),
     op(Method::POST, "/v1/agencies", Noun::Admin, Access::Write),
     op(Method::GET, "/v1/agencies", Noun::Admin, Access::Read),
     op(Method::GET, "/v1/agencies/{id}", Noun::Admin, Access::Read),

@@ -87,6 +87,7 @@ pub static CODES: &[Code] = &[
     row("fee_instrument_missing", 422),
     row("fee_version_unfit", 422),
     row("day_in_the_past", 422),
+    row("agency_budget_differs", 409),
     row("agency_budget_missing", 422),
     row("evidence_revoked", 409),
     row("bill_already_paid", 409),
@@ -127,6 +128,7 @@ pub static CODES: &[Code] = &[
     // The books.
     row("moment_in_the_future", 422),
     row("record_differs", 409),
+    row("release_amount_differs", 422),
     row("release_not_proposed", 409),
     row("release_proposed", 409),
     row("suspense_released", 409),

@@ -129,11 +129,11 @@ impl Lines {
         parts.into_iter().map(Self::new).collect()
     }
 
-    /// The lines of each owner, in the order of the bill.
-    pub fn by_owner(&self, own: Id<Agency>) -> Result<Vec<(Id<Agency>, Self)>, Refusal> {
-        let mut owners: Vec<(Id<Agency>, Vec<BillLine>)> = Vec::new();
+    /// The lines of each owner, in the order of the bill: a tax belongs to the account that its notice names.
+    pub fn by_owner(&self, own: Id<Agency>) -> Result<Vec<(Owner, Self)>, Refusal> {
+        let mut owners: Vec<(Owner, Vec<BillLine>)> = Vec::new();
         for line in &self.lines {
-            let owner = line.beneficiary.agency.unwrap_or(own);
+            let owner = Owner::of(line, own);
             match owners.iter_mut().find(|found| found.0 == owner) {
                 Some(found) => found.1.push(line.clone()),
                 None => owners.push((owner, vec![line.clone()])),
@@ -150,6 +150,26 @@ impl Lines {
             .filter_map(|kind| Some((kind, Money::sum(Currency::Vnd, of_kind(kind)).ok()?)))
             .filter(|(_, amount)| amount.is_positive())
             .collect()
+    }
+}
+
+/// To whom lines belong, as far as their money may be collected together without saying so.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// An agency.
+    Agency(Id<Agency>),
+    /// Whoever holds the account of a tax notice: bank, number and holder.
+    Tax(String, String, String),
+}
+
+impl Owner {
+    /// The owner of a line of `own`'s bill.
+    pub fn of(line: &BillLine, own: Id<Agency>) -> Self {
+        let to = &line.beneficiary;
+        match line.kind {
+            FeeKind::Phi | FeeKind::LePhi => Self::Agency(to.agency.unwrap_or(own)),
+            FeeKind::Tax => Self::Tax(to.bank.clone(), to.number.clone(), to.holder.to_string()),
+        }
     }
 }
 

@@ -46,8 +46,6 @@ pub struct Draft {
     pub due: Day,
     /// The four parties.
     pub parties: Parties,
-    /// The verification of the applicant, where the agency names one.
-    pub applicant: Option<Id<Verification>>,
 }
 
 /// The verifications that the facts about the parties were taken from.

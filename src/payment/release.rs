@@ -1,11 +1,10 @@
 //! Where money in suspense may go, and who may say so: one person proposes, another approves.
 
-use super::ledger::{self, Account, Entry};
+use super::ledger::{self, Account, Entry, Part};
 use crate::base::{
-    id::{Account as BankAccount, Agency, Citizen, Id},
+    id::{Account as BankAccount, Agency, Bill, Citizen, Id},
     money::Money,
 };
-use std::str::FromStr;
 
 /// Why the money goes, in the words of whoever proposes it.
 pub enum Words {}
@@ -17,6 +16,8 @@ pub enum Toward {
     RefundDue,
     /// To the budget, since nobody claimed it in time.
     Unclaimed,
+    /// To an open bill that asks for exactly this: it is what the money was for.
+    Bill(Id<Bill>),
 }
 
 impl Toward {
@@ -25,27 +26,26 @@ impl Toward {
         match self {
             Self::RefundDue => "refund_due",
             Self::Unclaimed => "unclaimed",
+            Self::Bill(_) => "bill",
         }
     }
 
-    const fn account(self, agency: Id<Agency>) -> Account {
+    /// The place of that word; only `bill` comes with a bill.
+    pub fn named(word: &str, bill: Option<Id<Bill>>) -> Option<Self> {
+        match (word, bill) {
+            ("refund_due", None) => Some(Self::RefundDue),
+            ("unclaimed", None) => Some(Self::Unclaimed),
+            ("bill", Some(bill)) => Some(Self::Bill(bill)),
+            _ => None,
+        }
+    }
+
+    /// The bill that the money shall pay.
+    pub const fn bill(self) -> Option<Id<Bill>> {
         match self {
-            Self::RefundDue => Account::RefundDue(agency),
-            Self::Unclaimed => Account::Unclaimed(agency),
+            Self::RefundDue | Self::Unclaimed => None,
+            Self::Bill(bill) => Some(bill),
         }
-    }
-}
-
-/// A text that names no place for the money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the money goes to refund_due or unclaimed")]
-pub struct Nowhere;
-
-impl FromStr for Toward {
-    type Err = Nowhere;
-
-    fn from_str(s: &str) -> Result<Self, Nowhere> {
-        [Self::RefundDue, Self::Unclaimed].into_iter().find(|toward| toward.as_str() == s).ok_or(Nowhere)
     }
 }
 
@@ -61,6 +61,9 @@ pub enum Refusal {
     /// There is nothing to approve.
     #[error("no release is proposed")]
     NotProposed,
+    /// The bill asks for another amount than the money is.
+    #[error("the bill asks for another amount")]
+    AmountDiffers,
     /// Nobody approves an own act.
     #[error("whoever proposed does not approve")]
     OwnAct,
@@ -73,6 +76,7 @@ impl Refusal {
             Self::AlreadyReleased => "suspense_released",
             Self::AlreadyProposed => "release_proposed",
             Self::NotProposed => "release_not_proposed",
+            Self::AmountDiffers => "release_amount_differs",
             Self::OwnAct => "own_act",
         }
     }
@@ -97,15 +101,24 @@ pub fn approve(held: bool, proposed_by: Option<Id<Citizen>>, by: Id<Citizen>) ->
     }
 }
 
-/// The entry of an approved release.
+/// Whether money of `held` may pay a bill that asks for `asked`.
+pub fn pays(held: Money, asked: Money) -> Result<(), Refusal> {
+    if held == asked { Ok(()) } else { Err(Refusal::AmountDiffers) }
+}
+
+/// The entry of an approved release; `paid` is what each beneficiary gets of a bill that the money pays.
 pub fn released(
     account: Id<BankAccount>,
     agency: Id<Agency>,
     toward: Toward,
-    amount: Money,
+    (amount, paid): (Money, &[Part]),
 ) -> Result<Entry, ledger::Refusal> {
     // What is owed moves from one creditor to the other: suspense is debited, the new place credited.
-    ledger::moved(toward.account(agency), Account::Suspense(account), amount)
+    match toward {
+        Toward::RefundDue => ledger::moved(Account::RefundDue(agency), Account::Suspense(account), amount),
+        Toward::Unclaimed => ledger::moved(Account::Unclaimed(agency), Account::Suspense(account), amount),
+        Toward::Bill(_) => ledger::settled(Account::Suspense(account), paid),
+    }
 }
 
 #[cfg(test)]
@@ -125,5 +138,7 @@ mod tests {
         assert_eq!(approve(true, Some(one), one), Err(Refusal::OwnAct));
         assert_eq!(approve(true, Some(one), other), Ok(()));
         assert_eq!(approve(false, Some(one), other), Err(Refusal::AlreadyReleased));
+        assert_eq!(pays(Money::vnd(5), Money::vnd(6)), Err(Refusal::AmountDiffers));
+        assert_eq!(Toward::named("bill", None), None);
     }
 }

@@ -18,8 +18,10 @@ use uuid::Uuid;
 pub struct CollectingAccount {
     /// Its identifier.
     pub id: Id<Account>,
-    /// The legal owner.
+    /// The legal owner, under whose key its bank's words are sealed.
     pub owner: Id<Agency>,
+    /// Whose accounting answers for it: the owner's, or that of whoever has taken the owner's place.
+    pub heir: Id<Agency>,
     /// The bank that keeps it, by BIC.
     pub bank: String,
     /// The account number, as the bank writes it.
@@ -65,8 +67,8 @@ pub async fn collecting_of(
 ) -> Result<BTreeMap<Id<Agency>, CollectingAccount>> {
     let agencies: Vec<Uuid> = agencies.iter().map(|a| a.uuid()).collect();
     let rows = sqlx::query!(
-        "select c.agency_id, a.id, a.owner_id, a.bank, a.number, a.holder
-         from agency_collection c join collecting_account a on a.id = c.account_id where c.agency_id = any($1)",
+        r#"select c.agency_id, a.id, a.owner_id, coalesce(a.heir_id, a.owner_id) as "heir_id!", a.bank, a.number, a.holder
+         from agency_collection c join collecting_account a on a.id = c.account_id where c.agency_id = any($1)"#,
         &agencies,
     )
     .fetch_all(tx.conn())
@@ -77,6 +79,7 @@ pub async fn collecting_of(
             let raw = Raw {
                 id: row.id,
                 owner_id: row.owner_id,
+                heir_id: row.heir_id,
                 bank: row.bank,
                 number: row.number,
                 holder: row.holder,
@@ -114,7 +117,8 @@ pub async fn beneficiaries(
 pub async fn account(tx: &mut Tx, account: Id<Account>) -> Result<Option<CollectingAccount>> {
     let row = sqlx::query_as!(
         Raw,
-        "select id, owner_id, bank, number, holder from collecting_account where id = $1",
+        r#"select id, owner_id, coalesce(heir_id, owner_id) as "heir_id!", bank, number, holder
+         from collecting_account where id = $1"#,
         account.uuid(),
     )
     .fetch_optional(tx.conn())
@@ -122,11 +126,26 @@ pub async fn account(tx: &mut Tx, account: Id<Account>) -> Result<Option<Collect
     row.map(TryInto::try_into).transpose()
 }
 
+/// The accounts of these identifiers.
+pub async fn accounts_named(tx: &mut Tx, accounts: &[Id<Account>]) -> Result<Vec<CollectingAccount>> {
+    let ids: Vec<Uuid> = accounts.iter().map(|account| account.uuid()).collect();
+    let rows = sqlx::query_as!(
+        Raw,
+        r#"select id, owner_id, coalesce(heir_id, owner_id) as "heir_id!", bank, number, holder
+         from collecting_account where id = any($1)"#,
+        &ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
 /// An account by its number.
 pub async fn account_of_number(tx: &mut Tx, number: &str) -> Result<Option<CollectingAccount>> {
     let row = sqlx::query_as!(
         Raw,
-        "select id, owner_id, bank, number, holder from collecting_account where number = $1",
+        r#"select id, owner_id, coalesce(heir_id, owner_id) as "heir_id!", bank, number, holder
+         from collecting_account where number = $1"#,
         number,
     )
     .fetch_optional(tx.conn())
@@ -138,18 +157,20 @@ pub async fn account_of_number(tx: &mut Tx, number: &str) -> Result<Option<Colle
 pub async fn accounts(tx: &mut Tx) -> Result<Vec<CollectingAccount>> {
     let rows = sqlx::query_as!(
         Raw,
-        "select id, owner_id, bank, number, holder from collecting_account order by number"
+        r#"select id, owner_id, coalesce(heir_id, owner_id) as "heir_id!", bank, number, holder
+         from collecting_account order by number"#
     )
     .fetch_all(tx.conn())
     .await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// The collecting accounts that this agency owns, by number.
+/// The collecting accounts that this agency owns or has inherited, by number.
 pub async fn accounts_of(tx: &mut Tx, owner: Id<Agency>) -> Result<Vec<CollectingAccount>> {
     let rows = sqlx::query_as!(
         Raw,
-        "select id, owner_id, bank, number, holder from collecting_account where owner_id = $1 order by number",
+        r#"select id, owner_id, coalesce(heir_id, owner_id) as "heir_id!", bank, number, holder
+         from collecting_account where owner_id = $1 or heir_id = $1 order by number"#,
         owner.uuid(),
     )
     .fetch_all(tx.conn())
@@ -162,7 +183,7 @@ pub async fn accounts_of(tx: &mut Tx, owner: Id<Agency>) -> Result<Vec<Collectin
 pub struct Booked {
     /// The account.
     pub id: Id<Account>,
-    /// Its legal owner.
+    /// Whose accounting answers for it: its legal owner's, or that of whoever has taken the owner's place.
     pub owner: Id<Agency>,
     /// The owner's key.
     pub key: WrappedKey,
@@ -175,9 +196,9 @@ pub struct Booked {
 /// The accounts that have these numbers, with what booking on them needs.
 pub async fn booked(tx: &mut Tx, numbers: &[&str]) -> Result<BTreeMap<String, Booked>> {
     let rows = sqlx::query!(
-        "select a.number, a.id, a.owner_id, g.wrapped_key, g.key_generation, c.id as clearing, s.id as suspense
+        "select a.number, a.id, g.id as owner_id, g.wrapped_key, g.key_generation, c.id as clearing, s.id as suspense
          from collecting_account a
-         join agency g on g.id = a.owner_id
+         join agency g on g.id = coalesce(a.heir_id, a.owner_id)
          join ledger_account c on c.kind = 'clearing' and c.account_id = a.id
          join ledger_account s on s.kind = 'suspense' and s.account_id = a.id
          where a.number = any($1)",
@@ -332,6 +353,7 @@ pub(super) fn ledger_account(
 struct Raw {
     id: Uuid,
     owner_id: Uuid,
+    heir_id: Uuid,
     bank: String,
     number: String,
     holder: String,
@@ -346,6 +368,7 @@ impl TryFrom<Raw> for CollectingAccount {
         Ok(Self {
             id,
             owner: Id::from_uuid(raw.owner_id),
+            heir: Id::from_uuid(raw.heir_id),
             bank: raw.bank,
             number: raw.number,
             holder: holder.map_err(|_| StoreError::corrupt("collecting_account", "holder", id))?,

@@ -169,10 +169,10 @@ pub async fn bill_of_reference(
     row.map(StoredBill::try_from).transpose()
 }
 
-/// An agency's bills that a search finds, the newest first.
-pub async fn bills_of_agency(
+/// The bills of these agencies that a search finds, the newest first.
+pub async fn bills_of_agencies(
     tx: &mut Tx,
-    agency: Id<Agency>,
+    agencies: &[Id<Agency>],
     search: &Search,
     page: &PageRequest<Id<id::Bill>>,
 ) -> Result<Page<StoredBill>> {
@@ -181,15 +181,17 @@ pub async fn bills_of_agency(
         "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.tax, b.state, b.paid_by,
              b.ended_at, b.issued_at, b.version, b.payable_until, c.client_id, c.schedule_id, c.procedure, c.name_vi,
              c.name_en, c.sensitive, c.lines, c.parties, c.trace, c.key
-         from bill b join bill_content c on c.bill_id = b.id
-         where b.agency_id = $1 and ($2::text is null or b.dossier = $2) and ($3::uuid is null or b.id < $3)
+         from unnest($1::uuid[]) as a (id) cross join lateral (
+         select * from bill b
+         where b.agency_id = a.id and ($2::text is null or b.dossier = $2) and ($3::uuid is null or b.id < $3)
              and ($5::text is null or b.reference = $5)
              and ($6::text is null or $6 = case when b.state = 'open' and coalesce(b.payable_until, b.due) < $9
                  then 'expired' else b.state end)
              and ($7::date is null or b.issued_at >= $7::date::timestamp at time zone interval '7 hours')
              and ($8::date is null or b.issued_at < ($8::date + 1)::timestamp at time zone interval '7 hours')
+         order by b.id desc limit $4) b join bill_content c on c.bill_id = b.id
          order by b.id desc limit $4",
-        agency.uuid(),
+        &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
         search.dossier,
         page.after.map(Id::uuid),
         page.fetch(),

@@ -74,6 +74,8 @@ pub async fn places(tx: &mut Tx, lines: &[Id<StatementLine>]) -> Result<BTreeMap
 pub struct LineTold {
     /// The account's owner, under whose key it is sealed.
     pub owner: Id<Agency>,
+    /// Who answers for the account now.
+    pub heir: Id<Agency>,
     /// Payer and remittance text, as JSON.
     pub told: Sealed<Told>,
     /// When the payer's bank took the order.
@@ -83,14 +85,15 @@ pub struct LineTold {
 /// What the bank told of this line.
 pub async fn told(tx: &mut Tx, line: Id<StatementLine>) -> Result<Option<LineTold>> {
     let row = sqlx::query!(
-        "select l.told, l.key, l.accepted_at, a.owner_id
-         from statement_line l join collecting_account a on a.id = l.account_id where l.id = $1",
+        r#"select l.told, l.key, l.accepted_at, a.owner_id, coalesce(a.heir_id, a.owner_id) as "heir_id!"
+         from statement_line l join collecting_account a on a.id = l.account_id where l.id = $1"#,
         line.uuid(),
     )
     .fetch_optional(tx.conn())
     .await?;
     Ok(row.map(|row| LineTold {
         owner: Id::from_uuid(row.owner_id),
+        heir: Id::from_uuid(row.heir_id),
         told: Sealed::new(row.told, row.key.cast_unsigned()),
         accepted: row.accepted_at,
     }))

@@ -152,33 +152,38 @@ pub async fn discontinue(tx: &mut Tx, schedule: Id<id::Schedule>, by: Id<Citizen
     Ok(super::moved_one(&done))
 }
 
-/// What the budget knows an agency by, if that was told.
-pub async fn budget(tx: &mut Tx, agency: Id<Agency>) -> Result<Option<AgencyBudget>> {
-    let row = sqlx::query!(
+/// What the budget knew an agency by on a day, if that was told.
+pub async fn budget(tx: &mut Tx, agency: Id<Agency>, on: Day) -> Result<Option<AgencyBudget>> {
+    let told = budgets(tx, agency).await?;
+    Ok(told.into_iter().rfind(|budget| budget.valid_from <= on))
+}
+
+/// Everything that was told of what the budget knows an agency by, in the order of the days from which it holds.
+pub async fn budgets(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<AgencyBudget>> {
+    let rows = sqlx::query!(
         "select area, unit_code, treasury_office, retained_account, remitted_account, valid_from
-         from agency_budget where agency_id = $1",
+         from agency_budget where agency_id = $1 order by valid_from",
         agency.uuid(),
     )
-    .fetch_optional(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    Ok(row.map(|row| AgencyBudget {
+    let told = rows.into_iter().map(|row| AgencyBudget {
         area: row.area,
         unit_code: row.unit_code,
         treasury_office: row.treasury_office,
         retained_account: row.retained_account,
         remitted_account: row.remitted_account,
         valid_from: Day::from_date(row.valid_from),
-    }))
+    });
+    Ok(told.collect())
 }
 
-/// Sets what the budget knows an agency by.
-pub async fn set_budget(tx: &mut Tx, agency: Id<Agency>, budget: &AgencyBudget, at: Instant) -> Result<()> {
-    sqlx::query!(
+/// Adds what the budget knows an agency by from a day on; false when something was told for that day.
+pub async fn add_budget(tx: &mut Tx, agency: Id<Agency>, budget: &AgencyBudget, at: Instant) -> Result<bool> {
+    let done = sqlx::query!(
         "insert into agency_budget (agency_id, area, unit_code, treasury_office, retained_account, remitted_account,
              valid_from, set_at) values ($1, $2, $3, $4, $5, $6, $7, $8)
-         on conflict (agency_id) do update set area = excluded.area, unit_code = excluded.unit_code,
-             treasury_office = excluded.treasury_office, retained_account = excluded.retained_account,
-             remitted_account = excluded.remitted_account, valid_from = excluded.valid_from, set_at = excluded.set_at",
+         on conflict on constraint agency_budget_once do nothing",
         agency.uuid(),
         budget.area,
         budget.unit_code,
@@ -190,7 +195,7 @@ pub async fn set_budget(tx: &mut Tx, agency: Id<Agency>, budget: &AgencyBudget, 
     )
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(super::moved_one(&done))
 }
 
 struct Row {

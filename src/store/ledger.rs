@@ -35,6 +35,8 @@ pub enum EntryKind {
     Charged,
     /// A card company kept its discount; the subject is the record of it.
     Discounted,
+    /// What one agency owed back is its successor's debt; the subject is the agency that was succeeded.
+    PassedOn,
     /// An entry before was wrong and is mirrored; the subject is that entry.
     Corrected,
 }
@@ -51,6 +53,7 @@ impl EntryKind {
             Self::CashCounted => "cash_counted",
             Self::Charged => "charged",
             Self::Discounted => "discounted",
+            Self::PassedOn => "passed_on",
             Self::Corrected => "corrected",
         }
     }

@@ -43,6 +43,7 @@ pub mod history;
 pub mod idempotency;
 pub mod inbox;
 pub mod journal;
+pub mod inheritance;
 pub mod key_rotation;
 pub mod kyc;
 pub mod ledger;

@@ -10,7 +10,6 @@ use crate::base::{
 };
 use crate::crypto::digest::Digest;
 use crate::payment::{fee::FeeKind, receipt::Letters};
-use std::collections::HashMap;
 use uuid::Uuid;
 
 /// The signed content, sealed under the agency's key.
@@ -169,10 +168,11 @@ pub async fn of_bill(store: &Store, bill: Id<Bill>) -> Result<Vec<StoredReceipt>
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// The numbers of the receipts that a bill's payment has, by kind: of one that was replaced, of what stands in its place.
-pub async fn originals(tx: &mut Tx, bill: Id<Bill>) -> Result<HashMap<FeeKind, String>> {
+/// The receipts that a bill's payment has: who gave each, of which kind, and its number; of one that was replaced, that of
+/// what stands in its place.
+pub async fn originals(tx: &mut Tx, bill: Id<Bill>) -> Result<Vec<(Id<Agency>, FeeKind, String)>> {
     let rows = sqlx::query!(
-        "SELECT kind, number FROM receipt WHERE bill_id = $1 AND refund_id IS NULL ORDER BY id",
+        "SELECT agency_id, kind, number FROM receipt WHERE bill_id = $1 AND refund_id IS NULL ORDER BY id",
         bill.uuid()
     )
     .fetch_all(tx.conn())
@@ -180,15 +180,15 @@ pub async fn originals(tx: &mut Tx, bill: Id<Bill>) -> Result<HashMap<FeeKind, S
     rows.into_iter()
         .map(|row| {
             let kind = row.kind.parse().map_err(|_| StoreError::corrupt("receipt", "kind", &row.number))?;
-            Ok((kind, row.number))
+            Ok((Id::from_uuid(row.agency_id), kind, row.number))
         })
         .collect()
 }
 
-/// An agency's receipts, the newest first, of all bills or of one.
-pub async fn of_agency(
+/// The receipts of these agencies, the newest first, of all bills or of one.
+pub async fn of_agencies(
     store: &Store,
-    agency: Id<Agency>,
+    agencies: &[Id<Agency>],
     bill: Option<Id<Bill>>,
     page: &PageRequest<Id<id::Receipt>>,
 ) -> Result<Page<StoredReceipt>> {
@@ -196,11 +196,13 @@ pub async fn of_agency(
         Row,
         r#"SELECT r.id, r.number, r.agency_id, r.kind, r.letters, r.year, r.bill_id, r.payment_id, r.amount, r.issued_at,
                   r.content, r.key, r.digest, r.leaf_id, r.replaces, r.refund_id, v.at AS "void_at?", n.number AS "replaced_by?"
-           FROM receipt r LEFT JOIN receipt_void v ON v.receipt_id = r.id LEFT JOIN receipt n ON n.id = v.replaced_by
-          
-           WHERE r.agency_id = $1 AND ($2::uuid IS NULL OR r.bill_id = $2) AND ($3::uuid IS NULL OR r.id < $3)
+           FROM unnest($1::uuid[]) AS a (id) CROSS JOIN LATERAL (
+               SELECT * FROM receipt
+               WHERE agency_id = a.id AND ($2::uuid IS NULL OR bill_id = $2) AND ($3::uuid IS NULL OR id < $3)
+               ORDER BY id DESC LIMIT $4) r
+           LEFT JOIN receipt_void v ON v.receipt_id = r.id LEFT JOIN receipt n ON n.id = v.replaced_by
            ORDER BY r.id DESC LIMIT $4"#,
-        agency.uuid(),
+        &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
         bill.map(Id::uuid),
         page.after.map(Id::uuid),
         page.fetch()

@@ -63,8 +63,8 @@ pub async fn claim(tx: &mut Tx, now: Instant, until: Instant, most: i64) -> Resu
     let rows = sqlx::query_as!(
         Row,
         "UPDATE receipt_due SET attempts = attempts + 1, next_at = $2
-         WHERE (bill_id, kind) IN (
-             SELECT bill_id, kind FROM receipt_due WHERE next_at <= $1 ORDER BY next_at LIMIT $3
+         WHERE (bill_id, kind, agency_id) IN (
+             SELECT bill_id, kind, agency_id FROM receipt_due WHERE next_at <= $1 ORDER BY next_at LIMIT $3
              FOR UPDATE SKIP LOCKED)
          RETURNING bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome",
         now,
@@ -77,11 +77,12 @@ pub async fn claim(tx: &mut Tx, now: Instant, until: Instant, most: i64) -> Resu
 }
 
 /// Locks one of them until the transaction ends; false when it is gone.
-pub async fn lock(tx: &mut Tx, bill: Id<Bill>, kind: FeeKind) -> Result<bool> {
+pub async fn lock(tx: &mut Tx, due: &Due) -> Result<bool> {
     let row = sqlx::query_scalar!(
-        "SELECT kind FROM receipt_due WHERE bill_id = $1 AND kind = $2 FOR UPDATE",
-        bill.uuid(),
-        kind.as_str()
+        "SELECT kind FROM receipt_due WHERE bill_id = $1 AND kind = $2 AND agency_id = $3 FOR UPDATE",
+        due.bill.uuid(),
+        due.kind.as_str(),
+        due.agency.uuid()
     )
     .fetch_optional(tx.conn())
     .await?;
@@ -89,16 +90,12 @@ pub async fn lock(tx: &mut Tx, bill: Id<Bill>, kind: FeeKind) -> Result<bool> {
 }
 
 /// Sets when one is tried next, and how it went.
-pub async fn put_off(
-    tx: &mut Tx,
-    (bill, kind): (Id<Bill>, FeeKind),
-    next_at: Instant,
-    outcome: &str,
-) -> Result<()> {
+pub async fn put_off(tx: &mut Tx, due: &Due, next_at: Instant, outcome: &str) -> Result<()> {
     sqlx::query!(
-        "UPDATE receipt_due SET next_at = $3, outcome = $4 WHERE bill_id = $1 AND kind = $2",
-        bill.uuid(),
-        kind.as_str(),
+        "UPDATE receipt_due SET next_at = $4, outcome = $5 WHERE bill_id = $1 AND kind = $2 AND agency_id = $3",
+        due.bill.uuid(),
+        due.kind.as_str(),
+        due.agency.uuid(),
         next_at,
         outcome
     )
@@ -108,8 +105,21 @@ pub async fn put_off(
 }
 
 /// One is issued.
-pub async fn delete(tx: &mut Tx, bill: Id<Bill>, kind: FeeKind) -> Result<()> {
-    sqlx::query!("DELETE FROM receipt_due WHERE bill_id = $1 AND kind = $2", bill.uuid(), kind.as_str())
+pub async fn delete(tx: &mut Tx, due: &Due) -> Result<()> {
+    sqlx::query!(
+        "DELETE FROM receipt_due WHERE bill_id = $1 AND kind = $2 AND agency_id = $3",
+        due.bill.uuid(),
+        due.kind.as_str(),
+        due.agency.uuid()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What of an agency waits is its successor's to give from now on.
+pub async fn pass(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>) -> Result<()> {
+    sqlx::query!("UPDATE receipt_due SET agency_id = $2 WHERE agency_id = $1", from.uuid(), to.uuid())
         .execute(tx.conn())
         .await?;
     Ok(())
@@ -165,6 +175,23 @@ pub async fn put_name(tx: &mut Tx, bill: Id<Bill>, name: &Sealed<ReceiptName>, a
         name.bytes(),
         name.key().cast_signed(),
         at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Puts names that are sealed anew.
+pub async fn reseal_names(tx: &mut Tx, names: &[(Id<Bill>, Sealed<ReceiptName>)]) -> Result<()> {
+    let bills: Vec<Uuid> = names.iter().map(|name| name.0.uuid()).collect();
+    let sealed: Vec<&[u8]> = names.iter().map(|name| name.1.bytes()).collect();
+    let keys: Vec<i32> = names.iter().map(|name| name.1.key().cast_signed()).collect();
+    sqlx::query!(
+        "UPDATE receipt_name n SET name = p.name, key = p.key
+         FROM unnest($1::uuid[], $2::bytea[], $3::integer[]) AS p (bill_id, name, key) WHERE n.bill_id = p.bill_id",
+        &bills,
+        &sealed as &[&[u8]],
+        &keys
     )
     .execute(tx.conn())
     .await?;

@@ -99,7 +99,7 @@ pub async fn of_owner(
         "select s.id, s.account_id, s.day, s.digest, s.message, s.opening, s.closing, s.lines, s.fetched_at,
              s.matched, s.posted, s.explained, s.reconciled_at
          from statement s join collecting_account a on a.id = s.account_id
-         where s.id = $2 and a.owner_id = $1",
+         where s.id = $2 and $1 in (a.owner_id, a.heir_id)",
         owner.uuid(),
         statement.uuid(),
     )
@@ -119,7 +119,7 @@ pub async fn list_of_owner(
         "select s.id, s.account_id, s.day, s.digest, s.message, s.opening, s.closing, s.lines, s.fetched_at,
              s.matched, s.posted, s.explained, s.reconciled_at
          from statement s join collecting_account a on a.id = s.account_id
-         where a.owner_id = $1 and ($2::uuid is null or s.id < $2) order by s.id desc limit $3",
+         where $1 in (a.owner_id, a.heir_id) and ($2::uuid is null or s.id < $2) order by s.id desc limit $3",
         owner.uuid(),
         page.after.map(Id::uuid),
         page.fetch(),

@@ -96,7 +96,7 @@ pub async fn missing(tx: &mut Tx, owner: Id<Agency>, since: Day) -> Result<Vec<M
         r#"select a.number, f.day, f.attempts, f.next_at, f.refusal as "refusal!"
            from statement_fetch f join collecting_account a on a.id = f.account_id
            left join statement s on s.account_id = f.account_id and s.day = f.day
-           where a.owner_id = $1 and f.day >= $2 and s.id is null and f.refusal is not null
+           where $1 in (a.owner_id, a.heir_id) and f.day >= $2 and s.id is null and f.refusal is not null
            order by f.day, a.number limit 20"#,
         owner.uuid(),
         since.date(),

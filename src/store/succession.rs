@@ -1,13 +1,13 @@
 //! Successors of agencies, and what passes on to them.
 
-use super::{Result, Tx};
+use super::{Result, StoreError, Tx};
 use crate::base::{
     calendar::Day,
     clock::Instant,
     id::{Account, Agency, Bill, Citizen, Id},
     secret::Sealed,
 };
-use crate::payment::bill::Parties;
+use crate::payment::bill::{Lines, Parties};
 use crate::store::bill::Trace;
 use serde_json::Value;
 use uuid::Uuid;
@@ -97,6 +97,8 @@ pub struct Passing {
     pub bill: Id<Bill>,
     /// Its procedure.
     pub procedure: String,
+    /// What is owed.
+    pub lines: Lines,
     /// The parties.
     pub parties: Sealed<Parties>,
     /// The trace.
@@ -111,7 +113,7 @@ pub async fn open_bills(
     limit: i64,
 ) -> Result<Vec<Passing>> {
     let rows = sqlx::query!(
-        "select b.id, c.procedure, c.parties, c.trace, c.key
+        "select b.id, c.procedure, c.lines, c.parties, c.trace, c.key
          from bill b join bill_content c on c.bill_id = b.id
          where b.agency_id = $1 and b.state = 'open' and ($2::uuid is null or b.id > $2)
          order by b.id limit $3 for no key update of b",
@@ -121,13 +123,18 @@ pub async fn open_bills(
     )
     .fetch_all(tx.conn())
     .await?;
-    let passing = rows.into_iter().map(|row| Passing {
-        bill: Id::from_uuid(row.id),
-        procedure: row.procedure,
-        parties: Sealed::new(row.parties, row.key.cast_unsigned()),
-        trace: Sealed::new(row.trace, row.key.cast_unsigned()),
-    });
-    Ok(passing.collect())
+    rows.into_iter()
+        .map(|row| {
+            let bad = || StoreError::corrupt("bill_content", "lines", row.id);
+            Ok(Passing {
+                bill: Id::from_uuid(row.id),
+                procedure: row.procedure,
+                lines: super::bill::lines(row.lines).ok_or_else(bad)?,
+                parties: Sealed::new(row.parties, row.key.cast_unsigned()),
+                trace: Sealed::new(row.trace, row.key.cast_unsigned()),
+            })
+        })
+        .collect()
 }
 
 /// A bill as its successor holds it.
@@ -136,6 +143,8 @@ pub struct Passed {
     pub bill: Id<Bill>,
     /// The successor, and the account in which it collects.
     pub to: (Id<Agency>, Id<Account>),
+    /// The lines, with the successor's accounts.
+    pub lines: Lines,
     /// The parties, sealed under the successor's key.
     pub parties: Sealed<Parties>,
     /// The trace, likewise.
@@ -163,14 +172,17 @@ async fn pass_contents(tx: &mut Tx, passed: &[Passed], bills: &[Uuid]) -> Result
     let parties: Vec<&[u8]> = passed.iter().map(|p| p.parties.bytes()).collect();
     let traces: Vec<&[u8]> = passed.iter().map(|p| p.trace.bytes()).collect();
     let keys: Vec<i32> = passed.iter().map(|p| p.parties.key().cast_signed()).collect();
+    let lines: Vec<Value> = passed.iter().map(|p| super::bill::lines_json(&p.lines)).collect();
     sqlx::query!(
-        "update bill_content c set parties = p.parties, trace = p.trace, key = p.key
-         from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::integer[]) as p (bill_id, parties, trace, key)
+        "update bill_content c set parties = p.parties, trace = p.trace, key = p.key, lines = p.lines
+         from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::integer[], $5::jsonb[])
+             as p (bill_id, parties, trace, key, lines)
          where c.bill_id = p.bill_id",
         bills,
         &parties as &[&[u8]],
         &traces as &[&[u8]],
         &keys,
+        &lines,
     )
     .execute(tx.conn())
     .await?;
@@ -233,18 +245,6 @@ pub async fn pass_cases(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>) -> Result
     Ok(done.rows_affected())
 }
 
-/// Gives the money that an agency holds in suspense to its successor's accounting.
-pub async fn pass_suspense(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>) -> Result<()> {
-    sqlx::query!(
-        "update suspense set agency_id = $2 where agency_id = $1 and state = 'held'",
-        from.uuid(),
-        to.uuid(),
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
 /// Gives the evidence of reductions that still stands to the successor.
 pub async fn pass_evidence(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>) -> Result<()> {
     sqlx::query!(
@@ -278,12 +278,13 @@ pub async fn pass_roles(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>, day: Day,
 /// The receipt series of an agency, as they are closed: kind, year and how many numbers were drawn.
 pub async fn series(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<(String, i16, i64)>> {
     let rows = sqlx::query!(
-        "select kind, year, last from receipt_series where agency_id = $1 order by year, kind for update",
+        r#"select kind, year, last - first + 1 as "drawn!" from receipt_series
+         where agency_id = $1 and last >= first order by year, kind, letters for update"#,
         agency.uuid(),
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows.into_iter().map(|row| (row.kind, row.year, row.last)).collect())
+    Ok(rows.into_iter().map(|row| (row.kind, row.year, row.drawn)).collect())
 }
 
 /// Ends an agency the day before its successors begin.
@@ -345,4 +346,33 @@ pub async fn outcome(
     .fetch_optional(tx.conn())
     .await?;
     Ok(row.map(|row| (row.effected_at, row.bills, row.closed)))
+}
+
+/// Every succession that was decided, the newest first.
+pub async fn all(tx: &mut Tx, limit: i64) -> Result<Vec<Succession>> {
+    let rows = sqlx::query!(
+        "select agency_id, kind, from_day from agency_succession order by decided_at desc, agency_id limit $1",
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.agency_id).collect();
+    let heirs = sqlx::query!(
+        "select agency_id, successor_id, procedures from agency_successor where agency_id = any($1)
+         order by agency_id, place",
+        &ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let of = |agency: Uuid| {
+        let own = heirs.iter().filter(move |heir| heir.agency_id == agency);
+        own.map(|heir| (Id::from_uuid(heir.successor_id), heir.procedures.clone())).collect()
+    };
+    let all = rows.into_iter().map(|row| Succession {
+        agency: Id::from_uuid(row.agency_id),
+        kind: row.kind,
+        from: Day::from_date(row.from_day),
+        successors: of(row.agency_id),
+    });
+    Ok(all.collect())
 }

@@ -4,7 +4,7 @@ use super::{Result, StoreError, Tx};
 use crate::{
     base::{
         clock::Instant,
-        id::{self, Account, Agency, Case, Citizen, Client, Id},
+        id::{self, Account, Agency, Case, Citizen, Client, Id, Payment},
         money::Money,
         secret::Sealed,
         text::Line,
@@ -15,8 +15,10 @@ use crate::{
 /// Money that waits, as far as its release looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// In which account it lies.
+    /// In which account it lies, and its bank's reference for it.
     pub account: Id<Account>,
+    /// The reference.
+    pub servicer_reference: String,
     /// How much.
     pub amount: Money,
     /// Whether it still waits.
@@ -26,7 +28,7 @@ pub struct Held {
 /// Locks an agency's money in suspense and reads it.
 pub async fn lock(tx: &mut Tx, agency: Id<Agency>, case: Id<Case>) -> Result<Option<Held>> {
     let row = sqlx::query!(
-        "select account_id, amount, state from suspense where id = $1 and agency_id = $2 for no key update",
+        "select account_id, servicer_reference, amount, state from suspense where id = $1 and agency_id = $2 for no key update",
         case.uuid(),
         agency.uuid(),
     )
@@ -34,6 +36,7 @@ pub async fn lock(tx: &mut Tx, agency: Id<Agency>, case: Id<Case>) -> Result<Opt
     .await?;
     Ok(row.map(|row| Held {
         account: Id::from_uuid(row.account_id),
+        servicer_reference: row.servicer_reference,
         amount: Money::vnd(row.amount),
         held: row.state == "held",
     }))
@@ -59,7 +62,7 @@ pub struct Decision {
 /// The decision about money in suspense, if there is one.
 pub async fn decision(tx: &mut Tx, case: Id<Case>) -> Result<Option<Decision>> {
     let row = sqlx::query!(
-        "select toward, legal_basis, words, key, proposed_by, proposed_at, approved_by, entry_id, approved_at
+        "select toward, bill_id, legal_basis, words, key, proposed_by, proposed_at, approved_by, entry_id, approved_at
          from suspense_decision where suspense_id = $1",
         case.uuid(),
     )
@@ -69,7 +72,7 @@ pub async fn decision(tx: &mut Tx, case: Id<Case>) -> Result<Option<Decision>> {
         let bad = |column| StoreError::corrupt("suspense_decision", column, case);
         let approved = row.approved_by.zip(row.entry_id).zip(row.approved_at);
         Ok(Decision {
-            toward: row.toward.parse().map_err(|_| bad("toward"))?,
+            toward: Toward::named(&row.toward, row.bill_id.map(Id::from_uuid)).ok_or_else(|| bad("toward"))?,
             legal_basis: Line::parse(&row.legal_basis).map_err(|_| bad("legal_basis"))?,
             words: Sealed::new(row.words, row.key.cast_unsigned()),
             proposed_by: Id::from_uuid(row.proposed_by),
@@ -89,8 +92,8 @@ pub async fn propose(
 ) -> Result<bool> {
     let done = sqlx::query!(
         "insert into suspense_decision (suspense_id, toward, legal_basis, words, key, proposed_by, client_id,
-             proposed_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (suspense_id) do nothing",
+             proposed_at, bill_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (suspense_id) do nothing",
         case.uuid(),
         decision.toward.as_str(),
         decision.legal_basis.as_str(),
@@ -99,6 +102,7 @@ pub async fn propose(
         decision.proposed_by.uuid(),
         client.map(Id::uuid),
         decision.proposed_at,
+        decision.toward.bill().map(Id::uuid),
     )
     .execute(tx.conn())
     .await?;
@@ -110,16 +114,17 @@ pub async fn approve(
     tx: &mut Tx,
     case: Id<Case>,
     by: Id<Citizen>,
-    entry: Id<id::Entry>,
+    (entry, payment): (Id<id::Entry>, Option<Id<Payment>>),
     at: Instant,
 ) -> Result<bool> {
     let done = sqlx::query!(
-        "update suspense_decision set approved_by = $2, entry_id = $3, approved_at = $4
+        "update suspense_decision set approved_by = $2, entry_id = $3, approved_at = $4, payment_id = $5
          where suspense_id = $1 and approved_by is null",
         case.uuid(),
         by.uuid(),
         entry.uuid(),
         at,
+        payment.map(Id::uuid),
     )
     .execute(tx.conn())
     .await?;
@@ -133,4 +138,16 @@ pub async fn release(tx: &mut Tx, case: Id<Case>) -> Result<bool> {
             .execute(tx.conn())
             .await?;
     Ok(super::moved_one(&done))
+}
+
+/// The money that a decision turned to a payment.
+pub async fn turned_to(tx: &mut Tx, payment: Id<Payment>) -> Result<Option<(Id<Account>, String)>> {
+    let row = sqlx::query!(
+        "select s.account_id, s.servicer_reference from suspense_decision d join suspense s on s.id = d.suspense_id
+         where d.payment_id = $1",
+        payment.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| (Id::from_uuid(row.account_id), row.servicer_reference)))
 }

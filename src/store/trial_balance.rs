@@ -219,10 +219,10 @@ pub struct ProvedDay {
     pub pending: i64,
 }
 
-/// How the statements of an agency's accounts prove the books, the newest days first.
+/// How the statements of the accounts of these agencies prove the books, the newest days first.
 pub async fn proved_days(
     tx: &mut Tx,
-    owner: Id<crate::base::id::Agency>,
+    owners: &[Id<crate::base::id::Agency>],
     through: crate::base::calendar::Day,
     limit: i64,
 ) -> Result<Vec<ProvedDay>> {
@@ -231,8 +231,8 @@ pub async fn proved_days(
              (select count(*) from "case" c where c.account_id = a.id and c.day = s.day
                   and c.state in ('open', 'assigned')) as "pending!"
          from statement s join collecting_account a on a.id = s.account_id
-         where a.owner_id = $1 and s.day <= $2 order by s.day desc, a.number limit $3"#,
-        owner.uuid(),
+         where a.owner_id = any($1) and s.day <= $2 order by s.day desc, a.number limit $3"#,
+        &owners.iter().map(|owner| owner.uuid()).collect::<Vec<_>>(),
         through.date(),
         limit,
     )

@@ -94,7 +94,6 @@ impl Life<'_> {
                 applicant: facts(),
                 submitter: facts(),
             },
-            applicant: None,
             grounds: chung::payment::issue::Grounds::default(),
             owners: std::collections::BTreeMap::new(),
             obligations: Vec::new(),

@@ -11,7 +11,7 @@ use crate::flow::{
     Error, Refusal,
     admin_answer::{list_agencies, read_agency},
     administer::{Account, Actor, register_agency_once, set_agency_standing},
-    fee_versions::set_agency_budget,
+    fee_versions::{list_agency_budgets, set_agency_budget},
     register_client::NewAgency,
     succeed_agency::{Kind, NewSuccession, decide_succession},
 };
@@ -37,7 +37,7 @@ pub fn routes() -> Router<App> {
         .route("/v1/agencies/{id}", get(one))
         .route("/v1/agencies/{id}/suspend", post(suspend))
         .route("/v1/agencies/{id}/resume", post(resume))
-        .route("/v1/agencies/{id}/budget", post(set_budget))
+        .route("/v1/agencies/{id}/budget", post(set_budget).get(budgets))
         .route("/v1/agencies/{id}/succeed", post(succeed))
 }
 
@@ -126,6 +126,10 @@ async fn set_budget(
     };
     let answer = set_agency_budget(&app, super::object(&id)?, &budget, &key).await?;
     Ok(axum::Json(answer).into_response())
+}
+
+async fn budgets(State(app): State<App>, _: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    Ok(axum::Json(list_agency_budgets(&app, super::object(&id)?).await?).into_response())
 }
 
 /// Who takes the place of an agency, and from when.

@@ -245,7 +245,6 @@ async fn draft(app: &App, caller: &Caller, key: (String, [u8; 32]), body: &NewBi
         grounds,
         due: read("/due", &body.due)?,
         parties,
-        applicant: grounds.applicant,
     })
 }
 
@@ -293,6 +292,7 @@ struct ListQuery {
     status: Option<String>,
     issued_from: Option<String>,
     issued_to: Option<String>,
+    tree: Option<String>,
     after: Option<String>,
     limit: Option<u32>,
 }
@@ -316,6 +316,7 @@ async fn list(
         status: query.status,
         from: super::parameter("issued_from", query.issued_from.as_deref())?,
         to: super::parameter("issued_to", query.issued_to.as_deref())?,
+        tree: super::tree(query.tree.as_deref())?,
     };
     let answer = read_bills::list_bills(&app, caller.agency, &search, &page).await?;
     Ok(axum::Json(answer).into_response())

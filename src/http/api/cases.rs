@@ -16,7 +16,10 @@ use crate::http::{
     problem::Problem,
     query::Parameters,
 };
-use crate::payment::case::{By, Resolution};
+use crate::payment::{
+    case::{By, Resolution},
+    release::Toward,
+};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -107,6 +110,8 @@ async fn resolve(
 #[serde(deny_unknown_fields)]
 struct NewRelease {
     toward: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bill: Option<String>,
     legal_basis: String,
     words: String,
     officer: String,
@@ -128,8 +133,10 @@ async fn release(
 ) -> Result<Response, Problem> {
     let act = format!("POST /v1/cases/{id}/release");
     let key = idempotency(&headers, caller.client, &act, &body)?;
+    let bill = body.bill.as_deref().map(|bill| super::read("/bill", bill)).transpose()?;
+    let unknown = || Error::Refused(Refusal::new("invalid_body").violation("/toward", "unknown", None));
     let proposal = Proposal {
-        toward: super::read("/toward", &body.toward)?,
+        toward: Toward::named(&body.toward, bill).ok_or_else(unknown)?,
         legal_basis: super::line("/legal_basis", &body.legal_basis)?,
         words: super::line("/words", &body.words)?,
         officer: super::read("/officer", &body.officer)?,

@@ -55,6 +55,7 @@ async fn balances(
 #[derive(Deserialize)]
 struct Through {
     through: Option<String>,
+    tree: Option<String>,
 }
 
 async fn proofs(
@@ -63,7 +64,8 @@ async fn proofs(
     Parameters(query): Parameters<Through>,
 ) -> Result<Response, Problem> {
     let through: Option<Day> = parameter("through", query.through.as_deref())?;
-    let answer = trial_balance::read_proofs(&app, caller.agency, through).await?;
+    let tree = super::tree(query.tree.as_deref())?;
+    let answer = trial_balance::read_proofs(&app, caller.agency, through, tree).await?;
     Ok(axum::Json(answer).into_response())
 }
 

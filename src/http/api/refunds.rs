@@ -115,6 +115,7 @@ fn money(field: &str, body: &AmountBody) -> Result<Money, Error> {
 #[derive(Deserialize)]
 struct ListQuery {
     status: Option<String>,
+    tree: Option<String>,
     after: Option<String>,
     limit: Option<u32>,
 }
@@ -126,7 +127,8 @@ async fn list(
 ) -> Result<Response, Problem> {
     let after: Option<Id<Refund>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
-    let answer = read_refunds::list_refunds(&app, caller.agency, query.status.as_deref(), &page).await?;
+    let wanted = (query.status.as_deref(), super::tree(query.tree.as_deref())?);
+    let answer = read_refunds::list_refunds(&app, caller.agency, wanted, &page).await?;
     Ok(axum::Json(answer).into_response())
 }
 

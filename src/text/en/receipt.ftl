@@ -54,3 +54,4 @@ receipt-log-pending = Waiting to be recorded, usually within seconds
 receipt-check-another = Check another receipt
 receipt-paid-for = { $payer } (for { $applicant })
 receipt-adjusts = Takes back, in part or in whole, the receipt
+receipt-collected-in = Collected in the shared account

@@ -54,3 +54,4 @@ receipt-log-pending = Đang chờ ghi vào sổ, thường trong vài giây
 receipt-check-another = Kiểm tra biên lai khác
 receipt-paid-for = { $payer } (nộp thay { $applicant })
 receipt-adjusts = Điều chỉnh giảm, hoàn trả một phần hoặc toàn bộ biên lai số
+receipt-collected-in = Thu vào tài khoản chung
