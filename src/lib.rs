@@ -168,6 +168,10 @@
 //!   submitted and approved by officers whom a system names. Late interest is a rule of the schedule like any other.
 //! * 2026-11-25, bills: interest is charged where an attempt starts, as a line of the bill's next version, so that
 //!   settling compares one amount and knows no rule.
+//! * 2026-11-26, heirs: an account keeps its owner and names who answers for it since, so that the books of before read by
+//!   the old tree; what was owed back passes by one entry; paid bills stay where they were, and the successor reads and
+//!   refunds them in the old agency's place.
+//! * 2026-11-26, receipts: every owner of a shared bill gives its own; a tax belongs to the account of its notice.
 //! * 2026-11-25, successors: open bills are sealed anew under the successor's key when they pass on; notes, which never
 //!   change, are copied for it.
 //! * 2026-11-25, receipts: the service's record key signs what the QR code holds, the agency's own certificate signs the

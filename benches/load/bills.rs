@@ -44,12 +44,7 @@ pub async fn measure(world: &mut World, disk: &str) -> Result<Vec<Record>> {
     Ok(vec![
         Record {
             memory_mib: Some(world.service_memory()?),
-            ..Record::of(
-                &format!("bills{disk}"),
-                "bare durable insert of a bill over axum",
-                Some(0.5),
-                &trio,
-            )
+            ..Record::of(&format!("bills{disk}"), "bare durable insert of a bill over axum", Some(0.5), &trio)
         },
         Record {
             path: "  at half load".to_owned(),

@@ -22,22 +22,20 @@ const BATCH: usize = 256;
 
 /// Measures `store::ledger::append`; what this process burns counts as ours, what psql burns counts for nobody.
 pub async fn measure(world: &mut World, disk: &str) -> Result<Vec<Record>> {
-    let naive = trio(
-        world,
-        async |world| postings(world, Posting::Hot).await,
-        async |world| batches(world).await,
-    )
-    .await?;
+    let naive =
+        trio(world, async |world| postings(world, Posting::Hot).await, async |world| batches(world).await)
+            .await?;
     let per_s = naive.ours.per_s;
-    let psql = trio(
-        world,
-        async |world| by_psql(world, per_s).await,
-        async |world| batches(world).await,
-    )
-    .await?;
+    let psql =
+        trio(world, async |world| by_psql(world, per_s).await, async |world| batches(world).await).await?;
     let (path, beside) = (format!("postings to one hot account{disk}"), format!("  the same{disk}"));
     Ok(vec![
-        Record::of(&path, "one-statement posting that updates the hot balance, 32 clients", Some(15.0), &naive),
+        Record::of(
+            &path,
+            "one-statement posting that updates the hot balance, 32 clients",
+            Some(15.0),
+            &naive,
+        ),
         Record::of(&beside, "our batches of 256 by unnest, from a file by psql", Some(0.7), &psql),
     ])
 }

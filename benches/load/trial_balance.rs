@@ -34,8 +34,9 @@ pub async fn fill(world: &World) -> Result<()> {
     }
     run(&mut connection, "select pg_reload_conf()").await?;
     run(&mut connection, "set session_replication_role = replica").await?;
-    let from: i64 =
-        sqlx::query_scalar("select coalesce(max(place) + 1, 0) from audit_place").fetch_one(&mut connection).await?;
+    let from: i64 = sqlx::query_scalar("select coalesce(max(place) + 1, 0) from audit_place")
+        .fetch_one(&mut connection)
+        .await?;
     let wanted = entries();
     // The last entries lie beyond the last checkpoint, as they would.
     let tail = i64::try_from(LEAVES_PER_CHECKPOINT - 1)?.min(wanted / 2);

@@ -51,16 +51,18 @@ pub enum Move {
     Discontinue(Day),
 }
 
-/// Drafts a version from two files: all of it or nothing, every bad row named.
+/// Drafts a version from two files: all of it or nothing, every bad row named. Once per key where a system asks.
 pub async fn draft_version(
     app: &App,
     agency: Id<Agency>,
     new: &NewVersion,
-    key: &Idempotency,
+    key: Option<&Idempotency>,
 ) -> Result<Value> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    if let Some(answer) = key.claim(&mut tx).await? {
+    if let Some(key) = key
+        && let Some(answer) = key.claim(&mut tx).await?
+    {
         return Ok(answer);
     }
     officer::demand(&mut tx, new.officer, agency, Role::Accountant, Day::of(now)).await?;
@@ -81,7 +83,9 @@ pub async fn draft_version(
     let mut answer = version_json(&version);
     answer["items"] = json!(schedule.items().len());
     answer["adjustments"] = json!(schedule.adjustments().len());
-    key.keep(&mut tx, id.uuid(), &answer, now).await?;
+    if let Some(key) = key {
+        key.keep(&mut tx, id.uuid(), &answer, now).await?;
+    }
     tx.commit().await?;
     Ok(answer)
 }
@@ -92,12 +96,14 @@ pub async fn move_version(
     agency: Id<Agency>,
     id: Id<id::Schedule>,
     (wanted, by): (Move, Id<Citizen>),
-    key: &Idempotency,
+    key: Option<&Idempotency>,
 ) -> Result<Value> {
     let now = app.clock.now();
     let today = Day::of(now);
     let mut tx = app.store.begin().await?;
-    if let Some(answer) = key.claim(&mut tx).await? {
+    if let Some(key) = key
+        && let Some(answer) = key.claim(&mut tx).await?
+    {
         return Ok(answer);
     }
     let version =
@@ -126,7 +132,9 @@ pub async fn move_version(
     log(app, &mut tx, agency, id, kind, by).await?;
     let version = rows::lock(&mut tx, id).await?.ok_or(Error::not_found())?;
     let answer = version_json(&version);
-    key.keep(&mut tx, id.uuid(), &answer, now).await?;
+    if let Some(key) = key {
+        key.keep(&mut tx, id.uuid(), &answer, now).await?;
+    }
     tx.commit().await?;
     Ok(answer)
 }

@@ -135,11 +135,7 @@ pub(super) async fn pass_money(
     for refund in rows::refunds(tx, old).await? {
         let heir = heirs.of(refund.procedure.as_deref())?;
         let keys = (heirs.key(old)?, heirs.key(heir)?);
-        refunds.push((
-            refund.id,
-            heir,
-            reseal(app, keys, &refund_answer::place(refund.id), &refund.words)?,
-        ));
+        refunds.push((refund.id, heir, reseal(app, keys, &refund_answer::place(refund.id), &refund.words)?));
         if refund.owed {
             owe(heir, refund.amount)?;
         }

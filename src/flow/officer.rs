@@ -23,6 +23,49 @@ pub struct Workplace {
     pub acts: bool,
 }
 
+/// An agency at which somebody holds roles, as pages name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seat {
+    /// Its identifier.
+    pub id: Id<Agency>,
+    /// Its name, in Vietnamese and English.
+    pub name: (String, String),
+    roles: Vec<Role>,
+}
+
+impl Seat {
+    /// Whether the officer holds that role there.
+    pub fn holds(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+}
+
+/// The agencies at which this citizen holds one of these roles on that day, in the order of the grants.
+pub(super) async fn seats(
+    tx: &mut Tx,
+    citizen: Id<Citizen>,
+    today: Day,
+    wanted: &[Role],
+) -> Result<Vec<Seat>> {
+    let held = role::of_citizen(tx, citizen, today).await?;
+    let mut roles: Vec<(Id<Agency>, Vec<Role>)> = Vec::new();
+    for (agency, role) in held.into_iter().filter(|(_, role)| wanted.contains(role)) {
+        match roles.iter_mut().find(|(id, _)| *id == agency) {
+            Some(seat) => seat.1.push(role),
+            None => roles.push((agency, vec![role])),
+        }
+    }
+    let ids: Vec<Id<Agency>> = roles.iter().map(|seat| seat.0).collect();
+    let mut named: BTreeMap<_, _> = agency::find_all(tx, &ids)
+        .await?
+        .into_iter()
+        .map(|row| (row.id, (row.name_vi, row.name_en)))
+        .collect();
+    let seats =
+        roles.into_iter().filter_map(|(id, roles)| Some(Seat { id, name: named.remove(&id)?, roles }));
+    Ok(seats.collect())
+}
+
 /// The agencies whose books this citizen keeps or audits on that day, in the order of the grants.
 pub(super) async fn workplaces(tx: &mut Tx, citizen: Id<Citizen>, today: Day) -> Result<Vec<Workplace>> {
     let held = role::of_citizen(tx, citizen, today).await?;

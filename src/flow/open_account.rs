@@ -79,8 +79,14 @@ pub(super) async fn named(
     now: Instant,
 ) -> Result<CollectingAccount> {
     let NewAccount { bank, number, holder } = new;
-    let mut opened =
-        CollectingAccount { id: Id::new(now, &*app.entropy), owner: agency, heir: agency, bank, number, holder };
+    let mut opened = CollectingAccount {
+        id: Id::new(now, &*app.entropy),
+        owner: agency,
+        heir: agency,
+        bank,
+        number,
+        holder,
+    };
     if !account::insert_account(tx, &opened, now).await?
         && let Some(before) = account::account_of_number(tx, &opened.number).await?
     {

@@ -1,8 +1,8 @@
 //! Lets money leave suspense, by a recorded decision of two officers: an accountant proposes, an approver approves.
 
 use super::{
-    Error, Result, agency_key::agency_key, audit_leaf, create_bill, event::event_json, idempotency::Idempotency,
-    officer, pay_bill,
+    Error, Result, agency_key::agency_key, audit_leaf, create_bill, event::event_json,
+    idempotency::Idempotency, officer, pay_bill,
 };
 use crate::{
     app::App,

@@ -5,8 +5,13 @@
 //! the locks of all of them. Money that still comes for what was closed waits in suspense.
 
 use super::{
-    Error, Result, agency_key::agency_key, audit_leaf, bill_answer, create_bill::refused,
-    idempotency::Idempotency, open_account::{self, NewAccount}, read_bills,
+    Error, Result,
+    agency_key::agency_key,
+    audit_leaf, bill_answer,
+    create_bill::refused,
+    idempotency::Idempotency,
+    open_account::{self, NewAccount},
+    read_bills,
 };
 use crate::{
     app::App,

@@ -81,12 +81,14 @@ pub async fn decide_succession(
     actor: Id<Agency>,
     agency: Id<Agency>,
     new: &NewSuccession,
-    key: &Idempotency,
+    key: Option<&Idempotency>,
 ) -> Result<Value> {
     let now = app.clock.now();
     let today = Day::of(now);
     let mut tx = app.store.begin().await?;
-    if let Some(answer) = key.claim(&mut tx).await? {
+    if let Some(key) = key
+        && let Some(answer) = key.claim(&mut tx).await?
+    {
         return Ok(answer);
     }
     let ids: Vec<Id<Agency>> =
@@ -126,7 +128,9 @@ pub async fn decide_succession(
     log(app, &mut tx, old, "agency.succession_decided", &one, now).await?;
     while effect_next(app, &mut tx, now).await? {}
     let answer = succession_json(&mut tx, &one).await?;
-    key.keep(&mut tx, agency.uuid(), &answer, now).await?;
+    if let Some(key) = key {
+        key.keep(&mut tx, agency.uuid(), &answer, now).await?;
+    }
     tx.commit().await?;
     Ok(answer)
 }

@@ -172,12 +172,7 @@ fn row_json(account: &NamedAccount, balance: Money) -> Value {
 
 /// How the statements prove the agency's accounts, day by day, the newest first; with those of everybody whom it
 /// succeeded, if wanted.
-pub async fn read_proofs(
-    app: &App,
-    agency: Id<Agency>,
-    through: Option<Day>,
-    tree: bool,
-) -> Result<Value> {
+pub async fn read_proofs(app: &App, agency: Id<Agency>, through: Option<Day>, tree: bool) -> Result<Value> {
     let through = through.unwrap_or_else(|| Day::of(app.clock.now()));
     let mut tx = app.store.begin().await?;
     let agencies = if tree { succession::tree_of(&mut tx, agency).await? } else { vec![agency] };

@@ -209,10 +209,7 @@ async fn reseal_decisions(tx: &mut Tx, decided: &[(Uuid, &Sealed<Words>)]) -> Re
 }
 
 /// Open bills of others on which something is owed to an agency, locked: with procedure and lines.
-pub async fn bills_elsewhere(
-    tx: &mut Tx,
-    agency: Id<Agency>,
-) -> Result<Vec<(Id<id::Bill>, String, Lines)>> {
+pub async fn bills_elsewhere(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<(Id<id::Bill>, String, Lines)>> {
     let rows = sqlx::query!(
         "select b.id, c.procedure, c.lines from bill b join bill_content c on c.bill_id = b.id
          where b.state = 'open' and c.lines @> jsonb_build_array(jsonb_build_object('agency', $1::text))

@@ -10,6 +10,7 @@ use crate::base::{
 use crate::payment::bill::{Lines, Parties};
 use crate::store::bill::Trace;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// A succession as it was decided.
@@ -375,4 +376,17 @@ pub async fn all(tx: &mut Tx, limit: i64) -> Result<Vec<Succession>> {
         successors: of(row.agency_id),
     });
     Ok(all.collect())
+}
+
+/// What became of those that took effect, by the agency that was succeeded: when, how many bills, which series.
+pub async fn outcomes(tx: &mut Tx) -> Result<BTreeMap<Id<Agency>, (Instant, i32, Value)>> {
+    let rows = sqlx::query!(
+        r#"select agency_id, effected_at as "effected_at!", bills as "bills!", closed as "closed!"
+         from agency_succession where effected_at is not null"#,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let outcome =
+        rows.into_iter().map(|row| (Id::from_uuid(row.agency_id), (row.effected_at, row.bills, row.closed)));
+    Ok(outcome.collect())
 }

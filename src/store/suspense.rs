@@ -11,6 +11,7 @@ use crate::{
     },
     payment::release::{Toward, Words},
 };
+use uuid::Uuid;
 
 /// Money that waits, as far as its release looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +73,8 @@ pub async fn decision(tx: &mut Tx, case: Id<Case>) -> Result<Option<Decision>> {
         let bad = |column| StoreError::corrupt("suspense_decision", column, case);
         let approved = row.approved_by.zip(row.entry_id).zip(row.approved_at);
         Ok(Decision {
-            toward: Toward::named(&row.toward, row.bill_id.map(Id::from_uuid)).ok_or_else(|| bad("toward"))?,
+            toward: Toward::named(&row.toward, row.bill_id.map(Id::from_uuid))
+                .ok_or_else(|| bad("toward"))?,
             legal_basis: Line::parse(&row.legal_basis).map_err(|_| bad("legal_basis"))?,
             words: Sealed::new(row.words, row.key.cast_unsigned()),
             proposed_by: Id::from_uuid(row.proposed_by),
@@ -150,4 +152,85 @@ pub async fn turned_to(tx: &mut Tx, payment: Id<Payment>) -> Result<Option<(Id<A
     .fetch_optional(tx.conn())
     .await?;
     Ok(row.map(|row| (Id::from_uuid(row.account_id), row.servicer_reference)))
+}
+
+/// Money that waits or waited, as a page lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldMoney {
+    /// The case that names it.
+    pub case: Id<Case>,
+    /// Whose accounting decides.
+    pub agency: Id<Agency>,
+    /// How much.
+    pub amount: Money,
+    /// Why it waits.
+    pub reason: String,
+    /// Its bank's reference.
+    pub servicer_reference: String,
+    /// The account in which it lies.
+    pub account: String,
+    /// Whether it still waits.
+    pub held: bool,
+    /// Since when.
+    pub opened_at: Instant,
+}
+
+/// The money in suspense of these agencies, what waits first; all of it, or that of one case.
+pub async fn of_agencies(
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+    one: Option<Id<Case>>,
+    limit: i64,
+) -> Result<Vec<HeldMoney>> {
+    let agencies: Vec<Uuid> = agencies.iter().map(|agency| agency.uuid()).collect();
+    let rows = sqlx::query!(
+        "select s.id, s.agency_id, s.amount, s.reason, s.servicer_reference, a.number, s.state, s.opened_at
+         from suspense s join collecting_account a on a.id = s.account_id
+         where s.agency_id = any($1) and coalesce(s.id = $2, true) order by s.state, s.id desc limit $3",
+        &agencies,
+        one.map(Id::uuid),
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let money = rows.into_iter().map(|row| HeldMoney {
+        case: Id::from_uuid(row.id),
+        agency: Id::from_uuid(row.agency_id),
+        amount: Money::vnd(row.amount),
+        reason: row.reason,
+        servicer_reference: row.servicer_reference,
+        account: row.number,
+        held: row.state == "held",
+        opened_at: row.opened_at,
+    });
+    Ok(money.collect())
+}
+
+/// The decisions about these cases, each with the reference of the bill that it pays.
+pub async fn decisions(tx: &mut Tx, cases: &[Id<Case>]) -> Result<Vec<(Id<Case>, Decision, Option<String>)>> {
+    let cases: Vec<Uuid> = cases.iter().map(|case| case.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"select d.suspense_id, d.toward, d.bill_id, d.legal_basis, d.words, d.key, d.proposed_by, d.proposed_at,
+             d.approved_by, d.entry_id, d.approved_at, b.reference as "reference?"
+         from suspense_decision d left join bill b on b.id = d.bill_id where d.suspense_id = any($1)"#,
+        &cases,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let bad = |column| StoreError::corrupt("suspense_decision", column, row.suspense_id);
+            let approved = row.approved_by.zip(row.entry_id).zip(row.approved_at);
+            let decision = Decision {
+                toward: Toward::named(&row.toward, row.bill_id.map(Id::from_uuid))
+                    .ok_or_else(|| bad("toward"))?,
+                legal_basis: Line::parse(&row.legal_basis).map_err(|_| bad("legal_basis"))?,
+                words: Sealed::new(row.words, row.key.cast_unsigned()),
+                proposed_by: Id::from_uuid(row.proposed_by),
+                proposed_at: row.proposed_at,
+                approved: approved.map(|((by, entry), at)| (Id::from_uuid(by), Id::from_uuid(entry), at)),
+            };
+            Ok((Id::from_uuid(row.suspense_id), decision, row.reference))
+        })
+        .collect()
 }

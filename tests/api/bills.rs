@@ -4,6 +4,7 @@ use crate::books::officer;
 use crate::office::{ACCOUNT, Office, new_bill};
 use crate::payments::start;
 use crate::world::{Actor, Answer, TestApp};
+use chung::base::clock::Clock;
 use chung::codec::vietqr::{Service, VietQr};
 use chung::flow::fee_file::{SAMPLE_ADJUSTMENTS, SAMPLE_ITEMS};
 use chung::flow::verify_books::verify_books;
@@ -245,6 +246,27 @@ async fn lines_of_two_agencies_are_collected_in_one_named_account_and_booked_for
     let declared =
         other.system(&world, "fee.read").get("/v1/fees/declaration?period=2026-11").await.expect(200);
     assert_eq!(declared.json()["collected"]["amount"], "5000");
+    // Each owner gives the receipt of its own lines, which names the account that collected for both.
+    let of_bill = format!("/v1/receipts?bill={}", bill["id"].as_str().unwrap());
+    let theirs = other.system(&world, "receipt.read");
+    let given = theirs.get("/v1/receipts").await.expect(200).json();
+    let number = given["items"][0]["number"].as_str().unwrap();
+    assert!(number.starts_with("H29.15-"), "{given}");
+    assert_eq!(given["items"][0]["total"]["amount"], "5000");
+    let xml = theirs.get(given["items"][0]["files"]["xml"].as_str().unwrap()).await.expect(200).text();
+    assert!(xml.contains(&format!("<TKThuHo>{ACCOUNT}, KHO BAC NHA NUOC KHU VUC II")), "{xml}");
+    let all = office.system(&world, "receipt.read").get(&of_bill).await.expect(200).json();
+    let numbers: Vec<&str> =
+        all["items"].as_array().unwrap().iter().map(|r| r["number"].as_str().unwrap()).collect();
+    assert_eq!((numbers.len(), numbers.contains(&number)), (2, true));
+    let third = Office::open(&world, "H29.16").await.system(&world, "receipt.read");
+    assert_eq!(third.get(&of_bill).await.expect(200).json()["items"], json!([]));
+    let one = format!("/v1/receipts/{}", given["items"][0]["id"].as_str().unwrap());
+    third.get(&one).await.expect_refusal(404, "not_found");
+    let check = given["items"][0]["check_code"].as_str().unwrap();
+    let page = world.stranger().get(&format!("/receipts/{number}?code={check}")).await.expect(200).text();
+    assert!(page.contains("Thu vào tài khoản chung") && page.contains(ACCOUNT), "{page}");
+    assert_eq!(verify_books(&world.app.store, |_| {}).await.unwrap().finding, None);
 }
 
 #[tokio::test]
@@ -383,4 +405,51 @@ async fn each_owner_is_paid_by_a_transfer_of_its_own() {
     let mine = world.stranger().get(&notice(&parts["items"][0])).await.expect(200).text();
     let theirs = world.stranger().get(&notice(&parts["items"][1])).await.expect(200).text();
     assert!(mine.contains(ACCOUNT) && !theirs.contains(ACCOUNT) && theirs.contains("699"));
+
+    // Taxes of two offices are two owners more: each has the transfer that its notice names.
+    let notice = |number: &str, account: &str| {
+        json!({
+            "notice": number, "chapter": "757", "sub_item": "2802", "area": "79001",
+            "name": { "vi": "Lệ phí trước bạ", "en": "Registration tax" },
+            "legal_basis": "Decree 10/2022 (illustrative)", "amount": { "amount": "70000", "currency": "VND" },
+            "account": { "bank": "970405", "number": account, "holder": "CHI CUC THUE" },
+        })
+    };
+    let mut taxed = new_bill();
+    taxed.as_object_mut().unwrap().remove("lines");
+    taxed["obligations"] = json!([notice("0012345678901234", "7111"), notice("0012345678901235", "7112")]);
+    act(&system, "/v1/bills", &taxed).await.expect_refusal(422, "several_owners");
+    taxed["lines"] = new_bill()["lines"].clone();
+    taxed["collect"] = json!("together");
+    let bill = act(&system, "/v1/bills", &taxed).await.expect(201).json();
+    let parts = act(&system, &at(&bill, "split"), &json!({ "by": "owner" })).await.expect(201).json();
+    let parts = parts["items"].as_array().unwrap();
+    let amounts: Vec<&str> = parts.iter().map(|p| p["total"]["amount"].as_str().unwrap()).collect();
+    assert_eq!(amounts, ["205000", "70000", "70000"]);
+    for (part, account) in parts.iter().zip([ACCOUNT, "7111", "7112"]) {
+        let path = format!("/pay/{}/notice", part["reference"].as_str().unwrap());
+        let shown = world.stranger().get(&path).await.expect(200).text();
+        let code = VietQr {
+            bank: "970405".to_owned(),
+            number: account.to_owned(),
+            service: Service::Account,
+            amount: part["total"]["amount"].as_str().unwrap().parse().ok(),
+            purpose: Some(part["reference"].as_str().unwrap().to_owned()),
+        };
+        let drawn = chung::codec::vietqr::svg(&code.encode().unwrap()).unwrap();
+        assert!(shown.contains(&drawn), "the transfer of {account}");
+    }
+    // Paid as it stands there: the money is in the account of the tax office, and belongs to nobody else.
+    let payment = start(&world, &office, &parts[1]).await;
+    let told = crate::central_bank::credit(
+        5,
+        "7111",
+        "T1",
+        70_000,
+        Some(crate::office::uuid(&payment)),
+        world.clock.now(),
+    );
+    world.tell(&told).await.expect(200);
+    assert_eq!(read(&system, &parts[1]).await["status"], "paid");
+    assert_eq!(verify_books(&world.app.store, |_| {}).await.unwrap().finding, None);
 }

@@ -291,3 +291,51 @@ async fn a_statement_proves_the_account_it_names() {
     let before = system.get("/v1/ledger/proofs?through=2026-11-23").await.expect(200).json();
     assert_eq!(before, json!({ "items": [] }));
 }
+
+#[tokio::test]
+async fn money_in_suspense_pays_the_bill_that_it_was_for() {
+    let world = TestApp::start().await;
+    world.register(&PEOPLE).await;
+    let office = Office::open(&world, "H29.14").await;
+    let accountant = officer(&world, "079185000456", Role::Accountant, "H29.14").await;
+    let approver = officer(&world, "079085000457", Role::Approver, "H29.14").await;
+    let bill = office.bill(&world, "asked").await;
+    let told = crate::central_bank::credit(3, ACCOUNT, "U1", 205_000, None, world.clock.now());
+    world.tell(&told).await.expect(200);
+    let system = office.system(&world, "case bill receipt.read");
+    let cases = system.get("/v1/cases").await.expect(200).json();
+    let case = cases["items"][0]["id"].as_str().unwrap();
+    let release = format!("/v1/cases/{case}/release");
+    let proposal = |bill: &Value| {
+        json!({ "toward": "bill", "bill": bill["id"], "legal_basis": "Law 97/2015 (illustrative)",
+                "words": "Người nộp quên ghi mã", "officer": accountant })
+    };
+    let mut less = crate::office::new_bill();
+    less["lines"] = json!([{ "fee": "LLTP-01" }]);
+    let less = system.post_once("/v1/bills", "less", &less).await.expect(201).json();
+    system.post_once(&release, "p0", &proposal(&less)).await.expect_refusal(422, "release_amount_differs");
+    let other = Office::open(&world, "H29.15").await.bill(&world, "other").await;
+    system.post_once(&release, "p1", &proposal(&other)).await.expect_refusal(404, "not_found");
+    let mut nowhere = proposal(&bill);
+    nowhere["toward"] = json!("unclaimed");
+    system.post_once(&release, "p2", &nowhere).await.expect_refusal(400, "invalid_body");
+    let proposed = system.post_once(&release, "p3", &proposal(&bill)).await.expect(200).json();
+    assert_eq!((&proposed["toward"], &proposed["bill"]), (&json!("bill"), &bill["id"]));
+    // Between proposal and approval the bill may be paid otherwise: then the money waits on.
+    let approve = format!("{release}/approve");
+    let cancel = format!("/v1/bills/{}/cancel", bill["id"].as_str().unwrap());
+    system.post_once(&cancel, "c", &Value::Null).await.expect(200);
+    let by = json!({ "officer": approver });
+    system.post_once(&approve, "a0", &by).await.expect_refusal(409, "bill_already_cancelled");
+    let revive = format!("/v1/bills/{}/revive", bill["id"].as_str().unwrap());
+    system.post_once(&revive, "r", &json!({ "due": "2026-12-01" })).await.expect(200);
+    system.post_once(&approve, "a1", &by).await.expect(200);
+    let read = format!("/v1/bills/{}", bill["id"].as_str().unwrap());
+    assert_eq!(system.get(&read).await.expect(200).json()["status"], "paid");
+    let receipts = system.get("/v1/receipts").await.expect(200).json();
+    assert_eq!(receipts["items"][0]["bill"], bill["id"]);
+    let expected =
+        [("clearing", 205_000), ("suspense", 0), ("fee_phi", -51_250), ("fee_phi_retained", -153_750)];
+    assert_eq!(world.balances().await, expected.map(|(k, a)| (k.to_owned(), a)));
+    assert_eq!(verify_books(&world.app.store, |_| {}).await.unwrap().finding, None);
+}

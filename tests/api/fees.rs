@@ -271,3 +271,38 @@ async fn what_was_collected_is_declared_per_fee_and_agrees_with_the_books() {
     assert_eq!((&before["fees"], &before["agrees_with_books"]), (&json!([]), &json!(true)));
     set.system.get("/v1/fees/declaration?period=26").await.expect_refusal(400, "invalid_parameter");
 }
+
+#[tokio::test]
+async fn what_the_budget_knows_an_agency_by_is_a_dated_history() {
+    let set = set().await;
+    set.budget().await;
+    let path = format!("/v1/agencies/{}/budget", set.office.agency);
+    let moved = json!({
+        "area": "79002", "unit_code": "1054321", "treasury_office": "0062", "valid_from": "2026-12-01",
+        "retained_account": "3714.0.2054321", "remitted_account": "3511.0.2054321",
+    });
+    set.act(&path, moved.clone()).await.expect(200);
+    set.act(&path, moved.clone()).await.expect(200);
+    let mut other = moved.clone();
+    other["area"] = json!("79003");
+    set.act(&path, other).await.expect_refusal(409, "agency_budget_differs");
+    let admin = set.office.system(&set.world, "admin.read fee.read");
+    let told = admin.get(&path).await.expect(200).json();
+    let days: Vec<&str> =
+        told["items"].as_array().unwrap().iter().map(|b| b["valid_from"].as_str().unwrap()).collect();
+    assert_eq!(days, ["2026-12-01", "2026-01-01"]);
+    // A month is declared by what held in it, whenever it is printed.
+    let area = async |month: &str| {
+        let path = format!("/v1/fees/declaration?period={month}");
+        admin.get(&path).await.expect(200).json()["budget"]["area"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((area("2026-11").await.as_str(), area("2026-12").await.as_str()), ("79001", "79002"));
+    for change in ["update agency_budget set area = '00000'", "delete from agency_budget"] {
+        assert!(set.world.sql(change).await.unwrap_err().contains("append-only"), "{change}");
+    }
+    let nobody = format!(
+        "/v1/agencies/{}/budget",
+        chung::base::id::Id::<chung::base::id::Agency>::from_uuid(uuid::Uuid::nil())
+    );
+    admin.get(&nobody).await.expect_refusal(404, "not_found");
+}

@@ -5,6 +5,7 @@
 
 mod bills;
 mod board;
+mod board_pages;
 mod books;
 mod central_bank;
 mod closings;

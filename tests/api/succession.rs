@@ -133,3 +133,103 @@ async fn a_split_passes_bills_by_procedure() {
         assert_eq!(found["reference"], bill["reference"]);
     }
 }
+
+/// A refund of the old agency that has been asked for, another that has been approved, and money that nobody explains.
+#[tokio::test]
+async fn refunds_and_unmatched_money_pass_to_the_successor() {
+    let world = TestApp::start().await;
+    world.register(&PEOPLE).await;
+    world.register(&["079085000458,,Lê Văn Duyệt,1985-05-01,male,0912345220,79,active,,2,"]).await;
+    let old = Office::open(&world, "H29.14").await;
+    let new = Office::open(&world, "H29.15").await;
+    let third = Office::open(&world, "H29.16").await;
+    let admin = Office::open(&world, "H29").await;
+    let administrator = officer(&world, "079185000456", Role::Administrator, "H29").await;
+    officer(&world, "079085000457", Role::Accountant, "H29.14").await;
+    let approver = officer(&world, "079085000458", Role::Approver, "H29.14").await;
+    let mut bills = Vec::new();
+    for n in 1..=3 {
+        let bill = old.bill(&world, &format!("k{n}")).await;
+        let payment = start(&world, &old, &bill).await;
+        world.tell(&world.credit(n, &format!("R{n}"), 205_000, &payment)).await.expect(200);
+        bills.push(bill);
+    }
+    let ask = |bill: &Value| json!({ "bill": bill["id"], "reason": "agency_error", "words": "Tính sai.", "officer": "079085000457" });
+    let system = old.system(&world, "refund");
+    let waiting = system.post_once("/v1/refunds", "r1", &ask(&bills[0])).await.expect(201).json();
+    let decided = system.post_once("/v1/refunds", "r2", &ask(&bills[1])).await.expect(201).json();
+    let decided: chung::base::id::Id<chung::base::id::Refund> =
+        decided["id"].as_str().unwrap().parse().unwrap();
+    chung::flow::decide_refund::approve_refund(&world.app, approver.parse().unwrap(), decided).await.unwrap();
+    world.tell(&unmatched(&world, 8, "U1")).await.expect(200);
+    let system = old.system(&world, "case");
+    let cases = system.get("/v1/cases").await.expect(200).json();
+    let case = cases["items"][0]["id"].as_str().unwrap().to_owned();
+    let accountant = officer_of(&world, "079085000457").await;
+    let proposal = json!({ "toward": "refund_due", "legal_basis": "Law 97/2015 (illustrative)",
+        "words": "Không ai nhận", "officer": accountant });
+    system.post_once(&format!("/v1/cases/{case}/release"), "p", &proposal).await.expect(200);
+
+    let body = json!({ "kind": "merge", "from": "2026-11-24", "administrator": administrator,
+        "successors": [{ "agency": new.agency.to_string() }] });
+    let path = format!("/v1/agencies/{}/succeed", old.agency);
+    admin.system(&world, "admin").post_once(&path, "s", &body).await.expect(200);
+
+    // What was asked is decided at the successor, and what was owed is the successor's debt.
+    let reads = new.system(&world, "refund case bill.read receipt.read ledger.read statement");
+    let of = |id: &Value| format!("/v1/refunds/{}", id.as_str().unwrap());
+    reads.get(&of(&waiting["id"])).await.expect(200);
+    third.system(&world, "refund.read").get(&of(&waiting["id"])).await.expect_refusal(404, "not_found");
+    let waiting: chung::base::id::Id<chung::base::id::Refund> =
+        waiting["id"].as_str().unwrap().parse().unwrap();
+    chung::flow::decide_refund::approve_refund(&world.app, approver.parse().unwrap(), waiting).await.unwrap();
+    let owed = reads.get("/v1/ledger/balances").await.expect(200).json();
+    let owed: Vec<&str> = owed["accounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["kind"] == "refund_due")
+        .map(|row| row["balance"]["amount"].as_str().unwrap())
+        .collect();
+    assert_eq!(owed, ["-410000"]);
+    assert_eq!(world.count("ledger_entry where kind = 'passed_on'").await, 1);
+    // A bill that the old agency was paid for is read and given back by the successor alone.
+    let paid = format!("/v1/bills/{}", bills[2]["id"].as_str().unwrap());
+    assert_eq!(reads.get(&paid).await.expect(200).json()["parties"], bills[2]["parties"]);
+    third.system(&world, "bill.read").get(&paid).await.expect_refusal(404, "not_found");
+    reads.post_once("/v1/refunds", "r3", &ask(&bills[2])).await.expect(201);
+    third
+        .system(&world, "refund")
+        .post_once("/v1/refunds", "r4", &ask(&bills[2]))
+        .await
+        .expect_refusal(403, "officer_needed");
+    // The decision about money in suspense goes on, words and all; what arrives in the old account is the successor's.
+    let approve = format!("/v1/cases/{case}/release/approve");
+    let done = reads.post_once(&approve, "a", &json!({ "officer": approver })).await.expect(200).json();
+    assert_eq!(done["words"], "Không ai nhận");
+    world.tell(&unmatched(&world, 9, "U2")).await.expect(200);
+    let cases = reads.get("/v1/cases").await.expect(200).json();
+    assert!(cases["items"].as_array().unwrap().iter().any(|case| case["kind"] == "unmatched"), "{cases}");
+    // Each report by the old or the new tree.
+    for (path, member) in [("/v1/receipts", "items"), ("/v1/bills", "items"), ("/v1/refunds", "items")] {
+        let count = |answer: Value| answer[member].as_array().unwrap().len();
+        let own = count(reads.get(path).await.expect(200).json());
+        let tree = count(reads.get(&format!("{path}?tree=new")).await.expect(200).json());
+        assert!(tree > own || path == "/v1/refunds", "{path}: {own} and {tree}");
+        reads.get(&format!("{path}?tree=all")).await.expect_refusal(400, "invalid_parameter");
+    }
+    reads.get("/v1/ledger/proofs?tree=new").await.expect(200);
+    reads.get("/v1/ledger/proofs?tree=all").await.expect_refusal(400, "invalid_parameter");
+    assert_eq!(verify_books(&world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+/// Money that names nothing, in the first office's account.
+fn unmatched(world: &TestApp, message: u128, reference: &str) -> String {
+    let now = chung::base::clock::Clock::now(&*world.clock);
+    crate::central_bank::credit(message, ACCOUNT, reference, 7_000, None, now)
+}
+
+/// The citizen's identifier of somebody who has a role.
+async fn officer_of(world: &TestApp, number: &str) -> String {
+    officer(world, number, Role::Auditor, "H29.14").await
+}

@@ -170,7 +170,7 @@ async fn succeed(
         successors: successors.collect::<Result<Vec<_>, Error>>()?,
         administrator: super::read("/administrator", &body.administrator)?,
     };
-    let answer = decide_succession(&app, caller.agency, super::object(&id)?, &new, &key).await?;
+    let answer = decide_succession(&app, caller.agency, super::object(&id)?, &new, Some(&key)).await?;
     Ok(axum::Json(answer).into_response())
 }
 

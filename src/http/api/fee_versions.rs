@@ -86,7 +86,7 @@ async fn draft(
         file: file.transpose()?,
         officer: read("/officer", &body.officer)?,
     };
-    let answer = draft_version(&app, caller.agency, &new, &key).await?;
+    let answer = draft_version(&app, caller.agency, &new, Some(&key)).await?;
     Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
 }
 
@@ -155,7 +155,7 @@ async fn submit(
 ) -> Result<Response, Problem> {
     let key = idempotency(&headers, caller.client, &format!("POST /v1/fees/versions/{id}/submit"), &body)?;
     let wanted = (Move::Submit, read("/officer", &body.officer)?);
-    Ok(axum::Json(move_version(&app, caller.agency, super::object(&id)?, wanted, &key).await?)
+    Ok(axum::Json(move_version(&app, caller.agency, super::object(&id)?, wanted, Some(&key)).await?)
         .into_response())
 }
 
@@ -168,7 +168,7 @@ async fn approve(
 ) -> Result<Response, Problem> {
     let key = idempotency(&headers, caller.client, &format!("POST /v1/fees/versions/{id}/approve"), &body)?;
     let wanted = (Move::Approve(read("/from", &body.from)?), read("/officer", &body.officer)?);
-    Ok(axum::Json(move_version(&app, caller.agency, super::object(&id)?, wanted, &key).await?)
+    Ok(axum::Json(move_version(&app, caller.agency, super::object(&id)?, wanted, Some(&key)).await?)
         .into_response())
 }
 
@@ -182,7 +182,7 @@ async fn discontinue(
     let key =
         idempotency(&headers, caller.client, &format!("POST /v1/fees/versions/{id}/discontinue"), &body)?;
     let wanted = (Move::Discontinue(read("/from", &body.from)?), read("/officer", &body.officer)?);
-    Ok(axum::Json(move_version(&app, caller.agency, super::object(&id)?, wanted, &key).await?)
+    Ok(axum::Json(move_version(&app, caller.agency, super::object(&id)?, wanted, Some(&key)).await?)
         .into_response())
 }
 

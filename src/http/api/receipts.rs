@@ -59,7 +59,10 @@ async fn list(
     let bill: Option<Id<Bill>> = super::parameter("bill", query.bill.as_deref())?;
     let after: Option<Id<Receipt>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
-    Ok(axum::Json(list_receipts(&app, caller.agency, (bill, super::tree(query.tree.as_deref())?), &page).await?).into_response())
+    Ok(axum::Json(
+        list_receipts(&app, caller.agency, (bill, super::tree(query.tree.as_deref())?), &page).await?,
+    )
+    .into_response())
 }
 
 async fn signed(
