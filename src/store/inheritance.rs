@@ -60,7 +60,7 @@ pub struct PassingRefund {
 /// The refunds of an agency that have not ended, locked.
 pub async fn refunds(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<PassingRefund>> {
     let rows = sqlx::query!(
-        r#"select r.id, r.amount, r.words, r.key, c.procedure as "procedure?",
+        r#"select r.id as "id!", r.amount as "amount!", r.words as "words!", r.key as "key!", c.procedure as "procedure?",
              r.state in ('approved', 'sent', 'unknown', 'bounced', 'at_desk') as "owed!"
          from refund r left join bill_content c on c.bill_id = r.bill_id and r.payment_id is not null
          where r.agency_id = $1 and r.ended_at is null order by r.id for no key update of r"#,
@@ -160,7 +160,7 @@ pub struct PassingSuspense {
 /// The money of an agency that passes on, locked.
 pub async fn suspense(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<PassingSuspense>> {
     let rows = sqlx::query!(
-        r#"select s.id, case when s.state = 'held' then 0 else s.amount end as "owed!", d.words as "words?", d.key as "key?"
+        r#"select s.id as "id!", case when s.state = 'held' then 0 else s.amount end as "owed!", d.words as "words?", d.key as "key?"
          from suspense s left join suspense_decision d on d.suspense_id = s.id
          where s.agency_id = $1 and (s.state = 'held' or d.toward = 'refund_due' and not exists (
              select from refund r where r.case_id = s.id and r.state not in ('requested', 'declined')))

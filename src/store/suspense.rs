@@ -210,7 +210,8 @@ pub async fn of_agencies(
 pub async fn decisions(tx: &mut Tx, cases: &[Id<Case>]) -> Result<Vec<(Id<Case>, Decision, Option<String>)>> {
     let cases: Vec<Uuid> = cases.iter().map(|case| case.uuid()).collect();
     let rows = sqlx::query!(
-        r#"select d.suspense_id, d.toward, d.bill_id, d.legal_basis, d.words, d.key, d.proposed_by, d.proposed_at,
+        r#"select d.suspense_id as "suspense_id!", d.toward as "toward!", d.bill_id, d.legal_basis as "legal_basis!",
+             d.words as "words!", d.key as "key!", d.proposed_by as "proposed_by!", d.proposed_at as "proposed_at!",
              d.approved_by, d.entry_id, d.approved_at, b.reference as "reference?"
          from suspense_decision d left join bill b on b.id = d.bill_id where d.suspense_id = any($1)"#,
         &cases,

@@ -300,6 +300,8 @@ async fn many_bills_are_issued_at_once_and_each_row_hears_its_own() {
     assert_eq!(other["rows"][0]["code"], "idempotency_key_reused");
     let none = json!({ "bills": [] });
     system.post_once("/v1/bills/bulk", "none", &none).await.expect_refusal(400, "invalid_body");
+    let too_many = json!({ "bills": vec![new_bill(); 10_001] });
+    system.post_once("/v1/bills/bulk", "many", &too_many).await.expect_refusal(400, "invalid_body");
 
     let found = |query: &str| {
         let path = format!("/v1/bills?{query}");
