@@ -1,9 +1,7 @@
 //! What passes to successors beside the open bills: accounts, refunds and requests of banks, money in suspense with the
 //! decisions about it, lines on the bills of others. And who answers for whom afterwards.
 
-use super::{
-    Error, Result, recall, receipt_name, refund_answer, release_suspense, succeed_agency::reseal,
-};
+use super::{Error, Result, recall, receipt_name, refund_answer, release_suspense, succeed_agency::reseal};
 use crate::{
     app::App,
     base::{

@@ -354,21 +354,15 @@ pub(super) fn content(
         payer_tax: name.and_then(|name| name.tax_code.as_ref()).map(ToString::to_string),
         payer_address: name.and_then(|name| name.address.as_ref()).map(ToString::to_string),
         bank: bill.bank.to_owned(),
-        lines: lines
-            .map(|l| (l.fee.to_string(), l.name.vi.to_string(), l.count, l.amount.minor()))
-            .collect(),
+        lines: lines.map(|l| (l.fee.to_string(), l.name.vi.to_string(), l.count, l.amount.minor())).collect(),
         total: of.amount.minor(),
-        adjusts: bill
-            .adjusts
-            .as_ref()
-            .and_then(|adjusts| {
-                let original = adjusts.originals.get(&(of.owner, of.kind))?;
-                Some((original.clone(), adjusts.basis.to_owned()))
-            }),
-        replaces: None,
-        collected: account.map(|account| {
-            (account.bank.clone(), account.number.clone(), account.holder.to_string())
+        adjusts: bill.adjusts.as_ref().and_then(|adjusts| {
+            let original = adjusts.originals.get(&(of.owner, of.kind))?;
+            Some((original.clone(), adjusts.basis.to_owned()))
         }),
+        replaces: None,
+        collected: account
+            .map(|account| (account.bank.clone(), account.number.clone(), account.holder.to_string())),
     }
 }
 

@@ -136,8 +136,7 @@ async fn draft(
 fn explained(lang: Lang, error: &Error) -> String {
     let said = said(lang, error.code());
     let Error::Refused(refusal) = error else { return said };
-    let rows = refusal.violations.iter().take(10);
-    let rows: Vec<String> = rows.map(|wrong| format!("{} ({})", wrong.field, wrong.rule)).collect();
+    let rows: Vec<&str> = refusal.violations.iter().take(10).map(|wrong| wrong.field.as_str()).collect();
     if rows.is_empty() { said } else { format!("{said}: {}", rows.join("; ")) }
 }
 
