@@ -68,7 +68,7 @@ async fn write_script(world: &World, file: &Path, rounds: usize) -> Result<()> {
         let ids: Vec<String> = (0..BATCH).map(|_| id()).collect();
         let (kinds, subjects, leaves) = (list(&|_| "settled".to_owned()), list(&|_| id()), list(&|_| id()));
         let twice = list(&|n| format!("{0},{0}", ids[n]));
-        let other = |n| numbers[1 + (round * BATCH + n) % (numbers.len() - 1)];
+        let other = |n: usize| numbers[1 + (round * BATCH + n) % (numbers.len() - 1)];
         let accounts = list(&|n| format!("{},{}", numbers[0], other(n)));
         let amounts = list(&|_| "1000,-1000".to_owned());
         let (day, at, ids) = (Day::of(now), rfc3339(now), ids.join(","));
