@@ -209,7 +209,8 @@ async fn refunds_and_unmatched_money_pass_to_the_successor() {
     assert_eq!(done["words"], "Không ai nhận");
     world.tell(&unmatched(&world, 9, "U2")).await.expect(200);
     let cases = reads.get("/v1/cases").await.expect(200).json();
-    let unknown = cases["items"].as_array().unwrap().iter().filter(|case| case["kind"] == "unknown_reference");
+    let unknown =
+        cases["items"].as_array().unwrap().iter().filter(|case| case["kind"] == "unknown_reference");
     assert_eq!(unknown.count(), 2, "{cases}");
     // Each report by the old or the new tree.
     for (path, member) in [("/v1/receipts", "items"), ("/v1/bills", "items"), ("/v1/refunds", "items")] {
