@@ -166,7 +166,8 @@ impl World {
         self.server.stop();
         self.server = again.start()?;
         slow_disk::demand(self.server.pid(), slow)?;
-        self.app.store = Store::connect(&self.server.url("postgres"), 8).await?;
+        let store = Store::connect(&self.server.url("postgres"), 8).await?;
+        self.app = self.app.with(|parts| parts.store = store);
         Ok(())
     }
 
