@@ -160,6 +160,12 @@
 //! * 2026-11-25, mandates: a right to act that is missing is an answer of the verification, recorded and shown to the
 //!   principal, never an error; a death or lost capacity ends a mandate by that fact, read from the register each time, so
 //!   a corrected record corrects it; for whom a sign-in is stands beside the authorization, not in its states.
+//! * 2026-11-26, kin: whom somebody may stand for is found by keyed hashes of the kin's numbers beside the sealed records;
+//!   the record itself decides. A number that changed still names a parent or guardian.
+//! * 2026-11-26, money: whoever is concerned by a payment or a refund has a leaf of their own about each step, under
+//!   their own key, beside the agency's; it names the receipts, so that the payer needs no mandate to read them.
+//! * 2026-11-26, erasure: ways, mailboxes, notices, locks and data requests are removed; mandates end and stay as rows,
+//!   because the other side acted under them.
 //! * 2026-11-25, payers: the name of a payer who is signed in is kept with the attempt as the parties that its receipts
 //!   name, so that the bill itself never changes.
 //! * 2026-11-25, books: an entry and its leaf are written with one reading of the clock, so that the entries of some

@@ -6,9 +6,11 @@
 //! that fact alone, whatever its row still says.
 
 use super::{
-    Result,
+    Error, Result,
     audit_leaf::{Concern, leaf},
-    disclosure, locks,
+    disclosure,
+    judge_right::{Claimed, rights_of},
+    locks,
     population::{self, OnRecord},
 };
 use crate::app::App;
@@ -19,8 +21,8 @@ use crate::base::{
 };
 use crate::identity::{
     authorization::{Authorization, Confirmation},
-    kinship::ADULT_AGE,
-    mandate::{Asked, Delegate, Mandate, Refusal, Right, admits},
+    kinship::{ADULT_AGE, Representation},
+    mandate::{Asked, Delegate, Mandate, Refusal, Right},
     person::{Person, Status},
     role::Role,
 };
@@ -91,7 +93,7 @@ pub(super) async fn party(
         return Ok(None);
     }
     let asked = Asked { procedure: None, agency, act: None, on: Day::of(now) };
-    match right_of(tx, &present, &holder, &asked).await? {
+    match right_of(app, tx, &present, &holder, &asked).await? {
         Ok(right) => Ok(Some(Party { holder, actor: Some(Actor { person: present, right }) })),
         Err(_) => Ok(None),
     }
@@ -99,37 +101,14 @@ pub(super) async fn party(
 
 /// By what right one acts for the other, or why not.
 pub(super) async fn right_of(
+    app: &App,
     tx: &mut Tx,
     actor: &OnRecord,
     principal: &OnRecord,
     asked: &Asked<'_>,
 ) -> Result<std::result::Result<Right, Refusal>> {
-    if !may_act(&actor.person, asked.on) || !disclosure::is_open(&principal.person) {
-        return Ok(Err(Refusal::Unfit));
-    }
-    let rules = match asked.procedure {
-        Some(procedure) => Some(mandates::rules(tx, procedure, asked.on).await?),
-        None => None,
-    };
-    let admitted = |right, form| rules.as_ref().map_or(Ok(()), |rules| admits(rules, right, form));
-    if let Some(kin) = principal.person.represented_by(actor.person.number, asked.on) {
-        let right = Right::Kin(kin);
-        return Ok(admitted(right, None).map(|()| right));
-    }
-    if lost_capacity(&principal.person, asked.on) {
-        return Ok(Err(Refusal::Unfit));
-    }
-    let organisations = organisations(tx, actor.citizen, asked.on).await?;
-    let mut why = Refusal::NoRight;
-    for found in mandates::between(tx, principal.citizen, actor.citizen, &organisations).await? {
-        let Some(held) = mandates::hold(tx, found.id).await? else { continue };
-        let right = Right::Mandate(held.id);
-        match held.allows(asked).and_then(|()| admitted(right, Some(held.form))) {
-            Ok(()) => return Ok(Ok(right)),
-            Err(refusal) => why = refusal,
-        }
-    }
-    Ok(Err(why))
+    let one = Claimed { actor, principal, asked: *asked };
+    rights_of(app, tx, &[one]).await?.pop().ok_or_else(|| Error::internal("a right that was not judged"))
 }
 
 /// The organisations for which a person acts as an officer on that day.
@@ -145,7 +124,8 @@ pub(super) fn may_act(person: &Person, on: Day) -> bool {
         && !lost_capacity(person, on)
 }
 
-fn lost_capacity(person: &Person, on: Day) -> bool {
+/// Whether a court had ended a person's capacity by that day.
+pub(super) fn lost_capacity(person: &Person, on: Day) -> bool {
     person.capacity_lost_on.is_some_and(|since| since <= on)
 }
 
@@ -161,34 +141,61 @@ pub(super) fn ended_by_fact(sides: &[&Person], on: Day) -> Option<crate::identit
     }
 }
 
-/// The mandates under which a person may sign in at a portal of this agency, with their principals.
+/// In whose name somebody may go on.
+pub struct Principal {
+    /// Whose.
+    pub name: String,
+    /// By what right.
+    pub by: By,
+}
+
+/// By what right somebody may go on in another's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// A mandate, until its last day.
+    Mandate(Id<id::Mandate>, Day),
+    /// Kinship with this citizen.
+    Kin(Id<Citizen>, Representation),
+}
+
+/// In whose names a person may sign in at a portal of this agency: of their children and wards, as far as the register
+/// here knows them, and of those whose mandates they hold.
 pub(super) async fn principals(
     app: &App,
     tx: &mut Tx,
     present: &OnRecord,
     agency: Id<Agency>,
     now: Instant,
-) -> Result<Vec<(Mandate, OnRecord)>> {
+) -> Result<Vec<Principal>> {
     let asked = Asked { procedure: None, agency, act: None, on: Day::of(now) };
+    if !may_act(&present.person, asked.on) {
+        return Ok(Vec::new());
+    }
+    let wards = population::look_up_wards(app, tx, present, asked.on).await?;
+    let wards = wards.into_iter().filter(|(ward, _)| disclosure::is_open(&ward.person));
+    let mut found: Vec<Principal> = wards
+        .map(|(ward, right)| Principal {
+            name: ward.person.name.as_str().to_owned(),
+            by: By::Kin(ward.citizen, right),
+        })
+        .collect();
     let all = mandates::of_citizen(tx, present.citizen).await?;
     let mine = |mandate: &Mandate| mandate.delegate == Delegate::Person(present.citizen);
     let usable: Vec<Mandate> = all.into_iter().filter(|m| mine(m) && m.allows(&asked).is_ok()).collect();
-    if usable.is_empty() || !may_act(&present.person, asked.on) {
-        return Ok(Vec::new());
+    if usable.is_empty() {
+        return Ok(found);
     }
     let people: Vec<Id<Citizen>> = usable.iter().map(|mandate| mandate.principal).collect();
-    let mut known = population::look_up_citizens(app, tx, &people).await?;
-    let mut found = Vec::new();
-    for mandate in usable {
-        let place = known.iter().position(|person| {
+    let known = population::look_up_citizens(app, tx, &people).await?;
+    found.extend(usable.into_iter().filter_map(|mandate| {
+        let of = known.iter().find(|person| {
             person.citizen == mandate.principal
                 && disclosure::is_open(&person.person)
                 && !lost_capacity(&person.person, asked.on)
-        });
-        if let Some(place) = place {
-            found.push((mandate, known.swap_remove(place)));
-        }
-    }
+        })?;
+        let name = of.person.name.as_str().to_owned();
+        Some(Principal { name, by: By::Mandate(mandate.id, mandate.extent.to) })
+    }));
     Ok(found)
 }
 

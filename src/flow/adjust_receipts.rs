@@ -18,7 +18,7 @@ use crate::{
     store::{
         Tx, bill as bills,
         inheritance::heir,
-        payment as payments, receipt,
+        payment as payments, principal, receipt,
         refund::{self as rows, Source, StoredRefund},
     },
 };
@@ -48,7 +48,10 @@ pub(super) async fn adjust_receipts(
         return Ok(Vec::new());
     }
     let key = agency_key(app, tx, stored.bill.agency).await?;
-    let parties = bill_answer::open_parties(&key, bill, &stored.parties)?;
+    // As the receipt itself named them: with the payer, where one was signed in.
+    let payer = principal::payers(tx, &[payment]).await?.pop();
+    let parties = payer.as_ref().map_or(&stored.parties, |payer| &payer.parties);
+    let parties = bill_answer::open_parties(&key, bill, parties)?;
     let lines = lines(tx, refund, procedure, stored.bill.lines.as_slice()).await?;
     let name = parties.name_on_receipt().to_string();
     let (reference, dossier) = (stored.bill.reference.to_string(), stored.bill.dossier.to_string());

@@ -7,7 +7,7 @@
 
 use super::{
     Error, Refusal, Result,
-    agency_key::agency_key,
+    agency_key::{agency_key, agency_keys},
     audit_leaf::{Concern, leaf},
     idempotency::Idempotency,
     officer::{self, Workplace},
@@ -19,7 +19,6 @@ use crate::base::{
     clock::Instant,
     entropy::random,
     id::{self, Id},
-    page::PageRequest,
     secret::Sealed,
 };
 use crate::codec::{
@@ -48,6 +47,9 @@ pub const TYP: &str = "chung-card-check+jwt";
 pub const GROUPS_MAX: usize = 16;
 /// The most bytes of one file of a card.
 pub const FILE_BYTES_MAX: usize = 256 * 1024;
+
+/// How many of their checks an officer sees again.
+const OWN_CHECKS: i64 = 10;
 
 /// What a reader gave: the files of one card, gone when the check is done.
 pub struct Reading {
@@ -196,19 +198,18 @@ pub async fn read_counters(app: &App, officer: Id<id::Citizen>) -> Result<(Vec<W
     Ok((places, name.unwrap_or_default()))
 }
 
-/// What an officer checked last, the newest first.
+/// What an officer checked last at any of their counters, the newest first.
 pub async fn read_own_checks(app: &App, officer: Id<id::Citizen>) -> Result<Vec<CardCheck>> {
-    let page = PageRequest::new(None, Some(10)).ok_or_else(|| Error::internal("ten rows"))?;
     let mut tx = app.store.begin().await?;
-    let mut checks = Vec::new();
-    for place in officer::counters(&mut tx, officer, Day::of(app.clock.now())).await? {
-        let key = agency_key(app, &mut tx, place.id).await?;
-        for row in card_check::page(&mut tx, place.id, Some(officer), &page).await?.items {
-            let (_, signed) = open_result(&key, &row)?;
-            checks.push(shown(row, &signed, None)?);
-        }
+    let places = officer::counters(&mut tx, officer, Day::of(app.clock.now())).await?;
+    let places: Vec<Id<id::Agency>> = places.iter().map(|place| place.id).collect();
+    let rows = card_check::of_officer(&mut tx, officer, &places, OWN_CHECKS).await?;
+    let keys = agency_keys(app, &mut tx, rows.iter().map(|row| row.agency)).await?;
+    let mut checks = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (_, signed) = open_result(keys.get(&row.agency).ok_or(Error::not_found())?, &row)?;
+        checks.push(shown(row, &signed, None)?);
     }
-    checks.sort_by_key(|check| std::cmp::Reverse(check.row.id));
     let passed = |check: &CardCheck| check.row.citizen.filter(|_| check.row.verdict == Verdict::Passed);
     let names = officer::names(app, &mut tx, &checks.iter().filter_map(passed).collect()).await?;
     for check in &mut checks {

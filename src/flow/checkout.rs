@@ -8,16 +8,22 @@ use super::{
     agency_key::agency_key,
     bill_answer, charge_late,
     inherit::demand_standing,
-    national, read_bills,
+    national, population, read_bills,
     read_refunds::{self, RefundStep},
     receipt_name::names_of,
 };
 use crate::{
     app::App,
-    base::{calendar::Day, clock::Instant, id::Id, money::Money, reference::Reference},
+    base::{
+        calendar::Day,
+        clock::Instant,
+        id::{Agency, Bill, Id, Payment},
+        money::Money,
+        reference::Reference,
+    },
     codec::vietqr::{Service, VietQr},
     payment::{
-        bill::{self, Status},
+        bill::{self, PartyName, Status},
         fee::{Bilingual, FeeKind},
     },
     store::{
@@ -27,9 +33,10 @@ use crate::{
         bank::Bank,
         bill as bills, calendar,
         payment::{self, StoredPayment},
-        platform, receipt, receipt_due, receipt_issuer,
+        platform, principal, receipt, receipt_due, receipt_issuer,
     },
 };
+use std::collections::BTreeMap;
 
 /// A bill as its reference alone shows it.
 #[derive(Debug, Clone)]
@@ -72,6 +79,8 @@ pub struct Checkout {
     pub deciding_day: Day,
     /// Whoever is signed in and would be named as the payer.
     pub payer: Option<String>,
+    /// Who paid in the latest attempt, masked, where they were signed in.
+    pub paid_by: Option<String>,
     /// Who filed it for the applicant, masked.
     pub submitter: Option<String>,
     /// Whether the national payment platform may be chosen.
@@ -147,6 +156,7 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
     let pending = !receipt_due::of_bills(&mut tx, &[stored.bill.id]).await?.is_empty();
     let elsewhere = receipt_issuer::provided(&mut tx, &[stored.bill.id]).await?;
     let names = names_of(&mut tx, &[stored.bill.id], |_| Some(&key)).await?;
+    let paid_by = paid_by(app, &mut tx, attempt.as_ref().map(|attempt| attempt.id)).await?;
     drop(tx);
     let receipts = receipt::of_bill(&app.store, stored.bill.id).await?;
     let bank_name = |code: &str| banks.iter().find(|b| b.code == code).map(|b| b.name.clone());
@@ -160,6 +170,7 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         applicant: bill::masked(&parties.applicant),
         submitter: parties.submitter.as_ref().map(bill::masked),
         payer: None,
+        paid_by,
         due,
         status: bill::status(&stored.state, until, Day::of(now)),
         transfer: account.map(|account| transfer_to(&account, &stored, bank_name(&account.bank))),
@@ -199,41 +210,64 @@ fn transfer_to(account: &CollectingAccount, of: &bills::StoredBill, bank: Option
 }
 
 /// One attempt of the agency's bills.
-pub async fn read_payment(
-    app: &App,
-    agency: Id<crate::base::id::Agency>,
-    id: Id<crate::base::id::Payment>,
-) -> Result<serde_json::Value> {
+pub async fn read_payment(app: &App, agency: Id<Agency>, id: Id<Payment>) -> Result<serde_json::Value> {
     let mut tx = app.store.begin().await?;
     let attempt = payment::payment(&mut tx, id).await?.ok_or(Error::not_found())?;
-    demand_bill(&mut tx, agency, attempt.bill).await?;
-    Ok(payment_json(&attempt))
+    let owner = demand_bill(&mut tx, agency, attempt.bill).await?;
+    let names = payer_names(app, &mut tx, owner, std::slice::from_ref(&attempt)).await?;
+    Ok(payment_json(&attempt, &names))
 }
 
-/// Demands that a bill is the agency's, or was that of whom it succeeded.
-pub(super) async fn demand_bill(
-    tx: &mut Tx,
-    agency: Id<crate::base::id::Agency>,
-    bill: Id<crate::base::id::Bill>,
-) -> Result<()> {
+/// Demands that a bill is the agency's, or was that of whom it succeeded; whose it is.
+pub(super) async fn demand_bill(tx: &mut Tx, agency: Id<Agency>, bill: Id<Bill>) -> Result<Id<Agency>> {
     let of = bills::bill(tx, bill).await?.ok_or(Error::not_found())?;
-    demand_standing(tx, agency, of.bill.agency, Some(of.procedure.code.as_str())).await
+    demand_standing(tx, agency, of.bill.agency, Some(of.procedure.code.as_str())).await?;
+    Ok(of.bill.agency)
 }
 
 /// The attempts of one of the agency's bills, the newest first.
-pub async fn list_payments(
-    app: &App,
-    agency: Id<crate::base::id::Agency>,
-    of: Id<crate::base::id::Bill>,
-) -> Result<serde_json::Value> {
+pub async fn list_payments(app: &App, agency: Id<Agency>, of: Id<Bill>) -> Result<serde_json::Value> {
     let mut tx = app.store.begin().await?;
-    demand_bill(&mut tx, agency, of).await?;
+    let owner = demand_bill(&mut tx, agency, of).await?;
     let attempts = payment::payments_of_bill(&mut tx, of).await?;
-    let items: Vec<_> = attempts.iter().map(payment_json).collect();
+    let names = payer_names(app, &mut tx, owner, &attempts).await?;
+    let items: Vec<_> = attempts.iter().map(|attempt| payment_json(attempt, &names)).collect();
     Ok(serde_json::json!({ "items": items, "next": null }))
 }
 
-fn payment_json(attempt: &StoredPayment) -> serde_json::Value {
+/// The names on the receipts of those attempts whose payer was signed in: the payer's, and the applicant's beside it.
+async fn payer_names(
+    app: &App,
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    attempts: &[StoredPayment],
+) -> Result<BTreeMap<Id<Payment>, String>> {
+    let ids: Vec<Id<Payment>> = attempts.iter().map(|attempt| attempt.id).collect();
+    let payers = principal::payers(tx, &ids).await?;
+    let mut names = BTreeMap::new();
+    if payers.is_empty() {
+        return Ok(names);
+    }
+    let key = agency_key(app, tx, agency).await?;
+    for payer in &payers {
+        if let Some(of) = attempts.iter().find(|attempt| attempt.id == payer.payment) {
+            let parties = bill_answer::open_parties(&key, of.bill, &payer.parties)?;
+            names.insert(payer.payment, parties.name_on_receipt().to_string());
+        }
+    }
+    Ok(names)
+}
+
+/// Who paid in an attempt, masked, where the payer was signed in.
+async fn paid_by(app: &App, tx: &mut Tx, attempt: Option<Id<Payment>>) -> Result<Option<String>> {
+    let Some(attempt) = attempt else { return Ok(None) };
+    let Some(payer) = principal::payers(tx, &[attempt]).await?.pop() else { return Ok(None) };
+    let found = population::look_up_citizen(app, tx, payer.citizen).await?.on_record;
+    let name = found.and_then(|found| PartyName::parse(found.person.name.as_str()).ok());
+    Ok(name.as_ref().map(bill::masked))
+}
+
+fn payment_json(attempt: &StoredPayment, payers: &BTreeMap<Id<Payment>, String>) -> serde_json::Value {
     use crate::{base::calendar::rfc3339, payment::payment::State};
     let (ended_at, reason) = match &attempt.state {
         State::Created(_)
@@ -251,6 +285,7 @@ fn payment_json(attempt: &StoredPayment) -> serde_json::Value {
         "status": attempt.state.as_str(),
         "amount": super::explain::money(attempt.amount),
         "way": attempt.way.as_str(),
+        "payer": payers.get(&attempt.id),
         "bank": Some(&attempt.bank).filter(|bank| !bank.is_empty()),
         "end_to_end_id": attempt.id.uuid().simple().to_string(),
         "uetr": attempt.uetr.to_string(),

@@ -29,7 +29,9 @@ pub enum Choice {
     Oneself,
     /// In the name of a mandate's principal.
     Mandate(Id<id::Mandate>),
-    /// In the name of the holder of a number: a child, a ward, or a principal of the organisation one works for.
+    /// In the name of a child or ward whom the page listed.
+    Kin(Id<id::Citizen>),
+    /// In the name of the holder of a number: a principal of the organisation one works for, or kin not listed.
     Number(PersonalNumber),
 }
 
@@ -50,11 +52,15 @@ pub async fn choose_principal(app: &App, step: &Step, choice: &Choice) -> Result
             let mandate = crate::store::mandate::hold(&mut tx, *id).await?;
             let mandate = mandate.ok_or_else(|| refused(No::NoRight))?;
             let looked = population::look_up_citizen(app, &mut tx, mandate.principal).await?;
-            judge(&mut tx, &present, looked.on_record, client.agency, now).await?
+            judge(app, &mut tx, &present, looked.on_record, client.agency, now).await?
+        }
+        Choice::Kin(citizen) => {
+            let looked = population::look_up_citizen(app, &mut tx, *citizen).await?;
+            judge(app, &mut tx, &present, looked.on_record, client.agency, now).await?
         }
         Choice::Number(number) => {
             let looked = population::look_up(app, &mut tx, *number).await?;
-            judge(&mut tx, &present, looked.on_record, client.agency, now).await?
+            judge(app, &mut tx, &present, looked.on_record, client.agency, now).await?
         }
     };
     if let Chosen::For { principal, .. } = chosen {
@@ -69,6 +75,7 @@ pub async fn choose_principal(app: &App, step: &Step, choice: &Choice) -> Result
 }
 
 async fn judge(
+    app: &App,
     tx: &mut Tx,
     present: &OnRecord,
     holder: Option<Box<OnRecord>>,
@@ -78,7 +85,7 @@ async fn judge(
     let no_right = || refused(No::NoRight);
     let holder = holder.filter(|holder| holder.citizen != present.citizen).ok_or_else(no_right)?;
     let asked = Asked { procedure: None, agency, act: None, on: Day::of(now) };
-    match acting::right_of(tx, present, &holder, &asked).await? {
+    match acting::right_of(app, tx, present, &holder, &asked).await? {
         Ok(right) => Ok(Chosen::For { principal: holder.citizen, right }),
         Err(_) => Err(no_right()),
     }

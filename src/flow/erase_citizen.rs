@@ -2,7 +2,8 @@
 //! ever, and what law keeps stays where law keeps it.
 //!
 //! Destroyed with the key: the record that was held here, the details of every decision about the citizen, what the
-//! national e-ID reported, the names under which portals knew them, every session. Kept: receipts and the vouchers
+//! national e-ID reported, the names under which portals knew them, every session and what it gave, the ways to sign in,
+//! where notices went and what they said, locks, data requests. Mandates end, and their papers' names go. Kept: receipts and the vouchers
 //! behind them, sealed under their agency's key for the retention that law sets; the log's leaves, which hold nothing
 //! personal and from now on verify as erased; rows that name only the identifier, which stands for nobody. The citizen
 //! is told before and after. Whoever holds a role is an officer whose acts are evidence, and is refused.
@@ -10,7 +11,8 @@
 use super::{
     Error, Refusal, Result,
     audit_leaf::{Concern, leaf_named},
-    population::look_up_citizen,
+    mandates,
+    population::{self, look_up_citizen},
     retention::VOUCHER_YEARS,
 };
 use crate::app::App;
@@ -22,8 +24,8 @@ use crate::base::{
     page::{LIMIT_MAX, PageRequest},
 };
 use crate::crypto::seal::DataKey;
-use crate::identity::session::Session;
-use crate::store::{Tx, audit, erasure, history, role};
+use crate::identity::{authorization::Revocation, session::Session};
+use crate::store::{Tx, audit, authorization, erasure, history, principal, role};
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -65,6 +67,11 @@ pub async fn erase_citizen(app: &App, session: &Session) -> Result<Remains> {
     erasure::forget_details(&mut tx, citizen).await?;
     erasure::forget_national_id(&mut tx, citizen).await?;
     erasure::forget_pseudonyms(&mut tx, citizen).await?;
+    mandates::end_erased(app, &mut tx, citizen, now).await?;
+    authorization::revoke_of_citizen(&mut tx, citizen, None, Revocation::Erased, now).await?;
+    principal::revoke_for_citizen(&mut tx, citizen, None, Revocation::Erased, now).await?;
+    let number_hash = population::number_hash(app, &holder.person.number);
+    erasure::forget_ways(&mut tx, citizen, &number_hash).await?;
     erasure::end_sessions(&mut tx, citizen, now).await?;
     erasure::forget_number(&mut tx, citizen, &random(&*app.entropy)).await?;
     if !erasure::destroy_key(&mut tx, citizen).await? {

@@ -9,6 +9,7 @@ use super::population::record_place;
 use super::population_file::{Header, Lines, NotAPopulation, RawLine, Reject};
 use super::{Error, Result, person_record};
 use crate::app::App;
+use crate::base::calendar::Day;
 use crate::base::clock::Instant;
 use crate::base::entropy::random;
 use crate::base::id::Id;
@@ -113,6 +114,7 @@ struct Row {
     number_hash: Digest,
     record_hash: Digest,
     record: Vec<u8>,
+    kin: Vec<Digest>,
     odd: bool,
 }
 
@@ -140,6 +142,7 @@ fn read_chunks<R: Read>(
     mut lines: Lines<R>,
     sender: &mpsc::Sender<Chunk>,
 ) -> std::io::Result<()> {
+    let today = Day::of(app.clock.now());
     loop {
         let raw = lines.chunk(CHUNK)?;
         if raw.is_empty() {
@@ -147,7 +150,7 @@ fn read_chunks<R: Read>(
         }
         let mut chunk =
             Chunk { rows: Vec::with_capacity(raw.len()), rejects: Vec::new(), bytes: lines.bytes() };
-        for row in in_halves(&raw, |line| row(app, header, line)) {
+        for row in in_halves(&raw, |line| row(app, header, line, today)) {
             match row {
                 Ok(row) => chunk.rows.push(row),
                 Err(reject) => chunk.rejects.push(reject),
@@ -159,7 +162,7 @@ fn read_chunks<R: Read>(
     }
 }
 
-fn row(app: &App, header: &Header, raw: &RawLine) -> std::result::Result<Row, Reject> {
+fn row(app: &App, header: &Header, raw: &RawLine, today: Day) -> std::result::Result<Row, Reject> {
     let person = header.person(raw)?;
     let record = person_record::encode(&person);
     let findings = person.number.findings(Some(person.sex), Some(person.birth_date));
@@ -168,6 +171,7 @@ fn row(app: &App, header: &Header, raw: &RawLine) -> std::result::Result<Row, Re
         number_hash: super::population::number_hash(app, &person.number),
         record_hash: app.keys.lookup("register_person", &record),
         record,
+        kin: super::population::kin_hashes(app, &person, today),
         odd: findings.iter().any(|finding| *finding != Finding::UnknownPlace),
     })
 }
@@ -196,7 +200,7 @@ async fn merge(app: &App, chunk: Chunk, progress: &mut Progress) -> Result<Vec<R
     let known = register::find_all(&mut tx, &hashes).await?;
     let odd = rows.iter().filter(|row| row.odd).count() as u64;
     let mut counts = ImportCounts { rejected: rejects.len() as u64, ..ImportCounts::default() };
-    let mut pending = Vec::new();
+    let (mut pending, mut same) = (Vec::new(), Vec::new());
     for (row, known) in rows.into_iter().zip(known) {
         match &known.row {
             Some(before) if before.former_until.is_some() => {
@@ -205,7 +209,11 @@ async fn merge(app: &App, chunk: Chunk, progress: &mut Progress) -> Result<Vec<R
                 rejects.push(Reject { line: row.line, reason });
                 continue;
             }
-            Some(before) if before.record_hash == row.record_hash => counts.unchanged += 1,
+            Some(before) if before.record_hash == row.record_hash => {
+                counts.unchanged += 1;
+                // Noted again, so that a register of before kin were noted has them after the next file.
+                same.extend((!row.kin.is_empty()).then(|| (before.citizen, row.kin.clone())));
+            }
             Some(_) => counts.changed += 1,
             None => counts.added += 1,
         }
@@ -215,6 +223,9 @@ async fn merge(app: &App, chunk: Chunk, progress: &mut Progress) -> Result<Vec<R
     }
     if !pending.is_empty() {
         write(app, &mut tx, pending, now).await?;
+    }
+    if !same.is_empty() {
+        register::put_kin(&mut tx, same.iter().map(|(citizen, kin)| (*citizen, kin.as_slice()))).await?;
     }
     tx.commit().await?;
     progress.findings += odd;
@@ -252,6 +263,7 @@ async fn write(app: &App, tx: &mut Tx, pending: Vec<(Row, LookedUp)>, now: Insta
     if merged != staged.len() as u64 {
         return Err(Error::internal("a staged record was not merged"));
     }
+    register::put_kin(tx, staged.iter().map(|person| (person.citizen, person.kin.as_slice()))).await?;
     Ok(register::clear_staged(tx).await?)
 }
 
@@ -271,6 +283,7 @@ fn seal(app: &App, row: &Row, known: &LookedUp, now: Instant) -> Result<StagedPe
     Ok(StagedPerson {
         citizen,
         number_hash: row.number_hash,
+        kin: row.kin.clone(),
         key: wrapped,
         sealed: key.seal(&*app.entropy, &record_place(citizen), &row.record),
         record_hash: row.record_hash,

@@ -27,7 +27,7 @@ use crate::store::{
     Tx, audit, bill as bills,
     inheritance::heir,
     outbox::{self, NewOutbox, Topic},
-    payment as payments,
+    payment as payments, principal,
     receipt_due::{self, Due},
     receipt_issuer::{self, StoredProvided},
 };
@@ -75,7 +75,9 @@ async fn know(app: &App, tx: &mut Tx, due: &Due, now: Instant) -> Result<Known> 
     let (agency, _) = agencies.get(&due.agency).ok_or_else(gone)?;
     let (_, key) = agencies.get(&own).ok_or_else(gone)?;
     let names = names_of(tx, &[due.bill], |_| Some(key)).await?;
-    let parties = open_parties(key, due.bill, &stored.parties)?;
+    let payer = principal::payers(tx, &[due.payment]).await?.pop();
+    let parties = payer.as_ref().map_or(&stored.parties, |payer| &payer.parties);
+    let parties = open_parties(key, due.bill, parties)?;
     let leaf = Id::new(now, &*app.entropy);
     let (reference, dossier) = (stored.bill.reference.to_string(), stored.bill.dossier.to_string());
     let procedure = stored.procedure.code.to_string();

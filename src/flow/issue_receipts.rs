@@ -5,7 +5,7 @@
 //! of the kind and year (Vietnam); where several owners are collected for together, each names the account. The content is fixed here and never changes; signature and files are made from it afterwards (`render_receipt`). Where no
 //! series in force has a number left the receipt is due (`issue_due_receipts`); the money settles all the same.
 
-use super::{Error, Result, agency_key::agencies_with_keys, receipt_name::names_of};
+use super::{Error, Result, agency_key::agencies_with_keys, receipt_name::names_of, tell_payers};
 use crate::app::App;
 use crate::base::{
     calendar::Day,
@@ -138,6 +138,7 @@ pub async fn issue_receipts(
     if !due.is_empty() {
         receipt_due::insert(tx, &due).await?;
     }
+    tell_payers::payments_received(app, tx, settled, now).await?;
     Ok(issued)
 }
 
@@ -213,6 +214,7 @@ pub(super) async fn issue_drafts(
     }
     let mut numbers = draw_numbers(app, tx, now, &drafts).await?;
     let (mut receipts, mut issued) = (Vec::new(), Vec::with_capacity(drafts.len()));
+    let mut contents = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let (agency, key) = agencies.get(&draft.agency).ok_or_else(|| Error::internal(draft.agency))?;
         let next = numbers.get_mut(&(draft.agency, draft.kind)).and_then(VecDeque::pop_front);
@@ -254,9 +256,11 @@ pub(super) async fn issue_drafts(
             check_code: receipt_content::check_code(&digest),
         }));
         receipts.push(StoredReceipt { content: sealed, digest, ..receipt });
+        contents.push(content);
     }
     if !receipts.is_empty() {
         receipt::insert(tx, &receipts).await?;
+        tell_payers::receipts_issued(app, tx, &receipts, &contents, now).await?;
     }
     Ok(issued)
 }

@@ -3,35 +3,37 @@
 
 use super::{
     Result,
-    acting::{acting_json, right_of, used_leaf},
+    acting::{acting_json, used_leaf},
+    judge_right::{Claimed, rights_of},
     population::{self, Looked, OnRecord},
 };
 use crate::app::App;
 use crate::base::{
     calendar::Day,
     clock::Instant,
-    id::{Agency, Id, Verification},
+    id::{Agency, Citizen, Id, Verification},
 };
 use crate::codec::verification_statement::{Acting as Said, Salt};
 use crate::identity::{
     mandate::{Asked, Refusal, Right},
     name::Grade,
+    personal_number::PersonalNumber,
     question::{Acting, Question},
 };
 use crate::store::{Tx, audit::NewLeaf, principal::ActingRow};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What was found about somebody who acts.
 pub(super) enum Judged {
     /// They may, for the principal.
-    May(Box<(OnRecord, OnRecord, Right)>),
+    May(Box<(Arc<OnRecord>, Arc<OnRecord>, Right)>),
     /// They may not.
     MayNot(&'static str),
 }
 
-/// Judges those questions of a batch in which somebody acts, by their places. They are few, and each mandate is held
-/// by itself.
+/// Judges those questions of a batch in which somebody acts, by their places: the same look-ups for any number.
 pub(super) async fn judge_all(
     app: &App,
     tx: &mut Tx,
@@ -39,44 +41,73 @@ pub(super) async fn judge_all(
     found: &[Looked],
     now: Instant,
 ) -> Result<BTreeMap<usize, Judged>> {
-    let mut judged = BTreeMap::new();
-    for ((place, question), looked) in questions.iter().zip(found) {
-        if let Some(acting) = &question.acting {
-            let principal = match &looked.on_record {
-                Some(known) => population::look_up_citizen(app, tx, known.citizen).await?.on_record,
-                None => None,
-            };
-            judged.insert(*place, judge(app, tx, (question, acting), principal, now).await?);
+    let asked: Vec<Of<'_>> = questions
+        .iter()
+        .zip(found)
+        .filter_map(|((place, question), looked)| {
+            let principal = looked.on_record.as_ref().map(|known| known.citizen);
+            Some(Of { place: *place, question, acting: question.acting.as_ref()?, principal })
+        })
+        .collect();
+    if asked.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    // As the register has them: a lock of the principal's own answers the question, and not whether somebody may act.
+    let people: BTreeSet<Id<Citizen>> = asked.iter().filter_map(|one| one.principal).collect();
+    let people: Vec<Id<Citizen>> = people.into_iter().collect();
+    let principals: BTreeMap<Id<Citizen>, Arc<OnRecord>> = population::look_up_citizens(app, tx, &people)
+        .await?
+        .into_iter()
+        .map(|found| (found.citizen, Arc::new(found)))
+        .collect();
+    let numbers: Vec<PersonalNumber> = asked.iter().map(|one| one.acting.number).collect();
+    let actors = population::look_up_all(app, tx, &numbers).await?;
+    let (mut judged, mut sides) = (BTreeMap::new(), Vec::new());
+    for (one, looked) in asked.iter().zip(actors) {
+        let principal = one.principal.and_then(|id| principals.get(&id)).map(Arc::clone);
+        let actor = looked.on_record.filter(|found| one.names(found)).map(|found| Arc::new(*found));
+        match (principal, actor) {
+            (None, _) => drop(judged.insert(one.place, Judged::MayNot(Refusal::NoRight.code()))),
+            (Some(_), None) => drop(judged.insert(one.place, Judged::MayNot("person_unknown"))),
+            (Some(principal), Some(actor)) => sides.push((one, actor, principal)),
         }
+    }
+    let claims: Vec<Claimed<'_>> =
+        sides.iter().map(|(one, actor, principal)| one.claimed(actor, principal, now)).collect();
+    let rights = rights_of(app, tx, &claims).await?;
+    for ((one, actor, principal), right) in sides.iter().zip(rights) {
+        let verdict = match right {
+            Ok(right) => Judged::May(Box::new((Arc::clone(actor), Arc::clone(principal), right))),
+            Err(refusal) => Judged::MayNot(refusal.code()),
+        };
+        judged.insert(one.place, verdict);
     }
     Ok(judged)
 }
 
-async fn judge(
-    app: &App,
-    tx: &mut Tx,
-    (question, acting): (&Question, &Acting),
-    principal: Option<Box<OnRecord>>,
-    now: Instant,
-) -> Result<Judged> {
-    let no_right = Judged::MayNot(Refusal::NoRight.code());
-    let Some(principal) = principal else { return Ok(no_right) };
-    let looked = population::look_up(app, tx, acting.number).await?;
-    let same =
-        |found: &OnRecord| matches!(found.person.name.grade(&acting.name), Grade::Exact | Grade::Equivalent);
-    let Some(actor) = looked.on_record.filter(|found| same(found)) else {
-        return Ok(Judged::MayNot("person_unknown"));
-    };
-    let asked = Asked {
-        procedure: Some(&question.ground.procedure),
-        agency: question.agency,
-        act: Some(acting.act),
-        on: Day::of(now),
-    };
-    Ok(match right_of(tx, &actor, &principal, &asked).await? {
-        Ok(right) => Judged::May(Box::new((*actor, *principal, right))),
-        Err(refusal) => Judged::MayNot(refusal.code()),
-    })
+/// One question in which somebody acts.
+struct Of<'a> {
+    place: usize,
+    question: &'a Question,
+    acting: &'a Acting,
+    principal: Option<Id<Citizen>>,
+}
+
+impl Of<'_> {
+    /// Whether the question names this person as the one who acts.
+    fn names(&self, found: &OnRecord) -> bool {
+        matches!(found.person.name.grade(&self.acting.name), Grade::Exact | Grade::Equivalent)
+    }
+
+    fn claimed<'a>(&'a self, actor: &'a OnRecord, principal: &'a OnRecord, now: Instant) -> Claimed<'a> {
+        let asked = Asked {
+            procedure: Some(&self.question.ground.procedure),
+            agency: self.question.agency,
+            act: Some(self.acting.act),
+            on: Day::of(now),
+        };
+        Claimed { actor, principal, asked }
+    }
 }
 
 impl Judged {

@@ -28,7 +28,8 @@ use crate::identity::{
     session::Session,
 };
 use crate::store::{
-    Tx, agency, audit,
+    Tx, agency,
+    audit::{self, NewLeaf},
     mandate::{self as mandates, Recorder},
     principal,
 };
@@ -185,7 +186,7 @@ async fn add(
     Ok(mandate)
 }
 
-/// Leaves in the histories of those who are people.
+/// Writes the leaves of those who are people.
 async fn record(
     app: &App,
     tx: &mut Tx,
@@ -194,6 +195,17 @@ async fn record(
     people: &[Option<&OnRecord>],
     now: Instant,
 ) -> Result<()> {
+    Ok(audit::append(tx, &leaves_of(app, mandate, kind, people, now)).await?)
+}
+
+/// Leaves in the histories of those who are people.
+fn leaves_of(
+    app: &App,
+    mandate: &Mandate,
+    kind: &'static str,
+    people: &[Option<&OnRecord>],
+    now: Instant,
+) -> Vec<NewLeaf> {
     let name = |id: Id<Citizen>| {
         people.iter().flatten().find(|p| p.citizen == id).map(|p| p.person.name.as_str().to_owned())
     };
@@ -220,7 +232,7 @@ async fn record(
             Concern { citizen: Some(owner.citizen), agency: organisation, object: mandate.id.uuid() };
         leaf(app, now, kind, concern, &owner.key, &details)
     });
-    Ok(audit::append(tx, &leaves.collect::<Vec<_>>()).await?)
+    leaves.collect()
 }
 
 /// The agencies of these codes, those that exist.
@@ -280,7 +292,7 @@ async fn move_on(app: &App, tx: &mut Tx, mandate: &Mandate, event: Event, now: I
     let kind = match event {
         Event::Accept => "mandate.accepted",
         Event::End(_) => {
-            principal::revoke_of_mandate(tx, mandate.id, Revocation::MandateEnded, now).await?;
+            principal::revoke_of_mandates(tx, &[mandate.id], Revocation::MandateEnded, now).await?;
             "mandate.ended"
         }
     };
@@ -291,6 +303,28 @@ async fn move_on(app: &App, tx: &mut Tx, mandate: &Mandate, event: Event, now: I
     let known = population::look_up_citizens(app, tx, &people).await?;
     record(app, tx, mandate, kind, &known.iter().map(Some).collect::<Vec<_>>(), now).await?;
     Ok(next)
+}
+
+/// Ends everything that a person gave or got, because they are erased: what sign-ins under it gave is revoked, and the
+/// other sides read it in their histories.
+pub(super) async fn end_erased(app: &App, tx: &mut Tx, citizen: Id<Citizen>, now: Instant) -> Result<()> {
+    let ended = mandates::end_of_citizen(tx, citizen, End::Erasure, now).await?;
+    let ids: Vec<Id<id::Mandate>> = ended.iter().map(|mandate| mandate.id).collect();
+    principal::revoke_of_mandates(tx, &ids, Revocation::MandateEnded, now).await?;
+    let other = |mandate: &Mandate| match mandate.delegate {
+        Delegate::Person(person) if person != citizen => Some(person),
+        Delegate::Person(_) | Delegate::Organisation(_) => {
+            Some(mandate.principal).filter(|principal| *principal != citizen)
+        }
+    };
+    let people: Vec<Id<Citizen>> = ended.iter().filter_map(other).collect();
+    let known = population::look_up_citizens(app, tx, &people).await?;
+    let mut leaves = Vec::new();
+    for mandate in &ended {
+        let owner = other(mandate).and_then(|id| known.iter().find(|found| found.citizen == id));
+        leaves.extend(leaves_of(app, mandate, "mandate.ended", &[owner], now));
+    }
+    Ok(audit::append(tx, &leaves).await?)
 }
 
 /// Ends a mandate for its principal, who told an officer of the agency that recorded it.

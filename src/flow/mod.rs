@@ -3,7 +3,7 @@
 //! Laws: an `Err` wrote nothing; no partner is called inside a transaction; the clock is read once; decide, then act;
 //! state moves by compare-and-set; a lock or suspension holds in the transaction of the decision it forbids.
 
-mod acting;
+pub mod acting;
 mod adjust_receipts;
 pub mod admin_answer;
 pub mod administer;
@@ -80,6 +80,7 @@ pub mod issue_many;
 pub mod issue_receipts;
 pub mod issue_token;
 mod judge_acting;
+mod judge_right;
 pub mod limit_attempts;
 pub mod list_legal_basis;
 pub mod locks;
@@ -163,6 +164,7 @@ pub mod succeed_agency;
 pub mod take_message;
 pub mod take_notice;
 pub mod tell_logout;
+mod tell_payers;
 pub mod tidy;
 pub mod trial_balance;
 pub mod try_version;

@@ -9,6 +9,7 @@ use crate::base::{
     id::{Citizen, Id},
 };
 use crate::crypto::{digest::Digest, seal::DataKey};
+use crate::identity::kinship::Representation;
 use crate::identity::person::Person;
 use crate::identity::personal_number::PersonalNumber;
 use crate::identity::portal_policy::PortalPolicy;
@@ -80,6 +81,44 @@ pub async fn look_up_citizen(app: &App, tx: &mut Tx, citizen: Id<Citizen>) -> Re
 pub async fn look_up_citizens(app: &App, tx: &mut Tx, citizens: &[Id<Citizen>]) -> Result<Vec<OnRecord>> {
     let rows = register::find_by_citizens(tx, citizens).await?;
     rows.iter().map(|row| open_row(app, row)).collect()
+}
+
+/// Those for whom this person may act as kin on that day, as far as the register here knows them.
+pub(super) async fn look_up_wards(
+    app: &App,
+    tx: &mut Tx,
+    of: &OnRecord,
+    on: Day,
+) -> Result<Vec<(OnRecord, Representation)>> {
+    let hash = number_hash(app, &of.person.number);
+    let rows = register::find_wards(tx, of.citizen, &hash).await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wards: Vec<OnRecord> = rows.iter().map(|row| open_row(app, row)).collect::<Result<_>>()?;
+    let numbers: Vec<PersonalNumber> = wards
+        .iter()
+        .flat_map(|ward| ward.person.representatives(on))
+        .filter(|n| *n != of.person.number)
+        .collect();
+    let holders = look_up_all(app, tx, &numbers).await?;
+    let former = numbers.iter().zip(&holders).filter(|(_, looked)| is(looked, of.citizen)).map(|(n, _)| *n);
+    let own: Vec<PersonalNumber> = std::iter::once(of.person.number).chain(former).collect();
+    let found = wards.into_iter().filter_map(|ward| {
+        let right = own.iter().find_map(|number| ward.person.represented_by(*number, on))?;
+        Some((ward, right))
+    });
+    Ok(found.collect())
+}
+
+/// Whether a look-up found this citizen.
+pub(super) fn is(looked: &Looked, citizen: Id<Citizen>) -> bool {
+    looked.on_record.as_ref().is_some_and(|found| found.citizen == citizen)
+}
+
+/// The keyed hashes of the numbers of those who may act for a person.
+pub(super) fn kin_hashes(app: &App, person: &Person, on: Day) -> Vec<Digest> {
+    person.representatives(on).iter().map(|number| number_hash(app, number)).collect()
 }
 
 /// Notes that a person of the register deals with this service now; harmless when noted before.

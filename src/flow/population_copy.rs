@@ -3,7 +3,7 @@
 
 use super::{
     Error, Result, person_record,
-    population::{number_hash, record_place},
+    population::{kin_hashes, number_hash, record_place},
 };
 use crate::app::App;
 use crate::base::{
@@ -85,7 +85,8 @@ async fn keep_copy(app: &App, copy: &Copy<'_>) -> Result<()> {
     };
     let data_key = app.keys.data_key(&key, citizen.uuid().as_bytes())?;
     let sealed = data_key.seal(&*app.entropy, &record_place(citizen), &record);
-    let staged = StagedPerson { citizen, number_hash: hash, key, sealed, record_hash };
+    let kin = kin_hashes(app, copy.person, Day::of(now));
+    let staged = StagedPerson { citizen, number_hash: hash, key, sealed, record_hash, kin };
     register::put_copy(&mut tx, &staged, copy.as_of, now).await.map_err(|error| {
         if error.violates("register_person_number_key") {
             Error::conflict("copy_moved")

@@ -10,6 +10,7 @@ use super::{
     inherit::demand_standing,
     officer, population,
     refund_answer::{place, refund_json},
+    tell_payers,
 };
 use crate::{
     app::App,
@@ -279,5 +280,6 @@ pub(super) async fn record(
         name: kind,
         body: event_json(kind, now, &told),
     };
-    Ok(outbox::enqueue(tx, &[event]).await?)
+    outbox::enqueue(tx, &[event]).await?;
+    tell_payers::refund_moved(app, tx, refund, now).await
 }

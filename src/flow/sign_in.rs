@@ -1,9 +1,12 @@
 //! What the steps of a sign-in share: finding it for the right browser, moving it on, and answering the portal.
 
-use super::{Error, Result, acting, disclosure, locks, population};
+use super::{
+    Error, Result,
+    acting::{self, Principal},
+    disclosure, locks, population,
+};
 use crate::app::App;
 use crate::base::{
-    calendar::Day,
     clock::Instant,
     id::{self, Id},
     secret::Token,
@@ -101,8 +104,8 @@ pub struct Choosing {
     pub asking: Asking,
     /// Who sits there.
     pub person: String,
-    /// The mandates to choose from: which, whose, and until when.
-    pub principals: Vec<(Id<id::Mandate>, String, Day)>,
+    /// In whose names they may go on.
+    pub principals: Vec<Principal>,
 }
 
 /// What the consent page shows.
@@ -332,10 +335,7 @@ async fn arrived(
     let choosing = Choosing {
         asking: asking(authorization, Some(client)),
         person: party.present().person.name.as_str().to_owned(),
-        principals: principals
-            .iter()
-            .map(|(mandate, of)| (mandate.id, of.person.name.as_str().to_owned(), mandate.extent.to))
-            .collect(),
+        principals,
     };
     if !chosen && !choosing.principals.is_empty() {
         return Ok(View::Whom(Box::new(choosing)));

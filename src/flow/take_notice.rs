@@ -116,6 +116,7 @@ async fn apply(
         key: row.key,
         sealed: key.seal(&*app.entropy, &record_place(citizen), &record),
         record_hash: app.keys.lookup("register_person", &record),
+        kin: population::kin_hashes(app, &changed, Day::of(now)),
     };
     register::put_copy(tx, &staged, now, now).await.map_err(|error| {
         if error.violates("register_person_number_key") {

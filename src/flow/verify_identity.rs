@@ -116,9 +116,21 @@ pub async fn read_verification(app: &App, agency: Id<Agency>, id: Id<Verificatio
     let owner = crate::store::agency::find_all(&mut tx, &[agency]).await?.pop().ok_or(Error::not_found())?;
     let waiting =
         if row.state == State::SourceUnavailable { unconfirmed::state_of(&mut tx, id).await? } else { None };
+    let acting = principal::acting(&mut tx, id).await?;
+    let sides = match &acting {
+        Some(acting) => population::look_up_citizens(app, &mut tx, &[acting.principal, acting.actor]).await?,
+        None => Vec::new(),
+    };
     tx.commit().await?;
     let key = app.keys.data_key(&owner.key, agency.uuid().as_bytes())?;
     let mut answer = open(app, &key, &row)?;
+    if let Some(acting) = acting {
+        let name = |id| sides.iter().find(|side| side.citizen == id).map(|side| side.person.name.as_str());
+        // A name that the agency did not know is not told here either.
+        let knows = matches!(answer["attributes"]["name"]["grade"].as_str(), Some("exact" | "equivalent"));
+        answer["acting"]["actor"] = json!(name(acting.actor));
+        answer["acting"]["principal"] = json!(name(acting.principal).filter(|_| knows));
+    }
     if let Some((over, answered)) = waiting {
         let state = if answered.is_some() {
             "answered"

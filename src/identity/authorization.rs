@@ -179,6 +179,8 @@ pub enum Revocation {
     GivenBack,
     /// An officer restored the person's ways to sign in: whoever had one of the lost ones is out.
     Recovered,
+    /// The person had everything about themselves erased.
+    Erased,
 }
 
 impl Revocation {
@@ -192,6 +194,7 @@ impl Revocation {
             Self::ConsentWithdrawn => "consent_withdrawn",
             Self::GivenBack => "given_back",
             Self::Recovered => "recovered",
+            Self::Erased => "erased",
         }
     }
 }

@@ -88,6 +88,15 @@ impl Representation {
 }
 
 impl Person {
+    /// The numbers of those who may act for this person, on a day or later: the parents of a minor, and every guardian.
+    pub fn representatives(&self, on: Day) -> Vec<PersonalNumber> {
+        let minor = self.birth_date.age_at_most(on) < ADULT_AGE;
+        let parents = self.parents.numbers().iter().filter(|_| minor);
+        let mut numbers: Vec<PersonalNumber> = parents.chain(self.guardians.numbers()).copied().collect();
+        numbers.dedup();
+        numbers
+    }
+
     /// By what right the owner of a number acts for this person on a day; `None` if the register gives none. Where a
     /// birth date is known to the year only, nobody is a minor who may be of age. Whether the other lives and is of age
     /// is for whoever asks about them.

@@ -113,12 +113,20 @@ pub enum End {
     Death,
     /// One side lost legal capacity.
     Incapacity,
+    /// One side had everything about themselves erased.
+    Erasure,
 }
 
 impl End {
     /// Every end.
-    pub const ALL: [Self; 5] =
-        [Self::RevokedByPrincipal, Self::RevokedByDelegate, Self::Declined, Self::Death, Self::Incapacity];
+    pub const ALL: [Self; 6] = [
+        Self::RevokedByPrincipal,
+        Self::RevokedByDelegate,
+        Self::Declined,
+        Self::Death,
+        Self::Incapacity,
+        Self::Erasure,
+    ];
 
     /// The word in rows and on the wire.
     pub const fn word(self) -> &'static str {
@@ -128,6 +136,7 @@ impl End {
             Self::Declined => "declined",
             Self::Death => "death",
             Self::Incapacity => "incapacity",
+            Self::Erasure => "erasure",
         }
     }
 

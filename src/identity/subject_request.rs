@@ -5,8 +5,8 @@
 //!    \---------------------->/
 //! ```
 //! The days are counted when the request is filed (Law 91/2025/QH15, Decree 356/2025/NĐ-CP): a first answer within two
-//! working days; a restriction or an objection is carried out within fifteen days, other rights within twenty; the
-//! decision may be put off once, by fifteen days at most. A day that has passed is shown as passed, never moved.
+//! working days; what is kept is told within ten days, a restriction, an objection or a dispute is decided within fifteen,
+//! a correction or an erasure within twenty; the decision may be put off once, by fifteen days at most. A day that has passed is shown as passed, never moved.
 
 use crate::base::{
     calendar::{Day, WorkingDays},

@@ -433,6 +433,7 @@ impl Raw {
                     Revocation::MandateEnded,
                     Revocation::ConsentWithdrawn,
                     Revocation::Recovered,
+                    Revocation::Erased,
                 ];
                 let cause = all.into_iter().find(|c| Some(c.word()) == self.cause.as_deref())?;
                 State::Revoked { cause, revoked_at: self.ended_at? }

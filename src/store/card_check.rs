@@ -4,7 +4,6 @@ use super::{Result, StoreError, Tx};
 use crate::base::{
     clock::Instant,
     id::{self, Id},
-    page::{Page, PageRequest},
     secret::Sealed,
 };
 use crate::identity::card::{Need, Verdict};
@@ -101,28 +100,25 @@ pub async fn find(
     row.map(TryInto::try_into).transpose()
 }
 
-/// The readings at an agency, of one officer or of all, the newest first, a page at a time.
-pub async fn page(
+/// The newest readings of an officer at these agencies, the newest first.
+pub async fn of_officer(
     tx: &mut Tx,
-    agency: Id<id::Agency>,
-    officer: Option<Id<id::Citizen>>,
-    page: &PageRequest<Id<id::CardCheck>>,
-) -> Result<Page<CardCheckRow>> {
+    officer: Id<id::Citizen>,
+    agencies: &[Id<id::Agency>],
+    most: i64,
+) -> Result<Vec<CardCheckRow>> {
+    let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query_as!(
         Raw,
         r#"SELECT id, at, agency_id, officer_id, citizen_id, verdict, sealed, generation, used_at, used_for
-           FROM card_check
-           WHERE agency_id = $1 AND coalesce(officer_id = $2, true) AND coalesce(id < $3, true)
-           ORDER BY id DESC LIMIT $4"#,
-        agency.uuid(),
-        officer.map(Id::uuid),
-        page.after.map(Id::uuid),
-        page.fetch()
+           FROM card_check WHERE officer_id = $1 AND agency_id = ANY($2) ORDER BY id DESC LIMIT $3"#,
+        officer.uuid(),
+        &agencies,
+        most
     )
     .fetch_all(tx.conn())
     .await?;
-    let rows = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<CardCheckRow>>>()?;
-    Ok(Page::from_rows(rows, page))
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 struct Raw {

@@ -86,6 +86,25 @@ pub async fn forget_pseudonyms(tx: &mut Tx, citizen: Id<id::Citizen>) -> Result<
     Ok(())
 }
 
+/// Removes the ways to sign in, what notices said and where they went, locks, recovery slips, data requests, and the
+/// browsers and numbers that led here.
+pub async fn forget_ways(tx: &mut Tx, citizen: Id<id::Citizen>, number_hash: &Digest) -> Result<()> {
+    super::familiar::forget(tx, number_hash).await?;
+    let id = citizen.uuid();
+    let conn = tx.conn();
+    sqlx::query!("DELETE FROM notice WHERE citizen_id = $1", id).execute(&mut *conn).await?;
+    sqlx::query!("UPDATE session SET authenticator_id = NULL WHERE citizen_id = $1", id)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query!("DELETE FROM authenticator WHERE citizen_id = $1", id).execute(&mut *conn).await?;
+    sqlx::query!("DELETE FROM contact WHERE citizen_id = $1", id).execute(&mut *conn).await?;
+    sqlx::query!("DELETE FROM citizen_lock WHERE citizen_id = $1", id).execute(&mut *conn).await?;
+    sqlx::query!("DELETE FROM recovery_slip WHERE citizen_id = $1", id).execute(&mut *conn).await?;
+    sqlx::query!("DELETE FROM subject_request WHERE citizen_id = $1", id).execute(&mut *conn).await?;
+    sqlx::query!("DELETE FROM register_former_number WHERE citizen_id = $1", id).execute(&mut *conn).await?;
+    Ok(())
+}
+
 /// Removes what the national e-ID reported, and which account of it was the citizen's.
 pub async fn forget_national_id(tx: &mut Tx, citizen: Id<id::Citizen>) -> Result<()> {
     sqlx::query!(

@@ -79,6 +79,36 @@ pub async fn advance(tx: &mut Tx, id: Id<id::Mandate>, from: &State, to: &State)
     Ok(moved_one(&done))
 }
 
+/// Ends every mandate that a person gave or got and that has not ended, and takes the papers' names off all of them; those
+/// that ended now.
+pub async fn end_of_citizen(
+    tx: &mut Tx,
+    citizen: Id<Citizen>,
+    end: End,
+    at: Instant,
+) -> Result<Vec<Mandate>> {
+    sqlx::query!(
+        "UPDATE mandate SET certifier = '-', certificate_no = '-'
+         WHERE (principal_id = $1 OR delegate_id = $1) AND certifier IS NOT NULL",
+        citizen.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    let rows = sqlx::query_as!(
+        Raw,
+        "UPDATE mandate SET state = 'ended', ended_by = $2, ended_at = $3
+         WHERE (principal_id = $1 OR delegate_id = $1) AND state <> 'ended'
+         RETURNING id, principal_id, delegate_id, organisation_id, acts, procedures, agencies, valid_from, valid_to, form,
+                   certifier, certificate_no, certified_on, given_at, state, accepted_at, ended_at, ended_by",
+        citizen.uuid(),
+        end.word(),
+        at,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
 /// A mandate, held against every change until this transaction ends: what is done under it and its end cannot cross.
 pub async fn hold(tx: &mut Tx, id: Id<id::Mandate>) -> Result<Option<Mandate>> {
     let row = sqlx::query_as!(
@@ -121,22 +151,25 @@ pub async fn of_citizen(tx: &mut Tx, citizen: Id<Citizen>) -> Result<Vec<Mandate
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// The mandates of a principal for these delegates that have not ended.
-pub async fn between(
+/// The mandates of these principals for these people and organisations that have not ended, the newest first, held
+/// against every change until this transaction ends. Who is whose delegate is for the caller.
+pub async fn hold_between(
     tx: &mut Tx,
-    principal: Id<Citizen>,
-    person: Id<Citizen>,
+    principals: &[Id<Citizen>],
+    people: &[Id<Citizen>],
     organisations: &[Id<Agency>],
 ) -> Result<Vec<Mandate>> {
+    let principals: Vec<Uuid> = principals.iter().map(|id| id.uuid()).collect();
+    let people: Vec<Uuid> = people.iter().map(|id| id.uuid()).collect();
     let organisations: Vec<Uuid> = organisations.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query_as!(
         Raw,
         "SELECT id, principal_id, delegate_id, organisation_id, acts, procedures, agencies, valid_from, valid_to, form,
                 certifier, certificate_no, certified_on, given_at, state, accepted_at, ended_at, ended_by
-         FROM mandate WHERE principal_id = $1 AND state <> 'ended'
-           AND (delegate_id = $2 OR organisation_id = ANY($3)) ORDER BY id DESC LIMIT 50",
-        principal.uuid(),
-        person.uuid(),
+         FROM mandate WHERE principal_id = ANY($1) AND state <> 'ended'
+           AND (delegate_id = ANY($2) OR organisation_id = ANY($3)) ORDER BY id DESC FOR SHARE",
+        &principals,
+        &people,
         &organisations,
     )
     .fetch_all(tx.conn())
@@ -189,21 +222,30 @@ pub async fn recorder(tx: &mut Tx, id: Id<id::Mandate>) -> Result<Option<Id<Agen
     Ok(agency.flatten().map(Id::from_uuid))
 }
 
-/// What a procedure says about delegates on a day.
-pub async fn rules(tx: &mut Tx, procedure: &str, on: Day) -> Result<Vec<Allowed>> {
-    let rows = sqlx::query_scalar!(
-        "SELECT allowed FROM delegation_rule
-         WHERE procedure = $1 AND valid_from <= $2 AND (valid_to IS NULL OR valid_to >= $2)",
-        procedure,
-        on.date(),
+/// What procedures say about delegates, each on a day: one statement, an answer for each, in order.
+pub async fn rules(tx: &mut Tx, asked: &[(&str, Day)]) -> Result<Vec<Vec<Allowed>>> {
+    let procedures: Vec<&str> = asked.iter().map(|(procedure, _)| *procedure).collect();
+    let days: Vec<Date> = asked.iter().map(|(_, day)| day.date()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT a.place AS "place!", r.allowed, r.procedure
+           FROM unnest($1::text[], $2::date[]) WITH ORDINALITY AS a (procedure, day, place)
+           JOIN delegation_rule r ON r.procedure = a.procedure
+             AND r.valid_from <= a.day AND (r.valid_to IS NULL OR r.valid_to >= a.day)"#,
+        &procedures as &[&str],
+        &days,
     )
     .fetch_all(tx.conn())
     .await?;
-    rows.iter()
-        .map(|word| {
-            Allowed::of(word).ok_or_else(|| StoreError::corrupt("delegation_rule", "allowed", procedure))
-        })
-        .collect()
+    let mut rules = vec![Vec::new(); asked.len()];
+    for row in rows {
+        let allowed = Allowed::of(&row.allowed)
+            .ok_or_else(|| StoreError::corrupt("delegation_rule", "allowed", &row.procedure))?;
+        let place = usize::try_from(row.place).ok().and_then(|place| place.checked_sub(1));
+        if let Some(of) = place.and_then(|place| rules.get_mut(place)) {
+            of.push(allowed);
+        }
+    }
+    Ok(rules)
 }
 
 /// One line of what procedures say about delegates.

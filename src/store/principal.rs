@@ -73,17 +73,18 @@ fn right(word: &str, mandate: Option<Uuid>) -> Option<Right> {
     }
 }
 
-/// Revokes what sign-ins under a mandate gave: their tokens stop working with this transaction.
-pub async fn revoke_of_mandate(
+/// Revokes what sign-ins under these mandates gave: their tokens stop working with this transaction.
+pub async fn revoke_of_mandates(
     tx: &mut Tx,
-    mandate: Id<Mandate>,
+    mandates: &[Id<Mandate>],
     cause: Revocation,
     at: Instant,
 ) -> Result<u64> {
+    let mandates: Vec<Uuid> = mandates.iter().map(|id| id.uuid()).collect();
     let done = sqlx::query!(
         r#"UPDATE "authorization" SET state = 'revoked', cause = $2, ended_at = $3
-           WHERE state = 'exchanged' AND id IN (SELECT authorization_id FROM authorization_principal WHERE mandate_id = $1)"#,
-        mandate.uuid(),
+           WHERE state = 'exchanged' AND id IN (SELECT authorization_id FROM authorization_principal WHERE mandate_id = ANY($1))"#,
+        &mandates,
         cause.word(),
         at,
     )
@@ -251,13 +252,56 @@ pub async fn insert_payer(
     Ok(())
 }
 
-/// Who pays in an attempt, where it is known.
-pub async fn payer(tx: &mut Tx, payment: Id<Payment>) -> Result<Option<Id<Citizen>>> {
-    let id =
-        sqlx::query_scalar!("SELECT citizen_id FROM payment_payer WHERE payment_id = $1", payment.uuid(),)
-            .fetch_optional(tx.conn())
-            .await?;
-    Ok(id.map(Id::from_uuid))
+/// A bill, and a payment of it, as far as somebody is told of them.
+pub type About = (Option<Id<Bill>>, Option<Id<Payment>>);
+
+/// Whom these concern, by their places: the citizen whose bill it is, and whoever was signed in when they paid.
+pub async fn concerned(tx: &mut Tx, about: &[About]) -> Result<Vec<(usize, Id<Citizen>)>> {
+    let bills: Vec<Option<Uuid>> = about.iter().map(|(bill, _)| bill.map(Id::uuid)).collect();
+    let payments: Vec<Option<Uuid>> = about.iter().map(|(_, payment)| payment.map(Id::uuid)).collect();
+    let rows = sqlx::query!(
+        r#"WITH a AS (SELECT * FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS a (bill_id, payment_id, place))
+           SELECT a.place AS "place!", b.citizen_id AS "citizen!" FROM a JOIN bill_citizen b ON b.bill_id = a.bill_id
+           UNION
+           SELECT a.place, p.citizen_id FROM a JOIN payment_payer p ON p.payment_id = a.payment_id
+           ORDER BY 1, 2"#,
+        &bills as &[Option<Uuid>],
+        &payments as &[Option<Uuid>],
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let found = rows.into_iter().filter_map(|row| {
+        let place = usize::try_from(row.place).ok()?.checked_sub(1)?;
+        Some((place, Id::from_uuid(row.citizen)))
+    });
+    Ok(found.collect())
+}
+
+/// Who paid in these attempts, where it is known, and the parties that their receipts name.
+pub async fn payers(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<Vec<Payer>> {
+    let payments: Vec<Uuid> = payments.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        "SELECT payment_id, citizen_id, parties, key FROM payment_payer WHERE payment_id = ANY($1)",
+        &payments,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let payers = rows.into_iter().map(|row| Payer {
+        payment: Id::from_uuid(row.payment_id),
+        citizen: Id::from_uuid(row.citizen_id),
+        parties: Sealed::new(row.parties, row.key.cast_unsigned()),
+    });
+    Ok(payers.collect())
+}
+
+/// Whoever was signed in when they paid.
+pub struct Payer {
+    /// In which attempt.
+    pub payment: Id<Payment>,
+    /// Who.
+    pub citizen: Id<Citizen>,
+    /// The parties of the bill with the payer among them.
+    pub parties: Sealed<Parties>,
 }
 
 /// The agencies of these identifiers that are organisations of a mandate, by name, for pages.

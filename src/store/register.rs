@@ -97,6 +97,49 @@ pub async fn find_by_citizen(tx: &mut Tx, citizen: Id<Citizen>) -> Result<Looked
     row.try_into()
 }
 
+/// The people whom the holder of a number, of today or formerly, may stand for as kin: candidates, whose records say
+/// whether that is so; the first twenty.
+pub async fn find_wards(tx: &mut Tx, citizen: Id<Citizen>, number_hash: &Digest) -> Result<Vec<RegisterRow>> {
+    let rows = sqlx::query_as!(
+        Raw,
+        r#"SELECT r.citizen_id AS "citizen_id?", r.wrapped_key AS "wrapped_key?", r.key_generation AS "key_generation?",
+                  r.sealed AS "sealed?", r.record_hash AS "record_hash?", r.copied_at AS "copied_at?",
+                  NULL::date AS former_until, NULL::timestamptz AS as_of
+           FROM register_person r WHERE r.citizen_id IN (
+               SELECT k.citizen_id FROM register_kin k WHERE k.kin_hash = ANY (array_append(
+                   ARRAY(SELECT f.number_hash FROM register_former_number f WHERE f.citizen_id = $1), $2)))
+           ORDER BY r.citizen_id LIMIT 20"#,
+        citizen.uuid(),
+        number_hash.as_slice()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().filter_map(|raw| LookedUp::try_from(raw).map(|looked| looked.row).transpose()).collect()
+}
+
+/// Notes who may stand for these people, by keyed hashes of their numbers, in place of what was noted before.
+pub async fn put_kin<'a>(
+    tx: &mut Tx,
+    people: impl Iterator<Item = (Id<Citizen>, &'a [Digest])> + Clone,
+) -> Result<()> {
+    let of: Vec<Uuid> = people.clone().map(|(citizen, _)| citizen.uuid()).collect();
+    let pairs =
+        people.flat_map(|(citizen, kin)| kin.iter().map(move |hash| (citizen.uuid(), hash.as_slice())));
+    let (citizens, hashes): (Vec<Uuid>, Vec<&[u8]>) = pairs.unzip();
+    sqlx::query!(
+        r#"WITH new AS (SELECT * FROM unnest($2::uuid[], $3::bytea[]) AS n (citizen_id, kin_hash)),
+                gone AS (DELETE FROM register_kin k WHERE k.citizen_id = ANY($1) AND NOT EXISTS
+                             (SELECT FROM new n WHERE n.citizen_id = k.citizen_id AND n.kin_hash = k.kin_hash))
+           INSERT INTO register_kin (citizen_id, kin_hash) SELECT citizen_id, kin_hash FROM new ON CONFLICT DO NOTHING"#,
+        &of,
+        &citizens,
+        &hashes as &[&[u8]]
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Makes a person of the register one who has dealt with this service; harmless when that happened before.
 pub async fn meet(tx: &mut Tx, citizen: Id<Citizen>, number_hash: &Digest, at: Instant) -> Result<()> {
     sqlx::query!(
@@ -130,7 +173,7 @@ pub async fn put_copy(tx: &mut Tx, copy: &StagedPerson, as_of: Instant, at: Inst
     )
     .execute(tx.conn())
     .await?;
-    Ok(())
+    put_kin(tx, std::iter::once((copy.citizen, copy.kin.as_slice()))).await
 }
 
 /// Remembers a number that was the citizen's until a day.
@@ -237,6 +280,8 @@ pub struct StagedPerson {
     pub sealed: Sealed<Person>,
     /// Keyed hash of the record.
     pub record_hash: Digest,
+    /// Keyed hashes of the numbers of those who may act for the person.
+    pub kin: Vec<Digest>,
 }
 
 /// Brings records to the staging table with COPY.

@@ -61,6 +61,27 @@ pub async fn of_citizen(
     roles.collect()
 }
 
+/// Which of these citizens hold that role on that day, and where; of agencies that are active.
+pub async fn holders(
+    tx: &mut Tx,
+    citizens: &[Id<id::Citizen>],
+    role: Role,
+    day: Day,
+) -> Result<Vec<(Id<id::Citizen>, Id<id::Agency>)>> {
+    let citizens: Vec<Uuid> = citizens.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT g.citizen_id, g.agency_id FROM role_grant g JOIN agency a ON a.id = g.agency_id
+           WHERE g.citizen_id = ANY($1) AND g.role = $2 AND g.revoked_at IS NULL AND a.state = 'active'
+             AND g.valid_from <= $3 AND coalesce(g.valid_to >= $3, true)"#,
+        &citizens,
+        role.word(),
+        day.date()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (Id::from_uuid(row.citizen_id), Id::from_uuid(row.agency_id))).collect())
+}
+
 /// A granted role as its row holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredGrant {

@@ -146,6 +146,80 @@ async fn a_citizen_is_erased_and_told_what_stayed_and_why() {
 }
 
 #[tokio::test]
+async fn ways_mailboxes_locks_requests_and_mandates_go_with_the_citizen() {
+    const TIEP: (&str, &str) = ("079085000456", "+84912345218");
+    let (world, office) = set().await;
+    ask(&world, &office, "a").await;
+    let browser = signed_in(&world, HOA, "/me").await;
+    let form = |path: &'static str, fields: Vec<(&'static str, &'static str)>| {
+        let browser = &browser;
+        async move {
+            let token = browser.get(path).await.expect(200).form_field("form_token");
+            let mut all = vec![("form_token", token.as_str())];
+            all.extend(fields);
+            browser.post_form(path, &all).await.expect(303)
+        }
+    };
+    form("/me/locks", vec![("scope", "verifications")]).await;
+    form("/me/requests", vec![("kind", "access"), ("words", "Đang lưu gì về tôi?")]).await;
+    world.sql("update session set reached = 'urn:chung:acr:high'").await.unwrap();
+    let to_tiep = vec![
+        ("delegate_number", TIEP.0),
+        ("delegate_name", "Trần Văn Tiếp"),
+        ("act", "apply"),
+        ("procedures", "2.000635"),
+        ("last_day", "2026-12-31"),
+    ];
+    form("/me/mandates", to_tiep).await;
+    let delegate = signed_in(&world, TIEP, "/me/mandates").await;
+    assert!(delegate.get("/me/mandates").await.expect(200).text().contains("Nguyễn Thị Hòa"));
+    // What takes a phone or a card to set up, as its rows stand afterwards.
+    let hash = hex::encode(chung::flow::population::number_hash(&world.app, &HOA.0.parse().unwrap()));
+    let citizen =
+        format!("(select citizen_id from register_person where number_hash = decode('{hash}', 'hex'))");
+    for row in [
+        format!(
+            "insert into authenticator (id, citizen_id, kind, sealed_name, sealed, generation, enrolled_at,
+                 enrolled_by, trusted_from)
+             values (gen_random_uuid(), {citizen}, 'app', '', '', 1, '2026-11-24Z', 'sms_code', '2026-11-24Z')"
+        ),
+        format!("insert into contact values ({citizen}, null, null, 'x', '2026-11-24Z', 1) on conflict do nothing"),
+        format!("update session set authenticator_id = (select id from authenticator) where citizen_id = {citizen}"),
+        format!("insert into register_former_number values (decode(repeat('07', 32), 'hex'), {citizen}, '2026-01-01')"),
+    ] {
+        world.sql(&row).await.unwrap();
+    }
+    let mine =
+        ["authenticator", "contact", "notice", "citizen_lock", "subject_request", "register_former_number"];
+    for table in mine {
+        assert!(world.count(&format!("{table} where citizen_id = {citizen}")).await > 0, "{table}");
+    }
+
+    let (token, page) = page_of(&browser).await;
+    assert!(page.contains("các cách đăng nhập"), "{page}");
+    browser.post_form("/me/erasure", &[("form_token", &token), ("sure", "true")]).await.expect(200);
+    for table in mine {
+        assert_eq!(
+            world.count(&format!("{table} t join erasure e on e.citizen_id = t.citizen_id")).await,
+            0,
+            "{table}"
+        );
+    }
+    assert_eq!(world.count("familiar_browser").await, 1, "the delegate's stays");
+    assert_eq!(world.count("mandate where state = 'ended' and ended_by = 'erasure'").await, 1);
+    let told = delegate.get("/me/mandates").await.expect(200).text();
+    assert!(told.contains("một bên đã xóa dữ liệu") && !told.contains("Nguyễn Thị Hòa"), "{told}");
+    let history = delegate.get("/me").await.expect(200).text();
+    assert!(history.contains("Một ủy quyền kết thúc"), "{history}");
+    let read = delegate.get("/me/mandates").await.expect(200).form_field("form_token");
+    let accept = format!(
+        "/me/mandates/mandate_{}/accept",
+        world.dump("(select id from mandate)").await[1..37].replace('-', "")
+    );
+    delegate.post_form(&accept, &[("form_token", &read)]).await.expect(409);
+}
+
+#[tokio::test]
 async fn whoever_holds_a_role_is_not_erased() {
     let (world, _) = set().await;
     crate::identity::cards::grant(&world, HOA.0, chung::identity::role::Role::Officer).await;

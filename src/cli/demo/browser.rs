@@ -158,6 +158,20 @@ impl Form {
         self
     }
 
+    /// The value of the choice of that name whose label holds `text`: a radio button, or an option of a list.
+    pub fn choice(&self, name: &str, text: &str) -> Option<String> {
+        let list =
+            self.html.split("<select").skip(1).find(|tag| attribute(tag, "name").as_deref() == Some(name));
+        let list = list.map(|list| list.split("</select>").next().unwrap_or(list));
+        let options = list.into_iter().flat_map(|list| list.split("<option").skip(1));
+        let radios = self.html.split("<input").skip(1).filter(|tag| {
+            attribute(tag, "type").as_deref() == Some("radio")
+                && attribute(tag, "name").as_deref() == Some(name)
+        });
+        let mut choices = options.chain(radios).filter(|tag| plain(tag).contains(text));
+        choices.find_map(|tag| attribute(tag, "value"))
+    }
+
     /// Ticks every box of that name.
     #[must_use]
     pub fn tick_all(mut self, name: &str) -> Self {

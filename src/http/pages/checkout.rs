@@ -258,6 +258,7 @@ fn show_waiting(reader: &Reader, checkout: &Checkout, state: &State) -> Response
         sent: checkout.attempt.as_ref().map(|a| display_vi(a.created_at)).unwrap_or_default(),
         bank: checkout.attempt_bank.clone().unwrap_or_default(),
         number: checkout.attempt.as_ref().map(|a| a.id.to_string()).unwrap_or_default(),
+        payer: checkout.paid_by.clone(),
         link: checkout.platform_link.clone().filter(|_| matches!(state, State::Submitted(_))),
         page: &page,
     };
@@ -363,6 +364,7 @@ struct WaitingView<'a> {
     sent: String,
     bank: String,
     number: String,
+    payer: Option<String>,
     link: Option<String>,
 }
 

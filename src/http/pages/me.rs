@@ -8,6 +8,8 @@ use crate::base::{
     page::PageRequest,
     text::Lang,
 };
+use crate::codec::receipt_content::check_code;
+use crate::crypto::digest::Digest;
 use crate::flow::{
     Error,
     read_history::{Entry, prove_entry, read_history},
@@ -40,6 +42,8 @@ struct Line {
     at: String,
     agency: Option<String>,
     facts: Vec<(String, String)>,
+    /// Receipts: each number, and the page that shows it.
+    receipts: Vec<(String, String)>,
     proof: String,
     dispute: String,
 }
@@ -71,7 +75,7 @@ async fn history(
 }
 
 /// The members of an entry's details that are shown, in this order.
-const FACTS: [&str; 17] = [
+const FACTS: [&str; 18] = [
     "purpose",
     "legal_basis",
     "procedure",
@@ -79,6 +83,7 @@ const FACTS: [&str; 17] = [
     "officer",
     "name",
     "state",
+    "step",
     "verdict",
     "scope",
     "portal",
@@ -97,6 +102,7 @@ fn line(page: &Page, entry: &Entry) -> Line {
         let value = entry.details[name].as_str()?;
         let value = match name {
             "state" => page.t(&format!("me-state-{value}")).into_owned(),
+            "step" => page.t(&format!("refund-state-{value}")).into_owned(),
             "verdict" => page.t(&format!("card-verdict-{value}")).into_owned(),
             "scope" => page.t(&format!("lock-scope-{value}")).into_owned(),
             "right" => right(page, value),
@@ -123,9 +129,20 @@ fn line(page: &Page, entry: &Entry) -> Line {
         at: display_vi(entry.at),
         agency: entry.agency.as_ref().map(|(vi, en)| if page.lang == Lang::Vi { vi } else { en }.clone()),
         facts: facts.chain(acting).chain(asked).collect(),
+        receipts: receipts(entry),
         proof: format!("/me/history/{}/proof", entry.leaf),
         dispute: format!("/me/requests?about={}", entry.leaf),
     }
+}
+
+/// The receipts that an entry names, each with the page that its check code opens.
+fn receipts(entry: &Entry) -> Vec<(String, String)> {
+    let named = entry.details["receipts"].as_array().into_iter().flatten().filter_map(|receipt| {
+        let number = receipt["receipt"].as_str()?;
+        let digest: Digest = hex::decode(receipt["content_sha256"].as_str()?).ok()?.try_into().ok()?;
+        Some((number.to_owned(), format!("/receipts/{number}?code={}", check_code(&digest))))
+    });
+    named.collect()
 }
 
 /// By what right somebody acts, or what is asked of one's data.

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::base::id::{self, Id};
 use crate::flow::{
     Error,
+    acting::By,
     choose_principal::{Choice, choose_principal},
     sign_in::{Choosing, Step, View, view},
 };
@@ -30,7 +31,7 @@ struct ForView<'a> {
     page: &'a Page,
     portal: String,
     who: String,
-    /// Value, whose, until when.
+    /// Value, whose, by what right.
     choices: Vec<(String, String, String)>,
     action: String,
     form_token: String,
@@ -56,9 +57,17 @@ pub fn page(reader: &Reader, step: &Step, choosing: &Choosing, wrong: Vec<FieldE
     let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let page = framed(Page::new(reader, "acting-title"), &choosing.asking).refused(wrong);
     let portal = choosing.asking.portal.as_ref().map(|name| name.of(reader.lang).to_string());
-    let choices = choosing.principals.iter().map(|(mandate, name, last)| {
-        let until = page.with("acting-mandate-until", &[("day", last.display_vi().into())]);
-        (mandate.to_string(), name.clone(), until)
+    let choices = choosing.principals.iter().map(|principal| {
+        let (value, why) = match principal.by {
+            By::Kin(citizen, kin) => {
+                (citizen.to_string(), page.t(&format!("acting-kin-{}", kin.word())).into_owned())
+            }
+            By::Mandate(mandate, last) => {
+                let day = last.display_vi().into();
+                (mandate.to_string(), page.with("acting-mandate-until", &[("day", day)]))
+            }
+        };
+        (value, principal.name.clone(), why)
     });
     let view = ForView {
         portal: portal.unwrap_or_default(),
@@ -87,9 +96,11 @@ impl WhomForm {
             "number" => {
                 self.number.parse().map(Choice::Number).map_err(|_| ("number", "sign-in-number-wrong"))
             }
-            mandate => {
-                let id: Result<Id<id::Mandate>, _> = mandate.parse();
-                id.map(Choice::Mandate).map_err(|_| ("whom", "acting-whom-wrong"))
+            whom => {
+                let mandate = whom.parse::<Id<id::Mandate>>().map(Choice::Mandate);
+                mandate
+                    .or_else(|_| whom.parse::<Id<id::Citizen>>().map(Choice::Kin))
+                    .map_err(|_| ("whom", "acting-whom-wrong"))
             }
         }
     }

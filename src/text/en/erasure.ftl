@@ -6,6 +6,7 @@ erasure-destroyed-record = the record about you that is held here, and the key t
 erasure-destroyed-history = the content of every question, disclosure and decision about you
 erasure-destroyed-sign-in = your sessions, and what the national e-ID reported about your account
 erasure-destroyed-names = the names under which each portal recognises you
+erasure-destroyed-ways = your ways to sign in, where notices reached you, your locks, mandates and requests
 erasure-kept = What is kept, and why
 erasure-kept-why = Accounting Law 88/2015 and Decree 174/2016 oblige the collecting agency to keep vouchers for 10 years. They are sealed under that agency’s key; only its accountant and auditor can read them.
 erasure-kept-nothing = There is no voucher about you.

@@ -6,6 +6,7 @@ erasure-destroyed-record = bản ghi về ông/bà đang giữ tại đây và k
 erasure-destroyed-history = nội dung mọi lần tra cứu, chia sẻ và quyết định về ông/bà
 erasure-destroyed-sign-in = các phiên đăng nhập và những gì hệ thống định danh đã báo về tài khoản của ông/bà
 erasure-destroyed-names = các tên riêng mà từng cổng dùng để nhận ra ông/bà
+erasure-destroyed-ways = các cách đăng nhập, địa chỉ nhận thông báo, khóa, ủy quyền và yêu cầu của ông/bà
 erasure-kept = Được giữ lại, và vì sao
 erasure-kept-why = Luật Kế toán 88/2015 và Nghị định 174/2016 buộc cơ quan thu giữ chứng từ trong 10 năm. Chứng từ được niêm phong bằng khóa của cơ quan đó; chỉ kế toán và kiểm toán của cơ quan đọc được.
 erasure-kept-nothing = Chưa có chứng từ nào gắn với ông/bà.

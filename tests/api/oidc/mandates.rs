@@ -8,16 +8,16 @@ use chung::flow::roles::{Granting, grant_role};
 use chung::identity::role::Role;
 use serde_json::json;
 
-const FATHER: &str = "079060000111";
-const FATHER_NAME: &str = "Nguyễn Văn Cha";
-const SON: &str = "079088000222";
-const SON_NAME: &str = "Nguyễn Văn Con";
-const CLERK: &str = "079091000333";
-const CHILD: &str = "079320000444";
-const SON_PHONE: &str = "+84912345301";
+pub(super) const FATHER: &str = "079060000111";
+pub(super) const FATHER_NAME: &str = "Nguyễn Văn Cha";
+pub(super) const SON: &str = "079088000222";
+pub(super) const SON_NAME: &str = "Nguyễn Văn Con";
+pub(super) const CLERK: &str = "079091000333";
+pub(super) const CHILD: &str = "079320000444";
+pub(super) const SON_PHONE: &str = "+84912345301";
 
 /// A family, a clerk of a post office, and an office whose system records mandates.
-async fn family() -> (Scene, Office) {
+pub(super) async fn family() -> (Scene, Office) {
     let scene = Scene::set().await;
     scene
         .world
@@ -49,7 +49,7 @@ async fn grant(scene: &Scene, number: &str, agency: &str) {
     grant_role(&scene.world.app, &granting).await.unwrap();
 }
 
-fn paper(delegate: &Value) -> Value {
+pub(super) fn paper(delegate: &Value) -> Value {
     json!({
         "principal": { "number": FATHER, "name": FATHER_NAME },
         "delegate": delegate,
@@ -61,12 +61,12 @@ fn paper(delegate: &Value) -> Value {
     })
 }
 
-fn to_son() -> Value {
+pub(super) fn to_son() -> Value {
     json!({ "person": { "number": SON, "name": SON_NAME } })
 }
 
 /// Signs somebody in at the portal and leaves them where the sign-in stands then.
-async fn sign_in(scene: &Scene, number: &str, phone: &str) -> (Actor, Answer) {
+pub(super) async fn sign_in(scene: &Scene, number: &str, phone: &str) -> (Actor, Answer) {
     let browser = scene.world.stranger();
     let page = follow(&browser, &scene.request(&[])).await;
     let code_page = scene.number(&browser, &page, number).await;
@@ -75,8 +75,16 @@ async fn sign_in(scene: &Scene, number: &str, phone: &str) -> (Actor, Answer) {
     (browser, page)
 }
 
+/// The same, and for themselves where they are asked for whom.
+pub(super) async fn for_oneself(scene: &Scene, number: &str, phone: &str) -> (Actor, Answer) {
+    let (browser, page) = sign_in(scene, number, phone).await;
+    let page =
+        if page.text().contains("name=\"whom\"") { choose(&browser, &page, "self", "").await } else { page };
+    (browser, page)
+}
+
 /// Answers "for yourself or for …".
-async fn choose(browser: &Actor, page: &Answer, whom: &str, number: &str) -> Answer {
+pub(super) async fn choose(browser: &Actor, page: &Answer, whom: &str, number: &str) -> Answer {
     let action = format!("{}/for", sign_in_of(page));
     let token = page.form_field("form_token");
     let form = [("form_token", token.as_str()), ("whom", whom), ("number", number)];
@@ -84,12 +92,12 @@ async fn choose(browser: &Actor, page: &Answer, whom: &str, number: &str) -> Ans
     if answer.status == 303 { follow(browser, &answer.location()).await } else { answer }
 }
 
-async fn record(scene: &Scene, office: &Office, key: &str, body: &Value) -> Answer {
+pub(super) async fn record(scene: &Scene, office: &Office, key: &str, body: &Value) -> Answer {
     office.system(&scene.world, "mandate").post_once("/v1/mandates", key, body).await
 }
 
 /// The son accepts at his page.
-async fn accept(browser: &Actor, mandate: &str, answer: &str) -> Answer {
+pub(super) async fn accept(browser: &Actor, mandate: &str, answer: &str) -> Answer {
     let token = browser.get("/me/mandates").await.expect(200).form_field("form_token");
     browser.post_form(&format!("/me/mandates/{mandate}/{answer}"), &[("form_token", &token)]).await
 }
@@ -123,7 +131,7 @@ async fn a_son_acts_for_his_father_until_the_mandate_is_taken_back() {
     assert_eq!((&told["sub"], &told["name"]), (&said["sub"], &json!(FATHER_NAME)));
 
     // The father signs in for himself under the same name, and sees every use.
-    let (father, page) = sign_in(&scene, FATHER, "+84912345300").await;
+    let (father, page) = for_oneself(&scene, FATHER, "+84912345300").await;
     let code = value(&scene.consent(&father, &page, "allow", &[]).await, "code");
     let own = claims(scene.exchange(&code, &[]).await.expect(200).json()["id_token"].as_str().unwrap());
     assert_eq!(own["sub"], said["sub"]);
@@ -186,10 +194,9 @@ async fn a_verification_says_by_what_right_somebody_acts() {
 #[tokio::test]
 async fn a_mother_signs_in_for_her_child_and_nobody_else_does() {
     let (scene, _) = family().await;
-    let (mother, page) = sign_in(&scene, HOA, HOA_PHONE).await;
-    assert!(page.text().contains("Làm thay người khác"), "{}", page.text());
-    let whom = mother.get(&format!("{}/for", sign_in_of(&page))).await.expect(200);
+    let (mother, whom) = sign_in(&scene, HOA, HOA_PHONE).await;
     let consent = choose(&mother, &whom, "number", CHILD).await.expect(200);
+    assert!(consent.text().contains("Làm thay người khác"), "{}", consent.text());
     assert!(consent.text().contains("Trần Thị Bé"), "{}", consent.text());
     let code = value(&scene.consent(&mother, &consent, "allow", &[]).await, "code");
     let said = claims(scene.exchange(&code, &[]).await.expect(200).json()["id_token"].as_str().unwrap());

@@ -1,5 +1,6 @@
 //! Citizens sign in at portals: the whole way over HTTP, and every misuse refused.
 
+mod acting;
 mod assertion;
 mod attacks;
 mod counter;

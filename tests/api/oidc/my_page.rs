@@ -157,6 +157,38 @@ async fn a_request_past_its_day_shows_as_late() {
 }
 
 #[tokio::test]
+async fn each_right_has_the_days_that_the_law_gives_it() {
+    let scene = Scene::set().await;
+    let citizen = scene.world.stranger();
+    scene.signed_in(&citizen).await;
+    // Filed on Tuesday, 24 November: the first answer within two working days, the decision within so many days.
+    let days = [
+        ("access", "04/12/2026"),
+        ("correction", "14/12/2026"),
+        ("restriction", "09/12/2026"),
+        ("objection", "09/12/2026"),
+        ("erasure", "14/12/2026"),
+    ];
+    for (kind, day) in days {
+        let words = format!("Yêu cầu {kind}");
+        act(&citizen, "/me/requests", "/me/requests", &[("kind", kind), ("words", &words)]).await.expect(303);
+        let page = citizen.get("/me/requests").await.expect(200).text();
+        let file = citizen.get("/me/export").await.expect(200).json();
+        let filed = file["requests"].as_array().unwrap().iter().find(|r| r["right"] == kind).unwrap().clone();
+        assert_eq!((&filed["words"], &filed["state"]), (&json!(words), &json!("filed")), "{filed}");
+        assert!(page.contains(day) && page.contains("26/11/2026"), "{kind}: {page}");
+    }
+    // Without words, for an entry that is not named, or by whoever is not signed in, nothing is filed.
+    act(&citizen, "/me/requests", "/me/requests", &[("kind", "erasure"), ("words", "")]).await.expect(422);
+    let nobody = scene.world.stranger();
+    nobody
+        .post_form("/me/requests", &[("kind", "access"), ("words", "x"), ("form_token", "x")])
+        .await
+        .expect(303);
+    assert_eq!(scene.world.count("subject_request").await, 5);
+}
+
+#[tokio::test]
 async fn everything_about_a_citizen_is_one_file_for_that_citizen() {
     let scene = Scene::set().await;
     let citizen = scene.world.stranger();
