@@ -252,6 +252,11 @@ pub async fn insert_payer(
     Ok(())
 }
 
+/// Who pays in an attempt, where it is known.
+pub async fn payer(tx: &mut Tx, payment: Id<Payment>) -> Result<Option<Id<Citizen>>> {
+    Ok(payers(tx, &[payment]).await?.pop().map(|payer| payer.citizen))
+}
+
 /// A bill, and a payment of it, as far as somebody is told of them.
 pub type About = (Option<Id<Bill>>, Option<Id<Payment>>);
 
