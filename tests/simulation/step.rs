@@ -312,6 +312,19 @@ impl Life<'_> {
         done.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
     }
 
+    /// What waits to be given back goes while everything still fails: without this most of it would leave in the calm.
+    async fn give_back_to_the_end(&mut self, seen: &Seen) {
+        for _ in 0..4 {
+            self.deliver_all().await;
+            self.give_back(seen).await;
+            if self.chance.percent(50) {
+                self.look(seen).await;
+            }
+            self.clock.advance(Duration::from_secs(2 * 3_600));
+        }
+        self.look(seen).await;
+    }
+
     async fn inquire(&mut self, seen: &Seen) {
         let death = self.death(seen);
         self.say("inquiries");
@@ -342,6 +355,7 @@ impl Life<'_> {
 
     /// The faults stop: what is in the mail arrives, silence is asked about, every day gets its statement.
     pub async fn settle_down(&mut self, seen: &Seen) {
+        self.give_back_to_the_end(seen).await;
         *self.rails.calm.lock().unwrap() = true;
         for _ in 0..6 {
             self.deliver_all().await;
