@@ -52,6 +52,11 @@ impl Life<'_> {
             82..=86 => self.reconcile(seen).await,
             _ => self.wait(),
         }
+        self.note_faults(seen);
+    }
+
+    /// Counts what went wrong at the bank.
+    fn note_faults(&mut self, seen: &Seen) {
         let faults: Vec<&str> = std::mem::take(&mut self.rails.truth.lock().unwrap().faults);
         for fault in faults {
             self.faults += 1;
@@ -322,6 +327,7 @@ impl Life<'_> {
             }
             self.clock.advance(Duration::from_secs(2 * 3_600));
         }
+        self.note_faults(seen);
         self.look(seen).await;
     }
 
