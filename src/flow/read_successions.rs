@@ -33,9 +33,12 @@ pub struct SuccessionShown {
     pub from: Day,
     /// Each successor with the procedures that it takes.
     pub successors: Vec<(String, Vec<String>)>,
-    /// When everything had passed on, how many open bills did, and the closed series: kind, year, count.
-    pub effected: Option<(Instant, i32, Vec<(String, i64, i64)>)>,
+    /// When everything had passed on, how many open bills did, and the closed series.
+    pub effected: Option<(Instant, i32, Vec<ClosedSeries>)>,
 }
+
+/// A closed series: kind, year, count.
+pub type ClosedSeries = (String, i64, i64);
 
 /// The page.
 #[derive(Debug, Clone)]

@@ -223,7 +223,6 @@ async fn paid(scene: &Scene, justice: &Office, bill: &Value, payer: &Actor, mess
 }
 
 #[tokio::test]
-#[ignore = "not run since its last change"]
 async fn both_names_stand_on_consent_verification_bill_payment_and_receipt() {
     let (scene, office) = family().await;
     let justice = Office::open(&scene.world, "H29.14").await;
@@ -309,7 +308,6 @@ fn proofs(page: &Answer) -> Vec<String> {
 }
 
 #[tokio::test]
-#[ignore = "not run since its last change"]
 async fn money_goes_on_under_a_lock_and_both_sides_read_every_step_with_its_proof() {
     let (scene, office) = family().await;
     let justice = Office::open(&scene.world, "H29.14").await;
