@@ -178,6 +178,19 @@
 //!   the old tree; what was owed back passes by one entry; paid bills stay where they were, and the successor reads and
 //!   refunds them in the old agency's place.
 //! * 2026-11-26, receipts: every owner of a shared bill gives its own; a tax belongs to the account of its notice.
+//! * 2026-11-25, national e-ID: where it is configured it is the floor of portals; while it is down the page names the
+//!   counter and nothing weaker takes its place. What it reports of an account is evidence under the citizen's key.
+//! * 2026-11-25, privacy: erasing destroys the citizen's key and nothing that law keeps, which stands under its agency's
+//!   key; a class of data has one rule, one job and one line in the report.
+//! * 2026-11-25, keys: `chung keys rotate --purpose` names what a key is for, and `master` is one of the purposes: it
+//!   signs nothing, wraps data keys, and the old one stays until the job has rewrapped what it wrapped.
+//! * 2026-11-25, mandates: the key of an act of a system keeps the mandate's name alone; its answer is read anew, so that
+//!   no name stands outside a seal, and says how the mandate stands now.
+//! * 2026-11-26, imports: a file is as old as the day it names, and older than every notice where it names none; what a
+//!   notice told on that day or later stays.
+//! * 2026-11-26, vouching: an officer's reading of a card raises a browser's sign-in by a code that the browser shows; the
+//!   session is a new one, as after any stronger way, and its level ends after an hour.
+//! * 2026-11-26, retries: a look-up is asked once more, under its name, if its connection broke; a refusal is an answer.
 //! * 2026-11-25, successors: open bills are sealed anew under the successor's key when they pass on; notes, which never
 //!   change, are copied for it.
 //! * 2026-11-25, receipts: the service's record key signs what the QR code holds, the agency's own certificate signs the

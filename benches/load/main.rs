@@ -10,8 +10,9 @@
 //! longer (`benches/slow_flush.c`).
 //!
 //! `CHUNG_BENCH_SECONDS` sets how long each measurement runs (default 3), `CHUNG_BENCH_ENTRIES` how many entries the
-//! trial balance folds; names on the command line choose among start, settlements, verifications, bills, history,
-//! tokens, signins, ledger, slow and trial-balance. The figures also go to
+//! trial balance folds, `CHUNG_BENCH_CITIZENS` how many people are on the register (default 10,000) and so how many rows a
+//! batch has; names on the command line choose among start, settlements, verifications, batches, bills,
+//! history, tokens, signins, sources, ledger, slow and trial-balance. The figures also go to
 //! `target/bench/load.json`.
 
 #![expect(clippy::float_arithmetic, reason = "rates, not money")]
@@ -22,6 +23,7 @@
     reason = "counts of a few thousand requests"
 )]
 
+mod batches;
 mod bills;
 mod client;
 mod history;
@@ -33,6 +35,7 @@ mod report;
 mod settlements;
 mod signins;
 mod slow_disk;
+mod sources;
 mod start;
 mod tokens;
 mod trial_balance;
@@ -90,6 +93,9 @@ async fn measure_all() -> Result<()> {
     if wanted("verifications") {
         report.extend(verifications::measure(&mut world).await?);
     }
+    if wanted("batches") {
+        report.extend(batches::measure(&mut world).await?);
+    }
     if wanted("bills") {
         report.extend(bills::measure(&mut world, "").await?);
     }
@@ -111,6 +117,9 @@ async fn measure_all() -> Result<()> {
         goal: Some(65.0),
         ..Record::default()
     });
+    if wanted("sources") {
+        report.extend(sources::measure(&mut world).await?);
+    }
     let quick = if wanted("ledger") {
         let records = ledger::measure(&mut world, "").await?;
         let quick = records.first().and_then(|record| record.per_s);

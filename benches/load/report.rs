@@ -28,6 +28,8 @@ pub struct Record {
     pub goal: Option<f64>,
     /// The median latency.
     pub p50_ms: Option<f64>,
+    /// The latency that one answer in twenty exceeds.
+    pub p95_ms: Option<f64>,
     /// The latency that one answer in a hundred exceeds.
     pub p99_ms: Option<f64>,
     /// Resident memory of the service.
@@ -133,7 +135,7 @@ impl Record {
 
     fn verdict(&self) -> &'static str {
         let Some(goal) = self.goal else { return "" };
-        let met = match (self.ratio, self.memory_mib, self.p99_ms) {
+        let met = match (self.ratio, self.p95_ms.or(self.memory_mib), self.p99_ms) {
             (Some(ratio), _, _) => ratio >= goal,
             (None, Some(memory), _) => memory < goal,
             (None, None, Some(latency)) => latency < goal,

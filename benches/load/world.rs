@@ -33,8 +33,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How many people are on the register.
+/// How many people are on the register, unless `CHUNG_BENCH_CITIZENS` says otherwise.
 const CITIZENS: u64 = 10_000;
+/// Of how many of them questions are asked: spread over all, so that no number uses up its budget.
+const ASKED: u64 = 50_000;
+/// What one number bears and a slow register gets: the benches ask more often than a day allows, and wait for it.
+const LIMITS: &str = "[limits]
+number_asks_portal_max = 100000000
+number_asks_max = 100000000
+population_timeout_ms = 8000
+request_timeout_ms = 20000
+";
 /// The seed of their names.
 const SEED: u64 = 7;
 /// The number of the one account that every payment credits.
@@ -56,6 +65,8 @@ pub struct World {
     pub bank_key: SigningKey,
     /// Where the service listens.
     pub address: SocketAddr,
+    /// What the service is started with besides.
+    pub more: Vec<String>,
     citizens: Vec<Citizen>,
     service: Option<Child>,
     folder: PathBuf,
@@ -77,6 +88,7 @@ impl World {
         let jwks = json!({ "keys": [bank_key.verifying_key().jwk(bank_key.kid())] });
         fs::write(folder.join("clearing.json"), jwks.to_string())?;
         fs::write(folder.join("messenger.token"), "unused")?;
+        fs::write(folder.join("chung.toml"), LIMITS)?;
         let config = Settings {
             data: Some(folder.clone()),
             database_url: Some(server.url("postgres")),
@@ -102,6 +114,7 @@ impl World {
             secret,
             bank_key,
             address,
+            more: Vec::new(),
             citizens,
             service: None,
             folder,
@@ -116,6 +129,9 @@ impl World {
         let began = Instant::now();
         let service = Command::new(env!("CARGO_BIN_EXE_chung"))
             .arg("serve")
+            .arg("--config")
+            .arg(file("chung.toml"))
+            .args(&self.more)
             .args(["--database-url", &self.server.url("postgres"), "--log", "warn"])
             .args(["--listen", &self.address.to_string()])
             .args(["--internal-listen", &format!("127.0.0.1:{}", free_port()?)])
@@ -201,6 +217,22 @@ impl World {
     /// The service's resident memory at most.
     pub fn service_memory_peak(&self) -> Result<f64> {
         memory_mib(self.service.as_ref().context("the service runs")?.id(), "VmHWM")
+    }
+
+    /// A file of the service's folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// How many people are on the register.
+    pub fn people() -> u64 {
+        let asked = std::env::var_os("CHUNG_BENCH_CITIZENS").and_then(|count| count.to_str()?.parse().ok());
+        asked.unwrap_or(CITIZENS)
+    }
+
+    /// Everybody on the register, made again.
+    pub fn everybody() -> impl Iterator<Item = Citizen> {
+        Population::new(SEED).take(usize::try_from(Self::people()).unwrap_or(usize::MAX))
     }
 
     /// Somebody on the register, the nth over and over.
@@ -322,8 +354,11 @@ impl Listener for Strict {
 }
 
 async fn people(app: &App) -> Result<Vec<Citizen>> {
+    let (count, began) = (World::people(), Instant::now());
     let mut file = Vec::new();
-    write_csv(&mut file, CITIZENS, SEED, |_| {})?;
-    import_population(app, std::io::Cursor::new(file), &mut Strict).await?;
-    Ok(Population::new(SEED).take(usize::try_from(CITIZENS)?).collect())
+    write_csv(&mut file, count, SEED, |_| {})?;
+    import_population(app, std::io::Cursor::new(file), None, &mut Strict).await?;
+    println!("{count} people imported in {:.0} s", began.elapsed().as_secs_f64());
+    let every = usize::try_from((count / ASKED).max(1))?;
+    Ok(World::everybody().step_by(every).collect())
 }

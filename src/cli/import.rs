@@ -5,6 +5,7 @@ use super::{
     out,
 };
 use crate::app::App;
+use crate::base::calendar::Day;
 use crate::config::Config;
 use crate::flow::{
     Error,
@@ -35,7 +36,8 @@ pub enum Import {
     ///
     /// Who is on record already is changed where the file differs; nobody is removed. A line that cannot be read is
     /// left out and written to the rejects file with its number and the reason. Memory stays flat: a million lines
-    /// go in one run. An import that was cut short can simply be run again.
+    /// go in one run. An import that was cut short can simply be run again. What a signed notice of the register told
+    /// on the file's day or later (or ever, if no day is given) stays as the notice said it.
     #[command(verbatim_doc_comment)]
     Population {
         /// The CSV file
@@ -43,6 +45,9 @@ pub enum Import {
         /// Where rejected lines are named [default: FILE.rejects.csv]
         #[arg(long, value_name = "FILE")]
         rejects: Option<PathBuf>,
+        /// The day on which the file was drawn from the register, as 2026-11-20
+        #[arg(long, value_name = "DAY")]
+        as_of: Option<Day>,
     },
     /// Bring a fee schedule into force from two CSV files: all of it, or nothing if one row is wrong
     ///
@@ -87,9 +92,9 @@ pub async fn run(config: &Config, command: &Import) -> anyhow::Result<()> {
     let opened = Opened::new(config).await?;
     let done = match environment::office(config, opened.store.clone()) {
         Ok(app) => match command {
-            Import::Population { file, rejects } => {
+            Import::Population { file, rejects, as_of } => {
                 let rejects = rejects.clone().unwrap_or_else(|| rejects_of(file));
-                population(&app, file, &rejects).await.map(|done| told(&done, &rejects))
+                population(&app, file, &rejects, *as_of).await.map(|done| told(&done, &rejects))
             }
             Import::Fees { items, adjustments } => fees(&app, items, adjustments).await,
             Import::Calendar { file } => calendar(&app, file).await,
@@ -121,13 +126,24 @@ fn told(done: &Progress, rejects: &Path) {
             done.findings
         ));
     }
+    if done.noticed > 0 {
+        out::line(&format!(
+            "{} people whose facts stay as a later notice of the register told them",
+            done.noticed
+        ));
+    }
     if counts.rejected > 0 {
         out::line(&format!("the lines left out, with reasons: {}", rejects.display()));
     }
 }
 
 /// Imports a population file under a progress bar, naming rejected lines in a file of their own.
-pub async fn population(app: &App, file: &Path, rejects: &Path) -> anyhow::Result<Progress> {
+pub async fn population(
+    app: &App,
+    file: &Path,
+    rejects: &Path,
+    as_of: Option<Day>,
+) -> anyhow::Result<Progress> {
     let input = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
     let bytes = input.metadata().map_or(0, |about| about.len());
     let bar = ProgressBar::new(bytes);
@@ -135,7 +151,7 @@ pub async fn population(app: &App, file: &Path, rejects: &Path) -> anyhow::Resul
         "{bar:30} {percent:>3} %  {msg} people, {elapsed} gone, {eta} to go",
     )?);
     let mut desk = Desk { bar, rejects, file: None };
-    let done = import_population(app, input, &mut desk).await;
+    let done = import_population(app, input, as_of, &mut desk).await;
     desk.bar.finish_and_clear();
     let done = match done {
         Ok(done) => done,

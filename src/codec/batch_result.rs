@@ -28,6 +28,9 @@ pub struct BatchResult {
     pub procedure: String,
     /// Which officer asked.
     pub officer: String,
+    /// The law that lets the agency ask without consent, if it named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_basis: Option<String>,
     /// Which source answered.
     pub source: String,
     /// How many rows.

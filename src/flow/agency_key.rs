@@ -3,7 +3,10 @@
 use super::{Error, Result};
 use crate::{
     app::App,
-    base::id::{Agency, Id},
+    base::{
+        id::{Agency, Id},
+        secret::Sealed,
+    },
     crypto::seal::DataKey,
     store::{
         Tx,
@@ -20,6 +23,15 @@ pub(super) async fn agency_key(app: &App, tx: &mut Tx, id: Id<Agency>) -> Result
 /// One agency with its key.
 pub(super) async fn agency_with_key(app: &App, tx: &mut Tx, id: Id<Agency>) -> Result<(AgencyRow, DataKey)> {
     agencies_with_keys(app, tx, [id]).await?.remove(&id).ok_or(Error::not_found())
+}
+
+/// Opens words of a voucher; nothing where their retention is over and they were destroyed.
+pub(super) fn kept_words<T>(key: &DataKey, place: &[u8], sealed: &Sealed<T>) -> Result<Option<String>> {
+    if sealed.bytes().is_empty() {
+        return Ok(None);
+    }
+    let plain = key.open(place, sealed)?;
+    Ok(Some(String::from_utf8_lossy(plain.expose()).into_owned()))
 }
 
 /// The keys of several agencies, by one look-up.

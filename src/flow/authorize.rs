@@ -5,6 +5,7 @@ use super::{
     check_client::{Answered, note_refusal},
     end_session, envelope, push_request,
     sign_in::Answer,
+    vouch_sign_in,
 };
 use crate::app::App;
 use crate::base::{
@@ -16,7 +17,6 @@ use crate::base::{
 use crate::crypto::digest::{Digest, sha256};
 use crate::identity::{
     assurance::Assurance,
-    authenticator::Method,
     authorization::{AUTHORIZATION_LIFE, Authorization, Errand, LocalPath, State},
     client::Client,
     personal_number::PersonalNumber,
@@ -119,7 +119,7 @@ pub(super) async fn read(
     read_claims: fn(&str) -> Option<ClaimsParameter>,
 ) -> Result<std::result::Result<AuthorizationRequest, RequestRefusal>> {
     let refuse = |code, description| Ok(Err(RequestRefusal { code, description }));
-    let reachable = Method::strongest(app.national_id.is_some());
+    let reachable = vouch_sign_in::reachable(app);
     let parsed = AuthorizationRequest::parse(client, parameters, address, reachable, read_claims);
     let mut request = match parsed {
         Ok(request) => request,

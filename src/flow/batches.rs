@@ -4,7 +4,7 @@
 //! lines are kept, some hundred at a time, each chunk sealed under the agency's key; nothing is ever held whole. The
 //! rows count against the portal's day when the upload is closed, all or none. Answering is [`super::run_batches`]'.
 
-use super::{Error, Refusal, Result, agency_key::agency_key, batch_file, idempotency::Idempotency};
+use super::{Error, Refusal, Result, agency_key::agency_key, batch_file, idempotency::Idempotency, locks};
 use crate::app::App;
 use crate::base::{
     calendar::rfc3339,
@@ -61,6 +61,8 @@ pub struct NewBatch {
     pub procedure: String,
     /// In whose name.
     pub officer: Line<100>,
+    /// The law that lets the agency ask without consent; `None`: every row rests on the person's consent.
+    pub legal_basis: Option<Line<200>>,
     /// The form of the file.
     pub format: Format,
 }
@@ -71,6 +73,8 @@ pub(super) struct GroundRecord {
     pub purpose: String,
     pub procedure: String,
     pub officer: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_basis: Option<String>,
     pub columns: Option<Vec<String>>,
 }
 
@@ -87,6 +91,7 @@ pub async fn open_batch(app: &App, agency: Id<Agency>, new: &NewBatch, key: &Ide
         purpose: new.purpose.to_string(),
         procedure: new.procedure.clone(),
         officer: new.officer.to_string(),
+        legal_basis: new.legal_basis.as_ref().map(ToString::to_string),
         columns: None,
     };
     let row = BatchRow {
@@ -108,6 +113,12 @@ pub async fn open_batch(app: &App, agency: Id<Agency>, new: &NewBatch, key: &Ide
     let policy = policy_of(&mut tx, key.client).await?;
     if !policy.purposes.is_empty() && !policy.purposes.contains(&new.purpose) {
         return Err(Error::Forbidden(Refusal::new("policy_forbids").violation("/purpose", "purpose", None)));
+    }
+    if let Some(law) = &new.legal_basis
+        && !locks::lists(&mut tx, key.client, law.as_str(), now).await?
+    {
+        let refusal = Refusal::new("legal_basis_unknown").violation("/legal_basis", "not_listed", None);
+        return Err(Error::Refused(refusal));
     }
     batch::insert(&mut tx, &row).await?;
     let answer = batch_json(app, &row);
@@ -322,7 +333,7 @@ fn batch_json(app: &App, row: &BatchRow) -> Value {
     })
 }
 
-pub(super) async fn policy_of(tx: &mut Tx, client: Id<Client>) -> Result<PortalPolicy> {
+async fn policy_of(tx: &mut Tx, client: Id<Client>) -> Result<PortalPolicy> {
     let newest = portal_policy::newest(tx, client).await?;
     Ok(newest.map_or_else(PortalPolicy::unwritten, |(policy, _)| policy))
 }

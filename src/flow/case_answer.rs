@@ -1,6 +1,6 @@
 //! A case as `/v1` and pages show it.
 
-use super::{Result, explain::money};
+use super::{Result, agency_key::kept_words, explain::money};
 use crate::base::calendar::rfc3339;
 use crate::crypto::seal::DataKey;
 use crate::payment::case::{By, State};
@@ -37,7 +37,7 @@ pub fn case_json(case: &StoredCase) -> Value {
 pub fn case_with_notes(case: &StoredCase, notes: &[StoredNote], key: &DataKey) -> Result<Value> {
     // Notes of an agency that this one succeeded were copied under this one's key; the first ones stay closed.
     let ours = |note: &&StoredNote| {
-        note.words.as_ref().is_none_or(|words| key.open(note.id.as_bytes(), words).is_ok())
+        note.words.as_ref().is_none_or(|words| kept_words(key, note.id.as_bytes(), words).is_ok())
     };
     let notes = notes.iter().filter(ours).map(|note| note_json(note, key)).collect::<Result<Vec<Value>>>()?;
     let mut answer = case_json(case);
@@ -50,7 +50,7 @@ fn note_json(note: &StoredNote, key: &DataKey) -> Result<Value> {
         By::Officer(citizen) => citizen.to_string(),
         By::System(client) => client.to_string(),
     };
-    let words = note.words.as_ref().map(|words| key.open(note.id.as_bytes(), words)).transpose()?;
-    let words = words.map(|words| String::from_utf8_lossy(words.expose()).into_owned());
+    let words = note.words.as_ref().map(|words| kept_words(key, note.id.as_bytes(), words)).transpose()?;
+    let words = words.flatten();
     Ok(json!({ "at": rfc3339(note.at), "act": note.act.as_str(), "by": by, "words": words }))
 }

@@ -3,10 +3,11 @@
 //!
 //! Destroyed with the key: the record that was held here, the details of every decision about the citizen, what the
 //! national e-ID reported, the names under which portals knew them, every session and what it gave, the ways to sign in,
-//! where notices went and what they said, locks, data requests. Mandates end, and their papers' names go. Kept: receipts and the vouchers
-//! behind them, sealed under their agency's key for the retention that law sets; the log's leaves, which hold nothing
-//! personal and from now on verify as erased; rows that name only the identifier, which stands for nobody. The citizen
-//! is told before and after. Whoever holds a role is an officer whose acts are evidence, and is refused.
+//! where notices went and what they said, locks, data requests. Mandates end, and their papers' names go. Kept:
+//! receipts, refunds and the vouchers behind the ledger, sealed under their agency's key for the retention that law
+//! sets; the log's leaves, which hold nothing personal and from now on verify as erased; rows that name only the
+//! identifier, which stands for nobody. The citizen is told before and after. Whoever holds a role is an officer whose
+//! acts are evidence, and is refused.
 
 use super::{
     Error, Refusal, Result,
@@ -38,7 +39,7 @@ pub const SIGN_IN_AGE_MAX: Duration = Duration::minutes(15);
 pub struct Remains {
     /// The citizen's name, while it is known.
     pub name: Option<String>,
-    /// The receipts that stay, with the last day on which they are kept.
+    /// The vouchers that stay, with the last day on which they are kept.
     pub vouchers: Vec<(KeptVoucher, Day)>,
 }
 
@@ -101,7 +102,7 @@ async fn record(
     Ok(id)
 }
 
-/// The receipts of the dossiers for which agencies asked about the citizen.
+/// The receipts, refunds and bank movements of the dossiers for which agencies asked about the citizen.
 async fn vouchers(tx: &mut Tx, citizen: Id<id::Citizen>, key: &DataKey) -> Result<Vec<(KeptVoucher, Day)>> {
     let mut dossiers: Vec<(Id<Agency>, String)> = Vec::new();
     let mut after: Option<Id<Leaf>> = None;

@@ -3,7 +3,8 @@
 //! A thread reads the next lines while the rows before them are merged; parsing and sealing use both halves of the
 //! machine. Each chunk is one transaction, so an import that is cut short has done its first chunks and can simply be
 //! run again: a record that is already there as the file has it is not written. A person keeps identity and data key
-//! whatever changes in the record. Nobody is removed: who is missing from a file stays on record.
+//! whatever changes in the record. Nobody is removed: who is missing from a file stays on record. What a notice of the
+//! register told on the file's day or later stays as the notice said it ([`noticed`]).
 
 use super::population::record_place;
 use super::population_file::{Header, Lines, NotAPopulation, RawLine, Reject};
@@ -12,13 +13,14 @@ use crate::app::App;
 use crate::base::calendar::Day;
 use crate::base::clock::Instant;
 use crate::base::entropy::random;
-use crate::base::id::Id;
+use crate::base::id::{Citizen, Id};
 use crate::crypto::digest::Digest;
 use crate::crypto::seal::WrappedKey;
+use crate::identity::noticed::{self, Fact};
 use crate::identity::personal_number::Finding;
 use crate::store::Tx;
 use crate::store::register::{self, ImportCounts, LookedUp, StagedPerson};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -35,6 +37,8 @@ pub struct Progress {
     pub counts: ImportCounts,
     /// Numbers whose digits disagree with the record beside them; the rows are taken.
     pub findings: u64,
+    /// Lines of people about whom a later notice told something else, which stays.
+    pub noticed: u64,
     /// How much of the file was read.
     pub bytes: u64,
 }
@@ -67,22 +71,24 @@ pub trait Listener {
     fn progressed(&mut self, progress: &Progress);
 }
 
-/// Imports a file. A bad line is told to the listener and never stops the rest.
+/// Imports a file that was drawn from the register on that day, if that is known. A bad line is told to the listener
+/// and never stops the rest.
 pub async fn import_population(
     app: &App,
     input: impl Read + Send + 'static,
+    file_day: Option<Day>,
     listener: &mut impl Listener,
 ) -> std::result::Result<Progress, Stopped> {
     let (header, lines) = Lines::open(input)?;
     let turn = take_turn(app).await?;
-    let import = begin(app).await?;
+    let import = begin(app, file_day).await?;
     let (sender, mut chunks) = mpsc::channel(1);
     let reader = app.clone();
     let reading = tokio::task::spawn_blocking(move || read_chunks(&reader, &header, lines, &sender));
     let mut progress = Progress::default();
     while let Some(chunk) = chunks.recv().await {
         let bytes = chunk.bytes;
-        for reject in merge(app, chunk, &mut progress).await? {
+        for reject in merge(app, chunk, file_day, &mut progress).await? {
             listener.rejected(&reject).map_err(Stopped::Rejects)?;
         }
         progress.bytes = bytes;
@@ -118,12 +124,12 @@ struct Row {
     odd: bool,
 }
 
-async fn begin(app: &App) -> Result<Uuid> {
+async fn begin(app: &App, file_day: Option<Day>) -> Result<Uuid> {
     let now = app.clock.now();
     let import = Uuid::from_bytes(random(&*app.entropy));
     let mut tx = app.store.begin().await?;
     register::forget_seen(&mut tx).await?;
-    register::begin_import(&mut tx, import, now).await?;
+    register::begin_import(&mut tx, import, file_day, now).await?;
     tx.commit().await?;
     Ok(import)
 }
@@ -191,13 +197,20 @@ fn in_halves<T: Sync, O: Send>(items: &[T], work: impl Fn(&T) -> O + Sync) -> Ve
 }
 
 /// Merges one chunk in one transaction and gives back the lines left out.
-async fn merge(app: &App, chunk: Chunk, progress: &mut Progress) -> Result<Vec<Reject>> {
+async fn merge(
+    app: &App,
+    chunk: Chunk,
+    file_day: Option<Day>,
+    progress: &mut Progress,
+) -> Result<Vec<Reject>> {
     let now = app.clock.now();
     let Chunk { mut rows, mut rejects, .. } = chunk;
     let mut tx = app.store.begin().await?;
     rejects.extend(drop_repeated(&mut tx, &mut rows).await?);
     let hashes: Vec<Digest> = rows.iter().map(|row| row.number_hash).collect();
+    register::hold_notices(&mut tx).await?;
     let known = register::find_all(&mut tx, &hashes).await?;
+    progress.noticed += keep_noticed(app, &mut tx, &mut rows, &known, file_day).await?;
     let odd = rows.iter().filter(|row| row.odd).count() as u64;
     let mut counts = ImportCounts { rejected: rejects.len() as u64, ..ImportCounts::default() };
     let (mut pending, mut same) = (Vec::new(), Vec::new());
@@ -232,6 +245,48 @@ async fn merge(app: &App, chunk: Chunk, progress: &mut Progress) -> Result<Vec<R
     progress.counts = sum(progress.counts, counts);
     rejects.sort_by_key(|reject| reject.line);
     Ok(rejects)
+}
+
+/// Gives the lines of people about whom a later notice told something the facts that are held here; how many.
+async fn keep_noticed(
+    app: &App,
+    tx: &mut Tx,
+    rows: &mut [Row],
+    known: &[LookedUp],
+    file_day: Option<Day>,
+) -> Result<u64> {
+    let differs = |(row, known): &(&mut Row, &LookedUp)| {
+        let held = known.row.as_ref().filter(|held| held.former_until.is_none());
+        held.is_some_and(|held| held.record_hash != row.record_hash)
+    };
+    let differing: Vec<(&mut Row, &LookedUp)> = rows.iter_mut().zip(known).filter(differs).collect();
+    let people: Vec<Id<Citizen>> =
+        differing.iter().filter_map(|(_, known)| known.row.as_ref().map(|held| held.citizen)).collect();
+    if people.is_empty() {
+        return Ok(0);
+    }
+    let mut facts: HashMap<Id<Citizen>, Vec<Fact>> = HashMap::new();
+    for (citizen, fact, day) in register::noticed(tx, &people).await? {
+        if noticed::holds(day, file_day) {
+            facts.entry(citizen).or_default().push(fact);
+        }
+    }
+    let mut kept = 0;
+    for (row, known) in differing {
+        let Some(held) = &known.row else { continue };
+        let Some(facts) = facts.get(&held.citizen) else { continue };
+        let key = app.keys.data_key(&held.key, held.citizen.uuid().as_bytes())?;
+        let plain = key.open(&record_place(held.citizen), &held.sealed)?;
+        let person = person_record::decode(plain.expose()).map_err(Error::internal)?;
+        let told = person_record::decode(&row.record).map_err(Error::internal)?;
+        let merged = noticed::with_held(told.clone(), &person, facts);
+        if merged != told {
+            row.record = person_record::encode(&merged);
+            row.record_hash = app.keys.lookup("register_person", &row.record);
+            kept += 1;
+        }
+    }
+    Ok(kept)
 }
 
 /// Only the first line of a number counts; later ones are left out, in this chunk and in all that follow.

@@ -104,6 +104,11 @@ impl Listed {
     }
 }
 
+/// Whether that law is on the client's list today.
+pub(super) async fn lists(tx: &mut Tx, client: Id<id::Client>, law: &str, now: Instant) -> Result<bool> {
+    Ok(locks::bases(tx, &[client], Day::of(now)).await?.iter().any(|(_, basis)| basis == law))
+}
+
 /// Reads the lists of those who name a law: one statement, none where nobody does.
 pub(super) async fn listed(tx: &mut Tx, questions: &[Question], now: Instant) -> Result<Listed> {
     let naming = questions.iter().filter(|question| question.ground.legal_basis.is_some());

@@ -175,6 +175,7 @@ pub mod verify_audit;
 pub mod verify_books;
 pub mod verify_identity;
 pub mod void_receipt;
+pub mod vouch_sign_in;
 pub mod warn_expiry;
 
 pub use error::{Cause, Error, Refusal, Result, Violation, undone};

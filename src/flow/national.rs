@@ -27,6 +27,7 @@ use crate::{
         Tx,
         account::CollectingAccount,
         bill::StoredBill,
+        key_rotation::PLATFORM,
         payment::{self as payments, StoredPayment},
         platform::{self as rows, StoredMembership},
     },
@@ -45,7 +46,7 @@ struct Membership {
 
 /// Joins the platform, or changes how it is reached. Whoever calls this has been allowed to.
 pub async fn join(app: &App, url: &str, code: &str, secret: &str) -> Result<()> {
-    let context: [u8; 16] = *b"platform member.";
+    let context = *PLATFORM.as_bytes();
     let (key, wrapped) = app.keys.new_data_key(&*app.entropy, &context);
     let sealed = key.seal(&*app.entropy, &context, secret.as_bytes());
     let membership = StoredMembership { url: url.to_owned(), code: code.to_owned(), secret: sealed, wrapped };
@@ -60,7 +61,7 @@ pub(super) async fn is_member(tx: &mut Tx) -> Result<bool> {
 }
 
 async fn membership(app: &App) -> Result<Option<Membership>> {
-    let context: [u8; 16] = *b"platform member.";
+    let context = *PLATFORM.as_bytes();
     let mut tx = app.store.begin().await?;
     let Some(stored) = rows::membership(&mut tx).await? else { return Ok(None) };
     let key = app.keys.data_key(&stored.wrapped, &context)?;

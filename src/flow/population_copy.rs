@@ -65,6 +65,10 @@ async fn keep_copy(app: &App, copy: &Copy<'_>) -> Result<()> {
     let hash = number_hash(app, &copy.person.number);
     let looked = register::find_all(&mut tx, &[hash, copy.asked]).await?;
     let before = looked.into_iter().find_map(|LookedUp { row, .. }| row);
+    // A notice may have been taken while the answer was on its way: the copy is of that later moment.
+    if before.as_ref().and_then(|before| before.copied_at).is_some_and(|at| at > copy.as_of) {
+        return Ok(());
+    }
     let record = person_record::encode(copy.person);
     let record_hash = app.keys.lookup("register_person", &record);
     let number_moved = copy.asked != hash;

@@ -2,7 +2,7 @@
 
 use super::{
     Error, Result,
-    agency_key::agency_key,
+    agency_key::{agency_key, kept_words},
     officer::{self, Workplace},
     statement_answer::unexplained,
 };
@@ -210,18 +210,22 @@ pub async fn read_case_file(app: &App, citizen: Id<Citizen>, id: Id<id::Case>) -
     // What another owner's bank told is another's to read; what one's own told before one took its place is not.
     let told = match told.filter(|(_, told)| told.heir == agency.id) {
         Some((line, LineTold { told, owner, .. })) => {
-            let plain = agency_key(app, &mut tx, owner).await?.open(line.uuid().as_bytes(), &told)?;
-            serde_json::from_slice::<PayerTold>(plain.expose()).map_err(Error::internal)?
+            let key = agency_key(app, &mut tx, owner).await?;
+            match kept_words(&key, line.uuid().as_bytes(), &told)? {
+                Some(text) => serde_json::from_str::<PayerTold>(&text).map_err(Error::internal)?,
+                None => PayerTold::default(),
+            }
         }
         None => PayerTold::default(),
     };
     let notes = notes.into_iter().map(|note| {
-        let words = note.words.as_ref().map(|words| key.open(note.id.as_bytes(), words)).transpose()?;
+        let words =
+            note.words.as_ref().map(|words| kept_words(&key, note.id.as_bytes(), words)).transpose()?;
         Ok(NoteShown {
             at: note.at,
             act: note.act,
             by: author(&note).map(|by| names.get(&by).cloned().unwrap_or_default()),
-            words: words.map(|words| String::from_utf8_lossy(words.expose()).into_owned()),
+            words: words.flatten(),
         })
     });
     Ok(CaseFile {

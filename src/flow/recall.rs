@@ -6,7 +6,7 @@
 
 use super::{
     Error, Result,
-    agency_key::{agency_key, agency_keys},
+    agency_key::{agency_key, agency_keys, kept_words},
     audit_leaf,
     event::event_json,
     officer,
@@ -357,8 +357,7 @@ pub(super) async fn shown(app: &App, tx: &mut Tx, agencies: &[Id<Agency>]) -> Re
         let words = match &recall.words {
             Some(sealed) => {
                 let key = keys.get(&recall.agency).ok_or(Error::not_found())?;
-                let plain = key.open(&place(recall.id), sealed)?;
-                Some(String::from_utf8_lossy(plain.expose()).into_owned())
+                kept_words(key, &place(recall.id), sealed)?
             }
             None => None,
         };

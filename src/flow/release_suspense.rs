@@ -1,8 +1,12 @@
 //! Lets money leave suspense, by a recorded decision of two officers: an accountant proposes, an approver approves.
 
 use super::{
-    Error, Result, agency_key::agency_key, audit_leaf, create_bill, event::event_json,
-    idempotency::Idempotency, officer, pay_bill,
+    Error, Result,
+    agency_key::{agency_key, kept_words},
+    audit_leaf, create_bill,
+    event::event_json,
+    idempotency::Idempotency,
+    officer, pay_bill,
 };
 use crate::{
     app::App,
@@ -198,7 +202,7 @@ async fn answered(app: &App, tx: &mut Tx, agency: Id<Agency>, case: Id<Case>, th
 }
 
 fn decision_json(case: Id<Case>, amount: &str, decision: &Decision, key: &DataKey) -> Result<Value> {
-    let words = key.open(&place(case), &decision.words)?;
+    let words = kept_words(key, &place(case), &decision.words)?;
     let approved = decision.approved;
     Ok(json!({
         "case": case.to_string(),
@@ -206,7 +210,7 @@ fn decision_json(case: Id<Case>, amount: &str, decision: &Decision, key: &DataKe
         "toward": decision.toward.as_str(),
         "bill": decision.toward.bill().map(|bill| bill.to_string()),
         "legal_basis": decision.legal_basis.as_str(),
-        "words": String::from_utf8_lossy(words.expose()),
+        "words": words.unwrap_or_default(),
         "proposed_by": decision.proposed_by.to_string(),
         "proposed_at": rfc3339(decision.proposed_at),
         "approved_by": approved.map(|(by, _, _)| by.to_string()),

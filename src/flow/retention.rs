@@ -64,6 +64,16 @@ pub const RULES: &[Rule] = &[
         kept: Kept::Years(VOUCHER_YEARS),
         why: "accounting vouchers (Law 88/2015, Decree 174/2016 art. 13)",
     },
+    Rule {
+        class: Class::Refunds,
+        kept: Kept::Years(VOUCHER_YEARS),
+        why: "why money went back and who took it: accounting vouchers (Law 88/2015, Decree 174/2016 art. 13)",
+    },
+    Rule {
+        class: Class::LedgerVouchers,
+        kept: Kept::Years(VOUCHER_YEARS),
+        why: "what entries of the ledger rest on: accounting vouchers (Law 88/2015, Decree 174/2016 art. 13)",
+    },
 ];
 
 impl Kept {

@@ -16,7 +16,7 @@ pub async fn rotate_keys(app: &App) -> Result<u64> {
     let generation = app.keys.generation();
     let mut tx = app.store.begin().await?;
     let mut rewrapped = 0;
-    for owners in [Owners::Agencies, Owners::Citizens] {
+    for owners in [Owners::Platform, Owners::Agencies, Owners::Citizens] {
         let stale = key_rotation::stale(&mut tx, owners, generation, REWRAPPED_MAX).await?;
         let again = |owned: OwnedKey| {
             let key = app.keys.rewrap(&*app.entropy, &owned.key, owned.owner.as_bytes())?;

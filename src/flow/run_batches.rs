@@ -1,16 +1,17 @@
 //! Answers batches, one chunk in one transaction: every row is decided, recorded in the history of the person it is
 //! about, and written as one line of the result. A crash between chunks loses nothing, and a chunk is answered once.
 //!
-//! A row that cannot be answered says why in `held`: its number was asked about too often, or the portal's policy does
-//! not allow the claim. A portal that looks like probing goes on slowly, one chunk at a time. While a remote register
-//! is silent a batch waits, for a day at most.
+//! A row that cannot be answered says why in `held`: its number was asked about too often, the portal's policy does
+//! not allow the claim, or the law that the batch names is not on the portal's list any more. A portal that looks like
+//! probing goes on slowly, one chunk at a time; one that may not ask at present waits. While a remote register is
+//! silent a batch waits, for a day at most.
 
-use super::agency_key::agency_key;
 use super::asking::{Asking, Hashed};
 use super::batch_file::{self, BadRow, Row};
-use super::batches::{GroundRecord, answers_of, open_ground, place_of, policy_of};
+use super::batches::{GroundRecord, answers_of, open_ground, place_of};
 use super::population::{self, Asked, Looked, known};
 use super::population_copy::hear_number;
+use super::verification_answer::predicate_answer;
 use super::{Error, Result, audit_leaf, event, locks};
 use crate::app::App;
 use crate::base::{clock::Instant, id::Id, reference::Reference, text::Line};
@@ -25,6 +26,7 @@ use crate::store::{
     audit::{self, NewLeaf},
     outbox::{self, NewOutbox, Topic},
     slip::{self, SlipRow},
+    verification,
     verification_batch::{self as batch, BatchRow, Chunk},
 };
 use futures_util::{StreamExt, stream};
@@ -38,6 +40,8 @@ const HELD: Duration = Duration::minutes(5);
 const SLOW_PAUSE: Duration = Duration::seconds(30);
 /// The pause while the register is silent.
 const SILENT_PAUSE: Duration = Duration::seconds(30);
+/// The pause while the portal may not ask.
+const SUSPENDED_PAUSE: Duration = Duration::minutes(10);
 /// How long a batch waits for the register.
 const LIFE: Duration = Duration::days(1);
 /// How many look-ups of one batch are under way at a remote register.
@@ -48,11 +52,15 @@ pub async fn run_batches(app: &App) -> Result<bool> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let Some(row) = batch::take_due(&mut tx, now, now + HELD).await? else { return Ok(false) };
-    let work = Work {
-        key: agency_key(app, &mut tx, row.agency).await?,
-        policy: policy_of(&mut tx, row.client).await?,
-        row,
+    let asker = verification::askers(&mut tx, &[row.client]).await?.pop();
+    let may_ask = |asker: &verification::Asker| asker.active && asker.expires_at.is_none_or(|end| now < end);
+    let Some(asker) = asker.filter(may_ask) else {
+        batch::put_off(&mut tx, row.id, now + SUSPENDED_PAUSE).await?;
+        tx.commit().await?;
+        return Ok(true);
     };
+    let key = app.keys.data_key(&asker.key, row.agency.uuid().as_bytes())?;
+    let work = Work { key, policy: asker.policy, row };
     let chunk = batch::next_chunk(&mut tx, work.row.id).await?;
     tx.commit().await?;
     let ground = open_ground(&work.key, work.row.id, &work.row.ground)?;
@@ -99,6 +107,7 @@ impl Work {
         let found = population::look_up_hashes(app, &mut tx, &hashes).await?;
         let places: Vec<(usize, &Question)> = questions.iter().enumerate().collect();
         let found = locks::closed(&mut tx, &places, found, now).await?;
+        let laws = locks::listed(&mut tx, &questions, now).await?;
         let mut asked = hashed.iter().zip(heard).zip(found);
         let (mut lines, mut leaves, mut slips) = (String::new(), Vec::new(), Vec::new());
         for (number, row) in &rows {
@@ -107,7 +116,11 @@ impl Work {
                 Ok(row) => {
                     let ((hashed, heard), looked) =
                         asked.next().ok_or_else(|| Error::internal("a lost row"))?;
-                    self.decide(app, &mut bounds, (*number, row), hashed, heard, looked, now)
+                    if laws.know(hashed.0) {
+                        self.decide(app, &mut bounds, (*number, row), hashed, heard, looked, now)
+                    } else {
+                        held(*number, row, "legal_basis_unknown")
+                    }
                 }
             };
             lines.push_str(&decided.line);
@@ -135,13 +148,14 @@ impl Work {
         let purpose: Line<200> = line(&ground.purpose)?;
         let officer =
             Line::parse(&ground.officer).map_err(|_| Error::internal("a batch's ground does not read"))?;
+        let legal_basis: Option<Line<200>> = ground.legal_basis.as_deref().map(line).transpose()?;
         let question = |row: &Row| Question {
             agency: self.row.agency,
             client: self.row.client,
             key: (String::new(), [0; 32]),
             number: row.number,
             claims: row.claims.clone(),
-            predicates: Vec::new(),
+            predicates: row.predicates.clone(),
             policy: None,
             occasion: Occasion::Unattended,
             heard: Heard::Own,
@@ -150,7 +164,7 @@ impl Work {
                 procedure: ground.procedure.clone(),
                 dossier: String::new(),
                 officer: Line::clone(&officer),
-                legal_basis: None,
+                legal_basis: legal_basis.clone(),
             },
             acting: None,
         };
@@ -186,24 +200,26 @@ impl Work {
         looked: Looked,
         now: Instant,
     ) -> Decided {
-        if let Err(held) = bounds.admit_row(hashed, &self.policy) {
-            let why = match held {
+        if let Err(refused) = bounds.admit_row(hashed, &self.policy) {
+            let why = match refused {
                 Outcome::Forbidden(_) => "policy_forbids",
                 _ => "number_asked_too_often",
             };
-            let line = json!({ "row": number, "ref": row.reference, "held": why }).to_string();
-            return Decided { line, leaf: None, slip: None };
+            return held(number, row, why);
         }
         let Asked { source, owner, .. } = known(looked, heard, &self.policy, now);
         let question = hashed.0;
-        let answer = decide(question.number, &question.claims, &[], self.policy.rule(None), &source);
+        let rule = self.policy.rule(None);
+        let answer = decide(question.number, &question.claims, &question.predicates, rule, &source);
         bounds.note_row(app, hashed, answer.state);
         let reference = answer.state.is_negative().then(|| Reference::new(&*app.entropy));
         let slip = reference.map(|reference| self.slip(app, question, &answer, reference, now));
         let (citizen, key) = owner.as_ref().map_or((None, &self.key), |(citizen, key)| (Some(*citizen), key));
         let concern =
             audit_leaf::Concern { citizen, agency: Some(self.row.agency), object: self.row.id.uuid() };
-        let details = json!({
+        let verdicts = question.predicates.iter().zip(&answer.verdicts);
+        let predicates: Vec<_> = verdicts.map(|(asked, told)| predicate_answer(*asked, *told)).collect();
+        let mut details = json!({
             "batch": self.row.id.to_string(),
             "row": number,
             "agency": self.row.agency.to_string(),
@@ -211,10 +227,14 @@ impl Work {
             "officer": question.ground.officer.as_str(),
             "purpose": question.ground.purpose.as_str(),
             "procedure": question.ground.procedure,
-            "policy": self.policy.rule(None).code(),
+            "legal_basis": question.ground.legal_basis.as_ref().map(ToString::to_string),
+            "policy": rule.code(),
             "attributes": grades(question, &answer, true),
             "state": answer.state.word(),
         });
+        if !predicates.is_empty() {
+            details["predicates"] = json!(predicates);
+        }
         let leaf = audit_leaf::leaf(app, now, "verification.answered", concern, key, &details);
         let mut told = json!({
             "row": number,
@@ -223,6 +243,9 @@ impl Work {
         });
         if let Some(own) = &row.reference {
             told["ref"] = json!(own);
+        }
+        if !predicates.is_empty() {
+            told["predicates"] = json!(predicates);
         }
         if let Some(until) = answer.former_until {
             told["former_until"] = json!(until.to_string());
@@ -272,6 +295,7 @@ impl Work {
             purpose: ground.purpose.clone(),
             procedure: ground.procedure.clone(),
             officer: ground.officer.clone(),
+            legal_basis: ground.legal_basis.clone(),
             source: population::source_name(app).to_owned(),
             rows: self.row.rows_done,
             outcomes: outcomes.clone(),
@@ -305,6 +329,12 @@ fn rows(ground: &GroundRecord, first: i64, lines: &[u8]) -> Vec<Numbered> {
         Err(_) => Err(BadRow { reference: None, wrong: "shape" }),
     };
     (first..).zip(lines.map(row)).collect()
+}
+
+/// A row that is not answered, and why.
+fn held(number: i64, row: &Row, why: &'static str) -> Decided {
+    let line = json!({ "row": number, "ref": row.reference, "held": why }).to_string();
+    Decided { line, leaf: None, slip: None }
 }
 
 fn bad_line(number: i64, bad: &BadRow) -> String {

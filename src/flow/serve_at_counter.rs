@@ -367,7 +367,8 @@ pub(super) async fn served(
     Err(Error::not_found())
 }
 
-async fn spend(
+/// Uses the reading of the card up, for that act.
+pub(super) async fn spend(
     tx: &mut Tx,
     session: &Session,
     served: &Served,

@@ -12,6 +12,7 @@ use super::{
     limit_attempts::{self, Attempt, Visitor},
     locks, officer, population,
     short_message::{self, ShortMessage, written},
+    vouch_sign_in,
 };
 use crate::app::App;
 use crate::base::{
@@ -69,7 +70,7 @@ pub async fn start_counter(
     if !client.terms.counter {
         return Err(refused("unauthorized_client", "client", "not_registered_for_the_counter"));
     }
-    let asked = Asked::parse(client, parameters, Method::strongest(app.national_id.is_some()))
+    let asked = Asked::parse(client, parameters, vouch_sign_in::reachable(app))
         .map_err(|r| refused(r.code, r.field, r.rule))?;
     if let Some(resource) = &asked.request.resource
         && !portal::serves(&app.store, client.agency, resource).await?

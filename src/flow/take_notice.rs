@@ -13,6 +13,7 @@ use crate::base::{calendar::Day, clock::Instant};
 use crate::codec::population::Notice;
 use crate::crypto::digest::sha256;
 use crate::identity::{
+    noticed::Fact,
     person::{FormerName, Person, Status},
     personal_number::PersonalNumber,
 };
@@ -41,6 +42,20 @@ enum Change {
     Unlocked,
 }
 
+impl Change {
+    /// What it says about the person's record, which no older file takes back.
+    const fn fact(&self) -> Option<Fact> {
+        match self {
+            Self::Died(_) | Self::DeathCorrected | Self::Locked | Self::Unlocked => Some(Fact::Status),
+            Self::Name(_) => Some(Fact::Name),
+            Self::BirthDate(_) => Some(Fact::BirthDate),
+            Self::Sex(_) => Some(Fact::Sex),
+            // A file that names a former number is refused by that line; the card is not on the record.
+            Self::NewNumber(_) | Self::NewCard => None,
+        }
+    }
+}
+
 /// Takes a notice.
 pub async fn take_notice(app: &App, sender: &str, notice: &Notice, bytes: &[u8]) -> Result<&'static str> {
     let now = app.clock.now();
@@ -56,7 +71,12 @@ pub async fn take_notice(app: &App, sender: &str, notice: &Notice, bytes: &[u8])
             Err(Error::conflict("notice_reused"))
         };
     }
-    let known = population::look_up(app, &mut tx, number).await?.on_record;
+    let mut known = population::look_up(app, &mut tx, number).await?.on_record;
+    if let Some(met) = &known {
+        // An import or another notice may have changed the record since it was read.
+        register::hold(&mut tx, met.citizen).await?;
+        known = population::look_up(app, &mut tx, number).await?.on_record;
+    }
     let answer = if known.is_some() { TAKEN } else { NOT_HELD };
     let message = StoredMessage {
         sender: sender.to_owned(),
@@ -105,6 +125,9 @@ async fn apply(
 ) -> Result<()> {
     let OnRecord { citizen, person, key, .. } = known;
     let before = number_hash(app, &person.number);
+    if let Some(fact) = change.fact() {
+        register::note_fact(tx, citizen, fact, on.max(Day::of(now))).await?;
+    }
     let changed = after(person, change, on);
     let hash = number_hash(app, &changed.number);
     let row =

@@ -75,6 +75,7 @@ fn institutions(message_bytes_max: usize) -> Router<App> {
 /// Citizens and officers, in pages.
 fn people() -> Router<App> {
     pages::sign_in::routes()
+        .merge(pages::sign_in_counter::routes())
         .merge(pages::sign_in_for::routes())
         .merge(pages::sign_in_national_id::routes())
         .merge(pages::sign_in_passkey::routes())

@@ -21,6 +21,7 @@ pub mod mandate;
 pub mod name;
 pub mod national_id;
 pub mod notice;
+pub mod noticed;
 pub mod person;
 pub mod personal_number;
 pub mod portal_policy;

@@ -143,7 +143,7 @@ impl RemoteClearing {
                 tracing::warn!(%id, why, "a message did not leave");
                 Answer::NeverGot
             }
-            Err(silence @ Silence::NoAnswer(_)) => {
+            Err(silence @ (Silence::NoAnswer(_) | Silence::Broken(_))) => {
                 tracing::warn!(%id, why = %silence, "a message was not answered");
                 Answer::None
             }

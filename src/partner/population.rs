@@ -3,8 +3,9 @@
 //! Each look-up names service, officer and request, is signed, and counts only if the answer is signed over it, repeats
 //! the request and is about the number that was asked. So many look-ups may be under way at once; whoever comes
 //! beyond, or while the circuit is open, or in the hours of maintenance, is told so at once and nothing is sent. So a
-//! slow register costs this service a bounded number of waiting calls and no more. A connection that did not come about
-//! is tried once more if the budget of retries allows it. What silence means is decided by the flow.
+//! slow register costs this service a bounded number of waiting calls and no more. A connection that did not come about,
+//! or broke before the answer was whole, is tried once more if the budget of retries allows it: a look-up changes
+//! nothing, and keeps the name of its request. What silence means is decided by the flow.
 
 use super::breaker::{Breaker, Window};
 use super::signed_http::{Peer, SignedHttp, Silence};
@@ -134,7 +135,7 @@ impl RemotePopulation {
             number: asked.number.digits().to_owned(),
         });
         let answered = match self.http.post(CONTENT_TYPE, body.clone(), now).await {
-            Err(Silence::NotSent(_)) if self.breaker().retry() => {
+            Err(Silence::NotSent(_) | Silence::Broken(_)) if self.breaker().retry() => {
                 self.http.post(CONTENT_TYPE, body, now).await
             }
             other => other,

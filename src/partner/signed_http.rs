@@ -45,6 +45,9 @@ pub enum Silence {
     /// It may or may not have arrived, and may or may not have been acted on.
     #[error("no valid answer: {0}")]
     NoAnswer(String),
+    /// The connection broke before the answer was whole: it may have arrived, and whoever asks only may ask again.
+    #[error("the connection broke: {0}")]
+    Broken(String),
 }
 
 /// The sender of messages to one partner.
@@ -81,7 +84,7 @@ impl SignedHttp {
         let headers = signature_headers(response.headers())
             .ok_or_else(|| Silence::NoAnswer(format!("status {status} without a signature")))?;
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| Silence::NoAnswer(cause(&e)))? {
+        while let Some(chunk) = response.chunk().await.map_err(|e| silence(&e))? {
             if body.len() + chunk.len() > self.peer.answer_bytes_max {
                 return Err(Silence::NoAnswer(String::from("the answer is too large")));
             }
@@ -109,7 +112,13 @@ fn signature_headers(headers: &HeaderMap) -> Option<Headers> {
 
 fn silence(error: &reqwest::Error) -> Silence {
     // A timeout while connecting is a connection that did not come about.
-    if error.is_connect() { Silence::NotSent(cause(error)) } else { Silence::NoAnswer(cause(error)) }
+    if error.is_connect() {
+        Silence::NotSent(cause(error))
+    } else if error.is_timeout() {
+        Silence::NoAnswer(cause(error))
+    } else {
+        Silence::Broken(cause(error))
+    }
 }
 
 /// The innermost cause; the outer ones repeat the address.

@@ -5,12 +5,12 @@
 //! |---|---|---|
 //! | the service | `POST /population` | a signed look-up, a signed answer ([`crate::codec::population`]) |
 //! | scripts | `POST /script/population/people` | lines in the form of the register's files, with their header |
-//! | scripts | `POST /script/population/trouble` | `{"delay_ms", "status", "wrong", "times"}`: how the next look-ups go wrong |
+//! | scripts | `POST /script/population/trouble` | `{"delay_ms", "status", "wrong", "hang_up", "times"}`: how the next look-ups go wrong |
 //! | scripts | `POST /script/population/notices` | a notice, which is applied here and told to the service; answers its status |
 //! | scripts | `GET /script/population/look-ups` | the look-ups so far: service, officer, request; no numbers |
 //!
 //! `wrong` is `person` (somebody else's record), `request` (an answer to another request), `signature`, `status` or
-//! `garbage`. Nobody signs in here; this program must never face the world.
+//! `garbage`. With `hang_up` the connection breaks in the middle of the answer. Nobody signs in here; this program must never face the world.
 
 use crate::base::calendar::rfc3339;
 use crate::base::clock::Clock;
@@ -19,12 +19,13 @@ use crate::codec::http_signature::{
 };
 use crate::codec::population::{CONTENT_TYPE as JSON, Citizen, LookUp, Notice, Reply, read, write};
 use crate::crypto::signing::{KeyList, Signer};
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -68,6 +69,7 @@ struct Trouble {
     delay_ms: u64,
     status: Option<u16>,
     wrong: Option<String>,
+    hang_up: bool,
     times: Option<u32>,
 }
 
@@ -256,6 +258,10 @@ async fn look_up(State(register): State<Arc<Register>>, headers: HeaderMap, body
         ("signature-input", signed.signature_input),
         ("signature", signed.signature),
     ];
+    if trouble.hang_up {
+        let broken = stream::once(async { Err::<Bytes, _>(std::io::Error::other("hung up")) });
+        return (StatusCode::OK, headers, Body::from_stream(broken)).into_response();
+    }
     (StatusCode::OK, headers, body).into_response()
 }
 

@@ -8,10 +8,34 @@ use crate::base::{
 use crate::crypto::digest::Digest;
 use uuid::Uuid;
 
-/// A receipt that stays with its agency.
+/// What a voucher that stays with its agency is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VoucherKind {
+    /// A receipt.
+    Receipt,
+    /// A refund: why, and who took the money.
+    Refund,
+    /// A movement at the bank that entries of the ledger rest on: who paid.
+    Ledger,
+}
+
+impl VoucherKind {
+    /// Its name in rows and texts.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Receipt => "receipt",
+            Self::Refund => "refund",
+            Self::Ledger => "ledger",
+        }
+    }
+}
+
+/// A voucher that stays with its agency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptVoucher {
-    /// Its number as printed.
+    /// What it is.
+    pub kind: VoucherKind,
+    /// Its number as printed; of a refund the bill's reference, of a movement the bank's.
     pub number: String,
     /// The agency's name, in Vietnamese and English.
     pub agency: (String, String),
@@ -19,24 +43,41 @@ pub struct KeptVoucher {
     pub issued_at: Instant,
 }
 
-/// The receipts of these dossiers, each at its agency, by number.
+/// The vouchers of these dossiers, each at its agency, as far as they still say something about a person.
 pub async fn vouchers_of(tx: &mut Tx, dossiers: &[(Id<id::Agency>, String)]) -> Result<Vec<KeptVoucher>> {
     let agencies: Vec<Uuid> = dossiers.iter().map(|(agency, _)| agency.uuid()).collect();
     let codes: Vec<String> = dossiers.iter().map(|(_, dossier)| dossier.clone()).collect();
     let rows = sqlx::query!(
-        r#"SELECT r.number, r.issued_at, a.name_vi, a.name_en
-           FROM (SELECT DISTINCT agency_id, dossier FROM unnest($1::uuid[], $2::text[]) AS u (agency_id, dossier)) d
-           JOIN bill b ON b.agency_id = d.agency_id AND b.dossier = d.dossier
-           JOIN receipt r ON r.bill_id = b.id
-           JOIN agency a ON a.id = r.agency_id
-           WHERE length(r.content) > 0
-           ORDER BY r.issued_at, r.number"#,
+        r#"WITH bills AS MATERIALIZED (
+               SELECT b.id, b.reference
+               FROM (SELECT DISTINCT agency_id, dossier FROM unnest($1::uuid[], $2::text[]) AS u (agency_id, dossier)) d
+               JOIN bill b ON b.agency_id = d.agency_id AND b.dossier = d.dossier)
+           SELECT v.kind AS "kind!", v.number AS "number!", v.issued_at AS "issued_at!", a.name_vi, a.name_en
+           FROM (SELECT 'receipt' AS kind, r.number, r.issued_at, r.agency_id
+                 FROM bills b JOIN receipt r ON r.bill_id = b.id WHERE length(r.content) > 0
+                 UNION ALL
+                 SELECT 'refund', b.reference, f.requested_at, f.agency_id
+                 FROM bills b JOIN refund f ON f.bill_id = b.id WHERE length(f.words) > 0
+                 UNION ALL
+                 SELECT 'ledger', l.servicer_reference, s.fetched_at, o.owner_id
+                 FROM bills b JOIN payment p ON p.bill_id = b.id JOIN credit c ON c.payment_id = p.id
+                 JOIN statement_line l ON l.account_id = c.account_id
+                     AND l.servicer_reference = c.servicer_reference AND length(l.told) > 0
+                 JOIN statement s ON s.id = l.statement_id
+                 JOIN collecting_account o ON o.id = l.account_id) v
+           JOIN agency a ON a.id = v.agency_id
+           ORDER BY v.issued_at, v.kind, v.number"#,
         &agencies,
         &codes
     )
     .fetch_all(tx.conn())
     .await?;
     let kept = rows.into_iter().map(|row| KeptVoucher {
+        kind: match row.kind.as_str() {
+            "refund" => VoucherKind::Refund,
+            "ledger" => VoucherKind::Ledger,
+            _ => VoucherKind::Receipt,
+        },
         number: row.number,
         agency: (row.name_vi, row.name_en),
         issued_at: row.issued_at,

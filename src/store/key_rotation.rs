@@ -12,7 +12,12 @@ pub enum Owners {
     Citizens,
     /// Agencies.
     Agencies,
+    /// Our membership in the national payment platform: one row, whose owner's name is fixed.
+    Platform,
 }
+
+/// What the one key of the membership is bound to.
+pub const PLATFORM: Uuid = Uuid::from_bytes(*b"platform member.");
 
 /// A data key and its owner's identifier.
 pub struct OwnedKey {
@@ -48,6 +53,15 @@ pub async fn stale(tx: &mut Tx, owners: Owners, generation: u32, most: i64) -> R
         .into_iter()
         .map(|row| (row.id, row.wrapped_key, row.key_generation))
         .collect(),
+        Owners::Platform => sqlx::query!(
+            "SELECT wrapped_key, generation FROM platform_membership WHERE generation < $1 FOR UPDATE SKIP LOCKED",
+            current
+        )
+        .fetch_all(tx.conn())
+        .await?
+        .into_iter()
+        .map(|row| (PLATFORM, row.wrapped_key, row.generation))
+        .collect(),
     };
     let key = |bytes, generation: i32| WrappedKey { bytes, generation: generation.cast_unsigned() };
     Ok(rows.into_iter().map(|(owner, bytes, old)| OwnedKey { owner, key: key(bytes, old) }).collect())
@@ -76,6 +90,15 @@ pub async fn rewrap(tx: &mut Tx, owners: Owners, keys: &[OwnedKey], generation: 
                    FROM unnest($1::uuid[], $2::bytea[]) AS k (id, bytes) WHERE a.id = k.id"#,
                 &ids,
                 &bytes as &[&[u8]],
+                generation
+            )
+            .execute(tx.conn())
+            .await?
+        }
+        Owners::Platform => {
+            sqlx::query!(
+                "UPDATE platform_membership SET wrapped_key = $1, generation = $2",
+                bytes.first().copied(),
                 generation
             )
             .execute(tx.conn())
@@ -115,7 +138,8 @@ pub async fn note_finished(tx: &mut Tx, generation: u32, at: Instant) -> Result<
 pub async fn by_generation(store: &Store) -> Result<Vec<(u32, i64)>> {
     let rows = sqlx::query!(
         r#"SELECT key_generation AS "generation!", count(*) AS "keys!" FROM (
-               SELECT key_generation FROM register_person UNION ALL SELECT key_generation FROM agency) k
+               SELECT key_generation FROM register_person UNION ALL SELECT key_generation FROM agency
+               UNION ALL SELECT generation FROM platform_membership) k
            GROUP BY key_generation ORDER BY key_generation"#
     )
     .fetch_all(&store.pool)

@@ -92,6 +92,7 @@ pub mod trial_balance;
 pub mod unconfirmed;
 pub mod verification;
 pub mod verification_batch;
+pub mod vouched;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};
 use std::time::Duration;

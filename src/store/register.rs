@@ -8,7 +8,7 @@ use crate::base::{
     secret::Sealed,
 };
 use crate::crypto::{digest::Digest, seal::WrappedKey};
-use crate::identity::person::Person;
+use crate::identity::{noticed::Fact, person::Person};
 use uuid::Uuid;
 
 /// One person's row.
@@ -203,6 +203,53 @@ pub async fn renumber_citizen(tx: &mut Tx, citizen: Id<Citizen>, number_hash: &D
     Ok(())
 }
 
+/// Keeps imports and other notices from a person's record until the transaction ends; nobody writes it meanwhile.
+pub async fn hold(tx: &mut Tx, citizen: Id<Citizen>) -> Result<()> {
+    sqlx::query!("LOCK TABLE register_noticed IN ROW EXCLUSIVE MODE").execute(tx.conn()).await?;
+    sqlx::query!("SELECT citizen_id FROM register_person WHERE citizen_id = $1 FOR UPDATE", citizen.uuid())
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Remembers that a notice told a fact; the later day stays.
+pub async fn note_fact(tx: &mut Tx, citizen: Id<Citizen>, fact: Fact, day: Day) -> Result<()> {
+    sqlx::query!(
+        r#"INSERT INTO register_noticed (citizen_id, fact, day) VALUES ($1, $2, $3)
+           ON CONFLICT (citizen_id, fact) DO UPDATE SET day = greatest(register_noticed.day, EXCLUDED.day)"#,
+        citizen.uuid(),
+        fact.word(),
+        day.date()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Lets no notice in until the transaction ends, and waits for those under way.
+pub async fn hold_notices(tx: &mut Tx) -> Result<()> {
+    sqlx::query!("LOCK TABLE register_noticed IN SHARE MODE").execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The facts of these people that notices have told, each with its day.
+pub async fn noticed(tx: &mut Tx, citizens: &[Id<Citizen>]) -> Result<Vec<(Id<Citizen>, Fact, Day)>> {
+    let citizens: Vec<Uuid> = citizens.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        "SELECT citizen_id, fact, day FROM register_noticed WHERE citizen_id = ANY($1) ORDER BY citizen_id, fact",
+        &citizens
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let fact = rows.into_iter().map(|row| {
+        let citizen = Id::from_uuid(row.citizen_id);
+        let fact =
+            Fact::of(&row.fact).ok_or_else(|| StoreError::corrupt("register_noticed", "fact", citizen))?;
+        Ok((citizen, fact, Day::from_date(row.day)))
+    });
+    fact.collect()
+}
+
 /// How many people the register holds.
 pub async fn count(store: &Store) -> Result<i64> {
     let count = sqlx::query_scalar!("SELECT count(*) FROM register_person").fetch_one(&store.pool).await?;
@@ -223,10 +270,15 @@ pub struct ImportCounts {
 }
 
 /// Records that an import began.
-pub async fn begin_import(tx: &mut Tx, import: Uuid, at: Instant) -> Result<()> {
-    sqlx::query!("INSERT INTO population_import (id, started_at) VALUES ($1, $2)", import, at)
-        .execute(tx.conn())
-        .await?;
+pub async fn begin_import(tx: &mut Tx, import: Uuid, file_day: Option<Day>, at: Instant) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO population_import (id, started_at, file_day) VALUES ($1, $2, $3)",
+        import,
+        at,
+        file_day.map(Day::date)
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 

@@ -20,6 +20,10 @@ pub enum Class {
     CardChecks,
     /// The contents and files of receipts.
     Vouchers,
+    /// The words of refunds and recalls, and who took cash.
+    Refunds,
+    /// What banks told of payers, and the words of decisions behind entries of the ledger.
+    LedgerVouchers,
 }
 
 impl Class {
@@ -33,6 +37,8 @@ impl Class {
             Self::AccountLevels => "account_levels",
             Self::CardChecks => "card_checks",
             Self::Vouchers => "vouchers",
+            Self::Refunds => "refunds",
+            Self::LedgerVouchers => "ledger_vouchers",
         }
     }
 }
@@ -107,6 +113,8 @@ pub async fn remove(tx: &mut Tx, class: Class, end: Instant, most: i64) -> Resul
             return Ok(dropped.unwrap_or(0).unsigned_abs());
         }
         Class::Vouchers => return remove_vouchers(tx, end, most).await,
+        Class::Refunds => return empty_refunds(tx, end, most).await,
+        Class::LedgerVouchers => return empty_ledger_vouchers(tx, end, most).await,
     };
     Ok(done.rows_affected())
 }
@@ -124,6 +132,52 @@ async fn remove_vouchers(tx: &mut Tx, end: Instant, most: i64) -> Result<u64> {
     .await?;
     sqlx::query!("DELETE FROM receipt_file WHERE receipt_id = ANY($1)", &emptied).execute(tx.conn()).await?;
     Ok(emptied.len() as u64)
+}
+
+/// Empties what refunds say in words; money, ways and instants stay.
+async fn empty_refunds(tx: &mut Tx, end: Instant, most: i64) -> Result<u64> {
+    let done = sqlx::query_scalar!(
+        r#"WITH refunds AS (
+               UPDATE refund SET words = '' WHERE id IN
+                   (SELECT id FROM refund WHERE requested_at < $1 AND length(words) > 0 LIMIT $2) RETURNING 1),
+           recalls AS (
+               UPDATE recall SET words = '' WHERE id IN
+                   (SELECT id FROM recall WHERE opened_at < $1 AND length(words) > 0 LIMIT $2) RETURNING 1),
+           payouts AS (
+               UPDATE desk_payout SET payee = '' WHERE refund_id IN
+                   (SELECT refund_id FROM desk_payout WHERE at < $1 AND length(payee) > 0 LIMIT $2) RETURNING 1)
+           SELECT (SELECT count(*) FROM refunds) + (SELECT count(*) FROM recalls) + (SELECT count(*) FROM payouts)
+               AS "emptied!""#,
+        end,
+        most
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(done.unsigned_abs())
+}
+
+/// Empties what stands in words behind entries of the ledger: statement lines, notes of cases, decisions on suspense.
+async fn empty_ledger_vouchers(tx: &mut Tx, end: Instant, most: i64) -> Result<u64> {
+    let done = sqlx::query_scalar!(
+        r#"WITH lines AS (
+               UPDATE statement_line SET told = '' WHERE id IN
+                   (SELECT l.id FROM statement s JOIN statement_line l ON l.statement_id = s.id
+                    WHERE s.fetched_at < $1 AND length(l.told) > 0 LIMIT $2) RETURNING 1),
+           notes AS (
+               UPDATE case_note SET words = '' WHERE id IN
+                   (SELECT id FROM case_note WHERE at < $1 AND length(words) > 0 LIMIT $2) RETURNING 1),
+           decisions AS (
+               UPDATE suspense_decision SET words = '' WHERE suspense_id IN
+                   (SELECT suspense_id FROM suspense_decision WHERE proposed_at < $1 AND length(words) > 0 LIMIT $2)
+               RETURNING 1)
+           SELECT (SELECT count(*) FROM lines) + (SELECT count(*) FROM notes) + (SELECT count(*) FROM decisions)
+               AS "emptied!""#,
+        end,
+        most
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(done.unsigned_abs())
 }
 
 /// What is held of a class, and how much of it is of before `end`.
@@ -163,6 +217,19 @@ pub async fn held(tx: &mut Tx, class: Class, end: Instant) -> Result<Held> {
         Class::Vouchers => counted!(
             r#"SELECT count(*) AS "rows!", min(issued_at) AS oldest,
                       count(*) FILTER (WHERE issued_at < $1) AS "overdue!" FROM receipt WHERE length(content) > 0"#
+        ),
+        Class::Refunds => counted!(
+            r#"SELECT count(*) AS "rows!", min(at) AS oldest, count(*) FILTER (WHERE at < $1) AS "overdue!"
+               FROM (SELECT requested_at AS at FROM refund WHERE length(words) > 0
+                     UNION ALL SELECT opened_at FROM recall WHERE length(words) > 0
+                     UNION ALL SELECT at FROM desk_payout WHERE length(payee) > 0) r"#
+        ),
+        Class::LedgerVouchers => counted!(
+            r#"SELECT count(*) AS "rows!", min(at) AS oldest, count(*) FILTER (WHERE at < $1) AS "overdue!"
+               FROM (SELECT s.fetched_at AS at FROM statement s JOIN statement_line l ON l.statement_id = s.id
+                     WHERE length(l.told) > 0
+                     UNION ALL SELECT at FROM case_note WHERE length(words) > 0
+                     UNION ALL SELECT proposed_at FROM suspense_decision WHERE length(words) > 0) v"#
         ),
     })
 }

@@ -202,7 +202,7 @@ pub struct SealedNote {
 pub async fn pending_notes(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<SealedNote>> {
     let rows = sqlx::query!(
         r#"select n.id, n.words as "words!", n.key as "key!" from case_note n join "case" c on c.id = n.case_id
-         where c.agency_id = $1 and c.state in ('open', 'assigned') and n.words is not null"#,
+         where c.agency_id = $1 and c.state in ('open', 'assigned') and length(n.words) > 0"#,
         agency.uuid(),
     )
     .fetch_all(tx.conn())

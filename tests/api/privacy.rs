@@ -56,10 +56,11 @@ async fn every_data_key_is_wrapped_anew_however_often_the_work_is_stopped() {
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     world.register(&many).await;
     ask(&world, &office, "before").await;
+    chung::flow::national::join(&world.app, "http://platform.example/", "CHUNG", "NATIONAL").await.unwrap();
     let app = rotated(&world);
     let people = world.count("register_person where key_generation = 1").await;
     // The first tick takes its share; what is committed stays, and the work goes on elsewhere.
-    assert_eq!(rotate_keys(&app).await.unwrap(), REWRAPPED_MAX as u64 + 1);
+    assert_eq!(rotate_keys(&app).await.unwrap(), REWRAPPED_MAX as u64 + 2);
     assert_eq!(world.count("register_person where key_generation = 1").await, people - REWRAPPED_MAX);
     assert_eq!(world.count("key_rotation where finished_at is null").await, 1);
     let (one, other) = tokio::join!(rotate_keys(&app), rotate_keys(&app));
@@ -67,6 +68,7 @@ async fn every_data_key_is_wrapped_anew_however_often_the_work_is_stopped() {
     assert_eq!(rotate_keys(&app).await.unwrap(), 0);
     assert_eq!(world.count("register_person where key_generation = 1").await, 0);
     assert_eq!(world.count("agency where key_generation = 1").await, 0);
+    assert_eq!(world.count("platform_membership where generation = 1").await, 0);
     assert_eq!(world.count("key_rotation where finished_at is not null and generation = 2").await, 1);
 
     // Everything opens without the old key, and nothing without the new one.
@@ -74,7 +76,7 @@ async fn every_data_key_is_wrapped_anew_however_often_the_work_is_stopped() {
     assert!(ring.remove_master(1));
     let app = app.with(|parts| parts.keys = Arc::new(ring));
     let report = report_retention(&app).await.unwrap();
-    assert_eq!(report["master_keys"], json!([{ "generation": 2, "data_keys": people + 1 }]));
+    assert_eq!(report["master_keys"], json!([{ "generation": 2, "data_keys": people + 2 }]));
     let read = chung::flow::population::number_hash(&app, &HOA.0.parse().unwrap());
     assert_eq!(read, chung::flow::population::number_hash(&world.app, &HOA.0.parse().unwrap()));
     let mut tx = app.store.begin().await.unwrap();

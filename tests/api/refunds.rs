@@ -12,7 +12,9 @@ use chung::codec::iso20022::{
 };
 use chung::config::Limits;
 use chung::flow::{
-    reconcile_statement::match_statement, return_second_money::return_second_money,
+    reconcile_statement::match_statement,
+    retention::{report_retention, retain},
+    return_second_money::return_second_money,
     send_refund::look_after_refunds,
 };
 use chung::identity::role::Role;
@@ -500,4 +502,58 @@ async fn a_bank_asks_money_back_and_gets_an_answer() {
         world.count("recall where direction = 'out' and state = 'refused' and answer = 'CUST'").await,
         1
     );
+}
+
+#[tokio::test]
+async fn the_words_behind_the_books_are_kept_ten_years_and_the_citizen_is_told() {
+    let scene = Scene::set(Limits::default()).await;
+    let question = json!({
+        "number": NOBODY.0, "attributes": { "name": "Lê Văn Lạ" }, "purpose": "Tính phí",
+        "procedure": "2.000488", "dossier": "H29.14-261124-0001", "officer": "hoa.nt",
+    });
+    let system = scene.office.system(&scene.world, "verification");
+    system.post_once("/v1/verifications", "v", &question).await.expect(201);
+    let asked = scene.ask("1", json!({ "amount": vnd(5_000) })).await.expect(201).json();
+    let path = format!("/board/refunds/{}", asked["id"].as_str().unwrap());
+    let day = Day::of(scene.world.clock.now());
+    let paid = scene.payment.parse::<chung::base::id::Id<chung::base::id::Payment>>().unwrap();
+    let line = entry("R1", 205_000, Some(paid.uuid()), scene.world.clock.now());
+    scene.world.bank.movements.lock().unwrap().push(line);
+    let mut tx = scene.world.app.store.begin().await.unwrap();
+    let account = account_of_number(&mut tx, ACCOUNT).await.unwrap().unwrap();
+    drop(tx);
+    match_statement(&scene.world.app, &account, day).await.unwrap();
+    let citizen = signed_in(&scene.world, NOBODY, "/me").await;
+    let page = citizen.get("/me/erasure").await.expect(200).text();
+    let reference = scene.bill["reference"].as_str().unwrap();
+    for shown in [reference, "Biên lai", "Hoàn trả: lý do", "Sao kê ngân hàng", "R1", "31/12/2036"] {
+        assert!(page.contains(shown), "{shown} in {page}");
+    }
+    let kept = async || {
+        let refunds = scene.world.count("refund where length(words) > 0").await;
+        (refunds, scene.world.count("statement_line where length(told) > 0").await)
+    };
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    assert!(approver.get(&path).await.expect(200).text().contains("Tính thừa một bản."));
+    scene.world.later(Duration::from_secs(3_000 * 86_400));
+    while retain(&scene.world.app).await.unwrap() > 0 {}
+    assert_eq!(kept().await, (1, 1), "not before the law's time");
+    scene.world.later(Duration::from_secs(1_100 * 86_400));
+    while retain(&scene.world.app).await.unwrap() > 0 {}
+    assert_eq!(kept().await, (0, 0));
+    assert_eq!((scene.world.count("refund").await, scene.world.count("statement_line").await), (1, 1));
+    // The case is still there to be read, and nothing else of its rows may change.
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    assert!(!approver.get(&path).await.expect(200).text().contains("Tính thừa một bản."));
+    for change in ["amount = 1", "told = 'x'"] {
+        assert!(scene.world.sql(&format!("update statement_line set {change}")).await.is_err(), "{change}");
+    }
+    let report = report_retention(&scene.world.app).await.unwrap();
+    for class in ["refunds", "ledger_vouchers"] {
+        let found = report["classes"].as_array().unwrap().iter().find(|c| c["class"] == class).unwrap();
+        assert_eq!(
+            (&found["rows"], &found["kept_for"], &found["removed_in_all"]),
+            (&json!(0), &json!("10y"), &json!(1))
+        );
+    }
 }

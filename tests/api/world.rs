@@ -127,7 +127,7 @@ impl TestApp {
     pub async fn register_under(&self, header: &str, people: &[&str]) {
         let text = format!("{header}\n{}\n", people.join("\n"));
         let mut silent = Strict;
-        import_population::import_population(&self.app, std::io::Cursor::new(text), &mut silent)
+        import_population::import_population(&self.app, std::io::Cursor::new(text), None, &mut silent)
             .await
             .expect("the people are read");
     }

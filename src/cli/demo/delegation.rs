@@ -65,7 +65,7 @@ number,name,birth_date,sex,phone,province,status,account_level,parents
 pub async fn install(app: &App, data: &Path) -> anyhow::Result<System> {
     let file = data.join("family.csv");
     std::fs::write(&file, FAMILY)?;
-    let done = import_people(app, &file, &rejects_of(&file)).await?;
+    let done = import_people(app, &file, &rejects_of(&file), None).await?;
     ensure!(done.counts.rejected == 0, "the family's file was refused");
     import_rules(app, SAMPLE).await.map_err(failed("what procedures say about delegates"))?;
     let known = agency::find_by_code(&mut app.store.begin().await?, POST).await?;

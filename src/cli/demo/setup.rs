@@ -213,7 +213,7 @@ pub async fn install(
 async fn people(app: &App, citizens: u64, data: &Path) -> anyhow::Result<()> {
     let file = data.join("population.csv");
     write_population(citizens, SEED, Some(&file))?;
-    let done = import_people(app, &file, &rejects_of(&file)).await?;
+    let done = import_people(app, &file, &rejects_of(&file), None).await?;
     let counts = done.counts;
     out::line(&format!(
         "{} made-up citizens are on the register (seed {SEED}; {} are new).",

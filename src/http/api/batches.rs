@@ -38,6 +38,8 @@ struct NewBatchBody {
     purpose: String,
     procedure: String,
     officer: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    legal_basis: Option<String>,
     format: String,
 }
 
@@ -53,6 +55,7 @@ async fn open(
         purpose: line("/purpose", &body.purpose)?,
         procedure: read::<ProcedureCode>("/procedure", &body.procedure)?.to_string(),
         officer: line("/officer", &body.officer)?,
+        legal_basis: body.legal_basis.as_deref().map(|text| line("/legal_basis", text)).transpose()?,
         format: Format::of(&body.format).ok_or_else(shape)?,
     };
     let answer = open_batch(&app, caller.agency, &new, &key).await?;

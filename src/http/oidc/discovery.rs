@@ -2,10 +2,10 @@
 
 use crate::app::App;
 use crate::crypto::keyring::Purpose;
+use crate::flow::vouch_sign_in::reachable;
 use crate::http::oauth_error::PROOF_ALGORITHMS;
 use crate::identity::{
     assurance::Assurance,
-    authenticator::Method,
     claims::{Claim, SignInScope},
     token::{Access, ApiScope, Noun},
 };
@@ -21,7 +21,7 @@ pub async fn configuration(State(app): State<App>) -> Response {
     let signed: &[&str] = if app.keys.rsa().is_some() { &["ES256", "RS256"] } else { &["ES256"] };
     let methods = ["private_key_jwt", "client_secret_basic"];
     let algorithms: Vec<&str> = PROOF_ALGORITHMS.split(' ').collect();
-    let reachable = Method::strongest(app.national_id.is_some());
+    let reachable = reachable(&app);
     let acr: Vec<&str> = Assurance::ALL.into_iter().filter(|a| *a <= reachable).map(Assurance::acr).collect();
     let sign_in = SignInScope::ALL.into_iter().map(|scope| scope.word().to_owned());
     let api = Noun::ALL

@@ -367,7 +367,7 @@ fn named(lang: Lang, (vi, en): (String, String)) -> String {
 }
 
 /// What a refusal means at the desk.
-fn failed(reader: &Reader, error: Error) -> Response {
+pub(super) fn failed(reader: &Reader, error: Error) -> Response {
     match error {
         Error::Refused(r) if r.code == "card_check_needed" => {
             let page = Page::new(reader, "desk-citizen-title");

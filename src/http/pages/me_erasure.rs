@@ -27,7 +27,7 @@ pub fn routes() -> Router<App> {
 #[template(path = "pages/me_erasure.html")]
 struct ErasureView<'a> {
     page: &'a Page,
-    vouchers: Vec<[String; 4]>,
+    vouchers: Vec<[String; 5]>,
     /// Absent when it is done.
     form_token: Option<String>,
 }
@@ -82,11 +82,12 @@ async fn erase(
     }
 }
 
-/// Number, agency, day of issue, last day of keeping.
-fn lines(page: &Page, remains: &Remains) -> Vec<[String; 4]> {
+/// Kind, number, agency, day of issue, last day of keeping.
+fn lines(page: &Page, remains: &Remains) -> Vec<[String; 5]> {
     let line = |(voucher, until): &(crate::flow::erase_citizen::KeptVoucher, crate::base::calendar::Day)| {
         let agency = if page.lang == Lang::Vi { &voucher.agency.0 } else { &voucher.agency.1 };
-        [voucher.number.clone(), agency.clone(), display_vi(voucher.issued_at), until.display_vi()]
+        let kind = page.t(&format!("erasure-kind-{}", voucher.kind.word())).into_owned();
+        [kind, voucher.number.clone(), agency.clone(), display_vi(voucher.issued_at), until.display_vi()]
     };
     remains.vouchers.iter().map(line).collect()
 }

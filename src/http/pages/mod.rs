@@ -31,6 +31,7 @@ pub mod notices;
 pub mod page;
 pub mod receipts;
 pub mod sign_in;
+pub mod sign_in_counter;
 pub mod sign_in_for;
 pub mod sign_in_national_id;
 pub mod sign_in_passkey;

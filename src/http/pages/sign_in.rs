@@ -12,6 +12,7 @@ use crate::flow::{
     identify::{Identified, Way, ask_again, identify},
     sign_in::{Asking, Step, View, session_of, view},
     sign_in_by_passkey::offers_passkeys,
+    vouch_sign_in::{is_offered, reachable},
 };
 use crate::http::session::{
     From, SignedIn, is_foreign, no_session_cookie, session_token, signed_in_cookies, step, step_cookie,
@@ -61,6 +62,8 @@ struct NumberView<'a> {
     /// Whether a code by SMS is enough for who asks.
     sms: bool,
     passkeys: bool,
+    /// Whether an officer at a counter is the way that is left, or one of them.
+    counter: bool,
     action: String,
     form_token: String,
 }
@@ -150,9 +153,7 @@ async fn enter(State(app): State<App>, reader: Reader, Query(asked): Query<Enter
         return show_status(&reader, StatusCode::BAD_REQUEST, Some("return_to"));
     };
     let least = asked.least.and_then(|acr| acr.parse().ok()).unwrap_or(Assurance::Low);
-    match enter_page(&app, return_to, least.min(Method::strongest(app.national_id.is_some())), asked.afresh)
-        .await
-    {
+    match enter_page(&app, return_to, least.min(reachable(&app)), asked.afresh).await {
         Ok(begun) => to_pages(&app, &begun),
         Err(error) => failed(&reader, error),
     }
@@ -235,6 +236,7 @@ pub(super) fn number_page(
         own: asking.least <= Method::strongest(false),
         sms: asking.least <= Method::SmsCode.assurance(),
         passkeys: offers_passkeys(app),
+        counter: is_offered(app) && asking.least > Method::strongest(false),
         action: format!("/sign-in/{}", step.authorization),
         form_token: step_form_token(step),
     };

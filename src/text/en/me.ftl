@@ -21,6 +21,7 @@ me-claims-delivered = A portal received a signed copy of your details
 me-consent-given = You agreed to share
 me-consent-refused = You did not agree to share
 me-sign_in-confirmed = You signed in
+me-sign_in-vouched = An officer vouched for your sign-in at a counter
 me-sign_in-failed = Somebody typed a wrong sign-in code
 me-sign_in-barred = A sign-in was refused
 me-code-replayed = A sign-in code was used again and was refused

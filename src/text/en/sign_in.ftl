@@ -120,3 +120,16 @@ approve-refused = The request was declined; nothing was told.
 approve-warning = If you are not with an officer right now, decline. Nobody of an agency asks you by telephone to agree here.
 consent-message = The officer sees the same words: { $message }
 counter-sms = { $portal }: { $about }. { $person } vao Chung, muc Cho dong y, de quyet dinh. Khong o quay thi tu choi.
+
+counter-heading = At a counter, with your identity card
+counter-hint = An officer reads the chip on your card and sees you. No phone and no password is needed.
+counter-begin = Confirm at a counter
+counter-title = Confirm at a counter
+counter-lead = Give your identity card to the officer and read out the code below. Read it only to an officer who sits in front of you, never over the telephone.
+counter-code = Sign-in code for the counter
+counter-until = Usable until
+counter-step-card = The officer puts your card on the reader.
+counter-step-code = The officer types this code and says where you are signing in.
+counter-step-go-on = When the officer says it is done, press “Go on”.
+counter-go-on = Go on
+counter-not-yet = The officer has not confirmed it, or the code before has expired. This is a new code; please read it out again.

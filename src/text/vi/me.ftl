@@ -21,6 +21,7 @@ me-claims-delivered = Cổng nhận bản xác nhận thông tin có ký số
 me-consent-given = Ông/bà đồng ý chia sẻ
 me-consent-refused = Ông/bà không đồng ý chia sẻ
 me-sign_in-confirmed = Ông/bà đăng nhập
+me-sign_in-vouched = Cán bộ xác nhận lần đăng nhập của ông/bà tại quầy
 me-sign_in-failed = Có người nhập sai mã đăng nhập
 me-sign_in-barred = Một lần đăng nhập bị từ chối
 me-code-replayed = Một mã đăng nhập bị dùng lại và đã bị từ chối

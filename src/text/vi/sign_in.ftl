@@ -120,3 +120,16 @@ approve-refused = Yêu cầu đã bị từ chối; không thông tin nào đư�
 approve-warning = Nếu không đang làm việc với cán bộ, xin từ chối. Không cơ quan nào gọi điện yêu cầu đồng ý tại đây.
 consent-message = Cán bộ cũng nhìn thấy nội dung: { $message }
 counter-sms = { $portal }: { $about }. { $person } vao Chung, muc Cho dong y, de quyet dinh. Khong o quay thi tu choi.
+
+counter-heading = Tại quầy, bằng thẻ căn cước
+counter-hint = Cán bộ một cửa đọc chip trên thẻ và gặp ông/bà. Không cần điện thoại, không cần mật khẩu.
+counter-begin = Xác nhận tại quầy
+counter-title = Xác nhận tại quầy
+counter-lead = Đưa thẻ căn cước cho cán bộ và đọc mã dưới đây. Chỉ đọc mã cho cán bộ đang ngồi trước mặt ông/bà, không bao giờ qua điện thoại.
+counter-code = Mã đăng nhập tại quầy
+counter-until = Dùng được đến
+counter-step-card = Cán bộ đặt thẻ của ông/bà lên đầu đọc.
+counter-step-code = Cán bộ nhập mã này và nói lại tên nơi ông/bà đang đăng nhập.
+counter-step-go-on = Khi cán bộ báo đã xong, bấm "Tiếp tục".
+counter-go-on = Tiếp tục
+counter-not-yet = Cán bộ chưa xác nhận, hoặc mã trước đã hết hạn. Đây là mã mới; xin đọc lại cho cán bộ.

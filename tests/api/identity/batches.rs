@@ -203,6 +203,91 @@ async fn a_batch_keeps_to_the_policy_the_quota_and_the_bounds() {
 }
 
 #[tokio::test]
+async fn rows_ask_without_values_and_a_law_on_the_list_passes_a_lock() {
+    let (world, office, system) = start(Limits::default()).await;
+    let law = "Luật Bảo hiểm xã hội 41/2024/QH15, Điều 9";
+    let mut lawful = new_batch("csv");
+    lawful["legal_basis"] = json!(law);
+    system
+        .post_once("/v1/verifications/batches", "l", &lawful)
+        .await
+        .expect_refusal(422, "legal_basis_unknown");
+    let mut empty = lawful.clone();
+    empty["legal_basis"] = json!("");
+    system.post_once("/v1/verifications/batches", "e", &empty).await.expect_refusal(400, "invalid_body");
+    let admin = office.system(&world, "admin");
+    let list = format!("/v1/clients/{}/legal_bases", office.client);
+    admin.post_once(&list, "list", &json!({ "basis": law, "valid_from": "2026-01-01" })).await.expect(201);
+    let browser = crate::board::signed_in(&world, ("079185000001", "+84912345678"), "/me/locks").await;
+    let token = browser.get("/me/locks").await.expect(200).form_field("form_token");
+    let lock = [("form_token", token.as_str()), ("scope", "verifications"), ("portal", ""), ("last_day", "")];
+    browser.post_form("/me/locks", &lock).await.expect(200);
+
+    let file = "number,name,age_at_least,on,birth_date_known_to,resident_of\n\
+        079185000001,Nguyễn Thị Hòa,41,2026-11-24,day,79\n\
+        079185000001,Lê Lai,18,2026-11-24,,\n\
+        079085000004,Đỗ Văn Được,,,,01\n\
+        079085000004,Đỗ Văn Được,18,someday,,\n";
+    let answers = async |key: &str, body: &Value, withdrawn: bool| {
+        let batch = system.post_once("/v1/verifications/batches", key, body).await.expect(201).json();
+        let path = format!("/v1/verifications/batches/{}", batch["id"].as_str().unwrap());
+        upload(&system, &path, 0, file.as_bytes(), true).await.expect(200);
+        if withdrawn {
+            let over = json!({ "basis": law, "valid_from": "2026-01-01", "valid_to": "2026-11-23" });
+            admin.post_once(&list, "over", &over).await.expect(201);
+        }
+        run(&world).await;
+        result(&world, &system, &path).await
+    };
+    let (lines, said) = answers("a", &lawful, false).await;
+    assert_eq!((&said["legal_basis"], &lines[0]["state"]), (&json!(law), &json!("match")));
+    let told = |line: &Value| -> Vec<Value> {
+        line["predicates"].as_array().unwrap().iter().map(|one| one["answer"].clone()).collect()
+    };
+    let mut first = told(&lines[0]);
+    first.sort_by_key(Value::to_string);
+    assert_eq!(first, [json!("yes"), json!("yes"), json!("yes")], "{}", lines[0]);
+    assert_eq!((&lines[1]["state"], told(&lines[1])), (&json!("no_match"), vec![Value::Null]));
+    assert_eq!(
+        (&lines[2]["predicates"][0]["resident_of"], told(&lines[2])),
+        (&json!("01"), vec![json!("no")])
+    );
+    assert_eq!(lines[3]["wrong"], "predicates");
+    assert!(lines.iter().all(|line| !line.to_string().contains("1985")));
+    // Without the law the lock holds; the law withdrawn while the file waits holds every row.
+    let (lines, said) = answers("b", &new_batch("csv"), false).await;
+    assert_eq!((&lines[0]["state"], &said["legal_basis"]), (&json!("locked"), &Value::Null));
+    let (lines, said) = answers("c", &lawful, true).await;
+    assert_eq!(lines[0]["held"], "legal_basis_unknown");
+    assert_eq!(said["outcomes"], json!({ "legal_basis_unknown": 3, "unreadable": 1 }));
+    assert!(browser.get("/me").await.expect(200).text().contains(law));
+
+    // The portal's policy holds for predicates, row by row.
+    let narrow = json!({ "attributes": ["name"], "predicates": ["age_at_least"], "name_rule": "standard-1" });
+    admin.post_once(&format!("/v1/clients/{}/policy", office.client), "p", &narrow).await.expect(201);
+    let (lines, _) = answers("d", &new_batch("csv"), false).await;
+    assert_eq!((&lines[0]["held"], &lines[1]["state"]), (&json!("policy_forbids"), &json!("no_match")));
+}
+
+#[tokio::test]
+async fn a_batch_of_a_suspended_portal_waits() {
+    let (world, office, system) = start(Limits::default()).await;
+    let path = open(&system, "b", "csv").await;
+    upload(&system, &path, 0, "number,name\n079185000001,Nguyễn Thị Hòa\n".as_bytes(), true)
+        .await
+        .expect(200);
+    let client = office.client.uuid();
+    world.sql(&format!("update client set state = 'suspended' where id = '{client}'")).await.unwrap();
+    assert!(run_batches(&world.app).await.unwrap());
+    assert!(!run_batches(&world.app).await.unwrap(), "it is left alone for a while");
+    assert_eq!(world.count("audit_leaf where kind = 'verification.answered'").await, 0);
+    world.sql(&format!("update client set state = 'active' where id = '{client}'")).await.unwrap();
+    world.later(std::time::Duration::from_secs(600));
+    run(&world).await;
+    assert_eq!(system.get(&path).await.json()["state"], "finished");
+}
+
+#[tokio::test]
 async fn two_workers_answer_each_chunk_once() {
     let limits = Limits { number_asks_portal_max: 10_000, number_asks_max: 10_000, ..Limits::default() };
     let (world, _, system) = start(limits).await;

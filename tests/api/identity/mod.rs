@@ -52,8 +52,13 @@ pub async fn import(world: &TestApp, lines: &str) -> Result<(Progress, Told), St
 
 /// Imports these lines under a header of their own.
 pub async fn import_under(world: &TestApp, header: &str, lines: &str) -> Result<(Progress, Told), Stopped> {
+    import_of(world, &format!("{header}{lines}"), None).await
+}
+
+/// Imports a whole file of that day.
+pub async fn import_of(world: &TestApp, file: &str, day: Option<&str>) -> Result<(Progress, Told), Stopped> {
     let mut told = Told::default();
-    let file = Cursor::new(format!("{header}{lines}"));
-    let progress = import_population(&world.app, file, &mut told).await?;
+    let (file, day) = (Cursor::new(file.to_owned()), day.map(|day| day.parse().unwrap()));
+    let progress = import_population(&world.app, file, day, &mut told).await?;
     Ok((progress, told))
 }

@@ -1,6 +1,6 @@
 //! The register is a partner over signed HTTP, which is slow, wrong or away at times, and tells of changes.
 
-use super::verifications::question;
+use super::{import_of, verifications::question};
 use crate::office::Office;
 use crate::world::{Actor, Answer, TestApp};
 use chung::app::Population;
@@ -11,6 +11,7 @@ use chung::crypto::{
 };
 use chung::flow::{confirm_verifications::confirm_verifications, population::look_up};
 use chung::http::listen::listen;
+use chung::identity::person::Status;
 use chung::partner::{population::RemotePopulation, signed_http::Peer};
 use chung::sandbox::register::{Register, RegisterSettings, router};
 use reqwest::Method;
@@ -181,6 +182,82 @@ async fn a_slow_register_costs_a_deadline_then_nothing_and_is_tried_again_after_
     assert_eq!(scene.ask("open", "Nguyễn Thị Hòa").await["state"], "source_unavailable");
     scene.world.later(Duration::from_secs(11));
     assert_eq!(scene.ask("closed", "Nguyễn Thị Hòa").await["state"], "match");
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_tried_once_more_as_long_as_successes_pay_for_it() {
+    let scene = Scene::with(Limits { number_asks_portal_max: 100, ..Limits::default() }, None).await;
+    let broken = || json!({ "hang_up": true, "times": 1 });
+    scene.trouble(broken()).await;
+    assert_eq!(scene.ask("first", "Nguyễn Thị Hòa").await["state"], "match");
+    let asked = scene.look_ups().await;
+    assert_eq!((asked.len(), &asked[0]["MaYeuCau"]), (2, &asked[1]["MaYeuCau"]), "the same request");
+    // Ten retries are saved up, and ten successes pay for one.
+    for i in 0..10 {
+        scene.trouble(broken()).await;
+        assert_eq!(scene.ask(&format!("b{i}"), "Nguyễn Thị Hòa").await["state"], "match", "{i}");
+    }
+    scene.trouble(broken()).await;
+    assert_eq!(scene.ask("spent", "Nguyễn Thị Hòa").await["state"], "source_unavailable");
+    assert_eq!(scene.look_ups().await.len(), 23);
+    for i in 0..10 {
+        assert_eq!(scene.ask(&format!("s{i}"), "Nguyễn Thị Hòa").await["state"], "match");
+    }
+    scene.trouble(broken()).await;
+    assert_eq!(scene.ask("earned", "Nguyễn Thị Hòa").await["state"], "match");
+    // A refusal that is an answer, or an answer that is wrong, is not asked for again.
+    for (i, trouble) in [json!({ "status": 503, "times": 1 }), json!({ "wrong": "request", "times": 1 })]
+        .into_iter()
+        .enumerate()
+    {
+        let before = scene.look_ups().await.len();
+        scene.trouble(trouble).await;
+        assert_eq!(scene.ask(&format!("n{i}"), "Nguyễn Thị Hòa").await["state"], "source_unavailable");
+        assert_eq!(scene.look_ups().await.len(), before + 1);
+    }
+}
+
+#[tokio::test]
+async fn an_older_file_takes_nothing_back_that_a_notice_told() {
+    let scene = Scene::set().await;
+    scene.ask("a", "Nguyễn Thị Hòa").await;
+    assert_eq!(scene.notice("n", HOA, "name_changed", Some("Nguyễn Ngọc Hòa")).await, 200);
+    assert_eq!(scene.notice("d", HOA, "death", None).await, 200);
+    let person = async || {
+        let mut tx = scene.world.app.store.begin().await.unwrap();
+        let looked = look_up(&scene.world.app, &mut tx, HOA.parse().unwrap()).await.unwrap();
+        looked.on_record.unwrap().person
+    };
+    let moved = PEOPLE.replace("0912345678,79", "0912345678,01");
+    for (file, day, noticed, changed) in [
+        (PEOPLE, None, 1, 0),
+        (PEOPLE, Some("2026-11-23"), 1, 0),
+        (PEOPLE, Some("2026-11-24"), 1, 0),
+        (&*moved, Some("2026-11-24"), 1, 1),
+    ] {
+        let (progress, _) = import_of(&scene.world, file, day).await.unwrap();
+        assert_eq!((progress.noticed, progress.counts.changed), (noticed, changed), "{day:?}");
+        let held = person().await;
+        assert_eq!(held.name.as_str(), "Nguyễn Ngọc Hòa", "{day:?}");
+        assert_eq!(held.former_names[0].name.as_str(), "Nguyễn Thị Hòa");
+        assert!(matches!(held.status, Status::Deceased { .. }), "{:?}", held.status);
+    }
+    assert_eq!(person().await.province.code(), "01", "what no notice told is the file's");
+    // A file that was drawn later knows better.
+    let (progress, _) = import_of(&scene.world, PEOPLE, Some("2026-11-25")).await.unwrap();
+    assert_eq!((progress.noticed, progress.counts.changed), (0, 1));
+    let held = person().await;
+    assert_eq!((held.name.as_str(), held.status), ("Nguyễn Thị Hòa", Status::Active));
+    // A notice and a file at once: whichever is first, the notice stays.
+    let file = import_of(&scene.world, PEOPLE, Some("2026-11-24"));
+    let (told, read) = tokio::join!(scene.notice("l", HOA, "locked", None), file);
+    assert_eq!((told, read.is_ok()), (json!(200), true));
+    import_of(&scene.world, PEOPLE, Some("2026-11-24")).await.unwrap();
+    assert_eq!(person().await.status, Status::Locked);
+    // Whoever says the notices are old is not believed: a former number is no line for anybody.
+    assert_eq!(scene.notice("m", HOA, "new_number", Some("079186000077")).await, 200);
+    let (progress, told) = import_of(&scene.world, PEOPLE, Some("2026-12-31")).await.unwrap();
+    assert_eq!((progress.counts.rejected, told.rejects[0].line), (1, 2));
 }
 
 #[tokio::test]

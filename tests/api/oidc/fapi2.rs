@@ -183,7 +183,6 @@ async fn a_pushed_request_is_judged_at_once_taken_once_and_by_its_portal_only() 
         (("request_uri", Some("urn:ietf:params:oauth:request_uri:x")), "invalid_request"),
         (("response_type", Some("token")), "unsupported_response_type"),
         (("scope", Some("profile")), "invalid_scope"),
-        (("acr_values", Some("urn:chung:acr:high")), "unmet_authentication_requirements"),
         (("resource", Some("https://elsewhere.example/api")), "invalid_target"),
         (("id_token_hint", Some("a.b.c")), "invalid_request"),
     ] {

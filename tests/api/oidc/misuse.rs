@@ -26,7 +26,6 @@ async fn a_defect_is_told_to_the_portal_by_its_code() {
         ("code_challenge_method", None, "invalid_request"),
         ("response_type", Some("token"), "unsupported_response_type"),
         ("scope", Some("profile"), "invalid_scope"),
-        ("acr_values", Some("urn:chung:acr:high"), "unmet_authentication_requirements"),
         ("request", Some("e30."), "request_not_supported"),
     ] {
         let answer = stranger.get(&scene.request(&[(name, value_sent)])).await.expect(303);

@@ -22,6 +22,7 @@ mod sms;
 mod stock;
 mod successor;
 mod tokens;
+mod vouched;
 mod way;
 
 use crate::world::{Actor, Answer, TestApp};
