@@ -5,7 +5,8 @@ use crate::app::App;
 use crate::base::calendar::Day;
 use crate::identity::authorization::AUTHORIZATION_LIFE;
 use crate::store::{
-    asking, ceremony, code_counter, ledger, once, pushed_request, refresh_token, revoked_token, vouched,
+    asking, ceremony, code_counter, ledger, once, pushed_request, refresh_token, retention, revoked_token,
+    vouched,
 };
 use time::Duration;
 
@@ -22,6 +23,7 @@ pub async fn tidy(app: &App) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     ledger::open_months(&mut tx, Day::of(now)).await?;
+    retention::open_months(&mut tx, Day::of(now)).await?;
     let counters = code_counter::forget(&mut tx, now - COUNTERS_KEPT).await?;
     let ceremonies = ceremony::forget(&mut tx, now).await? + vouched::forget(&mut tx, now).await?;
     let budgets = asking::forget_days_before(&mut tx, Day::of(now)).await?;

@@ -1,7 +1,7 @@
 //! Removing what is over, class by class, and counting what is held. The spans are the flow's.
 
 use super::{Result, Tx};
-use crate::base::clock::Instant;
+use crate::base::{calendar::Day, clock::Instant};
 
 /// A class of data that has an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,18 @@ pub struct Held {
     pub oldest: Option<Instant>,
     /// How many are over and still there.
     pub overdue: i64,
+}
+
+/// Opens the month of that day and the next one for what is dropped by whole months.
+pub async fn open_months(tx: &mut Tx, day: Day) -> Result<()> {
+    let days: [time::Date; 2] = [day.date(), day.plus_days(31).date()];
+    sqlx::query!(
+        "SELECT open_month(parent, day) FROM unnest(ARRAY['outbox', 'verification']) AS p (parent), unnest($1::date[]) AS d (day)",
+        &days
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Removes up to `most` rows (or all whole months) of before `end`; how many.

@@ -10,6 +10,7 @@ use chung::crypto::keyring::KeyRing;
 use chung::flow::retention::{report_retention, retain};
 use chung::flow::rotate_keys::{REWRAPPED_MAX, rotate_keys};
 use chung::flow::sequence_audit::sequence_audit;
+use chung::flow::tidy::tidy;
 use chung::flow::verify_audit::verify_audit;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -278,6 +279,11 @@ async fn what_is_over_is_removed_and_the_report_says_so() {
         (&of(&report, "vouchers")["overdue"], &of(&report, "vouchers")["removed_in_all"]),
         (&json!(0), &json!(1))
     );
+    // Months are opened ahead, so that those of years to come are dropped whole, too.
+    tidy(&world.app).await.unwrap();
+    tidy(&world.app).await.unwrap();
+    ask(&world, &office, "later").await;
+    assert_eq!(world.count("verification_203703").await, 1);
     // Nothing else of a receipt can be changed, and no file removed before its time.
     assert!(world.sql("update receipt set amount = 1").await.is_err());
     assert!(world.sql("delete from receipt").await.is_err());
