@@ -51,7 +51,7 @@ pub async fn fill(world: &World) -> Result<()> {
         if end < wanted {
             run(&mut connection, "analyze audit_place, ledger_entry, posting").await?;
             let began = Instant::now();
-            ensure!(checkpoint_balances(&world.app, 1).await.map_err(refused)?, "no checkpoint was kept");
+            ensure!(checkpoint_balances(&world.app, 1).await.map_err(|e| refused(&e))?, "no checkpoint was kept");
             println!("  {end} entries folded from nothing in {:.1} s", began.elapsed().as_secs_f64());
         }
     }
@@ -72,7 +72,7 @@ pub async fn measure(world: &World, disk: &str) -> Result<Vec<Record>> {
     let filled = accounts(world).await?;
     for asked in 0..ASKED {
         let began = Instant::now();
-        let trial = trial_balance(&world.app.store, None, None).await.map_err(refused)?;
+        let trial = trial_balance(&world.app.store, None, None).await.map_err(|e| refused(&e))?;
         ours.push(began.elapsed());
         ensure!(trial.sum.is_zero(), "the books do not sum to zero");
         let rows = trial.rows.iter().filter(|row| filled.contains(&row.0.number));
@@ -108,7 +108,7 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
-fn refused(error: chung::flow::Error) -> anyhow::Error {
+fn refused(error: &chung::flow::Error) -> anyhow::Error {
     anyhow::anyhow!("{error:?}")
 }
 
