@@ -51,7 +51,10 @@ pub async fn fill(world: &World) -> Result<()> {
         if end < wanted {
             run(&mut connection, "analyze audit_place, ledger_entry, posting").await?;
             let began = Instant::now();
-            ensure!(checkpoint_balances(&world.app, 1).await.map_err(|e| refused(&e))?, "no checkpoint was kept");
+            ensure!(
+                checkpoint_balances(&world.app, 1).await.map_err(|e| refused(&e))?,
+                "no checkpoint was kept"
+            );
             println!("  {end} entries folded from nothing in {:.1} s", began.elapsed().as_secs_f64());
         }
     }

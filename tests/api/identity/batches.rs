@@ -221,7 +221,7 @@ async fn rows_ask_without_values_and_a_law_on_the_list_passes_a_lock() {
     let browser = crate::board::signed_in(&world, ("079185000001", "+84912345678"), "/me/locks").await;
     let token = browser.get("/me/locks").await.expect(200).form_field("form_token");
     let lock = [("form_token", token.as_str()), ("scope", "verifications"), ("portal", ""), ("last_day", "")];
-    browser.post_form("/me/locks", &lock).await.expect(200);
+    browser.post_form("/me/locks", &lock).await.expect(303);
 
     let file = "number,name,age_at_least,on,birth_date_known_to,resident_of\n\
         079185000001,Nguyễn Thị Hòa,41,2026-11-24,day,79\n\

@@ -183,6 +183,7 @@ async fn a_request_that_demands_it_is_approved_at_that_level() {
     let registered = registered_with(world, "counter", None, terms).await;
     let secret = registered.secret.unwrap().expose().to_owned();
     let portal = Portal { id: registered.client.to_string(), secret };
+    let citizen = board::signed_in(world, (HOA, HOA_PHONE), "/approve").await;
     let form = [
         ("scope", "openid profile"),
         ("login_hint", HOA),
@@ -196,7 +197,6 @@ async fn a_request_that_demands_it_is_approved_at_that_level() {
         .await
         .expect(200)
         .json();
-    let citizen = board::signed_in(world, (HOA, HOA_PHONE), "/approve").await;
     let page = citizen.get("/approve").await.expect(200);
     let token = page.form_field("form_token");
     let opened = citizen.post_form(&action(&page, "/approve/"), &[("form_token", &*token)]).await.expect(303);

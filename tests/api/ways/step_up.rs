@@ -125,9 +125,10 @@ async fn a_portal_that_asks_for_more_gets_at_least_that_by_app_or_passkey() {
     let page = by_passkey(&elsewhere, &mut device, &portal.asks(SUBSTANTIAL)).await.expect(200);
     let said = claims(&portal.tokens(&world, &elsewhere, &page).await, "id_token");
     assert_eq!((&said["acr"], &said["amr"]), (&json!(SUBSTANTIAL), &json!(["pop", "user", "mfa"])));
-    // What nothing here reaches is refused at once, by its code.
-    let refused = hoa.get(&portal.asks("urn:chung:acr:high")).await.expect(303).location();
-    assert!(refused.contains("error=unmet_authentication_requirements"), "{refused}");
+    // What only a counter reaches is asked for there, and no weaker way is offered.
+    let page = follow(&hoa, &portal.asks("urn:chung:acr:high")).await.expect(200);
+    assert!(page.text().contains("Tại quầy, bằng thẻ căn cước"), "{}", page.text());
+    assert!(!page.text().contains("name=\"number\""), "{}", page.text());
 }
 
 #[tokio::test]

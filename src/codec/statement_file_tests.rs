@@ -1,0 +1,78 @@
+//! Amounts, days and files as banks write them, and the rows that are none.
+
+use super::*;
+
+#[test]
+fn money_is_read_as_banks_write_it() {
+    for (text, expected) in [
+        ("205000", Some(205_000)),
+        ("205,000", Some(205_000)),
+        ("205.000", Some(205_000)),
+        ("1.205.000 đ", Some(1_205_000)),
+        ("205000,00", Some(205_000)),
+        ("205,000.00", Some(205_000)),
+        ("205000,", Some(205_000)),
+        ("205000,5", None),
+        ("20,50,00", None),
+        ("", None),
+        ("x", None),
+    ] {
+        assert_eq!(money(text).map(Money::minor), expected, "{text}");
+    }
+}
+
+#[test]
+fn an_mt940_is_read_and_a_bad_row_set_aside() {
+    let file = read(
+        b":20:STMT\r\n:25:1500201001234\r\n:28C:1/1\r\n:60F:C261123VND100000,00\r\n\
+          :61:2611241124C205000,00NTRF01935d5e7a107c3b9b1f000000000002//FT1\r\n:86:Nop phi\r\n\
+          :61:261124Xwhat\r\n:61:2611241124D5000,NCHGNONREF//FT3\r\n:62F:C261124VND400000,00\r\n-",
+    )
+    .unwrap();
+    assert_eq!((file.format, file.account.as_deref()), (Format::Mt940, Some("1500201001234")));
+    assert_eq!(file.bad.len(), 1);
+    assert_eq!(file.entries.len(), 2);
+    assert_eq!(file.entries[0].reference.as_str(), "FT1");
+    assert!(file.entries[0].end_to_end_id().is_some());
+    assert_eq!(file.entries[1].direction, Direction::Debit);
+    assert_eq!(file.balances.map(|b| b.1.minor()), Some(400_000));
+}
+
+#[test]
+fn csv_of_two_banks_is_read() {
+    let vietnamese = "Ngày giao dịch;Số tham chiếu;Ghi nợ;Ghi có;Nội dung\n\
+                      24/11/2026;FT1;;205.000;Nop 01935d5e7a107c3b9b1f000000000002\n\
+                      24/11/2026;FT2;5.000;;Phi\n24/11/2026;;;x;\n";
+    let file = read(vietnamese.as_bytes()).unwrap();
+    assert_eq!((file.entries.len(), file.bad.len(), file.balances), (2, 1, None));
+    assert!(file.entries[0].end_to_end_id().is_some());
+    let english = "Date,Reference,Amount,Description\n2026-11-24,A,205000,\n2026-11-24,B,-5000,x\n";
+    let file = read(english.as_bytes()).unwrap();
+    assert_eq!(file.entries[1].direction, Direction::Debit);
+    assert_eq!(read(b"a,b\n1,2\n"), Err(NotAFile::Unknown));
+    assert_eq!(read(b"Date,Reference,Amount\n2026-11-24,A,1\n2026-11-25,B,1\n"), Err(NotAFile::NoDay));
+    assert_eq!(read(b"hello"), Err(NotAFile::Unknown));
+}
+
+#[test]
+fn a_camt_file_of_a_bank_is_read() {
+    let file = read(
+        "<?xml version=\"1.0\"?><Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.02\"><BkToCstmrStmt>\
+         <GrpHdr><MsgId>X-1</MsgId></GrpHdr><Stmt><Acct><Id><Othr><Id>1500201001234</Id></Othr></Id></Acct>\
+         <Bal><Tp><CdOrPrtry><Cd>OPBD</Cd></CdOrPrtry></Tp><Amt Ccy=\"VND\">0</Amt><CdtDbtInd>CRDT</CdtDbtInd>\
+         <Dt><Dt>2026-11-24</Dt></Dt></Bal>\
+         <Bal><Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp><Amt Ccy=\"VND\">205000</Amt><CdtDbtInd>CRDT</CdtDbtInd>\
+         <Dt><Dt>2026-11-24</Dt></Dt></Bal>\
+         <Ntry><Amt Ccy=\"VND\">205000</Amt><CdtDbtInd>CRDT</CdtDbtInd><BookgDt><Dt>2026-11-24</Dt></BookgDt>\
+         <AcctSvcrRef>FT1</AcctSvcrRef><NtryDtls><TxDtls><Refs><EndToEndId>01935d5e7a107c3b9b1f000000000002</EndToEndId>\
+         </Refs><RmtInf><Ustrd>A &amp; B</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry>\
+         <Ntry><Amt Ccy=\"VND\">12,5</Amt></Ntry></Stmt></BkToCstmrStmt></Document>"
+            .as_bytes(),
+    )
+    .unwrap();
+    assert_eq!((file.format, file.entries.len(), file.bad.len()), (Format::Camt053, 1, 1));
+    assert_eq!(file.entries[0].remittance[0].as_str(), "A & B");
+    assert_eq!(file.day, Day::new(2026, 11, 24).unwrap());
+    assert!(read(b"<BkToCstmrStmt><unclosed>").is_err());
+    assert!(read(b"<!DOCTYPE x [<!ENTITY a \"b\">]><BkToCstmrStmt></BkToCstmrStmt>").is_err());
+}
