@@ -32,6 +32,10 @@ async fn a_citizen_walks_from_the_portal_to_the_receipt_by_keyboard_and_without_
     let code = demo.code(&text("phone")).await;
     browser.write("code", &code).await;
     browser.press("form[action$='/code'] button").await;
+    browser.look("for whom").await;
+    // A parent is asked; the first choice is oneself.
+    browser.tick("whom").await;
+    browser.press("form:has([name=whom]) .actions button").await;
     browser.look("consent").await;
     assert!(browser.shows(&text("name")).await, "the page says whose session it is");
     assert!(!browser.has("input:checked").await, "nothing is ticked beforehand");
