@@ -204,6 +204,10 @@
 //! * 2026-11-26, pushed requests: several browsers may open one, the first answer uses it up, and whoever comes second is
 //!   told that it is over while the portal hears nothing.
 //! * 2026-11-26, secrets: one former secret serves beside the new one until its end.
+//! * 2026-11-26, a day told again: the first telling's rows never change, a revision adds lines and withdraws lines; what a
+//!   bank takes back becomes a claim on it, and the bill and its receipt stand.
+//! * 2026-11-26, matching by hand: a match moves no money and hides no sum; it says that cases are one matter, and what it
+//!   leaves open beyond the tolerance takes two people.
 
 pub mod app;
 pub mod audit;

@@ -30,6 +30,7 @@ mod history;
 mod ledger;
 mod measure;
 mod peer;
+mod reconcile;
 mod reference;
 mod report;
 mod settlements;
@@ -138,6 +139,9 @@ async fn measure_all() -> Result<()> {
             world.restart_database(slow).await?;
             report.extend(trial_balance::measure(&world, if slow { SLOW } else { "" }).await?);
         }
+    }
+    if wanted("reconcile") {
+        report.extend(reconcile::measure(&mut world).await?);
     }
     report.finish(&mut world).await
 }

@@ -154,6 +154,8 @@ registry! {
     Lock = "lock";
     /// What a person allows another to do in their name.
     Mandate = "mandate";
+    /// Differences that are one matter, put together by people.
+    MatchGroup = "match";
     /// A message between institutions.
     Message = "msg";
     /// One try at paying a bill.

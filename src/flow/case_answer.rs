@@ -46,10 +46,10 @@ pub fn case_with_notes(case: &StoredCase, notes: &[StoredNote], key: &DataKey) -
 }
 
 fn note_json(note: &StoredNote, key: &DataKey) -> Result<Value> {
-    let by = match note.by {
+    let by = note.by.map(|by| match by {
         By::Officer(citizen) => citizen.to_string(),
         By::System(client) => client.to_string(),
-    };
+    });
     let words = note.words.as_ref().map(|words| kept_words(key, note.id.as_bytes(), words)).transpose()?;
     let words = words.flatten();
     Ok(json!({ "at": rfc3339(note.at), "act": note.act.as_str(), "by": by, "words": words }))

@@ -119,6 +119,14 @@ pub struct CheckoutLine {
     pub amount: Money,
 }
 
+impl Checkout {
+    /// Whether some line is proved by another document than a receipt, and may be shown.
+    pub fn has_sheets(&self) -> bool {
+        let other = |line: &CheckoutLine| line.amount.is_zero() || line.kind == FeeKind::Tax;
+        self.lines.iter().all(|line| line.name.is_some()) && self.lines.iter().any(other)
+    }
+}
+
 /// The bill of a reference, with masks.
 pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout> {
     let now = app.clock.now();

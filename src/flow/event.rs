@@ -4,7 +4,7 @@ use crate::base::{calendar::rfc3339, clock::Instant};
 use serde_json::{Value, json};
 
 /// Every kind of event that is told.
-pub const TYPES: [&str; 31] = [
+pub const TYPES: [&str; 32] = [
     "batch.finished",
     "bill.amended",
     "bill.cancelled",
@@ -33,6 +33,7 @@ pub const TYPES: [&str; 31] = [
     "refund.requested",
     "refund.sent",
     "refund.unknown",
+    "statement.revised",
     "verification.confirmed",
     "verification.probing",
     "verification.unconfirmed",

@@ -130,6 +130,7 @@ fn line_json(line: &TracedLine) -> Value {
         "number": line.number,
         "reference": line.reference,
         "amount": { "amount": line.amount.to_string(), "currency": "VND" },
+        "left_out": line.left_out,
         "outcome": line.outcome,
         "payment": payment,
         "bill": bill,

@@ -236,7 +236,7 @@ pub async fn read_imports(app: &App, citizen: Id<Citizen>, agency: Option<Id<Age
 }
 
 /// Where somebody may look at imports; who keeps or approves the books may act.
-async fn places(tx: &mut Tx, citizen: Id<Citizen>, today: Day) -> Result<Vec<Workplace>> {
+pub(super) async fn places(tx: &mut Tx, citizen: Id<Citizen>, today: Day) -> Result<Vec<Workplace>> {
     let held = role::of_citizen(tx, citizen, today).await?;
     let acts = |role: &Role| matches!(role, Role::Accountant | Role::Approver);
     let mut ids: Vec<Id<Agency>> =

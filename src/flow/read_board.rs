@@ -242,8 +242,8 @@ pub async fn read_case_file(app: &App, citizen: Id<Citizen>, id: Id<id::Case>) -
 
 fn author(note: &StoredNote) -> Option<Id<Citizen>> {
     match note.by {
-        By::Officer(citizen) => Some(citizen),
-        By::System(_) => None,
+        Some(By::Officer(citizen)) => Some(citizen),
+        Some(By::System(_)) | None => None,
     }
 }
 

@@ -2,14 +2,14 @@
 //!
 //! The statement is asked for outside any transaction, then kept and matched in one. Matching again writes the same,
 //! so that whoever is not sure that it happened does it again; the log gets a leaf only when something changed. A day
-//! is told once: a statement of the same day with other content is refused until somebody has looked at both.
+//! that is told again with other content is kept beside the first telling ([`super::revise_statement`]).
 
 use super::{
     Error, Refusal, Result,
     agency_key::agency_key,
-    audit_leaf,
     event::event_json,
     move_payment::move_payment,
+    revise_statement::{self, Revision},
     send_refund::move_refund,
     settle_debits::{Debited, settle_in},
     statement_answer::statement_json,
@@ -20,27 +20,31 @@ use crate::{
         calendar::Day,
         clock::Instant,
         entropy::Entropy,
-        id::{self, Account, Agency, Id, Payment, StatementLine},
+        id::{self, Account, Agency, Id, Leaf, Payment, StatementLine},
         money::Money,
         text::Line as Text,
     },
     codec::iso20022::{self, Direction, MessageId, StatementRequest},
-    crypto::{digest::sha256, seal::DataKey},
+    crypto::{
+        digest::{Digest, sha256},
+        seal::DataKey,
+    },
     flow::idempotency::Idempotency,
     partner::clearing::{FetchedStatement, NoStatement},
     payment::{
         payment::{APPROVAL_WINDOW, Event},
         reconciliation::{Attempt, Books, Difference, Line, Reconciliation, reconcile},
-        refund as refunds,
+        refund as refunds, revision,
         statement::{Balances, Movement, Statement},
     },
     store::{
         Tx,
         account::{self, CollectingAccount},
-        audit, case, debit,
+        case, debit, matching,
         outbox::{self, NewOutbox, Topic},
         reconciliation as books, refund,
         statement::{self, NewLine, Outcome, StoredStatement},
+        statement_revision as revisions,
     },
 };
 use serde_json::{Value, json};
@@ -195,6 +199,8 @@ struct Matching<'a> {
     key: DataKey,
     stored: StoredStatement,
     lines: Vec<Id<StatementLine>>,
+    revision: Option<Revision>,
+    leaf: Id<Leaf>,
     cases: u64,
     changed: bool,
 }
@@ -209,6 +215,7 @@ impl<'a> Matching<'a> {
             id: Id::new(now, &*app.entropy),
             account: account.id,
             day: Day::of(now),
+            version: 1,
             digest: [0; 32],
             message: Uuid::nil(),
             opening: nothing,
@@ -217,16 +224,16 @@ impl<'a> Matching<'a> {
             fetched_at: now,
             outcome: None,
         };
-        Ok(Self { app, account, now, key, stored, lines: Vec::new(), cases: 0, changed: false })
+        let (lines, revision, leaf) = (Vec::new(), None, Id::new(now, &*app.entropy));
+        Ok(Self { app, account, now, key, stored, lines, revision, leaf, cases: 0, changed: false })
     }
 
     /// Keeps the statement, or finds it kept.
     async fn keep(&mut self, tx: &mut Tx, told: &Statement, telling: &Telling) -> Result<()> {
         let digest = told.digest();
         if let Some(before) = statement::of_day(tx, self.account.id, told.day()).await? {
-            if before.digest != digest {
-                let differs = Refusal::new("statement_differs").about(before.id);
-                return Err(Error::Conflict(differs));
+            if before.digest != digest || before.version > 1 {
+                return self.keep_again(tx, (before, digest), told, telling).await;
             }
             self.lines = statement::line_ids(tx, before.id).await?;
             self.stored = before;
@@ -252,6 +259,49 @@ impl<'a> Matching<'a> {
         Ok(())
     }
 
+    /// Keeps another telling of a day that was told before; what stays keeps its lines.
+    async fn keep_again(
+        &mut self,
+        tx: &mut Tx,
+        (before, digest): (StoredStatement, Digest),
+        told: &Statement,
+        telling: &Telling,
+    ) -> Result<()> {
+        let standing = revisions::standing(tx, before.id).await?;
+        let diff = revision::compare(standing, told.movements());
+        let mut new = Vec::new();
+        if before.digest != digest {
+            let version = before.version + 1;
+            let mut revision = Revision::new(self.app, self.now, (version, before.digest), &diff);
+            let named = (revision.id, before.id, version);
+            revisions::insert(tx, named, told, (&digest, telling.message), self.now).await?;
+            let pairs = told.movements().iter().zip(&telling.entries).zip(&diff.stays);
+            let came = pairs.filter(|(_, stays)| stays.is_none());
+            new = came.map(|((moved, entry), _)| self.line(moved, entry)).collect();
+            new.iter_mut().for_each(|line: &mut NewLine| line.revision = Some(revision.id));
+            let last = revisions::last_number(tx, before.id).await?;
+            statement::insert_lines(tx, &before, last, &new).await?;
+            revision.withdraw(self.app, tx, self.now).await?;
+            (self.revision, self.changed) = (Some(revision), true);
+            self.stored = StoredStatement {
+                version,
+                digest,
+                message: telling.message,
+                opening: told.opening(),
+                closing: told.closing(),
+                lines: told.movements().len(),
+                ..before
+            };
+        } else {
+            self.stored = before;
+        }
+        let mut new = new.into_iter();
+        let lines = diff.stays.into_iter().map(|stays| stays.or_else(|| new.next().map(|line| line.id)));
+        let lines: Option<Vec<Id<StatementLine>>> = lines.collect();
+        self.lines = lines.ok_or_else(|| Error::internal("a line of a statement that is nowhere"))?;
+        Ok(())
+    }
+
     fn line(&self, moved: &Movement, entry: &iso20022::Entry) -> NewLine {
         let entropy: &dyn Entropy = &*self.app.entropy;
         let id: Id<StatementLine> = Id::new(self.now, entropy);
@@ -266,6 +316,7 @@ impl<'a> Matching<'a> {
             named: moved.named,
             accepted: entry.accepted,
             told: self.key.seal(entropy, id.uuid().as_bytes(), told.to_string().as_bytes()),
+            revision: None,
         }
     }
 
@@ -288,6 +339,11 @@ impl<'a> Matching<'a> {
         self.changed |= statement::insert_shown(tx, &self.stored, &found.shown).await? > 0;
         self.clear(tx, &found, &known).await?;
         self.open(tx, &found, &owners).await?;
+        let account = (self.account.id, self.leaf, self.now);
+        let reversed =
+            revise_statement::reverse(self.app, tx, account, self.revision.as_mut(), (&lines, &found))
+                .await?;
+        self.changed |= reversed;
         let outcome = Outcome {
             matched: found.matched,
             posted: books::posted(tx, self.account.id, self.stored.day).await?,
@@ -331,7 +387,9 @@ impl<'a> Matching<'a> {
         let credits = credits.into_iter().map(|(credit, _)| credit).collect();
         let attempts = attempts.collect::<std::collections::HashMap<_, Attempt>>();
         let debits = debit::for_statement(tx, account, stored.day, &references).await?;
-        Ok((Books { credits, attempts, debits }, owners))
+        let (lines, references) = matching::held(tx, account).await?;
+        let by_hand = (lines.into_iter().collect(), references.into_iter().collect());
+        Ok((Books { credits, attempts, debits, by_hand }, owners))
     }
 
     /// Ends the cases whose difference is gone.
@@ -402,21 +460,22 @@ impl<'a> Matching<'a> {
     async fn finish(&self, tx: &mut Tx) -> Result<Value> {
         let answer = statement_json(&self.stored, self.account);
         if self.changed {
-            let concern = audit_leaf::Concern {
-                citizen: None,
-                agency: Some(self.account.owner),
-                object: self.stored.id.uuid(),
-            };
-            let details = json!({
+            let named = (self.account.owner, self.stored.id, self.stored.day);
+            let mut kind = "statement.reconciled";
+            let mut details = json!({
                 "statement": self.stored.id.to_string(),
                 "digest": hex::encode(self.stored.digest),
                 "lines": self.stored.lines,
                 "matched": self.stored.outcome.map(|outcome| outcome.matched),
                 "cases_opened": self.cases,
             });
-            let leaf =
-                audit_leaf::leaf(self.app, self.now, "statement.reconciled", concern, &self.key, &details);
-            audit::append(tx, &[leaf]).await?;
+            if let Some(revision) = &self.revision {
+                kind = "statement.revised";
+                details["revision"] = revision.told();
+                revision.tell(self.app, tx, named, self.now).await?;
+            }
+            let (leaf, of) = ((self.leaf, self.now), (named.0, named.1, &self.key));
+            revise_statement::record(self.app, tx, leaf, of, (kind, &details)).await?;
         }
         Ok(answer)
     }

@@ -29,6 +29,7 @@ pub fn statement_json(statement: &StoredStatement, account: &CollectingAccount) 
         "id": statement.id.to_string(),
         "account": { "bank": account.bank, "number": account.number, "holder": account.holder.to_string() },
         "day": statement.day.to_string(),
+        "version": statement.version,
         "opening": money(statement.opening),
         "closing": money(statement.closing),
         "lines": statement.lines,

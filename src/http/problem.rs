@@ -116,7 +116,6 @@ pub static CODES: &[Code] = &[
     // Statements and cases.
     row("unknown_account", 422),
     row("day_not_over", 422),
-    row("statement_differs", 409),
     row("statement_unreadable", 502),
     row("statement_wrong_total", 502),
     row("statement_of_another_account", 502),

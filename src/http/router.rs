@@ -81,6 +81,7 @@ fn people() -> Router<App> {
         .merge(pages::sign_in_passkey::routes())
         .merge(pages::consent::routes())
         .merge(pages::checkout::routes())
+        .merge(pages::proofs::routes())
         .merge(pages::receipts::routes())
         .merge(pages::slips::routes())
         .merge(pages::me::routes())
@@ -104,12 +105,14 @@ fn people() -> Router<App> {
         .merge(pages::board_case::routes())
         .merge(pages::board_fees::routes())
         .merge(pages::board_refunds::routes())
+        .merge(pages::board_revisions::routes())
         .merge(pages::board_successions::routes())
         .merge(pages::board_suspense::routes())
         .merge(pages::desk::routes())
         .merge(pages::events::routes())
         .merge(pages::closings::routes())
         .merge(pages::imports::routes())
+        .merge(pages::matches::routes())
 }
 
 /// A request that has no answer by its deadline is told to come again, with the same key where it has one.

@@ -81,11 +81,17 @@ pub enum Resolution {
     BankCorrects,
     /// The money is to be attributed to a bill by hand.
     Attributed,
+    /// It was put together with others that make up for it.
+    Matched,
 }
 
 impl Resolution {
     /// Every resolution.
-    pub const ALL: [Self; 4] = [Self::Explained, Self::RefundProposed, Self::BankCorrects, Self::Attributed];
+    pub const ALL: [Self; 5] =
+        [Self::Explained, Self::RefundProposed, Self::BankCorrects, Self::Attributed, Self::Matched];
+    /// Those that somebody may say of one case alone.
+    pub const BY_HAND: [Self; 4] =
+        [Self::Explained, Self::RefundProposed, Self::BankCorrects, Self::Attributed];
 
     /// The word on the wire and in rows.
     pub const fn as_str(self) -> &'static str {
@@ -94,12 +100,18 @@ impl Resolution {
             Self::RefundProposed => "refund_proposed",
             Self::BankCorrects => "bank_corrects",
             Self::Attributed => "attributed",
+            Self::Matched => "matched",
         }
     }
 
     /// The resolution of that word.
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|resolution| resolution.as_str() == word)
+    }
+
+    /// The same among those of one case alone.
+    pub fn by_hand(word: &str) -> Option<Self> {
+        Self::BY_HAND.into_iter().find(|resolution| resolution.as_str() == word)
     }
 }
 
@@ -177,6 +189,11 @@ pub fn resolve(
     }
 }
 
+/// Ends a case by a match with others; whoever proposed that holds it, or nobody does.
+pub fn match_up(state: &State, by: Id<Citizen>, at: Instant) -> Result<State, Refusal> {
+    resolve(state, Some(by), Resolution::Matched, at)
+}
+
 /// What somebody did about a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
@@ -186,15 +203,24 @@ pub enum Act {
     Noted,
     /// Resolved it.
     Resolved,
+    /// Put it together with others.
+    Matched,
+    /// Nobody: what its end rested on is gone, and it begins again.
+    Reopened,
 }
 
 impl Act {
+    /// Every act.
+    pub const ALL: [Self; 5] = [Self::Assigned, Self::Noted, Self::Resolved, Self::Matched, Self::Reopened];
+
     /// The word on the wire and in rows.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Assigned => "assigned",
             Self::Noted => "noted",
             Self::Resolved => "resolved",
+            Self::Matched => "matched",
+            Self::Reopened => "reopened",
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum Account {
     CardDiscount(Id<Agency>),
     /// What card companies owe to an agency until they pay.
     CardReceivable(Id<Agency>),
+    /// What a bank showed in an account and then took back: owed by the bank until it is shown again.
+    BankClaim(Id<BankAccount>),
     /// Cash in one till of an agency.
     CashDrawer(Id<Agency>, Id<Drawer>),
     /// Cash on its way from the tills of an agency to the bank.
@@ -66,6 +68,7 @@ impl Account {
             Self::BankCharges(_) => "bank_charges",
             Self::CardDiscount(_) => "card_discount",
             Self::CardReceivable(_) => "card_receivable",
+            Self::BankClaim(_) => "bank_claim",
             Self::CashDrawer(_, _) => "cash_drawer",
             Self::CashInTransit(_) => "cash_in_transit",
             Self::CashDifference(_) => "cash_difference",
@@ -75,9 +78,11 @@ impl Account {
     /// What its balance is.
     pub const fn nature(self) -> Nature {
         match self {
-            Self::Clearing(_) | Self::CardReceivable(_) | Self::CashDrawer(_, _) | Self::CashInTransit(_) => {
-                Nature::Money
-            }
+            Self::Clearing(_)
+            | Self::CardReceivable(_)
+            | Self::BankClaim(_)
+            | Self::CashDrawer(_, _)
+            | Self::CashInTransit(_) => Nature::Money,
             Self::AgencyFee(_, _)
             | Self::Retained(_)
             | Self::Suspense(_)

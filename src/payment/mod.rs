@@ -17,17 +17,20 @@ pub mod formula;
 pub mod issue;
 pub mod late;
 pub mod ledger;
+pub mod matching;
 pub mod notice;
 #[expect(
     clippy::module_inception,
     reason = "the room is named after its main noun, and so is the half of the house"
 )]
 pub mod payment;
+pub mod proof;
 pub mod receipt;
 pub mod reconciliation;
 pub mod record;
 pub mod refund;
 pub mod release;
+pub mod revision;
 pub mod session;
 pub mod settlement;
 pub mod statement;

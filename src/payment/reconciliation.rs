@@ -63,6 +63,8 @@ pub struct Books {
     pub attempts: HashMap<Id<Payment>, Attempt>,
     /// What left the account on the day, and what lines refer to: how much, and when the bank booked it.
     pub debits: HashMap<String, (Money, Day)>,
+    /// The lines that people have matched, and the movements: nothing about them is a difference any more.
+    pub by_hand: (HashSet<Id<StatementLine>>, HashSet<String>),
 }
 
 /// A line that shows a credit.
@@ -129,6 +131,10 @@ pub fn reconcile(day: Day, lines: &[Line], books: &Books) -> Result<Reconciliati
             }
             continue;
         }
+        if books.by_hand.0.contains(&line.id) {
+            (explained, matched) = (explained.plus(line.amount)?, matched + 1);
+            continue;
+        }
         let credit = credits.get(line.reference.as_str()).copied().filter(|_| line.amount.is_positive());
         let first = credit.filter(|c| c.shown_by.is_none() && seen.insert(&c.reference));
         let difference = match (first, credit) {
@@ -151,7 +157,7 @@ pub fn reconcile(day: Day, lines: &[Line], books: &Books) -> Result<Reconciliati
     let of_the_day = books.credits.iter().filter(|c| c.booked_on == day);
     for credit in of_the_day.filter(|c| !seen.contains(c.reference.as_str())) {
         explained = explained.minus(credit.amount)?;
-        if credit.shown_by.is_none() {
+        if credit.shown_by.is_none() && !books.by_hand.1.contains(&credit.reference) {
             differences.push(not_shown(credit));
         }
     }
@@ -162,6 +168,9 @@ pub fn reconcile(day: Day, lines: &[Line], books: &Books) -> Result<Reconciliati
     unseen.sort_unstable_by_key(|(reference, _)| *reference);
     for (reference, (amount, _)) in unseen {
         explained = explained.plus(*amount)?;
+        if books.by_hand.1.contains(reference) {
+            continue;
+        }
         differences.push(Difference {
             kind: Kind::MissingThere,
             line: None,

@@ -39,6 +39,7 @@ fn books(credits: Vec<Credit>, attempts: &[(u64, i64, bool)]) -> Books {
         credits,
         attempts: attempts.iter().map(attempt).collect(),
         debits: std::collections::HashMap::new(),
+        ..Books::default()
     }
 }
 

@@ -293,7 +293,9 @@ impl Columns {
         let mut columns = Self::default();
         for account in accounts {
             let (bank, agency, drawer) = match account {
-                Account::Clearing(bank) | Account::Suspense(bank) => (Some(bank.uuid()), None, None),
+                Account::Clearing(bank) | Account::Suspense(bank) | Account::BankClaim(bank) => {
+                    (Some(bank.uuid()), None, None)
+                }
                 Account::CashDrawer(agency, drawer) => (None, Some(agency.uuid()), Some(drawer.uuid())),
                 Account::AgencyFee(agency, _)
                 | Account::Retained(agency)
@@ -324,6 +326,7 @@ pub(super) fn ledger_account(
     use ledger::Account;
     let account = match (kind, account, agency, drawer) {
         ("clearing", Some(id), None, None) => Account::Clearing(Id::from_uuid(id)),
+        ("bank_claim", Some(id), None, None) => Account::BankClaim(Id::from_uuid(id)),
         ("suspense", Some(id), None, None) => Account::Suspense(Id::from_uuid(id)),
         ("cash_drawer", None, Some(id), Some(drawer)) => {
             Account::CashDrawer(Id::from_uuid(id), Id::from_uuid(drawer))

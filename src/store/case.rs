@@ -147,7 +147,8 @@ pub async fn clear_gone(
         r#"update "case" c set state = 'cleared', ended_at = $5
            where c.account_id = $1 and c.state in ('open', 'assigned') and (
                (c.servicer_reference is null and c.line_id in (
-                    select l.id from statement_line l where l.statement_id = $2 and l.id <> all($3)))
+                    select l.id from statement_line l where l.statement_id = $2 and l.id <> all($3)
+                        and not exists (select from withdrawn_line w where w.line_id = l.id)))
                or (c.kind = 'missing_there' and c.servicer_reference = any($4)))"#,
         account.uuid(),
         statement.uuid(),
@@ -257,8 +258,8 @@ pub struct StoredNote {
     pub at: Instant,
     /// What was done.
     pub act: Act,
-    /// By whom.
-    pub by: By,
+    /// By whom; nobody begins a case again.
+    pub by: Option<By>,
     /// What was said about it.
     pub words: Option<Sealed<Words>>,
 }
@@ -266,8 +267,9 @@ pub struct StoredNote {
 /// Adds a note to a case.
 pub async fn insert_note(tx: &mut Tx, case: Id<id::Case>, note: &StoredNote) -> Result<()> {
     let (citizen, client) = match note.by {
-        By::Officer(citizen) => (Some(citizen.uuid()), None),
-        By::System(client) => (None, Some(client.uuid())),
+        Some(By::Officer(citizen)) => (Some(citizen.uuid()), None),
+        Some(By::System(client)) => (None, Some(client.uuid())),
+        None => (None, None),
     };
     sqlx::query!(
         "insert into case_note (id, case_id, at, act, citizen_id, client_id, words, key)
@@ -297,11 +299,12 @@ pub async fn notes(tx: &mut Tx, case: Id<id::Case>) -> Result<Vec<StoredNote>> {
     rows.into_iter()
         .map(|row| {
             let corrupt = |column| StoreError::corrupt("case_note", column, row.id);
-            let acts = [Act::Assigned, Act::Noted, Act::Resolved];
-            let act = acts.into_iter().find(|act| act.as_str() == row.act).ok_or_else(|| corrupt("act"))?;
+            let act =
+                Act::ALL.into_iter().find(|act| act.as_str() == row.act).ok_or_else(|| corrupt("act"))?;
             let by = match (row.citizen_id, row.client_id) {
-                (Some(citizen), None) => By::Officer(Id::from_uuid(citizen)),
-                (None, Some(client)) => By::System(Id::from_uuid(client)),
+                (Some(citizen), None) => Some(By::Officer(Id::from_uuid(citizen))),
+                (None, Some(client)) => Some(By::System(Id::from_uuid(client))),
+                (None, None) if act == Act::Reopened => None,
                 _ => return Err(corrupt("citizen_id")),
             };
             let words = row.words.zip(row.key).map(|(words, key)| Sealed::new(words, key.cast_unsigned()));

@@ -173,9 +173,9 @@ pub struct StatementSeen {
 /// The matched statements of the agency's accounts in a time.
 pub async fn statements(tx: &mut Tx, agency: Id<Agency>, period: Period) -> Result<Vec<StatementSeen>> {
     let rows = sqlx::query!(
-        r#"select a.number, s.day, s.opening, s.closing, s.lines, s.matched as "matched!", s.posted as "posted!",
-               s.explained as "explained!"
-           from statement s join collecting_account a on a.id = s.account_id
+        r#"select a.number, s.day as "day!", s.opening as "opening!", s.closing as "closing!", s.lines as "lines!",
+               s.matched as "matched!", s.posted as "posted!", s.explained as "explained!"
+           from statement_now s join collecting_account a on a.id = s.account_id
            where a.owner_id = $1 and s.day between $2 and $3 and s.reconciled_at is not null
            order by a.number, s.day"#,
         agency.uuid(),

@@ -98,6 +98,8 @@ pub struct TracedLine {
     pub reference: String,
     /// Above nothing when money came.
     pub amount: i64,
+    /// Whether the bank left it out when it told the day again.
+    pub left_out: bool,
     /// What became of the credit that it shows.
     pub outcome: Option<String>,
     /// The payment.
@@ -118,7 +120,8 @@ pub async fn traced(
     most: i64,
 ) -> Result<Vec<TracedLine>> {
     let rows = sqlx::query!(
-        r#"select t.id, t.number, t.servicer_reference, t.amount, c.outcome as "outcome?",
+        r#"select t.id, t.number, t.servicer_reference, t.amount,
+               exists (select from withdrawn_line w where w.line_id = t.id) as "left_out!", c.outcome as "outcome?",
                c.payment_id as "payment?", b.id as "bill?", b.dossier as "dossier?", b.reference as "bill_reference?",
                bc.lines as "fees?",
                array(select r.id from receipt r where r.bill_id = b.id order by r.id) as "receipt_ids!",
@@ -141,6 +144,7 @@ pub async fn traced(
         number: row.number,
         reference: row.servicer_reference,
         amount: row.amount,
+        left_out: row.left_out,
         outcome: row.outcome,
         payment: row.payment,
         bill: row

@@ -116,7 +116,8 @@ pub async fn absent_attempts(
                      interval '1 day') as d (day)
                  where not exists (select from statement s where s.account_id = $1 and s.day = d.day::date))
              and not exists (
-                 select from statement_line n where n.account_id = $1 and n.payment_id = l.payment_id)
+                 select from statement_line n where n.account_id = $1 and n.payment_id = l.payment_id
+                     and not exists (select from withdrawn_line w where w.line_id = n.id))
          order by l.since limit $3",
         account.uuid(),
         window.whole_seconds() as f64,

@@ -25,6 +25,8 @@ pub struct StoredStatement {
     pub account: Id<Account>,
     /// The bank's business day.
     pub day: Day,
+    /// Which telling of the day this is, from 1.
+    pub version: i32,
     /// The digest of what it says.
     pub digest: Digest,
     /// The MsgId that brought it.
@@ -71,15 +73,18 @@ pub struct NewLine {
     pub accepted: Option<Instant>,
     /// Payer, payer's bank and remittance text.
     pub told: Sealed<Told>,
+    /// The revision that brought it, when the first telling did not.
+    pub revision: Option<Uuid>,
 }
 
 /// The statement of an account for a day.
 pub async fn of_day(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<Option<StoredStatement>> {
     let row = sqlx::query_as!(
         Raw,
-        "select id, account_id, day, digest, message, opening, closing, lines, fetched_at, matched, posted,
-             explained, reconciled_at
-         from statement where account_id = $1 and day = $2",
+        r#"select id as "id!", account_id as "account_id!", day as "day!", version as "version!", digest as "digest!",
+             message as "message!", opening as "opening!", closing as "closing!", lines as "lines!",
+             fetched_at as "fetched_at!", matched, posted, explained, reconciled_at
+         from statement_now where account_id = $1 and day = $2"#,
         account.uuid(),
         day.date(),
     )
@@ -96,10 +101,11 @@ pub async fn of_owner(
 ) -> Result<Option<StoredStatement>> {
     let row = sqlx::query_as!(
         Raw,
-        "select s.id, s.account_id, s.day, s.digest, s.message, s.opening, s.closing, s.lines, s.fetched_at,
-             s.matched, s.posted, s.explained, s.reconciled_at
-         from statement s join collecting_account a on a.id = s.account_id
-         where s.id = $2 and $1 in (a.owner_id, a.heir_id)",
+        r#"select s.id as "id!", s.account_id as "account_id!", s.day as "day!", s.version as "version!",
+             s.digest as "digest!", s.message as "message!", s.opening as "opening!", s.closing as "closing!",
+             s.lines as "lines!", s.fetched_at as "fetched_at!", s.matched, s.posted, s.explained, s.reconciled_at
+         from statement_now s join collecting_account a on a.id = s.account_id
+         where s.id = $2 and $1 in (a.owner_id, a.heir_id)"#,
         owner.uuid(),
         statement.uuid(),
     )
@@ -116,10 +122,11 @@ pub async fn list_of_owner(
 ) -> Result<Page<StoredStatement>> {
     let rows = sqlx::query_as!(
         Raw,
-        "select s.id, s.account_id, s.day, s.digest, s.message, s.opening, s.closing, s.lines, s.fetched_at,
-             s.matched, s.posted, s.explained, s.reconciled_at
-         from statement s join collecting_account a on a.id = s.account_id
-         where $1 in (a.owner_id, a.heir_id) and ($2::uuid is null or s.id < $2) order by s.id desc limit $3",
+        r#"select s.id as "id!", s.account_id as "account_id!", s.day as "day!", s.version as "version!",
+             s.digest as "digest!", s.message as "message!", s.opening as "opening!", s.closing as "closing!",
+             s.lines as "lines!", s.fetched_at as "fetched_at!", s.matched, s.posted, s.explained, s.reconciled_at
+         from statement_now s join collecting_account a on a.id = s.account_id
+         where $1 in (a.owner_id, a.heir_id) and ($2::uuid is null or s.id < $2) order by s.id desc limit $3"#,
         owner.uuid(),
         page.after.map(Id::uuid),
         page.fetch(),
@@ -134,9 +141,10 @@ pub async fn list_of_owner(
 pub async fn newest(tx: &mut Tx, of: Option<Id<Account>>, limit: i64) -> Result<Vec<StoredStatement>> {
     let rows = sqlx::query_as!(
         Raw,
-        "select id, account_id, day, digest, message, opening, closing, lines, fetched_at, matched, posted,
-             explained, reconciled_at
-         from statement where $1::uuid is null or account_id = $1 order by day desc, id desc limit $2",
+        r#"select id as "id!", account_id as "account_id!", day as "day!", version as "version!", digest as "digest!",
+             message as "message!", opening as "opening!", closing as "closing!", lines as "lines!",
+             fetched_at as "fetched_at!", matched, posted, explained, reconciled_at
+         from statement_now where $1::uuid is null or account_id = $1 order by day desc, id desc limit $2"#,
         of.map(Id::uuid),
         limit,
     )
@@ -179,12 +187,15 @@ pub async fn insert_lines(
     let accepted: Vec<Option<Instant>> = lines.iter().map(|l| l.accepted).collect();
     let told: Vec<&[u8]> = lines.iter().map(|l| l.told.bytes()).collect();
     let keys: Vec<i32> = lines.iter().map(|l| l.told.key().cast_signed()).collect();
+    let revisions: Vec<Option<Uuid>> = lines.iter().map(|l| l.revision).collect();
     sqlx::query!(
         "insert into statement_line (id, statement_id, number, account_id, servicer_reference, amount, payment_id,
-             accepted_at, told, key)
-         select l.id, $1, ($3 + l.place)::integer, $2, l.reference, l.amount, l.payment_id, l.accepted_at, l.told, l.key
-         from unnest($4::uuid[], $5::text[], $6::bigint[], $7::uuid[], $8::timestamptz[], $9::bytea[], $10::integer[])
-             with ordinality as l (id, reference, amount, payment_id, accepted_at, told, key, place)",
+             accepted_at, told, key, revision_id)
+         select l.id, $1, ($3 + l.place)::integer, $2, l.reference, l.amount, l.payment_id, l.accepted_at, l.told,
+             l.key, l.revision_id
+         from unnest($4::uuid[], $5::text[], $6::bigint[], $7::uuid[], $8::timestamptz[], $9::bytea[], $10::integer[],
+                     $11::uuid[])
+             with ordinality as l (id, reference, amount, payment_id, accepted_at, told, key, revision_id, place)",
         statement.id.uuid(),
         statement.account.uuid(),
         i64::try_from(from).unwrap_or(i64::MAX),
@@ -195,6 +206,7 @@ pub async fn insert_lines(
         &accepted as &[Option<Instant>],
         &told as &[&[u8]],
         &keys,
+        &revisions as &[Option<Uuid>],
     )
     .execute(tx.conn())
     .await?;
@@ -250,6 +262,7 @@ struct Raw {
     id: Uuid,
     account_id: Uuid,
     day: Date,
+    version: i32,
     digest: Vec<u8>,
     message: Uuid,
     opening: i64,
@@ -283,6 +296,7 @@ impl TryFrom<Raw> for StoredStatement {
             id,
             account: Id::from_uuid(raw.account_id),
             day: Day::from_date(raw.day),
+            version: raw.version,
             digest: raw.digest.try_into().map_err(|_| corrupt("digest"))?,
             message: raw.message,
             opening: Money::vnd(raw.opening),

@@ -141,7 +141,8 @@ pub async fn newest(tx: &mut Tx, agency: Id<Agency>, most: i64) -> Result<Vec<St
 /// The closing balance of the last statement before a day.
 pub async fn balance_before(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<Option<i64>> {
     let balance = sqlx::query_scalar!(
-        "select closing from statement where account_id = $1 and day < $2 order by day desc limit 1",
+        r#"select closing as "closing!" from statement_now
+         where account_id = $1 and day < $2 order by day desc limit 1"#,
         account.uuid(),
         day.date()
     )

@@ -227,10 +227,11 @@ pub async fn proved_days(
     limit: i64,
 ) -> Result<Vec<ProvedDay>> {
     let rows = sqlx::query!(
-        r#"select s.day, a.number, a.bank, a.holder, s.opening, s.closing, s.posted, s.explained,
+        r#"select s.day as "day!", a.number, a.bank, a.holder, s.opening as "opening!", s.closing as "closing!",
+             s.posted, s.explained,
              (select count(*) from "case" c where c.account_id = a.id and c.day = s.day
                   and c.state in ('open', 'assigned')) as "pending!"
-         from statement s join collecting_account a on a.id = s.account_id
+         from statement_now s join collecting_account a on a.id = s.account_id
          where a.owner_id = any($1) and s.day <= $2 order by s.day desc, a.number limit $3"#,
         &owners.iter().map(|owner| owner.uuid()).collect::<Vec<_>>(),
         through.date(),

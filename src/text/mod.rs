@@ -21,6 +21,7 @@ const ROOMS: &[(&str, &str, &str)] = &[
     ("check", include_str!("vi/check.ftl"), include_str!("en/check.ftl")),
     ("events", include_str!("vi/events.ftl"), include_str!("en/events.ftl")),
     ("import", include_str!("vi/import.ftl"), include_str!("en/import.ftl")),
+    ("match", include_str!("vi/match.ftl"), include_str!("en/match.ftl")),
     ("me", include_str!("vi/me.ftl"), include_str!("en/me.ftl")),
     ("messages", include_str!("vi/messages.ftl"), include_str!("en/messages.ftl")),
     ("pages", include_str!("vi/pages.ftl"), include_str!("en/pages.ftl")),

@@ -13,7 +13,7 @@ use crate::flow::{
     change_bill::{self, Amendment},
     create_bill,
     idempotency::Idempotency,
-    issue_many, read_bills,
+    issue_many, read_bills, read_proofs,
     split_bill::{INSTALMENTS_MAX, Split, split_bill},
 };
 use crate::http::{
@@ -43,6 +43,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/v1/bills", post(create).get(list))
         .route("/v1/bills/{id}", get(one))
+        .route("/v1/bills/{id}/documents", get(documents))
         .route("/v1/bills/{id}/cancel", post(cancel))
         .route("/v1/bills/{id}/family", get(family))
         .route("/v1/bills/{id}/amend", post(amend))
@@ -324,6 +325,15 @@ async fn list(
 
 async fn one(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
     let answer = read_bills::read_bill(&app, caller.agency, super::object(&id)?).await?;
+    Ok(axum::Json(answer).into_response())
+}
+
+async fn documents(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let answer = read_proofs::read_documents(&app, caller.agency, super::object(&id)?).await?;
     Ok(axum::Json(answer).into_response())
 }
 

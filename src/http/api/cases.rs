@@ -100,7 +100,7 @@ async fn resolve(
 ) -> Result<Response, Problem> {
     let act = format!("POST /v1/cases/{id}/resolve");
     let unknown = || Error::Refused(Refusal::new("invalid_body").violation("/resolution", "unknown", None));
-    let resolution = Resolution::named(&body.resolution).ok_or_else(unknown)?;
+    let resolution = Resolution::by_hand(&body.resolution).ok_or_else(unknown)?;
     let step = Step::Resolve(resolution, super::line("/words", &body.words)?);
     settle(&app, &caller, &id, &headers, (&act, &body), &step).await
 }

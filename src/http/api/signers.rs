@@ -1,10 +1,11 @@
-//! `/v1/agencies/{id}/signers` and its neighbours: with what an agency signs its documents, and where its receipts come
-//! from; for administrators.
+//! `/v1/agencies/{id}/signers` and its neighbours: with what an agency signs its documents, where its receipts come
+//! from, and what its accountants may leave open alone; for administrators.
 
 use crate::app::App;
-use crate::base::secret::Secret;
+use crate::base::{money::Money, secret::Secret};
 use crate::flow::{
     document_signer::{install_certificate, list_signers, request_certificate},
+    match_cases::set_tolerance,
     receipt_issuer::set_receipt_issuer,
 };
 use crate::http::{
@@ -25,6 +26,7 @@ pub fn routes() -> Router<App> {
         .route("/v1/agencies/{id}/signers", get(list).post(request))
         .route("/v1/signers/{id}/certificate", post(install))
         .route("/v1/agencies/{id}/receipt-issuer", post(set_issuer))
+        .route("/v1/agencies/{id}/match-tolerance", post(tolerate))
 }
 
 async fn list(State(app): State<App>, _: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
@@ -87,4 +89,31 @@ async fn set_issuer(
         _ => return Err(super::misshapen("/token", "shape").into()),
     };
     Ok(axum::Json(set_receipt_issuer(&app, id, other, &key).await?).into_response())
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToleranceBody {
+    account: String,
+    amount: String,
+}
+
+/// The most that one person may be allowed to leave open.
+const TOLERANCE_MAX: i64 = 10_000_000;
+
+async fn tolerate(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<ToleranceBody>,
+) -> Result<Response, Problem> {
+    let act = format!("POST /v1/agencies/{id}/match-tolerance");
+    let key = idempotency(&headers, caller.client, &act, &body)?;
+    let amount: i64 = super::read("/amount", &body.amount)?;
+    if !(0..=TOLERANCE_MAX).contains(&amount) {
+        return Err(super::misshapen("/amount", "range").into());
+    }
+    let asked = (body.account.as_str(), Money::vnd(amount));
+    Ok(axum::Json(set_tolerance(&app, super::object(&id)?, asked, &key).await?).into_response())
 }

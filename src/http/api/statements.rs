@@ -6,7 +6,9 @@ use crate::base::{
     id::{Id, Statement},
     page::PageRequest,
 };
-use crate::flow::{export_journal::trace_lines, read_statements, reconcile_statement};
+use crate::flow::{
+    export_journal::trace_lines, read_statements, reconcile_statement, revise_statement::read_revisions,
+};
 use crate::http::{
     auth::Caller,
     json::{Json, idempotency},
@@ -26,6 +28,7 @@ pub fn routes() -> Router<App> {
         .route("/v1/statements", post(reconcile).get(list))
         .route("/v1/statements/{id}", get(one))
         .route("/v1/statements/{id}/lines", get(lines))
+        .route("/v1/statements/{id}/revisions", get(revisions))
 }
 
 /// Whose movements of which day.
@@ -78,6 +81,14 @@ async fn lines(
 ) -> Result<Response, Problem> {
     let after: Option<i32> = super::parameter("after", query.after.as_deref())?;
     Ok(axum::Json(trace_lines(&app, caller.agency, super::object(&id)?, after).await?).into_response())
+}
+
+async fn revisions(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    Ok(axum::Json(read_revisions(&app, caller.agency, super::object(&id)?).await?).into_response())
 }
 
 async fn one(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {

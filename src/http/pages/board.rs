@@ -227,7 +227,10 @@ impl BoardView<'_> {
 
 /// One statement in the table.
 struct DayRow {
+    href: String,
     day: String,
+    /// Which telling it is, when the bank told the day again.
+    again: Option<String>,
     account: String,
     lines: usize,
     matched: String,
@@ -244,8 +247,11 @@ impl DayRow {
         let outcome = statement.outcome;
         let none = || page.t("reconciliation-not-yet").into_owned();
         let money = |money: Option<crate::base::money::Money>| money.map_or_else(none, |m| m.display_vi());
+        let number = || [("number", statement.version.to_string().into())];
         Self {
+            href: format!("/board/statements/{}", statement.id),
             day: statement.day.display_vi(),
+            again: (statement.version > 1).then(|| page.with("reconciliation-again", &number())),
             account: day.account.clone(),
             lines: statement.lines,
             matched: outcome.map_or_else(none, |o| o.matched.to_string()),

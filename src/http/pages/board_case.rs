@@ -94,7 +94,7 @@ async fn settle(
     let step = match (Words::parse(sent.words.trim()), sent.outcome.as_str()) {
         (Err(_), _) => Err("reconciliation-words-error"),
         (Ok(words), "note") => Ok(Step::Note(words)),
-        (Ok(words), word) => match Resolution::named(word) {
+        (Ok(words), word) => match Resolution::by_hand(word) {
             Some(resolution) => Ok(Step::Resolve(resolution, words)),
             None => return show_status(&reader, StatusCode::BAD_REQUEST, Some("outcome")),
         },
@@ -165,7 +165,7 @@ async fn show_case(
         place: place(&page, &file.shown),
         facts: facts(&page, &file),
         notes: file.notes.iter().map(|note| told(&page, note)).collect(),
-        outcomes: Resolution::ALL.map(outcome).into(),
+        outcomes: Resolution::BY_HAND.map(outcome).into(),
         action: format!("/board/cases/{id}"),
         form_token: signed_in.form_token(),
         acts: file.agency.acts,

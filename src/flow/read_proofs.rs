@@ -1,0 +1,115 @@
+//! The documents that prove a paid bill, line by line: receipts, slips of the budget, notices of exemption.
+
+use super::{
+    Error, Result,
+    checkout::{Checkout, read_checkout},
+    explain,
+};
+use crate::{
+    app::App,
+    base::{
+        calendar::rfc3339,
+        clock::Instant,
+        id::{Agency, Bill, Id, Payment},
+        reference::Reference,
+    },
+    payment::{
+        bill::{Lines, State},
+        proof::{Document, proofs},
+    },
+    store::{
+        bill as bills,
+        receipt::{self, StoredReceipt},
+    },
+};
+use serde_json::{Value, json};
+
+/// The documents of a bill, none until it is paid; only its agency reads them here.
+pub async fn read_documents(app: &App, agency: Id<Agency>, id: Id<Bill>) -> Result<Value> {
+    let mut tx = app.store.begin().await?;
+    let stored = bills::bill(&mut tx, id).await?.filter(|b| b.bill.agency == agency);
+    let stored = stored.ok_or(Error::not_found())?;
+    drop(tx);
+    let State::Paid { payment, at } = stored.state else {
+        return Ok(json!({ "bill": id.to_string(), "items": [] }));
+    };
+    let receipts = receipt::of_bill(&app.store, id).await?;
+    let items = documents(&stored.bill.lines, &receipts, (payment, at))?;
+    Ok(json!({ "bill": id.to_string(), "items": items }))
+}
+
+fn documents(
+    lines: &Lines,
+    receipts: &[StoredReceipt],
+    (payment, at): (Id<Payment>, Instant),
+) -> Result<Vec<Value>> {
+    let mut items = Vec::new();
+    for proof in proofs(lines) {
+        let told = proof.lines.iter().map(|(at, line)| {
+            json!({
+                "place": at + 1,
+                "fee": line.fee.as_str(),
+                "name": { "vi": line.name.vi.as_str(), "en": line.name.en.as_str() },
+                "gross": explain::money(line.gross),
+                "amount": explain::money(line.amount),
+                "legal_basis": line.legal_basis.as_str(),
+            })
+        });
+        let numbers: Vec<&str> = match proof.document {
+            Document::Receipt(kind) => {
+                let hold = receipts.iter().filter(|r| r.kind == kind && r.void.is_none());
+                hold.map(|receipt| receipt.number.as_str()).collect()
+            }
+            Document::BudgetSlip | Document::ExemptionNotice => Vec::new(),
+        };
+        let first =
+            proof.lines.first().map(|(_, line)| *line).filter(|_| proof.document == Document::BudgetSlip);
+        let slip = first.and_then(|line| Some((line, line.notice.as_ref()?))).map(|(line, notice)| {
+            json!({
+                "notice": notice.number.as_str(),
+                "chapter": notice.chapter,
+                "sub_item": notice.sub_item,
+                "area": notice.area,
+                "bank": line.beneficiary.bank,
+                "number": line.beneficiary.number,
+                "holder": line.beneficiary.holder.as_str(),
+            })
+        });
+        items.push(json!({
+            "document": proof.document.as_str(),
+            "kind": match proof.document { Document::Receipt(kind) => Some(kind.as_str()), _ => None },
+            "numbers": numbers,
+            "amount": explain::money(proof.amount().map_err(Error::internal)?),
+            "lines": told.collect::<Vec<_>>(),
+            "slip": slip,
+            "payment": payment.to_string(),
+            "paid_at": rfc3339(at),
+        }));
+    }
+    Ok(items)
+}
+
+/// What whoever holds a paid bill's reference may print: its slips and its notice of exemption.
+pub struct Sheets {
+    /// What the reference shows to anybody.
+    pub checkout: Checkout,
+    /// When it was paid.
+    pub paid_at: Instant,
+    /// The documents, as [`read_documents`] tells them, without the receipts, which have pages of their own.
+    pub items: Vec<Value>,
+}
+
+/// The sheets of a paid bill; a bill that is not paid, or has none, has no such page.
+pub async fn read_sheets(app: &App, reference: &Reference) -> Result<Sheets> {
+    let checkout = read_checkout(app, reference).await?;
+    // What a sensitive procedure charges for is shown to nobody here; the agency hands its documents over.
+    if !checkout.has_sheets() {
+        return Err(Error::not_found());
+    }
+    let mut tx = app.store.begin().await?;
+    let stored = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
+    let State::Paid { payment, at } = stored.state else { return Err(Error::not_found()) };
+    let mut items = documents(&stored.bill.lines, &[], (payment, at))?;
+    items.retain(|item| item["document"] != "receipt");
+    Ok(Sheets { checkout, paid_at: at, items })
+}

@@ -1,0 +1,244 @@
+//! A bank tells a day again, differently. What was told before stays; the difference is kept beside it, the cases that
+//! rested on lines that are gone begin again, and money that the bank took back is reversed in the books, in the open
+//! time, until it is shown again. Nothing that was issued or posted changes.
+
+use super::{
+    Error, Result,
+    audit_leaf::{self, Concern},
+    event::event_json,
+    officer::{self, Workplace},
+};
+use crate::app::App;
+use crate::base::{
+    calendar::{Day, rfc3339},
+    clock::Instant,
+    id::{self, Account as BankAccount, Agency, Citizen, Event, Id, Leaf, StatementLine},
+    money::{Currency, Money},
+};
+use crate::crypto::{digest::Digest, seal::DataKey};
+use crate::payment::{
+    ledger::{Account, moved},
+    reconciliation::{Line, Reconciliation},
+    revision::{Diff, Standing},
+};
+use crate::store::{
+    Tx, account, audit,
+    ledger::{self as books, EntryKind, NewEntry},
+    outbox::{self, NewOutbox, Topic},
+    statement_revision::{self as revisions, Reversal},
+};
+use serde_json::{Value, json};
+use std::collections::{BTreeSet, HashSet};
+use uuid::Uuid;
+
+/// A revision on its way.
+pub(super) struct Revision {
+    /// Its identifier.
+    pub id: Uuid,
+    /// The number of this telling.
+    pub version: i32,
+    /// What the telling before said.
+    pub before: Digest,
+    /// How many lines it added.
+    pub came: usize,
+    /// The lines that it left out.
+    pub gone: Vec<Standing>,
+    /// The cases that began again.
+    pub reopened: Vec<Id<id::Case>>,
+    /// What was reversed.
+    pub reversed: Money,
+}
+
+impl Revision {
+    pub(super) fn new(app: &App, now: Instant, (version, before): (i32, Digest), diff: &Diff) -> Self {
+        Self {
+            id: Id::<Event>::new(now, &*app.entropy).uuid(),
+            version,
+            before,
+            came: diff.stays.iter().filter(|stays| stays.is_none()).count(),
+            gone: diff.gone.clone(),
+            reopened: Vec::new(),
+            reversed: Money::zero(Currency::Vnd),
+        }
+    }
+
+    /// Leaves the lines out that are gone, and begins again what rested on them.
+    pub(super) async fn withdraw(&mut self, app: &App, tx: &mut Tx, now: Instant) -> Result<()> {
+        let gone: Vec<Id<StatementLine>> = self.gone.iter().map(|line| line.id).collect();
+        revisions::withdraw(tx, self.id, &gone, now).await?;
+        self.reopened = revisions::reopen(tx, &gone).await?;
+        let note = |case: &Id<id::Case>| (Id::<Event>::new(now, &*app.entropy).uuid(), *case);
+        let notes: Vec<(Uuid, Id<id::Case>)> = self.reopened.iter().map(note).collect();
+        Ok(revisions::note_reopened(tx, &notes, now).await?)
+    }
+
+    /// What the log and the listeners hear of it.
+    pub(super) fn told(&self) -> Value {
+        json!({
+            "version": self.version,
+            "before_sha256": hex::encode(self.before),
+            "lines_added": self.came,
+            "lines_left_out": self.gone.len(),
+            "cases_reopened": self.reopened.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "reversed": self.reversed.decimal(),
+        })
+    }
+
+    /// Tells the account's owner.
+    pub(super) async fn tell(
+        &self,
+        app: &App,
+        tx: &mut Tx,
+        (owner, statement, day): (Id<Agency>, Id<id::Statement>, Day),
+        now: Instant,
+    ) -> Result<()> {
+        let mut told = self.told();
+        told["statement"] = statement.to_string().into();
+        told["day"] = day.to_string().into();
+        let event = NewOutbox {
+            id: Id::new(now, &*app.entropy),
+            at: now,
+            topic: Topic::Event,
+            agency: Some(owner),
+            object: statement.uuid(),
+            name: "statement.revised",
+            body: event_json("statement.revised", now, &told),
+        };
+        Ok(outbox::enqueue(tx, &[event]).await?)
+    }
+}
+
+/// Reverses what a revision took back and nothing shows, and takes reversals back whose money is shown again; the entries
+/// belong to that leaf. Whether there were any.
+pub(super) async fn reverse(
+    app: &App,
+    tx: &mut Tx,
+    (account, leaf, now): (Id<BankAccount>, Id<Leaf>, Instant),
+    revision: Option<&mut Revision>,
+    (lines, found): (&[Line], &Reconciliation),
+) -> Result<bool> {
+    let standing = revisions::reversals(tx, account).await?;
+    let mut entries = Vec::new();
+    if !standing.is_empty() {
+        let shown: HashSet<&str> = lines.iter().map(|line| line.reference.as_str()).collect();
+        for reversal in standing.iter().filter(|reversal| shown.contains(reversal.reference.as_str())) {
+            let (from, to) = (Account::BankClaim(account), Account::Clearing(account));
+            let entry = entry(app, now, leaf, reversal.entry.uuid(), (from, to, reversal.amount))?;
+            revisions::undo_reversal(tx, reversal.entry, entry.id).await?;
+            entries.push(entry);
+        }
+    }
+    if let Some(revision) = revision {
+        let known: HashSet<&str> = standing.iter().map(|reversal| reversal.reference.as_str()).collect();
+        let gone: HashSet<&str> = revision.gone.iter().map(|line| line.reference.as_str()).collect();
+        let missing = found.differences.iter().filter(|difference| difference.line.is_none());
+        let missing = missing.filter_map(|difference| difference.credit.as_deref().zip(difference.held));
+        let missing: Vec<(&str, Money)> =
+            missing.filter(|(reference, _)| gone.contains(reference) && !known.contains(reference)).collect();
+        let references: Vec<&str> = missing.iter().map(|(reference, _)| *reference).collect();
+        let booked = revisions::booked(tx, account, &references).await?;
+        let mut sum = Money::zero(Currency::Vnd);
+        for (reference, amount) in missing {
+            let Some(original) = booked.get(reference) else { continue };
+            let (from, to) = (Account::Clearing(account), Account::BankClaim(account));
+            let entry = entry(app, now, leaf, original.uuid(), (from, to, amount))?;
+            let reversal = Reversal { entry: entry.id, reference: reference.to_owned(), amount };
+            revisions::insert_reversal(tx, account, &reversal, revision.id, now).await?;
+            entries.push(entry);
+            sum = sum.plus(amount).map_err(Error::internal)?;
+        }
+        revision.reversed = sum;
+    }
+    if entries.is_empty() {
+        return Ok(false);
+    }
+    let accounts = [Account::Clearing(account), Account::BankClaim(account)];
+    let numbers = account::open_numbers(tx, &accounts).await?;
+    books::append(tx, &entries, &numbers, now).await?;
+    Ok(true)
+}
+
+fn entry(
+    app: &App,
+    now: Instant,
+    leaf: Id<Leaf>,
+    subject: Uuid,
+    (from, to, amount): (Account, Account, Money),
+) -> Result<NewEntry> {
+    let entry = moved(from, to, amount).map_err(Error::internal)?;
+    Ok(NewEntry { id: Id::new(now, &*app.entropy), kind: EntryKind::Corrected, subject, leaf, entry })
+}
+
+/// The leaf of a matching, under the name that its entries know.
+pub(super) async fn record(
+    app: &App,
+    tx: &mut Tx,
+    (leaf, now): (Id<Leaf>, Instant),
+    (owner, statement, key): (Id<Agency>, Id<id::Statement>, &DataKey),
+    (kind, details): (&'static str, &Value),
+) -> Result<()> {
+    let concern = Concern { citizen: None, agency: Some(owner), object: statement.uuid() };
+    let leaf = audit_leaf::leaf_named(app, (leaf, now), kind, concern, key, details);
+    Ok(audit::append(tx, &[leaf]).await?)
+}
+
+/// Every telling of a day that the agency's bank gave, the first one first, with what each changed.
+pub async fn read_revisions(app: &App, agency: Id<Agency>, id: Id<id::Statement>) -> Result<Value> {
+    let mut tx = app.store.begin().await?;
+    let found = revisions::tellings(&mut tx, agency, id).await?;
+    if found.is_empty() {
+        return Err(Error::not_found());
+    }
+    let items = found.into_iter().map(|(_, telling)| {
+        let (came, gone): (Vec<_>, Vec<_>) = telling.changed.iter().partition(|line| line.came);
+        json!({
+            "version": telling.version,
+            "told_at": rfc3339(telling.at),
+            "content_sha256": hex::encode(telling.digest),
+            "opening": super::explain::money(Money::vnd(telling.balances.0)),
+            "closing": super::explain::money(Money::vnd(telling.balances.1)),
+            "lines": telling.lines,
+            "added": came.into_iter().map(line_json).collect::<Vec<_>>(),
+            "left_out": gone.into_iter().map(line_json).collect::<Vec<_>>(),
+        })
+    });
+    Ok(json!({ "items": items.collect::<Vec<_>>() }))
+}
+
+fn line_json(line: &revisions::Changed) -> Value {
+    json!({
+        "line": line.line.to_string(),
+        "number": line.number,
+        "reference": line.reference,
+        "amount": super::explain::money(line.amount),
+    })
+}
+
+/// One telling of a day.
+pub type Telling = revisions::Telling;
+
+/// What the page of a day's tellings shows.
+pub struct Tellings {
+    /// The reader's name.
+    pub reader: String,
+    /// Whose account.
+    pub agency: Workplace,
+    /// The bank's business day.
+    pub day: Day,
+    /// The tellings, the first one first.
+    pub tellings: Vec<Telling>,
+}
+
+/// The tellings of a statement of an agency where the citizen keeps or audits the books.
+pub async fn read_tellings(app: &App, citizen: Id<Citizen>, id: Id<id::Statement>) -> Result<Tellings> {
+    let mut tx = app.store.begin().await?;
+    for agency in officer::workplaces(&mut tx, citizen, Day::of(app.clock.now())).await? {
+        let found = revisions::tellings(&mut tx, agency.id, id).await?;
+        let Some(day) = found.first().map(|(day, _)| *day) else { continue };
+        let names = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
+        let reader = names.get(&citizen).cloned().unwrap_or_default();
+        let tellings = found.into_iter().map(|(_, telling)| telling).collect();
+        return Ok(Tellings { reader, agency, day, tellings });
+    }
+    Err(Error::not_found())
+}

@@ -1,0 +1,315 @@
+//! Days that a bank tells again: what was added, what was left out, which cases begin again, what is reversed.
+
+use super::{Result, Tx};
+use crate::base::{
+    calendar::Day,
+    clock::Instant,
+    id::{self, Account, Agency, Entry, Id, StatementLine},
+    money::Money,
+};
+use crate::crypto::digest::Digest;
+use crate::payment::{revision::Standing, statement::Statement};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// The lines of a statement that stand, in the order in which they came.
+pub async fn standing(tx: &mut Tx, statement: Id<id::Statement>) -> Result<Vec<Standing>> {
+    let rows = sqlx::query!(
+        "select l.id, l.servicer_reference, l.amount, l.payment_id from statement_line l
+         where l.statement_id = $1 and not exists (select from withdrawn_line w where w.line_id = l.id)
+         order by l.number",
+        statement.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let standing = rows.into_iter().map(|row| Standing {
+        id: Id::from_uuid(row.id),
+        reference: row.servicer_reference,
+        amount: Money::vnd(row.amount),
+        named: row.payment_id.map(Id::from_uuid),
+    });
+    Ok(standing.collect())
+}
+
+/// The number of the last line that a statement ever had.
+pub async fn last_number(tx: &mut Tx, statement: Id<id::Statement>) -> Result<usize> {
+    let last = sqlx::query_scalar!(
+        r#"select coalesce(max(number), 0) as "last!" from statement_line where statement_id = $1"#,
+        statement.uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(usize::try_from(last).unwrap_or(0))
+}
+
+/// Keeps another telling of a statement's day beside the first one.
+pub async fn insert(
+    tx: &mut Tx,
+    (revision, statement, version): (Uuid, Id<id::Statement>, i32),
+    told: &Statement,
+    (digest, message): (&Digest, Uuid),
+    at: Instant,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into statement_revision (id, statement_id, version, digest, message, opening, closing, lines, told_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        revision,
+        statement.uuid(),
+        version,
+        digest.as_slice(),
+        message,
+        told.opening().minor(),
+        told.closing().minor(),
+        i32::try_from(told.movements().len()).unwrap_or(i32::MAX),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Leaves lines out from now on: they show no credit, the cases about them that wait are done with, and money whose case
+/// was about another sum is missing there.
+pub async fn withdraw(tx: &mut Tx, revision: Uuid, lines: &[Id<StatementLine>], at: Instant) -> Result<()> {
+    let lines: Vec<Uuid> = lines.iter().map(|line| line.uuid()).collect();
+    sqlx::query!(
+        "insert into withdrawn_line (line_id, revision_id) select l, $2 from unnest($1::uuid[]) as l",
+        &lines,
+        revision,
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!("delete from shown_credit where line_id = any($1)", &lines).execute(tx.conn()).await?;
+    sqlx::query!(
+        r#"update "case" set state = 'cleared', ended_at = $2
+           where line_id = any($1) and servicer_reference is null and state in ('open', 'assigned')"#,
+        &lines,
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Begins the cases again that were resolved on the word of these lines, alone or together with others; a match that one
+/// of them was part of holds no more. Which cases these are.
+pub async fn reopen(tx: &mut Tx, lines: &[Id<StatementLine>]) -> Result<Vec<Id<id::Case>>> {
+    let lines: Vec<Uuid> = lines.iter().map(|line| line.uuid()).collect();
+    let ids = sqlx::query_scalar!(
+        r#"with about as (
+               select c.id from "case" c where c.line_id = any($1)
+           ), fallen as (
+               select distinct m.group_id from match_member m where m.living and m.case_id in (select id from about)
+           ), others as (
+               update match_member m set living = false where m.group_id in (select group_id from fallen)
+               returning m.case_id
+           ), undone as (
+               update match_group g set state = 'withdrawn' where g.id in (select group_id from fallen)
+           )
+           update "case" c set state = 'open', owner_id = null, resolution = null, ended_at = null
+           where c.state = 'resolved' and c.id in (select id from about union select case_id from others)
+           returning c.id"#,
+        &lines,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    // What a case's money was shown by is gone; the credit itself is still there.
+    sqlx::query!(
+        r#"update "case" c set line_id = null, stated = null,
+               kind = case when exists (select from suspense s where s.id = c.id) then c.kind else 'missing_there' end
+           where c.line_id = any($1) and c.servicer_reference is not null and c.state in ('open', 'assigned')"#,
+        &lines,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(ids.into_iter().map(Id::from_uuid).collect())
+}
+
+/// Notes on cases that they began again.
+pub async fn note_reopened(tx: &mut Tx, notes: &[(Uuid, Id<id::Case>)], at: Instant) -> Result<()> {
+    let ids: Vec<Uuid> = notes.iter().map(|note| note.0).collect();
+    let cases: Vec<Uuid> = notes.iter().map(|note| note.1.uuid()).collect();
+    sqlx::query!(
+        "insert into case_note (id, case_id, at, act)
+         select n.id, n.case_id, $3, 'reopened' from unnest($1::uuid[], $2::uuid[]) as n (id, case_id)",
+        &ids,
+        &cases,
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The entries by which these movements of an account were booked.
+pub async fn booked(
+    tx: &mut Tx,
+    account: Id<Account>,
+    references: &[&str],
+) -> Result<BTreeMap<String, Id<Entry>>> {
+    let rows = sqlx::query!(
+        r#"select servicer_reference as "reference!", entry_id as "entry!" from (
+               select servicer_reference, entry_id from credit where account_id = $1 and servicer_reference = any($2)
+               union all
+               select servicer_reference, entry_id from debit where account_id = $1 and servicer_reference = any($2)) as m"#,
+        account.uuid(),
+        references as &[&str],
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.reference, Id::from_uuid(row.entry))).collect())
+}
+
+/// A reversal that stands.
+pub struct Reversal {
+    /// The reversing entry.
+    pub entry: Id<Entry>,
+    /// The movement.
+    pub reference: String,
+    /// How much; below nothing for money that had left.
+    pub amount: Money,
+}
+
+/// Notes a reversal.
+pub async fn insert_reversal(
+    tx: &mut Tx,
+    account: Id<Account>,
+    reversal: &Reversal,
+    revision: Uuid,
+    at: Instant,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into reversal (entry_id, account_id, servicer_reference, amount, revision_id, at)
+         values ($1, $2, $3, $4, $5, $6)",
+        reversal.entry.uuid(),
+        account.uuid(),
+        reversal.reference,
+        reversal.amount.minor(),
+        revision,
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The reversals of an account that stand.
+pub async fn reversals(tx: &mut Tx, account: Id<Account>) -> Result<Vec<Reversal>> {
+    let rows = sqlx::query!(
+        "select entry_id, servicer_reference, amount from reversal
+         where account_id = $1 and undone_by is null order by entry_id",
+        account.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let reversals = rows.into_iter().map(|row| Reversal {
+        entry: Id::from_uuid(row.entry_id),
+        reference: row.servicer_reference,
+        amount: Money::vnd(row.amount),
+    });
+    Ok(reversals.collect())
+}
+
+/// Notes that a reversal was taken back.
+pub async fn undo_reversal(tx: &mut Tx, reversal: Id<Entry>, by: Id<Entry>) -> Result<()> {
+    sqlx::query!("update reversal set undone_by = $2 where entry_id = $1", reversal.uuid(), by.uuid())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// One telling of a statement's day.
+pub struct Telling {
+    /// Its number, from 1.
+    pub version: i32,
+    /// When it came.
+    pub at: Instant,
+    /// The digest of what it says.
+    pub digest: Digest,
+    /// Balances at the two ends of the day.
+    pub balances: (i64, i64),
+    /// How many lines it has.
+    pub lines: i32,
+    /// The lines that it added to the one before, and those that it left out.
+    pub changed: Vec<Changed>,
+}
+
+/// A line that one telling has and the one before or after it has not.
+pub struct Changed {
+    /// Whether it came; else it went.
+    pub came: bool,
+    /// The line.
+    pub line: Id<StatementLine>,
+    /// Its number.
+    pub number: i32,
+    /// The bank's reference.
+    pub reference: String,
+    /// The amount.
+    pub amount: Money,
+}
+
+/// Every telling of a statement of an account that this agency owns, the first one first; nothing for another's.
+pub async fn tellings(
+    tx: &mut Tx,
+    owner: Id<Agency>,
+    statement: Id<id::Statement>,
+) -> Result<Vec<(Day, Telling)>> {
+    let rows = sqlx::query!(
+        r#"select s.day, t.id as "revision", t.version as "version!", t.at as "at!", t.digest as "digest!",
+               t.opening as "opening!", t.closing as "closing!", t.lines as "lines!"
+           from statement s join collecting_account a on a.id = s.account_id and a.owner_id = $1
+           cross join lateral (
+               select null::uuid as id, 1 as version, s.fetched_at as at, s.digest, s.opening, s.closing, s.lines
+               union all
+               select r.id, r.version, r.told_at, r.digest, r.opening, r.closing, r.lines from statement_revision r
+               where r.statement_id = s.id) t
+           where s.id = $2 order by t.version"#,
+        owner.uuid(),
+        statement.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let changed = match row.revision {
+            Some(revision) => changed(tx, revision).await?,
+            None => Vec::new(),
+        };
+        let corrupt = |_| super::StoreError::corrupt("statement_revision", "digest", statement);
+        let telling = Telling {
+            version: row.version,
+            at: row.at,
+            digest: row.digest.try_into().map_err(corrupt)?,
+            balances: (row.opening, row.closing),
+            lines: row.lines,
+            changed,
+        };
+        found.push((Day::from_date(row.day), telling));
+    }
+    Ok(found)
+}
+
+async fn changed(tx: &mut Tx, revision: Uuid) -> Result<Vec<Changed>> {
+    let rows = sqlx::query!(
+        r#"select id as "id!", number as "number!", servicer_reference as "reference!", amount as "amount!",
+               came as "came!"
+           from (
+               select l.id, l.number, l.servicer_reference, l.amount, true as came from statement_line l
+               where l.revision_id = $1
+               union all
+               select l.id, l.number, l.servicer_reference, l.amount, false
+               from withdrawn_line w join statement_line l on l.id = w.line_id where w.revision_id = $1) as c
+           order by came, number limit 1000"#,
+        revision,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let changed = rows.into_iter().map(|row| Changed {
+        came: row.came,
+        line: Id::from_uuid(row.id),
+        number: row.number,
+        reference: row.reference,
+        amount: Money::vnd(row.amount),
+    });
+    Ok(changed.collect())
+}
