@@ -170,7 +170,7 @@ async fn a_day_told_again_is_kept_beside_the_first_and_reversed_until_it_is_show
     told(&world, &[("R2", 205_000, Some(&payments[1])), ("R8", 30_000, None)]);
     let second = fetch(&world, &office, "b").await;
     assert_eq!((&second["id"], &second["version"]), (&first["id"], &json!(2)));
-    assert_eq!((&second["lines"], &second["closing"]["amount"]), (&json!(2), &json!("235000")));
+    assert_eq!((&second["lines"], &second["closing"]["amount"]), (&json!(2), &json!("1235000")));
     assert_eq!(second["reconciliation"]["unexplained"]["amount"], "0");
     let again = office.system(&world, "case.read").get(&path).await.expect(200).json();
     assert_eq!((&again["state"], &again["resolution"]), (&json!("open"), &Value::Null));
