@@ -8,7 +8,6 @@ use super::measure::{Meter, Payers, memory_mib};
 use super::report::{Rate, Record, Trio};
 use super::world::{ACCOUNT, World};
 use anyhow::{Context, Result, anyhow, ensure};
-use chung::app::App;
 use chung::base::{calendar::Day, clock::Instant, id, id::Id, money::Money, text::Line};
 use chung::codec::iso20022::{
     CancellationRequest, Direction, EndToEndId, Entry, MessageId, PaymentReturn, RequestToPay, Resolution,
@@ -50,7 +49,8 @@ pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
     let after = copied(world, account.id, lines).await?;
     let (low, high) = (before.per_cpu_s.min(after.per_cpu_s), before.per_cpu_s.max(after.per_cpu_s));
     let reference = f64::midpoint(before.per_cpu_s, after.per_cpu_s);
-    let trio = Trio { reference, ours, spread: high / low };
+    let reference_per_s = f64::midpoint(before.per_s, after.per_s);
+    let trio = Trio { reference, reference_per_s, ours, spread: high / low };
     let path = format!("statement lines matched, {lines} in one run");
     let peak = Record {
         path: "  this process at most, the told statement with it (MiB)".to_owned(),
@@ -133,7 +133,7 @@ async fn copied(world: &World, account: Id<id::Account>, lines: usize) -> Result
 /// Ours: the bank tells the day, it is kept and matched.
 async fn matched(world: &World, account: &CollectingAccount, day: Day, lines: usize) -> Result<Rate> {
     let statement = told(world, account, day, lines).await?;
-    let app = App { clearing: Arc::new(Told(Mutex::new(Some(statement)))), ..world.app.clone() };
+    let app = world.app.with(|parts| parts.clearing = Arc::new(Told(Mutex::new(Some(statement)))));
     let payers = Payers { processes: vec![std::process::id()], ..world.payers() };
     let meter = Meter::start(&payers, &world.url()).await?;
     match_statement(&app, account, day).await.map_err(|error| anyhow!("{error:?}"))?;
@@ -180,7 +180,7 @@ async fn told(
         closing: Money::vnd(closing),
         entries,
     };
-    Ok(FetchedStatement { message: MessageId(Uuid::new_v4()), digest: [0; 32], statement })
+    Ok(FetchedStatement { message: MessageId(Uuid::nil()), digest: [0; 32], statement })
 }
 
 /// A bank that tells one statement, once.

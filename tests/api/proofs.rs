@@ -15,7 +15,10 @@ async fn a_fee_has_a_receipt_a_tax_a_budget_slip_and_nothing_owed_a_notice_witho
         "legal_basis": "Decree 10/2022 (illustrative)", "amount": { "amount": "5000000", "currency": "VND" },
         "account": { "bank": "970405", "number": "7111.1.1054321", "holder": "CHI CUC THUE KHU VUC II" },
     });
+    // A procedure whose name may be shown: the page keeps silent about the others.
     let mut both = new_bill();
+    both["procedure"] = json!("1.001610");
+    both["lines"] = json!([{ "fee": "DKKD-01" }, { "fee": "DKKD-02" }]);
     both["obligations"] = json!([notice]);
     both["collect"] = json!("together");
     let system = office.system(&world, "bill");
