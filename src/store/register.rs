@@ -105,10 +105,11 @@ pub async fn find_wards(tx: &mut Tx, citizen: Id<Citizen>, number_hash: &Digest)
         r#"SELECT r.citizen_id AS "citizen_id?", r.wrapped_key AS "wrapped_key?", r.key_generation AS "key_generation?",
                   r.sealed AS "sealed?", r.record_hash AS "record_hash?", r.copied_at AS "copied_at?",
                   NULL::date AS former_until, NULL::timestamptz AS as_of
-           FROM register_person r WHERE r.citizen_id IN (
-               SELECT k.citizen_id FROM register_kin k WHERE k.kin_hash = ANY (array_append(
-                   ARRAY(SELECT f.number_hash FROM register_former_number f WHERE f.citizen_id = $1), $2)))
-           ORDER BY r.citizen_id LIMIT 20"#,
+           FROM register_person r WHERE r.citizen_id = ANY (ARRAY(
+               SELECT DISTINCT k.citizen_id FROM register_kin k WHERE k.kin_hash = ANY (array_append(
+                   ARRAY(SELECT f.number_hash FROM register_former_number f WHERE f.citizen_id = $1), $2))
+               ORDER BY k.citizen_id LIMIT 20))
+           ORDER BY r.citizen_id"#,
         citizen.uuid(),
         number_hash.as_slice()
     )
