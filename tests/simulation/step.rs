@@ -319,13 +319,16 @@ impl Life<'_> {
 
     /// What waits to be given back goes while everything still fails: without this most of it would leave in the calm.
     async fn give_back_to_the_end(&mut self, seen: &Seen) {
-        for _ in 0..4 {
+        for _ in 0..3 {
             self.deliver_all().await;
-            self.give_back(seen).await;
-            if self.chance.percent(50) {
-                self.look(seen).await;
+            // Thrice between two deliveries: what is silent is asked about before the money is seen to leave.
+            for _ in 0..3 {
+                self.give_back(seen).await;
+                if self.chance.percent(60) {
+                    self.look(seen).await;
+                }
+                self.clock.advance(Duration::from_secs(2 * 3_600));
             }
-            self.clock.advance(Duration::from_secs(2 * 3_600));
         }
         self.note_faults(seen);
         self.look(seen).await;
