@@ -4,13 +4,14 @@ use super::{
     Error, Result,
     audit_leaf::{Concern, leaf},
     idempotency::Idempotency,
+    officer::{self, Workplace},
     short_message::month_of,
 };
 use crate::app::App;
 use crate::base::{
     calendar::Day,
     clock::Instant,
-    id::{Agency, Id},
+    id::{Agency, Citizen, Id},
 };
 use crate::store::{
     Tx, agency, audit,
@@ -42,6 +43,36 @@ async fn report(app: &App, tx: &mut Tx, id: Id<Agency>, month: Day) -> Result<Va
 
 fn line_json(line: &Counted) -> Value {
     json!({ "kind": line.kind, "segments": line.segments, "cost": line.cost })
+}
+
+/// The same as the page of whoever keeps or audits the agency's books shows it.
+pub struct MessagesShown {
+    /// Whose.
+    pub agency: Workplace,
+    /// The first day of the month.
+    pub month: Day,
+    /// What was sent.
+    pub lines: Vec<Counted>,
+    /// How many segments the month may have.
+    pub segments_max: i64,
+}
+
+/// The report of an agency where the citizen keeps or audits the books; the first of them if none is named.
+pub async fn read_messages_as_officer(
+    app: &App,
+    citizen: Id<Citizen>,
+    agency: Option<Id<Agency>>,
+    month: Option<Day>,
+) -> Result<MessagesShown> {
+    let now = app.clock.now();
+    let month = first_of(month, now);
+    let mut tx = app.store.begin().await?;
+    let mut places = officer::workplaces(&mut tx, citizen, Day::of(now)).await?.into_iter();
+    let agency = places.find(|place| agency.is_none_or(|id| id == place.id)).ok_or(Error::not_found())?;
+    let lines = sms_count::report(&mut tx, Some(agency.id), month).await?;
+    let (_, own) = sms_count::used(&mut tx, agency.id, month).await?;
+    let segments_max = own.unwrap_or_else(|| app.limits.sms_per_agency_month_max.into());
+    Ok(MessagesShown { agency, month, lines, segments_max })
 }
 
 /// Every agency's lines of a month, and the service's own.

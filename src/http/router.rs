@@ -104,6 +104,7 @@ fn people() -> Router<App> {
         .merge(pages::board_books::routes())
         .merge(pages::board_case::routes())
         .merge(pages::board_fees::routes())
+        .merge(pages::board_messages::routes())
         .merge(pages::board_refunds::routes())
         .merge(pages::board_revisions::routes())
         .merge(pages::board_successions::routes())

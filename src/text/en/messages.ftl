@@ -29,3 +29,18 @@ notice-recovered = an officer restored your ways to sign in
 notice-lock_lifted = your identity was unlocked
 notice-mandate_granted = you let somebody act for you
 notice-refund_redirected = a refund does not go back to the account that paid and waits elsewhere
+
+# The page of what an agency's SMS cost.
+sms-report-title = Cost of SMS
+sms-report-used = { $segments } of the month’s { $most } messages are used, for { $cost }.
+sms-report-meter = Used this month
+sms-report-none = No SMS was sent in this month.
+sms-report-kind = Kind
+sms-report-segments = Messages
+sms-report-cost = Cost
+sms-report-month = Month
+sms-report-kind-sign-in-code = Sign-in codes
+sms-report-kind-counter-started = Asked to approve at a counter
+sms-report-kind-contact-code = Codes that confirm a phone number
+sms-report-kind-notice-warning = Warnings of dangerous changes
+sms-report-kind-notice-answer = Answers to a lock by SMS

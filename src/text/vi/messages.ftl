@@ -29,3 +29,18 @@ notice-recovered = cán bộ một cửa khôi phục cách đăng nhập
 notice-lock_lifted = định danh được mở khóa
 notice-mandate_granted = ông/bà ủy quyền cho người khác
 notice-refund_redirected = tiền hoàn không về tài khoản đã nộp mà chờ nhận ở nơi khác
+
+# Trang chi phí tin nhắn của cơ quan.
+sms-report-title = Chi phí tin nhắn
+sms-report-used = Đã dùng { $segments } trên { $most } tin của tháng, hết { $cost }.
+sms-report-meter = Mức dùng trong tháng
+sms-report-none = Tháng này chưa gửi tin nhắn nào.
+sms-report-kind = Loại tin
+sms-report-segments = Số tin
+sms-report-cost = Chi phí
+sms-report-month = Tháng
+sms-report-kind-sign-in-code = Mã đăng nhập
+sms-report-kind-counter-started = Mời đồng ý từ quầy
+sms-report-kind-contact-code = Mã xác nhận số điện thoại
+sms-report-kind-notice-warning = Cảnh báo thay đổi quan trọng
+sms-report-kind-notice-answer = Trả lời tin khóa

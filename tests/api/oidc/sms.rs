@@ -1,8 +1,11 @@
 //! SMS are counted and capped per agency, with the cost on a report; a cap leaves every other way open.
 
 use super::*;
+use crate::board::{ACCOUNTANT, at_board};
 use crate::office::Office;
 use chung::flow::read_messages::cap_messages;
+use chung::flow::roles::{Granting, grant_role};
+use chung::identity::role::Role;
 use chung::store::agency::find_by_code;
 use serde_json::json;
 use std::time::Duration;
@@ -61,4 +64,31 @@ async fn an_agency_sees_what_its_codes_cost_and_a_cap_leaves_the_other_ways() {
     scene.number(&citizen, &page, HOA).await.expect(200);
     world.later(Duration::from_secs(8 * 86_400));
     asked(&scene, "sms").await.expect(200);
+}
+
+#[tokio::test]
+async fn whoever_keeps_the_books_of_an_agency_reads_what_its_sms_cost() {
+    let scene = Scene::set().await;
+    let world = &scene.world;
+    asked(&scene, "sms").await.expect(200);
+    cap_messages(&world.app, "H29.hcmc", 40).await.unwrap();
+    let accountant = at_board(world, ACCOUNTANT).await;
+    accountant.get("/board/messages").await.expect(404);
+    let granting = Granting {
+        number: ACCOUNTANT.0.parse().unwrap(),
+        role: Role::Accountant,
+        agency_code: "H29.hcmc".to_owned(),
+        from: None,
+        to: None,
+        by: None,
+    };
+    grant_role(&world.app, &granting).await.unwrap();
+    let shown = accountant.get("/board/messages").await.expect(200).text();
+    for part in ["Mã đăng nhập", "1 trên 40", "400", "max=\"40\" value=\"1\"", "value=\"2026-11\""] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+    let before = accountant.get("/board/messages?month=2026-10").await.expect(200).text();
+    assert!(before.contains("chưa gửi tin nhắn nào"), "{before}");
+    accountant.get("/board/messages?month=2026-13").await.expect(404);
+    accountant.get("/board/messages?agency=elsewhere").await.expect(404);
 }
