@@ -1,11 +1,19 @@
 //! Everything a flow needs, built once and passed by reference: no globals, no getters.
 
-use crate::base::{clock::Clock, entropy::Entropy, origin::Origin};
+use crate::base::{
+    clock::Clock,
+    entropy::Entropy,
+    id::{self, Id},
+    origin::Origin,
+};
 use crate::batch::{self, Batch, Queue};
 use crate::codec::sod::Anchors;
 use crate::config::Limits;
 use crate::crypto::{digest::Digest, keyring::KeyRing, signing::KeyList};
-use crate::identity::question::{self, Question};
+use crate::identity::{
+    client::Client,
+    question::{self, Question},
+};
 use crate::partner::{
     clearing::Clearing, messenger::Messenger, national_id::NationalId, platform::Platform,
     population::PopulationSource, receipt_issuer::ReceiptIssuers, webhook::Webhooks,
@@ -113,6 +121,8 @@ impl Population {
 pub struct Batches {
     /// Whether clients may still ask.
     pub standing: Batch<Bearer, Admission>,
+    /// Which clients ask.
+    pub clients: Batch<Id<id::Client>, Option<Client>>,
     /// What may be used once only.
     pub once: Batch<Mark, bool>,
     /// Questions about people.
@@ -129,6 +139,8 @@ pub struct Batches {
 pub struct Queues {
     /// Whether clients may still ask.
     pub standing: Queue<Bearer, Admission>,
+    /// Which clients ask.
+    pub clients: Queue<Id<id::Client>, Option<Client>>,
     /// What may be used once only.
     pub once: Queue<Mark, bool>,
     /// Questions about people.
@@ -144,16 +156,18 @@ pub struct Queues {
 /// Both ends of every queue.
 pub fn queues(limits: &Limits) -> (Batches, Queues) {
     let (standing, standing_queue) = batch::channel(limits.queue_max);
+    let (clients, client_queue) = batch::channel(limits.queue_max);
     let (once, once_queue) = batch::channel(limits.queue_max);
     let (verifications, verification_queue) = batch::channel(limits.queue_max);
     let (bills, bill_queue) = batch::channel(limits.queue_max);
     let (notifications, notification_queue) = batch::channel(limits.queue_max);
     let (records, record_queue) = batch::channel(limits.queue_max);
-    let sending = Batches { standing, once, verifications, bills, notifications, records };
+    let sending = Batches { standing, clients, once, verifications, bills, notifications, records };
     (
         sending,
         Queues {
             standing: standing_queue,
+            clients: client_queue,
             once: once_queue,
             verifications: verification_queue,
             bills: bill_queue,

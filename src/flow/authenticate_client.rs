@@ -1,6 +1,6 @@
 //! A client proves itself at the token endpoint, in the one way that it is registered for.
 
-use super::{Error, Refusal, Result, use_once};
+use super::{Error, Refusal, Result, asking_client::asking_client, use_once};
 use crate::app::App;
 use crate::base::{
     id::{self, Id},
@@ -16,7 +16,6 @@ use crate::identity::{
     client_key::key_for,
     token::{AssertionRefusal, ClientAssertion},
 };
-use crate::store::portal;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -117,7 +116,7 @@ async fn by_assertion(app: &App, named: Option<&str>, jwt: &str, path: &str) -> 
 
 async fn find(app: &App, client: &str) -> Result<Client> {
     let id: Id<id::Client> = client.parse().map_err(|_| invalid("client_id", "unknown"))?;
-    portal::find(&app.store, id).await?.ok_or(invalid("client_id", "unknown"))
+    asking_client(app, id).await?.ok_or(invalid("client_id", "unknown"))
 }
 
 const fn invalid_client() -> Refusal {

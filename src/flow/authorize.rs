@@ -2,6 +2,7 @@
 
 use super::{
     Error, Result,
+    asking_client::asking_client,
     check_client::{Answered, note_refusal},
     end_session, envelope, push_request,
     sign_in::Answer,
@@ -57,7 +58,12 @@ pub async fn authorize(
     read_claims: fn(&str) -> Option<ClaimsParameter>,
 ) -> Result<Authorized> {
     let now = app.clock.now();
-    let Some(client) = asking_client(app, sent).await? else {
+    let id = sent.one("client_id").ok().flatten().and_then(|text| text.parse().ok());
+    let client = match id {
+        Some(id) => asking_client(app, id).await?,
+        None => None,
+    };
+    let Some(client) = client else {
         return Ok(Authorized::Misaddressed(Misaddressed::UnknownClient));
     };
     let pushed = match sent.one("request_uri") {
@@ -147,14 +153,6 @@ pub async fn enter_page(app: &App, return_to: LocalPath, least: Assurance, afres
     begin(app, app.clock.now(), Errand::Page { return_to, least, afresh }, Brought::default()).await
 }
 
-async fn asking_client(app: &App, parameters: &Parameters) -> Result<Option<Client>> {
-    let id = parameters.one("client_id").ok().flatten().and_then(|text| text.parse().ok());
-    match id {
-        Some(id) => Ok(portal::find(&app.store, id).await?),
-        None => Ok(None),
-    }
-}
-
 /// What a request brings besides its errand.
 #[derive(Default)]
 struct Brought {
@@ -178,9 +176,7 @@ async fn begin(app: &App, now: Instant, errand: Errand, brought: Brought) -> Res
     let browser_digest = sha256(browser.expose().as_bytes());
     let bound =
         authorization::Bound { authorization, browser: browser_digest, number_hint: hint.transpose()? };
-    let mut tx = app.store.begin().await?;
-    authorization::insert(&mut tx, &bound, brought.pushed.as_ref()).await?;
-    tx.commit().await?;
+    authorization::begin(&app.store, &bound, brought.pushed.as_ref()).await?;
     Ok(Begun { authorization: id, browser, lang: brought.lang })
 }
 

@@ -4,7 +4,7 @@ use super::{
     Error, Result, acting,
     mandates::refused,
     population::{self, OnRecord},
-    sign_in::{Step, lock, portal_of, unfit},
+    sign_in::{Step, lock, portal_in, unfit},
 };
 use crate::app::App;
 use crate::base::{
@@ -43,7 +43,7 @@ pub async fn choose_principal(app: &App, step: &Step, choice: &Choice) -> Result
     let State::Confirmed(confirmation) = &authorization.state else {
         return Err(unfit(Refusal::NotConfirmed));
     };
-    let client = portal_of(app, &authorization).await?.ok_or(Error::refused("sign_in_over"))?;
+    let client = portal_in(&mut tx, &authorization).await?.ok_or(Error::refused("sign_in_over"))?;
     let looked = population::look_up_citizen(app, &mut tx, confirmation.citizen).await?;
     let present = looked.on_record.ok_or(Error::not_found())?;
     let chosen = match choice {

@@ -31,7 +31,7 @@ pub async fn decide_consent(app: &App, step: &Step, answer: consent::Answer) -> 
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let authorization = lock(&mut tx, step).await?;
-    let (client, confirmation) = confirmed(app, &authorization).await?;
+    let (client, confirmation) = confirmed(&mut tx, &authorization).await?;
     let asked = authorization.asked().ok_or_else(|| unfit(Refusal::Unfit))?;
     let party = allowed(app, &mut tx, &authorization, &client, &confirmation, now).await?;
     let Some(party) = party else {
@@ -81,19 +81,20 @@ pub async fn decide_consent(app: &App, step: &Step, answer: consent::Answer) -> 
     }
 }
 
-/// Answers a portal that forbade pages under a consent that covers what it asks.
+/// Answers a portal that forbade pages under a consent that covers what it asks; the caller has found in this
+/// transaction that the people may go on.
 pub(super) async fn renew(
     app: &App,
+    mut tx: Tx,
     authorization: &Authorization,
     client: &Client,
     before: &Consent,
+    now: Instant,
 ) -> Result<Answer> {
-    let now = app.clock.now();
-    let mut tx = app.store.begin().await?;
-    let (_, confirmation) = confirmed(app, authorization).await?;
-    match allowed(app, &mut tx, authorization, client, &confirmation, now).await? {
-        Some(_) => issue(app, tx, authorization, client, before, now).await,
-        None => decline(app, tx, authorization, None, Cause::Barred, now).await,
+    if portal::is_active(&mut tx, client.id, now).await? {
+        issue(app, tx, authorization, client, before, now).await
+    } else {
+        decline(app, tx, authorization, None, Cause::Barred, now).await
     }
 }
 
@@ -108,7 +109,7 @@ pub async fn turn_back(app: &App, step: &Step) -> Result<Answer> {
     decline(app, tx, &authorization, None, Cause::Citizen, now).await
 }
 
-async fn confirmed(app: &App, authorization: &Authorization) -> Result<(Client, Confirmation)> {
+async fn confirmed(tx: &mut Tx, authorization: &Authorization) -> Result<(Client, Confirmation)> {
     let client = authorization.client().ok_or_else(|| unfit(Refusal::Unfit))?;
     let State::Confirmed(confirmation) = &authorization.state else {
         return Err(unfit(Refusal::NotConfirmed));
@@ -119,7 +120,7 @@ async fn confirmed(app: &App, authorization: &Authorization) -> Result<(Client, 
     {
         return Err(unfit(Refusal::Unfit));
     }
-    let client = portal::find(&app.store, client).await?.ok_or(Error::not_found())?;
+    let client = portal::find_in(tx, client).await?.ok_or(Error::not_found())?;
     Ok((client, *confirmation))
 }
 

@@ -12,7 +12,7 @@ use super::{
     population::{self, OnRecord},
     population_copy::hear_number,
     short_message::{self, ShortMessage, written},
-    sign_in::{Step, advance, lock, portal_of, unfit},
+    sign_in::{Step, advance, lock, portal_in, unfit},
 };
 use crate::app::App;
 use crate::base::{clock::Instant, id::Id, text::Lang};
@@ -149,7 +149,7 @@ async fn challenge(
     now: Instant,
 ) -> Result<Identified> {
     let rules = code_rules(app);
-    let client = portal_of(app, authorization).await?;
+    let client = portal_in(&mut tx, authorization).await?;
     if target.way == Way::Sms
         && let Some(client) = &client
         && !short_message::within_cap(app, &mut tx, client.agency, now).await?

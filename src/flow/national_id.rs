@@ -12,7 +12,7 @@ use super::{
     limit_attempts::Visitor,
     open_session::{Proof, SignedIn, open_session},
     population::{self, OnRecord},
-    sign_in::{Step, lock, portal_of, unfit},
+    sign_in::{Step, lock, portal_in, unfit},
 };
 use crate::app::App;
 use crate::base::{
@@ -267,7 +267,7 @@ impl Secrets {
 pub async fn counter_of(app: &App, step: &Step) -> Result<Option<(String, String)>> {
     let mut tx = app.store.begin().await?;
     let authorization = lock(&mut tx, step).await?;
-    let Some(client) = portal_of(app, &authorization).await? else { return Ok(None) };
+    let Some(client) = portal_in(&mut tx, &authorization).await? else { return Ok(None) };
     let agency = agency::find_all(&mut tx, &[client.agency]).await?.pop();
     Ok(agency.map(|agency| (agency.name_vi, agency.name_en)))
 }

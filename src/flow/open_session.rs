@@ -8,7 +8,7 @@ use super::{
     locks,
     notify::{Told, notify},
     population::{self, OnRecord},
-    sign_in::{advance, portal_of},
+    sign_in::{advance, portal_in},
 };
 use crate::app::App;
 use crate::base::{
@@ -20,7 +20,7 @@ use crate::crypto::digest::sha256;
 use crate::identity::{
     assurance::Assurance,
     authenticator::Method,
-    authorization::{Authorization, Cause, Confirmation, Event},
+    authorization::{Authorization, Cause, Event},
     notice::What,
     session::Session,
 };
@@ -86,14 +86,7 @@ pub(super) async fn open_session(
         Some(before) => end_session::close(app, &mut tx, before.id, before.citizen, now).await?,
         None => {}
     }
-    let confirmation = Confirmation {
-        citizen: holder.citizen,
-        session: session.id,
-        method: proof.method,
-        reached: proof.reached,
-        authenticated_at: now,
-    };
-    advance(&mut tx, authorization, Event::Confirm(confirmation), now).await?;
+    advance(&mut tx, authorization, Event::Confirm(session.confirms()), now).await?;
     let browser = visitor.browser.clone().unwrap_or_else(|| Token::new(TokenKind::Browser, &*app.entropy));
     let number_hash = population::number_hash(app, &holder.person.number);
     let digest = sha256(browser.expose().as_bytes());
@@ -114,7 +107,7 @@ async fn record(
     session: &Session,
     now: Instant,
 ) -> Result<Option<String>> {
-    let client = portal_of(app, authorization).await?;
+    let client = portal_in(tx, authorization).await?;
     let concern = Concern {
         citizen: Some(holder.citizen),
         agency: client.as_ref().map(|c| c.agency),

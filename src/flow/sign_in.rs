@@ -3,6 +3,7 @@
 use super::{
     Error, Result,
     acting::{self, Principal},
+    asking_client::asking_client,
     disclosure, locks, population,
 };
 use crate::app::App;
@@ -16,7 +17,7 @@ use crate::crypto::digest::{equal, sha256};
 use crate::identity::{
     assurance::Assurance,
     authenticator::Method,
-    authorization::{Authorization, Cause, Confirmation, Errand, Event, LocalPath, Refusal, State},
+    authorization::{Authorization, Cause, Errand, Event, LocalPath, Refusal, State},
     claims::Claim,
     client::{Client, Wording},
     request::{Address, ErrorCode},
@@ -125,21 +126,24 @@ pub struct Consenting {
 }
 
 /// Where a sign-in stands and what to show. A session that answers the request takes it on by itself.
-pub async fn view(app: &App, step: &Step, cookie: Option<&Token>, lang: Lang) -> Result<View> {
+pub async fn view(app: &App, step: &Step, present: Option<&Session>, lang: Lang) -> Result<View> {
     let now = app.clock.now();
     let Some((authorization, hint)) = open_in(app, step, now).await? else {
         return Ok(View::Over);
     };
     let client = portal_of(app, &authorization).await?;
     match &authorization.state {
-        State::Started => match session_of(app, cookie, now).await? {
+        State::Started => match present {
             Some(session) if session.answers(&authorization.wanted(), now) => {
-                take_on(app, &authorization, &session, now).await?;
-                let confirmed = reload(app, &authorization).await?;
-                arrived(app, &confirmed, client.as_ref(), lang).await
+                let mut tx = app.store.begin().await?;
+                let confirm = Event::Confirm(session.confirms());
+                let state = advance(&mut tx, &authorization, confirm, now).await?;
+                let confirmed = Authorization { state, ..authorization };
+                arrived(app, tx, &confirmed, client.as_ref(), (lang, now)).await
             }
             Some(_) | None if forbids_pages(&authorization) => {
-                refuse(app, &authorization, ErrorCode::LoginRequired, now).await
+                let tx = app.store.begin().await?;
+                refuse(app, tx, &authorization, ErrorCode::LoginRequired, now).await
             }
             Some(_) | None => {
                 let hint = super::authorize::number_hint(app, authorization.id.uuid(), hint.as_deref())?;
@@ -149,7 +153,10 @@ pub async fn view(app: &App, step: &Step, cookie: Option<&Token>, lang: Lang) ->
         State::Challenged(challenge) => {
             Ok(View::Code(asking(&authorization, client.as_ref()), challenge.method))
         }
-        State::Confirmed(_) => arrived(app, &authorization, client.as_ref(), lang).await,
+        State::Confirmed(_) => {
+            let tx = app.store.begin().await?;
+            arrived(app, tx, &authorization, client.as_ref(), (lang, now)).await
+        }
         State::Entered { .. } => match &authorization.errand {
             Errand::Page { return_to, .. } => Ok(View::Enter(return_to.clone())),
             Errand::Portal { .. } | Errand::Counter { .. } => Ok(View::Over),
@@ -206,12 +213,25 @@ pub(super) const fn unfit(refusal: Refusal) -> Error {
 }
 
 /// The portal of a sign-in that a portal asked for.
-pub(super) async fn portal_of(app: &App, authorization: &Authorization) -> Result<Option<Client>> {
+async fn portal_of(app: &App, authorization: &Authorization) -> Result<Option<Client>> {
+    match asker(authorization) {
+        Some(client) => asking_client(app, client).await,
+        None => Ok(None),
+    }
+}
+
+/// The same in a transaction that goes on: whoever holds one connection waits for no second.
+pub(super) async fn portal_in(tx: &mut Tx, authorization: &Authorization) -> Result<Option<Client>> {
+    match asker(authorization) {
+        Some(client) => Ok(portal::find_in(tx, client).await?),
+        None => Ok(None),
+    }
+}
+
+fn asker(authorization: &Authorization) -> Option<Id<id::Client>> {
     match &authorization.errand {
-        Errand::Portal { client, .. } | Errand::Counter { client, .. } => {
-            Ok(portal::find(&app.store, *client).await?)
-        }
-        Errand::Page { .. } => Ok(None),
+        Errand::Portal { client, .. } | Errand::Counter { client, .. } => Some(*client),
+        Errand::Page { .. } => None,
     }
 }
 
@@ -226,11 +246,6 @@ async fn open_in(app: &App, step: &Step, now: Instant) -> Result<Option<(Authori
     let bound = authorization::find(&app.store, step.authorization).await?;
     let ours = bound.filter(|b| is_browser(b, step) && now < b.authorization.expires_at);
     Ok(ours.map(|b| (b.authorization, b.number_hint)))
-}
-
-async fn reload(app: &App, authorization: &Authorization) -> Result<Authorization> {
-    let bound = authorization::find(&app.store, authorization.id).await?;
-    bound.map(|b| b.authorization).ok_or(Error::not_found())
 }
 
 fn is_browser(bound: &authorization::Bound, step: &Step) -> bool {
@@ -260,78 +275,60 @@ fn forbids_pages(authorization: &Authorization) -> bool {
     }
 }
 
-async fn take_on(app: &App, authorization: &Authorization, session: &Session, now: Instant) -> Result<()> {
-    let confirmation = Confirmation {
-        citizen: session.citizen,
-        session: session.id,
-        method: session.method,
-        reached: session.reached,
-        authenticated_at: session.authenticated_at,
-    };
-    let mut tx = app.store.begin().await?;
-    advance(&mut tx, authorization, Event::Confirm(confirmation), now).await?;
-    tx.commit().await?;
-    Ok(())
-}
-
-/// Somebody is confirmed: on to the page of ours, or to the consent page.
+/// Somebody is confirmed: on to the page of ours, or to the consent page; or, where pages are forbidden, back to the
+/// portal. What this takes is one transaction with the confirmation.
 async fn arrived(
     app: &App,
+    mut tx: Tx,
     authorization: &Authorization,
     client: Option<&Client>,
-    lang: Lang,
+    (lang, now): (Lang, Instant),
 ) -> Result<View> {
-    let now = app.clock.now();
     let State::Confirmed(confirmation) = &authorization.state else { return Ok(View::Over) };
     let (asked, client) = match (&authorization.errand, client) {
         (Errand::Page { return_to, .. }, _) => {
-            let mut tx = app.store.begin().await?;
             advance(&mut tx, authorization, Event::Enter, now).await?;
             tx.commit().await?;
             return Ok(View::Enter(return_to.clone()));
         }
         // Whoever was named at the counter approves, and nobody else who sits here.
         (Errand::Counter { request, .. }, Some(_)) if request.citizen != Some(confirmation.citizen) => {
-            return refuse(app, authorization, ErrorCode::AccessDenied, now).await;
+            return refuse(app, tx, authorization, ErrorCode::AccessDenied, now).await;
         }
         (Errand::Portal { request, .. }, Some(client)) => (&request.asked, client),
         (Errand::Counter { request, .. }, Some(client)) => (&request.asked, client),
         (Errand::Portal { .. } | Errand::Counter { .. }, None) => return Ok(View::Over),
     };
-    let mut tx = app.store.begin().await?;
     let party = acting::party(app, &mut tx, authorization, confirmation, client.agency, now).await?;
-    let before = consent::latest(&mut tx, confirmation.citizen, client.id).await?;
-    let chosen = acting::is_chosen(&mut tx, authorization.id).await?;
-    let principals = match &party {
-        // At a counter everybody approves for themselves: the officer has named the person.
-        Some(party) if party.actor.is_none() && matches!(authorization.errand, Errand::Portal { .. }) => {
-            acting::principals(app, &mut tx, &party.holder, client.agency, now).await?
-        }
-        Some(_) | None => Vec::new(),
-    };
-    tx.commit().await?;
     let Some(party) = party else {
-        return refuse(app, authorization, ErrorCode::AccessDenied, now).await;
+        return refuse(app, tx, authorization, ErrorCode::AccessDenied, now).await;
     };
     if let Errand::Portal { request, .. } = &authorization.errand
         && request.hint_subject.is_some()
+        && pseudonym::find(&mut tx, party.holder.citizen, &client.sectors()).await? != request.hint_subject
     {
-        let mut tx = app.store.begin().await?;
-        let known = pseudonym::find(&mut tx, party.holder.citizen, &client.sectors()).await?;
-        tx.commit().await?;
-        if known != request.hint_subject {
-            return refuse(app, authorization, ErrorCode::LoginRequired, now).await;
-        }
+        return refuse(app, tx, authorization, ErrorCode::LoginRequired, now).await;
     }
     let offer = client.policy.offer(asked);
     if forbids_pages(authorization) {
-        return match before {
-            Some(before) if before.covers(&offer) => {
-                super::decide_consent::renew(app, authorization, client, &before).await.map(View::Answered)
+        let before = consent::latest(&mut tx, confirmation.citizen, client.id).await?;
+        return match before.filter(|before| before.covers(&offer)) {
+            Some(before) => {
+                let answer =
+                    super::decide_consent::renew(app, tx, authorization, client, &before, now).await?;
+                Ok(View::Answered(answer))
             }
-            Some(_) | None => refuse(app, authorization, ErrorCode::ConsentRequired, now).await,
+            None => refuse(app, tx, authorization, ErrorCode::ConsentRequired, now).await,
         };
     }
+    let chosen = acting::is_chosen(&mut tx, authorization.id).await?;
+    // At a counter everybody approves for themselves: the officer has named the person.
+    let principals = if party.actor.is_none() && matches!(authorization.errand, Errand::Portal { .. }) {
+        acting::principals(app, &mut tx, &party.holder, client.agency, now).await?
+    } else {
+        Vec::new()
+    };
+    tx.commit().await?;
     let choosing = Choosing {
         asking: asking(authorization, Some(client)),
         person: party.present().person.name.as_str().to_owned(),
@@ -352,13 +349,18 @@ async fn arrived(
     })))
 }
 
-async fn refuse(app: &App, authorization: &Authorization, code: ErrorCode, now: Instant) -> Result<View> {
+async fn refuse(
+    app: &App,
+    mut tx: Tx,
+    authorization: &Authorization,
+    code: ErrorCode,
+    now: Instant,
+) -> Result<View> {
     let may_show = !forbids_pages(authorization);
     let cause = match code {
         ErrorCode::AccessDenied => Cause::Barred,
         _ => Cause::PageNeeded,
     };
-    let mut tx = app.store.begin().await?;
     advance(&mut tx, authorization, Event::Refuse(cause), now).await?;
     if !pushed_request::use_up(&mut tx, authorization.id, now).await? {
         return Ok(View::Over);

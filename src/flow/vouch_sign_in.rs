@@ -12,7 +12,7 @@ use super::{
     open_session::{Proof, SignedIn, open_session},
     population,
     serve_at_counter::{Served, served, spend},
-    sign_in::{Step, lock, portal_of, unfit},
+    sign_in::{Step, lock, portal_in, unfit},
 };
 use crate::app::App;
 use crate::base::{
@@ -90,7 +90,7 @@ pub async fn preview(
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let (served, authorization) = meant(app, &mut tx, officer, check, code, now).await?;
-    let portal = portal_of(app, &authorization).await?.map(|client| client.name);
+    let portal = portal_in(&mut tx, &authorization).await?.map(|client| client.name);
     let person = served.holder.person.name.as_str().to_owned();
     Ok(Vouching { person, portal, started_at: authorization.started_at })
 }
@@ -105,7 +105,7 @@ pub async fn vouch(app: &App, officer: &Session, check: Id<CardCheck>, code: &No
     if !vouched::vouch(&mut tx, authorization.id, (holder.citizen, officer.citizen, agency), now).await? {
         return Err(Error::not_found());
     }
-    let client = portal_of(app, &authorization).await?;
+    let client = portal_in(&mut tx, &authorization).await?;
     let concern =
         Concern { citizen: Some(holder.citizen), agency: Some(agency), object: authorization.id.uuid() };
     let details = json!({

@@ -54,7 +54,10 @@ impl FromRequestParts<App> for SignedIn {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
         let jar = CookieJar::from_headers(&parts.headers);
         let token = session_token(app, &jar);
-        let found = sign_in::session_of(app, token.as_ref(), app.clock.now()).await;
+        let found = match parts.extensions.get::<Whose>() {
+            Some(whose) => Ok(Some(whose.session.clone())),
+            None => sign_in::session_of(app, token.as_ref(), app.clock.now()).await,
+        };
         match (found, token) {
             (Ok(Some(session)), Some(token)) => Ok(Self { session, token }),
             (Ok(_), _) => Err(to_sign_in(parts)),
@@ -129,7 +132,7 @@ async fn whose(app: &App, token: &Token) -> flow::Result<Option<Whose>> {
         return Ok(None);
     };
     let name = sign_in::name_of(app, &session).await?;
-    Ok(name.map(|name| Whose { name, form_token: form_token(token, "session") }))
+    Ok(name.map(|name| Whose { name, form_token: form_token(token, "session"), session }))
 }
 
 /// The cookie that ties the pages of one sign-in to the browser that began it.

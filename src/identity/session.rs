@@ -6,6 +6,7 @@
 use super::{
     assurance::{Assurance, Demand},
     authenticator::Method,
+    authorization::Confirmation,
 };
 use crate::base::{
     clock::Instant,
@@ -47,6 +48,17 @@ impl Session {
     /// Whether it still stands.
     pub fn is_live(&self, now: Instant) -> bool {
         self.ended_at.is_none() && now < self.expires_at
+    }
+
+    /// What it says of a sign-in that it answers.
+    pub const fn confirms(&self) -> Confirmation {
+        Confirmation {
+            citizen: self.citizen,
+            session: self.id,
+            method: self.method,
+            reached: self.reached,
+            authenticated_at: self.authenticated_at,
+        }
     }
 
     /// How strong it is at that instant: a level may have expired since it was reached.

@@ -32,8 +32,17 @@ pub struct Bound {
     pub number_hint: Option<Vec<u8>>,
 }
 
-/// Begins a sign-in for a browser; `pushed` is the digest of the request that it came from.
+/// Begins a sign-in for a browser, by one statement; `pushed` is the digest of the request that it came from.
+pub async fn begin(store: &Store, bound: &Bound, pushed: Option<&Digest>) -> Result<()> {
+    write(&store.pool, bound, pushed).await
+}
+
+/// The same in a transaction that goes on.
 pub async fn insert(tx: &mut Tx, bound: &Bound, pushed: Option<&Digest>) -> Result<()> {
+    write(tx.conn(), bound, pushed).await
+}
+
+async fn write(executor: impl sqlx::PgExecutor<'_>, bound: &Bound, pushed: Option<&Digest>) -> Result<()> {
     let authorization = &bound.authorization;
     let (client, request, return_to) = match &authorization.errand {
         Errand::Portal { client, request } => (Some(client.uuid()), Some(request.as_ref()), None),
@@ -74,7 +83,7 @@ pub async fn insert(tx: &mut Tx, bound: &Bound, pushed: Option<&Digest>) -> Resu
         bound.number_hint.as_deref(),
         pushed.map(|digest| digest.as_slice())
     )
-    .execute(tx.conn())
+    .execute(executor)
     .await?;
     Ok(())
 }
@@ -112,6 +121,15 @@ async fn read(executor: impl sqlx::PgExecutor<'_>, id: Id<id::Authorization>) ->
 
 /// The sign-in of that identifier; nobody else decides on it before this transaction ends.
 pub async fn find_and_lock(tx: &mut Tx, id: Id<id::Authorization>) -> Result<Option<Bound>> {
+    lock(tx, Some(id), None, None).await
+}
+
+async fn lock(
+    tx: &mut Tx,
+    id: Option<Id<id::Authorization>>,
+    code: Option<&Digest>,
+    poll: Option<&Digest>,
+) -> Result<Option<Bound>> {
     let row = sqlx::query_as!(
         Raw,
         r#"SELECT a.id, a.client_id, a.return_to, a.redirect_uri, a.request_state, a.nonce, a.code_challenge, a.scopes,
@@ -124,8 +142,12 @@ pub async fn find_and_lock(tx: &mut Tx, id: Id<id::Authorization>) -> Result<Opt
                   c.sends AS "sends?"
            FROM "authorization" a LEFT JOIN session s ON s.id = a.session_id
            LEFT JOIN challenge c ON c.authorization_id = a.id
-           WHERE a.id = $1 FOR UPDATE OF a"#,
-        id.uuid()
+           WHERE a.id = coalesce($1, (SELECT id FROM "authorization" WHERE code_digest = $2),
+                                 (SELECT id FROM "authorization" WHERE poll_digest = $3))
+           FOR UPDATE OF a"#,
+        id.map(Id::uuid),
+        code.map(|digest| digest.as_slice()),
+        poll.map(|digest| digest.as_slice())
     )
     .fetch_optional(tx.conn())
     .await?;
@@ -134,24 +156,12 @@ pub async fn find_and_lock(tx: &mut Tx, id: Id<id::Authorization>) -> Result<Opt
 
 /// The sign-in that issued the code of that digest; locked like [`find_and_lock`].
 pub async fn find_by_code(tx: &mut Tx, code: &Digest) -> Result<Option<Bound>> {
-    let id = sqlx::query_scalar!(r#"SELECT id FROM "authorization" WHERE code_digest = $1"#, code.as_slice())
-        .fetch_optional(tx.conn())
-        .await?;
-    match id {
-        Some(id) => find_and_lock(tx, Id::from_uuid(id)).await,
-        None => Ok(None),
-    }
+    lock(tx, None, Some(code), None).await
 }
 
 /// The sign-in at a counter of that name; locked like [`find_and_lock`].
 pub async fn find_by_poll(tx: &mut Tx, poll: &Digest) -> Result<Option<Bound>> {
-    let id = sqlx::query_scalar!(r#"SELECT id FROM "authorization" WHERE poll_digest = $1"#, poll.as_slice())
-        .fetch_optional(tx.conn())
-        .await?;
-    match id {
-        Some(id) => find_and_lock(tx, Id::from_uuid(id)).await,
-        None => Ok(None),
-    }
+    lock(tx, None, None, Some(poll)).await
 }
 
 /// Moves a sign-in from the state it was read in; false when somebody else moved it first. `code` is the digest of a

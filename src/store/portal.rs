@@ -21,16 +21,22 @@ use uuid::Uuid;
 
 /// The client of that identifier, suspended or not.
 pub async fn find(store: &Store, client: Id<id::Client>) -> Result<Option<Client>> {
-    read(&store.pool, client).await
+    Ok(read(&store.pool, &[client]).await?.pop())
+}
+
+/// The clients of these identifiers, suspended or not; the others are left out.
+pub async fn find_all(store: &Store, clients: &[Id<id::Client>]) -> Result<Vec<Client>> {
+    read(&store.pool, clients).await
 }
 
 /// The same, as this transaction sees it.
 pub async fn find_in(tx: &mut Tx, client: Id<id::Client>) -> Result<Option<Client>> {
-    read(tx.conn(), client).await
+    Ok(read(tx.conn(), &[client]).await?.pop())
 }
 
-async fn read(executor: impl sqlx::PgExecutor<'_>, client: Id<id::Client>) -> Result<Option<Client>> {
-    let row = sqlx::query_as!(
+async fn read(executor: impl sqlx::PgExecutor<'_>, clients: &[Id<id::Client>]) -> Result<Vec<Client>> {
+    let ids: Vec<Uuid> = clients.iter().map(|client| client.uuid()).collect();
+    let rows = sqlx::query_as!(
         Raw,
         r#"SELECT c.id, c.agency_id, c.name_vi, c.name_en, c.auth_method, c.secret_digest, c.scopes,
                   c.former_secret_digest, c.former_secret_until, c.redirect_uris, c.logout_uris, c.sector, c.acr_min, c.purpose_vi, c.purpose_en, c.claims_policy,
@@ -42,12 +48,12 @@ async fn read(executor: impl sqlx::PgExecutor<'_>, client: Id<id::Client>) -> Re
                   array(SELECT revoked_at FROM client_key WHERE client_id = c.id ORDER BY kid)
                       AS "key_revocations!: Vec<Option<Instant>>",
                   (c.state = 'active') AS "active!", (a.state = 'active') AS "agency_active!", c.expires_at
-           FROM client c JOIN agency a ON a.id = c.agency_id WHERE c.id = $1"#,
-        client.uuid()
+           FROM client c JOIN agency a ON a.id = c.agency_id WHERE c.id = any($1)"#,
+        &ids
     )
-    .fetch_optional(executor)
+    .fetch_all(executor)
     .await?;
-    row.map(TryInto::try_into).transpose()
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 /// The agency that answers for a client.

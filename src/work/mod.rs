@@ -322,6 +322,10 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::standing::standing_all(&app, bearers).await.map_err(|e| flow::undone(&e)) }
     });
+    let clients = queues.clients.run(most, Patience::None, |asked| {
+        let app = app.clone();
+        async move { flow::asking_client::clients_all(&app, asked).await.map_err(|e| flow::undone(&e)) }
+    });
     let once = queues.once.run(most, Patience::None, |marks| {
         let app = app.clone();
         async move { flow::use_once::use_all(&app, marks).await }
@@ -342,5 +346,5 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::post_records::post_all(&app, told).await.map_err(|e| flow::undone(&e)) }
     });
-    tokio::join!(standing, once, verifications, bills, notifications, records);
+    tokio::join!(standing, clients, once, verifications, bills, notifications, records);
 }

@@ -6,6 +6,7 @@
 
 use crate::base::text::Lang;
 use crate::http::pages::assets;
+use crate::identity::session::Session;
 use crate::text::{Texts, Value};
 use askama::Template;
 use axum::extract::FromRequestParts;
@@ -36,9 +37,16 @@ pub struct Whose {
     pub name: String,
     /// The proof for the forms of the shell.
     pub form_token: String,
+    /// The session, as it was found when the request came.
+    pub session: Session,
 }
 
 impl Reader {
+    /// The session that the browser presents.
+    pub fn session(&self) -> Option<&Session> {
+        self.whose.as_ref().map(|whose| &whose.session)
+    }
+
     /// The same reader, whose session has just ended.
     #[must_use]
     pub fn signed_out(self) -> Self {
@@ -154,6 +162,15 @@ impl Page {
     pub fn refused(mut self, errors: Vec<FieldError>) -> Self {
         self.errors = errors;
         self
+    }
+
+    /// The page after an act, with its status: refused at that field with those words, or as it is.
+    #[must_use]
+    pub fn refused_if(self, field: &'static str, wrong: Option<(StatusCode, String)>) -> (Self, StatusCode) {
+        match wrong {
+            Some((status, message)) => (self.refused(vec![FieldError { field, message }]), status),
+            None => (self, StatusCode::OK),
+        }
     }
 
     /// Lets the answer to this page's form redirect to one more registered origin (Chromium applies `form-action` to the

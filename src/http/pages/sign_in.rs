@@ -186,7 +186,7 @@ pub async fn stand(
     here: fn(&View) -> bool,
 ) -> Response {
     let Some(step) = step(app, jar, id) else { return over(reader) };
-    match view(app, &step, session_token(app, jar).as_ref(), reader.lang).await {
+    match view(app, &step, reader.session(), reader.lang).await {
         Ok(View::Answered(answer)) => Redirect::to(&answer.location).into_response(),
         Ok(View::Enter(path)) => Redirect::to(path.as_str()).into_response(),
         Ok(View::Over) => over(reader),
@@ -307,13 +307,9 @@ pub fn genuine(app: &App, jar: &CookieJar, headers: &HeaderMap, id: &str, form_t
     step(app, jar, id).filter(|step| step_sent(step, form_token) && !is_foreign(app, headers))
 }
 
-async fn asking_now(
-    app: &App,
-    step: &Step,
-    jar: &CookieJar,
-    reader: &Reader,
-) -> Result<(Asking, Method), Response> {
-    match view(app, step, session_token(app, jar).as_ref(), reader.lang).await {
+/// What the page that a sign-in stands at asks for, and by which way; or where else the browser belongs.
+pub async fn asking_now(app: &App, step: &Step, reader: &Reader) -> Result<(Asking, Method), Response> {
+    match view(app, step, reader.session(), reader.lang).await {
         Ok(View::Number(asking)) => Ok((asking, Method::SmsCode)),
         Ok(View::Code(asking, method)) => Ok((asking, method)),
         Ok(_) => Err(onward(step)),
@@ -345,7 +341,7 @@ async fn take_number(
         Ok(None) => (vec![field(&reader, "number", "sign-in-number-wrong")], None),
         Err(error) => return failed(&reader, error),
     };
-    match asking_now(&app, &step, &jar, &reader).await {
+    match asking_now(&app, &step, &reader).await {
         Ok((asking, _)) => number_page(&app, &reader, &step, &asking, answer),
         Err(response) => response,
     }
@@ -363,7 +359,7 @@ async fn take_code(
     let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
     let Some(code) = OneTimeCode::parse(&form.code) else {
         let error = vec![field(&reader, "code", "sign-in-code-shape")];
-        return again(&app, &step, &jar, &reader, (error, None), false).await;
+        return again(&app, &step, &reader, (error, None), false).await;
     };
     let before = match present(&app, &jar).await {
         Ok(before) => before,
@@ -381,14 +377,14 @@ async fn take_code(
         Ok(Confirmed::Spent) => page.t("sign-in-code-spent").into_owned(),
         Ok(Confirmed::Limited(limited)) => {
             let notice = page.with("sign-in-guesses", &[("until", display_vi(limited.until).into())]);
-            return again(&app, &step, &jar, &reader, (Vec::new(), Some(notice)), true).await;
+            return again(&app, &step, &reader, (Vec::new(), Some(notice)), true).await;
         }
         Ok(Confirmed::Barred) => return barred(&reader),
         Err(Error::Conflict(_)) => return onward(&step),
         Err(error) => return failed(&reader, error),
     };
     let error = FieldError { field: "code", message: error };
-    again(&app, &step, &jar, &reader, (vec![error], None), false).await
+    again(&app, &step, &reader, (vec![error], None), false).await
 }
 
 /// The page for somebody whose identity may not be used.
@@ -401,12 +397,11 @@ pub(super) fn barred(reader: &Reader) -> Response {
 async fn again(
     app: &App,
     step: &Step,
-    jar: &CookieJar,
     reader: &Reader,
     what: (Vec<FieldError>, Option<String>),
     limited: bool,
 ) -> Response {
-    match asking_now(app, step, jar, reader).await {
+    match asking_now(app, step, reader).await {
         Ok((asking, method)) => code_page(reader, step, (&asking, method), what, limited),
         Err(response) => response,
     }
@@ -442,7 +437,7 @@ async fn another_code(
         Err(Error::Conflict(_)) => return onward(&step),
         Err(error) => return failed(&reader, error),
     };
-    again(&app, &step, &jar, &reader, (Vec::new(), Some(notice)), limited).await
+    again(&app, &step, &reader, (Vec::new(), Some(notice)), limited).await
 }
 
 async fn app_code(

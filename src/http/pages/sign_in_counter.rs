@@ -1,15 +1,14 @@
 //! `/sign-in/…/counter`: a sign-in that an officer vouches for, and `/desk/citizens/…/sign-in`, where the officer does.
 
 use super::page::{Page, Reader, show, show_error, show_status};
-use super::sign_in::{barred, failed, framed, genuine, onward, over, present};
+use super::sign_in::{asking_now, barred, failed, framed, genuine, onward, over, present};
 use crate::app::App;
 use crate::base::calendar::display_vi;
 use crate::flow::{
     Error,
-    sign_in::{View, view},
     vouch_sign_in::{WentOn, go_on, preview, show_code, vouch},
 };
-use crate::http::session::{From, SignedIn, session_token, signed_in_cookies, step_form_token, visitor};
+use crate::http::session::{From, SignedIn, signed_in_cookies, step_form_token, visitor};
 use crate::identity::notice::NoticeCode;
 use askama::Template;
 use axum::Router;
@@ -59,21 +58,14 @@ async fn begin(
     Form(form): Form<BareForm>,
 ) -> Response {
     let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
-    code_page(&app, &step, &jar, &reader, false).await
+    code_page(&app, &step, &reader, false).await
 }
 
 /// Shows a code, always a new one: what stood on an earlier page is worth nothing.
-async fn code_page(
-    app: &App,
-    step: &crate::flow::sign_in::Step,
-    jar: &CookieJar,
-    reader: &Reader,
-    waiting: bool,
-) -> Response {
-    let asking = match view(app, step, session_token(app, jar).as_ref(), reader.lang).await {
-        Ok(View::Number(asking) | View::Code(asking, _)) => asking,
-        Ok(_) => return onward(step),
-        Err(error) => return failed(reader, error),
+async fn code_page(app: &App, step: &crate::flow::sign_in::Step, reader: &Reader, waiting: bool) -> Response {
+    let asking = match asking_now(app, step, reader).await {
+        Ok((asking, _)) => asking,
+        Err(elsewhere) => return elsewhere,
     };
     let shown = match show_code(app, step).await {
         Ok(shown) => shown,
@@ -114,7 +106,7 @@ async fn finish(
         Ok(WentOn::SignedIn(signed_in)) => {
             (signed_in_cookies(&app, &signed_in), onward(&step)).into_response()
         }
-        Ok(WentOn::NotYet) => code_page(&app, &step, &jar, &reader, true).await,
+        Ok(WentOn::NotYet) => code_page(&app, &step, &reader, true).await,
         Ok(WentOn::Barred) => barred(&reader),
         Err(Error::Conflict(_)) => onward(&step),
         Err(error) => failed(&reader, error),

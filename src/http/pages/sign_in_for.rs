@@ -10,7 +10,7 @@ use crate::flow::{
     choose_principal::{Choice, choose_principal},
     sign_in::{Choosing, Step, View, view},
 };
-use crate::http::session::{session_token, step, step_form_token};
+use crate::http::session::{step, step_form_token};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
@@ -39,12 +39,12 @@ struct ForView<'a> {
 
 async fn open(State(app): State<App>, Path(id): Path<String>, jar: CookieJar, reader: Reader) -> Response {
     let Some(step) = step(&app, &jar, &id) else { return over(&reader) };
-    shown(&app, &step, &jar, &reader, Vec::new()).await
+    shown(&app, &step, &reader, Vec::new()).await
 }
 
 /// The page, wherever the sign-in stands between confirmation and consent.
-async fn shown(app: &App, step: &Step, jar: &CookieJar, reader: &Reader, wrong: Vec<FieldError>) -> Response {
-    match view(app, step, session_token(app, jar).as_ref(), reader.lang).await {
+async fn shown(app: &App, step: &Step, reader: &Reader, wrong: Vec<FieldError>) -> Response {
+    match view(app, step, reader.session(), reader.lang).await {
         Ok(View::Whom(choosing)) => page(reader, step, &choosing, wrong),
         Ok(View::Consent(consenting)) => page(reader, step, &consenting.choosing, wrong),
         Ok(_) => onward(step),
@@ -120,12 +120,12 @@ async fn choose(
     };
     let choice = match form.read() {
         Ok(choice) => choice,
-        Err(fault) => return shown(&app, &step, &jar, &reader, wrong(fault)).await,
+        Err(fault) => return shown(&app, &step, &reader, wrong(fault)).await,
     };
     match choose_principal(&app, &step, &choice).await {
         Ok(()) => Redirect::to(&format!("/consent/{}", step.authorization)).into_response(),
         Err(Error::Refused(refusal)) if refusal.code == "no_right_to_act" => {
-            shown(&app, &step, &jar, &reader, wrong(("number", "acting-no-right"))).await
+            shown(&app, &step, &reader, wrong(("number", "acting-no-right"))).await
         }
         Err(Error::Conflict(_)) => onward(&step),
         Err(error) => failed(&reader, error),

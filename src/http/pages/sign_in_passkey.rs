@@ -2,14 +2,14 @@
 //! where to go without one.
 
 use super::page::{FieldError, Page, Reader, show};
-use super::sign_in::{barred, failed, framed, genuine, onward, over, present};
+use super::sign_in::{asking_now, barred, failed, framed, genuine, onward, over, present};
 use crate::app::App;
 use crate::flow::{
     Error,
-    sign_in::{Asking, Step, View, view},
+    sign_in::Step,
     sign_in_by_passkey::{Answered, begin_passkey_sign_in, confirm_passkey},
 };
-use crate::http::session::{From, session_token, signed_in_cookies, step_form_token, visitor};
+use crate::http::session::{From, signed_in_cookies, step_form_token, visitor};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
@@ -61,14 +61,13 @@ async fn begin(
     Form(form): Form<BeginForm>,
 ) -> Response {
     let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
-    ask(&app, &step, &jar, &reader, Vec::new()).await
+    ask(&app, &step, &reader, Vec::new()).await
 }
 
-async fn ask(app: &App, step: &Step, jar: &CookieJar, reader: &Reader, errors: Vec<FieldError>) -> Response {
-    let asking: Asking = match view(app, step, session_token(app, jar).as_ref(), reader.lang).await {
-        Ok(View::Number(asking) | View::Code(asking, _)) => asking,
-        Ok(_) => return onward(step),
-        Err(error) => return failed(reader, error),
+async fn ask(app: &App, step: &Step, reader: &Reader, errors: Vec<FieldError>) -> Response {
+    let asking = match asking_now(app, step, reader).await {
+        Ok((asking, _)) => asking,
+        Err(elsewhere) => return elsewhere,
     };
     let options = match begin_passkey_sign_in(app, step).await {
         Ok(options) => options,
@@ -109,7 +108,7 @@ async fn answer(
         }
         Ok(Answered::NotAccepted) => {
             let message = Page::new(&reader, "sign-in-passkey-refused").title;
-            ask(&app, &step, &jar, &reader, vec![FieldError { field: "passkey", message }]).await
+            ask(&app, &step, &reader, vec![FieldError { field: "passkey", message }]).await
         }
         Ok(Answered::Barred) => barred(&reader),
         Err(Error::Conflict(_)) => onward(&step),
