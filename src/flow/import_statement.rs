@@ -26,7 +26,7 @@ use crate::identity::role::Role;
 use crate::store::{
     Tx,
     account::{self, CollectingAccount},
-    agency, audit, role,
+    audit,
     statement_import::{self, StoredImport},
 };
 use serde_json::{Value, json};
@@ -106,7 +106,7 @@ pub async fn decide_import(
 ) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let places = places(&mut tx, citizen, Day::of(now)).await?;
+    let places = officer::workplaces_of_two(&mut tx, citizen, Day::of(now)).await?;
     let ids: Vec<Id<Agency>> = places.iter().map(|place| place.id).collect();
     let stored = statement_import::of_agencies(&mut tx, &ids, id).await?.ok_or(Error::not_found())?;
     if !places.iter().any(|place| place.id == stored.agency && place.acts) {
@@ -216,7 +216,7 @@ pub struct Imports {
 pub async fn read_imports(app: &App, citizen: Id<Citizen>, agency: Option<Id<Agency>>) -> Result<Imports> {
     let today = Day::of(app.clock.now());
     let mut tx = app.store.begin().await?;
-    let places = places(&mut tx, citizen, today).await?;
+    let places = officer::workplaces_of_two(&mut tx, citizen, today).await?;
     if places.is_empty() {
         return Err(Error::forbidden("accountant_needed"));
     }
@@ -233,23 +233,6 @@ pub async fn read_imports(app: &App, citizen: Id<Citizen>, agency: Option<Id<Age
         (import, by)
     });
     Ok(Imports { reader: citizen, reader_name: name(citizen), agency: of, accounts, items: items.collect() })
-}
-
-/// Where somebody may look at imports; who keeps or approves the books may act.
-pub(super) async fn places(tx: &mut Tx, citizen: Id<Citizen>, today: Day) -> Result<Vec<Workplace>> {
-    let held = role::of_citizen(tx, citizen, today).await?;
-    let acts = |role: &Role| matches!(role, Role::Accountant | Role::Approver);
-    let mut ids: Vec<Id<Agency>> =
-        held.iter().filter(|(_, role)| acts(role) || *role == Role::Auditor).map(|(id, _)| *id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let rows = agency::find_all(tx, &ids).await?;
-    let places = rows.into_iter().map(|row| Workplace {
-        acts: held.iter().any(|(id, role)| *id == row.id && acts(role)),
-        id: row.id,
-        name: (row.name_vi, row.name_en),
-    });
-    Ok(places.collect())
 }
 
 async fn record(

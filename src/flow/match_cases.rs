@@ -6,7 +6,6 @@ use super::{
     agency_key::agency_key,
     audit_leaf::{self, Concern},
     idempotency::Idempotency,
-    import_statement::places,
     officer::{self, Workplace},
 };
 use crate::app::App;
@@ -103,7 +102,7 @@ pub async fn decide_match(
 ) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let places = places(&mut tx, officer, Day::of(now)).await?;
+    let places = officer::workplaces_of_two(&mut tx, officer, Day::of(now)).await?;
     let ids: Vec<Id<Agency>> = places.iter().map(|place| place.id).collect();
     let group = matches::of_agencies(&mut tx, &ids, id).await?.ok_or(Error::not_found())?;
     if approve {
@@ -167,11 +166,9 @@ async fn members_of(
     if members.len() > matching::MEMBERS_MAX {
         return Err(unfit());
     }
-    let mut found = Vec::with_capacity(members.len());
-    for id in members {
-        found.push(case::of_agency(tx, agency, *id).await?.ok_or(Error::not_found())?);
-    }
-    Ok(found)
+    let members: Vec<Id<Case>> = members.iter().copied().collect();
+    let found = case::those_of_agency(tx, agency, &members).await?;
+    if found.len() == members.len() { Ok(found) } else { Err(Error::not_found()) }
 }
 
 /// Ends the cases by the match, as whoever proposed it could alone, each with a note of why by whoever decided.
@@ -182,16 +179,23 @@ async fn settle(
     (officer, words, sealing): (Id<Citizen>, &Words, &DataKey),
     now: Instant,
 ) -> Result<()> {
-    for one in found {
-        let to = cases::match_up(&one.state, holder, now).map_err(|why| Error::conflict(why.code()))?;
-        if !case::move_case(tx, one, &to).await? {
-            return Err(Error::conflict("case_moved"));
-        }
+    let moves = found
+        .iter()
+        .map(|one| {
+            let to = cases::match_up(&one.state, holder, now).map_err(|why| Error::conflict(why.code()))?;
+            Ok((one, to))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    if case::move_cases(tx, &moves).await? != moves.len() {
+        return Err(Error::conflict("case_moved"));
+    }
+    let note = |one: &StoredCase| {
         let id = Id::<id::Event>::new(now, &*app.entropy).uuid();
         let words = Some(sealing.seal(&*app.entropy, id.as_bytes(), words.as_str().as_bytes()));
-        let note = StoredNote { id, at: now, act: Act::Matched, by: Some(By::Officer(officer)), words };
-        case::insert_note(tx, one.id, &note).await?;
-    }
+        (one.id, StoredNote { id, at: now, act: Act::Matched, by: Some(By::Officer(officer)), words })
+    };
+    let notes: Vec<_> = found.iter().map(note).collect();
+    case::insert_notes(tx, &notes).await?;
     let lines: Vec<_> = found.iter().filter_map(|case| case.difference.line).collect();
     Ok(matches::count_matched(tx, &lines).await?)
 }
@@ -275,7 +279,7 @@ pub struct MatchShown {
 pub async fn read_matches(app: &App, citizen: Id<Citizen>, agency: Option<Id<Agency>>) -> Result<Matches> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let places = places(&mut tx, citizen, Day::of(now)).await?;
+    let places = officer::workplaces_of_two(&mut tx, citizen, Day::of(now)).await?;
     if places.is_empty() {
         return Err(Error::forbidden("accountant_needed"));
     }
@@ -313,13 +317,14 @@ async fn unmatched(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<Unmatched>> {
         let place = case.difference.line.and_then(|line| places.get(&line).cloned());
         of_accounts.entry(case.account).or_default().push((case, place));
     }
-    let mut unmatched = Vec::with_capacity(of_accounts.len());
-    for (id, cases) in of_accounts {
-        let Some(account) = account::account(tx, id).await? else { continue };
-        let tolerance = matches::tolerance(tx, id).await?;
+    let ids: Vec<_> = of_accounts.keys().copied().collect();
+    let tolerances = matches::tolerances(tx, &ids).await?;
+    let unmatched = account::accounts_named(tx, &ids).await?.into_iter().map(|account| {
+        let cases = of_accounts.remove(&account.id).unwrap_or_default();
+        let tolerance = tolerances.get(&account.id).copied().unwrap_or(Money::vnd(0));
         let differences: Vec<&Difference> = cases.iter().map(|(case, _)| &case.difference).collect();
         let suggested = matching::suggest(&differences, tolerance);
-        unmatched.push(Unmatched { account, tolerance, cases, suggested });
-    }
-    Ok(unmatched)
+        Unmatched { account, tolerance, cases, suggested }
+    });
+    Ok(unmatched.collect())
 }

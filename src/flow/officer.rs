@@ -38,6 +38,12 @@ impl Seat {
     pub fn holds(&self, role: Role) -> bool {
         self.roles.contains(&role)
     }
+
+    /// The agency as pages name it; whoever holds one of these roles there acts.
+    pub(super) fn workplace(self, acting: &[Role]) -> Workplace {
+        let acts = acting.iter().any(|role| self.holds(*role));
+        Workplace { id: self.id, name: self.name, acts }
+    }
 }
 
 /// The agencies at which this citizen holds one of these roles on that day, in the order of the grants.
@@ -66,24 +72,26 @@ pub(super) async fn seats(
     Ok(seats.collect())
 }
 
+/// Who keeps, audits or approves the books.
+pub(super) const BOOKKEEPERS: [Role; 3] = [Role::Accountant, Role::Auditor, Role::Approver];
+
+/// Who meets citizens at a counter.
+const AT_COUNTERS: [Role; 2] = [Role::Officer, Role::Cashier];
+
 /// The agencies whose books this citizen keeps or audits on that day, in the order of the grants.
 pub(super) async fn workplaces(tx: &mut Tx, citizen: Id<Citizen>, today: Day) -> Result<Vec<Workplace>> {
-    let held = role::of_citizen(tx, citizen, today).await?;
-    let reads = |role: &Role| matches!(role, Role::Accountant | Role::Auditor);
-    let mut agencies: Vec<Id<Agency>> = Vec::new();
-    for (agency, _) in held.iter().filter(|(_, role)| reads(role)) {
-        if !agencies.contains(agency) {
-            agencies.push(*agency);
-        }
-    }
-    let rows = agency::find_all(tx, &agencies).await?;
-    let named: BTreeMap<_, _> =
-        rows.into_iter().map(|row| (row.id, (row.name_vi.clone(), row.name_en.clone()))).collect();
-    let places = agencies.into_iter().filter_map(|id| {
-        let acts = held.contains(&(id, Role::Accountant));
-        Some(Workplace { id, name: named.get(&id)?.clone(), acts })
-    });
-    Ok(places.collect())
+    let seats = seats(tx, citizen, today, &[Role::Accountant, Role::Auditor]).await?;
+    Ok(seats.into_iter().map(|seat| seat.workplace(&[Role::Accountant])).collect())
+}
+
+/// The same for what takes two people: who keeps the books and who approves both act.
+pub(super) async fn workplaces_of_two(
+    tx: &mut Tx,
+    citizen: Id<Citizen>,
+    today: Day,
+) -> Result<Vec<Workplace>> {
+    let seats = seats(tx, citizen, today, &BOOKKEEPERS).await?;
+    Ok(seats.into_iter().map(|seat| seat.workplace(&[Role::Accountant, Role::Approver])).collect())
 }
 
 /// Demands that a citizen keeps the books of that agency on that day, in the transaction of what they do.
@@ -123,20 +131,8 @@ pub(super) async fn demand(
 
 /// The agencies at whose counters this citizen serves on that day, in the order of the grants.
 pub(super) async fn counters(tx: &mut Tx, citizen: Id<Citizen>, today: Day) -> Result<Vec<Workplace>> {
-    let held = role::of_citizen(tx, citizen, today).await?;
-    let mut agencies: Vec<Id<Agency>> = Vec::new();
-    for (agency, _) in held.iter().filter(|(_, role)| serves(*role)) {
-        if !agencies.contains(agency) {
-            agencies.push(*agency);
-        }
-    }
-    let rows = agency::find_all(tx, &agencies).await?;
-    let named: BTreeMap<_, _> =
-        rows.into_iter().map(|row| (row.id, (row.name_vi.clone(), row.name_en.clone()))).collect();
-    let places = agencies
-        .into_iter()
-        .filter_map(|id| Some(Workplace { id, name: named.get(&id)?.clone(), acts: true }));
-    Ok(places.collect())
+    let seats = seats(tx, citizen, today, &AT_COUNTERS).await?;
+    Ok(seats.into_iter().map(|seat| seat.workplace(&AT_COUNTERS)).collect())
 }
 
 /// Demands that a citizen serves at that agency's counter on that day, in the transaction of what they do.
@@ -147,16 +143,11 @@ pub(super) async fn demand_counter(
     today: Day,
 ) -> Result<()> {
     let held = role::of_citizen(tx, citizen, today).await?;
-    if held.iter().any(|(at, role)| *at == agency && serves(*role)) {
+    if held.iter().any(|(at, role)| *at == agency && AT_COUNTERS.contains(role)) {
         Ok(())
     } else {
         Err(Error::forbidden("officer_needed"))
     }
-}
-
-/// Who meets citizens at a counter.
-const fn serves(role: Role) -> bool {
-    matches!(role, Role::Officer | Role::Cashier)
 }
 
 /// The names of these people, as the register has them.

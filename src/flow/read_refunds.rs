@@ -20,9 +20,9 @@ use crate::{
     },
     identity::role::Role,
     store::{
-        Tx, agency, bill as bills,
+        Tx, bill as bills,
         refund::{self as rows, StoredRefund},
-        role, succession,
+        succession,
     },
 };
 use serde_json::{Value, json};
@@ -99,28 +99,13 @@ pub struct Refunds {
 
 /// Where this citizen has to do with refunds on that day.
 async fn refund_places(tx: &mut Tx, citizen: Id<Citizen>, today: Day) -> Result<Vec<RefundPlace>> {
-    let held = role::of_citizen(tx, citizen, today).await?;
-    let mut ids: Vec<Id<Agency>> = Vec::new();
-    for (agency, role) in &held {
-        let counts = matches!(role, Role::Officer | Role::Accountant | Role::Approver | Role::Auditor);
-        if counts && !ids.contains(agency) {
-            ids.push(*agency);
-        }
-    }
-    let named: BTreeMap<_, _> = agency::find_all(tx, &ids)
-        .await?
-        .into_iter()
-        .map(|row| (row.id, (row.name_vi.clone(), row.name_en.clone())))
-        .collect();
-    let places = ids.into_iter().filter_map(|id| {
-        let has = |role| held.contains(&(id, role));
-        Some(RefundPlace {
-            id,
-            name: named.get(&id)?.clone(),
-            asks: has(Role::Officer) || has(Role::Accountant),
-            approves: has(Role::Approver),
-            keeps_books: has(Role::Accountant),
-        })
+    let roles = [Role::Officer, Role::Accountant, Role::Approver, Role::Auditor];
+    let places = officer::seats(tx, citizen, today, &roles).await?.into_iter().map(|seat| RefundPlace {
+        asks: seat.holds(Role::Officer) || seat.holds(Role::Accountant),
+        approves: seat.holds(Role::Approver),
+        keeps_books: seat.holds(Role::Accountant),
+        id: seat.id,
+        name: seat.name,
     });
     Ok(places.collect())
 }

@@ -185,11 +185,11 @@ pub(super) async fn record(
 /// Every telling of a day that the agency's bank gave, the first one first, with what each changed.
 pub async fn read_revisions(app: &App, agency: Id<Agency>, id: Id<id::Statement>) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    let found = revisions::tellings(&mut tx, agency, id).await?;
+    let found = revisions::tellings(&mut tx, &[agency], id).await?;
     if found.is_empty() {
         return Err(Error::not_found());
     }
-    let items = found.into_iter().map(|(_, telling)| {
+    let items = found.into_iter().map(|(.., telling)| {
         let (came, gone): (Vec<_>, Vec<_>) = telling.changed.iter().partition(|line| line.came);
         json!({
             "version": telling.version,
@@ -232,13 +232,13 @@ pub struct Tellings {
 /// The tellings of a statement of an agency where the citizen keeps or audits the books.
 pub async fn read_tellings(app: &App, citizen: Id<Citizen>, id: Id<id::Statement>) -> Result<Tellings> {
     let mut tx = app.store.begin().await?;
-    for agency in officer::workplaces(&mut tx, citizen, Day::of(app.clock.now())).await? {
-        let found = revisions::tellings(&mut tx, agency.id, id).await?;
-        let Some(day) = found.first().map(|(day, _)| *day) else { continue };
-        let names = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
-        let reader = names.get(&citizen).cloned().unwrap_or_default();
-        let tellings = found.into_iter().map(|(_, telling)| telling).collect();
-        return Ok(Tellings { reader, agency, day, tellings });
-    }
-    Err(Error::not_found())
+    let places = officer::workplaces(&mut tx, citizen, Day::of(app.clock.now())).await?;
+    let owners: Vec<Id<Agency>> = places.iter().map(|place| place.id).collect();
+    let found = revisions::tellings(&mut tx, &owners, id).await?;
+    let (owner, day) = found.first().map(|(owner, day, _)| (*owner, *day)).ok_or(Error::not_found())?;
+    let agency = places.into_iter().find(|place| place.id == owner).ok_or(Error::not_found())?;
+    let names = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
+    let reader = names.get(&citizen).cloned().unwrap_or_default();
+    let tellings = found.into_iter().map(|(.., telling)| telling).collect();
+    Ok(Tellings { reader, agency, day, tellings })
 }

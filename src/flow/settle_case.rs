@@ -70,7 +70,7 @@ pub async fn settle_case(
     let note: Id<id::Event> = Id::new(now, &*app.entropy);
     let note = note.uuid();
     let words = words.map(|words| sealing.seal(&*app.entropy, note.as_bytes(), words.as_str().as_bytes()));
-    case::insert_note(&mut tx, id, &StoredNote { id: note, at: now, act, by: Some(by), words }).await?;
+    case::insert_note(&mut tx, id, StoredNote { id: note, at: now, act, by: Some(by), words }).await?;
     let leaf = leaf(app, now, &stored, by, act, &sealing);
     audit::append(&mut tx, &[leaf]).await?;
     let answer = case_with_notes(&stored, &case::notes(&mut tx, id).await?, &sealing)?;

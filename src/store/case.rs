@@ -1,6 +1,6 @@
 //! Cases: differences and money in suspense, each with an owner in an agency's accounting.
 
-use super::{Result, StoreError, Tx, inbox::StoredSuspense, moved_one};
+use super::{Result, StoreError, Tx, inbox::StoredSuspense};
 use crate::{
     base::{
         calendar::Day,
@@ -186,6 +186,26 @@ pub async fn of_agencies(
     row.map(TryInto::try_into).transpose()
 }
 
+/// Those of these cases that are this agency's, in the order of their identifiers.
+pub async fn those_of_agency(
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    cases: &[Id<id::Case>],
+) -> Result<Vec<StoredCase>> {
+    let cases: Vec<Uuid> = cases.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query_as!(
+        Raw,
+        r#"select id, agency_id, account_id, day, kind, line_id, servicer_reference, payment_id, stated, held, asked,
+               state, owner_id, resolution, opened_at, ended_at
+           from "case" where id = any($2) and agency_id = $1 order by id"#,
+        agency.uuid(),
+        &cases,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
 /// Which cases of an agency are wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -226,25 +246,42 @@ pub async fn list(
 
 /// Moves a case from the state that it was read in; false when it has moved meanwhile.
 pub async fn move_case(tx: &mut Tx, case: &StoredCase, to: &State) -> Result<bool> {
-    let (resolution, ended_at) = match to {
-        State::Open | State::Assigned { .. } => (None, None),
-        State::Resolved { resolution, at, .. } => (Some(resolution.as_str()), Some(*at)),
-        State::Cleared { at, .. } => (None, Some(*at)),
-    };
+    Ok(move_cases(tx, &[(case, to.clone())]).await? == 1)
+}
+
+/// Moves cases from the states that they were read in; how many had not moved meanwhile.
+pub async fn move_cases(tx: &mut Tx, moves: &[(&StoredCase, State)]) -> Result<usize> {
+    let ids: Vec<Uuid> = moves.iter().map(|(case, _)| case.id.uuid()).collect();
+    let was: Vec<&str> = moves.iter().map(|(case, _)| case.state.as_str()).collect();
+    let owner_was: Vec<Option<Uuid>> =
+        moves.iter().map(|(case, _)| case.state.owner().map(Id::uuid)).collect();
+    let state: Vec<&str> = moves.iter().map(|(_, to)| to.as_str()).collect();
+    let owner: Vec<Option<Uuid>> = moves.iter().map(|(_, to)| to.owner().map(Id::uuid)).collect();
+    let (resolution, ended): (Vec<Option<&str>>, Vec<Option<Instant>>) = moves
+        .iter()
+        .map(|(_, to)| match to {
+            State::Open | State::Assigned { .. } => (None, None),
+            State::Resolved { resolution, at, .. } => (Some(resolution.as_str()), Some(*at)),
+            State::Cleared { at, .. } => (None, Some(*at)),
+        })
+        .unzip();
     let done = sqlx::query!(
-        r#"update "case" set state = $4, owner_id = $5, resolution = $6, ended_at = $7
-           where id = $1 and state = $2 and owner_id is not distinct from $3"#,
-        case.id.uuid(),
-        case.state.as_str(),
-        case.state.owner().map(Id::uuid),
-        to.as_str(),
-        to.owner().map(Id::uuid),
-        resolution,
-        ended_at,
+        r#"update "case" c set state = m.state, owner_id = m.owner_id, resolution = m.resolution,
+               ended_at = m.ended_at
+           from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::timestamptz[])
+               as m (id, was, owner_was, state, owner_id, resolution, ended_at)
+           where c.id = m.id and c.state = m.was and c.owner_id is not distinct from m.owner_was"#,
+        &ids,
+        &was as &[&str],
+        &owner_was as &[Option<Uuid>],
+        &state as &[&str],
+        &owner as &[Option<Uuid>],
+        &resolution as &[Option<&str>],
+        &ended as &[Option<Instant>],
     )
     .execute(tx.conn())
     .await?;
-    Ok(moved_one(&done))
+    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
 }
 
 /// The words of a note, under the agency's key.
@@ -265,23 +302,42 @@ pub struct StoredNote {
 }
 
 /// Adds a note to a case.
-pub async fn insert_note(tx: &mut Tx, case: Id<id::Case>, note: &StoredNote) -> Result<()> {
-    let (citizen, client) = match note.by {
-        Some(By::Officer(citizen)) => (Some(citizen.uuid()), None),
-        Some(By::System(client)) => (None, Some(client.uuid())),
-        None => (None, None),
-    };
+pub async fn insert_note(tx: &mut Tx, case: Id<id::Case>, note: StoredNote) -> Result<()> {
+    insert_notes(tx, &[(case, note)]).await
+}
+
+/// Adds notes to cases.
+pub async fn insert_notes(tx: &mut Tx, notes: &[(Id<id::Case>, StoredNote)]) -> Result<()> {
+    let ids: Vec<Uuid> = notes.iter().map(|(_, note)| note.id).collect();
+    let cases: Vec<Uuid> = notes.iter().map(|(case, _)| case.uuid()).collect();
+    let at: Vec<Instant> = notes.iter().map(|(_, note)| note.at).collect();
+    let acts: Vec<&str> = notes.iter().map(|(_, note)| note.act.as_str()).collect();
+    let (citizens, clients): (Vec<Option<Uuid>>, Vec<Option<Uuid>>) = notes
+        .iter()
+        .map(|(_, note)| match note.by {
+            Some(By::Officer(citizen)) => (Some(citizen.uuid()), None),
+            Some(By::System(client)) => (None, Some(client.uuid())),
+            None => (None, None),
+        })
+        .unzip();
+    let (words, keys): (Vec<Option<&[u8]>>, Vec<Option<i32>>) = notes
+        .iter()
+        .map(|(_, note)| {
+            (note.words.as_ref().map(Sealed::bytes), note.words.as_ref().map(|w| w.key().cast_signed()))
+        })
+        .unzip();
     sqlx::query!(
         "insert into case_note (id, case_id, at, act, citizen_id, client_id, words, key)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        note.id,
-        case.uuid(),
-        note.at,
-        note.act.as_str(),
-        citizen,
-        client,
-        note.words.as_ref().map(Sealed::bytes),
-        note.words.as_ref().map(|words| words.key().cast_signed()),
+         select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::uuid[], $6::uuid[],
+             $7::bytea[], $8::integer[])",
+        &ids,
+        &cases,
+        &at,
+        &acts as &[&str],
+        &citizens as &[Option<Uuid>],
+        &clients as &[Option<Uuid>],
+        &words as &[Option<&[u8]>],
+        &keys as &[Option<i32>],
     )
     .execute(tx.conn())
     .await?;

@@ -8,6 +8,7 @@ use crate::base::{
     secret::Sealed,
 };
 use crate::payment::matching::Reason;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Why cases belong together, in words, under the agency's key.
@@ -172,11 +173,17 @@ pub async fn count_matched(tx: &mut Tx, lines: &[Id<StatementLine>]) -> Result<(
 
 /// How much a match of this account may leave open when one person says it.
 pub async fn tolerance(tx: &mut Tx, account: Id<Account>) -> Result<Money> {
-    let amount =
-        sqlx::query_scalar!("select amount from match_tolerance where account_id = $1", account.uuid())
-            .fetch_optional(tx.conn())
+    Ok(tolerances(tx, &[account]).await?.remove(&account).unwrap_or(Money::vnd(0)))
+}
+
+/// The same of many accounts; none was set for those that are missing.
+pub async fn tolerances(tx: &mut Tx, accounts: &[Id<Account>]) -> Result<BTreeMap<Id<Account>, Money>> {
+    let accounts: Vec<Uuid> = accounts.iter().map(|id| id.uuid()).collect();
+    let rows =
+        sqlx::query!("select account_id, amount from match_tolerance where account_id = any($1)", &accounts,)
+            .fetch_all(tx.conn())
             .await?;
-    Ok(Money::vnd(amount.unwrap_or(0)))
+    Ok(rows.into_iter().map(|row| (Id::from_uuid(row.account_id), Money::vnd(row.amount))).collect())
 }
 
 /// Sets it.

@@ -248,33 +248,34 @@ pub struct Changed {
     pub amount: Money,
 }
 
-/// Every telling of a statement of an account that this agency owns, the first one first; nothing for another's.
+/// Every telling of a statement of an account that one of these agencies owns, with the owner and the day, the first one
+/// first; nothing for another's.
 pub async fn tellings(
     tx: &mut Tx,
-    owner: Id<Agency>,
+    owners: &[Id<Agency>],
     statement: Id<id::Statement>,
-) -> Result<Vec<(Day, Telling)>> {
+) -> Result<Vec<(Id<Agency>, Day, Telling)>> {
+    let owners: Vec<Uuid> = owners.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query!(
-        r#"select s.day, t.id as "revision", t.version as "version!", t.at as "at!", t.digest as "digest!",
+        r#"select a.owner_id, s.day, t.id as "revision", t.version as "version!", t.at as "at!", t.digest as "digest!",
                t.opening as "opening!", t.closing as "closing!", t.lines as "lines!"
-           from statement s join collecting_account a on a.id = s.account_id and a.owner_id = $1
+           from statement s join collecting_account a on a.id = s.account_id and a.owner_id = any($1)
            cross join lateral (
                select null::uuid as id, 1 as version, s.fetched_at as at, s.digest, s.opening, s.closing, s.lines
                union all
                select r.id, r.version, r.told_at, r.digest, r.opening, r.closing, r.lines from statement_revision r
                where r.statement_id = s.id) t
            where s.id = $2 order by t.version"#,
-        owner.uuid(),
+        &owners,
         statement.uuid(),
     )
     .fetch_all(tx.conn())
     .await?;
+    let revisions: Vec<Uuid> = rows.iter().filter_map(|row| row.revision).collect();
+    let mut changes = changed(tx, &revisions).await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
-        let changed = match row.revision {
-            Some(revision) => changed(tx, revision).await?,
-            None => Vec::new(),
-        };
+        let changed = row.revision.and_then(|revision| changes.remove(&revision)).unwrap_or_default();
         let corrupt = |_| super::StoreError::corrupt("statement_revision", "digest", statement);
         let telling = Telling {
             version: row.version,
@@ -284,32 +285,37 @@ pub async fn tellings(
             lines: row.lines,
             changed,
         };
-        found.push((Day::from_date(row.day), telling));
+        found.push((Id::from_uuid(row.owner_id), Day::from_date(row.day), telling));
     }
     Ok(found)
 }
 
-async fn changed(tx: &mut Tx, revision: Uuid) -> Result<Vec<Changed>> {
+/// What each of these tellings added and left out; the first thousand lines of each.
+async fn changed(tx: &mut Tx, revisions: &[Uuid]) -> Result<BTreeMap<Uuid, Vec<Changed>>> {
     let rows = sqlx::query!(
-        r#"select id as "id!", number as "number!", servicer_reference as "reference!", amount as "amount!",
-               came as "came!"
-           from (
-               select l.id, l.number, l.servicer_reference, l.amount, true as came from statement_line l
-               where l.revision_id = $1
+        r#"select v.revision as "revision!", c.id as "id!", c.number as "number!", c.reference as "reference!",
+               c.amount as "amount!", c.came as "came!"
+           from unnest($1::uuid[]) as v (revision) cross join lateral (
+               select l.id, l.number, l.servicer_reference as reference, l.amount, true as came
+               from statement_line l where l.revision_id = v.revision
                union all
                select l.id, l.number, l.servicer_reference, l.amount, false
-               from withdrawn_line w join statement_line l on l.id = w.line_id where w.revision_id = $1) as c
-           order by came, number limit 1000"#,
-        revision,
+               from withdrawn_line w join statement_line l on l.id = w.line_id where w.revision_id = v.revision
+               order by came, number limit 1000) as c
+           order by v.revision, c.came, c.number"#,
+        revisions,
     )
     .fetch_all(tx.conn())
     .await?;
-    let changed = rows.into_iter().map(|row| Changed {
-        came: row.came,
-        line: Id::from_uuid(row.id),
-        number: row.number,
-        reference: row.reference,
-        amount: Money::vnd(row.amount),
-    });
-    Ok(changed.collect())
+    let mut changed: BTreeMap<Uuid, Vec<Changed>> = BTreeMap::new();
+    for row in rows {
+        changed.entry(row.revision).or_default().push(Changed {
+            came: row.came,
+            line: Id::from_uuid(row.id),
+            number: row.number,
+            reference: row.reference,
+            amount: Money::vnd(row.amount),
+        });
+    }
+    Ok(changed)
 }

@@ -6,8 +6,8 @@ use crate::base::{
     page::PageRequest,
 };
 use crate::flow::{
-    close_period::{Format, closing_file, read_closings},
     export_journal::{Form, export_journal},
+    read_closings::{Format, closing_file, read_closings},
 };
 use crate::http::{api::receipts::attachment, auth::Caller, problem::Problem, query::Parameters};
 use axum::Router;

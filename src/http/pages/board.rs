@@ -1,11 +1,11 @@
 //! `/board`: the accountant's day. What the bank's statements say against the books, which differences are to be
 //! settled, who holds each. The auditor reads the same page without its buttons.
 
-use super::page::{FieldError, Page, Reader, show, show_status};
+use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::{Day, display_vi},
-    id::{Agency, Case, Id},
+    id::{self, Agency, Case, Id},
     text::Lang,
 };
 use crate::flow::{
@@ -117,6 +117,35 @@ pub fn status_of(error: &Error) -> StatusCode {
     }
 }
 
+/// What a second person says of what a first one prepared: it holds, or it goes back.
+#[derive(Deserialize)]
+pub struct DecideForm {
+    form_token: String,
+    outcome: String,
+}
+
+impl DecideForm {
+    /// What is decided on, and whether it holds; or the page that says what is wrong with the form.
+    pub fn read<T: id::Kind>(
+        &self,
+        app: &App,
+        signed_in: &SignedIn,
+        reader: &Reader,
+        headers: &HeaderMap,
+        id: &str,
+    ) -> Result<(Id<T>, bool), Response> {
+        if !signed_in.sent(&self.form_token) || is_foreign(app, headers) {
+            return Err(show_status(reader, StatusCode::BAD_REQUEST, Some("form_token")));
+        }
+        let id = id.parse().map_err(|_| show_status(reader, StatusCode::NOT_FOUND, None))?;
+        match self.outcome.as_str() {
+            "accept" | "approve" => Ok((id, true)),
+            "withdraw" => Ok((id, false)),
+            _ => Err(show_status(reader, StatusCode::BAD_REQUEST, Some("outcome"))),
+        }
+    }
+}
+
 /// The page of a flow that failed.
 pub fn failed(reader: &Reader, error: &Error) -> Response {
     if let Error::Internal(cause) = error {
@@ -137,14 +166,10 @@ async fn show_board(
         Ok(board) => board,
         Err(error) => return failed(reader, &error),
     };
-    let mut page = Page::new(reader, "reconciliation-title")
+    let page = Page::new(reader, "reconciliation-title")
         .signed_in(board.reader.clone(), Some(signed_in.form_token()))
         .wide();
-    let mut status = StatusCode::OK;
-    if let Some((code, message)) = wrong {
-        status = code;
-        page = page.refused(vec![FieldError { field: "day", message }]);
-    }
+    let (page, status) = page.refused_if("day", wrong);
     let view = BoardView {
         agency: name(reader.lang, &board.agency).to_owned(),
         role: role(&page, board.agency.acts),

@@ -1,7 +1,7 @@
 //! `/board/cases/{id}`: one difference, what is known about it, and what an accountant may do: take it, note, close.
 
 use super::board::{failed, kind, name, place, role, said, state, status_of, tag};
-use super::page::{FieldError, Page, Reader, show, show_status};
+use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -148,11 +148,7 @@ async fn show_case(
         .signed_in(file.reader.clone(), Some(signed_in.form_token()));
     let case = &file.shown.case;
     page.title = kind(&page, case.difference.kind);
-    let mut status = StatusCode::OK;
-    if let Some((code, message)) = wrong {
-        status = code;
-        page = page.refused(vec![FieldError { field: "words", message }]);
-    }
+    let (page, status) = page.refused_if("words", wrong);
     let outcome = |resolution: Resolution| {
         let word = resolution.as_str();
         (word, page.t(&format!("reconciliation-resolution-{word}")).into_owned())

@@ -170,14 +170,10 @@ async fn show_one(
         Ok(version) => version,
         Err(error) => return failed(reader, &error),
     };
-    let mut page = Page::new(reader, "fees-one-title")
+    let page = Page::new(reader, "fees-one-title")
         .signed_in(version.reader.clone(), Some(signed_in.form_token()))
         .wide();
-    let mut status = StatusCode::OK;
-    if let Some((code, message)) = wrong {
-        status = code;
-        page = page.refused(vec![FieldError { field: "version", message }]);
-    }
+    let (page, status) = page.refused_if("version", wrong);
     let today = Day::of(app.clock.now());
     let before = Period::month_before(today);
     let month = month.unwrap_or(before).from.to_string();

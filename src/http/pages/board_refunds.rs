@@ -2,7 +2,7 @@
 //! request, accountants answer banks that ask money back; everybody sees who holds the next step.
 
 use super::board::{failed, said, status_of};
-use super::page::{FieldError, Page, Reader, show, show_status};
+use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -50,14 +50,10 @@ async fn show_all(
         Ok(refunds) => refunds,
         Err(error) => return failed(reader, &error),
     };
-    let mut page = Page::new(reader, "refund-title")
+    let page = Page::new(reader, "refund-title")
         .signed_in(refunds.reader.clone(), Some(signed_in.form_token()))
         .wide();
-    let mut status = StatusCode::OK;
-    if let Some((code, message)) = wrong {
-        status = code;
-        page = page.refused(vec![FieldError { field: "reference", message }]);
-    }
+    let (page, status) = page.refused_if("reference", wrong);
     let named = |place: &crate::flow::read_refunds::RefundPlace| match reader.lang {
         Lang::Vi => place.name.0.clone(),
         Lang::En => place.name.1.clone(),
@@ -166,13 +162,9 @@ async fn show_one(
     let Some(shown) = refunds.refunds.first() else {
         return show_status(reader, StatusCode::NOT_FOUND, None);
     };
-    let mut page =
+    let page =
         Page::new(reader, "refund-one-title").signed_in(refunds.reader.clone(), Some(signed_in.form_token()));
-    let mut status = StatusCode::OK;
-    if let Some((code, message)) = wrong {
-        status = code;
-        page = page.refused(vec![FieldError { field: "refund", message }]);
-    }
+    let (page, status) = page.refused_if("refund", wrong);
     let view = one(&page, &refunds, shown, signed_in.form_token());
     show(status, &page, &view)
 }

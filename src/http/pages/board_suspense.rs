@@ -2,7 +2,7 @@
 //! goes and by what law, an approver who did not approves.
 
 use super::board::{failed, said, status_of};
-use super::page::{FieldError, Page, Reader, show, show_status};
+use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -73,13 +73,9 @@ async fn show_one(
     let Some(shown) = suspense.money.first() else {
         return show_status(reader, StatusCode::NOT_FOUND, None);
     };
-    let mut page = Page::new(reader, "suspense-one-title")
+    let page = Page::new(reader, "suspense-one-title")
         .signed_in(suspense.reader.clone(), Some(signed_in.form_token()));
-    let mut status = StatusCode::OK;
-    if let Some((code, message)) = wrong {
-        status = code;
-        page = page.refused(vec![FieldError { field: "suspense", message }]);
-    }
+    let (page, status) = page.refused_if("suspense", wrong);
     let holds = |role| suspense.seat(shown).is_some_and(|seat| seat.holds(role));
     let proposed = shown.decision.as_ref().filter(|decision| decision.decision.approved.is_none());
     let waits = shown.money.held && holds(Role::Approver);

@@ -1,8 +1,8 @@
 //! `/board/closings`: days, months and years are closed. The accountant prepares, a second person approves or sends back;
 //! the auditor reads.
 
-use super::board::{failed, name, role, said, status_of};
-use super::page::{FieldError, Page, Reader, show, show_status};
+use super::board::{DecideForm, failed, name, role, said, status_of};
+use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::{Day, display_vi},
@@ -11,10 +11,8 @@ use crate::base::{
 };
 use crate::flow::{
     Error,
-    close_period::{
-        Closings, Format, closing_file_as_officer, decide_closing, list_closings, prepare_closing,
-        read_closing,
-    },
+    close_period::{decide_closing, prepare_closing},
+    read_closings::{Closings, Format, closing_file_as_officer, list_closings, read_closing},
 };
 use crate::http::api::receipts::attachment;
 use crate::http::session::{SignedIn, is_foreign};
@@ -69,14 +67,10 @@ async fn show_list(
         Ok(found) => found,
         Err(error) => return failed(reader, &error),
     };
-    let mut page = Page::new(reader, "closing-list-title")
+    let page = Page::new(reader, "closing-list-title")
         .signed_in(found.reader.clone(), Some(signed_in.form_token()))
         .wide();
-    let mut status = StatusCode::OK;
-    if let Some((code, message)) = wrong {
-        status = code;
-        page = page.refused(vec![FieldError { field: "day", message }]);
-    }
+    let (page, status) = page.refused_if("day", wrong);
     let view = ListView {
         agency: name(reader.lang, &found.agency).to_owned(),
         role: role(&page, found.agency.acts),
@@ -295,13 +289,6 @@ struct OneView<'a> {
     back: String,
 }
 
-#[derive(Deserialize)]
-struct DecideForm {
-    form_token: String,
-    #[serde(default)]
-    outcome: String,
-}
-
 async fn decide(
     AppState(app): AppState<App>,
     signed_in: SignedIn,
@@ -310,16 +297,9 @@ async fn decide(
     headers: HeaderMap,
     Form(form): Form<DecideForm>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
-    let Ok(id) = id.parse::<Id<Closing>>() else {
-        return show_status(&reader, StatusCode::NOT_FOUND, None);
-    };
-    let approve = match form.outcome.as_str() {
-        "approve" => true,
-        "withdraw" => false,
-        _ => return show_status(&reader, StatusCode::BAD_REQUEST, Some("outcome")),
+    let (id, approve) = match form.read::<Closing>(&app, &signed_in, &reader, &headers, &id) {
+        Ok(read) => read,
+        Err(refused) => return refused,
     };
     match decide_closing(&app, signed_in.session.citizen, id, approve).await {
         Ok(()) => Redirect::to(&format!("/board/closings/{id}")).into_response(),

@@ -1,7 +1,7 @@
 //! `/board/imports`: statements that people bring as files. One brings, another confirms.
 
-use super::board::{failed, name, role, said, status_of};
-use super::page::{FieldError, Page, Reader, show, show_status};
+use super::board::{DecideForm, failed, name, role, said, status_of};
+use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -86,13 +86,6 @@ async fn refuse(
     }
 }
 
-#[derive(Deserialize)]
-struct DecideForm {
-    form_token: String,
-    #[serde(default)]
-    outcome: String,
-}
-
 async fn decide(
     State(app): State<App>,
     signed_in: SignedIn,
@@ -101,16 +94,9 @@ async fn decide(
     headers: HeaderMap,
     Form(form): Form<DecideForm>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
-    let Ok(id) = id.parse::<Id<StatementImport>>() else {
-        return show_status(&reader, StatusCode::NOT_FOUND, None);
-    };
-    let accept = match form.outcome.as_str() {
-        "accept" => true,
-        "withdraw" => false,
-        _ => return show_status(&reader, StatusCode::BAD_REQUEST, Some("outcome")),
+    let (id, accept) = match form.read::<StatementImport>(&app, &signed_in, &reader, &headers, &id) {
+        Ok(read) => read,
+        Err(refused) => return refused,
     };
     match decide_import(&app, signed_in.session.citizen, id, accept).await {
         Ok(()) => Redirect::to("/board/imports").into_response(),
@@ -129,14 +115,10 @@ async fn show_list(
         Ok(found) => found,
         Err(error) => return failed(reader, &error),
     };
-    let mut page = Page::new(reader, "import-title")
+    let page = Page::new(reader, "import-title")
         .signed_in(found.reader_name.clone(), Some(signed_in.form_token()))
         .wide();
-    let mut status = StatusCode::OK;
-    if let Some((code, message)) = wrong {
-        status = code;
-        page = page.refused(vec![FieldError { field: "file", message }]);
-    }
+    let (page, status) = page.refused_if("file", wrong);
     let view = ImportsView {
         agency: name(reader.lang, &found.agency).to_owned(),
         role: role(&page, found.agency.acts),

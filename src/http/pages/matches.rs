@@ -1,8 +1,8 @@
 //! `/board/matches`: lines and credits that are one matter. An accountant puts them together; what they leave open beyond
 //! the tolerance waits for a second person.
 
-use super::board::{age, failed, kind, name, role, said, status_of};
-use super::page::{FieldError, Page, Reader, show, show_status};
+use super::board::{DecideForm, age, failed, kind, name, role, said, status_of};
+use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -94,13 +94,6 @@ async fn propose(
     }
 }
 
-#[derive(Deserialize)]
-struct DecideForm {
-    form_token: String,
-    #[serde(default)]
-    outcome: String,
-}
-
 async fn decide(
     State(app): State<App>,
     signed_in: SignedIn,
@@ -109,16 +102,9 @@ async fn decide(
     headers: HeaderMap,
     Form(form): Form<DecideForm>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
-    let Ok(id) = id.parse::<Id<MatchGroup>>() else {
-        return show_status(&reader, StatusCode::NOT_FOUND, None);
-    };
-    let approve = match form.outcome.as_str() {
-        "approve" => true,
-        "withdraw" => false,
-        _ => return show_status(&reader, StatusCode::BAD_REQUEST, Some("outcome")),
+    let (id, approve) = match form.read::<MatchGroup>(&app, &signed_in, &reader, &headers, &id) {
+        Ok(read) => read,
+        Err(refused) => return refused,
     };
     match decide_match(&app, signed_in.session.citizen, id, approve).await {
         Ok(()) => Redirect::to("/board/matches").into_response(),
@@ -137,14 +123,10 @@ async fn show_list(
         Ok(found) => found,
         Err(error) => return failed(reader, &error),
     };
-    let mut page = Page::new(reader, "match-title")
+    let page = Page::new(reader, "match-title")
         .signed_in(found.reader_name.clone(), Some(signed_in.form_token()))
         .wide();
-    let mut status = StatusCode::OK;
-    if let Some((code, message)) = wrong {
-        status = code;
-        page = page.refused(vec![FieldError { field: "words", message }]);
-    }
+    let (page, status) = page.refused_if("words", wrong);
     let reason = |reason: Reason| {
         let word = reason.as_str();
         (word, page.t(&format!("match-reason-{word}")).into_owned())
