@@ -75,6 +75,7 @@
 //! | assurance | how sure Chung itself is who is signing in, ordered, in `acr` | mức bảo đảm |
 //! | attempt, payment | one try at paying a bill | giao dịch thanh toán |
 //! | batch | many questions about people, asked in one file | tệp câu hỏi |
+//! | blank, book, leaf of a book | a receipt on paper before its payment; many that come printed; one of them | biên lai trắng, quyển biên lai, liên |
 //! | bill | what an agency asks somebody to pay for a dossier | khoản phải nộp |
 //! | case | a difference that somebody must settle | vụ việc đối soát |
 //! | closing | a day, month or year of the accounting that two people have closed | khóa sổ |
@@ -104,6 +105,7 @@
 //! | register | the population database | cơ sở dữ liệu quốc gia về dân cư |
 //! | schedule version | one draft of the fee schedule on its way into force | phiên bản biểu phí |
 //! | slip | what a citizen takes home from a negative answer | phiếu thông báo kết quả xác minh |
+//! | copy | a receipt that is printed once more, and says so | bản sao |
 //! | shift, till | one cashier from count to count, and where the cash lies | ca thu, két |
 //! | series | registered, dated numbers of an agency's receipts of one kind | ký hiệu biên lai |
 //! | statement | a bank's list of movements; also a signed answer of a verification | sao kê; xác nhận |
@@ -208,6 +210,12 @@
 //!   bank takes back becomes a claim on it, and the bill and its receipt stand.
 //! * 2026-11-26, matching by hand: a match moves no money and hides no sum; it says that cases are one matter, and what it
 //!   leaves open beyond the tolerance takes two people.
+//! * 2026-11-26, paper: blanks end with the shift in which they were printed; a book stays with its cashier, and no leaf of
+//!   it is skipped. A receipt of paper bears its own number and time; its payment is booked when it is entered.
+//! * 2026-11-26, desks: what a till takes for another agency stands between the two agencies, so that the books of each
+//!   balance for themselves; it is carried to that agency's account in cash.
+//! * 2026-11-26, cards: one credit pays chosen slips and leaves a twentieth of them at most as its discount; more needs
+//!   another paper.
 
 pub mod app;
 pub mod audit;

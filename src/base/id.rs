@@ -150,6 +150,8 @@ registry! {
     Schedule = "schedule";
     /// One leaf of the audit log.
     Leaf = "leaf";
+    /// The document that voids receipts on paper which nobody was given.
+    LeafVoid = "leafvoid";
     /// Something that a citizen forbade to be done with their identity.
     Lock = "lock";
     /// What a person allows another to do in their name.
@@ -166,6 +168,8 @@ registry! {
     Receipt = "receipt";
     /// Money that goes back.
     Refund = "refund";
+    /// A stretch of receipt numbers on paper.
+    ReceiptBlock = "block";
     /// A registered series of receipt numbers.
     ReceiptSeries = "series";
     /// One officer's role at an agency for a time.

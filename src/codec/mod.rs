@@ -14,6 +14,7 @@ pub mod payment_platform;
 pub mod pdf_signature;
 pub mod population;
 pub mod qr_svg;
+pub mod leaf_void;
 pub mod receipt_content;
 pub mod receipt_pdf;
 pub mod receipt_void;

@@ -156,6 +156,9 @@ impl ReceiptContent {
             "CASH" => "Tiền mặt",
             "CARD" => "Thẻ",
             "CASH+CARD" => "Tiền mặt và thẻ",
+            "CASH+TRANSFER" => "Tiền mặt và chuyển khoản",
+            "CARD+TRANSFER" => "Thẻ và chuyển khoản",
+            "CASH+CARD+TRANSFER" => "Tiền mặt, thẻ và chuyển khoản",
             _ => "Chuyển khoản",
         }
     }
@@ -234,7 +237,8 @@ pub fn check_code_fits(digest: &Digest, typed: &str) -> bool {
     crate::crypto::digest::equal(typed.as_bytes(), check_code(digest).replace('-', "").as_bytes())
 }
 
-/// The printed number of a receipt: `H29.14-AP26E-0000001` (agency, series, serial).
+/// The printed number of a receipt: `H29.14-AP26E-0000001` (agency, series, serial). The letter behind the year tells
+/// what the receipt was given on: `E` electronic, `T` printed by the agency itself, `P` a pre-printed book.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Number {
@@ -242,6 +246,7 @@ pub struct Number {
     book: char,
     kind: Kind,
     year: u8,
+    medium: char,
     serial: u64,
 }
 
@@ -254,12 +259,38 @@ impl Number {
     /// The `serial`-th receipt of the series with that first letter, kind and year.
     pub fn in_book(agency: &str, (book, kind): (char, Kind), year: i32, serial: u64) -> Self {
         let year = u8::try_from(year.rem_euclid(100)).unwrap_or_default();
-        Self { agency: agency.to_owned(), book, kind, year, serial }
+        Self { agency: agency.to_owned(), book, kind, year, medium: 'E', serial }
     }
 
-    /// The series as printed: `AP-26E` for phí, `AL-26E` for lệ phí (two letters, year, electronic).
+    /// The same number, given on something else.
+    #[must_use]
+    pub fn on(self, medium: char) -> Self {
+        Self { medium, ..self }
+    }
+
+    /// The code of its agency.
+    pub fn agency(&self) -> &str {
+        &self.agency
+    }
+
+    /// The letters of its series, as they are registered.
+    pub fn letters(&self) -> String {
+        format!("{}{}", self.book, self.kind_letter())
+    }
+
+    /// Its place in the series.
+    pub const fn place(&self) -> u64 {
+        self.serial
+    }
+
+    /// The two digits of its year.
+    pub const fn year(&self) -> u8 {
+        self.year
+    }
+
+    /// The series as printed: `AP-26E` for phí, `AL-26E` for lệ phí (two letters, year, medium).
     pub fn series(&self) -> String {
-        format!("{}{}-{:02}E", self.book, self.kind_letter(), self.year)
+        format!("{}{}-{:02}{}", self.book, self.kind_letter(), self.year, self.medium)
     }
 
     /// The serial as printed: seven digits, more when a year has more.
@@ -277,8 +308,8 @@ impl Number {
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { agency, book, year, serial, .. } = self;
-        write!(f, "{agency}-{book}{}{year:02}E-{serial:07}", self.kind_letter())
+        let Self { agency, book, year, medium, serial, .. } = self;
+        write!(f, "{agency}-{book}{}{year:02}{medium}-{serial:07}", self.kind_letter())
     }
 }
 
@@ -313,12 +344,13 @@ impl FromStr for Number {
             [book @ b'A'..=b'Z', b'L', ..] => (char::from(*book), Kind::LePhi),
             _ => return Err(NotANumber),
         };
-        let year = series[2..].strip_suffix('E').and_then(|y| y.parse().ok()).ok_or(NotANumber)?;
+        let medium = series.chars().last().filter(|m| matches!(m, 'E' | 'T' | 'P')).ok_or(NotANumber)?;
+        let year = series[2..].strip_suffix(medium).and_then(|y| y.parse().ok()).ok_or(NotANumber)?;
         let serial = serial.parse().map_err(|_| NotANumber)?;
         let plain = !agency.is_empty()
             && agency.len() <= 30
             && agency.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
-        let number = Self { agency: agency.to_owned(), book, kind, year, serial };
+        let number = Self { agency: agency.to_owned(), book, kind, year, medium, serial };
         if plain && number.to_string() == text { Ok(number) } else { Err(NotANumber) }
     }
 }

@@ -1,7 +1,7 @@
 //! The receipt as PDF/A-3: Vietnamese text in an embedded font, the signed QR code, and the XML document attached.
 //!
 //! The attachment stays uncompressed, so that a verifier finds the signed document in the file without a PDF reader.
-//! The page says nothing that the signed content does not say.
+//! The page says nothing that the signed content does not say, but for the mark on a copy.
 
 use super::{
     amount_in_words::dong_in_words,
@@ -52,8 +52,22 @@ pub fn qr_code(signed: &str, address: &str) -> Option<QrCode> {
 
 /// Renders a signed receipt, made at the time of its content.
 pub fn write(content: &ReceiptContent, digest: &Digest, signed: &str) -> Result<Vec<u8>, NotRendered> {
+    write_marked(content, digest, signed, None)
+}
+
+/// The same, with a mark above it that says which copy it is.
+pub fn write_marked(
+    content: &ReceiptContent,
+    digest: &Digest,
+    signed: &str,
+    mark: Option<&str>,
+) -> Result<Vec<u8>, NotRendered> {
     let failed = |what: &str| NotRendered(what.to_owned());
     let mut sheet = Sheet::new()?;
+    if let Some(mark) = mark {
+        sheet.paragraph(mark, 11.0, true);
+        sheet.space(10.0);
+    }
     sheet.face(content, digest);
     let address =
         format!("{}/receipts/{}?code={}", content.iss, content.number, receipt_content::check_code(digest));

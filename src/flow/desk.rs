@@ -1,18 +1,16 @@
-//! The cashier's desk: a shift from count to count, payments in cash and by card, refunds paid out, cash to the bank.
+//! The cashier's desk: a shift from count to count, and refunds paid out of its till.
 //!
-//! A cashier works in one shift at one till. What is taken pays the bill at once, with the receipt of the agency whose
-//! bill it is: the till then owes that agency. Nothing is ever undone: a mistaken payment goes back by a refund in
-//! cash, which another officer approves. What a count finds too much or too little is posted, never adjusted.
+//! A cashier works in one shift at one till. What is taken (`desk_payment`) pays the bill at once, with the receipt of the
+//! agency whose bill it is: the till then owes that agency. Nothing is ever undone: a mistaken payment goes back by a
+//! refund in cash, which another officer approves. What a count finds too much or too little is posted, never adjusted.
+//! What leaves for the bank is followed by `cash`.
 
 use super::{
-    Error, Refusal, Result,
+    Error, Result,
     agency_key::agency_key,
     audit_leaf::{self, Concern},
-    bill_answer, create_bill,
-    event::event_json,
-    issue_receipts::{SettledBill, issue_receipts},
-    officer,
-    read_bills::pay_until,
+    blank_receipts::demand_accounted,
+    cash, officer,
     settle_debits::finish,
 };
 use crate::{
@@ -20,26 +18,20 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        entropy::random,
-        id::{self, Agency, Case, Citizen, Deposit, Drawer, Event, Id, Leaf, Payment},
+        id::{self, Agency, Case, Citizen, Drawer, Id, Leaf},
         money::Money,
         reference::Reference,
         text::Line,
     },
-    codec::{iso20022::Uetr, receipt_content::leaf_name},
     identity::role::Role,
     payment::{
-        bill,
         ledger::{self, Account, Entry},
-        payment::{State, Way},
         refund::{State as RefundState, Way as RefundWay},
     },
     store::{
-        Tx, account, audit, bill as bills, debit,
+        Tx, account, audit,
         desk::{self as rows, OpenShift},
         ledger::{self as books, EntryKind, NewEntry},
-        outbox::{self, NewOutbox, Topic},
-        payment::{self as payments, StoredPayment},
         refund, role,
     },
 };
@@ -79,11 +71,13 @@ pub async fn open_shift(
     Ok(shift)
 }
 
-/// Closes the cashier's shift with what was counted; what is too much or too little.
+/// Closes the cashier's shift with what was counted; what is too much or too little. Every leaf that was printed in it
+/// must be entered or voided, and no leaf of a book skipped.
 pub async fn close_shift(app: &App, cashier: Id<Citizen>, counted: Money) -> Result<Money> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let shift = open_one(&mut tx, cashier).await?;
+    demand_accounted(&mut tx, &shift, cashier).await?;
     if counted.minor() < 0 || !rows::close(&mut tx, &shift, counted, now).await? {
         return Err(Error::refused("invalid_body"));
     }
@@ -98,7 +92,7 @@ pub async fn close_shift(app: &App, cashier: Id<Citizen>, counted: Money) -> Res
     Ok(difference)
 }
 
-async fn open_one(tx: &mut Tx, cashier: Id<Citizen>) -> Result<OpenShift> {
+pub(super) async fn open_one(tx: &mut Tx, cashier: Id<Citizen>) -> Result<OpenShift> {
     rows::lock_open(tx, cashier).await?.ok_or(Error::conflict("no_shift_open"))
 }
 
@@ -121,7 +115,7 @@ async fn difference(
     book(app, tx, vec![(EntryKind::CashCounted, entry)], (shift.uuid(), leaf), now).await
 }
 
-async fn book(
+pub(super) async fn book(
     app: &App,
     tx: &mut Tx,
     entries: Vec<(EntryKind, Entry)>,
@@ -138,7 +132,7 @@ async fn book(
     Ok(books::append(tx, &new, &numbers, now).await?)
 }
 
-async fn record(
+pub(super) async fn record(
     app: &App,
     tx: &mut Tx,
     (leaf, kind): (Id<Leaf>, &'static str),
@@ -151,143 +145,6 @@ async fn record(
     let concern = Concern { citizen: None, agency: Some(agency), object };
     let leaf = audit_leaf::leaf_named(app, (leaf, now), kind, concern, &key, details);
     Ok(audit::append(tx, &[leaf]).await?)
-}
-
-/// How somebody pays at a desk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tender {
-    /// In cash.
-    pub cash: Money,
-    /// By card, with the terminal's slip.
-    pub card: Option<(Money, Line<40>)>,
-    /// That the payer was told that money of an earlier attempt may still come, and would be given back.
-    pub warned: bool,
-}
-
-/// Takes the payment of a bill, of whatever agency, in the cashier's shift. The receipts' numbers.
-pub async fn pay_at_desk(
-    app: &App,
-    cashier: Id<Citizen>,
-    reference: &Reference,
-    tender: &Tender,
-) -> Result<Id<Payment>> {
-    let now = app.clock.now();
-    let mut tx = app.store.begin().await?;
-    let shift = open_one(&mut tx, cashier).await?;
-    let of = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
-    let (state, live) = bills::lock_bill(&mut tx, of.bill.id).await?.ok_or(Error::not_found())?;
-    let until = pay_until(&mut tx, &of, now).await?;
-    bill::may_pay(&state, until, Day::of(now)).map_err(create_bill::refused)?;
-    if live && !tender.warned {
-        return Err(Error::Conflict(Refusal::new("payment_under_way").about(of.bill.reference)));
-    }
-    let card = tender.card.as_ref().map_or(Money::vnd(0), |(money, _)| *money);
-    let total = of.bill.lines.total();
-    let positive = tender.cash.minor() >= 0 && card.minor() >= 0;
-    if !positive || tender.cash.plus(card) != Ok(total) {
-        return Err(Error::refused("tender_differs"));
-    }
-    let method = match (tender.cash.is_positive(), card.is_positive()) {
-        (true, true) => "CASH+CARD",
-        (false, true) => "CARD",
-        (true | false, false) => "CASH",
-    };
-    let payment = StoredPayment {
-        id: Id::new(now, &*app.entropy),
-        bill: of.bill.id,
-        account: of.account,
-        amount: total,
-        way: Way::Desk,
-        bank: method.to_owned(),
-        uetr: Uetr::new(Uuid::from_bytes(random(&*app.entropy))).uuid(),
-        state: State::Settled { at: now },
-        created_at: now,
-    };
-    payments::insert_settled(&mut tx, &payment, now).await?;
-    if bills::pay_bills(&mut tx, &[(of.bill.id, payment.id)], now).await? != 1 {
-        return Err(Error::internal("a bill moved under its lock"));
-    }
-    let slip = tender.card.as_ref().filter(|_| card.is_positive()).map(|(_, slip)| slip.as_str());
-    rows::insert_payment(&mut tx, payment.id, shift.id, (tender.cash, card, slip), now).await?;
-    let leaf: Id<Leaf> = Id::new(now, &*app.entropy);
-    let till = Account::CashDrawer(shift.agency, shift.drawer);
-    let settled = ledger::settled(till, &of.bill.lines.parts(of.bill.agency)).map_err(Error::internal)?;
-    let mut entries = vec![(EntryKind::Settled, settled)];
-    if card.is_positive() {
-        let moved = ledger::moved(till, Account::CardReceivable(shift.agency), card);
-        entries.push((EntryKind::CashMoved, moved.map_err(Error::internal)?));
-    }
-    book(app, &mut tx, entries, (payment.id.uuid(), leaf), now).await?;
-    receipts(app, &mut tx, &of, &payment, (leaf, shift.id, cashier), now).await?;
-    tx.commit().await?;
-    Ok(payment.id)
-}
-
-/// The receipts of the agency whose bill it is, and the leaf and event of the settlement.
-async fn receipts(
-    app: &App,
-    tx: &mut Tx,
-    of: &bills::StoredBill,
-    payment: &StoredPayment,
-    (leaf, shift, cashier): (Id<Leaf>, Id<id::Shift>, Id<Citizen>),
-    now: Instant,
-) -> Result<()> {
-    let agency = of.bill.agency;
-    let key = agency_key(app, tx, agency).await?;
-    let parties = bill_answer::open_parties(&key, of.bill.id, &of.parties)?;
-    let (name, reference) = (parties.name_on_receipt().to_string(), of.bill.reference.to_string());
-    let dossier = of.bill.dossier.to_string();
-    let settled = SettledBill {
-        agency,
-        account: None,
-        bill: of.bill.id,
-        payment: payment.id,
-        reference: &reference,
-        dossier: &dossier,
-        procedure: of.procedure.code.as_str(),
-        procedure_vi: of.procedure.name.vi.as_str(),
-        lines: &of.bill.lines,
-        payer: &name,
-        bank: &payment.bank,
-        leaf,
-        adjusts: None,
-    };
-    let issued = issue_receipts(app, tx, now, &[settled]).await?;
-    let names: Vec<Value> = issued.iter().flatten().map(|r| leaf_name(&r.number, &r.digest)).collect();
-    let details = json!({
-        "payment": payment.id.to_string(),
-        "bill": of.bill.id.to_string(),
-        "amount": payment.amount.decimal(),
-        "shift": shift.to_string(),
-        "by": cashier.to_string(),
-        "receipts": names,
-    });
-    let concern = Concern { citizen: None, agency: Some(agency), object: payment.id.uuid() };
-    let leaf = audit_leaf::leaf_named(app, (leaf, now), "payment.settled", concern, &key, &details);
-    audit::append(tx, &[leaf]).await?;
-    let receipt = |r: &super::issue_receipts::Issued| {
-        json!({ "id": r.id.to_string(), "number": r.number, "kind": r.kind.as_str(),
-            "amount": super::explain::money(r.amount) })
-    };
-    let told = json!({
-        "bill": of.bill.id.to_string(),
-        "reference": reference,
-        "dossier": dossier,
-        "payment": payment.id.to_string(),
-        "amount": super::explain::money(payment.amount),
-        "receipts": issued.iter().flatten().map(receipt).collect::<Vec<_>>(),
-    });
-    let id: Id<Event> = Id::new(now, &*app.entropy);
-    let event = NewOutbox {
-        id,
-        at: now,
-        topic: Topic::Event,
-        agency: Some(agency),
-        object: of.bill.id.uuid(),
-        name: "bill.paid",
-        body: event_json("bill.paid", now, &told),
-    };
-    Ok(outbox::enqueue(tx, &[event]).await?)
 }
 
 /// Who receives a refund in cash, and what they signed.
@@ -325,65 +182,6 @@ pub async fn pay_out(app: &App, cashier: Id<Citizen>, id: Id<id::Refund>, to: &R
     Ok(tx.commit().await?)
 }
 
-/// Carries cash to the bank: from the till it is on its way, until a credit turns out to be it.
-pub async fn deposit_cash(
-    app: &App,
-    cashier: Id<Citizen>,
-    amount: Money,
-    slip: &Line<40>,
-) -> Result<Id<Deposit>> {
-    let now = app.clock.now();
-    let mut tx = app.store.begin().await?;
-    let shift = open_one(&mut tx, cashier).await?;
-    if !amount.is_positive() || amount.minor() > shift.expected.minor() {
-        return Err(Error::conflict("till_short"));
-    }
-    let id: Id<Deposit> = Id::new(now, &*app.entropy);
-    match rows::insert_deposit(&mut tx, id, &shift, cashier, (amount, slip.as_str()), now).await {
-        Err(e) if e.violates("cash_deposit_slip_once") => return Err(Error::conflict("slip_used")),
-        done => done?,
-    }
-    let leaf: Id<Leaf> = Id::new(now, &*app.entropy);
-    let (till, way) = (Account::CashDrawer(shift.agency, shift.drawer), Account::CashInTransit(shift.agency));
-    let entry = ledger::moved(till, way, amount).map_err(Error::internal)?;
-    book(app, &mut tx, vec![(EntryKind::CashMoved, entry)], (id.uuid(), leaf), now).await?;
-    let details = json!({ "deposit": id.to_string(), "amount": amount.decimal(), "by": cashier.to_string() });
-    record(app, &mut tx, (leaf, "cash.deposited"), shift.agency, id.uuid(), &details, now).await?;
-    tx.commit().await?;
-    Ok(id)
-}
-
-/// Says which credit of the statement a deposit turned out to be: an accountant's act, never the cashier's.
-pub async fn confirm_deposit(
-    app: &App,
-    accountant: Id<Citizen>,
-    id: Id<Deposit>,
-    case: Id<Case>,
-) -> Result<()> {
-    let now = app.clock.now();
-    let mut tx = app.store.begin().await?;
-    let waiting = debit::lock_waiting(&mut tx, case).await?.filter(|w| w.held).ok_or(Error::not_found())?;
-    officer::demand(&mut tx, accountant, waiting.agency, Role::Accountant, Day::of(now)).await?;
-    let found = rows::deposits(&mut tx, &[waiting.agency]).await?.into_iter().find(|d| d.id == id);
-    let found = found.ok_or(Error::not_found())?;
-    if found.amount != waiting.amount {
-        return Err(Error::refused("tender_differs"));
-    }
-    if !rows::confirm_deposit(&mut tx, id, case, accountant, now).await?
-        || !debit::release(&mut tx, case).await?
-    {
-        return Err(Error::conflict("slip_used"));
-    }
-    let leaf: Id<Leaf> = Id::new(now, &*app.entropy);
-    let (from, to) = (Account::CashInTransit(waiting.agency), Account::Suspense(waiting.key.0));
-    let entry = ledger::moved(from, to, waiting.amount).map_err(Error::internal)?;
-    book(app, &mut tx, vec![(EntryKind::CashMoved, entry)], (id.uuid(), leaf), now).await?;
-    let details =
-        json!({ "deposit": id.to_string(), "case": case.to_string(), "by": accountant.to_string() });
-    record(app, &mut tx, (leaf, "cash.arrived"), waiting.agency, id.uuid(), &details, now).await?;
-    Ok(tx.commit().await?)
-}
-
 /// What a cashier's page shows.
 pub struct Desk {
     /// Whoever reads.
@@ -398,6 +196,8 @@ pub struct Desk {
     pub refunds: Vec<refund::StoredRefund>,
     /// Since when cash lies in the tills, where that is longer than it may.
     pub kept_since: Option<Instant>,
+    /// What the cashier's till owes other agencies: identifier, name, how much.
+    pub owes: Vec<(Id<Agency>, String, Money)>,
 }
 
 /// The desk of a cashier.
@@ -420,16 +220,20 @@ pub async fn read_desk(app: &App, cashier: Id<Citizen>) -> Result<Desk> {
     };
     let page = crate::base::page::PageRequest::new(None, None).ok_or_else(Error::not_found)?;
     let refunds = refund::of_agencies(&mut tx, &ids, Some("at_desk"), &page).await?.items;
-    let mut kept_since = None;
-    for agency in &ids {
-        let since = rows::kept_since(&mut tx, *agency).await?;
-        let days = crate::store::calendar::working_days(&mut tx, Day::of(now)).await?;
-        let late = since.filter(|since| {
-            Day::of(now) > (0..app.limits.cash_days_max).fold(Day::of(*since), |day, _| days.next(day))
-        });
-        kept_since = kept_since.or(late);
-    }
+    let tills = cash::tills(app, &mut tx, &ids, now).await?;
+    let kept_since = tills.iter().filter(|till| till.late).filter_map(|till| till.since).min();
+    let own = shift.as_ref().and_then(|shift| tills.iter().find(|till| till.till.id == shift.drawer));
+    let owes = own.map(|till| till.owes.clone()).unwrap_or_default();
     let names = officer::names(app, &mut tx, &[cashier].into()).await?;
     let reader = names.get(&cashier).cloned().unwrap_or_default();
-    Ok(Desk { reader, agencies, shift, book, refunds, kept_since })
+    Ok(Desk { reader, agencies, shift, book, refunds, kept_since, owes })
+}
+
+/// A transfer that came for a bill and waits, as the cashier is offered it: the case, how much, since when.
+pub type WaitingTransfer = (Id<Case>, Money, Instant);
+
+/// The transfers that came for a bill and are not its total: what is missing may be paid at the desk.
+pub async fn waiting_transfers(app: &App, reference: &Reference) -> Result<Vec<WaitingTransfer>> {
+    let mut tx = app.store.begin().await?;
+    Ok(rows::waiting_transfers(&mut tx, reference.as_str()).await?)
 }

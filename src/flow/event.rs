@@ -4,7 +4,7 @@ use crate::base::{calendar::rfc3339, clock::Instant};
 use serde_json::{Value, json};
 
 /// Every kind of event that is told.
-pub const TYPES: [&str; 32] = [
+pub const TYPES: [&str; 33] = [
     "batch.finished",
     "bill.amended",
     "bill.cancelled",
@@ -12,6 +12,7 @@ pub const TYPES: [&str; 32] = [
     "bill.revived",
     "bill.superseded",
     "case.opened",
+    "cash.kept",
     "client.expiring",
     "closing.approved",
     "money.released",

@@ -17,6 +17,7 @@ use crate::codec::receipt_content::{self, FORM, Issuer, Kind, Number, ReceiptCon
 use crate::crypto::{digest::Digest, seal::DataKey};
 use crate::payment::{
     bill::{BillLine, Lines},
+    blank::Medium,
     fee::FeeKind,
     ledger::Part,
     receipt::{Letters, NUMBER_MAX, Range, ReceiptName, draw, whole_year},
@@ -77,6 +78,8 @@ pub struct Adjustment<'a> {
 pub struct Issued {
     /// Its identifier.
     pub id: Id<id::Receipt>,
+    /// Who gave it.
+    pub agency: Id<Agency>,
     /// Its printed number.
     pub number: String,
     /// Service price or state charge.
@@ -89,12 +92,49 @@ pub struct Issued {
     pub check_code: String,
 }
 
+/// A number as it was drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Drawn {
+    /// The letters of its series.
+    pub letters: Letters,
+    /// The year of its series.
+    pub year: i32,
+    /// The number of its form.
+    pub form: String,
+    /// What it is given on.
+    pub medium: Medium,
+    /// Its place in the series.
+    pub serial: i64,
+}
+
+/// Receipts that were given on paper before their payment was entered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OnPaper {
+    /// Whose numbers they are.
+    pub agency: Id<Agency>,
+    /// When they were written.
+    pub written: Instant,
+    /// The number of each kind.
+    pub numbers: BTreeMap<FeeKind, Drawn>,
+}
+
 /// Issues the receipts of each bill, in order; what must wait is noted as due.
 pub async fn issue_receipts(
     app: &App,
     tx: &mut Tx,
     now: Instant,
     settled: &[SettledBill<'_>],
+) -> Result<Vec<Vec<Issued>>> {
+    issue_with(app, tx, now, settled, None).await
+}
+
+/// The same where receipts of some were given on paper: those bear the paper's numbers and time.
+pub(super) async fn issue_with(
+    app: &App,
+    tx: &mut Tx,
+    now: Instant,
+    settled: &[SettledBill<'_>],
+    paper: Option<&OnPaper>,
 ) -> Result<Vec<Vec<Issued>>> {
     if settled.is_empty() {
         return Ok(Vec::new());
@@ -119,7 +159,11 @@ pub async fn issue_receipts(
                 due.push(waiting(bill, (of.owner, of.kind), "issuer", now));
             } else {
                 let content = content(app, now, bill, (agency, account), &of, names.get(&bill.bill));
-                drafts.push((place, Draft::of(bill, (of.owner, of.kind), content)));
+                let mut draft = Draft::of(bill, (of.owner, of.kind), content);
+                let paper = paper.filter(|paper| paper.agency == of.owner);
+                draft.written =
+                    paper.and_then(|paper| Some((paper.written, paper.numbers.get(&of.kind)?.clone())));
+                drafts.push((place, draft));
             }
         }
     }
@@ -165,6 +209,8 @@ pub(super) struct Draft {
     leaf: Id<Leaf>,
     replaces: Option<Id<id::Receipt>>,
     refund: Option<Id<id::Refund>>,
+    /// When it was given on paper, and the number there.
+    written: Option<(Instant, Drawn)>,
     content: ReceiptContent,
 }
 
@@ -179,6 +225,7 @@ impl Draft {
             leaf: bill.leaf,
             replaces: None,
             refund: bill.adjusts.as_ref().map(|adjusts| adjusts.refund),
+            written: None,
             content,
         }
     }
@@ -193,6 +240,7 @@ impl Draft {
             leaf,
             replaces: Some(old.id),
             refund: old.refund,
+            written: None,
             content,
         }
     }
@@ -217,14 +265,18 @@ pub(super) async fn issue_drafts(
     let mut contents = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let (agency, key) = agencies.get(&draft.agency).ok_or_else(|| Error::internal(draft.agency))?;
-        let next = numbers.get_mut(&(draft.agency, draft.kind)).and_then(VecDeque::pop_front);
-        let Some((letters, year, form, serial)) = next else {
+        let queue = numbers.get_mut(&(draft.agency, draft.kind));
+        let written = draft.written.or_else(|| Some((now, queue?.pop_front()?)));
+        let Some((at, drawn)) = written else {
             issued.push(None);
             continue;
         };
+        let Drawn { letters, year, form, medium, serial } = drawn;
         let mut content = draft.content;
         let book = (letters.book(), content.kind);
-        content.number = Number::in_book(&agency.code, book, year, serial.unsigned_abs());
+        let number = Number::in_book(&agency.code, book, year, serial.unsigned_abs());
+        content.number = number.on(medium.letter());
+        content.at = receipt_content::instant(at);
         content.form = (form != FORM).then_some(form);
         let receipt = StoredReceipt {
             id: Id::new(now, &*app.entropy),
@@ -234,7 +286,7 @@ pub(super) async fn issue_drafts(
             bill: draft.bill,
             payment: draft.payment,
             amount: content.total(),
-            issued_at: now,
+            issued_at: at,
             content: crate::base::secret::Sealed::new(Vec::new(), 0),
             digest: [0; 32],
             leaf: draft.leaf,
@@ -249,6 +301,7 @@ pub(super) async fn issue_drafts(
         let sealed = key.seal(&*app.entropy, &place(receipt.id), &bytes);
         issued.push(Some(Issued {
             id: receipt.id,
+            agency: draft.agency,
             number: receipt.number.clone(),
             kind: draft.kind,
             amount: receipt.amount,
@@ -265,9 +318,6 @@ pub(super) async fn issue_drafts(
     Ok(issued)
 }
 
-/// A number as it was drawn: letters and year of its series, its form, the serial.
-type Drawn = (Letters, i32, String, i64);
-
 /// Draws a number for each draft that can have one. The series are locked in one order until the transaction ends, so
 /// that the numbers have no gaps: the draw commits or vanishes together with the receipts.
 async fn draw_numbers(
@@ -278,7 +328,7 @@ async fn draw_numbers(
 ) -> Result<HashMap<Wanted, VecDeque<Drawn>>> {
     let today = Day::of(now);
     let mut counts: HashMap<Wanted, i64> = HashMap::new();
-    for draft in drafts {
+    for draft in drafts.iter().filter(|draft| draft.written.is_none()) {
         *counts.entry((draft.agency, draft.kind)).or_default() += 1;
     }
     let mut wanted: Vec<Wanted> = counts.keys().copied().collect();
@@ -301,9 +351,13 @@ async fn draw_numbers(
         for (place, from, count) in taken {
             let series = &series[place];
             drawn.push((series.id, from + count - 1));
-            queue.extend(
-                (from..from + count).map(|serial| (series.letters, series.year, series.form.clone(), serial)),
-            );
+            queue.extend((from..from + count).map(|serial| Drawn {
+                letters: series.letters,
+                year: series.year,
+                form: series.form.clone(),
+                medium: series.medium,
+                serial,
+            }));
         }
     }
     receipt_series::set_drawn(tx, &drawn).await?;
@@ -320,6 +374,7 @@ fn first_series(app: &App, (agency, kind): Wanted, now: Instant) -> Option<Store
         letters: Letters::first(kind)?,
         year,
         form: FORM.to_owned(),
+        medium: Medium::Electronic,
         range: Range::fresh(1, NUMBER_MAX)?,
         force: whole_year(year)?,
         registered_at: now,

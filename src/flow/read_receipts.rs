@@ -126,18 +126,6 @@ pub async fn prove_receipt(app: &App, receipt: &StoredReceipt) -> Result<receipt
     Ok(receipt_content::Proof::new(&receipt.number, &receipt.digest, evidence))
 }
 
-/// Where the papers of these receipts are, each by its number, for whoever prints them at a desk.
-pub async fn paper_links(app: &App, numbers: &[String]) -> Result<Vec<(String, String)>> {
-    let mut links = Vec::with_capacity(numbers.len());
-    for number in numbers {
-        if let Some(found) = receipt::find_by_number(&app.store, number).await? {
-            let code = receipt_content::check_code(&found.digest);
-            links.push((number.clone(), format!("/receipts/{number}/pdf?code={code}")));
-        }
-    }
-    Ok(links)
-}
-
 /// The receipt of that number, for whoever knows its check code.
 pub async fn open_receipt(app: &App, number: &Number, check_code: &str) -> Result<StoredReceipt> {
     let found = receipt::find_by_number(&app.store, &number.to_string()).await?;

@@ -13,11 +13,12 @@ use crate::base::{
 };
 use crate::codec::receipt_content::FORM;
 use crate::payment::{
+    blank::Medium,
     fee::FeeKind,
     receipt::{Letters, Range},
 };
 use crate::store::{
-    audit,
+    audit, blank,
     receipt_due::{self, Due},
     receipt_series::{self, StoredSeries, Use},
 };
@@ -31,6 +32,8 @@ pub struct NewSeries {
     pub letters: Letters,
     /// The form's number; [`FORM`] where none is named.
     pub form: Option<String>,
+    /// What its numbers stand on.
+    pub medium: Medium,
     /// Its numbers.
     pub range: Range,
     /// The first and the last day in force, of one year.
@@ -48,6 +51,10 @@ pub async fn register_series(
     let wrong = |field: &str, rule| Error::Refused(Refusal::new("invalid_body").violation(field, rule, None));
     if !new.letters.is_of(new.kind) {
         return Err(wrong("/letters", "another_kind"));
+    }
+    // The series that is made for whoever has none takes the letter A.
+    if new.medium != Medium::Electronic && new.letters.book() == 'A' {
+        return Err(wrong("/letters", "kept_for_electronic"));
     }
     if new.force.0 > new.force.1 || new.force.0.year() != new.force.1.year() {
         return Err(wrong("/valid_to", "order"));
@@ -69,6 +76,7 @@ pub async fn register_series(
         letters: new.letters,
         year: new.force.0.year(),
         form,
+        medium: new.medium,
         range: new.range,
         force: new.force,
         registered_at: now,
@@ -155,9 +163,16 @@ pub async fn report_use(app: &App, agency: Id<Agency>, quarter: Quarter) -> Resu
     let mut tx = app.store.begin().await?;
     let series = receipt_series::of_agency(&mut tx, agency).await?;
     let used = receipt_series::used(&mut tx, agency, from, to).await?;
+    let leaves = blank::voided(&mut tx, agency, (from, to)).await?;
     let of = |series: &StoredSeries| {
         let year = i16::try_from(series.year).unwrap_or(i16::MAX);
-        used.get(&(series.letters.to_string(), year)).copied().unwrap_or_default()
+        let mut used = used.get(&(series.letters.to_string(), year)).copied().unwrap_or_default();
+        // A leaf that nobody was given is used up and void at once.
+        let (before, during) = leaves.get(&series.id).copied().unwrap_or_default();
+        used.before += before;
+        used.issued += during;
+        used.voided += during;
+        used
     };
     let told = |series: &&StoredSeries| {
         let in_force = series.force.0 < quarter.after && series.force.1 >= quarter.first;
@@ -180,8 +195,17 @@ fn use_json(series: &StoredSeries, used: Use) -> Value {
     };
     let opening = series.range.first + used.before;
     let closing = opening + used.issued;
+    // Paper is not used up in order, so that only counts are told.
+    let span = |from: i64, to: i64| {
+        let mut told = span(from, to);
+        if series.medium != Medium::Electronic {
+            (told["from"], told["to"]) = (Value::Null, Value::Null);
+        }
+        told
+    };
     json!({
         "series": symbol(series),
+        "medium": series.medium.as_str(),
         "kind": series.kind.as_str(),
         "form": series.form,
         "opening": span(opening, series.range.until),
@@ -192,8 +216,8 @@ fn use_json(series: &StoredSeries, used: Use) -> Value {
     })
 }
 
-fn symbol(series: &StoredSeries) -> String {
-    format!("{}-{:02}E", series.letters, series.year.rem_euclid(100))
+pub(super) fn symbol(series: &StoredSeries) -> String {
+    format!("{}-{:02}{}", series.letters, series.year.rem_euclid(100), series.medium.letter())
 }
 
 fn series_json(series: &StoredSeries) -> Value {
@@ -201,6 +225,7 @@ fn series_json(series: &StoredSeries) -> Value {
         "id": series.id.to_string(),
         "series": symbol(series),
         "kind": series.kind.as_str(),
+        "medium": series.medium.as_str(),
         "form": series.form,
         "first": series.range.first,
         "last": series.range.until,

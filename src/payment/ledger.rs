@@ -40,6 +40,10 @@ pub enum Account {
     CashInTransit(Id<Agency>),
     /// What counting the tills of an agency found too much (credit) or too little (debit).
     CashDifference(Id<Agency>),
+    /// What the tills of the first agency took for the second, and owe it.
+    DeskOwes(Id<Agency>, Id<Agency>),
+    /// The same as the first agency sees it, whose money lies in the tills of the second.
+    OwedByDesk(Id<Agency>, Id<Agency>),
 }
 
 /// What an account's balance is, for the reader of a trial balance.
@@ -72,6 +76,8 @@ impl Account {
             Self::CashDrawer(_, _) => "cash_drawer",
             Self::CashInTransit(_) => "cash_in_transit",
             Self::CashDifference(_) => "cash_difference",
+            Self::DeskOwes(_, _) => "desk_owes",
+            Self::OwedByDesk(_, _) => "owed_by_desk",
         }
     }
 
@@ -81,12 +87,14 @@ impl Account {
             Self::Clearing(_)
             | Self::CardReceivable(_)
             | Self::BankClaim(_)
+            | Self::OwedByDesk(_, _)
             | Self::CashDrawer(_, _)
             | Self::CashInTransit(_) => Nature::Money,
             Self::AgencyFee(_, _)
             | Self::Retained(_)
             | Self::Suspense(_)
             | Self::RefundDue(_)
+            | Self::DeskOwes(_, _)
             | Self::Unclaimed(_) => Nature::Owed,
             Self::BankCharges(_) | Self::CardDiscount(_) | Self::CashDifference(_) => Nature::Cost,
         }

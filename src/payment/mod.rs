@@ -7,9 +7,11 @@
 //! Deliberately absent: I/O, serde, SQL, the clock, and everything about who a person is (`crate::identity`).
 
 pub mod bill;
+pub mod blank;
 pub mod case;
 pub mod closing;
 pub mod code;
+pub mod desk;
 pub mod exemption;
 pub mod fee;
 pub mod fee_version;

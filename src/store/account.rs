@@ -231,19 +231,21 @@ pub async fn numbers_of_agencies(
 
 /// The numbers of these accounts of the books, those that are open.
 pub async fn numbers(tx: &mut Tx, accounts: &[ledger::Account]) -> Result<BTreeMap<ledger::Account, i32>> {
-    let Columns { kinds, banks, agencies, drawers } = Columns::of(accounts);
+    let Columns { kinds, banks, agencies, drawers, others } = Columns::of(accounts);
     let rows = sqlx::query!(
         r#"select l.id, w.ordinal as "ordinal!"
-         from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[]) with ordinality
-             as w (kind, account_id, agency_id, drawer_id, ordinal)
+         from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[]) with ordinality
+             as w (kind, account_id, agency_id, drawer_id, counterpart_id, ordinal)
          join ledger_account l on l.kind = w.kind
              and (l.account_id = w.account_id or (l.account_id is null and w.account_id is null))
              and (l.agency_id = w.agency_id or (l.agency_id is null and w.agency_id is null))
-             and (l.drawer_id = w.drawer_id or (l.drawer_id is null and w.drawer_id is null))"#,
+             and (l.drawer_id = w.drawer_id or (l.drawer_id is null and w.drawer_id is null))
+             and (l.counterpart_id = w.counterpart_id or (l.counterpart_id is null and w.counterpart_id is null))"#,
         &kinds as &[&str],
         &banks as &[Option<Uuid>],
         &agencies as &[Option<Uuid>],
         &drawers as &[Option<Uuid>],
+        &others as &[Option<Uuid>],
     )
     .fetch_all(tx.conn())
     .await?;
@@ -262,16 +264,18 @@ pub async fn open_numbers(
 
 /// Opens accounts of the books; those that exist stay.
 pub async fn open_ledger_accounts(tx: &mut Tx, accounts: &[ledger::Account]) -> Result<()> {
-    let Columns { kinds, banks, agencies, drawers } = Columns::of(accounts);
+    let Columns { kinds, banks, agencies, drawers, others } = Columns::of(accounts);
     sqlx::query!(
-        "insert into ledger_account (kind, account_id, agency_id, drawer_id)
-         select a.kind, a.account_id, a.agency_id, a.drawer_id
-         from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[]) as a (kind, account_id, agency_id, drawer_id)
+        "insert into ledger_account (kind, account_id, agency_id, drawer_id, counterpart_id)
+         select a.kind, a.account_id, a.agency_id, a.drawer_id, a.counterpart_id
+         from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[])
+             as a (kind, account_id, agency_id, drawer_id, counterpart_id)
          on conflict on constraint ledger_account_once do nothing",
         &kinds as &[&str],
         &banks as &[Option<Uuid>],
         &agencies as &[Option<Uuid>],
         &drawers as &[Option<Uuid>],
+        &others as &[Option<Uuid>],
     )
     .execute(tx.conn())
     .await?;
@@ -285,6 +289,7 @@ struct Columns {
     banks: Vec<Option<Uuid>>,
     agencies: Vec<Option<Uuid>>,
     drawers: Vec<Option<Uuid>>,
+    others: Vec<Option<Uuid>>,
 }
 
 impl Columns {
@@ -305,12 +310,31 @@ impl Columns {
                 | Account::CardDiscount(agency)
                 | Account::CardReceivable(agency)
                 | Account::CashInTransit(agency)
+                | Account::DeskOwes(agency, _)
+                | Account::OwedByDesk(agency, _)
                 | Account::CashDifference(agency) => (None, Some(agency.uuid()), None),
             };
             columns.kinds.push(account.kind());
             columns.banks.push(bank);
             columns.agencies.push(agency);
             columns.drawers.push(drawer);
+            let other = match account {
+                Account::DeskOwes(_, other) | Account::OwedByDesk(_, other) => Some(other.uuid()),
+                Account::Clearing(_)
+                | Account::Suspense(_)
+                | Account::BankClaim(_)
+                | Account::CashDrawer(_, _)
+                | Account::AgencyFee(_, _)
+                | Account::Retained(_)
+                | Account::RefundDue(_)
+                | Account::Unclaimed(_)
+                | Account::BankCharges(_)
+                | Account::CardDiscount(_)
+                | Account::CardReceivable(_)
+                | Account::CashInTransit(_)
+                | Account::CashDifference(_) => None,
+            };
+            columns.others.push(other);
         }
         columns
     }
@@ -321,9 +345,17 @@ pub(super) fn ledger_account(
     kind: &str,
     account: Option<Uuid>,
     agency: Option<Uuid>,
-    drawer: Option<Uuid>,
+    (drawer, other): (Option<Uuid>, Option<Uuid>),
 ) -> Option<ledger::Account> {
     use ledger::Account;
+    if let Some(other) = other {
+        let (agency, other) = (Id::from_uuid(agency?), Id::from_uuid(other));
+        return match kind {
+            "desk_owes" => Some(Account::DeskOwes(agency, other)),
+            "owed_by_desk" => Some(Account::OwedByDesk(agency, other)),
+            _ => None,
+        };
+    }
     let account = match (kind, account, agency, drawer) {
         ("clearing", Some(id), None, None) => Account::Clearing(Id::from_uuid(id)),
         ("bank_claim", Some(id), None, None) => Account::BankClaim(Id::from_uuid(id)),

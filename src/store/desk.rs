@@ -1,4 +1,4 @@
-//! Tills, shifts, what went in and out of each, and cash on its way to the bank.
+//! Tills, shifts, and what went in and out of each.
 
 use super::{Result, Tx, moved_one};
 use crate::base::{
@@ -7,7 +7,7 @@ use crate::base::{
     money::Money,
     secret::Sealed,
 };
-use uuid::Uuid;
+use crate::payment::desk::Paid;
 
 /// Who received cash, and the document that was shown; sealed.
 pub enum Payee {}
@@ -121,26 +121,85 @@ pub async fn close(tx: &mut Tx, shift: &OpenShift, counted: Money, at: Instant) 
     Ok(moved_one(&done))
 }
 
+/// A payment at a desk.
+pub struct Taken<'a> {
+    /// The payment.
+    pub payment: Id<Payment>,
+    /// The shift.
+    pub shift: Id<id::Shift>,
+    /// How it was made.
+    pub paid: Paid,
+    /// The card terminal's slip.
+    pub slip: Option<&'a str>,
+    /// The money in suspense that its transfer was.
+    pub case: Option<Id<Case>>,
+    /// When it was taken.
+    pub at: Instant,
+    /// When it was entered, where paper was given before.
+    pub entered_at: Option<Instant>,
+}
+
 /// Notes how a payment was made.
-pub async fn insert_payment(
-    tx: &mut Tx,
-    payment: Id<Payment>,
-    shift: Id<id::Shift>,
-    (cash, card, slip): (Money, Money, Option<&str>),
-    at: Instant,
-) -> Result<()> {
+pub async fn insert_payment(tx: &mut Tx, taken: &Taken<'_>) -> Result<()> {
     sqlx::query!(
-        "insert into desk_payment (payment_id, shift_id, cash, card, slip, at) values ($1, $2, $3, $4, $5, $6)",
-        payment.uuid(),
-        shift.uuid(),
-        cash.minor(),
-        card.minor(),
-        slip,
-        at,
+        "insert into desk_payment (payment_id, shift_id, cash, card, slip, transfer, case_id, at, entered_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        taken.payment.uuid(),
+        taken.shift.uuid(),
+        taken.paid.cash.minor(),
+        taken.paid.card.minor(),
+        taken.slip,
+        taken.paid.transfer.map_or(0, |transfer| transfer.amount.minor()),
+        taken.case.map(Id::uuid),
+        taken.at,
+        taken.entered_at,
     )
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Notes what a till took for another agency.
+pub async fn insert_collection(
+    tx: &mut Tx,
+    payment: Id<Payment>,
+    (agency, drawer): (Id<Agency>, Id<Drawer>),
+    amount: Money,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into desk_collection (payment_id, agency_id, drawer_id, amount) values ($1, $2, $3, $4)",
+        payment.uuid(),
+        agency.uuid(),
+        drawer.uuid(),
+        amount.minor(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The agency whose desk took a payment.
+pub async fn taken_by(tx: &mut Tx, payment: Id<Payment>) -> Result<Option<Id<Agency>>> {
+    let agency = sqlx::query_scalar!(
+        "select s.agency_id from desk_payment p join shift s on s.id = p.shift_id where p.payment_id = $1",
+        payment.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(agency.map(Id::from_uuid))
+}
+
+/// The money in suspense that names a bill and is less than it: case, amount, since when.
+pub async fn waiting_transfers(tx: &mut Tx, reference: &str) -> Result<Vec<(Id<Case>, Money, Instant)>> {
+    let rows = sqlx::query!(
+        "select s.id, s.amount, s.opened_at from bill b join suspense s on s.bill_id = b.id
+         where b.reference = $1 and b.state = 'open' and s.state = 'held' and s.amount < b.phi + b.le_phi + b.tax
+         order by s.id",
+        reference,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (Id::from_uuid(row.id), Money::vnd(row.amount), row.opened_at)).collect())
 }
 
 /// Notes that a refund was paid out.
@@ -167,91 +226,6 @@ pub async fn insert_payout(
     Ok(())
 }
 
-/// Notes that cash left a till for the bank; a slip that stands already violates `cash_deposit_slip_once`.
-pub async fn insert_deposit(
-    tx: &mut Tx,
-    deposit: Id<id::Deposit>,
-    shift: &OpenShift,
-    cashier: Id<Citizen>,
-    (amount, slip): (Money, &str),
-    at: Instant,
-) -> Result<()> {
-    sqlx::query!(
-        "insert into cash_deposit (id, agency_id, drawer_id, shift_id, amount, slip, cashier_id, at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        deposit.uuid(),
-        shift.agency.uuid(),
-        shift.drawer.uuid(),
-        shift.id.uuid(),
-        amount.minor(),
-        slip,
-        cashier.uuid(),
-        at,
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// Cash on its way to the bank.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredDeposit {
-    /// Its identifier.
-    pub id: Id<id::Deposit>,
-    /// Whose cash.
-    pub agency: Id<Agency>,
-    /// How much.
-    pub amount: Money,
-    /// The bank's slip.
-    pub slip: String,
-    /// When it left the till.
-    pub at: Instant,
-    /// Whether a credit was found for it.
-    pub confirmed: bool,
-}
-
-/// The deposits of these agencies, the newest first.
-pub async fn deposits(tx: &mut Tx, agencies: &[Id<Agency>]) -> Result<Vec<StoredDeposit>> {
-    let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
-    let rows = sqlx::query!(
-        r#"select id, agency_id, amount, slip, at, case_id is not null as "confirmed!"
-         from cash_deposit where agency_id = any($1) order by id desc limit 50"#,
-        &agencies,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let deposit = rows.into_iter().map(|row| StoredDeposit {
-        id: Id::from_uuid(row.id),
-        agency: Id::from_uuid(row.agency_id),
-        amount: Money::vnd(row.amount),
-        slip: row.slip,
-        at: row.at,
-        confirmed: row.confirmed,
-    });
-    Ok(deposit.collect())
-}
-
-/// Says which credit a deposit turned out to be; false when it is known already.
-pub async fn confirm_deposit(
-    tx: &mut Tx,
-    deposit: Id<id::Deposit>,
-    case: Id<Case>,
-    by: Id<Citizen>,
-    at: Instant,
-) -> Result<bool> {
-    let done = sqlx::query!(
-        "update cash_deposit set case_id = $2, confirmed_by = $3, confirmed_at = $4
-         where id = $1 and case_id is null",
-        deposit.uuid(),
-        case.uuid(),
-        by.uuid(),
-        at,
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(moved_one(&done))
-}
-
 /// A line of the cash book.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BookLine {
@@ -265,18 +239,21 @@ pub struct BookLine {
     pub cash: Money,
     /// By card.
     pub card: Money,
+    /// By a transfer that came before.
+    pub transfer: Money,
 }
 
 /// The cash book of a shift.
 pub async fn cash_book(tx: &mut Tx, shift: Id<id::Shift>) -> Result<Vec<BookLine>> {
     let rows = sqlx::query!(
-        r#"select p.at as "at!", 'payment' as "kind!", b.dossier as "about!", p.cash as "cash!", p.card as "card!"
+        r#"select p.at as "at!", 'payment' as "kind!", b.dossier as "about!", p.cash as "cash!", p.card as "card!",
+             p.transfer as "transfer!"
          from desk_payment p join payment y on y.id = p.payment_id join bill b on b.id = y.bill_id
          where p.shift_id = $1
          union all
-         select o.at, 'payout', o.slip, -o.amount, 0 from desk_payout o where o.shift_id = $1
+         select o.at, 'payout', o.slip, -o.amount, 0, 0 from desk_payout o where o.shift_id = $1
          union all
-         select c.at, 'deposit', c.slip, -c.amount, 0 from cash_deposit c where c.shift_id = $1
+         select c.at, 'deposit', c.slip, -c.amount, 0, 0 from cash_deposit c where c.shift_id = $1
          order by 1"#,
         shift.uuid(),
     )
@@ -288,20 +265,7 @@ pub async fn cash_book(tx: &mut Tx, shift: Id<id::Shift>) -> Result<Vec<BookLine
         about: row.about,
         cash: Money::vnd(row.cash),
         card: Money::vnd(row.card),
+        transfer: Money::vnd(row.transfer),
     });
     Ok(line.collect())
-}
-
-/// Since when cash lies in the tills of an agency without a deposit after it: the oldest cash payment that no later
-/// deposit of its till followed.
-pub async fn kept_since(tx: &mut Tx, agency: Id<Agency>) -> Result<Option<Instant>> {
-    let since = sqlx::query_scalar!(
-        r#"select min(p.at) from desk_payment p join shift s on s.id = p.shift_id
-         where s.agency_id = $1 and p.cash > 0
-             and not exists (select from cash_deposit c where c.drawer_id = s.drawer_id and c.at >= p.at)"#,
-        agency.uuid(),
-    )
-    .fetch_one(tx.conn())
-    .await?;
-    Ok(since)
 }

@@ -136,7 +136,7 @@ async fn append_postings(
 /// The balance of every account that was ever posted to.
 pub async fn balances(tx: &mut Tx) -> Result<Vec<(Account, Money)>> {
     let rows = sqlx::query!(
-        r#"select a.kind, a.account_id, a.agency_id, a.drawer_id, sum(p.amount)::bigint as "balance!"
+        r#"select a.kind, a.account_id, a.agency_id, a.drawer_id, a.counterpart_id, sum(p.amount)::bigint as "balance!"
          from posting p join ledger_account a on a.id = p.account_id
          group by a.id order by a.id"#
     )
@@ -145,7 +145,12 @@ pub async fn balances(tx: &mut Tx) -> Result<Vec<(Account, Money)>> {
     rows.into_iter()
         .map(|row| {
             let account =
-                super::account::ledger_account(&row.kind, row.account_id, row.agency_id, row.drawer_id)
+                super::account::ledger_account(
+                    &row.kind,
+                    row.account_id,
+                    row.agency_id,
+                    (row.drawer_id, row.counterpart_id),
+                )
                     .ok_or_else(|| StoreError::corrupt("ledger_account", "kind", &row.kind))?;
             Ok((account, Money::vnd(row.balance)))
         })

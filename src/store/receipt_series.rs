@@ -8,6 +8,7 @@ use crate::base::{
     id::{self, Agency, Id},
 };
 use crate::payment::{
+    blank::Medium,
     fee::FeeKind,
     receipt::{Letters, Range},
 };
@@ -29,6 +30,8 @@ pub struct StoredSeries {
     pub year: i32,
     /// The form's number.
     pub form: String,
+    /// What its numbers stand on; only electronic ones are drawn when money settles.
+    pub medium: Medium,
     /// Its numbers, and how far they are drawn.
     pub range: Range,
     /// The first and the last day on which it is in force.
@@ -46,11 +49,11 @@ pub async fn lock_open(tx: &mut Tx, wanted: &[Wanted], day: Day) -> Result<Vec<S
     let (agencies, kinds) = columns(wanted);
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT s.id, s.agency_id, s.kind, s.letters, s.year, s.form, s.first, s.until, s.last, s.valid_from,
-                  s.valid_to, s.registered_at
+        r#"SELECT s.id, s.agency_id, s.kind, s.letters, s.year, s.form, s.medium, s.first, s.until, s.last,
+                  s.valid_from, s.valid_to, s.registered_at
            FROM receipt_series s
            JOIN unnest($1::uuid[], $2::text[]) AS w (agency_id, kind) ON w.agency_id = s.agency_id AND w.kind = s.kind
-           WHERE s.valid_from <= $3 AND s.valid_to >= $3 AND s.year = date_part('year', $3::date)::smallint
+           WHERE s.medium = 'electronic' AND s.valid_from <= $3 AND s.valid_to >= $3 AND s.year = date_part('year', $3::date)::smallint
              AND s.last < s.until
            ORDER BY s.agency_id, s.kind, s.letters FOR UPDATE OF s"#,
         &agencies,
@@ -82,7 +85,8 @@ pub async fn register_first(tx: &mut Tx, series: &[StoredSeries]) -> Result<()> 
                        $8::date[], $9::date[], $10::timestamptz[])
                AS n (id, agency_id, kind, letters, year, form, until, valid_from, valid_to, at)
            WHERE NOT EXISTS (SELECT FROM receipt_series s
-                             WHERE s.agency_id = n.agency_id AND s.kind = n.kind AND s.year = n.year)
+                             WHERE s.agency_id = n.agency_id AND s.kind = n.kind AND s.year = n.year
+                                 AND s.medium = 'electronic')
            ORDER BY n.agency_id, n.kind
            ON CONFLICT ON CONSTRAINT receipt_series_letters_once DO NOTHING"#,
         &ids,
@@ -116,12 +120,13 @@ pub async fn set_drawn(tx: &mut Tx, drawn: &[(Id<id::ReceiptSeries>, i64)]) -> R
     Ok(())
 }
 
-/// Registers a series; the same letters twice in a year violate `receipt_series_letters_once`.
+/// Registers a series; the same letters twice in a year violate `receipt_series_letters_once`, the letter A on paper
+/// violates `receipt_series_letter_kept`.
 pub async fn insert(tx: &mut Tx, series: &StoredSeries) -> Result<()> {
     sqlx::query!(
         r#"INSERT INTO receipt_series (id, agency_id, kind, letters, year, form, first, until, last, valid_from,
-                                       valid_to, registered_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"#,
+                                       valid_to, registered_at, medium)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"#,
         series.id.uuid(),
         series.agency.uuid(),
         series.kind.as_str(),
@@ -133,7 +138,8 @@ pub async fn insert(tx: &mut Tx, series: &StoredSeries) -> Result<()> {
         series.range.drawn,
         series.force.0.date(),
         series.force.1.date(),
-        series.registered_at
+        series.registered_at,
+        series.medium.as_str()
     )
     .execute(tx.conn())
     .await?;
@@ -144,13 +150,26 @@ pub async fn insert(tx: &mut Tx, series: &StoredSeries) -> Result<()> {
 pub async fn of_agency(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<StoredSeries>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT id, agency_id, kind, letters, year, form, first, until, last, valid_from, valid_to, registered_at
+        r#"SELECT id, agency_id, kind, letters, year, form, medium, first, until, last, valid_from, valid_to, registered_at
            FROM receipt_series WHERE agency_id = $1 ORDER BY year DESC, letters"#,
         agency.uuid()
     )
     .fetch_all(tx.conn())
     .await?;
     rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// One series, locked: whoever draws from it waits.
+pub async fn lock(tx: &mut Tx, series: Id<id::ReceiptSeries>) -> Result<Option<StoredSeries>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT id, agency_id, kind, letters, year, form, medium, first, until, last, valid_from, valid_to, registered_at
+           FROM receipt_series WHERE id = $1 FOR UPDATE"#,
+        series.uuid()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(TryInto::try_into).transpose()
 }
 
 /// What was used of a series.
@@ -208,6 +227,7 @@ struct Row {
     letters: String,
     year: i16,
     form: String,
+    medium: String,
     first: i64,
     until: i64,
     last: i64,
@@ -229,6 +249,7 @@ impl TryFrom<Row> for StoredSeries {
             letters: row.letters.parse().map_err(|_| bad("letters"))?,
             year: i32::from(row.year),
             form: row.form,
+            medium: row.medium.parse().map_err(|_| bad("medium"))?,
             range: Range { first: row.first, until: row.until, drawn: row.last },
             force: (Day::from_date(row.valid_from), Day::from_date(row.valid_to)),
             registered_at: row.registered_at,

@@ -105,6 +105,26 @@ pub struct StoredGrant {
     pub revoked_at: Option<Instant>,
 }
 
+/// Whoever holds that role at an agency on that day.
+pub async fn at_agency(
+    tx: &mut Tx,
+    agency: Id<id::Agency>,
+    role: Role,
+    day: Day,
+) -> Result<Vec<Id<id::Citizen>>> {
+    let rows = sqlx::query_scalar!(
+        r#"SELECT DISTINCT citizen_id FROM role_grant
+           WHERE agency_id = $1 AND role = $2 AND revoked_at IS NULL
+             AND valid_from <= $3 AND coalesce(valid_to >= $3, true) ORDER BY citizen_id"#,
+        agency.uuid(),
+        role.word(),
+        day.date()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(Id::from_uuid).collect())
+}
+
 /// The grant of that identifier.
 pub async fn find(tx: &mut Tx, grant: Id<id::RoleGrant>) -> Result<Option<StoredGrant>> {
     let row = sqlx::query_as!(

@@ -158,7 +158,8 @@ pub async fn named_accounts(
     let agencies: Option<Vec<Uuid>> =
         agencies.map(|agencies| agencies.iter().map(|agency| agency.uuid()).collect());
     let rows = sqlx::query!(
-        r#"select l.id, l.kind, l.account_id, l.agency_id, l.drawer_id, coalesce(l.agency_id, c.owner_id) as "owner!",
+        r#"select l.id, l.kind, l.account_id, l.agency_id, l.drawer_id, l.counterpart_id,
+             coalesce(l.agency_id, c.owner_id) as "owner!",
              c.bank as "bank?", c.number as "number?", c.holder as "holder?"
          from ledger_account l left join collecting_account c on c.id = l.account_id
          where coalesce(coalesce(l.agency_id, c.owner_id) = any($1), true) order by l.id"#,
@@ -169,7 +170,12 @@ pub async fn named_accounts(
     rows.into_iter()
         .map(|row| {
             let account =
-                super::account::ledger_account(&row.kind, row.account_id, row.agency_id, row.drawer_id)
+                super::account::ledger_account(
+                    &row.kind,
+                    row.account_id,
+                    row.agency_id,
+                    (row.drawer_id, row.counterpart_id),
+                )
                     .ok_or_else(|| super::StoreError::corrupt("ledger_account", "kind", row.id))?;
             let real =
                 row.bank.zip(row.number).zip(row.holder).map(|((bank, no), holder)| (bank, no, holder));

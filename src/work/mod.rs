@@ -311,6 +311,9 @@ async fn tidy(app: App) {
         if let Err(error) = flow::warn_expiry::warn_expiry(&app).await {
             tracing::warn!(?error, "nobody was warned of what ends");
         }
+        if let Err(error) = flow::cash::warn_kept_cash(&app).await {
+            tracing::warn!(?error, "nobody was warned of cash that is kept");
+        }
         tokio::time::sleep(TIDY_PAUSE).await;
     }
 }

@@ -6,7 +6,7 @@ use crate::office::{ACCOUNT, Office};
 use crate::payments::start;
 use crate::world::{Actor, Answer, TestApp};
 use chung::base::{clock::Clock, text::Line};
-use chung::flow::{desk::confirm_deposit, return_second_money::return_second_money};
+use chung::flow::return_second_money::return_second_money;
 use chung::identity::role::Role;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -16,19 +16,20 @@ const PEOPLE: [&str; 3] = [
     "079085000457,,Trần Văn Khỏe,1985-04-01,male,0912345219,79,active,,2,",
     "079085000458,,Lê Văn Lạ,1985-05-01,male,0912345220,79,active,,2,",
 ];
-const CASHIER: (&str, &str) = ("079185000456", "+84912345218");
-const APPROVER: (&str, &str) = ("079085000457", "+84912345219");
-const ACCOUNTANT: (&str, &str) = ("079085000458", "+84912345220");
+pub const CASHIER: (&str, &str) = ("079185000456", "+84912345218");
+pub const APPROVER: (&str, &str) = ("079085000457", "+84912345219");
+pub const ACCOUNTANT: (&str, &str) = ("079085000458", "+84912345220");
 
-struct Scene {
-    world: TestApp,
-    office: Office,
-    cashier: Actor,
-    token: String,
+/// A cashier with an open shift at an agency that charges fees.
+pub struct Scene {
+    pub world: TestApp,
+    pub office: Office,
+    pub cashier: Actor,
+    pub token: String,
 }
 
 impl Scene {
-    async fn set() -> Self {
+    pub async fn set() -> Self {
         let world = TestApp::start().await;
         world.register(&PEOPLE).await;
         let office = Office::open(&world, "H29.14").await;
@@ -43,28 +44,28 @@ impl Scene {
         Self { world, office, cashier, token }
     }
 
-    async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let mut form = vec![("form_token", self.token.as_str())];
         form.extend_from_slice(fields);
         self.cashier.post_form(path, &form).await
     }
 
-    async fn desk(&self) -> String {
+    pub async fn desk(&self) -> String {
         self.cashier.get("/desk").await.expect(200).text()
     }
 
-    async fn balance(&self, kind: &str) -> i64 {
+    pub async fn balance(&self, kind: &str) -> i64 {
         self.world.balances().await.into_iter().filter(|(k, _)| k == kind).map(|(_, sum)| sum).sum()
     }
 
-    async fn status(&self, bill: &Value) -> String {
+    pub async fn status(&self, bill: &Value) -> String {
         let path = format!("/v1/bills/{}", bill["id"].as_str().unwrap());
         let read = self.office.system(&self.world, "bill.read").get(&path).await.expect(200).json();
         read["status"].as_str().unwrap().to_owned()
     }
 }
 
-fn reference(bill: &Value) -> &str {
+pub fn reference(bill: &Value) -> &str {
     bill["reference"].as_str().unwrap()
 }
 
@@ -89,17 +90,7 @@ async fn a_shift_from_count_to_count() {
     assert_eq!(scene.status(&bill).await, "paid");
     let paid =
         scene.cashier.get(&format!("/desk/bill?reference={}", reference(&bill))).await.expect(200).text();
-    let link = paid
-        .split("href=\"/receipts/")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap()
-        .replace("&#38;", "&")
-        .replace("&amp;", "&");
-    let pdf = scene.world.stranger().get(&format!("/receipts/{link}")).await.expect(200);
-    assert!(pdf.body.starts_with(b"%PDF"));
+    assert!(paid.contains("In biên lai H29.14-AP26E-0000001"), "{paid}");
 
     // Cash and card for one bill.
     let second = scene.office.bill(&scene.world, "k2").await;
@@ -245,35 +236,17 @@ async fn cash_is_followed_to_the_statement_and_an_alarm_rings_when_it_is_kept() 
     let mut line = entry("R1", 205_000, None, scene.world.clock.now());
     line.remittance = vec![Line::parse("NOP TIEN MAT NT-9").unwrap()];
     scene.world.tell(&notification(1, ACCOUNT, vec![line], scene.world.clock.now())).await.expect(200);
-    let case = scene.office.system(&scene.world, "case.read").get("/v1/cases").await.expect(200).json();
-    let case = case["items"][0]["id"].as_str().unwrap().parse().unwrap();
-    let deposit: uuid::Uuid = {
-        use sqlx::Row;
-        let row = sqlx::query("select id from cash_deposit")
-            .fetch_one(&mut scene.world.connection().await)
-            .await
-            .unwrap();
-        row.get(0)
-    };
-    let deposit = chung::base::id::Id::from_uuid(deposit);
-    let people = sqlx::query_scalar::<_, uuid::Uuid>("select citizen_id from role_grant where role = $1")
-        .bind("accountant")
-        .fetch_one(&mut scene.world.connection().await)
-        .await
-        .unwrap();
-    let cashier_id = sqlx::query_scalar::<_, uuid::Uuid>("select citizen_id from role_grant where role = $1")
-        .bind("cashier")
-        .fetch_one(&mut scene.world.connection().await)
-        .await
-        .unwrap();
-    let cashier_id = chung::base::id::Id::from_uuid(cashier_id);
-    assert!(confirm_deposit(&scene.world.app, cashier_id, deposit, case).await.is_err());
-    confirm_deposit(&scene.world.app, chung::base::id::Id::from_uuid(people), deposit, case).await.unwrap();
-    assert!(
-        confirm_deposit(&scene.world.app, chung::base::id::Id::from_uuid(people), deposit, case)
-            .await
-            .is_err()
-    );
+    // Whoever carried it does not confirm it; the page offers the accountant the credit of that amount.
+    cashier.get("/board/cash").await.expect(403);
+    let accountant = signed_in(&scene.world, ACCOUNTANT, "/board/cash").await;
+    let page = accountant.get("/board/cash").await.expect(200);
+    let (token, case) = (page.form_field("form_token"), page.text());
+    let case = case.split("<option value=\"case_").nth(1).unwrap().split('"').next().unwrap();
+    let case = format!("case_{case}");
+    let form = [("form_token", token.as_str()), ("act", "slip"), ("slip", "NT-9"), ("case", case.as_str())];
+    accountant.post_form("/board/cash", &form).await.expect(303);
+    accountant.post_form("/board/cash", &form).await.expect(409);
+    assert!(accountant.get("/board/cash").await.expect(200).text().contains("đã về tài khoản"));
     let balances = [
         scene.balance("cash_in_transit").await,
         scene.balance("suspense").await,

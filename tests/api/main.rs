@@ -14,6 +14,8 @@ mod contract;
 mod database;
 mod deliveries;
 mod desk;
+mod desk_money;
+mod desk_paper;
 mod document;
 mod office;
 mod privacy;

@@ -6,7 +6,7 @@ use crate::base::{
     calendar::{Day, parse_rfc3339},
     money::{Currency, Money},
 };
-use crate::flow::{Error, Refusal, post_records::post_record, trial_balance};
+use crate::flow::{Error, Refusal, cash::describe_cash, post_records::post_record, trial_balance};
 use crate::http::{
     auth::Caller,
     json::{Json, idempotency},
@@ -26,6 +26,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/v1/ledger/balances", get(balances))
         .route("/v1/ledger/proofs", get(proofs))
+        .route("/v1/ledger/cash", get(cash))
         .route("/v1/ledger/records", post(record))
 }
 
@@ -50,6 +51,10 @@ async fn balances(
     )
     .await?;
     Ok(axum::Json(answer).into_response())
+}
+
+async fn cash(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    Ok(axum::Json(describe_cash(&app, caller.agency).await?).into_response())
 }
 
 #[derive(Deserialize)]

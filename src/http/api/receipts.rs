@@ -6,7 +6,9 @@ use crate::base::{
     page::PageRequest,
 };
 use crate::flow::{
+    blank_receipts::list_blanks,
     export_journal::trace_receipt,
+    print_receipt::list_printings,
     read_receipts::{describe_receipt, list_receipts, list_signed, prove_receipt, read_receipt},
     receipt_series::{NewSeries, list_due, list_series, register_series, report_use},
     render_receipt::{Format, render_receipt},
@@ -18,7 +20,10 @@ use crate::http::{
     problem::Problem,
     query::Parameters,
 };
-use crate::payment::receipt::{Range, ReceiptName};
+use crate::payment::{
+    blank::Medium,
+    receipt::{Range, ReceiptName},
+};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -34,6 +39,8 @@ pub fn routes() -> Router<App> {
         .route("/v1/receipts/series", get(series).post(register))
         .route("/v1/receipts/use", get(usage))
         .route("/v1/receipts/due", get(due))
+        .route("/v1/receipts/blanks", get(blanks))
+        .route("/v1/receipts/{id}/printings", get(printings))
         .route("/v1/receipts/{id}", get(one))
         .route("/v1/receipts/{id}/void", post(void))
         .route("/v1/receipts/{id}/replace", post(replace))
@@ -83,6 +90,18 @@ async fn due(State(app): State<App>, caller: Caller) -> Result<Response, Problem
     Ok(axum::Json(list_due(&app, caller.agency).await?).into_response())
 }
 
+async fn blanks(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    Ok(axum::Json(list_blanks(&app, caller.agency).await?).into_response())
+}
+
+async fn printings(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    Ok(axum::Json(list_printings(&app, caller.agency, super::object(&id)?).await?).into_response())
+}
+
 #[derive(Deserialize)]
 struct UseQuery {
     quarter: Option<String>,
@@ -106,6 +125,8 @@ struct SeriesBody {
     letters: String,
     #[serde(default)]
     form: Option<String>,
+    #[serde(default)]
+    medium: Option<String>,
     first: i64,
     last: i64,
     valid_from: String,
@@ -123,6 +144,7 @@ async fn register(
     let new = NewSeries {
         kind: super::read("/kind", &body.kind)?,
         letters: super::read("/letters", &body.letters)?,
+        medium: body.medium.as_deref().map_or(Ok(Medium::Electronic), |word| super::read("/medium", word))?,
         form: body.form,
         range,
         force: (super::read("/valid_from", &body.valid_from)?, super::read("/valid_to", &body.valid_to)?),

@@ -1,24 +1,30 @@
-//! `/desk`: the cashier's page. A shift from count to count; in it bills are paid in cash or by card, refunds are paid
-//! out, cash is carried to the bank.
+//! `/desk`: the cashier's page. A shift from count to count; in it bills are paid in cash, by card and by what was
+//! transferred before, receipts are printed, refunds are paid out, cash is carried to the bank.
 
 use super::board::{failed, said, status_of};
 use super::board_refunds;
 use super::page::{FieldError, Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
-    calendar::display_vi,
-    id::{Agency, Id, Refund},
+    calendar::{display_vi, parse_rfc3339},
+    id::{Agency, Case, Id, Refund},
     money::{Currency, Money},
     reference::Reference,
     text::{Lang, Line},
 };
-use crate::codec::amount_in_words::dong_in_words;
+use crate::codec::{amount_in_words::dong_in_words, receipt_content::Number};
 use crate::flow::{
     Error,
+    blank_receipts::Written,
+    cash::deposit_cash,
     checkout::{Checkout, read_checkout},
-    desk::{Desk, Receiver, Tender, close_shift, deposit_cash, open_shift, pay_at_desk, pay_out, read_desk},
-    read_receipts::paper_links,
+    desk::{
+        Desk, Receiver, WaitingTransfer, close_shift, open_shift, pay_out, read_desk, waiting_transfers,
+    },
+    desk_payment::{Tender, pay_at_desk},
+    print_receipt::print_receipt,
 };
+use crate::http::api::receipts::attachment;
 use crate::http::session::{SignedIn, is_foreign};
 use crate::payment::bill::Status;
 use askama::Template;
@@ -39,6 +45,7 @@ pub fn routes() -> Router<App> {
         .route("/desk/deposits", post(deposit))
         .route("/desk/bill", get(bill).post(take))
         .route("/desk/refunds/{id}", post(refund))
+        .route("/desk/receipts/{number}", post(print))
 }
 
 async fn open(State(app): State<App>, signed_in: SignedIn, reader: Reader) -> Response {
@@ -85,7 +92,8 @@ fn view<'a>(page: &'a Page, desk: &Desk, form_token: String, note: Option<String
             .iter()
             .map(|line| {
                 let kind = page.t(&format!("desk-kind-{}", line.kind)).into_owned();
-                (display_vi(line.at), kind, line.about.clone(), money(line.cash), money(line.card))
+                let (card, transfer) = (money(line.card), money(line.transfer));
+                (display_vi(line.at), kind, line.about.clone(), money(line.cash), card, transfer)
             })
             .collect(),
         refunds: desk
@@ -94,6 +102,11 @@ fn view<'a>(page: &'a Page, desk: &Desk, form_token: String, note: Option<String
             .map(|r| (r.id.to_string(), r.amount.display_vi(), board_refunds::reason(page, r.reason)))
             .collect(),
         kept_since: desk.kept_since.map(display_vi),
+        owes: desk
+            .owes
+            .iter()
+            .map(|(id, name, amount)| (id.to_string(), name.clone(), amount.display_vi()))
+            .collect(),
         form_token,
         note,
         page,
@@ -113,6 +126,10 @@ struct Sent {
     reference: String,
     cash: String,
     card: String,
+    transfer: String,
+    numbers: String,
+    written_at: String,
+    to: String,
     warned: Option<String>,
     name: String,
     document: String,
@@ -194,7 +211,9 @@ async fn deposit(
         return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
     }
     let act = async {
-        deposit_cash(&app, signed_in.session.citizen, dong(&sent.amount)?, &line(&sent.slip)?).await
+        let to = Some(sent.to.as_str()).filter(|to| !to.is_empty()).map(str::parse::<Id<Agency>>).transpose();
+        let (to, slip) = (to.map_err(|_| Error::not_found())?, line(&sent.slip)?);
+        deposit_cash(&app, signed_in.session.citizen, (dong(&sent.amount)?, &slip), to).await
     };
     match act.await {
         Ok(_) => Redirect::to("/desk").into_response(),
@@ -254,12 +273,50 @@ async fn take(
         let reference = sent.reference.parse::<Reference>().map_err(|_| Error::not_found())?;
         let card = dong(&sent.card)?;
         let card = if card.is_zero() { None } else { Some((card, line(&sent.slip)?)) };
-        let tender = Tender { cash: dong(&sent.cash)?, card, warned: sent.warned.is_some() };
+        let transfer = Some(sent.transfer.as_str()).filter(|case| !case.is_empty());
+        let transfer = transfer.map(str::parse::<Id<Case>>).transpose().map_err(|_| Error::not_found())?;
+        let (cash, written) = (dong(&sent.cash)?, written(&sent)?);
+        let tender = Tender { cash, card, transfer, warned: sent.warned.is_some(), written };
         pay_at_desk(&app, signed_in.session.citizen, &reference, &tender).await
     };
     match act.await {
         Ok(_) => Redirect::to(&format!("/desk/bill?reference={}", sent.reference)).into_response(),
         Err(error) => show_bill(&app, &signed_in, &reader, &sent.reference, Some(error)).await,
+    }
+}
+
+/// What was written on paper, if anything: numbers with commas or spaces between, and the local time of the paper.
+fn written(sent: &Sent) -> Result<Option<Written>, Error> {
+    let numbers: Vec<&str> = sent.numbers.split([',', ' ']).filter(|part| !part.is_empty()).collect();
+    if numbers.is_empty() && sent.written_at.is_empty() {
+        return Ok(None);
+    }
+    let unfit = || Error::refused("leaf_unfit");
+    let numbers: Result<Vec<Number>, _> =
+        numbers.iter().map(|number| number.to_ascii_uppercase().parse()).collect();
+    let numbers = numbers.ok().filter(|numbers| !numbers.is_empty()).ok_or_else(unfit)?;
+    let at = parse_rfc3339(&format!("{}:00+07:00", sent.written_at));
+    Ok(Some(Written { numbers, at: at.ok_or(Error::refused("leaf_time_unfit"))? }))
+}
+
+async fn print(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Path(number): Path<String>,
+    headers: HeaderMap,
+    Form(sent): Form<Sent>,
+) -> Response {
+    if !is_ours(&app, &signed_in, &headers, &sent) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    let Ok(number) = number.parse::<Number>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    match print_receipt(&app, signed_in.session.citizen, &number).await {
+        Ok((pdf, 0)) => attachment("application/pdf", &format!("{number}.pdf"), pdf),
+        Ok((pdf, copy)) => attachment("application/pdf", &format!("{number}.copy{copy}.pdf"), pdf),
+        Err(error) => failed(&reader, &error),
     }
 }
 
@@ -282,8 +339,8 @@ async fn show_bill(
         Ok(checkout) => checkout,
         Err(error) => return show_desk(app, signed_in, reader, Some(error), None).await,
     };
-    let receipts = match paper_links(app, &checkout.receipts).await {
-        Ok(links) => links,
+    let transfers = match waiting_transfers(app, &checkout.reference).await {
+        Ok(transfers) => transfers,
         Err(error) => return failed(reader, &error),
     };
     let mut page = Page::new(reader, "desk-bill-title").signed_in(desk.reader, Some(signed_in.form_token()));
@@ -295,14 +352,14 @@ async fn show_bill(
         status = status_of(&error);
         page = page.refused(vec![FieldError { field: "desk", message: said(reader.lang, error.code()) }]);
     }
-    let view = bill_view(&page, &checkout, receipts, signed_in.form_token());
+    let view = bill_view(&page, &checkout, &transfers, signed_in.form_token());
     show(status, &page, &view)
 }
 
 fn bill_view<'a>(
     page: &'a Page,
     checkout: &Checkout,
-    receipts: Vec<(String, String)>,
+    transfers: &[WaitingTransfer],
     form_token: String,
 ) -> BillView<'a> {
     let (vi, en) = &checkout.agency;
@@ -322,7 +379,11 @@ fn bill_view<'a>(
         payable: checkout.status == Status::Open,
         paid: checkout.status == Status::Paid,
         live: checkout.attempt.as_ref().is_some_and(|attempt| attempt.state.is_live()),
-        receipts,
+        receipts: checkout.receipts.clone(),
+        transfers: transfers
+            .iter()
+            .map(|(case, amount, since)| (case.to_string(), amount.display_vi(), display_vi(*since)))
+            .collect(),
         form_token,
         page,
     }
@@ -334,9 +395,10 @@ struct DeskView<'a> {
     page: &'a Page,
     agencies: Vec<(String, String)>,
     shift: Option<(String, String, String)>,
-    book: Vec<(String, String, String, String, String)>,
+    book: Vec<(String, String, String, String, String, String)>,
     refunds: Vec<(String, String, String)>,
     kept_since: Option<String>,
+    owes: Vec<(String, String, String)>,
     form_token: String,
     note: Option<String>,
 }
@@ -356,6 +418,7 @@ struct BillView<'a> {
     payable: bool,
     paid: bool,
     live: bool,
-    receipts: Vec<(String, String)>,
+    receipts: Vec<String>,
+    transfers: Vec<(String, String, String)>,
     form_token: String,
 }

@@ -55,3 +55,4 @@ receipt-check-another = Check another receipt
 receipt-paid-for = { $payer } (for { $applicant })
 receipt-adjusts = Takes back, in part or in whole, the receipt
 receipt-collected-in = Collected in the shared account
+receipt-copy = COPY { $copy }, printed at { $at }

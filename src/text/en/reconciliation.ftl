@@ -109,6 +109,8 @@ books-account-card-discount = Card discounts
 books-account-card-receivable = Card money still to come
 books-account-cash-drawer = Cash in a drawer
 books-account-cash-in-transit = Cash in transit
+books-account-desk-owes = Owed to agencies that desks collect for
+books-account-owed-by-desk = Held by desks of other agencies
 books-account-cash-difference = Cash over and short
 
 # The versions of the fee schedule.

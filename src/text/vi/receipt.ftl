@@ -55,3 +55,4 @@ receipt-check-another = Kiểm tra biên lai khác
 receipt-paid-for = { $payer } (nộp thay { $applicant })
 receipt-adjusts = Điều chỉnh giảm, hoàn trả một phần hoặc toàn bộ biên lai số
 receipt-collected-in = Thu vào tài khoản chung
+receipt-copy = BẢN SAO SỐ { $copy }, in lúc { $at }

@@ -109,6 +109,8 @@ books-account-card-discount = Chiết khấu thẻ
 books-account-card-receivable = Tiền thẻ chờ ngân hàng trả
 books-account-cash-drawer = Tiền mặt trong ngăn kéo
 books-account-cash-in-transit = Tiền mặt đang nộp ngân hàng
+books-account-desk-owes = Phải trả cơ quan khác, thu hộ tại quầy
+books-account-owed-by-desk = Quầy của cơ quan khác đang giữ
 books-account-cash-difference = Thừa, thiếu quỹ
 
 # The versions of the fee schedule.

@@ -1,0 +1,503 @@
+//! Receipts on paper that are there before their payment: a desk prints blanks for an outage, an accountant hands out
+//! books. Each number has an owner until it is entered (`desk_payment`) or voided by a signed document.
+
+use super::{
+    Error, Refusal, Result,
+    agency_key::agency_key,
+    audit_leaf::{self, Concern},
+    issue_receipts::{Drawn, OnPaper},
+    officer,
+    receipt_series::symbol,
+};
+use crate::app::App;
+use crate::base::{
+    calendar::{Day, rfc3339},
+    clock::Instant,
+    id::{self, Agency, Citizen, Id, LeafVoid, ReceiptBlock, ReceiptSeries},
+    text::Line,
+};
+use crate::codec::{
+    leaf_void::{self, LeafVoidNotice},
+    receipt_content::{self, Kind, Number},
+};
+use crate::crypto::{keyring::Purpose, signing::Signer};
+use crate::identity::role::Role;
+use crate::payment::{
+    blank::{self as rules, Leaf, Medium, Times, Why},
+    fee::FeeKind,
+    receipt::Letters,
+};
+use crate::store::{
+    Tx,
+    agency::{self, AgencyRow},
+    audit,
+    blank::{self as rows, NewVoid, StoredBlock},
+    desk::{self, OpenShift},
+    receipt_series::{self, StoredSeries},
+    role,
+};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+fn refused(refusal: rules::Refusal) -> Error {
+    match refusal {
+        rules::Refusal::Used | rules::Refusal::LeavesHeld => Error::conflict(refusal.code()),
+        rules::Refusal::TimeUnfit | rules::Refusal::SizeUnfit => Error::refused(refusal.code()),
+    }
+}
+
+/// Draws a block of blanks that the cashier prints now, in the open shift; it ends with it.
+pub async fn print_block(
+    app: &App,
+    cashier: Id<Citizen>,
+    series: Id<ReceiptSeries>,
+    leaves: i64,
+) -> Result<Id<ReceiptBlock>> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let shift = desk::lock_open(&mut tx, cashier).await?.ok_or(Error::conflict("no_shift_open"))?;
+    let drawing = Drawing { series, medium: Medium::Printed, leaves, owner: cashier, by: cashier };
+    let block = draw(app, &mut tx, &drawing, (shift.agency, Some(shift.id)), now).await?;
+    tx.commit().await?;
+    Ok(block)
+}
+
+/// Hands a book, or a part of it, to a cashier of the same agency: an accountant's act.
+pub async fn hand_out(
+    app: &App,
+    accountant: Id<Citizen>,
+    series: Id<ReceiptSeries>,
+    cashier: Id<Citizen>,
+    leaves: i64,
+) -> Result<Id<ReceiptBlock>> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let of = receipt_series::lock(&mut tx, series).await?.ok_or(Error::not_found())?.agency;
+    officer::demand(&mut tx, accountant, of, Role::Accountant, Day::of(now)).await?;
+    officer::demand(&mut tx, cashier, of, Role::Cashier, Day::of(now)).await?;
+    let drawing = Drawing { series, medium: Medium::Book, leaves, owner: cashier, by: accountant };
+    let block = draw(app, &mut tx, &drawing, (of, None), now).await?;
+    tx.commit().await?;
+    Ok(block)
+}
+
+/// What somebody draws.
+struct Drawing {
+    series: Id<ReceiptSeries>,
+    medium: Medium,
+    leaves: i64,
+    owner: Id<Citizen>,
+    by: Id<Citizen>,
+}
+
+async fn draw(
+    app: &App,
+    tx: &mut Tx,
+    drawing: &Drawing,
+    (agency, shift): (Id<Agency>, Option<Id<id::Shift>>),
+    now: Instant,
+) -> Result<Id<ReceiptBlock>> {
+    rules::may_draw(drawing.leaves).map_err(refused)?;
+    let found = receipt_series::lock(tx, drawing.series).await?;
+    let series = found.filter(|s| s.agency == agency && s.medium == drawing.medium);
+    let series = series.ok_or(Error::not_found())?;
+    if !in_force(&series, Day::of(now)) || series.range.left() < drawing.leaves {
+        return Err(Error::conflict("no_receipt_series"));
+    }
+    let first = series.range.drawn + 1;
+    let block = StoredBlock {
+        id: Id::new(now, &*app.entropy),
+        series: series.id,
+        agency,
+        medium: series.medium,
+        letters: series.letters,
+        year: series.year,
+        form: series.form.clone(),
+        range: (first, first + drawing.leaves - 1),
+        owner: drawing.owner,
+        drawn_at: now,
+        shift,
+    };
+    receipt_series::set_drawn(tx, &[(series.id, block.range.1)]).await?;
+    rows::insert_block(tx, &block, drawing.by).await?;
+    let details = json!({
+        "block": block.id.to_string(),
+        "series": symbol(&series),
+        "first": block.range.0,
+        "last": block.range.1,
+        "owner": drawing.owner.to_string(),
+        "by": drawing.by.to_string(),
+    });
+    record(app, tx, "blank.drawn", (agency, block.id), &details, now).await?;
+    Ok(block.id)
+}
+
+fn in_force(series: &StoredSeries, day: Day) -> bool {
+    series.force.0 <= day && day <= series.force.1 && series.year == day.year()
+}
+
+async fn record(
+    app: &App,
+    tx: &mut Tx,
+    kind: &'static str,
+    (agency, block): (Id<Agency>, Id<ReceiptBlock>),
+    details: &Value,
+    now: Instant,
+) -> Result<()> {
+    let key = agency_key(app, tx, agency).await?;
+    let concern = Concern { citizen: None, agency: Some(agency), object: block.uuid() };
+    let leaf = audit_leaf::leaf(app, now, kind, concern, &key, details);
+    Ok(audit::append(tx, &[leaf]).await?)
+}
+
+/// Hands a book on to another cashier of the agency: an accountant's act. No leaf before a used one may be held.
+pub async fn pass_on(
+    app: &App,
+    accountant: Id<Citizen>,
+    block: Id<ReceiptBlock>,
+    to: Id<Citizen>,
+) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let found = rows::lock_block(&mut tx, block).await?.ok_or(Error::not_found())?;
+    officer::demand(&mut tx, accountant, found.agency, Role::Accountant, Day::of(now)).await?;
+    officer::demand(&mut tx, to, found.agency, Role::Cashier, Day::of(now)).await?;
+    closes(&mut tx, &[(block, found.medium)]).await?;
+    if !rows::pass_on(&mut tx, block, (found.owner, to)).await? {
+        return Err(Error::not_found());
+    }
+    let details = json!({
+        "block": block.to_string(),
+        "from": found.owner.to_string(),
+        "to": to.to_string(),
+        "by": accountant.to_string(),
+    });
+    record(app, &mut tx, "blank.passed_on", (found.agency, block), &details, now).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Refuses while leaves are held that must be entered or voided before the shift ends.
+pub(super) async fn demand_accounted(
+    tx: &mut Tx,
+    shift: &OpenShift,
+    cashier: Id<Citizen>,
+) -> Result<()> {
+    let blocks = rows::of_shift(tx, shift.id, (shift.agency, cashier)).await?;
+    closes(tx, &blocks).await
+}
+
+async fn closes(tx: &mut Tx, blocks: &[(Id<ReceiptBlock>, Medium)]) -> Result<()> {
+    let ids: Vec<Id<ReceiptBlock>> = blocks.iter().map(|(id, _)| *id).collect();
+    let leaves = rows::leaves(tx, &ids).await?;
+    for (id, medium) in blocks {
+        let states: Vec<Leaf> = leaves.get(id).into_iter().flatten().map(|(_, leaf)| *leaf).collect();
+        rules::may_close(*medium, &states).map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// What was written by hand during an outage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The numbers of the receipts that were given, one of each kind of charge.
+    pub numbers: Vec<Number>,
+    /// When, as it stands on the paper.
+    pub at: Instant,
+}
+
+/// A leaf that a payment is entered for.
+pub(super) type TakenLeaf = (FeeKind, Id<ReceiptSeries>, i64);
+
+/// The leaves of what was written, locked and found held by this cashier, with a time that fits the shift.
+pub(super) async fn take_leaves(
+    tx: &mut Tx,
+    shift: &OpenShift,
+    cashier: Id<Citizen>,
+    written: &Written,
+    now: Instant,
+) -> Result<(OnPaper, Vec<TakenLeaf>)> {
+    let code = agency_row(tx, shift.agency).await?.code;
+    let (mut numbers, mut taken) = (BTreeMap::new(), Vec::new());
+    for number in &written.numbers {
+        let unfit = || Error::Refused(Refusal::new("leaf_unfit").about(number));
+        let letters: Letters = number.letters().parse().map_err(|_| unfit())?;
+        let serial = i64::try_from(number.place()).map_err(|_| unfit())?;
+        let year = Day::of(written.at).year();
+        let same = number.agency() == code && i32::from(number.year()) == year.rem_euclid(100);
+        let block = match rows::block_of(tx, shift.agency, (letters, year, serial)).await? {
+            Some(block) if same => rows::lock_block(tx, block).await?,
+            Some(_) | None => None,
+        };
+        let block = block.filter(|block| block.owner == cashier).ok_or_else(unfit)?;
+        let leaves = rows::leaves(tx, &[block.id]).await?.remove(&block.id).unwrap_or_default();
+        let leaf = leaves.iter().find(|(at, _)| *at == serial).ok_or_else(unfit)?.1;
+        let times = Times { drawn: block.drawn_at, opened: shift.opened_at, written: written.at, now };
+        rules::may_enter(leaf, &times).map_err(refused)?;
+        let kind = [FeeKind::Phi, FeeKind::LePhi].into_iter().find(|kind| letters.is_of(*kind));
+        let kind = kind.filter(|_| number.to_string().contains(block.medium.letter())).ok_or_else(unfit)?;
+        let drawn = Drawn { letters, year, form: block.form, medium: block.medium, serial };
+        if numbers.insert(kind, drawn).is_some() {
+            return Err(unfit());
+        }
+        taken.push((kind, block.series, serial));
+    }
+    Ok((OnPaper { agency: shift.agency, written: written.at, numbers }, taken))
+}
+
+/// Voids leaves that nobody was given, by a signed document: the owner's act, or an accountant's.
+pub async fn void_leaves(
+    app: &App,
+    officer: Id<Citizen>,
+    block: Id<ReceiptBlock>,
+    serials: &[i64],
+    (why, words): (Why, Option<&Line<200>>),
+) -> Result<Id<LeafVoid>> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let found = rows::lock_block(&mut tx, block).await?.ok_or(Error::not_found())?;
+    let role = if found.owner == officer { Role::Cashier } else { Role::Accountant };
+    officer::demand(&mut tx, officer, found.agency, role, Day::of(now)).await?;
+    if serials.iter().any(|serial| *serial < found.range.0 || *serial > found.range.1) {
+        return Err(Error::refused("leaf_unfit"));
+    }
+    let numbers = numbers_of(&mut tx, &found, serials).await?;
+    let notice = LeafVoidNotice {
+        v: 1,
+        iss: app.origin.as_str().to_owned(),
+        numbers,
+        at: receipt_content::instant(now),
+        reason: why.as_str().to_owned(),
+        words: words.map(ToString::to_string),
+    };
+    let (id, leaf): (Id<LeafVoid>, Id<id::Leaf>) = (Id::new(now, &*app.entropy), Id::new(now, &*app.entropy));
+    let key = agency_key(app, &mut tx, found.agency).await?;
+    let bytes = notice.bytes();
+    let void = NewVoid {
+        id,
+        agency: found.agency,
+        why,
+        content: key.seal(&*app.entropy, &place(id), &bytes),
+        digest: leaf_void::digest(&bytes),
+        leaf,
+        by: officer,
+        at: now,
+    };
+    rows::insert_void(&mut tx, &void).await?;
+    let count = rows::void(&mut tx, found.series, serials, id, now).await?;
+    if usize::try_from(count) != Ok(serials.len()) {
+        return Err(refused(rules::Refusal::Used));
+    }
+    let details = json!({
+        "block": block.to_string(),
+        "document": id.to_string(),
+        "document_sha256": hex::encode(void.digest),
+        "leaves": serials,
+        "reason": why.as_str(),
+        "by": officer.to_string(),
+    });
+    let concern = Concern { citizen: None, agency: Some(found.agency), object: block.uuid() };
+    let leaf = audit_leaf::leaf_named(app, (leaf, now), "blank.voided", concern, &key, &details);
+    audit::append(&mut tx, &[leaf]).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+fn place(void: Id<LeafVoid>) -> Vec<u8> {
+    [b"leaf_void.content".as_slice(), void.uuid().as_bytes()].concat()
+}
+
+async fn agency_row(tx: &mut Tx, agency: Id<Agency>) -> Result<AgencyRow> {
+    agency::find_all(tx, &[agency]).await?.pop().ok_or(Error::not_found())
+}
+
+async fn numbers_of(tx: &mut Tx, block: &StoredBlock, serials: &[i64]) -> Result<Vec<Number>> {
+    let code = agency_row(tx, block.agency).await?.code;
+    let kind = if block.letters.is_of(FeeKind::Phi) { Kind::Phi } else { Kind::LePhi };
+    let number = |serial: &i64| {
+        let book = (block.letters.book(), kind);
+        Number::in_book(&code, book, block.year, serial.unsigned_abs()).on(block.medium.letter())
+    };
+    Ok(serials.iter().map(number).collect())
+}
+
+/// The signed document that voids leaves, for the officers of its agency.
+pub async fn read_leaf_void(app: &App, officer: Id<Citizen>, id: Id<LeafVoid>) -> Result<String> {
+    let today = Day::of(app.clock.now());
+    let mut tx = app.store.begin().await?;
+    let (agency, sealed, digest) = rows::find_void(&mut tx, id).await?.ok_or(Error::not_found())?;
+    seat_at(&mut tx, officer, agency, today).await?;
+    let key = agency_key(app, &mut tx, agency).await?;
+    let bytes = key.open(&place(id), &sealed)?.expose().clone();
+    if leaf_void::digest(&bytes) != digest {
+        return Err(Error::internal(id));
+    }
+    let signer = app.keys.signing(Purpose::Record);
+    let input = leaf_void::signing_input(&bytes, signer.kid());
+    Ok(receipt_content::signed(&input, &signer.sign(input.as_bytes())))
+}
+
+const READERS: [Role; 3] = [Role::Cashier, Role::Accountant, Role::Auditor];
+
+async fn seat_at(
+    tx: &mut Tx,
+    officer: Id<Citizen>,
+    agency: Id<Agency>,
+    today: Day,
+) -> Result<officer::Seat> {
+    let seats = officer::seats(tx, officer, today, &READERS).await?;
+    seats.into_iter().find(|seat| seat.id == agency).ok_or(Error::not_found())
+}
+
+/// A block as pages show it.
+pub struct BlockShown {
+    /// The block.
+    pub block: StoredBlock,
+    /// The symbol of its series.
+    pub symbol: String,
+    /// Whose name the page says.
+    pub owner: String,
+    /// Whether the reader is the owner.
+    pub own: bool,
+    /// Whether the reader keeps the stock of its agency.
+    pub keeps: bool,
+    /// What became of its leaves.
+    pub leaves: Vec<(i64, Leaf)>,
+}
+
+/// What the page of blanks shows.
+pub struct Blanks {
+    /// Whoever reads.
+    pub reader: String,
+    /// The blocks, those with leaves that are held first.
+    pub blocks: Vec<BlockShown>,
+    /// Series of which the cashier may print blanks now, with what is left of each.
+    pub printable: Vec<(Id<ReceiptSeries>, String, i64)>,
+    /// Series of books that the accountant may hand out, with what is left of each.
+    pub books: Vec<(Id<ReceiptSeries>, String, i64)>,
+    /// The cashiers who may hold a book, by agency.
+    pub cashiers: Vec<(Id<Citizen>, String)>,
+    /// Documents that voided leaves: identifier, reason, when, how many.
+    pub voids: Vec<(Id<LeafVoid>, Why, Instant, i64)>,
+}
+
+/// How many blocks and documents a page shows.
+const SHOWN: i64 = 50;
+
+/// The blanks of a cashier, or those of an agency for whoever keeps its stock.
+pub async fn read_blanks(app: &App, officer: Id<Citizen>) -> Result<Blanks> {
+    let today = Day::of(app.clock.now());
+    let mut tx = app.store.begin().await?;
+    let seats = officer::seats(&mut tx, officer, today, &READERS).await?;
+    if seats.is_empty() {
+        return Err(Error::forbidden("cashier_needed"));
+    }
+    let ids: Vec<Id<Agency>> = seats.iter().map(|seat| seat.id).collect();
+    let overseen = |seat: &officer::Seat| seat.holds(Role::Accountant) || seat.holds(Role::Auditor);
+    let owner = if seats.iter().any(overseen) { None } else { Some(officer) };
+    let blocks = rows::blocks(&mut tx, &ids, owner, SHOWN).await?;
+    let leaves = rows::leaves(&mut tx, &blocks.iter().map(|block| block.id).collect::<Vec<_>>()).await?;
+    let shift = desk::lock_open(&mut tx, officer).await?;
+    let (mut printable, mut books, mut cashiers) = (Vec::new(), Vec::new(), Vec::new());
+    let mut symbols = BTreeMap::new();
+    for seat in &seats {
+        for series in receipt_series::of_agency(&mut tx, seat.id).await? {
+            symbols.insert(series.id, symbol(&series));
+            let left = series.range.left();
+            let of = (series.id, symbol(&series), left);
+            match series.medium {
+                _ if left == 0 || !in_force(&series, today) => {}
+                Medium::Printed if shift.as_ref().is_some_and(|shift| shift.agency == seat.id) => {
+                    printable.push(of);
+                }
+                Medium::Book if seat.holds(Role::Accountant) => books.push(of),
+                Medium::Electronic | Medium::Printed | Medium::Book => {}
+            }
+        }
+        if seat.holds(Role::Accountant) {
+            cashiers.extend(role::at_agency(&mut tx, seat.id, Role::Cashier, today).await?);
+        }
+    }
+    let people: BTreeSet<Id<Citizen>> =
+        blocks.iter().map(|block| block.owner).chain(cashiers.iter().copied()).chain([officer]).collect();
+    let names = officer::names(app, &mut tx, &people).await?;
+    let name = |citizen: Id<Citizen>| names.get(&citizen).cloned().unwrap_or_default();
+    let mut leaves = leaves;
+    let shown = |block: StoredBlock| BlockShown {
+        symbol: symbols.get(&block.series).cloned().unwrap_or_default(),
+        owner: name(block.owner),
+        own: block.owner == officer,
+        keeps: seats.iter().any(|seat| seat.id == block.agency && seat.holds(Role::Accountant)),
+        leaves: leaves.remove(&block.id).unwrap_or_default(),
+        block,
+    };
+    let voids = rows::voids(&mut tx, &ids, SHOWN).await?;
+    Ok(Blanks {
+        blocks: blocks.into_iter().map(shown).collect(),
+        cashiers: cashiers.iter().map(|citizen| (*citizen, name(*citizen))).collect(),
+        reader: name(officer),
+        printable,
+        books,
+        voids,
+    })
+}
+
+/// A block on its way to the printer: agency, form, symbol, and the numbers that are held.
+pub struct Sheet {
+    /// Whoever reads.
+    pub reader: String,
+    /// The agency's Vietnamese name.
+    pub agency: String,
+    /// The number of the form.
+    pub form: String,
+    /// Of which kind.
+    pub kind: FeeKind,
+    /// The printed numbers that are held.
+    pub numbers: Vec<Number>,
+}
+
+/// What is printed of a block of blanks: only for its owner, and only what is held.
+pub async fn read_sheet(app: &App, cashier: Id<Citizen>, block: Id<ReceiptBlock>) -> Result<Sheet> {
+    let mut tx = app.store.begin().await?;
+    let found = rows::lock_block(&mut tx, block).await?;
+    let found = found.filter(|block| block.owner == cashier && block.medium == Medium::Printed);
+    let found = found.ok_or(Error::not_found())?;
+    let leaves = rows::leaves(&mut tx, &[block]).await?.remove(&block).unwrap_or_default();
+    let held: Vec<i64> =
+        leaves.into_iter().filter(|(_, leaf)| *leaf == Leaf::Held).map(|(serial, _)| serial).collect();
+    let of = agency_row(&mut tx, found.agency).await?;
+    let names = officer::names(app, &mut tx, &[cashier].into()).await?;
+    Ok(Sheet {
+        reader: names.get(&cashier).cloned().unwrap_or_default(),
+        agency: of.name_vi,
+        kind: if found.letters.is_of(FeeKind::Phi) { FeeKind::Phi } else { FeeKind::LePhi },
+        numbers: numbers_of(&mut tx, &found, &held).await?,
+        form: found.form,
+    })
+}
+
+/// The blocks of an agency as `/v1` answers with them, those with leaves that are held first.
+pub async fn list_blanks(app: &App, agency: Id<Agency>) -> Result<Value> {
+    let mut tx = app.store.begin().await?;
+    let blocks = rows::blocks(&mut tx, &[agency], None, 4 * SHOWN).await?;
+    let leaves = rows::leaves(&mut tx, &blocks.iter().map(|block| block.id).collect::<Vec<_>>()).await?;
+    let item = |block: &StoredBlock| {
+        let of = leaves.get(&block.id).map(Vec::as_slice).unwrap_or_default();
+        let count = |state| of.iter().filter(|(_, leaf)| *leaf == state).count();
+        let held = of.iter().filter(|(_, leaf)| *leaf == Leaf::Held).map(|(serial, _)| *serial);
+        json!({
+            "id": block.id.to_string(),
+            "series": format!("{}-{:02}{}", block.letters, block.year.rem_euclid(100), block.medium.letter()),
+            "form": block.form,
+            "medium": block.medium.as_str(),
+            "first": block.range.0,
+            "last": block.range.1,
+            "owner": block.owner.to_string(),
+            "drawn_at": rfc3339(block.drawn_at),
+            "held": held.collect::<Vec<_>>(),
+            "issued": count(Leaf::Issued),
+            "voided": count(Leaf::Voided),
+        })
+    };
+    let items: Vec<Value> = blocks.iter().map(item).collect();
+    Ok(json!({ "items": items, "next": null }))
+}

@@ -1,0 +1,288 @@
+//! Takes the payment of a bill at a desk: in cash, by card slip, with a transfer that came before; or enters afterwards
+//! what was taken during an outage and written on a receipt of paper.
+
+use super::{
+    Error, Refusal, Result,
+    agency_key::agency_key,
+    audit_leaf::{self, Concern},
+    bill_answer,
+    blank_receipts::{TakenLeaf, Written, take_leaves},
+    create_bill,
+    desk::{book, open_one},
+    event::event_json,
+    issue_receipts::{Issued, OnPaper, SettledBill, issue_with},
+    read_bills::pay_until,
+};
+use crate::{
+    app::App,
+    base::{
+        calendar::{Day, rfc3339},
+        clock::Instant,
+        entropy::random,
+        id::{self, Agency, Case, Citizen, Event, Id, Leaf, Payment},
+        money::Money,
+        reference::Reference,
+        text::Line,
+    },
+    codec::{iso20022::Uetr, receipt_content::leaf_name},
+    payment::{
+        bill,
+        desk::{self as rules, Paid, Transferred},
+        payment::{State, Way},
+    },
+    store::{
+        Tx, audit,
+        bill::{self as bills, StoredBill},
+        bill_version, blank,
+        debit::{self, Waiting},
+        desk::{self as rows, OpenShift},
+        ledger::EntryKind,
+        outbox::{self, NewOutbox, Topic},
+        payment::{self as payments, StoredPayment},
+    },
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// How somebody pays at a desk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tender {
+    /// In cash.
+    pub cash: Money,
+    /// By card, with the terminal's slip.
+    pub card: Option<(Money, Line<40>)>,
+    /// By a transfer that came for this bill with too little.
+    pub transfer: Option<Id<Case>>,
+    /// That the payer was told that money of an earlier attempt may still come, and would be given back.
+    pub warned: bool,
+    /// What was written on paper during an outage.
+    pub written: Option<Written>,
+}
+
+/// Takes the payment of a bill, of whatever agency, in the cashier's shift.
+pub async fn pay_at_desk(
+    app: &App,
+    cashier: Id<Citizen>,
+    reference: &Reference,
+    tender: &Tender,
+) -> Result<Id<Payment>> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let shift = open_one(&mut tx, cashier).await?;
+    let of = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
+    let (state, live) = bills::lock_bill(&mut tx, of.bill.id).await?.ok_or(Error::not_found())?;
+    // What was paid in time is in time, whenever it is entered.
+    let taken_at = tender.written.as_ref().map_or(now, |written| written.at);
+    let until = pay_until(&mut tx, &of, now).await?;
+    bill::may_pay(&state, until, Day::of(taken_at)).map_err(create_bill::refused)?;
+    if live && !tender.warned {
+        return Err(Error::Conflict(Refusal::new("payment_under_way").about(of.bill.reference)));
+    }
+    let (paid, waiting) = parts_of(&mut tx, &of, tender).await?;
+    let (paper, leaves) = match &tender.written {
+        Some(written) => {
+            let (paper, leaves) = take_leaves(&mut tx, &shift, cashier, written, now).await?;
+            (Some(paper), leaves)
+        }
+        None => (None, Vec::new()),
+    };
+    let payment = payment(app, &of, &paid, now);
+    payments::insert_settled(&mut tx, &payment, now).await?;
+    if bills::pay_bills(&mut tx, &[(of.bill.id, payment.id)], now).await? != 1 {
+        return Err(Error::internal("a bill moved under its lock"));
+    }
+    bill_version::close_other_ways(&mut tx, &[of.bill.id], now).await?;
+    let slip = tender.card.as_ref().filter(|_| paid.card.is_positive()).map(|(_, slip)| slip.as_str());
+    let taken = rows::Taken {
+        payment: payment.id,
+        shift: shift.id,
+        paid,
+        slip,
+        case: tender.transfer,
+        at: taken_at,
+        entered_at: tender.written.as_ref().map(|_| now),
+    };
+    rows::insert_payment(&mut tx, &taken).await?;
+    if let (Some(case), Some(_)) = (tender.transfer, waiting)
+        && !debit::release(&mut tx, case).await?
+    {
+        return Err(Error::internal("suspense moved under its lock"));
+    }
+    let leaf: Id<Leaf> = Id::new(now, &*app.entropy);
+    settle_books(app, &mut tx, &of, (&shift, &payment, &paid), leaf, now).await?;
+    let acting = Acting { leaf, shift: shift.id, cashier, taken_at, paper: paper.as_ref() };
+    let issued = receipts(app, &mut tx, &of, &payment, &acting, now).await?;
+    enter_leaves(&mut tx, shift.agency, (&leaves, &issued), now).await?;
+    tell(app, &mut tx, &of, &payment, (&acting, &issued), now).await?;
+    tx.commit().await?;
+    Ok(payment.id)
+}
+
+/// What is paid in which way: exactly the bill's total.
+async fn parts_of(tx: &mut Tx, of: &StoredBill, tender: &Tender) -> Result<(Paid, Option<Waiting>)> {
+    let waiting = match tender.transfer {
+        Some(case) => {
+            let found = debit::lock_waiting(tx, case).await?;
+            let found = found.filter(|waiting| waiting.held && waiting.bill == Some(of.bill.id));
+            Some(found.ok_or(Error::refused("transfer_unfit"))?)
+        }
+        None => None,
+    };
+    let transfer = waiting.as_ref().map(|waiting| Transferred {
+        account: waiting.key.0,
+        owner: waiting.agency,
+        amount: waiting.amount,
+    });
+    let card = tender.card.as_ref().map_or(Money::vnd(0), |(money, _)| *money);
+    let paid = Paid { cash: tender.cash, card, transfer };
+    if paid.is(of.bill.lines.total()) { Ok((paid, waiting)) } else { Err(Error::refused("tender_differs")) }
+}
+
+fn payment(app: &App, of: &StoredBill, paid: &Paid, now: Instant) -> StoredPayment {
+    StoredPayment {
+        id: Id::new(now, &*app.entropy),
+        bill: of.bill.id,
+        account: of.account,
+        amount: of.bill.lines.total(),
+        way: Way::Desk,
+        bank: paid.method().to_owned(),
+        uetr: Uetr::new(Uuid::from_bytes(random(&*app.entropy))).uuid(),
+        state: State::Settled { at: now },
+        created_at: now,
+    }
+}
+
+/// The entries: fees to whoever they belong to, what the desk owes other agencies, and what is no cash out of the till.
+async fn settle_books(
+    app: &App,
+    tx: &mut Tx,
+    of: &StoredBill,
+    (shift, payment, paid): (&OpenShift, &StoredPayment, &Paid),
+    leaf: Id<Leaf>,
+    now: Instant,
+) -> Result<()> {
+    let parts = of.bill.lines.parts(of.bill.agency);
+    let till = (shift.agency, shift.drawer);
+    let owed = rules::owed(shift.agency, &parts, paid.transfer).ok_or(Error::refused("transfer_unfit"))?;
+    for (agency, amount) in &owed {
+        rows::insert_collection(tx, payment.id, (*agency, shift.drawer), *amount).await?;
+    }
+    let settled = rules::taken(till, &parts, &owed).map_err(Error::internal)?;
+    let mut entries = vec![(EntryKind::Settled, settled)];
+    if let Some(entry) = rules::not_cash(till, paid).map_err(Error::internal)? {
+        entries.push((EntryKind::CashMoved, entry));
+    }
+    book(app, tx, entries, (payment.id.uuid(), leaf), now).await
+}
+
+/// Whose act it is, and what it leaves behind.
+struct Acting<'a> {
+    leaf: Id<Leaf>,
+    shift: Id<id::Shift>,
+    cashier: Id<Citizen>,
+    taken_at: Instant,
+    paper: Option<&'a OnPaper>,
+}
+
+/// The receipts of the agencies whose fees they are; those that were given on paper bear its numbers.
+async fn receipts(
+    app: &App,
+    tx: &mut Tx,
+    of: &StoredBill,
+    payment: &StoredPayment,
+    acting: &Acting<'_>,
+    now: Instant,
+) -> Result<Vec<Issued>> {
+    let key = agency_key(app, tx, of.bill.agency).await?;
+    let parties = bill_answer::open_parties(&key, of.bill.id, &of.parties)?;
+    let (name, reference) = (parties.name_on_receipt().to_string(), of.bill.reference.to_string());
+    let dossier = of.bill.dossier.to_string();
+    let settled = SettledBill {
+        agency: of.bill.agency,
+        account: None,
+        bill: of.bill.id,
+        payment: payment.id,
+        reference: &reference,
+        dossier: &dossier,
+        procedure: of.procedure.code.as_str(),
+        procedure_vi: of.procedure.name.vi.as_str(),
+        lines: &of.bill.lines,
+        payer: &name,
+        bank: &payment.bank,
+        leaf: acting.leaf,
+        adjusts: None,
+    };
+    let issued = issue_with(app, tx, now, &[settled], acting.paper).await?;
+    Ok(issued.into_iter().flatten().collect())
+}
+
+/// Says what stands on each leaf. The paper must be exactly the receipts that the desk's agency gives of this bill.
+async fn enter_leaves(
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    (leaves, issued): (&[TakenLeaf], &[Issued]),
+    now: Instant,
+) -> Result<()> {
+    if leaves.is_empty() {
+        return Ok(());
+    }
+    let own: Vec<&Issued> = issued.iter().filter(|receipt| receipt.agency == agency).collect();
+    if own.len() != leaves.len() {
+        return Err(Error::refused("leaf_unfit"));
+    }
+    for (kind, series, serial) in leaves {
+        let receipt = own.iter().find(|r| r.kind == *kind).ok_or(Error::refused("leaf_unfit"))?;
+        if !blank::enter(tx, (*series, *serial), receipt.id, now).await? {
+            return Err(Error::conflict("leaf_used"));
+        }
+    }
+    Ok(())
+}
+
+/// The leaf and event of the settlement.
+async fn tell(
+    app: &App,
+    tx: &mut Tx,
+    of: &StoredBill,
+    payment: &StoredPayment,
+    (acting, issued): (&Acting<'_>, &[Issued]),
+    now: Instant,
+) -> Result<()> {
+    let key = agency_key(app, tx, of.bill.agency).await?;
+    let names: Vec<Value> = issued.iter().map(|r| leaf_name(&r.number, &r.digest)).collect();
+    let details = json!({
+        "payment": payment.id.to_string(),
+        "bill": of.bill.id.to_string(),
+        "amount": payment.amount.decimal(),
+        "shift": acting.shift.to_string(),
+        "by": acting.cashier.to_string(),
+        "taken_at": rfc3339(acting.taken_at),
+        "receipts": names,
+    });
+    let concern = Concern { citizen: None, agency: Some(of.bill.agency), object: payment.id.uuid() };
+    let leaf = audit_leaf::leaf_named(app, (acting.leaf, now), "payment.settled", concern, &key, &details);
+    audit::append(tx, &[leaf]).await?;
+    let receipt = |r: &Issued| {
+        json!({ "id": r.id.to_string(), "number": r.number, "kind": r.kind.as_str(),
+            "amount": super::explain::money(r.amount) })
+    };
+    let told = json!({
+        "bill": of.bill.id.to_string(),
+        "reference": of.bill.reference.to_string(),
+        "dossier": of.bill.dossier.to_string(),
+        "payment": payment.id.to_string(),
+        "amount": super::explain::money(payment.amount),
+        "receipts": issued.iter().map(receipt).collect::<Vec<_>>(),
+    });
+    let id: Id<Event> = Id::new(now, &*app.entropy);
+    let event = NewOutbox {
+        id,
+        at: now,
+        topic: Topic::Event,
+        agency: Some(of.bill.agency),
+        object: of.bill.id.uuid(),
+        name: "bill.paid",
+        body: event_json("bill.paid", now, &told),
+    };
+    Ok(outbox::enqueue(tx, &[event]).await?)
+}

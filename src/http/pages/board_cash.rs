@@ -1,0 +1,181 @@
+//! `/board/cash`: the accountant follows cash and cards to the statement. What lies in each till and since when, which
+//! credit a bank's slip turned out to be, and for which card slips a card company paid.
+
+use super::board::{failed, said, status_of};
+use super::page::{FieldError, Page, Reader, show, show_status};
+use crate::app::App;
+use crate::base::{
+    calendar::display_vi,
+    id::{Case, Id, Payment},
+    text::Line,
+};
+use crate::flow::{
+    Error,
+    cash::{CashPage, confirm_slip, read_cash, settle_cards},
+};
+use crate::http::session::{SignedIn, is_foreign};
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum_extra::extract::Form;
+use serde::Deserialize;
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new().route("/board/cash", get(open).post(act))
+}
+
+async fn open(State(app): State<App>, signed_in: SignedIn, reader: Reader) -> Response {
+    show_cash(&app, &signed_in, &reader, None).await
+}
+
+async fn show_cash(app: &App, signed_in: &SignedIn, reader: &Reader, wrong: Option<Error>) -> Response {
+    let cash = match read_cash(app, signed_in.session.citizen).await {
+        Ok(cash) => cash,
+        Err(error) => return failed(reader, &error),
+    };
+    let mut page =
+        Page::new(reader, "cash-title").signed_in(cash.reader.clone(), Some(signed_in.form_token())).wide();
+    let mut status = StatusCode::OK;
+    if let Some(error) = wrong {
+        if matches!(error, Error::Internal(_)) {
+            return failed(reader, &error);
+        }
+        status = status_of(&error);
+        page = page.refused(vec![FieldError { field: "cash", message: said(reader.lang, error.code()) }]);
+    }
+    let view = view(&page, &cash, signed_in.form_token());
+    show(status, &page, &view)
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Sent {
+    form_token: String,
+    act: String,
+    slip: String,
+    case: String,
+    payment: Vec<String>,
+}
+
+async fn act(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    headers: HeaderMap,
+    Form(sent): Form<Sent>,
+) -> Response {
+    if !signed_in.sent(&sent.form_token) || is_foreign(&app, &headers) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    let act = async {
+        let case: Id<Case> = sent.case.parse().map_err(|_| Error::not_found())?;
+        let officer = signed_in.session.citizen;
+        match sent.act.as_str() {
+            "slip" => {
+                let slip = Line::parse(&sent.slip).map_err(|_| Error::not_found())?;
+                confirm_slip(&app, officer, &slip, case).await
+            }
+            "cards" => {
+                let payments: Result<Vec<Id<Payment>>, _> = sent.payment.iter().map(|p| p.parse()).collect();
+                let payments = payments.map_err(|_| Error::not_found())?;
+                settle_cards(&app, officer, case, &payments).await.map(|_| ())
+            }
+            _ => Err(Error::refused("invalid_body")),
+        }
+    };
+    match act.await {
+        Ok(()) => Redirect::to("/board/cash").into_response(),
+        Err(error) => show_cash(&app, &signed_in, &reader, Some(error)).await,
+    }
+}
+
+struct Till {
+    name: String,
+    open: bool,
+    expected: String,
+    since: String,
+    late: bool,
+    owes: Vec<(String, String)>,
+}
+
+struct Slip {
+    number: String,
+    amount: String,
+    shifts: i64,
+    tills: String,
+    at: String,
+    arrived: bool,
+    /// The credits of exactly that amount.
+    credits: Vec<(String, String)>,
+}
+
+fn view<'a>(page: &'a Page, cash: &CashPage, form_token: String) -> CashView<'a> {
+    let credit = |money: &crate::flow::cash::Credit| {
+        (money.case.to_string(), format!("{} · {} · {}", money.amount.display_vi(), display_vi(money.opened_at), money.servicer_reference))
+    };
+    CashView {
+        tills: cash
+            .tills
+            .iter()
+            .map(|shown| Till {
+                name: shown.till.name.clone(),
+                open: shown.till.open,
+                expected: shown.till.expected.display_vi(),
+                since: shown.since.map(display_vi).unwrap_or_default(),
+                late: shown.late,
+                owes: shown.owes.iter().map(|(_, name, sum)| (name.clone(), sum.display_vi())).collect(),
+            })
+            .collect(),
+        slips: cash
+            .slips
+            .iter()
+            .map(|slip| Slip {
+                number: slip.slip.clone(),
+                amount: slip.amount.display_vi(),
+                shifts: slip.shifts,
+                tills: slip.tills.clone(),
+                at: display_vi(slip.at),
+                arrived: slip.case.is_some(),
+                credits: cash
+                    .credits
+                    .iter()
+                    .filter(|money| money.amount == slip.amount && money.agency == slip.agency)
+                    .map(credit)
+                    .collect(),
+            })
+            .collect(),
+        cards: cash
+            .cards
+            .iter()
+            .map(|slip| {
+                (slip.payment.to_string(), slip.slip.clone(), display_vi(slip.at), slip.amount.display_vi())
+            })
+            .collect(),
+        settlements: cash
+            .settlements
+            .iter()
+            .map(|s| (display_vi(s.at), s.slips, s.amount.display_vi(), s.discount.display_vi()))
+            .collect(),
+        credits: cash.credits.iter().map(credit).collect(),
+        acts: cash.acts,
+        form_token,
+        page,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/board_cash.html")]
+struct CashView<'a> {
+    page: &'a Page,
+    tills: Vec<Till>,
+    slips: Vec<Slip>,
+    cards: Vec<(String, String, String, String)>,
+    settlements: Vec<(String, i64, String, String)>,
+    credits: Vec<(String, String)>,
+    acts: bool,
+    form_token: String,
+}

@@ -1,0 +1,262 @@
+//! Money at a desk on its way to the statement: transfers as a part of a payment, one slip for many shifts, card slips
+//! until the card company pays, and what a desk owes another agency.
+
+use crate::board::signed_in;
+use crate::central_bank::{entry, notification};
+use crate::desk::{ACCOUNTANT, APPROVER, Scene, reference};
+use crate::office::{ACCOUNT, Office, new_bill};
+use crate::world::{Actor, Answer};
+use chung::base::{clock::Clock, text::Line};
+use chung::flow::cash::warn_kept_cash;
+use chung::flow::roles::{Granting, grant_role};
+use chung::identity::role::Role;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Money that arrives in an account with a text of its own.
+async fn arrives(scene: &Scene, message: u128, account: &str, dong: i64, text: &str) {
+    let mut entry = entry(&format!("R{message}"), dong, None, scene.world.clock.now());
+    entry.end_to_end = Some(Line::parse("NOTPROVIDED").unwrap());
+    entry.remittance = vec![Line::parse(text).unwrap()];
+    let told = notification(message, account, vec![entry], scene.world.clock.now());
+    scene.world.tell(&told).await.expect(200);
+}
+
+/// An officer at the page of cash.
+struct AtCash {
+    actor: Actor,
+    token: String,
+}
+
+impl AtCash {
+    async fn open(scene: &Scene, who: (&str, &str)) -> Self {
+        let actor = signed_in(&scene.world, who, "/board/cash").await;
+        let token = actor.get("/board/cash").await.expect(200).form_field("form_token");
+        Self { actor, token }
+    }
+
+    async fn send(&self, fields: &[(&str, &str)]) -> Answer {
+        let mut form = vec![("form_token", self.token.as_str())];
+        form.extend_from_slice(fields);
+        self.actor.post_form("/board/cash", &form).await
+    }
+}
+
+async fn cases(scene: &Scene, office: &Office) -> Vec<Value> {
+    let list = office.system(&scene.world, "case.read").get("/v1/cases").await.expect(200).json();
+    list["items"].as_array().unwrap().clone()
+}
+
+async fn cash(scene: &Scene, office: &Office) -> Value {
+    office.system(&scene.world, "ledger.read").get("/v1/ledger/cash").await.expect(200).json()
+}
+
+fn id(of: &Value) -> &str {
+    of["id"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_transfer_with_too_little_is_made_up_for_at_the_desk() {
+    let scene = Scene::set().await;
+    let (bill, other) =
+        (scene.office.bill(&scene.world, "k1").await, scene.office.bill(&scene.world, "k2").await);
+    arrives(&scene, 1, ACCOUNT, 100_000, reference(&bill)).await;
+    assert_eq!((scene.status(&bill).await, scene.balance("suspense").await), ("open".to_owned(), -100_000));
+    let case = id(&cases(&scene, &scene.office).await[0]).to_owned();
+    let page = scene.cashier.get(&format!("/desk/bill?reference={}", reference(&bill))).await.expect(200).text();
+    assert!(page.contains("Đã chuyển khoản một phần") && page.contains(&case), "{page}");
+    let pay = |bill, cash, card| {
+        [("reference", reference(bill)), ("cash", cash), ("card", card), ("slip", "T-1"), ("transfer", case.as_str())]
+    };
+    scene.send("/desk/bill", &pay(&other, "5000", "100000")).await.expect(422);
+    scene.send("/desk/bill", &pay(&bill, "5000", "99999")).await.expect(422);
+    scene.send("/desk/bill", &pay(&bill, "205000", "0")).await.expect(422);
+    scene.send("/desk/bill", &pay(&bill, "5000", "100000")).await.expect(303);
+    scene.send("/desk/bill", &pay(&bill, "5000", "100000")).await.expect(409);
+    scene.send("/desk/bill", &pay(&other, "105000", "0")).await.expect(422);
+    let balances = [
+        scene.balance("suspense").await,
+        scene.balance("clearing").await,
+        scene.balance("cash_drawer").await,
+        scene.balance("card_receivable").await,
+    ];
+    assert_eq!(balances, [0, 100_000, 505_000, 100_000]);
+    let path = format!("/v1/payments?bill={}", id(&bill));
+    let payment = scene.office.system(&scene.world, "payment.read").get(&path).await.expect(200).json();
+    assert_eq!(payment["items"][0]["bank"], "CASH+CARD+TRANSFER");
+    assert!(scene.desk().await.contains("100.000"));
+    // Nothing else lets the money go.
+    arrives(&scene, 2, ACCOUNT, 100_000, reference(&other)).await;
+    let free = "update suspense set state = 'released' where state = 'held'";
+    assert!(scene.world.sql(free).await.unwrap_err().contains("suspense_released_by_decision"));
+}
+
+/// Closes the shift with that count and opens the next one.
+async fn next_shift(scene: &Scene, counted: &str) {
+    let agency = scene.office.agency.to_string();
+    scene.send("/desk/close", &[("counted", counted)]).await.expect(200);
+    let form = [("agency", agency.as_str()), ("till", "Quầy 1"), ("counted", counted)];
+    scene.send("/desk/open", &form).await.expect(303);
+}
+
+#[tokio::test]
+async fn one_slip_of_many_shifts_is_one_line_of_the_statement() {
+    let scene = Scene::set().await;
+    for (key, counted) in [("k1", "500000"), ("k2", "500000")] {
+        let bill = scene.office.bill(&scene.world, key).await;
+        scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
+        scene.send("/desk/deposits", &[("amount", "205000"), ("slip", "NT-1")]).await.expect(303);
+        scene.send("/desk/deposits", &[("amount", "1"), ("slip", "NT-1")]).await.expect(409);
+        next_shift(&scene, counted).await;
+    }
+    let seen = cash(&scene, &scene.office).await;
+    assert_eq!(
+        (&seen["slips"][0]["amount"]["amount"], &seen["slips"][0]["shifts"], &seen["slips"][0]["case"]),
+        (&json!("410000"), &json!(2), &Value::Null)
+    );
+    arrives(&scene, 1, ACCOUNT, 409_000, "NOP TIEN").await;
+    arrives(&scene, 2, ACCOUNT, 410_000, "NOP TIEN NT-1").await;
+    let found = cases(&scene, &scene.office).await;
+    let of = |dong: &str| id(found.iter().find(|c| c.to_string().contains(dong)).unwrap()).to_owned();
+    let (wrong, right) = (of("\"409000\""), of("\"410000\""));
+    let accountant = AtCash::open(&scene, ACCOUNTANT).await;
+    let slip = |case| [("act", "slip"), ("slip", "NT-1"), ("case", case)];
+    accountant.send(&slip(&wrong)).await.expect(422);
+    accountant.send(&[("act", "slip"), ("slip", "NT-2"), ("case", &right)]).await.expect(409);
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    approver.get("/board/cash").await.expect(403);
+    accountant.send(&slip(&right)).await.expect(303);
+    accountant.send(&slip(&wrong)).await.expect(409);
+    assert_eq!(
+        (scene.balance("cash_in_transit").await, scene.balance("suspense").await),
+        (0, -409_000)
+    );
+    // A slip that was found is closed.
+    scene.send("/desk/deposits", &[("amount", "1"), ("slip", "NT-1")]).await.expect(409);
+    assert_eq!(cash(&scene, &scene.office).await["slips"][0]["case"], json!(right));
+}
+
+#[tokio::test]
+async fn cash_that_is_kept_is_told_once_a_day_and_a_small_deposit_silences_nobody() {
+    let scene = Scene::set().await;
+    let bill = scene.office.bill(&scene.world, "k").await;
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
+    scene.send("/desk/deposits", &[("amount", "1000"), ("slip", "NT-1")]).await.expect(303);
+    assert_eq!(warn_kept_cash(&scene.world.app).await.unwrap(), 0);
+    scene.world.later(Duration::from_secs(2 * 86_400));
+    assert_eq!(warn_kept_cash(&scene.world.app).await.unwrap(), 1);
+    assert_eq!(warn_kept_cash(&scene.world.app).await.unwrap(), 0);
+    let events = scene.office.system(&scene.world, "event.read").get("/v1/events").await.expect(200).json();
+    let kept = events["items"].as_array().unwrap().iter().find(|e| e["type"] == "cash.kept").unwrap();
+    assert_eq!(kept["data"]["tills"], json!(["Quầy 1"]));
+    assert_eq!(cash(&scene, &scene.office).await["tills"][0]["late"], true);
+    let accountant = AtCash::open(&scene, ACCOUNTANT).await;
+    let page = accountant.actor.get("/board/cash").await.expect(200).text();
+    assert!(page.contains("quá hạn nộp"), "{page}");
+}
+
+#[tokio::test]
+async fn a_card_company_pays_many_slips_by_one_credit_and_its_discount_is_a_line_of_its_own() {
+    let scene = Scene::set().await;
+    for (key, slip) in [("k1", "T-1"), ("k2", "T-2"), ("k3", "T-3")] {
+        let bill = scene.office.bill(&scene.world, key).await;
+        let form = [("reference", reference(&bill)), ("cash", ""), ("card", "205000"), ("slip", slip)];
+        scene.send("/desk/bill", &form).await.expect(303);
+    }
+    assert_eq!(scene.balance("card_receivable").await, 615_000);
+    let open = cash(&scene, &scene.office).await["cards"].as_array().unwrap().clone();
+    let payments: Vec<&str> = open.iter().map(|slip| slip["payment"].as_str().unwrap()).collect();
+    arrives(&scene, 1, ACCOUNT, 405_900, "THANH TOAN THE").await;
+    arrives(&scene, 2, ACCOUNT, 180_000, "THANH TOAN THE").await;
+    let found = cases(&scene, &scene.office).await;
+    let of = |dong: &str| id(found.iter().find(|c| c.to_string().contains(dong)).unwrap()).to_owned();
+    let (two, little) = (of("\"405900\""), of("\"180000\""));
+    let accountant = AtCash::open(&scene, ACCOUNTANT).await;
+    let settle = |case, slips: &[&'static str]| {
+        let mut form = vec![("act", "cards"), ("case", case)];
+        form.extend(slips.iter().map(|slip| ("payment", *slip)));
+        form
+    };
+    let leaked: Vec<&'static str> = payments.iter().map(|p| &*Box::leak(p.to_string().into_boxed_str())).collect();
+    accountant.send(&settle(two.as_str(), &[])).await.expect(409);
+    accountant.send(&settle(two.as_str(), &leaked[..1])).await.expect(422);
+    accountant.send(&settle(two.as_str(), &leaked)).await.expect(422);
+    accountant.send(&settle(two.as_str(), &leaked[..2])).await.expect(303);
+    accountant.send(&settle(two.as_str(), &leaked[2..])).await.expect(409);
+    accountant.send(&settle(little.as_str(), &leaked[1..2])).await.expect(409);
+    accountant.send(&settle(little.as_str(), &leaked[2..])).await.expect(422);
+    let balances = [
+        scene.balance("card_receivable").await,
+        scene.balance("card_discount").await,
+        scene.balance("suspense").await,
+        scene.balance("clearing").await,
+    ];
+    assert_eq!(balances, [205_000, 4_100, -180_000, 585_900]);
+    let seen = cash(&scene, &scene.office).await;
+    assert_eq!(
+        (&seen["settlements"][0]["discount"]["amount"], &seen["settlements"][0]["slips"]),
+        (&json!("4100"), &json!(2))
+    );
+    assert_eq!(seen["cards"].as_array().unwrap().len(), 1);
+    let page = accountant.actor.get("/board/cash").await.expect(200).text();
+    assert!(page.contains("4.100") && page.contains("T-3") && !page.contains("T-1 "), "{page}");
+}
+
+#[tokio::test]
+async fn a_desk_owes_the_agency_that_it_collects_for_until_the_cash_is_in_its_account() {
+    let scene = Scene::set().await;
+    let other = Office::open(&scene.world, "H29.150").await;
+    let granting = Granting {
+        number: ACCOUNTANT.0.parse().unwrap(),
+        role: Role::Accountant,
+        agency_code: "H29.150".to_owned(),
+        from: None,
+        to: None,
+        by: None,
+    };
+    grant_role(&scene.world.app, &granting).await.unwrap();
+    let mut theirs = new_bill();
+    theirs["dossier"] = json!("H29.150-261124-0001");
+    let system = other.system(&scene.world, "bill");
+    let bill = system.post_once("/v1/bills", "k", &theirs).await.expect(201).json();
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
+    let receipts = other.system(&scene.world, "receipt.read").get("/v1/receipts").await.expect(200).json();
+    assert!(receipts["items"][0]["number"].as_str().unwrap().starts_with("H29.150-AP26E-"));
+    assert_eq!(
+        (scene.balance("desk_owes").await, scene.balance("owed_by_desk").await),
+        (-205_000, 205_000)
+    );
+    let till = cash(&scene, &scene.office).await["tills"][0].clone();
+    assert_eq!(till["owes"][0], json!({ "to": other.agency.to_string(), "amount": { "amount": "205000", "currency": "VND" } }));
+    // The books of each agency balance for themselves.
+    for office in [&scene.office, &other] {
+        let books =
+            office.system(&scene.world, "ledger.read").get("/v1/ledger/balances").await.expect(200).json();
+        let sum: i64 = books["accounts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|account| account["balance"]["amount"].as_str().unwrap().parse::<i64>().unwrap())
+            .sum();
+        assert_eq!(sum, 0, "{books}");
+    }
+
+    // It is carried to that agency's account, never more than is owed, and to nobody to whom nothing is.
+    let to = other.agency.to_string();
+    let carry = |amount, to| [("amount", amount), ("slip", "NT-7"), ("to", to)];
+    scene.send("/desk/deposits", &carry("205001", &to)).await.expect(422);
+    let nobody = "agency_019a9e10c0007d2e8f3a4b5c6d7e8f90";
+    scene.send("/desk/deposits", &carry("1", nobody)).await.expect(404);
+    assert!(scene.desk().await.contains("Sở Tư pháp: 205.000"));
+    scene.send("/desk/deposits", &carry("205000", &to)).await.expect(303);
+    scene.send("/desk/deposits", &[("amount", "1"), ("slip", "NT-8"), ("to", &to)]).await.expect(404);
+    assert_eq!((scene.balance("desk_owes").await, scene.balance("owed_by_desk").await), (0, 0));
+    arrives(&scene, 1, "799", 205_000, "NOP TIEN NT-7").await;
+    let case = id(&cases(&scene, &other).await[0]).to_owned();
+    let accountant = AtCash::open(&scene, ACCOUNTANT).await;
+    accountant.send(&[("act", "slip"), ("slip", "NT-7"), ("case", &case)]).await.expect(303);
+    let balances = [scene.balance("cash_in_transit").await, scene.balance("suspense").await];
+    assert_eq!(balances, [0, 0]);
+    assert_eq!(cash(&scene, &other).await["slips"][0]["case"], json!(case));
+    assert_eq!(cash(&scene, &scene.office).await["slips"], json!([]));
+}
