@@ -16,6 +16,7 @@ mod deliveries;
 mod desk;
 mod document;
 mod office;
+mod owners;
 mod privacy;
 mod refusal;
 mod world;
