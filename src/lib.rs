@@ -101,6 +101,7 @@
 //! | portal | a site that signs citizens in (a relying party) | cổng dịch vụ công |
 //! | reference | twenty characters that name a bill wherever money is sent | mã thanh toán |
 //! | recall | a request between institutions for money back (`camt.056`) | yêu cầu hoàn trả |
+//! | part | one owner's share of a bill, a bill of its own | phần của khoản phải nộp |
 //! | refund | money that goes back, a record of its own | hoàn trả |
 //! | register | the population database | cơ sở dữ liệu quốc gia về dân cư |
 //! | schedule version | one draft of the fee schedule on its way into force | phiên bản biểu phí |
@@ -179,6 +180,10 @@
 //! * 2026-11-26, heirs: an account keeps its owner and names who answers for it since, so that the books of before read by
 //!   the old tree; what was owed back passes by one entry; paid bills stay where they were, and the successor reads and
 //!   refunds them in the old agency's place.
+//! * 2026-11-26, owners: a bill that is collected by owner is divided in the transaction that issues it and is never open
+//!   as a whole; its reference shows the parts. What is withdrawn, replaced or charged anew closes its instalments.
+//! * 2026-11-26, retention: bills are emptied in the order of their issue behind a mark, so that no new bill pays for an
+//!   index; the key of an act is forgotten with the people whom its answer names.
 //! * 2026-11-26, receipts: every owner of a shared bill gives its own; a tax belongs to the account of its notice.
 //! * 2026-11-25, national e-ID: where it is configured it is the floor of portals; while it is down the page names the
 //!   counter and nothing weaker takes its place. What it reports of an account is evidence under the citizen's key.

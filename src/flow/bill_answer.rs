@@ -17,6 +17,9 @@ use crate::{
 };
 use serde_json::{Value, json};
 
+/// In the place of the applicant's name, once a bill's retention is over and nobody is named any more.
+const FORGOTTEN: &str = "—";
+
 /// A bill with everything opened.
 pub struct OpenBill<'a> {
     /// What was issued.
@@ -106,7 +109,7 @@ fn line_json(line: &BillLine, trace: Option<&Value>) -> Value {
             "sub_item": notice.sub_item,
             "area": notice.area,
         })),
-        "trace": trace,
+        "trace": trace.cloned().unwrap_or_else(|| json!([])),
     })
 }
 
@@ -127,8 +130,12 @@ pub fn seal_parties(app: &App, key: &DataKey, bill: Id<BillKind>, parties: &Part
     key.seal(&*app.entropy, &place(b"bill.parties", bill), plain.to_string().as_bytes())
 }
 
-/// Opens the parties.
+/// Opens the parties; those that the retention job has destroyed are nobody.
 pub fn open_parties(key: &DataKey, bill: Id<BillKind>, sealed: &Sealed<Parties>) -> Result<Parties> {
+    if sealed.bytes().is_empty() {
+        let applicant = PartyName::parse(FORGOTTEN).map_err(super::Error::internal)?;
+        return Ok(Parties { applicant, submitter: None, payer: None, receipt_name: None });
+    }
     let plain = key.open(&place(b"bill.parties", bill), sealed)?;
     let bad = |_| super::Error::internal(format!("the parties of {bill} do not parse"));
     let [applicant, submitter, payer, receipt_name]: [Option<String>; 4] =
@@ -173,6 +180,9 @@ struct Whole {
 }
 
 fn open_whole(key: &DataKey, bill: Id<BillKind>, sealed: &Sealed<Trace>) -> Result<Whole> {
+    if sealed.bytes().is_empty() {
+        return Ok(Whole { lines: Vec::new(), from: None });
+    }
     let plain = key.open(&place(b"bill.trace", bill), sealed)?;
     let bad = |_| super::Error::internal(format!("the trace of {bill} does not parse"));
     // Bills of before hold the lines alone.

@@ -2,7 +2,7 @@
 
 use super::{
     Error, Result, agency_key::agency_key, audit_leaf, create_bill, event::event_json,
-    idempotency::Idempotency, read_bills,
+    idempotency::Idempotency, read_bills, split_bill::close_plan,
 };
 use crate::{
     app::App,
@@ -31,6 +31,7 @@ pub async fn cancel_bill(app: &App, agency: Id<Agency>, id: Id<Bill>, key: &Idem
     let (state, under_way) = rows::lock_bill(&mut tx, id).await?.ok_or(Error::not_found())?;
     let refused = |refusal| create_bill::refused(refusal);
     stored.state = bill::cancel(&state, under_way, now).map_err(refused)?;
+    close_plan(&mut tx, id, now).await?;
     if !rows::cancel_bill(&mut tx, id, now).await? {
         return Err(Error::internal("a bill moved under its lock"));
     }

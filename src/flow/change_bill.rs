@@ -5,10 +5,11 @@ use super::{
     Error, Result,
     agency_key::agency_key,
     audit_leaf, bill_answer,
-    create_bill::{Ground, refused, write},
+    create_bill::{Ground, refused, undone, write},
     event::event_json,
     idempotency::Idempotency,
     quote_fees, read_bills,
+    split_bill::close_plan,
 };
 use crate::{
     app::App,
@@ -61,6 +62,7 @@ pub async fn amend_bill(
     let (mut stored, under_way) = locked(&mut tx, agency, id).await?;
     bill::may_change(&stored.state, under_way).map_err(refused)?;
     if let Some(asked) = &amendment.asked {
+        close_plan(&mut tx, id, now).await?;
         charge_anew(app, &mut tx, &sealing, &mut stored, asked, now).await?;
     }
     let was = stored.bill.due;
@@ -111,14 +113,9 @@ pub async fn replace_bill(
     }
     let (old, under_way) = locked(&mut tx, agency, id).await?;
     bill::may_change(&old.state, under_way).map_err(refused)?;
+    close_plan(&mut tx, id, now).await?;
     let ground = Ground::read(app, &mut tx, &[draft], now).await?;
-    let prepared = ground.prepare(app, draft, now).map_err(|outcome| match outcome {
-        Outcome::Refused(refusal) => refused(refusal),
-        Outcome::Fees(fees) => quote_fees::refuse(&fees),
-        Outcome::Issued(_) | Outcome::Replayed(_) | Outcome::KeyReused(_) | Outcome::InProgress => {
-            Error::internal("a draft that was prepared and refused")
-        }
-    })?;
+    let prepared = ground.prepare(app, draft, now).map_err(undone)?;
     let new = prepared.stored.bill.id;
     if !versions::supersede_bill(&mut tx, id, now).await? {
         return Err(Error::internal("a bill moved under its lock"));

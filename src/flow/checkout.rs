@@ -9,6 +9,7 @@ use super::{
     bill_answer, charge_late,
     inherit::demand_standing,
     national, population, read_bills,
+    read_parts::{self, Divided, PartShown, Share},
     read_refunds::{self, RefundStep},
     receipt_name::names_of,
 };
@@ -51,6 +52,12 @@ pub struct Checkout {
     pub procedure: Option<Bilingual>,
     /// What is owed: the fee's name, unless the procedure is sensitive; its kind; the tariff; what is owed of it.
     pub lines: Vec<CheckoutLine>,
+    /// Whose money the lines are, where several owners' money is collected together in the account below.
+    pub owners: Vec<Share>,
+    /// Into what it was divided, if it was.
+    pub parts: Option<(Divided, Vec<PartShown>)>,
+    /// The bill that it is a part of.
+    pub whole: Option<Reference>,
     /// The sum.
     pub total: Money,
     /// The applicant, masked.
@@ -119,7 +126,31 @@ pub struct CheckoutLine {
     pub amount: Money,
 }
 
+impl TransferTo {
+    /// The transfer that pays a bill. The reference is its whole text: nothing that a bank could strip or a payer misread.
+    pub(super) fn of(account: &CollectingAccount, of: &bills::StoredBill, bank: Option<String>) -> Self {
+        let code = VietQr {
+            bank: account.bank.clone(),
+            number: account.number.clone(),
+            service: Service::Account,
+            amount: u64::try_from(of.bill.lines.total().minor()).ok(),
+            purpose: Some(of.bill.reference.to_string()),
+        };
+        Self {
+            bank: bank.unwrap_or_else(|| account.bank.clone()),
+            number: account.number.clone(),
+            holder: account.holder.to_string(),
+            code: code.encode().ok(),
+        }
+    }
+}
+
 impl Checkout {
+    /// Whether it is paid owner by owner, and never as a whole.
+    pub fn is_apart(&self) -> bool {
+        self.status == Status::Superseded && matches!(self.parts, Some((Divided::ByOwner, _)))
+    }
+
     /// Whether some line is proved by another document than a receipt, and may be shown.
     pub fn has_sheets(&self) -> bool {
         let other = |line: &CheckoutLine| line.amount.is_zero() || line.kind == FeeKind::Tax;
@@ -156,6 +187,11 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         amount: line.amount,
     });
     let by_platform = national::is_member(&mut tx).await?;
+    let mut owners = read_parts::read_owners(&mut tx, &stored).await?;
+    if owners.len() < 2 {
+        owners.clear();
+    }
+    let family = read_parts::read_family(&mut tx, stored.bill.id, &banks, now).await?;
     let platform_link = match &attempt {
         Some(attempt) => platform::link(&mut tx, attempt.id).await?,
         None => None,
@@ -174,6 +210,9 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         dossier: stored.bill.dossier.to_string(),
         procedure: (!hidden).then(|| stored.procedure.name.clone()),
         lines: lines.collect(),
+        owners,
+        parts: family.parts,
+        whole: family.whole,
         total: stored.bill.lines.total(),
         applicant: bill::masked(&parties.applicant),
         submitter: parties.submitter.as_ref().map(bill::masked),
@@ -181,7 +220,7 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         paid_by,
         due,
         status: bill::status(&stored.state, until, Day::of(now)),
-        transfer: account.map(|account| transfer_to(&account, &stored, bank_name(&account.bank))),
+        transfer: account.map(|account| TransferTo::of(&account, &stored, bank_name(&account.bank))),
         deciding_day: days.next(Day::of(now)),
         attempt_bank: attempt.as_ref().and_then(|attempt| bank_name(&attempt.bank)),
         attempt,
@@ -198,23 +237,6 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         refunds,
         now,
     })
-}
-
-/// The reference is the whole text of the transfer: nothing that a bank could strip or a payer misread.
-fn transfer_to(account: &CollectingAccount, of: &bills::StoredBill, bank: Option<String>) -> TransferTo {
-    let code = VietQr {
-        bank: account.bank.clone(),
-        number: account.number.clone(),
-        service: Service::Account,
-        amount: u64::try_from(of.bill.lines.total().minor()).ok(),
-        purpose: Some(of.bill.reference.to_string()),
-    };
-    TransferTo {
-        bank: bank.unwrap_or_else(|| account.bank.clone()),
-        number: account.number.clone(),
-        holder: account.holder.to_string(),
-        code: code.encode().ok(),
-    }
 }
 
 /// One attempt of the agency's bills.

@@ -437,6 +437,17 @@ fn no_schedule(draft: &Draft) -> Outcome {
     Outcome::Fees(draft.asked.iter().enumerate().map(unknown).collect())
 }
 
+/// Why a draft that was prepared alone is refused.
+pub(super) fn undone(outcome: Outcome) -> Error {
+    match outcome {
+        Outcome::Refused(refusal) => refused(refusal),
+        Outcome::Fees(fees) => super::quote_fees::refuse(&fees),
+        Outcome::Issued(_) | Outcome::Replayed(_) | Outcome::KeyReused(_) | Outcome::InProgress => {
+            Error::internal("a draft that was prepared and refused")
+        }
+    }
+}
+
 /// A bill's refusal, by what the caller can do.
 pub(super) fn refused(refusal: bill::Refusal) -> Error {
     match refusal {

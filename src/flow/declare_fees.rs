@@ -1,7 +1,11 @@
 //! The monthly declaration and the yearly settlement of an agency's fees: per fee what was collected, what the agency
 //! keeps and by what law, and what it remits under which chapter and sub-item; held against the accounts of the books.
 
-use super::{Error, Result, explain::money};
+use super::{
+    Error, Result,
+    explain::money,
+    inherit::{Tree, agencies_of},
+};
 use crate::{
     app::App,
     base::{
@@ -12,7 +16,7 @@ use crate::{
     store::{
         agency,
         declaration::{self, FeeSum},
-        fee_version, succession,
+        fee_version,
     },
 };
 use serde_json::{Value, json};
@@ -59,12 +63,12 @@ impl Period {
     }
 }
 
-/// The declaration of an agency's fees over a period; with those of everybody whom it succeeded, if wanted.
-pub async fn declare_fees(app: &App, agency: Id<Agency>, period: Period, tree: bool) -> Result<Value> {
+/// The declaration of an agency's fees over a period; for itself or by either tree.
+pub async fn declare_fees(app: &App, agency: Id<Agency>, period: Period, tree: Tree) -> Result<Value> {
     let mut tx = app.store.begin().await?;
     let row = agency::find_all(&mut tx, &[agency]).await?.pop().ok_or(Error::not_found())?;
     let budget = fee_version::budget(&mut tx, agency, period.to).await?;
-    let agencies = if tree { succession::tree_of(&mut tx, agency).await? } else { vec![agency] };
+    let agencies = agencies_of(&mut tx, agency, tree).await?;
     let fees = declaration::settled_fees(&mut tx, &agencies, period.from, period.to).await?;
     let booked = declaration::booked_fees(&mut tx, &agencies, period.from, period.to).await?;
     let sum = |of: fn(&FeeSum) -> i64| fees.iter().map(of).sum::<i64>();

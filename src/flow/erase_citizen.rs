@@ -14,7 +14,7 @@ use super::{
     audit_leaf::{Concern, leaf_named},
     mandates,
     population::{self, look_up_citizen},
-    retention::VOUCHER_YEARS,
+    retention::{BILL_YEARS, VOUCHER_YEARS},
 };
 use crate::app::App;
 use crate::base::{
@@ -30,7 +30,7 @@ use crate::store::{Tx, audit, authorization, erasure, history, principal, role};
 use serde_json::{Value, json};
 use time::Duration;
 
-pub use crate::store::erasure::KeptVoucher;
+pub use crate::store::erasure::{KeptVoucher, VoucherKind};
 
 /// How fresh the sign-in must be: whoever finds an open browser must not erase its owner.
 pub const SIGN_IN_AGE_MAX: Duration = Duration::minutes(15);
@@ -102,7 +102,7 @@ async fn record(
     Ok(id)
 }
 
-/// The receipts, refunds and bank movements of the dossiers for which agencies asked about the citizen.
+/// The bills, receipts, refunds and bank movements of the dossiers for which agencies asked about the citizen.
 async fn vouchers(tx: &mut Tx, citizen: Id<id::Citizen>, key: &DataKey) -> Result<Vec<(KeptVoucher, Day)>> {
     let mut dossiers: Vec<(Id<Agency>, String)> = Vec::new();
     let mut after: Option<Id<Leaf>> = None;
@@ -129,6 +129,10 @@ async fn vouchers(tx: &mut Tx, citizen: Id<id::Citizen>, key: &DataKey) -> Resul
 
 /// Vouchers are kept for whole years after the year of their issue.
 fn last_day(voucher: &KeptVoucher) -> Day {
-    let year = Day::of(voucher.issued_at).year() + VOUCHER_YEARS;
+    let years = match voucher.kind {
+        VoucherKind::Bill => BILL_YEARS,
+        VoucherKind::Receipt | VoucherKind::Refund | VoucherKind::Ledger => VOUCHER_YEARS,
+    };
+    let year = Day::of(voucher.issued_at).year() + years;
     Day::new(year, 12, 31).unwrap_or_else(|| Day::of(voucher.issued_at))
 }

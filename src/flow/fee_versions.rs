@@ -15,9 +15,12 @@ use crate::{
         id::{self, Agency, Citizen, Id},
         text::Line,
     },
-    crypto::digest::sha256_parts,
+    crypto::digest::{sha256, sha256_parts},
     identity::role::Role,
-    payment::fee_version::{self as rules, AgencyBudget, Lack, State},
+    payment::{
+        attachment::Attachment,
+        fee_version::{self as rules, AgencyBudget, Lack, State},
+    },
     store::{
         Tx, account, audit, fee,
         fee_version::{self as rows, Version},
@@ -34,8 +37,8 @@ pub struct NewVersion {
     pub adjustments: String,
     /// Number and title of the legal instrument.
     pub instrument: Option<Line<300>>,
-    /// Its text: a media type and the bytes.
-    pub file: Option<(String, Vec<u8>)>,
+    /// Its text.
+    pub file: Option<Attachment>,
     /// Who drafts it.
     pub officer: Id<Citizen>,
 }
@@ -75,10 +78,15 @@ pub async fn draft_version(
         return Err(Error::Conflict(before.map_or(refusal.clone(), |before| refusal.about(before))));
     }
     import_fees::insert_rows(&mut tx, id, &schedule).await?;
-    let file = new.file.as_ref().map(|(media, bytes)| (media.as_str(), bytes.as_slice()));
-    let instrument = new.instrument.as_ref().map(Line::as_str);
-    rows::make_draft(&mut tx, id, agency, new.officer, instrument, file).await?;
-    log(app, &mut tx, agency, id, "fee.drafted", new.officer).await?;
+    let title = new.instrument.as_ref().map(Line::as_str);
+    rows::make_draft(&mut tx, id, agency, new.officer, title).await?;
+    let mut told = json!({ "version": id.to_string(), "by": new.officer.to_string() });
+    if let Some(file) = &new.file {
+        let digest = sha256(file.bytes());
+        rows::attach(&mut tx, id, None, (file, &digest)).await?;
+        told["sha256"] = json!(hex::encode(digest));
+    }
+    log(app, &mut tx, (agency, id), "fee.drafted", &told).await?;
     let version = rows::lock(&mut tx, id).await?.ok_or(Error::not_found())?;
     let mut answer = version_json(&version);
     answer["items"] = json!(schedule.items().len());
@@ -129,7 +137,8 @@ pub async fn move_version(
             "fee.discontinued"
         }
     };
-    log(app, &mut tx, agency, id, kind, by).await?;
+    let told = json!({ "version": id.to_string(), "by": by.to_string() });
+    log(app, &mut tx, (agency, id), kind, &told).await?;
     let version = rows::lock(&mut tx, id).await?.ok_or(Error::not_found())?;
     let answer = version_json(&version);
     if let Some(key) = key {
@@ -276,18 +285,16 @@ fn budget_json(agency: Id<Agency>, budget: &AgencyBudget) -> Value {
     })
 }
 
-async fn log(
+pub(super) async fn log(
     app: &App,
     tx: &mut Tx,
-    agency: Id<Agency>,
-    id: Id<id::Schedule>,
+    (agency, id): (Id<Agency>, Id<id::Schedule>),
     kind: &'static str,
-    by: Id<Citizen>,
+    told: &Value,
 ) -> Result<()> {
     let sealing = agency_key(app, tx, agency).await?;
     let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: id.uuid() };
-    let details = json!({ "version": id.to_string(), "by": by.to_string() });
-    let leaf = audit_leaf::leaf(app, app.clock.now(), kind, concern, &sealing, &details);
+    let leaf = audit_leaf::leaf(app, app.clock.now(), kind, concern, &sealing, told);
     Ok(audit::append(tx, &[leaf]).await?)
 }
 
@@ -295,7 +302,7 @@ fn moved(moved: bool) -> Result<()> {
     if moved { Ok(()) } else { Err(Error::internal("a version moved under its lock")) }
 }
 
-fn version_json(version: &Version) -> Value {
+pub(super) fn version_json(version: &Version) -> Value {
     let life = &version.life;
     let person = |person: Option<Id<Citizen>>| person.map(|person| person.to_string());
     json!({
@@ -306,7 +313,10 @@ fn version_json(version: &Version) -> Value {
         },
         "agency": version.agency.map(|agency| agency.to_string()),
         "instrument": version.instrument,
-        "attached": version.attached,
+        "attached": version.attached.is_some(),
+        "attachment": version.attached.as_ref().map(|file| json!({
+            "media": file.media, "bytes": file.bytes, "sha256": hex::encode(&file.sha256),
+        })),
         "imported_at": rfc3339(version.imported_at),
         "drafted_by": person(life.drafted_by),
         "submitted_by": person(life.submitted_by),
@@ -317,7 +327,7 @@ fn version_json(version: &Version) -> Value {
     })
 }
 
-fn refused(refusal: rules::Refusal) -> Error {
+pub(super) fn refused(refusal: rules::Refusal) -> Error {
     match refusal {
         rules::Refusal::OwnAct => Error::forbidden(refusal.code()),
         rules::Refusal::NotADraft | rules::Refusal::NotSubmitted | rules::Refusal::NotInForce => {

@@ -81,6 +81,18 @@ impl Idempotency {
         self.keep(tx, object, &BASE64_STANDARD.encode(sealed.bytes()).into(), at).await
     }
 
+    /// Puts the sealed answer to a claim that a set-wise flow has just kept without one.
+    pub async fn answer_sealed(
+        &self,
+        tx: &mut Tx,
+        (sealing, entropy): (&DataKey, &dyn Entropy),
+        answer: &Value,
+    ) -> Result<()> {
+        let sealed: Sealed<Answer> = sealing.seal(entropy, &self.place(), answer.to_string().as_bytes());
+        let kept = BASE64_STANDARD.encode(sealed.bytes()).into();
+        Ok(idempotency::put_answer(tx, self.client, &self.key, &kept).await?)
+    }
+
     /// What a kept answer is bound to: it opens for no other key.
     fn place(&self) -> Vec<u8> {
         [b"idempotency.answer".as_slice(), self.client.uuid().as_bytes(), self.key.as_bytes()].concat()

@@ -20,7 +20,7 @@ use crate::{
         inheritance::{self as rows, PassingSuspense},
         ledger::{self as books, EntryKind, NewEntry},
         receipt_due,
-        succession::Succession,
+        succession::{self, Succession},
     },
 };
 use std::collections::BTreeMap;
@@ -36,6 +36,31 @@ pub(super) async fn demand_standing(
         Ok(())
     } else {
         Err(Error::not_found())
+    }
+}
+
+/// For whom a report is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tree {
+    /// The agency as it stands.
+    #[default]
+    Own,
+    /// The new tree: the agency with everybody whom it succeeded.
+    New,
+    /// The old tree: one of those whom it succeeded, alone, as it was.
+    Of(Id<Agency>),
+}
+
+/// The agencies of a report; one that the asker did not succeed does not exist for it.
+pub(super) async fn agencies_of(tx: &mut Tx, agency: Id<Agency>, tree: Tree) -> Result<Vec<Id<Agency>>> {
+    let whole = match tree {
+        Tree::Own => return Ok(vec![agency]),
+        Tree::New | Tree::Of(_) => succession::tree_of(tx, agency).await?,
+    };
+    match tree {
+        Tree::Of(old) if whole.contains(&old) => Ok(vec![old]),
+        Tree::Of(_) => Err(Error::not_found()),
+        Tree::Own | Tree::New => Ok(whole),
     }
 }
 

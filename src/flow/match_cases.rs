@@ -306,7 +306,7 @@ pub async fn read_matches(app: &App, citizen: Id<Citizen>, agency: Option<Id<Age
 async fn unmatched(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<Unmatched>> {
     let page = PageRequest::new(None, Some(CASES)).ok_or_else(Error::not_found)?;
     let filter = Filter { pending: true, of_day: None };
-    let mut found = case::list(tx, agency, filter, &page).await?.items;
+    let mut found = case::list(tx, &[agency], filter, &page).await?.items;
     found.reverse();
     let joined = matches::joined(tx, &found.iter().map(|case| case.id).collect::<Vec<_>>()).await?;
     found.retain(|case| matching::sides(&case.difference).is_some() && !joined.contains(&case.id));

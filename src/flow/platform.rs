@@ -301,7 +301,13 @@ impl Answering<'_> {
             return Ok(self.no(UNKNOWN, "Không có giao dịch này"));
         };
         let page = PageRequest::new(None, None).ok_or_else(Error::not_found)?;
-        let found = list_receipts(self.app, self.partner.agency, (Some(order.bill), false), &page).await?;
+        let found = list_receipts(
+            self.app,
+            self.partner.agency,
+            (Some(order.bill), super::inherit::Tree::Own),
+            &page,
+        )
+        .await?;
         let first = found["items"].as_array().and_then(|items| items.last()).and_then(|r| r["id"].as_str());
         let Some(id) = first.and_then(|id| id.parse::<Id<Receipt>>().ok()) else {
             return Ok(self.no(UNKNOWN, "Giao dịch chưa có biên lai"));

@@ -4,7 +4,7 @@ use super::{
     Error, Result,
     agency_key::{agency_key, agency_keys},
     bill_answer::{self, OpenBill},
-    inherit::demand_standing,
+    inherit::{Tree, agencies_of, demand_standing},
 };
 use crate::{
     app::App,
@@ -23,7 +23,7 @@ use crate::{
     store::{
         Tx,
         bill::{self, Search, StoredBill},
-        receipt_due, receipt_issuer, silence, succession,
+        receipt_due, receipt_issuer, silence,
     },
 };
 use serde_json::{Value, json};
@@ -84,8 +84,8 @@ pub struct Wanted {
     pub from: Option<Day>,
     /// Issued on this day or earlier.
     pub to: Option<Day>,
-    /// With those of everybody whom the agency succeeded.
-    pub tree: bool,
+    /// For whom.
+    pub tree: Tree,
 }
 
 /// The agency's bills, the newest first, a page at a time.
@@ -105,7 +105,7 @@ pub async fn list_bills(
         to: wanted.to,
         today: Some(Day::of(now)),
     };
-    let agencies = if wanted.tree { succession::tree_of(&mut tx, agency).await? } else { vec![agency] };
+    let agencies = agencies_of(&mut tx, agency, wanted.tree).await?;
     let found = bill::bills_of_agencies(&mut tx, &agencies, search, page).await?;
     let keys = agency_keys(app, &mut tx, found.items.iter().map(|b| b.bill.agency)).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.bill.id.to_string());

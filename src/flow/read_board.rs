@@ -106,7 +106,7 @@ pub async fn read_board(app: &App, citizen: Id<Citizen>, asked: &Asked) -> Resul
     let pending = case_facts::pending(&mut tx, agency.id).await?;
     let page = PageRequest::new(asked.after, None).ok_or_else(Error::not_found)?;
     let filter = Filter { pending: !asked.all, of_day: None };
-    let found = case::list(&mut tx, agency.id, filter, &page).await?;
+    let found = case::list(&mut tx, &[agency.id], filter, &page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id);
     let (cases, mut names) = shown(app, &mut tx, agency.id, found.items, &[citizen]).await?;
     let reader = names.remove(&citizen).unwrap_or_default();
@@ -115,7 +115,7 @@ pub async fn read_board(app: &App, citizen: Id<Citizen>, asked: &Asked) -> Resul
 
 async fn newest(tx: &mut Tx, owner: Id<Agency>, accounts: &[CollectingAccount]) -> Result<Vec<DayShown>> {
     let page = PageRequest::new(None, Some(STATEMENTS)).ok_or_else(Error::not_found)?;
-    let found = statement::list_of_owner(tx, owner, &page).await?;
+    let found = statement::list_of_owner(tx, &[owner], &page).await?;
     let number = |statement: &StoredStatement| accounts.iter().find(|a| a.id == statement.account);
     let mut days: Vec<DayShown> = found
         .items

@@ -43,6 +43,6 @@ pub async fn read_books(
     let place = place.ok_or(Error::not_found())?;
     let period = period.unwrap_or_else(|| Period::month_of(today));
     let trial = trial_balance(&app.store, Some(&[place.id]), None).await?;
-    let declaration = declare_fees(app, place.id, period, false).await?;
+    let declaration = declare_fees(app, place.id, period, super::inherit::Tree::Own).await?;
     Ok(Books { agency: place, trial, period, declaration })
 }

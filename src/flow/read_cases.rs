@@ -4,6 +4,7 @@ use super::{
     Error, Result,
     agency_key::agency_key,
     case_answer::{case_json, case_with_notes},
+    inherit::{Tree, agencies_of},
 };
 use crate::{
     app::App,
@@ -18,12 +19,13 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// One case of the agency with what was done about it; another's does not exist for it.
+/// One case of the agency, or of whom it succeeded, with what was done about it; another's does not exist for it.
 pub async fn read_case(app: &App, agency: Id<Agency>, id: Id<id::Case>) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    let stored = case::of_agency(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
+    let agencies = agencies_of(&mut tx, agency, Tree::New).await?;
+    let stored = case::of_agencies(&mut tx, &agencies, id).await?.ok_or(Error::not_found())?;
     let notes = case::notes(&mut tx, id).await?;
-    let key = agency_key(app, &mut tx, agency).await?;
+    let key = agency_key(app, &mut tx, stored.agency).await?;
     case_with_notes(&stored, &notes, &key)
 }
 
@@ -31,8 +33,8 @@ pub async fn read_case(app: &App, agency: Id<Agency>, id: Id<id::Case>) -> Resul
 pub async fn list_cases(
     app: &App,
     agency: Id<Agency>,
-    pending: bool,
-    of: Option<Id<id::Statement>>,
+    (pending, of): (bool, Option<Id<id::Statement>>),
+    tree: Tree,
     page: &PageRequest<Id<id::Case>>,
 ) -> Result<Value> {
     let mut tx = app.store.begin().await?;
@@ -43,7 +45,8 @@ pub async fn list_cases(
             Some((of.account, of.day))
         }
     };
-    let found = case::list(&mut tx, agency, Filter { pending, of_day }, page).await?;
+    let agencies = agencies_of(&mut tx, agency, tree).await?;
+    let found = case::list(&mut tx, &agencies, Filter { pending, of_day }, page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
     let items: Vec<Value> = found.items.iter().map(case_json).collect();
     Ok(json!({ "items": items, "next": next }))

@@ -99,7 +99,7 @@ pub async fn read_version_page(
     Ok(VersionPage { reader, shown, seat, diff: diff_version(app, id, None).await?, trial })
 }
 
-async fn seats(tx: &mut Tx, officer: Id<Citizen>, today: Day) -> Result<Vec<Seat>> {
+pub(super) async fn seats(tx: &mut Tx, officer: Id<Citizen>, today: Day) -> Result<Vec<Seat>> {
     let seats = officer::seats(tx, officer, today, &READERS).await?;
     if seats.is_empty() { Err(Error::forbidden("accountant_needed")) } else { Ok(seats) }
 }

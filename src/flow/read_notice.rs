@@ -29,13 +29,22 @@ pub struct Notice {
     pub holder: String,
     /// The VietQR as an SVG element, where the account takes such transfers.
     pub code: Option<String>,
-    /// The owners of the lines, when they are several: name and amount. The account above collects for all of them.
-    pub owners: Vec<(String, String)>,
 }
 
-/// The notice of an open bill; any other has none.
-pub async fn read_notice(app: &App, reference: &Reference) -> Result<Notice> {
+/// What is printed for a reference.
+pub enum Printed {
+    /// The notice of an open bill.
+    One(Box<Notice>),
+    /// The parts of a bill whose owners are paid each by a transfer of its own.
+    Apart(Box<Checkout>),
+}
+
+/// The notice of an open bill, or of the parts of one; any other has none.
+pub async fn read_notice(app: &App, reference: &Reference) -> Result<Printed> {
     let checkout = read_checkout(app, reference).await?;
+    if checkout.is_apart() {
+        return Ok(Printed::Apart(Box::new(checkout)));
+    }
     if checkout.status != Status::Open {
         return Err(Error::not_found());
     }
@@ -49,23 +58,13 @@ pub async fn read_notice(app: &App, reference: &Reference) -> Result<Notice> {
         amount: u64::try_from(checkout.total.minor()).ok(),
         purpose: Some(reference.to_string()),
     };
-    let mut owners: Vec<(String, i64)> = Vec::new();
-    for line in stored.bill.lines.as_slice() {
-        let holder = line.beneficiary.holder.to_string();
-        match owners.iter_mut().find(|owner| owner.0 == holder) {
-            Some(owner) => owner.1 += line.amount.minor(),
-            None => owners.push((holder, line.amount.minor())),
-        }
-    }
-    let shown = |(name, amount): (String, i64)| (name, crate::base::money::Money::vnd(amount).display_vi());
-    Ok(Notice {
+    Ok(Printed::One(Box::new(Notice {
         version: stored.bill.version,
         until: stored.bill.payable_until,
         code: code.encode().ok().and_then(|text| svg(&text)),
-        owners: if owners.len() > 1 { owners.into_iter().map(shown).collect() } else { Vec::new() },
         bank: account.bank,
         number: account.number,
         holder: account.holder.to_string(),
         checkout,
-    })
+    })))
 }

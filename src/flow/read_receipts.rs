@@ -3,7 +3,7 @@
 use super::{
     Error, Result,
     checkout::demand_bill,
-    inherit::demand_standing,
+    inherit::{Tree, agencies_of, demand_standing},
     prove_leaf::prove_leaf,
     render_receipt::{receipt_content, receipt_key, sign_receipts},
     void_receipt::read_void,
@@ -20,10 +20,7 @@ use crate::codec::{
     receipt_xml,
 };
 use crate::crypto::keyring::Purpose;
-use crate::store::{
-    receipt::{self, StoredReceipt},
-    succession,
-};
+use crate::store::receipt::{self, StoredReceipt};
 use serde_json::{Value, json};
 
 /// A receipt that was looked up.
@@ -94,16 +91,16 @@ pub async fn list_signed(
     Ok(json!({ "items": items, "next": next }))
 }
 
-/// The agency's receipts, the newest first, of all bills or of one; with those of everybody whom it succeeded, if wanted.
+/// The agency's receipts, the newest first, of all bills or of one; for itself or by either tree.
 /// Of its own bill it sees those that other owners gave as well.
 pub async fn list_receipts(
     app: &App,
     agency: Id<Agency>,
-    (bill, tree): (Option<Id<Bill>>, bool),
+    (bill, tree): (Option<Id<Bill>>, Tree),
     page: &PageRequest<Id<id::Receipt>>,
 ) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    let mut agencies = if tree { succession::tree_of(&mut tx, agency).await? } else { vec![agency] };
+    let mut agencies = agencies_of(&mut tx, agency, tree).await?;
     if let Some(bill) = bill
         && demand_bill(&mut tx, agency, bill).await.is_ok()
     {

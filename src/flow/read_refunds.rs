@@ -3,7 +3,7 @@
 use super::{
     Error, Result,
     agency_key::agency_keys,
-    inherit::demand_standing,
+    inherit::{Tree, agencies_of, demand_standing},
     officer,
     recall::{self, RecallShown},
     refund_answer::{refund_json, words},
@@ -22,7 +22,6 @@ use crate::{
     store::{
         Tx, bill as bills,
         refund::{self as rows, StoredRefund},
-        succession,
     },
 };
 use serde_json::{Value, json};
@@ -37,15 +36,15 @@ pub async fn read_refund(app: &App, agency: Id<Agency>, id: Id<id::Refund>) -> R
     Ok(refund_json(&refund, &lines, &approvers))
 }
 
-/// The agency's refunds, the newest first; with those of everybody whom it succeeded, if wanted.
+/// The agency's refunds, the newest first; for itself or by either tree.
 pub async fn list_refunds(
     app: &App,
     agency: Id<Agency>,
-    (state, tree): (Option<&str>, bool),
+    (state, tree): (Option<&str>, Tree),
     page: &PageRequest<Id<id::Refund>>,
 ) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    let agencies = if tree { succession::tree_of(&mut tx, agency).await? } else { vec![agency] };
+    let agencies = agencies_of(&mut tx, agency, tree).await?;
     let found = rows::of_agencies(&mut tx, &agencies, state, page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
     let items: Vec<Value> = found.items.iter().map(|refund| refund_json(refund, &[], &[])).collect();

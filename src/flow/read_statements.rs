@@ -1,6 +1,10 @@
 //! Statements as the owner of their account sees them.
 
-use super::{Error, Result, statement_answer::statement_json};
+use super::{
+    Error, Result,
+    inherit::{Tree, agencies_of},
+    statement_answer::statement_json,
+};
 use crate::{
     app::App,
     base::{
@@ -28,12 +32,15 @@ pub async fn read_statement(app: &App, agency: Id<Agency>, id: Id<id::Statement>
 pub async fn list_statements(
     app: &App,
     agency: Id<Agency>,
+    tree: Tree,
     page: &PageRequest<Id<id::Statement>>,
 ) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    let found = statement::list_of_owner(&mut tx, agency, page).await?;
+    let agencies = agencies_of(&mut tx, agency, tree).await?;
+    let found = statement::list_of_owner(&mut tx, &agencies, page).await?;
+    let named: Vec<_> = found.items.iter().map(|stored| stored.account).collect();
     let accounts: BTreeMap<_, CollectingAccount> =
-        account::accounts_of(&mut tx, agency).await?.into_iter().map(|a| (a.id, a)).collect();
+        account::accounts_named(&mut tx, &named).await?.into_iter().map(|a| (a.id, a)).collect();
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
     let items: Vec<Value> = found
         .items

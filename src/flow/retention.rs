@@ -20,6 +20,9 @@ use time::Duration;
 /// For how many whole years after the year of its issue a voucher is kept (Accounting Law 88/2015, Decree 174/2016
 /// art. 13: vouchers that books rest on).
 pub const VOUCHER_YEARS: i32 = 10;
+/// For how many whole years after the year of its issue a bill says who its parties are: as long as its vouchers, which
+/// may be issued until the year after.
+pub const BILL_YEARS: i32 = VOUCHER_YEARS + 1;
 /// How many rows of a class one tick removes.
 const REMOVED_MAX: i64 = 1_000;
 
@@ -68,6 +71,16 @@ pub const RULES: &[Rule] = &[
         class: Class::Refunds,
         kept: Kept::Years(VOUCHER_YEARS),
         why: "why money went back and who took it: accounting vouchers (Law 88/2015, Decree 174/2016 art. 13)",
+    },
+    Rule {
+        class: Class::Bills,
+        kept: Kept::Years(BILL_YEARS),
+        why: "what receipts and refunds rest on, as long as the last of them (a bill is due within a year of its issue)",
+    },
+    Rule {
+        class: Class::Answers,
+        kept: Kept::Years(BILL_YEARS),
+        why: "an act that is asked for again is answered as the first time, as long as its bill names people",
     },
     Rule {
         class: Class::LedgerVouchers,

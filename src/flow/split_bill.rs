@@ -61,23 +61,49 @@ pub async fn split_bill(
     rows::bill(&mut tx, id).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
     let (state, under_way) = rows::lock_bill(&mut tx, id).await?.ok_or(Error::not_found())?;
     bill::may_change(&state, under_way).map_err(refused)?;
-    let links = versions::links(&mut tx, id).await?;
-    if links.iter().any(|(relation, _, _)| relation == "instalment" || relation == "part") {
+    if is_split(&mut tx, id).await? {
         return Err(refused(Refusal::AlreadySplit));
     }
     let whole = rows::bill(&mut tx, id).await?.ok_or(Error::not_found())?;
+    let items = divide(app, &mut tx, &sealing, &whole, split, now).await?;
+    let answer = json!({ "items": items });
+    key.keep_sealed(&mut tx, (&sealing, &*app.entropy), id.uuid(), &answer, now).await?;
+    tx.commit().await?;
+    Ok(answer)
+}
+
+/// Whether a bill is a part, or has parts that are not closed again.
+async fn is_split(tx: &mut Tx, id: Id<Bill>) -> Result<bool> {
+    let links = versions::links(tx, id).await?;
+    let divided = links.iter().filter(|(relation, _, _)| relation == "instalment" || relation == "part");
+    let (parts, wholes): (Vec<_>, Vec<_>) = divided.partition(|(_, _, later)| *later);
+    let parts: Vec<Id<Bill>> = parts.into_iter().map(|link| link.1).collect();
+    let stand = |part: &StoredBill| !matches!(part.state, State::Superseded { .. });
+    Ok(!wholes.is_empty() || rows::bills(tx, &parts).await?.iter().any(stand))
+}
+
+/// Divides a bill that the caller has locked or just written; the parts as `/v1` answers them.
+pub(super) async fn divide(
+    app: &App,
+    tx: &mut Tx,
+    sealing: &DataKey,
+    whole: &StoredBill,
+    split: &Split,
+    now: Instant,
+) -> Result<Vec<Value>> {
+    let id = whole.bill.id;
     let (relation, parts) = match split {
-        Split::Instalments(plan) => ("instalment", instalments(&whole, plan, Day::of(now))?),
-        Split::Owners => ("part", owners(app, &mut tx, &whole, now).await?),
+        Split::Instalments(plan) => ("instalment", instalments(whole, plan, Day::of(now))?),
+        Split::Owners => ("part", owners(app, tx, whole, now).await?),
     };
     let stored = parts
         .into_iter()
-        .map(|part| part.issue(app, &sealing, &whole, now))
+        .map(|part| part.issue(app, sealing, whole, now))
         .collect::<Result<Vec<StoredBill>>>()?;
-    rows::insert_bills(&mut tx, &stored).await?;
+    rows::insert_bills(tx, &stored).await?;
     let ids: Vec<Id<Bill>> = stored.iter().map(|part| part.bill.id).collect();
-    versions::link_all(&mut tx, &ids, id, relation).await?;
-    if relation == "part" && !versions::supersede_bill(&mut tx, id, now).await? {
+    versions::link_all(tx, &ids, id, relation).await?;
+    if relation == "part" && !versions::supersede_bill(tx, id, now).await? {
         return Err(Error::internal("a bill moved under its lock"));
     }
     let details = json!({
@@ -85,17 +111,13 @@ pub async fn split_bill(
         "into": ids.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "as": relation,
     });
-    let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: id.uuid() };
-    let leaf = audit_leaf::leaf(app, now, "bill.split", concern, &sealing, &details);
-    audit::append(&mut tx, &[leaf]).await?;
-    let items = stored
+    let concern = audit_leaf::Concern { citizen: None, agency: Some(whole.bill.agency), object: id.uuid() };
+    let leaf = audit_leaf::leaf(app, now, "bill.split", concern, sealing, &details);
+    audit::append(tx, &[leaf]).await?;
+    stored
         .iter()
-        .map(|part| read_bills::open(app, &sealing, part, part.bill.payable_until, Day::of(now)))
-        .collect::<Result<Vec<Value>>>()?;
-    let answer = json!({ "items": items });
-    key.keep_sealed(&mut tx, (&sealing, &*app.entropy), id.uuid(), &answer, now).await?;
-    tx.commit().await?;
-    Ok(answer)
+        .map(|part| read_bills::open(app, sealing, part, part.bill.payable_until, Day::of(now)))
+        .collect()
 }
 
 /// One part on its way.
@@ -159,7 +181,8 @@ async fn owners(app: &App, tx: &mut Tx, whole: &StoredBill, now: Instant) -> Res
         Owner::Tax(..) => None,
     };
     let agencies: Vec<Id<Agency>> = parts.iter().filter_map(|part| agency(&part.0)).collect();
-    let collecting = account::collecting_of(tx, &agencies).await?;
+    let beneficiaries = account::beneficiaries(tx, &agencies).await?;
+    let collecting = open_account::collecting(app, tx, &agencies, &beneficiaries, now).await?;
     let mut bills = Vec::with_capacity(parts.len());
     for (owner, lines) in parts {
         let account = match owner {
@@ -182,9 +205,22 @@ async fn owners(app: &App, tx: &mut Tx, whole: &StoredBill, now: Instant) -> Res
 /// Closes the other way to pay, before an attempt starts on this one: the whole, or its instalments. The caller holds
 /// this bill's lock.
 pub(super) async fn choose_way(tx: &mut Tx, id: Id<Bill>, now: Instant) -> Result<()> {
-    let links = versions::links(tx, id).await?;
-    let mut others: Vec<Id<Bill>> =
-        links.iter().filter(|(relation, _, _)| relation == "instalment").map(|link| link.1).collect();
+    close(tx, id, |_| true, now).await
+}
+
+/// Closes the instalments of a bill that is withdrawn, replaced or charged anew: a plan for what nobody asks any more is
+/// no way to pay. Refused while one is being paid. The caller holds the bill's lock.
+pub(super) async fn close_plan(tx: &mut Tx, whole: Id<Bill>, now: Instant) -> Result<()> {
+    close(tx, whole, |later| later, now).await
+}
+
+async fn close(tx: &mut Tx, of: Id<Bill>, which: fn(bool) -> bool, now: Instant) -> Result<()> {
+    let links = versions::links(tx, of).await?;
+    let mut others: Vec<Id<Bill>> = links
+        .iter()
+        .filter(|(relation, _, later)| relation == "instalment" && which(*later))
+        .map(|link| link.1)
+        .collect();
     // In one order, so that two payers of one plan do not wait for each other in a circle.
     others.sort_unstable();
     for other in others {

@@ -4,7 +4,11 @@
 //! below the head's size, whatever was committed since. The live balance adds the entries that have no place yet. Both
 //! are folded from the newest checkpoint, and a checkpoint is nothing but such a fold, kept.
 
-use super::{Error, Result, explain::money};
+use super::{
+    Error, Result,
+    explain::money,
+    inherit::{Tree, agencies_of},
+};
 use crate::{
     app::App,
     base::{
@@ -15,7 +19,7 @@ use crate::{
     },
     payment::ledger::Nature,
     store::{
-        Store, Tx, succession,
+        Store, Tx,
         trial_balance::{self as books, NamedAccount, Sums},
     },
 };
@@ -131,14 +135,13 @@ pub async fn read_trial_balance(
     app: &App,
     agency: Id<Agency>,
     at: Option<Instant>,
-    tree: bool,
+    tree: Tree,
 ) -> Result<Value> {
     let now = app.clock.now();
     if at.is_some_and(|at| at > now) {
         return Err(Error::refused("moment_in_the_future"));
     }
-    let agencies =
-        if tree { succession::tree_of(&mut app.store.begin().await?, agency).await? } else { vec![agency] };
+    let agencies = agencies_of(&mut app.store.begin().await?, agency, tree).await?;
     Ok(trial_json(&trial_balance(&app.store, Some(&agencies), at).await?, at))
 }
 
@@ -170,12 +173,11 @@ fn row_json(account: &NamedAccount, balance: Money) -> Value {
     })
 }
 
-/// How the statements prove the agency's accounts, day by day, the newest first; with those of everybody whom it
-/// succeeded, if wanted.
-pub async fn read_proofs(app: &App, agency: Id<Agency>, through: Option<Day>, tree: bool) -> Result<Value> {
+/// How the statements prove the agency's accounts, day by day, the newest first; for itself or by either tree.
+pub async fn read_proofs(app: &App, agency: Id<Agency>, through: Option<Day>, tree: Tree) -> Result<Value> {
     let through = through.unwrap_or_else(|| Day::of(app.clock.now()));
     let mut tx = app.store.begin().await?;
-    let agencies = if tree { succession::tree_of(&mut tx, agency).await? } else { vec![agency] };
+    let agencies = agencies_of(&mut tx, agency, tree).await?;
     let days = books::proved_days(&mut tx, &agencies, through, DAYS_MAX).await?;
     let items: Vec<Value> = days.iter().map(proof_json).collect();
     Ok(json!({ "items": items }))

@@ -46,6 +46,10 @@ pub enum Finding {
     Suspense(Id<id::Case>),
     /// A receipt of a bill that is not paid.
     Receipt(Id<id::Receipt>),
+    /// A bill that is paid, with neither a receipt nor one that waits to be made.
+    Unreceipted(Id<id::Bill>),
+    /// A refund whose state and entry disagree.
+    Refund(Id<id::Refund>),
     /// Money that arrived in another amount than its entry says.
     Credit(Uuid),
 }
@@ -63,6 +67,8 @@ impl fmt::Display for Finding {
             Self::Payment(payment) => write!(f, "the state of {payment} and its entry disagree"),
             Self::Suspense(case) => write!(f, "the books hold another amount in suspense for {case}"),
             Self::Receipt(receipt) => write!(f, "{receipt} was issued for a bill that is not paid"),
+            Self::Unreceipted(bill) => write!(f, "{bill} is paid and has no receipt, nor does one wait"),
+            Self::Refund(refund) => write!(f, "the state of {refund} and its entry disagree"),
             Self::Credit(entry) => write!(f, "entry {entry} books another amount than arrived"),
         }
     }
@@ -138,6 +144,12 @@ async fn documents(store: &Store) -> Result<Option<Finding>> {
     }
     if let Some(receipt) = books_check::receipt_without_money(store).await? {
         return Ok(Some(Finding::Receipt(receipt)));
+    }
+    if let Some(bill) = books_check::money_without_receipt(store).await? {
+        return Ok(Some(Finding::Unreceipted(bill)));
+    }
+    if let Some(refund) = books_check::refund_not_borne_out(store).await? {
+        return Ok(Some(Finding::Refund(refund)));
     }
     Ok(books_check::credit_not_booked(store).await?.map(Finding::Credit))
 }

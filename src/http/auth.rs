@@ -120,6 +120,8 @@ pub static OPERATIONS: &[Operation] = &[
     op(Method::GET, "/v1/fees/declaration", Noun::Fee, Access::Read),
     op(Method::POST, "/v1/fees/versions", Noun::Fee, Access::Write),
     op(Method::GET, "/v1/fees/versions", Noun::Fee, Access::Read),
+    op(Method::POST, "/v1/fees/versions/{id}/instrument", Noun::Fee, Access::Write),
+    op(Method::GET, "/v1/fees/versions/{id}/instrument", Noun::Fee, Access::Read),
     op(Method::GET, "/v1/fees/versions/{id}/diff", Noun::Fee, Access::Read),
     op(Method::GET, "/v1/fees/versions/{id}/trial", Noun::Fee, Access::Read),
     op(Method::POST, "/v1/fees/versions/{id}/submit", Noun::Fee, Access::Write),

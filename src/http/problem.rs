@@ -85,6 +85,7 @@ pub static CODES: &[Code] = &[
     row("fee_version_not_submitted", 409),
     row("fee_version_not_in_force", 409),
     row("fee_instrument_missing", 422),
+    row("fee_instrument_unfit", 422),
     row("fee_version_unfit", 422),
     row("day_in_the_past", 422),
     row("agency_budget_differs", 409),

@@ -129,7 +129,8 @@ impl Lines {
         parts.into_iter().map(Self::new).collect()
     }
 
-    /// The lines of each owner, in the order of the bill: a tax belongs to the account that its notice names.
+    /// The lines of each owner, in the order of the bill: a tax belongs to the account that its notice names. Lines of an
+    /// owner to whom nothing is owed stand with the first owner's, since no money moves by them.
     pub fn by_owner(&self, own: Id<Agency>) -> Result<Vec<(Owner, Self)>, Refusal> {
         let mut owners: Vec<(Owner, Vec<BillLine>)> = Vec::new();
         for line in &self.lines {
@@ -138,6 +139,11 @@ impl Lines {
                 Some(found) => found.1.push(line.clone()),
                 None => owners.push((owner, vec![line.clone()])),
             }
+        }
+        let owed = |lines: &[BillLine]| lines.iter().any(|line| line.amount.is_positive());
+        let (mut owners, free): (Vec<_>, Vec<_>) = owners.into_iter().partition(|(_, lines)| owed(lines));
+        if let Some((_, first)) = owners.first_mut() {
+            first.extend(free.into_iter().flat_map(|(_, lines)| lines));
         }
         owners.into_iter().map(|(owner, lines)| Ok((owner, Self::new(lines)?))).collect()
     }

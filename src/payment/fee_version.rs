@@ -59,7 +59,7 @@ impl FromStr for State {
 pub struct Life {
     /// Where it stands.
     pub state: State,
-    /// Whether a legal instrument is attached.
+    /// Whether a legal instrument is named and its text attached.
     pub instrument: bool,
     /// Who drafted it; nobody for a version from the command line.
     pub drafted_by: Option<Id<Citizen>>,

@@ -6,6 +6,7 @@
 //! never refused, at worst it is held in suspense; a difference is never repaired silently.
 //! Deliberately absent: I/O, serde, SQL, the clock, and everything about who a person is (`crate::identity`).
 
+pub mod attachment;
 pub mod bill;
 pub mod blank;
 pub mod case;

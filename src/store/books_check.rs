@@ -73,6 +73,34 @@ pub async fn receipt_without_money(store: &Store) -> Result<Option<Id<id::Receip
     Ok(found.map(Id::from_uuid))
 }
 
+/// A paid bill of fees for which no receipt was given, here or by another issuer, and none waits.
+pub async fn money_without_receipt(store: &Store) -> Result<Option<Id<id::Bill>>> {
+    let found = sqlx::query_scalar!(
+        "select b.id from bill b where b.state = 'paid' and b.phi + b.le_phi > 0
+             and not exists (select from receipt r where r.bill_id = b.id)
+             and not exists (select from receipt_due d where d.bill_id = b.id)
+             and not exists (select from provided_receipt p where p.bill_id = b.id) limit 1"
+    )
+    .fetch_optional(&store.pool)
+    .await?;
+    Ok(found.map(Id::from_uuid))
+}
+
+/// A refund that is done without its entry, or booked as gone while its row says otherwise, or by another amount.
+pub async fn refund_not_borne_out(store: &Store) -> Result<Option<Id<id::Refund>>> {
+    let found = sqlx::query_scalar!(
+        "select r.id from refund r
+         left join (
+             select e.subject, sum(p.amount) as moved
+             from ledger_entry e join posting p on p.entry_id = e.id and p.booked_on = e.booked_on and p.amount > 0
+             where e.kind = 'refunded' group by e.subject) x on x.subject = r.id
+         where x.moved is distinct from case when r.state = 'done' then r.amount end limit 1"
+    )
+    .fetch_optional(&store.pool)
+    .await?;
+    Ok(found.map(Id::from_uuid))
+}
+
 /// Money that arrived and of which the books put another amount into its account.
 pub async fn credit_not_booked(store: &Store) -> Result<Option<Uuid>> {
     let found = sqlx::query_scalar!(

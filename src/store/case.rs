@@ -215,23 +215,24 @@ pub struct Filter {
     pub of_day: Option<(Id<Account>, Day)>,
 }
 
-/// The cases of this agency, the newest first.
+/// The cases of these agencies, the newest first.
 pub async fn list(
     tx: &mut Tx,
-    agency: Id<Agency>,
+    agencies: &[Id<Agency>],
     filter: Filter,
     page: &PageRequest<Id<id::Case>>,
 ) -> Result<Page<StoredCase>> {
+    let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
     let (account, day) = filter.of_day.map(|(account, day)| (account.uuid(), day.date())).unzip();
     let rows = sqlx::query_as!(
         Raw,
         r#"select id, agency_id, account_id, day, kind, line_id, servicer_reference, payment_id, stated, held, asked,
                state, owner_id, resolution, opened_at, ended_at
            from "case"
-           where agency_id = $1 and ($2::uuid is null or id < $2) and (not $3 or state in ('open', 'assigned'))
+           where agency_id = any($1) and ($2::uuid is null or id < $2) and (not $3 or state in ('open', 'assigned'))
                and ($4::uuid is null or account_id = $4) and ($5::date is null or day = $5)
            order by id desc limit $6"#,
-        agency.uuid(),
+        &agencies,
         page.after.map(Id::uuid),
         filter.pending,
         account,

@@ -13,6 +13,8 @@ use uuid::Uuid;
 pub enum VoucherKind {
     /// A receipt.
     Receipt,
+    /// A bill: whom it concerns, who files and pays, and what its fees were computed from.
+    Bill,
     /// A refund: why, and who took the money.
     Refund,
     /// A movement at the bank that entries of the ledger rest on: who paid.
@@ -24,6 +26,7 @@ impl VoucherKind {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Receipt => "receipt",
+            Self::Bill => "bill",
             Self::Refund => "refund",
             Self::Ledger => "ledger",
         }
@@ -35,7 +38,7 @@ impl VoucherKind {
 pub struct KeptVoucher {
     /// What it is.
     pub kind: VoucherKind,
-    /// Its number as printed; of a refund the bill's reference, of a movement the bank's.
+    /// Its number as printed; of a bill or a refund the bill's reference, of a movement the bank's.
     pub number: String,
     /// The agency's name, in Vietnamese and English.
     pub agency: (String, String),
@@ -49,12 +52,15 @@ pub async fn vouchers_of(tx: &mut Tx, dossiers: &[(Id<id::Agency>, String)]) -> 
     let codes: Vec<String> = dossiers.iter().map(|(_, dossier)| dossier.clone()).collect();
     let rows = sqlx::query!(
         r#"WITH bills AS MATERIALIZED (
-               SELECT b.id, b.reference
+               SELECT b.id, b.reference, b.issued_at, b.agency_id
                FROM (SELECT DISTINCT agency_id, dossier FROM unnest($1::uuid[], $2::text[]) AS u (agency_id, dossier)) d
                JOIN bill b ON b.agency_id = d.agency_id AND b.dossier = d.dossier)
            SELECT v.kind AS "kind!", v.number AS "number!", v.issued_at AS "issued_at!", a.name_vi, a.name_en
            FROM (SELECT 'receipt' AS kind, r.number, r.issued_at, r.agency_id
                  FROM bills b JOIN receipt r ON r.bill_id = b.id WHERE length(r.content) > 0
+                 UNION ALL
+                 SELECT 'bill', b.reference, b.issued_at, b.agency_id
+                 FROM bills b JOIN bill_content c ON c.bill_id = b.id WHERE length(c.parties) > 0
                  UNION ALL
                  SELECT 'refund', b.reference, f.requested_at, f.agency_id
                  FROM bills b JOIN refund f ON f.bill_id = b.id WHERE length(f.words) > 0
@@ -74,6 +80,7 @@ pub async fn vouchers_of(tx: &mut Tx, dossiers: &[(Id<id::Agency>, String)]) -> 
     .await?;
     let kept = rows.into_iter().map(|row| KeptVoucher {
         kind: match row.kind.as_str() {
+            "bill" => VoucherKind::Bill,
             "refund" => VoucherKind::Refund,
             "ledger" => VoucherKind::Ledger,
             _ => VoucherKind::Receipt,

@@ -7,7 +7,11 @@ use crate::{
         clock::Instant,
         id::{self, Agency, Citizen, Id},
     },
-    payment::fee_version::{AgencyBudget, Life, State},
+    crypto::digest::Digest,
+    payment::{
+        attachment::Attachment,
+        fee_version::{AgencyBudget, Life, State},
+    },
 };
 use time::Date;
 use uuid::Uuid;
@@ -23,12 +27,23 @@ pub struct Version {
     pub agency: Option<Id<Agency>>,
     /// Number and title of the legal instrument.
     pub instrument: Option<String>,
-    /// Whether its text is attached.
-    pub attached: bool,
+    /// Its text, if it is attached.
+    pub attached: Option<Attached>,
     /// Who approved it, and when.
     pub approved: Option<(Id<Citizen>, Instant)>,
     /// Where it stands.
     pub life: Life,
+}
+
+/// What is attached to a version, without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attached {
+    /// Its media type.
+    pub media: String,
+    /// How many bytes it has.
+    pub bytes: i64,
+    /// Its digest.
+    pub sha256: Vec<u8>,
 }
 
 /// Records a draft's people and instrument, in the transaction that inserts its rows.
@@ -38,29 +53,62 @@ pub async fn make_draft(
     agency: Id<Agency>,
     by: Id<Citizen>,
     instrument: Option<&str>,
-    file: Option<(&str, &[u8])>,
 ) -> Result<()> {
     sqlx::query!(
-        "update fee_schedule set state = 'draft', agency_id = $2, drafted_by = $3, instrument = $4,
-             instrument_media = $5, instrument_file = $6 where id = $1",
+        "update fee_schedule set state = 'draft', agency_id = $2, drafted_by = $3, instrument = $4 where id = $1",
         schedule.uuid(),
         agency.uuid(),
         by.uuid(),
         instrument,
-        file.map(|file| file.0),
-        file.map(|file| file.1),
     )
     .execute(tx.conn())
     .await?;
     Ok(())
 }
 
+/// Attaches the text of the instrument to a draft, with another title if one is given.
+pub async fn attach(
+    tx: &mut Tx,
+    schedule: Id<id::Schedule>,
+    title: Option<&str>,
+    (file, sha256): (&Attachment, &Digest),
+) -> Result<()> {
+    sqlx::query!(
+        "update fee_schedule set instrument = coalesce($2, instrument), instrument_media = $3, instrument_file = $4,
+             instrument_sha256 = $5 where id = $1 and state = 'draft'",
+        schedule.uuid(),
+        title,
+        file.media().as_str(),
+        file.bytes(),
+        sha256.as_slice(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The text of the instrument: its media type, its bytes and the digest that was kept with them.
+pub async fn instrument(
+    tx: &mut Tx,
+    schedule: Id<id::Schedule>,
+) -> Result<Option<(String, Vec<u8>, Vec<u8>)>> {
+    let row = sqlx::query!(
+        r#"select instrument_media as "media!", instrument_file as "file!", instrument_sha256 as "sha256!"
+         from fee_schedule where id = $1 and instrument_file is not null"#,
+        schedule.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| (row.media, row.file, row.sha256)))
+}
+
 /// One version, locked against whoever else moves it.
 pub async fn lock(tx: &mut Tx, schedule: Id<id::Schedule>) -> Result<Option<Version>> {
     let row = sqlx::query_as!(
         Row,
-        r#"select id, imported_at, agency_id, instrument, instrument_file is not null as "attached!", state, drafted_by,
-             submitted_by, approved_by, approved_at, in_force_from, discontinued_from
+        r#"select id, imported_at, agency_id, instrument, instrument_media,
+             octet_length(instrument_file)::bigint as instrument_bytes, instrument_sha256, state, drafted_by, submitted_by,
+             approved_by, approved_at, in_force_from, discontinued_from
          from fee_schedule where id = $1 for update"#,
         schedule.uuid(),
     )
@@ -73,8 +121,9 @@ pub async fn lock(tx: &mut Tx, schedule: Id<id::Schedule>) -> Result<Option<Vers
 pub async fn list(tx: &mut Tx) -> Result<Vec<Version>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select id, imported_at, agency_id, instrument, instrument_file is not null as "attached!", state, drafted_by,
-             submitted_by, approved_by, approved_at, in_force_from, discontinued_from
+        r#"select id, imported_at, agency_id, instrument, instrument_media,
+             octet_length(instrument_file)::bigint as instrument_bytes, instrument_sha256, state, drafted_by, submitted_by,
+             approved_by, approved_at, in_force_from, discontinued_from
          from fee_schedule order by imported_at desc, id desc limit 200"#,
     )
     .fetch_all(tx.conn())
@@ -203,7 +252,9 @@ struct Row {
     imported_at: Instant,
     agency_id: Option<Uuid>,
     instrument: Option<String>,
-    attached: bool,
+    instrument_media: Option<String>,
+    instrument_bytes: Option<i64>,
+    instrument_sha256: Option<Vec<u8>>,
     state: String,
     drafted_by: Option<Uuid>,
     submitted_by: Option<Uuid>,
@@ -219,21 +270,25 @@ impl TryFrom<Row> for Version {
     fn try_from(row: Row) -> Result<Self> {
         let id = Id::from_uuid(row.id);
         let state: State = row.state.parse().map_err(|_| StoreError::corrupt("fee_schedule", "state", id))?;
+        let attached = match (row.instrument_media, row.instrument_bytes, row.instrument_sha256) {
+            (Some(media), Some(bytes), Some(sha256)) => Some(Attached { media, bytes, sha256 }),
+            _ => None,
+        };
         Ok(Self {
             id,
             imported_at: row.imported_at,
             agency: row.agency_id.map(Id::from_uuid),
-            attached: row.attached,
             approved: row.approved_by.map(Id::from_uuid).zip(row.approved_at),
             life: Life {
                 state,
-                instrument: row.instrument.is_some(),
+                instrument: row.instrument.is_some() && attached.is_some(),
                 drafted_by: row.drafted_by.map(Id::from_uuid),
                 submitted_by: row.submitted_by.map(Id::from_uuid),
                 from: row.in_force_from.map(Day::from_date),
                 until: row.discontinued_from.map(Day::from_date),
             },
             instrument: row.instrument,
+            attached,
         })
     }
 }

@@ -65,6 +65,24 @@ pub async fn keep(tx: &mut Tx, claim: &NewClaim<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Puts the answer to a claim that was kept without one, in the same transaction.
+pub async fn put_answer(
+    tx: &mut Tx,
+    client: Id<Client>,
+    key: &str,
+    answer: &serde_json::Value,
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE idempotency_key SET answer = $3 WHERE client_id = $1 AND key = $2",
+        client.uuid(),
+        key,
+        answer
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Tries to take one lock for each name; in order, whether it was free.
 pub async fn try_locks(tx: &mut Tx, names: &[i64]) -> Result<Vec<bool>> {
     let rows = sqlx::query!(

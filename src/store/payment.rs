@@ -15,6 +15,7 @@ use crate::{
         settlement::Known,
     },
 };
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// An attempt as its rows hold it.
@@ -116,6 +117,15 @@ pub async fn payment(tx: &mut Tx, payment: Id<id::Payment>) -> Result<Option<Sto
     .fetch_optional(tx.conn())
     .await?;
     row.map(StoredPayment::try_from).transpose()
+}
+
+/// Which of these bills have an attempt under way.
+pub async fn live_of(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<BTreeSet<Id<Bill>>> {
+    let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
+    let live = sqlx::query_scalar!("select bill_id from live_attempt where bill_id = any($1)", &bills)
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(live.into_iter().map(Id::from_uuid).collect())
 }
 
 /// The attempts of a bill, the newest first.

@@ -10,6 +10,7 @@ use crate::base::{
 };
 use crate::crypto::digest::Digest;
 use crate::payment::{fee::FeeKind, receipt::Letters};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// The signed content, sealed under the agency's key.
@@ -166,6 +167,24 @@ pub async fn of_bill(store: &Store, bill: Id<Bill>) -> Result<Vec<StoredReceipt>
     .fetch_all(&store.pool)
     .await?;
     rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// The printed numbers of the receipts of bills that hold.
+pub async fn numbers_of_bills(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<BTreeMap<Id<Bill>, Vec<String>>> {
+    let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
+    let rows = sqlx::query!(
+        "SELECT r.bill_id, r.number FROM receipt r
+         WHERE r.bill_id = ANY($1) AND NOT EXISTS (SELECT FROM receipt_void v WHERE v.receipt_id = r.id)
+         ORDER BY r.kind DESC, r.id",
+        &bills
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut numbers: BTreeMap<Id<Bill>, Vec<String>> = BTreeMap::new();
+    for row in rows {
+        numbers.entry(Id::from_uuid(row.bill_id)).or_default().push(row.number);
+    }
+    Ok(numbers)
 }
 
 /// The receipts that a bill's payment has: who gave each, of which kind, and its number; of one that was replaced, that of

@@ -201,9 +201,12 @@ pub async fn reseal_names(tx: &mut Tx, names: &[(Id<Bill>, Sealed<ReceiptName>)]
 /// The names that were given for these bills.
 pub async fn names(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<Vec<(Id<Bill>, Sealed<ReceiptName>)>> {
     let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
-    let rows = sqlx::query!("SELECT bill_id, name, key FROM receipt_name WHERE bill_id = any($1)", &bills)
-        .fetch_all(tx.conn())
-        .await?;
+    let rows = sqlx::query!(
+        "SELECT bill_id, name, key FROM receipt_name WHERE bill_id = any($1) AND length(name) > 0",
+        &bills
+    )
+    .fetch_all(tx.conn())
+    .await?;
     let names = rows.into_iter();
     Ok(names
         .map(|row| (Id::from_uuid(row.bill_id), Sealed::new(row.name, row.key.cast_unsigned())))

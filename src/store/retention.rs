@@ -22,6 +22,10 @@ pub enum Class {
     Vouchers,
     /// The words of refunds and recalls, and who took cash.
     Refunds,
+    /// Who the parties of bills are, who paid, and what the bills were computed from.
+    Bills,
+    /// Answers that are kept for whoever asks again under the same key.
+    Answers,
     /// What banks told of payers, and the words of decisions behind entries of the ledger.
     LedgerVouchers,
 }
@@ -38,6 +42,8 @@ impl Class {
             Self::CardChecks => "card_checks",
             Self::Vouchers => "vouchers",
             Self::Refunds => "refunds",
+            Self::Bills => "bills",
+            Self::Answers => "answers",
             Self::LedgerVouchers => "ledger_vouchers",
         }
     }
@@ -124,6 +130,17 @@ pub async fn remove(tx: &mut Tx, class: Class, end: Instant, most: i64) -> Resul
                 .await?;
             return Ok(dropped.unwrap_or(0).unsigned_abs());
         }
+        Class::Answers => {
+            sqlx::query!(
+                r#"DELETE FROM idempotency_key WHERE (client_id, key) IN
+                       (SELECT client_id, key FROM idempotency_key WHERE at < $1 LIMIT $2)"#,
+                end,
+                most
+            )
+            .execute(tx.conn())
+            .await?
+        }
+        Class::Bills => return empty_bills(tx, end, most).await,
         Class::Vouchers => return remove_vouchers(tx, end, most).await,
         Class::Refunds => return empty_refunds(tx, end, most).await,
         Class::LedgerVouchers => return empty_ledger_vouchers(tx, end, most).await,
@@ -144,6 +161,52 @@ async fn remove_vouchers(tx: &mut Tx, end: Instant, most: i64) -> Result<u64> {
     .await?;
     sqlx::query!("DELETE FROM receipt_file WHERE receipt_id = ANY($1)", &emptied).execute(tx.conn()).await?;
     Ok(emptied.len() as u64)
+}
+
+/// Empties what the next bills in the order of their issue say about people; sums, lines, days and states stay.
+async fn empty_bills(tx: &mut Tx, end: Instant, most: i64) -> Result<u64> {
+    let bills = sqlx::query_scalar!(
+        r#"SELECT b.id FROM (
+               SELECT id, issued_at FROM bill
+               WHERE id > coalesce((SELECT through FROM retention_mark WHERE class = 'bills'), '00000000-0000-0000-0000-000000000000'::uuid)
+               ORDER BY id LIMIT $2) b
+           WHERE b.issued_at < $1 ORDER BY b.id"#,
+        end,
+        most
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let Some(last) = bills.last() else { return Ok(0) };
+    sqlx::query!("UPDATE bill_content SET parties = '', trace = '' WHERE bill_id = ANY($1)", &bills)
+        .execute(tx.conn())
+        .await?;
+    sqlx::query!("UPDATE bill_version SET trace = '' WHERE bill_id = ANY($1)", &bills)
+        .execute(tx.conn())
+        .await?;
+    sqlx::query!(
+        "UPDATE fee_evidence SET reason = '' WHERE bill_id = ANY($1) AND reason IS NOT NULL",
+        &bills
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!(
+        r#"UPDATE payment_payer SET parties = '' WHERE payment_id IN
+               (SELECT id FROM payment WHERE bill_id = ANY($1))"#,
+        &bills
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!("UPDATE receipt_name SET name = '' WHERE bill_id = ANY($1)", &bills)
+        .execute(tx.conn())
+        .await?;
+    sqlx::query!(
+        r#"INSERT INTO retention_mark (class, through) VALUES ('bills', $1)
+           ON CONFLICT ON CONSTRAINT retention_mark_once DO UPDATE SET through = EXCLUDED.through"#,
+        last
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(bills.len() as u64)
 }
 
 /// Empties what refunds say in words; money, ways and instants stay.
@@ -235,6 +298,15 @@ pub async fn held(tx: &mut Tx, class: Class, end: Instant) -> Result<Held> {
                FROM (SELECT requested_at AS at FROM refund WHERE length(words) > 0
                      UNION ALL SELECT opened_at FROM recall WHERE length(words) > 0
                      UNION ALL SELECT at FROM desk_payout WHERE length(payee) > 0) r"#
+        ),
+        Class::Bills => counted!(
+            r#"SELECT count(*) AS "rows!", min(b.issued_at) AS oldest,
+                      count(*) FILTER (WHERE b.issued_at < $1) AS "overdue!"
+               FROM bill_content c JOIN bill b ON b.id = c.bill_id WHERE length(c.parties) > 0"#
+        ),
+        Class::Answers => counted!(
+            r#"SELECT count(*) AS "rows!", min(at) AS oldest, count(*) FILTER (WHERE at < $1) AS "overdue!"
+               FROM idempotency_key"#
         ),
         Class::LedgerVouchers => counted!(
             r#"SELECT count(*) AS "rows!", min(at) AS oldest, count(*) FILTER (WHERE at < $1) AS "overdue!"

@@ -114,20 +114,22 @@ pub async fn of_owner(
     row.map(TryInto::try_into).transpose()
 }
 
-/// The statements of the accounts that this agency owns, the newest first.
+/// The statements of the accounts that these agencies own, the newest first.
 pub async fn list_of_owner(
     tx: &mut Tx,
-    owner: Id<Agency>,
+    owners: &[Id<Agency>],
     page: &PageRequest<Id<id::Statement>>,
 ) -> Result<Page<StoredStatement>> {
+    let owners: Vec<Uuid> = owners.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query_as!(
         Raw,
         r#"select s.id as "id!", s.account_id as "account_id!", s.day as "day!", s.version as "version!",
              s.digest as "digest!", s.message as "message!", s.opening as "opening!", s.closing as "closing!",
              s.lines as "lines!", s.fetched_at as "fetched_at!", s.matched, s.posted, s.explained, s.reconciled_at
          from statement_now s join collecting_account a on a.id = s.account_id
-         where $1 in (a.owner_id, a.heir_id) and ($2::uuid is null or s.id < $2) order by s.id desc limit $3"#,
-        owner.uuid(),
+         where (a.owner_id = any($1) or a.heir_id = any($1)) and ($2::uuid is null or s.id < $2)
+         order by s.id desc limit $3"#,
+        &owners,
         page.after.map(Id::uuid),
         page.fetch(),
     )

@@ -142,8 +142,8 @@ pub async fn open_bills(
 pub struct Passed {
     /// The bill.
     pub bill: Id<Bill>,
-    /// The successor, and the account in which it collects.
-    pub to: (Id<Agency>, Id<Account>),
+    /// The successor, and the account in which it collects; none for money of another owner, which goes on to that one's.
+    pub to: (Id<Agency>, Option<Id<Account>>),
     /// The lines, with the successor's accounts.
     pub lines: Lines,
     /// The parties, sealed under the successor's key.
@@ -156,13 +156,13 @@ pub struct Passed {
 pub async fn pass_bills(tx: &mut Tx, passed: &[Passed]) -> Result<()> {
     let bills: Vec<Uuid> = passed.iter().map(|p| p.bill.uuid()).collect();
     let agencies: Vec<Uuid> = passed.iter().map(|p| p.to.0.uuid()).collect();
-    let accounts: Vec<Uuid> = passed.iter().map(|p| p.to.1.uuid()).collect();
+    let accounts: Vec<Option<Uuid>> = passed.iter().map(|p| p.to.1.map(Id::uuid)).collect();
     sqlx::query!(
-        "update bill b set agency_id = p.agency_id, account_id = p.account_id
+        "update bill b set agency_id = p.agency_id, account_id = coalesce(p.account_id, b.account_id)
          from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as p (bill_id, agency_id, account_id) where b.id = p.bill_id",
         &bills,
         &agencies,
-        &accounts,
+        &accounts as &[Option<Uuid>],
     )
     .execute(tx.conn())
     .await?;

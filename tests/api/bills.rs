@@ -126,7 +126,9 @@ async fn late_rule(world: &TestApp, office: &Office) {
         "CHAM-NOP,*,late_daily,0.03,late,applicant,payment,,Law 38/2019 art. 59 (illustrative),2020-07-01,";
     let draft = json!({
         "items": SAMPLE_ITEMS, "adjustments": format!("{SAMPLE_ADJUSTMENTS}{rule}\n"), "officer": accountant,
-        "instrument": { "title": "Luật 38/2019/QH14 (minh họa)" },
+        "instrument": {
+            "title": "Luật 38/2019/QH14 (minh họa)", "file": { "media": "application/pdf", "base64": "JVBERi0=" },
+        },
     });
     let version = act(&system, "/v1/fees/versions", &draft).await.expect(201).json();
     let budget = json!({
@@ -383,6 +385,30 @@ async fn instalments_and_the_whole_exclude_each_other() {
     let page = format!("/pay/{}", third["reference"].as_str().unwrap());
     let closed = world.stranger().post_form(&page, &[("bank", crate::office::BANK)]).await;
     assert_eq!(closed.status, 303);
+    // What is withdrawn, replaced or charged anew is no longer paid by instalments; charged anew it is split anew.
+    for (n, what) in ["cancel", "replace", "amend"].into_iter().enumerate() {
+        let whole = office.bill(&world, &format!("plan-{n}")).await;
+        let parts = act(&system, &at(&whole, "split"), &plan).await.expect(201).json();
+        let body = match what {
+            "cancel" => Value::Null,
+            "replace" => new_bill(),
+            _ => json!({ "lines": [{ "fee": "LLTP-01" }] }),
+        };
+        let payment = start(&world, &office, &parts["items"][0]).await;
+        let refused = act(&system, &at(&whole, what), &body).await;
+        refused.expect_refusal(409, "bill_superseded");
+        world.tell(&world.credit(60 + n as u128, &format!("P{n}"), 1, &payment)).await.expect(200);
+        let whole = office.bill(&world, &format!("other-{n}")).await;
+        let parts = act(&system, &at(&whole, "split"), &plan).await.expect(201).json();
+        let status = if what == "replace" { 201 } else { 200 };
+        act(&system, &at(&whole, what), &body).await.expect(status);
+        for part in parts["items"].as_array().unwrap() {
+            assert_eq!(read(&system, part).await["status"], "superseded", "{what}");
+        }
+        if what == "amend" {
+            act(&system, &at(&whole, "split"), &plan).await.expect(201);
+        }
+    }
     let few = json!({ "by": "instalments", "instalments": [{ "due": "2026-12-01" }] });
     act(&system, &at(&third, "split"), &few).await.expect_refusal(400, "invalid_body");
 }

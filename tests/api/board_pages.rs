@@ -6,6 +6,7 @@ use crate::world::{Actor, Answer, TestApp};
 use chung::base::clock::Clock;
 use chung::flow::fee_file::{SAMPLE_ADJUSTMENTS, SAMPLE_ITEMS};
 use chung::identity::role::Role;
+use reqwest::Method;
 use serde_json::json;
 
 const PEOPLE: [&str; 3] = [
@@ -66,6 +67,30 @@ async fn a_version_is_drafted_submitted_and_approved_on_pages() {
     for part in ["bản nháp", "LLTP-01", "200000 → 250000", "đã đính kèm", "Nguyễn Thị Hòa"] {
         assert!(shown.contains(part), "{part} in {shown}");
     }
+    // The text as a file: in the place of what was typed, by an accountant, and read by whoever reads versions.
+    let token = accountant.get(&version).await.expect(200).form_field("form_token");
+    let instrument = format!("{version}/instrument");
+    let attach = |token: &str, file: &str| {
+        let parts = [("form_token", token), ("title", ""), ("file", file)];
+        let part = |(name, value): (&str, &str)| {
+            format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        format!("{}--x--\r\n", parts.map(part).concat())
+    };
+    let send_file = async |browser: &Actor, body: String| {
+        let request = browser.request(Method::POST, &instrument);
+        browser.send(request.header("content-type", "multipart/form-data; boundary=x").body(body)).await
+    };
+    let odd = send_file(&accountant, attach(&token, "\u{1}")).await.expect(422).text();
+    assert!(odd.contains("Tệp đính kèm không dùng được"), "{odd}");
+    send_file(&accountant, attach("0", "%PDF-1.7")).await.expect(400);
+    let theirs = approver.get(&version).await.expect(200).form_field("form_token");
+    send_file(&approver, attach(&theirs, "%PDF-1.7")).await.expect(403);
+    send_file(&accountant, attach(&token, "%PDF-1.7 Điều 4")).await.expect(303);
+    let shown = approver.get(&version).await.expect(200).text();
+    assert!(shown.contains(&instrument) && shown.contains("SHA-256"), "{shown}");
+    assert_eq!(approver.get(&instrument).await.expect(200).body, "%PDF-1.7 Điều 4".as_bytes());
+    signed_in(&world, NOBODY, "/board").await.get(&instrument).await.expect(403);
     office.bill(&world, "k").await;
     let tried = accountant.get(&format!("{version}?month=2026-11")).await.expect(200).text();
     assert!(tried.contains("Tính thử") && tried.contains("205.000") && tried.contains("255.000"), "{tried}");

@@ -90,6 +90,16 @@ async fn the_balance_of_a_moment_stays_what_it_was() {
     assert_eq!(system.get(&asked).await.expect(200).json(), then, "whatever was written since");
     let live = system.get("/v1/ledger/balances").await.expect(200).json();
     assert_eq!(balances(&live)[0], ("clearing", "410000"));
+    // A moment between two heads is the earlier head's, whatever had happened by then; before the first there is none.
+    let signed = chung::base::calendar::parse_rfc3339(moment).unwrap();
+    let between = chung::base::calendar::rfc3339(signed + Duration::from_secs(59));
+    let between = system.get(&format!("/v1/ledger/balances?at={between}")).await.expect(200).json();
+    assert_eq!((&between["accounts"], &between["head"]), (&then["accounts"], &then["head"]));
+    let before = system.get("/v1/ledger/balances?at=2026-11-23T00:00:00Z").await.expect(200).json();
+    assert_eq!(
+        (&before["accounts"], &before["head"], &before["unplaced"]),
+        (&json!([]), &Value::Null, &json!(0))
+    );
 
     system
         .get("/v1/ledger/balances?at=2026-11-25T00:00:00Z")
@@ -262,6 +272,19 @@ async fn the_auditor_finds_a_document_that_the_entries_do_not_bear_out() {
         .await
         .unwrap();
     assert!(matches!(finding().await, Some(Finding::Payment(_))));
+    world
+        .sql("update bill set state = 'paid', paid_by = (select id from payment), ended_at = now()")
+        .await
+        .unwrap();
+    assert_eq!(finding().await, None);
+    let hidden = "set session_replication_role = replica; update receipt set bill_id = gen_random_uuid()";
+    world.sql(hidden).await.unwrap();
+    assert!(matches!(finding().await, Some(Finding::Receipt(_))));
+    world
+        .sql("set session_replication_role = replica; delete from receipt_file; delete from receipt")
+        .await
+        .unwrap();
+    assert!(matches!(finding().await, Some(Finding::Unreceipted(_))));
     let quietly =
         "set session_replication_role = replica; update balance_at_checkpoint set balance = balance + 1";
     world.sql(quietly).await.unwrap();

@@ -4,6 +4,7 @@ use crate::books::officer;
 use crate::office::{Office, new_bill};
 use crate::payments::start;
 use crate::world::{Actor, TestApp};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use chung::flow::fee_file::{SAMPLE_ADJUSTMENTS, SAMPLE_ITEMS};
 use chung::identity::role::Role;
 use serde_json::{Value, json};
@@ -143,6 +144,64 @@ async fn a_fee_whose_kept_part_rests_on_no_law_is_not_approved() {
 }
 
 #[tokio::test]
+async fn the_text_of_the_instrument_is_kept_and_given_out_as_it_is() {
+    let set = set().await;
+    let bare = set.act("/v1/fees/versions", set.draft(&dearer(), false)).await.expect(201).json();
+    assert_eq!((&bare["attached"], &bare["attachment"]), (&json!(false), &Value::Null));
+    let at = |act: &str| format!("/v1/fees/versions/{}/{act}", bare["id"].as_str().unwrap());
+    set.system.get(&at("instrument")).await.expect_refusal(404, "not_found");
+    let text = "%PDF-1.7 Điều 4. Mức thu phí.";
+    let file = |media: &str, bytes: &[u8]| json!({ "officer": set.accountant, "file": { "media": media, "base64": STANDARD.encode(bytes) } });
+    let rule = async |media: &str, bytes: &[u8]| {
+        let refused = set.act(&at("instrument"), file(media, bytes)).await;
+        let refused = refused.expect_refusal(422, "fee_instrument_unfit").json();
+        refused["violations"][0]["rule"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(rule("application/pdf", b"").await, "empty");
+    assert_eq!(rule("application/pdf", b"MZ\x90\x00\xff").await, "kind");
+    assert_eq!(rule("application/pdf", b"only words").await, "other_kind");
+    assert_eq!(rule("image/png", text.as_bytes()).await, "other_kind");
+    assert_eq!(rule("text/plain", &vec![b'a'; (10 << 20) + 1]).await, "too_large");
+    let mut by_approver = file("application/pdf", text.as_bytes());
+    by_approver["officer"] = json!(set.approver);
+    set.act(&at("instrument"), by_approver).await.expect_refusal(403, "accountant_needed");
+    let torn = json!({ "officer": set.accountant, "file": { "media": "application/pdf", "base64": "*" } });
+    set.act(&at("instrument"), torn).await.expect_refusal(400, "invalid_body");
+    set.act(&at("instrument"), file("text/plain", "Bản nháp".as_bytes())).await.expect(200);
+    // Named by its file alone it is still nameless.
+    set.act(&at("submit"), json!({ "officer": set.accountant }))
+        .await
+        .expect_refusal(422, "fee_instrument_missing");
+    let mut titled = file("application/pdf", text.as_bytes());
+    titled["title"] = json!("Thông tư 63/2023/TT-BTC (minh họa)");
+    let attached = set.act(&at("instrument"), titled).await.expect(200).json();
+    let sha256 = hex::encode(chung::crypto::digest::sha256(text.as_bytes()));
+    assert_eq!(
+        attached["attachment"],
+        json!({ "media": "application/pdf", "bytes": text.len(), "sha256": sha256 })
+    );
+    // Its digest stands in the log under the agency's key, and whoever reads versions has the same bytes.
+    assert_eq!(set.world.count("audit_leaf where kind = 'fee.instrument_attached'").await, 2);
+    let given = set.system.get(&at("instrument")).await.expect(200);
+    assert_eq!(given.body, text.as_bytes());
+    let digest = STANDARD.encode(chung::crypto::digest::sha256(text.as_bytes()));
+    assert_eq!(given.headers["content-digest"].to_str().unwrap(), format!("sha-256=:{digest}:"));
+    assert!(given.headers["content-disposition"].to_str().unwrap().ends_with(".pdf\""));
+    let other = Office::open(&set.world, "H29.15").await.system(&set.world, "fee");
+    assert_eq!(other.get(&at("instrument")).await.expect(200).body, text.as_bytes());
+    let foreign = other.post_once(&at("instrument"), "x", &file("text/plain", b"a")).await;
+    foreign.expect_refusal(404, "not_found");
+    // Once it is submitted nothing takes its place, not even in the database.
+    set.act(&at("submit"), json!({ "officer": set.accountant })).await.expect(200);
+    let late = set.act(&at("instrument"), file("text/plain", b"other")).await;
+    late.expect_refusal(409, "fee_version_not_draft");
+    let quietly = "update fee_schedule set instrument_file = 'x', instrument_sha256 = sha256('x') where state = 'submitted'";
+    assert!(set.world.sql(quietly).await.unwrap_err().contains("is kept"));
+    let torn = "update fee_schedule set instrument_file = 'x' where state = 'submitted'";
+    assert!(set.world.sql(torn).await.is_err());
+}
+
+#[tokio::test]
 async fn a_version_is_compared_and_tried_on_the_bills_of_a_month() {
     let set = set().await;
     set.office.bill(&set.world, "k").await;
@@ -191,6 +250,49 @@ async fn pages_of_copies_are_charged_by_tiers_and_explained() {
     let value = json!({ "amount": "5", "currency": "VND" });
     let valued = asked(json!({ "fee": "CT-01", "count": 4, "value": value }));
     set.system.post_json("/v1/fees/quote", &valued).await.expect_refusal(422, "fee_value_unfit");
+}
+
+#[tokio::test]
+async fn a_share_of_the_declared_value_has_a_floor_and_a_cap_and_bands_step() {
+    let set = set().await;
+    set.budget().await;
+    let items = SAMPLE_ITEMS
+        .replace(
+            "2019-09-20,,75,414,2250,no,,",
+            "2019-09-20,,75,414,2250,no,percent 0.5 floor 100000 cap 5000000,",
+        )
+        .replace("2019-09-20,,0,414,2750,no,,", "2019-09-20,,0,414,2750,no,bands 0:50000 1000000001:100000,");
+    let torn = items.replace("percent 0.5 floor 100000 cap 5000000", "percent 0.5 floor 9 cap 8");
+    let refused = set.act("/v1/fees/versions", set.draft(&torn, true)).await;
+    assert!(refused.expect_refusal(422, "fee_schedule_invalid").text().contains("formula"));
+    let draft = set.act("/v1/fees/versions", set.draft(&items, true)).await.expect(201).json();
+    let at = |act: &str| format!("/v1/fees/versions/{}/{act}", draft["id"].as_str().unwrap());
+    set.act(&at("submit"), json!({ "officer": set.accountant })).await.expect(200);
+    let approval = json!({ "officer": set.approver, "from": "2026-11-24" });
+    set.act(&at("approve"), approval).await.expect(200);
+    let asked = |fee: &str, dong: Option<i64>| {
+        let mut line = json!({ "fee": fee });
+        if let Some(dong) = dong {
+            line["value"] = json!({ "amount": dong.to_string(), "currency": "VND" });
+        }
+        json!({ "procedure": "1.001610", "lines": [line], "channel": "counter" })
+    };
+    for (fee, value, owed, said) in [
+        ("DKKD-02", 10_000_000, "100000", "không thấp hơn 100.000"),
+        ("DKKD-02", 100_000_000, "500000", "0,5 %"),
+        ("DKKD-02", 9_000_000_000, "5000000", "5.000.000"),
+        ("DKKD-01", 1_000_000_000, "50000", "50.000"),
+        ("DKKD-01", 1_000_000_001, "100000", "1.000.000.001"),
+    ] {
+        let quote = set.system.post_json("/v1/fees/quote", &asked(fee, Some(value))).await.expect(200).json();
+        assert_eq!(quote["total"]["amount"], owed, "{fee} of {value}");
+        let text = quote["lines"][0]["trace"][0]["text"]["vi"].as_str().unwrap();
+        assert!(text.contains(said), "{said} in {text}");
+    }
+    set.system
+        .post_json("/v1/fees/quote", &asked("DKKD-02", None))
+        .await
+        .expect_refusal(422, "fee_value_unfit");
 }
 
 #[tokio::test]

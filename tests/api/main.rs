@@ -18,6 +18,7 @@ mod desk_money;
 mod desk_paper;
 mod document;
 mod office;
+mod owners;
 mod privacy;
 mod refusal;
 mod world;

@@ -101,7 +101,16 @@ async fn a_citizen_is_erased_and_told_what_stayed_and_why() {
     world.tell(&world.credit(1, "R1", 205_000, &payment)).await.expect(200);
     let browser = signed_in(&world, HOA, "/me").await;
     let (token, page) = page_of(&browser).await;
-    for shown in ["H29.14-AP26E-0000001", "Sở Tư pháp", "31/12/2036", "Luật Kế toán 88/2015"] {
+    let reference = bill["reference"].as_str().unwrap();
+    for shown in [
+        "H29.14-AP26E-0000001",
+        "Sở Tư pháp",
+        "31/12/2036",
+        "Luật Kế toán 88/2015",
+        reference,
+        "31/12/2037",
+        "Giấy báo nộp tiền: các bên",
+    ] {
         assert!(page.contains(shown), "{shown} in {page}");
     }
     // Not by accident, not by another site, not in a session that stood open.
@@ -284,6 +293,30 @@ async fn what_is_over_is_removed_and_the_report_says_so() {
     tidy(&world.app).await.unwrap();
     ask(&world, &office, "later").await;
     assert_eq!(world.count("verification_203703").await, 1);
+    // A year later the bill itself names nobody any more, and nothing of what was asked in its name is kept.
+    assert_eq!(of(&report, "bills")["rows"], 1);
+    let kept = world.dump("bill_content").await;
+    world.later(Duration::from_secs(366 * 86_400));
+    assert_eq!(of(&report_retention(&world.app).await.unwrap(), "bills")["overdue"], 1);
+    while retain(&world.app).await.unwrap() > 0 {}
+    assert_ne!(world.dump("bill_content").await, kept);
+    assert_eq!(world.count("bill_content where length(parties) + length(trace) > 0").await, 0);
+    assert_eq!(world.count("idempotency_key").await, 1, "the last one");
+    let report = report_retention(&world.app).await.unwrap();
+    assert_eq!(
+        (&of(&report, "bills")["overdue"], &of(&report, "bills")["removed_in_all"]),
+        (&json!(0), &json!(1))
+    );
+    assert_eq!(retain(&world.app).await.unwrap(), 0, "nothing is emptied twice");
+    let system = office.system(&world, "bill.read payment.read");
+    let read = system.get(&format!("/v1/bills/{}", bill["id"].as_str().unwrap())).await.expect(200).json();
+    assert_eq!((&read["parties"]["applicant"]["name"], &read["total"]), (&json!("—"), &bill["total"]));
+    assert_eq!((&read["lines"][0]["trace"], &read["status"]), (&json!([]), &json!("paid")));
+    let shown =
+        world.stranger().get(&format!("/pay/{}", bill["reference"].as_str().unwrap())).await.expect(200);
+    assert!(!shown.text().contains("N••"), "{}", shown.text());
+    let books = chung::flow::verify_books::verify_books(&world.app.store, |_| {}).await.unwrap();
+    assert_eq!(books.finding, None);
     // Nothing else of a receipt can be changed, and no file removed before its time.
     assert!(world.sql("update receipt set amount = 1").await.is_err());
     assert!(world.sql("delete from receipt").await.is_err());

@@ -165,6 +165,14 @@ async fn refunds_and_unmatched_money_pass_to_the_successor() {
     let system = old.system(&world, "case");
     let cases = system.get("/v1/cases").await.expect(200).json();
     let case = cases["items"][0]["id"].as_str().unwrap().to_owned();
+    let asked = json!({ "account": ACCOUNT, "day": "2026-11-24" });
+    old.system(&world, "statement").post_once("/v1/statements", "s", &asked).await.expect(200);
+    let listed = system.get("/v1/cases").await.expect(200).json();
+    let listed = listed["items"].as_array().unwrap();
+    let over = listed.iter().find(|c| c["kind"] == "missing_there").unwrap();
+    let resolve = format!("/v1/cases/{}/resolve", over["id"].as_str().unwrap());
+    let ending = json!({ "resolution": "explained", "words": "Đã gọi ngân hàng" });
+    system.post_once(&resolve, "end", &ending).await.expect(200);
     let accountant = officer_of(&world, "079085000457").await;
     let proposal = json!({ "toward": "refund_due", "legal_basis": "Law 97/2015 (illustrative)",
         "words": "Không ai nhận", "officer": accountant });
@@ -220,6 +228,27 @@ async fn refunds_and_unmatched_money_pass_to_the_successor() {
         assert!(tree > own || path == "/v1/refunds", "{path}: {own} and {tree}");
         reads.get(&format!("{path}?tree=all")).await.expect_refusal(400, "invalid_parameter");
     }
+    // The statement of a day of the old agency, and a case that ended there before.
+    let of_old = format!("?tree={}", old.agency);
+    let of_third = format!("?tree={}", third.agency);
+    let count =
+        async |path: &str| reads.get(path).await.expect(200).json()["items"].as_array().unwrap().len();
+    for path in ["/v1/statements", "/v1/cases", "/v1/bills", "/v1/receipts", "/v1/refunds"] {
+        let (old, new) = (count(&format!("{path}{of_old}")).await, count(&format!("{path}?tree=new")).await);
+        assert!(old > 0 || path == "/v1/refunds", "{path}: {old} by the old tree");
+        assert!(new >= old, "{path}: {new} and {old}");
+        let strange = reads.get(&format!("{path}{of_third}")).await;
+        strange.expect_refusal(404, "not_found");
+        reads.get(&format!("{path}?tree=all")).await.expect_refusal(400, "invalid_parameter");
+    }
+    let ended = reads.get(&format!("/v1/cases{of_old}")).await.expect(200).json();
+    let ended = format!("/v1/cases/{}", ended["items"][0]["id"].as_str().unwrap());
+    let read = reads.get(&ended).await.expect(200).json();
+    assert_eq!(
+        (&read["state"], &read["notes"][0]["words"]),
+        (&json!("resolved"), &json!("Đã gọi ngân hàng"))
+    );
+    third.system(&world, "case.read").get(&ended).await.expect_refusal(404, "not_found");
     reads.get("/v1/ledger/proofs?tree=new").await.expect(200);
     reads.get("/v1/ledger/proofs?tree=all").await.expect_refusal(400, "invalid_parameter");
     assert_eq!(verify_books(&world.app.store, |_| {}).await.unwrap().finding, None);

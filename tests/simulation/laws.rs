@@ -2,12 +2,28 @@
 
 use crate::seen::Seen;
 use crate::world::Life;
-use chung::flow::{sequence_audit::sequence_audit, verify_audit::verify_audit};
+use chung::flow::{sequence_audit::sequence_audit, verify_audit::verify_audit, verify_books::verify_books};
 use sqlx::Row;
 use std::collections::BTreeMap;
 
 /// Rows that must not exist, and why.
-const NEVER: [(&str, &str); 17] = [
+const NEVER: [(&str, &str); 20] = [
+    (
+        "a whole and one of its instalments that were both paid",
+        "select k.bill_id::text as row from bill_link k join bill p on p.id = k.bill_id join bill w on w.id = k.other_id
+         where k.relation = 'instalment' and p.state = 'paid' and w.state = 'paid'",
+    ),
+    (
+        "an instalment that can be paid of a bill that was withdrawn, replaced or paid",
+        "select k.bill_id::text as row from bill_link k join bill p on p.id = k.bill_id join bill w on w.id = k.other_id
+         where k.relation = 'instalment' and p.state = 'open' and (w.state in ('paid', 'cancelled')
+             or exists (select from bill_link r where r.other_id = w.id and r.relation = 'replaces'))",
+    ),
+    (
+        "something open that is still the old agency's once it was succeeded",
+        "select b.id::text as row from bill b join agency_succession s on s.agency_id = b.agency_id
+         where s.effected_at is not null and b.state = 'open'",
+    ),
     (
         "an entry that does not sum to zero",
         "select entry_id::text as row from posting group by entry_id having sum(amount) <> 0",
@@ -55,6 +71,7 @@ const NEVER: [(&str, &str); 17] = [
         "select b.id::text as row from bill b where not exists (
              select from audit_detail d join audit_leaf l on l.id = d.leaf_id
              where d.object = b.id and l.kind = 'bill.issued')
+             and not exists (select from bill_link k where k.bill_id = b.id and k.relation = 'instalment')
          or b.state = 'cancelled' and not exists (
              select from audit_detail d join audit_leaf l on l.id = d.leaf_id
              where d.object = b.id and l.kind = 'bill.cancelled')",
@@ -163,4 +180,6 @@ async fn log(life: &Life<'_>) {
     while sequence_audit(&life.app).await.unwrap() > 0 {}
     let report = verify_audit(&life.app.store, &life.app.keys, None, |_| {}).await.unwrap();
     assert_eq!((report.finding, report.waiting), (None, 0), "the audit log");
+    let books = verify_books(&life.app.store, |_| {}).await.unwrap();
+    assert_eq!(books.finding, None, "the books and their checkpoints");
 }

@@ -7,6 +7,7 @@
 //! die finds itself depends on the database too.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
+mod changes;
 #[path = "../support/database.rs"]
 mod database;
 mod laws;

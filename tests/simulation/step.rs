@@ -50,6 +50,7 @@ impl Life<'_> {
             72..=78 => self.inquire(seen).await,
             79..=81 => self.give_back(seen).await,
             82..=86 => self.reconcile(seen).await,
+            87..=91 => self.change(seen).await,
             _ => self.wait(),
         }
         self.note_faults(seen);
@@ -65,7 +66,7 @@ impl Life<'_> {
     }
 
     /// How many polls the process of the next act has to live, if it is to die.
-    fn death(&mut self, seen: &Seen) -> Option<u32> {
+    pub fn death(&mut self, seen: &Seen) -> Option<u32> {
         let dies = self.chance.percent(12);
         dies.then(|| {
             self.fault(seen, "process died");
@@ -80,12 +81,12 @@ impl Life<'_> {
         self.say("time passes");
     }
 
-    fn draft(&self, key: &str) -> Draft {
+    pub fn draft(&self, key: &str) -> Draft {
         let today = Day::of(self.clock.now());
         let serial = self.keys + 1_000;
         let facts = Facts::default;
         Draft {
-            agency: self.world.agency,
+            agency: self.agency,
             client: self.world.client,
             key: (key.to_owned(), chung::crypto::digest::sha256(key.as_bytes())),
             dossier: format!("H29.14-261124-{serial}").parse().unwrap(),
@@ -139,7 +140,7 @@ impl Life<'_> {
         self.bills.push(Promised { id, reference, key, answer });
     }
 
-    fn some_bill(&mut self) -> Option<usize> {
+    pub fn some_bill(&mut self) -> Option<usize> {
         (!self.bills.is_empty()).then(|| self.chance.below(self.bills.len()))
     }
 
@@ -249,7 +250,7 @@ impl Life<'_> {
 
     async fn cancel(&mut self, seen: &Seen) {
         let Some(bill) = self.some_bill() else { return };
-        let (agency, id) = (self.world.agency, self.bills[bill].id);
+        let (agency, id) = (self.agency, self.bills[bill].id);
         self.keys += 1;
         let key =
             Idempotency::new(self.world.client, &format!("cancel-{}", self.keys), "cancel", b"").unwrap();
@@ -432,7 +433,7 @@ enum Taken {
 }
 
 /// A flow may refuse; it may not fail.
-fn expect_or_refused(done: Result<(), Error>) {
+pub fn expect_or_refused(done: Result<(), Error>) {
     if let Err(Error::Internal(cause)) = done {
         panic!("{cause:?}");
     }

@@ -59,6 +59,8 @@ pub struct World {
     _database: Database,
     app: App,
     pub agency: Id<Agency>,
+    /// The agency that may take its place in a life, with the same account.
+    pub successor: Id<Agency>,
     pub client: Id<Client>,
 }
 
@@ -74,6 +76,8 @@ pub struct Promised {
 pub struct Life<'a> {
     pub world: &'a World,
     pub app: App,
+    /// The agency that asks: another one once it was succeeded.
+    pub agency: Id<Agency>,
     pub rails: Arc<Rails>,
     pub clock: Arc<ManualClock>,
     pub chance: Chance,
@@ -101,7 +105,7 @@ impl Messenger for Silent {
 }
 
 /// The tables that a life fills.
-const FILLED: &str = "audit_detail, audit_leaf, audit_node, audit_place, tree_head, bill, bill_content, \"case\", \
+const FILLED: &str = "agency_successor, agency_succession, balance_at_checkpoint, balance_checkpoint, bill_link, bill_version, audit_detail, audit_leaf, audit_node, audit_place, tree_head, bill, bill_content, \"case\", \
     case_note, credit_origin, credit, idempotency_key, inbox_message, ledger_entry, posting, live_attempt, outbox, payment_silence, payment, \
     recall, cash_deposit, desk_payout, desk_payment, shift, drawer, debit, refund_approval, refund_line, refund_line_source, refund_source, refund, payout_item, payout, receipt_file, receipt, receipt_series, shown_credit, statement, statement_line, suspense, uetr_claim";
 
@@ -147,31 +151,43 @@ impl World {
         let name = || Wording { vi: Line::parse("Sở").unwrap(), en: Line::parse("Office").unwrap() };
         let new = NewAgency { code: "H29.14".to_owned(), name: name(), tax_code: None, address_vi: None };
         let agency = register_agency(&app, &new).await.unwrap();
+        let next = NewAgency { code: "H29.15".to_owned(), name: name(), tax_code: None, address_vi: None };
+        let successor = register_agency(&app, &next).await.unwrap();
         let mut tx = app.store.begin().await.unwrap();
-        for kind in ["phi", "le_phi"] {
+        for (of, kind) in [(agency, "phi"), (agency, "le_phi"), (successor, "phi"), (successor, "le_phi")] {
             let account = AccountRow {
                 kind: kind.to_owned(),
                 account_no: ACCOUNT.to_owned(),
                 agent_bic: "970405".to_owned(),
                 account_name: "KHO BAC".to_owned(),
             };
-            agency::put_account(&mut tx, agency, &account).await.unwrap();
+            agency::put_account(&mut tx, of, &account).await.unwrap();
         }
         put_banks(&mut tx, &[Bank { code: BANK.to_owned(), name: "A".to_owned() }]).await.unwrap();
         tx.commit().await.unwrap();
         let number = ACCOUNT.to_owned();
         let account =
             NewAccount { bank: "970405".to_owned(), number, holder: Line::parse("KHO BAC").unwrap() };
-        open_account(&app, agency, account).await.unwrap();
+        open_account(&app, agency, account.clone()).await.unwrap();
+        open_account(&app, successor, account).await.unwrap();
         let onlooker = PgConnection::connect(&database.url()).await.unwrap();
         let onlooker = tokio::sync::Mutex::new(onlooker);
-        Self { onlooker, _database: database, app, agency, client: Id::from_uuid(Uuid::from_u128(7)) }
+        Self {
+            onlooker,
+            _database: database,
+            app,
+            agency,
+            successor,
+            client: Id::from_uuid(Uuid::from_u128(7)),
+        }
     }
 
     /// A life from nothing.
     pub async fn begin(&self, seed: u64, tell: bool) -> Life<'_> {
         let each = FILLED.split(", ").map(|table| format!("delete from {table};")).collect::<String>();
-        self.sql(&format!("begin; set local session_replication_role = replica; {each} commit")).await;
+        let again = "update agency set state = 'active', valid_until = null; update collecting_account set heir_id = null;";
+        self.sql(&format!("begin; set local session_replication_role = replica; {each} {again} commit"))
+            .await;
         let clock = Arc::new(ManualClock::at(datetime!(2026-11-24 09:00 UTC)));
         let rails = Arc::new(Rails {
             account: ACCOUNT.to_owned(),
@@ -188,6 +204,7 @@ impl World {
         Life {
             world: self,
             app,
+            agency: self.agency,
             rails,
             clock,
             chance: Chance::new(seed),

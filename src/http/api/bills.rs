@@ -13,6 +13,7 @@ use crate::flow::{
     change_bill::{self, Amendment},
     create_bill,
     idempotency::Idempotency,
+    issue_by_owner::issue_by_owner,
     issue_many, read_bills, read_proofs,
     split_bill::{INSTALMENTS_MAX, Split, split_bill},
 };
@@ -83,6 +84,18 @@ struct NewBill {
     payer: Option<NewParty>,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt_name: Option<String>,
+}
+
+impl NewBill {
+    /// Whether each owner is to be paid by a transfer of its own.
+    fn apart(&self) -> bool {
+        self.collect.as_deref() == Some("by_owner")
+    }
+
+    /// Demands a bill that stays one, where only such a one has a place.
+    fn demand_whole(&self) -> Result<(), Error> {
+        if self.apart() { Err(super::misshapen("/collect", "not_here")) } else { Ok(()) }
+    }
 }
 
 /// A fee and how many of it.
@@ -175,6 +188,10 @@ async fn create(
 ) -> Result<Response, Problem> {
     let key = idempotency(&headers, caller.client, "POST /v1/bills", &body)?;
     let draft = draft(&app, &caller, (key.key().to_owned(), *key.digest()), &body).await?;
+    if body.apart() {
+        let answer = issue_by_owner(&app, &draft, &key).await?;
+        return Ok((StatusCode::CREATED, axum::Json(answer)).into_response());
+    }
     let answer = create_bill::create_bill(&app, draft).await?;
     let json = [(header::CONTENT_TYPE, "application/json")];
     Ok((StatusCode::CREATED, json, answer).into_response())
@@ -235,11 +252,8 @@ async fn draft(app: &App, caller: &Caller, key: (String, [u8; 32]), body: &NewBi
             .collect::<Result<_, _>>()?,
         together: match body.collect.as_deref() {
             None => false,
-            Some("together") => true,
-            Some(_) => {
-                let refusal = Refusal::new("invalid_body").violation("/collect", "unknown", None);
-                return Err(Error::Refused(refusal));
-            }
+            Some("together" | "by_owner") => true,
+            Some(_) => return Err(super::misshapen("/collect", "unknown")),
         },
         payable_until: day("/payable_until", &body.payable_until)?,
         circumstances,
@@ -393,6 +407,7 @@ async fn replace(
 ) -> Result<Response, Problem> {
     let key = idempotency(&headers, caller.client, &format!("POST /v1/bills/{id}/replace"), &body)?;
     let id = super::object(&id)?;
+    body.demand_whole()?;
     let draft = draft(&app, &caller, (key.key().to_owned(), *key.digest()), &body).await?;
     let answer = change_bill::replace_bill(&app, caller.agency, id, &draft, &key).await?;
     Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
@@ -486,7 +501,10 @@ async fn bulk(
         let name = format!("{}#{i}", whole.key());
         let key = Idempotency::new(caller.client, &name, "POST /v1/bills/bulk", &canonical);
         let key = key.ok_or_else(|| super::bad_parameter("Idempotency-Key", "too_long"))?;
-        rows.push(draft(&app, &caller, (key.key().to_owned(), *key.digest()), row).await);
+        rows.push(match row.demand_whole() {
+            Ok(()) => draft(&app, &caller, (key.key().to_owned(), *key.digest()), row).await,
+            Err(refused) => Err(refused),
+        });
     }
     let answer = issue_many::issue_many(&app, rows).await?;
     Ok(axum::Json(answer).into_response())

@@ -42,6 +42,7 @@ pub fn routes() -> Router<App> {
 struct ListQuery {
     pending: Option<String>,
     statement: Option<String>,
+    tree: Option<String>,
     after: Option<String>,
     limit: Option<u32>,
 }
@@ -55,7 +56,8 @@ async fn list(
     let of: Option<Id<Statement>> = super::parameter("statement", query.statement.as_deref())?;
     let after: Option<Id<Case>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
-    let answer = read_cases::list_cases(&app, caller.agency, pending.unwrap_or(false), of, &page).await?;
+    let (wanted, tree) = ((pending.unwrap_or(false), of), super::tree(query.tree.as_deref())?);
+    let answer = read_cases::list_cases(&app, caller.agency, wanted, tree, &page).await?;
     Ok(axum::Json(answer).into_response())
 }
 

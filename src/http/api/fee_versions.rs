@@ -4,8 +4,9 @@ use super::{line, parameter, read};
 use crate::app::App;
 use crate::base::id::{Bill, Id, Schedule};
 use crate::flow::{
-    Error, Refusal,
+    Error,
     declare_fees::Period,
+    fee_instrument::{InstrumentFile, NewInstrument, attach_instrument, read_instrument, unfit},
     fee_versions::{Move, NewVersion, diff_version, draft_version, list_versions, move_version},
     revoke_evidence::{Revocation, read_evidence, revoke_evidence},
     try_version::try_version,
@@ -16,8 +17,9 @@ use crate::http::{
     problem::Problem,
     query::Parameters,
 };
+use crate::payment::attachment::Attachment;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -27,7 +29,11 @@ use serde::{Deserialize, Serialize};
 /// The routes.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/v1/fees/versions", post(draft).get(list))
+        .route("/v1/fees/versions", post(draft).get(list).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)))
+        .route(
+            "/v1/fees/versions/{id}/instrument",
+            post(attach).get(instrument).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)),
+        )
         .route("/v1/fees/versions/{id}/diff", get(diff))
         .route("/v1/fees/versions/{id}/trial", get(trial))
         .route("/v1/fees/versions/{id}/submit", post(submit))
@@ -36,6 +42,9 @@ pub fn routes() -> Router<App> {
         .route("/v1/fees/evidence", get(evidence))
         .route("/v1/fees/evidence/{id}/revoke", post(revoke))
 }
+
+/// The most bytes of a body that carries an attachment in base64 beside two files of rows.
+const BODY_BYTES_MAX: usize = 16 << 20;
 
 /// A version as an accountant drafts it.
 #[derive(Serialize, Deserialize)]
@@ -65,6 +74,58 @@ struct File {
     base64: String,
 }
 
+impl File {
+    fn read(&self, field: &str) -> Result<Attachment, Error> {
+        let wrong = |_| super::misshapen(&format!("{field}/base64"), "shape");
+        let bytes = STANDARD.decode(&self.base64).map_err(wrong)?;
+        Attachment::new(Some(&self.media), bytes).map_err(|why| unfit(field, why))
+    }
+}
+
+/// The text of the instrument, and who attaches it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewFile {
+    officer: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    file: File,
+}
+
+async fn attach(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<NewFile>,
+) -> Result<Response, Problem> {
+    let act = format!("POST /v1/fees/versions/{id}/instrument");
+    let key = idempotency(&headers, caller.client, &act, &body)?;
+    let new = NewInstrument {
+        officer: read("/officer", &body.officer)?,
+        title: body.title.as_deref().map(|title| line("/title", title)).transpose()?,
+        file: body.file.read("/file")?,
+    };
+    let answer = attach_instrument(&app, caller.agency, super::object(&id)?, &new, Some(&key)).await?;
+    Ok(axum::Json(answer).into_response())
+}
+
+async fn instrument(State(app): State<App>, _: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    let id: Id<Schedule> = super::object(&id)?;
+    Ok(instrument_file(id, read_instrument(&app, id).await?))
+}
+
+/// The file to keep, with its digest (RFC 9530).
+pub(in crate::http) fn instrument_file(id: Id<Schedule>, file: InstrumentFile) -> Response {
+    let name = format!("{id}.{}", file.media.ending());
+    let digest = format!("sha-256=:{}:", STANDARD.encode(file.sha256));
+    let mut response = super::receipts::attachment(file.media.as_str(), &name, file.bytes);
+    if let Ok(digest) = digest.parse() {
+        response.headers_mut().insert("content-digest", digest);
+    }
+    response
+}
+
 async fn draft(
     State(app): State<App>,
     caller: Caller,
@@ -72,13 +133,9 @@ async fn draft(
     Json(body): Json<Draft>,
 ) -> Result<Response, Problem> {
     let key = idempotency(&headers, caller.client, "POST /v1/fees/versions", &body)?;
-    let wrong = |field: &str| Error::Refused(Refusal::new("invalid_body").violation(field, "shape", None));
     let instrument = body.instrument.as_ref();
-    let file = instrument.and_then(|instrument| instrument.file.as_ref()).map(|file| {
-        let media = line::<100>("/instrument/file/media", &file.media)?.to_string();
-        let bytes = STANDARD.decode(&file.base64).map_err(|_| wrong("/instrument/file/base64"))?;
-        Ok::<_, Error>((media, bytes))
-    });
+    let file =
+        instrument.and_then(|instrument| instrument.file.as_ref()).map(|file| file.read("/instrument/file"));
     let new = NewVersion {
         items: body.items.clone(),
         adjustments: body.adjustments.clone(),

@@ -25,7 +25,7 @@ pub mod statements;
 pub mod verifications;
 
 use crate::base::text::{Line, NotALine};
-use crate::flow::{Error, Refusal};
+use crate::flow::{Error, Refusal, inherit::Tree};
 use std::str::FromStr;
 
 /// Reads a member of a body; `field` is its JSON pointer. The value is not repeated: it may be personal.
@@ -59,12 +59,13 @@ fn bad_parameter(name: &str, rule: &'static str) -> Error {
     Error::Refused(Refusal::new("invalid_parameter").violation(name, rule, None))
 }
 
-/// Whether a report is read with everybody whom the agency succeeded (`new`), or for the agency as it stands (`own`).
-fn tree(text: Option<&str>) -> Result<bool, Error> {
+/// For whom a report is read: the agency as it stands (`own`), with everybody whom it succeeded (`new`), or for one of
+/// those alone, by its identifier.
+fn tree(text: Option<&str>) -> Result<Tree, Error> {
     match text {
-        None | Some("own") => Ok(false),
-        Some("new") => Ok(true),
-        Some(_) => Err(bad_parameter("tree", "unknown")),
+        None | Some("own") => Ok(Tree::Own),
+        Some("new") => Ok(Tree::New),
+        Some(old) => old.parse().map(Tree::Of).map_err(|_| bad_parameter("tree", "unknown")),
     }
 }
 

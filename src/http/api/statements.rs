@@ -54,6 +54,7 @@ async fn reconcile(
 
 #[derive(Deserialize)]
 struct ListQuery {
+    tree: Option<String>,
     after: Option<String>,
     limit: Option<u32>,
 }
@@ -65,7 +66,8 @@ async fn list(
 ) -> Result<Response, Problem> {
     let after: Option<Id<Statement>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
-    Ok(axum::Json(read_statements::list_statements(&app, caller.agency, &page).await?).into_response())
+    let tree = super::tree(query.tree.as_deref())?;
+    Ok(axum::Json(read_statements::list_statements(&app, caller.agency, tree, &page).await?).into_response())
 }
 
 #[derive(Deserialize)]

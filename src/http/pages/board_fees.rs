@@ -14,16 +14,22 @@ use crate::base::{
 use crate::flow::{
     Error,
     declare_fees::Period,
+    fee_instrument::{NewInstrument, attach_instrument, read_instrument_as, unfit},
     fee_versions::{Move, NewVersion, draft_version, move_version},
     officer::Seat,
     read_fee_page::{VersionPage, VersionShown, read_version_page, read_versions_page},
 };
+use crate::http::api::fee_versions::instrument_file;
+use crate::http::multipart::Multipart;
 use crate::http::session::{SignedIn, is_foreign};
 use crate::identity::role::Role;
-use crate::payment::fee_version::State as Stand;
+use crate::payment::{
+    attachment::{Attachment, BYTES_MAX},
+    fee_version::State as Stand,
+};
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -36,6 +42,10 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/board/fees", get(open).post(draft))
         .route("/board/fees/{id}", get(open_one).post(act))
+        .route(
+            "/board/fees/{id}/instrument",
+            get(instrument).post(attach).layer(DefaultBodyLimit::max(BYTES_MAX + (64 << 10))),
+        )
 }
 
 async fn open(State(app): State<App>, signed_in: SignedIn, reader: Reader) -> Response {
@@ -111,11 +121,14 @@ async fn draft(
         return show_status(&reader, StatusCode::BAD_REQUEST, Some("instrument"));
     };
     let text = Some(form.text.trim()).filter(|text| !text.is_empty());
+    let Ok(file) = text.map(|text| Attachment::new(None, text.as_bytes().to_vec())).transpose() else {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("text"));
+    };
     let new = NewVersion {
         // A browser ends the lines of a form by CR LF.
         items: form.items.replace("\r\n", "\n"),
         adjustments: form.adjustments.replace("\r\n", "\n"),
-        file: text.map(|text| ("text/plain; charset=utf-8".to_owned(), text.as_bytes().to_vec())),
+        file,
         instrument,
         officer: signed_in.session.citizen,
     };
@@ -195,6 +208,7 @@ fn one<'a>(
         facts: facts(page, &of.shown),
         changes: changes(page, &of.diff),
         trial: of.trial.as_ref().map(|trial| trial_facts(page, trial)),
+        attached: of.shown.version.attached.is_some(),
         submits: holds(Role::Accountant) && life.state == Stand::Draft,
         approves: approver && life.state == Stand::Submitted && !of.shown.own,
         own: approver && life.state == Stand::Submitted && of.shown.own,
@@ -254,6 +268,62 @@ async fn act(
     }
 }
 
+/// The text of the instrument, as a file.
+async fn instrument(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Path(id): Path<String>,
+) -> Response {
+    let Ok(id) = id.parse::<Id<Schedule>>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    match read_instrument_as(&app, signed_in.session.citizen, id).await {
+        Ok(file) => instrument_file(id, file),
+        Err(error) => failed(&reader, &error),
+    }
+}
+
+async fn attach(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    form: Multipart,
+) -> Response {
+    if !signed_in.sent(form.text("form_token")) || is_foreign(&app, &headers) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    let officer = signed_in.session.citizen;
+    let Ok(id) = id.parse::<Id<Schedule>>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    let agency = match read_version_page(&app, officer, id, None).await {
+        Ok(version) => version.seat.map(|seat| seat.id),
+        Err(error) => return failed(&reader, &error),
+    };
+    let Some(agency) = agency else {
+        return show_status(&reader, StatusCode::FORBIDDEN, None);
+    };
+    let title = Some(form.text("title").trim()).filter(|title| !title.is_empty());
+    let Ok(title) = title.map(Line::parse).transpose() else {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("title"));
+    };
+    let attached = match Attachment::new(None, form.bytes("file").to_vec()) {
+        Ok(file) => attach_instrument(&app, agency, id, &NewInstrument { officer, title, file }, None).await,
+        Err(why) => Err(unfit("file", why)),
+    };
+    match attached {
+        Ok(_) => Redirect::to(&format!("/board/fees/{id}")).into_response(),
+        Err(error @ (Error::NotFound(_) | Error::Internal(_))) => failed(&reader, &error),
+        Err(error) => {
+            let wrong = (status_of(&error), said(reader.lang, error.code()));
+            show_one(&app, &signed_in, &reader, (id, None), Some(wrong)).await
+        }
+    }
+}
+
 struct Row {
     id: String,
     instrument: String,
@@ -295,9 +365,15 @@ impl Row {
 fn facts(page: &Page, shown: &VersionShown) -> Vec<(String, String)> {
     let life = &shown.version.life;
     let [drafted, submitted, approved] = shown.people.clone();
-    let attached = if shown.version.attached { "fees-attached-yes" } else { "fees-attached-no" };
+    let attached = match &shown.version.attached {
+        Some(file) => page.with(
+            "fees-attached-file",
+            &[("size", file.bytes.to_string().into()), ("sha256", hex::encode(&file.sha256).into())],
+        ),
+        None => page.t("fees-attached-no").into_owned(),
+    };
     let facts = [
-        ("fees-attached", Some(page.t(attached).into_owned())),
+        ("fees-attached", Some(attached)),
         ("fees-drafted", drafted),
         ("fees-submitted", submitted),
         ("fees-approved", approved),
@@ -365,6 +441,7 @@ struct OneView<'a> {
     facts: Vec<(String, String)>,
     changes: Vec<(String, String, String, Vec<String>)>,
     trial: Option<Vec<(String, String)>>,
+    attached: bool,
     submits: bool,
     approves: bool,
     own: bool,

@@ -15,14 +15,14 @@ use crate::flow::{
     Error,
     checkout::{Checkout, CheckoutLine, read_checkout},
     payers::payer_name,
-    read_notice::{Notice, read_notice},
+    read_notice::{Notice, Printed, read_notice},
     read_refunds::RefundStep,
     receipt_name::{name_receipt, read_name},
     sign_in::session_of,
     start_payment::start_payment_as,
 };
-use crate::http::pages::board_refunds;
 use crate::http::pages::page::{FieldError, Page, Reader, show, show_error, show_status};
+use crate::http::pages::{board_refunds, parts};
 use crate::http::session::session_token;
 use crate::payment::{
     bill::Status,
@@ -76,11 +76,17 @@ async fn notice(AppState(app): AppState<App>, reader: Reader, Path(reference): P
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };
     match read_notice(&app, &reference).await {
-        Ok(notice) => {
+        Ok(Printed::One(notice)) => {
             let page = Page::new(&reader, "payment-notice");
-            let view = NoticeView { facts: Facts::of(&page, &notice.checkout), notice: &notice, page: &page };
+            let view = NoticeView {
+                facts: Facts::of(&page, &notice.checkout),
+                owners: parts::owners(&page, &notice.checkout.owners),
+                notice: &notice,
+                page: &page,
+            };
             show(StatusCode::OK, &page, &view)
         }
+        Ok(Printed::Apart(checkout)) => parts::show_parts(&reader, &checkout, true),
         Err(error) => refuse(&reader, &error),
     }
 }
@@ -203,6 +209,7 @@ fn show_checkout(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> R
             )
         }
         (Status::Cancelled, _) => closed(reader, "cancelled"),
+        (Status::Superseded, _) if checkout.is_apart() => parts::show_parts(reader, checkout, false),
         (Status::Superseded, _) => closed(reader, "superseded"),
         (Status::Open | Status::Expired, Some(attempt)) if attempt.state.is_live() => {
             show_waiting(reader, checkout, &attempt.state)
@@ -235,7 +242,15 @@ fn show_choice(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> Res
     let failed = matches!(checkout.attempt.as_ref().map(|a| &a.state), Some(State::Rejected { .. }));
     let label = page.t("payment-transfer-code");
     let code = checkout.transfer.as_ref().and_then(|to| qr_svg(to.code.as_deref()?, &label));
-    let view = CheckoutView { facts: Facts::of(&page, checkout), page: &page, checkout, failed, code };
+    let view = CheckoutView {
+        facts: Facts::of(&page, checkout),
+        owners: parts::owners(&page, &checkout.owners),
+        instalments: parts::instalments(&page, checkout),
+        page: &page,
+        checkout,
+        failed,
+        code,
+    };
     show(status, &page, &view)
 }
 
@@ -290,21 +305,21 @@ fn next_step(page: &Page, state: &State, checkout: &Checkout) -> Option<String> 
 }
 
 /// What every page of a bill shows.
-struct Facts {
-    agency: String,
-    dossier: String,
-    procedure: Option<String>,
-    lines: Vec<(String, String)>,
-    saving: Option<String>,
-    applicant: String,
-    total: String,
-    words: String,
-    due: String,
-    reference: String,
+pub(super) struct Facts {
+    pub(super) agency: String,
+    pub(super) dossier: String,
+    pub(super) procedure: Option<String>,
+    pub(super) lines: Vec<(String, String)>,
+    pub(super) saving: Option<String>,
+    pub(super) applicant: String,
+    pub(super) total: String,
+    pub(super) words: String,
+    pub(super) due: String,
+    pub(super) reference: String,
 }
 
 impl Facts {
-    fn of(page: &Page, checkout: &Checkout) -> Self {
+    pub(super) fn of(page: &Page, checkout: &Checkout) -> Self {
         let (vi, en) = &checkout.agency;
         let total = checkout.total;
         let gross: i64 = checkout.lines.iter().map(|line| line.gross.minor()).sum();
@@ -341,6 +356,8 @@ struct CheckoutView<'a> {
     page: &'a Page,
     facts: Facts,
     checkout: &'a Checkout,
+    owners: Vec<(String, String)>,
+    instalments: Vec<parts::PartRow>,
     failed: bool,
     code: Option<String>,
 }
@@ -350,6 +367,7 @@ struct CheckoutView<'a> {
 struct NoticeView<'a> {
     page: &'a Page,
     facts: Facts,
+    owners: Vec<(String, String)>,
     notice: &'a Notice,
 }
 

@@ -34,6 +34,7 @@ pub mod me_requests;
 pub mod me_sharing;
 pub mod notices;
 pub mod page;
+pub mod parts;
 pub mod proofs;
 pub mod receipts;
 pub mod sign_in;

@@ -1,0 +1,272 @@
+//! Money of several owners on one bill: collected together in a named account, or by one transfer for each owner; never
+//! mixed silently.
+
+use crate::books::officer;
+use crate::central_bank::{credit, entry, notification};
+use crate::office::{ACCOUNT, BANK, Office, new_bill, uuid};
+use crate::payments::start;
+use crate::world::{Actor, TestApp};
+use chung::base::{clock::Clock, text::Line};
+use chung::codec::{
+    qr_svg::qr_svg,
+    vietqr::{Service, VietQr},
+};
+use chung::flow::verify_books::verify_books;
+use chung::identity::role::Role;
+use serde_json::{Value, json};
+
+/// The other owner's collecting account.
+const THEIRS: &str = "699";
+
+struct Set {
+    world: TestApp,
+    office: Office,
+    other: Office,
+    system: Actor,
+}
+
+async fn set() -> Set {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let other = Office::open(&world, "H29.15").await;
+    world.sql("update agency set name_vi = 'Sở Xây dựng', name_en = 'Department of Construction' where code = 'H29.15'").await.unwrap();
+    other.bill(&world, "opens-its-account").await;
+    let system = office.system(&world, "bill receipt.read");
+    Set { world, office, other, system }
+}
+
+impl Set {
+    /// A bill of 205,000 đ of which 5,000 đ are the other agency's.
+    fn shared(&self, collect: Option<&str>) -> Value {
+        let mut shared = new_bill();
+        shared["lines"][1]["beneficiary"] = json!(self.other.agency.to_string());
+        if let Some(collect) = collect {
+            shared["collect"] = json!(collect);
+        }
+        shared
+    }
+
+    async fn issue(&self, key: &str) -> Value {
+        self.system.post_once("/v1/bills", key, &self.shared(Some("by_owner"))).await.expect(201).json()
+    }
+
+    async fn status(&self, bill: &Value) -> String {
+        let path = format!("/v1/bills/{}", bill["id"].as_str().unwrap());
+        self.system.get(&path).await.expect(200).json()["status"].as_str().unwrap().to_owned()
+    }
+
+    async fn page(&self, bill: &Value, what: &str) -> String {
+        self.world.stranger().get(&format!("/pay/{}{what}", reference(bill))).await.expect(200).text()
+    }
+
+    /// A transfer that names a reference in its text.
+    async fn transfer(&self, n: u128, account: &str, dong: i64, text: &str) {
+        let now = self.world.clock.now();
+        let mut entry = entry(&format!("T{n}"), dong, None, now);
+        entry.end_to_end = Some(Line::parse("NOTPROVIDED").unwrap());
+        entry.remittance = vec![Line::parse(text).unwrap()];
+        entry.accepted = Some(now);
+        self.world.tell(&notification(n, account, vec![entry], now)).await.expect(200);
+    }
+}
+
+fn reference(bill: &Value) -> &str {
+    bill["reference"].as_str().unwrap()
+}
+
+/// The transfer of a part as its page and its notice draw it.
+fn drawn(account: &str, part: &Value) -> String {
+    let code = VietQr {
+        bank: "970405".to_owned(),
+        number: account.to_owned(),
+        service: Service::Account,
+        amount: part["total"]["amount"].as_str().unwrap().parse().ok(),
+        purpose: Some(reference(part).to_owned()),
+    };
+    qr_svg(&code.encode().unwrap(), "Mã VietQR để chuyển đúng số tiền với đúng nội dung").unwrap()
+}
+
+#[tokio::test]
+async fn a_bill_of_two_owners_is_paid_by_one_transfer_for_each() {
+    let set = set().await;
+    let refused = set.system.post_once("/v1/bills", "silent", &set.shared(None)).await;
+    refused.expect_refusal(422, "several_owners");
+    let whole = set.issue("k").await;
+    assert_eq!((&whole["status"], &whole["total"]["amount"]), (&json!("superseded"), &json!("205000")));
+    let parts = whole["parts"].as_array().unwrap();
+    let sums: Vec<&str> = parts.iter().map(|p| p["total"]["amount"].as_str().unwrap()).collect();
+    assert_eq!(sums, ["200000", "5000"]);
+    assert_eq!(set.issue("k").await, whole, "the same key has the same answer");
+    assert!(!set.world.dump("idempotency_key").await.contains("Hòa"), "no names in the clear");
+    let other = set.system.post_once("/v1/bills", "k", &set.shared(Some("together"))).await;
+    other.expect_refusal(409, "idempotency_key_reused");
+    let (first, second) = (&parts[0], &parts[1]);
+
+    // Anybody with the one reference sees both transfers and no third one; so does the paper.
+    for what in ["", "/notice"] {
+        let shown = set.page(&whole, what).await;
+        for part in [
+            &*drawn(ACCOUNT, first),
+            &*drawn(THEIRS, second),
+            "Sở Tư pháp",
+            "Sở Xây dựng",
+            "chưa nộp",
+            "còn phải nộp 205.000",
+            "Xin đừng chuyển tổng số tiền",
+        ] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+        assert_eq!(shown.matches("<svg class=\"qr\"").count(), 2);
+        assert!(
+            !shown.contains("style=")
+                && shown.contains(&format!("/pay/{}", reference(first))) != (what == "/notice")
+        );
+    }
+    let english = set.page(&whole, "?lang=en").await;
+    assert!(english.contains("Department of Construction") && english.contains("Part 2 of 2"), "{english}");
+    let one = set.page(second, "").await;
+    assert!(one.contains(&format!("/pay/{}", reference(&whole))) && one.contains("một phần"), "{one}");
+
+    // One owner's part by a transfer; the other's by its bank's request. Each goes to its owner's account.
+    set.transfer(1, THEIRS, 5_000, reference(second)).await;
+    assert_eq!((set.status(second).await.as_str(), set.status(first).await.as_str()), ("paid", "open"));
+    let shown = set.page(&whole, "").await;
+    assert!(shown.contains("đã nộp") && shown.contains("còn phải nộp 200.000"), "{shown}");
+    assert!(!shown.contains(&drawn(THEIRS, second)) && shown.contains(&drawn(ACCOUNT, first)), "{shown}");
+    assert!(shown.contains("/receipts/H29.15-"), "{shown}");
+    let payment = start(&set.world, &set.office, first).await;
+    let request = set.world.bank.requests.lock().unwrap().last().cloned().unwrap();
+    assert_eq!(request.creditor_account.as_str(), ACCOUNT);
+    let waiting = set.page(&whole, "").await;
+    assert!(waiting.contains("đang chờ ngân hàng") && !waiting.contains("<svg class=\"qr\""), "{waiting}");
+    set.world.tell(&set.world.credit(2, "R2", 200_000, &payment)).await.expect(200);
+    assert!(set.page(&whole, "").await.contains("còn phải nộp 0"));
+    set.page(&whole, "/notice").await;
+    let paid = set.page(second, "").await;
+    assert!(paid.contains("Xem tất cả các phần"), "{paid}");
+
+    // Each owner's receipt is its own and says nothing of the other's money.
+    let theirs = set.other.system(&set.world, "receipt.read ledger.read");
+    let given = theirs.get("/v1/receipts").await.expect(200).json();
+    let given = given["items"].as_array().unwrap();
+    assert_eq!((given.len(), &given[0]["total"]["amount"]), (1, &json!("5000")));
+    let mine = set.system.get("/v1/receipts").await.expect(200).json();
+    assert_eq!(
+        (mine["items"].as_array().unwrap().len(), &mine["items"][0]["total"]["amount"]),
+        (1, &json!("200000"))
+    );
+    let books = theirs.get("/v1/ledger/balances").await.expect(200).json();
+    let money = books["accounts"].as_array().unwrap().iter().find(|a| a["kind"] == "clearing").unwrap();
+    assert_eq!(
+        (&money["real_account"]["number"], &money["balance"]["amount"]),
+        (&json!(THEIRS), &json!("5000"))
+    );
+    assert_eq!(set.world.held().await, []);
+    assert_eq!(verify_books(&set.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn money_that_mixes_owners_waits_and_pays_nobody() {
+    let set = set().await;
+    let whole = set.issue("k").await;
+    let (first, second) = (&whole["parts"][0], &whole["parts"][1]);
+    // The whole sum under one part's text, a part in the other owner's account, and money under the old reference.
+    set.transfer(1, ACCOUNT, 205_000, reference(first)).await;
+    set.transfer(2, ACCOUNT, 5_000, reference(second)).await;
+    set.transfer(3, ACCOUNT, 205_000, reference(&whole)).await;
+    let held = set.world.held().await;
+    let mut why: Vec<&str> = held.iter().map(|(reason, _)| reason.as_str()).collect();
+    why.sort_unstable();
+    assert_eq!(why, ["bill_superseded", "unmatched", "wrong_amount"], "{held:?}");
+    for bill in [first, second] {
+        assert_eq!(set.status(bill).await, "open");
+    }
+    // Nobody starts an attempt for the whole, and nothing is done to it.
+    let path = format!("/pay/{}", reference(&whole));
+    let begun = set.world.stranger().post_form(&path, &[("bank", BANK)]).await;
+    assert_eq!(begun.status, 303);
+    assert_eq!(set.world.count("payment where way = 'request'").await, 0);
+    for act in ["cancel", "split"] {
+        let path = format!("/v1/bills/{}/{act}", whole["id"].as_str().unwrap());
+        let body = if act == "cancel" { Value::Null } else { json!({ "by": "owner" }) };
+        set.system.post_once(&path, act, &body).await.expect_refusal(409, "bill_superseded");
+    }
+    let rows = json!({ "bills": [set.shared(Some("by_owner"))] });
+    let bulk = set.system.post_once("/v1/bills/bulk", "bulk", &rows).await.expect(200).json();
+    assert_eq!(
+        (&bulk["refused"], &bulk["rows"][0]["violations"][0]["rule"]),
+        (&json!(1), &json!("not_here"))
+    );
+    let path = format!("/v1/bills/{}/replace", first["id"].as_str().unwrap());
+    set.system
+        .post_once(&path, "replace", &set.shared(Some("by_owner")))
+        .await
+        .expect_refusal(400, "invalid_body");
+    let mut odd = set.shared(Some("apart"));
+    set.system.post_once("/v1/bills", "odd", &odd).await.expect_refusal(400, "invalid_body");
+    // One part is withdrawn, the other is not.
+    let cancel = format!("/v1/bills/{}/cancel", second["id"].as_str().unwrap());
+    set.system.post_once(&cancel, "c", &Value::Null).await.expect(200);
+    let shown = set.page(&whole, "").await;
+    assert!(shown.contains("đã hủy") && shown.contains("còn phải nộp 200.000"), "{shown}");
+    // Of one owner it is a bill like any other.
+    odd["collect"] = json!("by_owner");
+    odd["lines"][1].as_object_mut().unwrap().remove("beneficiary");
+    let plain = set.system.post_once("/v1/bills", "plain", &odd).await.expect(201).json();
+    assert_eq!((&plain["status"], plain.get("parts")), (&json!("open"), None));
+    assert_eq!(verify_books(&set.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn a_part_goes_to_its_owner_whoever_succeeds_the_agency_that_asked() {
+    let set = set().await;
+    set.world.register(&["079185000456,,Nguyễn Thị Hòa,1985-03-15,female,0912345218,79,active,,2,"]).await;
+    let heir = Office::open(&set.world, "H29.150").await;
+    let admin = Office::open(&set.world, "H29").await;
+    let administrator = officer(&set.world, "079185000456", Role::Administrator, "H29").await;
+    let whole = set.issue("k").await;
+    let body = json!({ "kind": "merge", "from": "2026-11-24", "administrator": administrator,
+        "successors": [{ "agency": heir.agency.to_string() }] });
+    let path = format!("/v1/agencies/{}/succeed", set.office.agency);
+    admin.system(&set.world, "admin").post_once(&path, "s", &body).await.expect(200);
+    let shown = set.page(&whole, "").await;
+    for (account, part) in [("799", &whole["parts"][0]), (THEIRS, &whole["parts"][1])] {
+        assert!(shown.contains(&drawn(account, part)), "{account} in {shown}");
+    }
+    set.transfer(1, THEIRS, 5_000, reference(&whole["parts"][1])).await;
+    let path = format!("/v1/bills/{}", whole["parts"][1]["id"].as_str().unwrap());
+    let paid = heir.system(&set.world, "bill.read").get(&path).await.expect(200).json();
+    assert_eq!((&paid["status"], &paid["agency"]), (&json!("paid"), &json!(heir.agency.to_string())));
+    let theirs = set.other.system(&set.world, "receipt.read").get("/v1/receipts").await.expect(200).json();
+    assert_eq!(theirs["items"][0]["total"]["amount"], "5000");
+    assert_eq!(verify_books(&set.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn what_is_collected_together_says_so_where_it_is_paid() {
+    let set = set().await;
+    let bill = set.system.post_once("/v1/bills", "t", &set.shared(Some("together"))).await.expect(201).json();
+    for what in ["", "/notice"] {
+        let shown = set.page(&bill, what).await;
+        let said = format!("được thu chung vào tài khoản {ACCOUNT} (KHO BAC NHA NUOC KHU VUC II)");
+        for part in [&*said, "Phần của Sở Tư pháp", "Phần của Sở Xây dựng", "200.000", "5.000"]
+        {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+    }
+    let alone = set.office.bill(&set.world, "alone").await;
+    assert!(!set.page(&alone, "").await.contains("thu chung"));
+    // Instalments stand beside the way to pay at once.
+    let plan =
+        json!({ "by": "instalments", "instalments": [{ "due": "2026-12-01" }, { "due": "2027-01-01" }] });
+    let split = format!("/v1/bills/{}/split", bill["id"].as_str().unwrap());
+    let parts = set.system.post_once(&split, "s", &plan).await.expect(201).json();
+    let shown = set.page(&bill, "").await;
+    assert!(shown.contains("Hoặc nộp theo kỳ") && shown.contains(reference(&parts["items"][1])), "{shown}");
+    let payment = start(&set.world, &set.office, &bill).await;
+    let told = credit(7, ACCOUNT, "R7", 205_000, Some(uuid(&payment)), set.world.clock.now());
+    set.world.tell(&told).await.expect(200);
+    assert!(set.page(&parts["items"][0], "").await.contains("đã được thay"));
+    assert_eq!(set.system.get("/v1/receipts").await.expect(200).json()["items"].as_array().unwrap().len(), 1);
+    assert_eq!(verify_books(&set.world.app.store, |_| {}).await.unwrap().finding, None);
+}

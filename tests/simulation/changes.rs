@@ -1,0 +1,181 @@
+//! What becomes of bills between their issue and their money, and of the agency that asks: amendments, bills in the place
+//! of others, bills opened again, instalments, checkpoints of the books, and a succession, each under the same faults.
+
+use crate::process::live;
+use crate::seen::Seen;
+use crate::step::expect_or_refused;
+use crate::world::{Life, Promised};
+use chung::base::{calendar::Day, clock::Clock};
+use chung::flow::{
+    Error, Result,
+    change_bill::{Amendment, amend_bill, replace_bill, revive_bill},
+    idempotency::Idempotency,
+    sequence_audit::sequence_audit,
+    split_bill::{Split, split_bill},
+    succeed_agency::effect_successions,
+    trial_balance::checkpoint_balances,
+};
+use chung::payment::fee::Asked;
+use chung::store::succession::{self, Succession};
+use serde_json::Value;
+use std::time::Duration;
+
+impl Life<'_> {
+    /// One change.
+    pub async fn change(&mut self, seen: &Seen) {
+        match self.chance.below(12) {
+            0..=2 => self.amend(seen).await,
+            3 | 4 => self.replace(seen).await,
+            5 => self.revive(seen).await,
+            6 | 7 => self.split(seen).await,
+            8..=10 => self.checkpoint(seen).await,
+            _ => self.succeed(seen).await,
+        }
+    }
+
+    /// A key of its own for each act.
+    fn act_key(&mut self, act: &str) -> Idempotency {
+        self.keys += 1;
+        let key = format!("{act}-{}", self.keys);
+        Idempotency::new(self.world.client, &key, act, b"").unwrap()
+    }
+
+    /// An act that an agency asks for again until it is answered: whether the first process died before or after its
+    /// commit, the answer is one.
+    async fn asked_until_answered(
+        &mut self,
+        seen: &Seen,
+        (what, act): (&'static str, impl AsyncFn(chung::app::App) -> Result<Value>),
+    ) -> Option<Value> {
+        let death = self.death(seen);
+        self.say(what);
+        let first = live(&self.app, death, async |app| act(app).await).await;
+        loop {
+            match live(&self.app, None, async |app| act(app).await).await.unwrap() {
+                Ok(answer) => {
+                    if let Some(Ok(first)) = first {
+                        assert_eq!(first, answer, "{what}: the same request got two answers");
+                    }
+                    seen.note(what);
+                    return Some(answer);
+                }
+                Err(Error::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(1)).await,
+                Err(Error::Internal(cause)) => panic!("{what}: {cause:?}"),
+                Err(refused) => {
+                    assert!(!matches!(first, Some(Ok(_))), "{what}: answered, then refused");
+                    seen.note(format!("{what}: {}", refused.code()));
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn promise(&mut self, told: &Value) {
+        let text = |name: &str| told[name].as_str().unwrap().to_owned();
+        self.keys += 1;
+        let key = format!("part {}", self.keys);
+        let (id, reference) = (text("id").parse().unwrap(), text("reference"));
+        self.bills.push(Promised { id, reference, key, answer: told.to_string() });
+    }
+
+    /// The fees of a bill again, or of one with a longer day.
+    async fn amend(&mut self, seen: &Seen) {
+        let Some(bill) = self.some_bill() else { return };
+        let (agency, id) = (self.agency, self.bills[bill].id);
+        let asked = |fee: &str| Asked { fee: fee.parse().unwrap(), count: 1, copies: 1, value: None };
+        let amendment = Amendment {
+            asked: self.chance.percent(50).then(|| vec![asked("DKKD-02"), asked("DKKD-01")]),
+            due: Some(Day::of(self.clock.now()).plus_days(3)),
+            payable_until: None,
+        };
+        let key = self.act_key("amend");
+        let act = async |app: chung::app::App| amend_bill(&app, agency, id, &amendment, &key).await;
+        if let Some(amended) = self.asked_until_answered(seen, ("bill amended", act)).await {
+            assert_eq!(amended["reference"], *self.bills[bill].reference, "an amendment keeps the reference");
+            self.bills[bill].answer = amended.to_string();
+        }
+    }
+
+    async fn replace(&mut self, seen: &Seen) {
+        let Some(bill) = self.some_bill() else { return };
+        let (agency, id) = (self.agency, self.bills[bill].id);
+        let key = self.act_key("replace");
+        let draft = self.draft(key.key());
+        let draft = chung::payment::issue::Draft { key: (key.key().to_owned(), *key.digest()), ..draft };
+        let act = async |app: chung::app::App| replace_bill(&app, agency, id, &draft, &key).await;
+        if let Some(new) = self.asked_until_answered(seen, ("bill replaced", act)).await {
+            self.promise(&new);
+        }
+    }
+
+    async fn revive(&mut self, seen: &Seen) {
+        let Some(bill) = self.some_bill() else { return };
+        let (agency, id) = (self.agency, self.bills[bill].id);
+        let due = Day::of(self.clock.now()).plus_days(2);
+        let key = self.act_key("revive");
+        let act = async |app: chung::app::App| revive_bill(&app, agency, id, due, &key).await;
+        let _revived = self.asked_until_answered(seen, ("bill revived", act)).await;
+    }
+
+    async fn split(&mut self, seen: &Seen) {
+        let Some(bill) = self.some_bill() else { return };
+        let (agency, id) = (self.agency, self.bills[bill].id);
+        let today = Day::of(self.clock.now());
+        let plan = Split::Instalments(vec![(today.plus_days(1), 1), (today.plus_days(4), 2)]);
+        let key = self.act_key("split");
+        let act = async |app: chung::app::App| split_bill(&app, agency, id, &plan, &key).await;
+        if let Some(parts) = self.asked_until_answered(seen, ("bill split", act)).await {
+            for part in parts["items"].as_array().unwrap() {
+                self.promise(part);
+            }
+        }
+    }
+
+    /// The books are checkpointed wherever the log has come to.
+    async fn checkpoint(&mut self, seen: &Seen) {
+        let death = self.death(seen);
+        self.say("a checkpoint");
+        let done = live(&self.app, death, async |app| {
+            sequence_audit(&app).await?;
+            checkpoint_balances(&app, 1).await
+        })
+        .await;
+        match done {
+            Some(Ok(true)) => seen.note("checkpoint kept"),
+            Some(done) => expect_or_refused(done.map(drop)),
+            None => {}
+        }
+    }
+
+    /// The agency is merged into another, once in a life: from then on that one asks, and everything that moves is its.
+    async fn succeed(&mut self, seen: &Seen) {
+        if self.agency == self.world.successor || self.chance.percent(50) {
+            return;
+        }
+        let now = self.clock.now();
+        let one = Succession {
+            agency: self.world.agency,
+            kind: "merge".to_owned(),
+            from: Day::of(now),
+            successors: vec![(self.world.successor, vec![])],
+        };
+        let by = chung::base::id::Id::from_uuid(uuid::Uuid::from_u128(9));
+        let mut tx = self.app.store.begin().await.unwrap();
+        // An earlier try may have died after its decision.
+        succession::insert(&mut tx, &one, by, now).await.unwrap();
+        tx.commit().await.unwrap();
+        let death = self.death(seen);
+        self.say("the agency is succeeded");
+        let first = live(&self.app, death, async |app| effect_successions(&app).await).await;
+        expect_or_refused(first.unwrap_or(Ok(false)).map(drop));
+        // Until the locks of a process that died are gone, nobody else may effect it.
+        let waits = "select agency_id from agency_succession where effected_at is null";
+        while !self.world.rows(waits).await.is_empty() {
+            let done = live(&self.app, None, async |app| effect_successions(&app).await).await.unwrap();
+            expect_or_refused(done.map(drop));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.agency = self.world.successor;
+        seen.note("agency succeeded");
+    }
+}
