@@ -4,7 +4,7 @@ use crate::base::{calendar::rfc3339, clock::Instant};
 use serde_json::{Value, json};
 
 /// Every kind of event that is told.
-pub const TYPES: [&str; 32] = [
+pub const TYPES: [&str; 35] = [
     "batch.finished",
     "bill.amended",
     "bill.cancelled",
@@ -18,6 +18,9 @@ pub const TYPES: [&str; 32] = [
     "money.suspended",
     "payment.rejected",
     "payment.unknown",
+    "payout.bounced",
+    "payout.created",
+    "payout.done",
     "recall.answered",
     "recall.received",
     "recall.sent",

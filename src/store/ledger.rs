@@ -37,6 +37,8 @@ pub enum EntryKind {
     Discounted,
     /// What one agency owed back is its successor's debt; the subject is the agency that was succeeded.
     PassedOn,
+    /// What was collected has gone on to whom it belongs; the subject is the order.
+    Remitted,
     /// An entry before was wrong and is mirrored; the subject is that entry.
     Corrected,
 }
@@ -54,6 +56,7 @@ impl EntryKind {
             Self::Charged => "charged",
             Self::Discounted => "discounted",
             Self::PassedOn => "passed_on",
+            Self::Remitted => "remitted",
             Self::Corrected => "corrected",
         }
     }

@@ -28,6 +28,7 @@ mod identity;
 mod imports;
 mod oidc;
 mod payments;
+mod payouts;
 mod platform;
 mod proofs;
 mod reachable;

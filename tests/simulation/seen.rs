@@ -8,7 +8,7 @@ use std::sync::Mutex;
 pub struct Seen(Mutex<BTreeMap<String, u64>>);
 
 /// What a run must have seen at least once.
-const DEMANDED: [&str; 62] = [
+const DEMANDED: [&str; 75] = [
     "bill open → paid",
     "bill open → cancelled",
     "bill cannot be cancelled: payment_under_way",
@@ -34,7 +34,20 @@ const DEMANDED: [&str; 62] = [
     "fault: unknown reference",
     "fault: money after the end",
     "fault: process died",
+    "fault: message corrupted",
+    "fault: partial settlement",
+    "fault: order not sent",
+    "fault: order lost",
+    "fault: order refused",
+    "fault: order unanswered",
+    "fault: two nodes",
     "fault: two at once",
+    "payout created → sent",
+    "payout created → unknown",
+    "payout created → bounced",
+    "payout unknown → sent",
+    "payout unknown → created",
+    "payout sent → done",
     "payment created → submitted",
     "payment created → rejected",
     "payment created → unknown",

@@ -6,6 +6,7 @@ pub mod board;
 pub mod board_books;
 pub mod board_case;
 pub mod board_fees;
+pub mod board_payouts;
 pub mod board_refunds;
 pub mod board_revisions;
 pub mod board_successions;
