@@ -96,6 +96,7 @@
 //! | leaf, place, tree head | one decision in the audit log, where it stands, and the signed state of the log | nhật ký kiểm toán |
 //! | principal, actor | in whose name something is done, and who does it | người được làm thay, người làm thay |
 //! | notice | the register's signed message that something about a person changed | thông báo thay đổi |
+//! | payout, slip | an order that passes collected money on to whom it belongs, and the budget payment slip with it | lệnh chuyển tiền đã thu, giấy nộp tiền |
 //! | payer, submitter, receipt name | who pays, who files, whose name the receipt bears; each may differ from the applicant | người nộp tiền, người nộp hồ sơ |
 //! | personal number | twelve digits, once and for life | số định danh cá nhân |
 //! | portal | a site that signs citizens in (a relying party) | cổng dịch vụ công |
@@ -144,6 +145,8 @@
 //!   born settled, and what names two bills names none.
 //! * 2026-11-25, refunds: systems ask, people approve, at a page and never for themselves; a rule stands in their place
 //!   for second money alone. A mistaken payment at a desk is given back by a refund, never undone.
+//! * 2026-11-26, payouts: a dated rule is the decision and orders by itself once a day is matched; an order told again is
+//!   the same message to the letter, so that nobody has to be asked about it, and only a debit ends it.
 //! * 2026-11-25, payment platform: a confirmation is an acceptance, never money; the bill is paid when money arrives.
 //! * 2026-11-25, profiles: a client is `fapi2` unless it is registered as `basic`, and is held to it everywhere; sector
 //!   and profile never change afterwards. Refresh tokens are bound to the client, and under `basic` rotated; what was

@@ -15,14 +15,15 @@ use chung::base::secret::Secret;
 use chung::base::text::Line;
 use chung::codec::http_signature::{Answer, Headers, Request, sign_answer, verify_request};
 use chung::codec::iso20022::{
-    Agent, EndToEndId, Message, MessageId, RequestToPay, StatementRequest, StatusInquiry, TransactionStatus,
-    Uetr, read,
+    Agent, CreditTransfer, EndToEndId, Message, MessageId, RequestToPay, StatementRequest, StatusInquiry,
+    TransactionStatus, Uetr, read,
 };
 use chung::crypto::keyring::{KeyRing, Purpose};
 use chung::crypto::signing::{KeyList, Signer, SigningKey};
 use chung::partner::clearing::{Clearing, NoStatement, RemoteClearing};
 use chung::partner::signed_http::Peer;
 use chung::payment::payment::{Event, Report};
+use chung::payment::refund::Answer as Told;
 use chung::sandbox::{Sandbox, Settings, router};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -308,6 +309,11 @@ async fn faults_are_seen_as_what_they_are() {
     assert_eq!(heard(7, json!({"fault": "reorder"})).await, ["205000 ours", "settled"]);
     assert_eq!(heard(8, json!({"fault": "wrong_amount", "amount": -1})).await, ["settled", "204999 ours"]);
     assert_eq!(heard(9, json!({"fault": "unknown_reference"})).await, ["settled", "205000 unknown"]);
+    assert_eq!(
+        heard(20, json!({"fault": "partial"})).await,
+        ["settled", "102500 ours", "102500 ours"],
+        "what is settled in parts"
+    );
     assert_eq!(heard(10, json!({"fault": "alter"})).await, ["settled", "205000 ours", "204000 ours"]);
     assert_eq!(
         heard(11, json!({"fault": "corrupt"})).await,
@@ -332,6 +338,90 @@ async fn faults_are_seen_as_what_they_are() {
     }
     assert_eq!(verdict("altered_message"), "not_handled", "this inbox takes everything: {list}");
     assert_eq!(list["passes"], false);
+}
+
+fn order(n: u128, dong: i64) -> CreditTransfer {
+    CreditTransfer {
+        id: payment(n),
+        uetr: Uetr::new(payment(n).0),
+        amount: Money::vnd(dong),
+        value: Day::of(NOW),
+        debtor: Line::parse("So Tu phap").unwrap(),
+        debtor_account: ACCOUNT.parse().unwrap(),
+        debtor_agent: Agent::Member("970405".parse().unwrap()),
+        creditor_agent: Agent::Bic("SBVNVNVX".parse().unwrap()),
+        creditor: Line::parse("Kho bac Nha nuoc").unwrap(),
+        creditor_account: "7111".parse().unwrap(),
+        remittance: Line::parse("NSNN 00612611000000001 LE PHI").unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn money_goes_on_once_and_never_more_than_there_is() {
+    let world = World::new(None).await;
+    let pass_on = async |n: u128, dong: i64, made: Instant| {
+        world.clearing.pass_on(message(n), &order(n, dong), made, world.clock.now()).await
+    };
+    assert_eq!(pass_on(1, 1, NOW).await, Told::Refused("AM04".parse().unwrap()));
+    world.ask(2).await;
+    world.approve(2).await;
+    world.sandbox.deliver_due().await;
+    world.heard();
+    assert_eq!(pass_on(3, 205_001, NOW).await, Told::Refused("AM04".parse().unwrap()));
+    world.fault(json!({"fault": "drop_answer", "on": "pacs.008"})).await;
+    assert_eq!(pass_on(4, 200_000, NOW).await, Told::None);
+    world.clock.advance(Duration::from_secs(120));
+    assert_eq!(pass_on(4, 200_000, NOW).await, Told::Taken, "told again, to the letter");
+    assert_eq!(
+        pass_on(4, 200_000, NOW + Duration::from_secs(1)).await,
+        Told::NeverGot,
+        "under one name, another text"
+    );
+    world.fault(json!({"fault": "reject", "on": "pacs.008", "code": "AC04"})).await;
+    assert_eq!(pass_on(5, 1_000, NOW).await, Told::Refused("AC04".parse().unwrap()));
+    world.sandbox.deliver_due().await;
+    assert_eq!(world.heard(), ["200000 ours"]);
+    let orders: Value = serde_json::from_str(&world.page("script/orders").await).unwrap();
+    assert_eq!(orders["orders"].as_array().unwrap().len(), 4);
+    world.script("script/days/close", json!({})).await;
+    assert_eq!(world.statement("2026-11-24").await.unwrap().closing, Money::vnd(5_000));
+}
+
+#[tokio::test]
+async fn a_bank_without_liquidity_lets_the_payer_wait_and_says_so() {
+    let world = World::new(None).await;
+    let limits = format!("script/banks/{BANK}/limits");
+    assert_eq!(world.script("script/banks/999999/limits", json!({})).await, 404);
+    assert_eq!(world.script(&limits, json!({"liquidity": -1})).await, 422);
+    assert_eq!(world.script(&limits, json!({"transfer_max": 205_000, "liquidity": 300_000})).await, 200);
+    for n in 1..=4 {
+        world.ask(n).await;
+        assert_eq!(world.approve(n).await, 204);
+    }
+    assert_eq!(world.approve(2).await, 409, "the payer agrees once");
+    world.sandbox.deliver_due().await;
+    assert_eq!(world.heard(), ["settled", "205000 ours", "Pending", "Pending", "Pending"]);
+    assert_eq!(world.inquire(2).await, Some(Report::Pending));
+    assert_eq!(world.script(&limits, json!({"liquidity": 410_000})).await, 200);
+    world.sandbox.deliver_due().await;
+    assert_eq!(world.heard(), ["settled", "205000 ours", "settled", "205000 ours"]);
+    world.script("script/days/close", json!({})).await;
+    world.sandbox.deliver_due().await;
+    assert_eq!(world.heard(), ["rejected AM23"]);
+    assert_eq!(world.script(&limits, json!({"transfer_max": 1})).await, 200);
+    world.ask(5).await;
+    world.approve(5).await;
+    world.sandbox.deliver_due().await;
+    assert_eq!(world.heard(), ["rejected AM14"]);
+    let list: Value = serde_json::from_str(&world.page("script/conformance").await).unwrap();
+    let line =
+        list["behaviours"].as_array().unwrap().iter().find(|l| l["behaviour"] == "bank_without_liquidity");
+    // These four ask for the same reference, so whoever asked again did not wait.
+    assert_eq!(
+        (&line.unwrap()["tried"], &line.unwrap()["verdict"]),
+        (&json!(3), &json!("not_handled")),
+        "{list}"
+    );
 }
 
 #[tokio::test]

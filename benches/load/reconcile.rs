@@ -10,8 +10,8 @@ use super::world::{ACCOUNT, World};
 use anyhow::{Context, Result, anyhow, ensure};
 use chung::base::{calendar::Day, clock::Instant, id, id::Id, money::Money, text::Line};
 use chung::codec::iso20022::{
-    CancellationRequest, Direction, EndToEndId, Entry, MessageId, PaymentReturn, RequestToPay, Resolution,
-    Statement, StatementRequest, StatusInquiry,
+    CancellationRequest, CreditTransfer, Direction, EndToEndId, Entry, MessageId, PaymentReturn,
+    RequestToPay, Resolution, Statement, StatementRequest, StatusInquiry,
 };
 use chung::flow::reconcile_statement::match_statement;
 use chung::partner::clearing::{Clearing, FetchedStatement, NoStatement};
@@ -200,6 +200,16 @@ impl Clearing for Told {
     }
 
     fn inquire_return(&self, _: MessageId, _: StatusInquiry, _: Instant) -> BoxFuture<'_, Answer> {
+        Box::pin(ready(Answer::NeverGot))
+    }
+
+    fn pass_on<'a>(
+        &'a self,
+        _: MessageId,
+        _: &'a CreditTransfer,
+        _: Instant,
+        _: Instant,
+    ) -> BoxFuture<'a, Answer> {
         Box::pin(ready(Answer::NeverGot))
     }
 

@@ -162,6 +162,8 @@ registry! {
     Message = "msg";
     /// One try at paying a bill.
     Payment = "pay";
+    /// Money that goes on from a collecting account to whom it belongs.
+    Payout = "payout";
     /// A request between institutions for money back.
     Recall = "recall";
     /// The document that proves a payment.

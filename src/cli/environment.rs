@@ -8,7 +8,8 @@ use crate::base::{
     text::Lang,
 };
 use crate::codec::iso20022::{
-    CancellationRequest, MessageId, PaymentReturn, RequestToPay, Resolution, StatementRequest, StatusInquiry,
+    CancellationRequest, CreditTransfer, MessageId, PaymentReturn, RequestToPay, Resolution,
+    StatementRequest, StatusInquiry,
 };
 use crate::codec::sod::Anchors;
 use crate::config::{self, Config, Database};
@@ -228,6 +229,16 @@ impl Clearing for Nobody {
 
     fn inquire_return(&self, _: MessageId, _: StatusInquiry, _: Instant) -> BoxFuture<'_, Answer> {
         Box::pin(async { Answer::None })
+    }
+
+    fn pass_on<'a>(
+        &'a self,
+        _: MessageId,
+        _: &'a CreditTransfer,
+        _: Instant,
+        _: Instant,
+    ) -> BoxFuture<'a, Answer> {
+        Box::pin(async { Answer::NeverGot })
     }
 
     fn ask_back<'a>(&'a self, _: MessageId, _: &'a CancellationRequest, _: Instant) -> BoxFuture<'a, Answer> {

@@ -177,11 +177,7 @@ pub async fn pass_on(
 }
 
 /// Refuses while leaves are held that must be entered or voided before the shift ends.
-pub(super) async fn demand_accounted(
-    tx: &mut Tx,
-    shift: &OpenShift,
-    cashier: Id<Citizen>,
-) -> Result<()> {
+pub(super) async fn demand_accounted(tx: &mut Tx, shift: &OpenShift, cashier: Id<Citizen>) -> Result<()> {
     let blocks = rows::of_shift(tx, shift.id, (shift.agency, cashier)).await?;
     closes(tx, &blocks).await
 }
@@ -338,12 +334,7 @@ pub async fn read_leaf_void(app: &App, officer: Id<Citizen>, id: Id<LeafVoid>) -
 
 const READERS: [Role; 3] = [Role::Cashier, Role::Accountant, Role::Auditor];
 
-async fn seat_at(
-    tx: &mut Tx,
-    officer: Id<Citizen>,
-    agency: Id<Agency>,
-    today: Day,
-) -> Result<officer::Seat> {
+async fn seat_at(tx: &mut Tx, officer: Id<Citizen>, agency: Id<Agency>, today: Day) -> Result<officer::Seat> {
     let seats = officer::seats(tx, officer, today, &READERS).await?;
     seats.into_iter().find(|seat| seat.id == agency).ok_or(Error::not_found())
 }

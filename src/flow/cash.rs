@@ -248,7 +248,10 @@ pub async fn describe_cash(app: &App, agency: Id<Agency>) -> Result<Value> {
     let money = super::explain::money;
     let mut tx = app.store.begin().await?;
     let till = |shown: &TillShown| {
-        let owes = shown.owes.iter().map(|(to, _, amount)| json!({ "to": to.to_string(), "amount": money(*amount) }));
+        let owes = shown
+            .owes
+            .iter()
+            .map(|(to, _, amount)| json!({ "to": to.to_string(), "amount": money(*amount) }));
         json!({
             "id": shown.till.id.to_string(),
             "name": shown.till.name,

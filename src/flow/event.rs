@@ -4,7 +4,7 @@ use crate::base::{calendar::rfc3339, clock::Instant};
 use serde_json::{Value, json};
 
 /// Every kind of event that is told.
-pub const TYPES: [&str; 33] = [
+pub const TYPES: [&str; 36] = [
     "batch.finished",
     "bill.amended",
     "bill.cancelled",
@@ -19,6 +19,9 @@ pub const TYPES: [&str; 33] = [
     "money.suspended",
     "payment.rejected",
     "payment.unknown",
+    "payout.bounced",
+    "payout.created",
+    "payout.done",
     "recall.answered",
     "recall.received",
     "recall.sent",

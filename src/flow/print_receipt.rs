@@ -83,9 +83,7 @@ async fn desk_of(
 pub async fn list_printings(app: &App, agency: Id<Agency>, id: Id<id::Receipt>) -> Result<Value> {
     let receipt = read_receipt(app, agency, id).await?;
     let mut tx = app.store.begin().await?;
-    let item = |printing: &Printing| {
-        json!({ "copy": printing.copy, "by": printing.by.to_string(), "at": rfc3339(printing.at) })
-    };
+    let item = |printing: &Printing| json!({ "copy": printing.copy, "by": printing.by.to_string(), "at": rfc3339(printing.at) });
     let items: Vec<Value> = rows::printings(&mut tx, receipt.id).await?.iter().map(item).collect();
     Ok(json!({ "items": items, "next": null }))
 }

@@ -13,11 +13,13 @@ use crate::{
         page::PageRequest,
     },
     store::{
+        Tx,
         case::{self, Filter},
-        statement,
+        statement, suspense,
     },
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// One case of the agency, or of whom it succeeded, with what was done about it; another's does not exist for it.
 pub async fn read_case(app: &App, agency: Id<Agency>, id: Id<id::Case>) -> Result<Value> {
@@ -26,7 +28,9 @@ pub async fn read_case(app: &App, agency: Id<Agency>, id: Id<id::Case>) -> Resul
     let stored = case::of_agencies(&mut tx, &agencies, id).await?.ok_or(Error::not_found())?;
     let notes = case::notes(&mut tx, id).await?;
     let key = agency_key(app, &mut tx, stored.agency).await?;
-    case_with_notes(&stored, &notes, &key)
+    let mut answer = case_with_notes(&stored, &notes, &key)?;
+    add_suspense(&mut tx, &agencies, &mut [(id, &mut answer)]).await?;
+    Ok(answer)
 }
 
 /// The agency's cases, the newest first, a page at a time: all, those still to be looked into, those of a statement.
@@ -48,6 +52,34 @@ pub async fn list_cases(
     let agencies = agencies_of(&mut tx, agency, tree).await?;
     let found = case::list(&mut tx, &agencies, Filter { pending, of_day }, page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
-    let items: Vec<Value> = found.items.iter().map(case_json).collect();
+    let mut items: Vec<Value> = found.items.iter().map(case_json).collect();
+    let mut named: Vec<_> = found.items.iter().map(|case| case.id).zip(&mut items).collect();
+    add_suspense(&mut tx, &agencies, &mut named).await?;
     Ok(json!({ "items": items, "next": next }))
+}
+
+/// What a case about money that waits says of it: why, until when somebody decides, and what is proposed for it.
+async fn add_suspense(
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+    cases: &mut [(Id<id::Case>, &mut Value)],
+) -> Result<()> {
+    let ids: Vec<Id<id::Case>> = cases.iter().map(|case| case.0).collect();
+    let mut held: BTreeMap<Id<id::Case>, Value> = suspense::of_cases(tx, agencies, &ids)
+        .await?
+        .into_iter()
+        .map(|money| {
+            let shown = json!({
+                "reason": money.reason,
+                "held": money.held,
+                "due": money.due.to_string(),
+                "proposal": money.proposal,
+            });
+            (money.case, shown)
+        })
+        .collect();
+    for (id, answer) in cases {
+        answer["suspense"] = held.remove(id).unwrap_or(Value::Null);
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ use super::{
     agency_key::agency_key,
     event::event_json,
     move_payment::move_payment,
+    pass_on,
     revise_statement::{self, Revision},
     send_refund::move_refund,
     settle_debits::{Debited, settle_in},
@@ -33,6 +34,7 @@ use crate::{
     partner::clearing::{FetchedStatement, NoStatement},
     payment::{
         payment::{APPROVAL_WINDOW, Event},
+        payout as payouts,
         reconciliation::{Attempt, Books, Difference, Line, Reconciliation, reconcile},
         refund as refunds, revision,
         statement::{Balances, Movement, Statement},
@@ -42,7 +44,7 @@ use crate::{
         account::{self, CollectingAccount},
         case, debit, matching,
         outbox::{self, NewOutbox, Topic},
-        reconciliation as books, refund,
+        payout, reconciliation as books, refund,
         statement::{self, NewLine, Outcome, StoredStatement},
         statement_revision as revisions,
     },
@@ -137,6 +139,8 @@ pub(super) async fn match_told(
     matching.run(&mut tx, &told).await?;
     let absent = books::absent_attempts(&mut tx, account.id, APPROVAL_WINDOW, ABSENT_AT_ONCE).await?;
     let unsent = refund::absent(&mut tx, account.id, ABSENT_AT_ONCE).await?;
+    let unheard = payout::absent(&mut tx, account.id, ABSENT_AT_ONCE).await?;
+    payout::mark_due(&mut tx, account.id, told.day()).await?;
     let answer = matching.finish(&mut tx).await?;
     if let Some(key) = key {
         key.keep(&mut tx, matching.stored.id.uuid(), &answer, now).await?;
@@ -148,6 +152,9 @@ pub(super) async fn match_told(
     // What never left is sent again, under the same name.
     for one in unsent {
         move_refund(app, one, &refunds::Event::Answered(refunds::Answer::NeverGot)).await?;
+    }
+    for one in unheard {
+        pass_on::step(app, one, &payouts::Event::Answered(refunds::Answer::NeverGot)).await?;
     }
     Ok(answer)
 }

@@ -3,7 +3,7 @@
 
 use super::{
     Error, Result, adjust_receipts::adjust_receipts, agency_key::agency_key, decide_refund::parts,
-    request_refund::record,
+    request_refund::record, settle_payout,
 };
 use crate::{
     app::App,
@@ -36,7 +36,7 @@ pub struct Debited {
     pub servicer_reference: String,
     /// How much.
     pub amount: Money,
-    /// The refund that it names.
+    /// The refund that it names; or the order that bears this name.
     pub refund: Id<Refund>,
     /// The bank's booking day.
     pub booked_on: Day,
@@ -56,7 +56,9 @@ pub async fn settle_debits(app: &App, debits: &[Debited]) -> Result<()> {
 
 /// The same within a transaction; whether it is in the books now.
 pub(super) async fn settle_in(app: &App, tx: &mut Tx, debited: &Debited, now: Instant) -> Result<bool> {
-    let Some(refund) = rows::lock(tx, debited.refund).await? else { return Ok(false) };
+    let Some(refund) = rows::lock(tx, debited.refund).await? else {
+        return settle_payout::settle_in(app, tx, debited, now).await;
+    };
     let known = debit::told(tx, debited.account, &[&debited.servicer_reference]).await?;
     if known.contains_key(&debited.servicer_reference) {
         return Ok(true);
@@ -80,6 +82,7 @@ pub(super) async fn settle_in(app: &App, tx: &mut Tx, debited: &Debited, now: In
         key: (debited.account, debited.servicer_reference.clone()),
         amount: debited.amount,
         refund: Some(refund.id),
+        payout: None,
         entry,
         booked_on: debited.booked_on,
     };

@@ -53,6 +53,7 @@ pub async fn take_message(app: &App, received: Received) -> Result<String> {
         | Message::StatusInquiry(_)
         | Message::StatementRequest(_)
         | Message::PaymentReturn(_)
+        | Message::CreditTransfer(_)
         | Message::MessageReject(_) => Err(Error::refused("message_not_expected")),
     }
 }

@@ -5,18 +5,23 @@
 use super::{
     Result,
     audit_leaf::{Concern, leaf},
+    contact::contact_of,
     issue_receipts::SettledBill,
+    message::{Message, Route, outgoing},
     population,
 };
+use crate::text::Texts;
 use crate::{
     app::App,
     base::{
         clock::Instant,
         id::{Agency, Citizen, Id},
+        text::Lang,
     },
     codec::receipt_content::{ReceiptContent, leaf_name},
+    payment::refund::State,
     store::{
-        Tx, audit,
+        Tx, audit, outbox,
         principal::{self, About},
         receipt::StoredReceipt,
         refund::{Source, StoredRefund},
@@ -104,7 +109,56 @@ pub(super) async fn refund_moved(app: &App, tx: &mut Tx, refund: &StoredRefund, 
         });
         Some(Told { kind: "refund.moved", agency: refund.agency, object: refund.id.uuid(), details })
     };
-    tell(app, tx, &[(refund.bill, payment)], told, now).await
+    tell(app, tx, &[(refund.bill, payment)], told, now).await?;
+    write_to(app, tx, (refund.bill, payment), refund, now).await
+}
+
+/// Writes to both about the steps that matter to them, where they gave a mailbox: asked for, decided, waiting for
+/// somebody else, given back. The letter says who holds the step and promises no day.
+async fn write_to(app: &App, tx: &mut Tx, about: About, refund: &StoredRefund, now: Instant) -> Result<()> {
+    // What is on its way between banks is seen on the page.
+    if matches!(refund.state, State::Sent | State::Unknown { .. }) {
+        return Ok(());
+    }
+    let people: Vec<Id<Citizen>> =
+        principal::concerned(tx, &[about]).await?.into_iter().map(|(_, citizen)| citizen).collect();
+    if people.is_empty() {
+        return Ok(());
+    }
+    let mut letters = Vec::new();
+    // The applicant and the payer: two at most.
+    for holder in population::look_up_citizens(app, tx, &people).await? {
+        let Some(mail) = contact_of(tx, &holder).await?.mail else { continue };
+        let texts = Texts::embedded();
+        let written = |lang| {
+            let args = [
+                ("person", holder.person.name.as_str().to_owned().into()),
+                ("amount", refund.amount.display_vi().into()),
+                (
+                    "reason",
+                    texts.get(lang, &format!("refund-reason-{}", refund.reason.as_str())).into_owned().into(),
+                ),
+                (
+                    "step",
+                    texts.get(lang, &format!("refund-state-{}", refund.state.as_str())).into_owned().into(),
+                ),
+                (
+                    "holder",
+                    texts
+                        .get(lang, &format!("refund-holder-{}", refund.state.holder().as_str()))
+                        .into_owned()
+                        .into(),
+                ),
+                ("basis", refund.reason.legal_basis().to_owned().into()),
+            ];
+            texts.with(lang, "mail-refund", &args)
+        };
+        let text = format!("{}\n\n---\n\n{}\n", written(Lang::Vi), written(Lang::En));
+        let subject = texts.get(Lang::Vi, "mail-refund-subject").into_owned();
+        let route = Route::Mail { to: mail.as_str().to_owned(), subject };
+        letters.push(outgoing(app, now, refund.id.uuid(), "refund.mail", &Message { route, text })?);
+    }
+    Ok(outbox::enqueue(tx, &letters).await?)
 }
 
 /// Two statements for any number of things, and one where nobody is known.

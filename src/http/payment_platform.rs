@@ -1,5 +1,5 @@
 //! `/payment-platform`: agency systems that speak the national payment platform's protocol. They change the address
-//! and keep what they have; `docs/payment-platform.md` lists what else must change.
+//! and keep what they have; `chung platform guide` prints what else must change.
 
 use crate::app::App;
 use crate::flow::{Error, platform::answer_platform};

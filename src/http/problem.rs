@@ -132,6 +132,8 @@ pub static CODES: &[Code] = &[
     row("release_not_proposed", 409),
     row("release_proposed", 409),
     row("suspense_released", 409),
+    row("payout_rule_differs", 409),
+    row("payout_rule_incomplete", 422),
     // Closings.
     row("closing_not_approved", 409),
     // Events.

@@ -46,6 +46,7 @@ fn agencies() -> Router<App> {
         .merge(api::receipts::routes())
         .merge(api::statements::routes())
         .merge(api::closings::routes())
+        .merge(api::payouts::routes())
         .merge(api::cases::routes())
         .merge(api::mandates::routes())
         .merge(api::ledger::routes())
@@ -54,6 +55,7 @@ fn agencies() -> Router<App> {
 /// Administrators' systems, in the same way.
 fn administrators() -> Router<App> {
     api::agencies::routes()
+        .merge(api::payouts::rule_routes())
         .merge(api::clients::routes())
         .merge(api::policies::routes())
         .merge(api::client_care::routes())
@@ -106,6 +108,7 @@ fn people() -> Router<App> {
         .merge(pages::board_cash::routes())
         .merge(pages::board_fees::routes())
         .merge(pages::board_messages::routes())
+        .merge(pages::board_payouts::routes())
         .merge(pages::board_refunds::routes())
         .merge(pages::board_revisions::routes())
         .merge(pages::board_successions::routes())

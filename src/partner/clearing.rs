@@ -1,7 +1,7 @@
 //! The one payment abstraction: a clearing system that is asked for money and tells what came of it.
 //!
-//! [`Clearing`] has few verbs, each one message and one answer: hand over a request to pay or a return, ask what became
-//! of either, ask money back or answer whoever does, fetch the statement of a day. Silence is an answer too ([`Event::NoAnswer`], `None`, [`NoStatement::Silence`]) and
+//! [`Clearing`] has few verbs, each one message and one answer: hand over a request to pay, a return or an order to pass
+//! money on, ask what became of either, ask money back or answer whoever does, fetch the statement of a day. Silence is an answer too ([`Event::NoAnswer`], `None`, [`NoStatement::Silence`]) and
 //! never an error: what it means is decided by [`crate::payment`]. Identifiers and times come from the caller, who has
 //! recorded them before. [`RemoteClearing`] speaks ISO 20022 over signed HTTP. What the clearing system says unasked
 //! (status reports, credit notifications) does not pass here; it arrives at the service's inbox.
@@ -11,9 +11,9 @@ use crate::base::calendar::Day;
 use crate::base::clock::Instant;
 use crate::base::text::Line;
 use crate::codec::iso20022::{
-    AboutWhat, AccountNumber, CONTENT_TYPE, CancellationRequest, EndToEndId, Header, MemberId, Message,
-    MessageId, NEVER_RECEIVED, PaymentReturn, Reason, Received, Refusal, RequestToPay, Resolution, Statement,
-    StatementRequest, StatusInquiry, TransactionStatus, read, write,
+    AboutWhat, AccountNumber, CONTENT_TYPE, CancellationRequest, CreditTransfer, EndToEndId, Header,
+    MemberId, Message, MessageId, NEVER_RECEIVED, PaymentReturn, Reason, Received, Refusal, RequestToPay,
+    Resolution, Statement, StatementRequest, StatusInquiry, TransactionStatus, read, write,
 };
 use crate::crypto::keyring::KeyRing;
 use crate::payment::payment::{BankReason, Event, Report};
@@ -44,6 +44,16 @@ pub trait Clearing: Send + Sync {
 
     /// Asks what became of a return.
     fn inquire_return(&self, id: MessageId, inquiry: StatusInquiry, now: Instant) -> BoxFuture<'_, Answer>;
+
+    /// Hands over an order to pass money on. Told again under its name it is the same order: `made` is when it was made,
+    /// so that it says the same to the letter.
+    fn pass_on<'a>(
+        &'a self,
+        id: MessageId,
+        order: &'a CreditTransfer,
+        made: Instant,
+        now: Instant,
+    ) -> BoxFuture<'a, Answer>;
 
     /// Asks a bank for money back; its answer comes later. `Taken` when the request is on its way.
     fn ask_back<'a>(
@@ -151,8 +161,18 @@ impl RemoteClearing {
     }
 
     async fn exchange(&self, id: MessageId, message: Message, now: Instant) -> Result<Received, Trouble> {
+        self.exchange_made(id, message, (now, now)).await
+    }
+
+    /// The same with a message that was made at another time than now.
+    async fn exchange_made(
+        &self,
+        id: MessageId,
+        message: Message,
+        (made, now): (Instant, Instant),
+    ) -> Result<Received, Trouble> {
         let (from, to) = (self.us.clone(), self.them.clone());
-        let header = Header { from, to, id, created: now, possible_duplicate: false };
+        let header = Header { from, to, id, created: made, possible_duplicate: false };
         let body = write(&header, &message);
         let Answered { body, .. } = self.http.post(CONTENT_TYPE, body, now).await?;
         let received = read(&body, self.answer_bytes_max).map_err(Trouble::Unreadable)?;
@@ -227,7 +247,7 @@ impl Clearing for RemoteClearing {
     ) -> BoxFuture<'a, Answer> {
         Box::pin(async move {
             match self.exchange(id, Message::PaymentReturn(back.clone()), now).await {
-                Ok(received) => returned(received.message, None, (id, back.id)),
+                Ok(received) => returned(received.message, (AboutWhat::Return, None), (id, back.id)),
                 Err(Trouble::Silence(Silence::NotSent(why))) => {
                     tracing::warn!(%id, why, "a return did not leave");
                     Answer::NeverGot
@@ -244,10 +264,34 @@ impl Clearing for RemoteClearing {
         Box::pin(async move {
             match self.exchange(id, Message::StatusInquiry(inquiry), now).await {
                 Ok(received) => {
-                    returned(received.message, Some(id), (inquiry.original, inquiry.end_to_end_id))
+                    let about = (AboutWhat::Return, Some(id));
+                    returned(received.message, about, (inquiry.original, inquiry.end_to_end_id))
                 }
                 Err(trouble) => {
                     tracing::warn!(%id, why = %trouble, "an inquiry was not answered");
+                    Answer::None
+                }
+            }
+        })
+    }
+
+    fn pass_on<'a>(
+        &'a self,
+        id: MessageId,
+        order: &'a CreditTransfer,
+        made: Instant,
+        now: Instant,
+    ) -> BoxFuture<'a, Answer> {
+        Box::pin(async move {
+            let message = Message::CreditTransfer(order.clone());
+            match self.exchange_made(id, message, (made, now)).await {
+                Ok(received) => returned(received.message, (AboutWhat::Transfer, None), (id, order.id)),
+                Err(Trouble::Silence(Silence::NotSent(why))) => {
+                    tracing::warn!(%id, why, "an order did not leave");
+                    Answer::NeverGot
+                }
+                Err(trouble) => {
+                    tracing::warn!(%id, why = %trouble, "an order was not answered");
                     Answer::None
                 }
             }
@@ -317,11 +361,15 @@ fn handover(message: Message, (id, end_to_end_id): (MessageId, EndToEndId)) -> E
     }
 }
 
-/// What is said of a return, by the answer to it or to an inquiry about it.
-fn returned(message: Message, inquiry: Option<MessageId>, (original, id): (MessageId, EndToEndId)) -> Answer {
+/// What is said of a return or an order, by the answer to it or to an inquiry about it.
+fn returned(
+    message: Message,
+    (about, inquiry): (AboutWhat, Option<MessageId>),
+    (original, id): (MessageId, EndToEndId),
+) -> Answer {
     match message {
         Message::PaymentStatus(status)
-            if status.about == AboutWhat::Return
+            if status.about == about
                 && status.inquiry == inquiry
                 && (status.original, status.end_to_end_id) == (original, id) =>
         {

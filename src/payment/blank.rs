@@ -225,7 +225,9 @@ mod tests {
         for wrong in [datetime!(2026-11-24 00:59 UTC), datetime!(2026-11-24 05:01 UTC)] {
             assert_eq!(may_enter(Leaf::Held, &times(wrong)), Err(Refusal::TimeUnfit), "{wrong}");
         }
-        assert!(may_draw(0).is_err() && may_draw(101).is_err() && may_draw(1).is_ok() && may_draw(100).is_ok());
+        assert!(
+            may_draw(0).is_err() && may_draw(101).is_err() && may_draw(1).is_ok() && may_draw(100).is_ok()
+        );
     }
 
     #[test]

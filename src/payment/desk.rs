@@ -228,8 +228,7 @@ mod tests {
 
     #[test]
     fn a_transfer_into_the_owners_account_is_owed_no_more() {
-        let part =
-            |amount| [Part { agency: id(2), kind: FeeKind::Phi, amount, retained: Money::vnd(0) }];
+        let part = |amount| [Part { agency: id(2), kind: FeeKind::Phi, amount, retained: Money::vnd(0) }];
         let transfer = |owner, amount| Some(Transferred { account: id(7), owner: id(owner), amount });
         let (ten, four) = (Money::vnd(10), Money::vnd(4));
         let desk = id(1);

@@ -27,6 +27,7 @@ pub mod notice;
     reason = "the room is named after its main noun, and so is the half of the house"
 )]
 pub mod payment;
+pub mod payout;
 pub mod proof;
 pub mod receipt;
 pub mod reconciliation;

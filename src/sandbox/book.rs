@@ -5,8 +5,8 @@ use crate::base::calendar::{Day, rfc3339};
 use crate::base::clock::Instant;
 use crate::base::money::{Currency, Money, MoneyError};
 use crate::codec::iso20022::{
-    AccountNumber, CancellationRequest, CreditNotification, Direction, EndToEndId, Entry, Message, MessageId,
-    PaymentReturn, RequestToPay, Resolution, Statement, TransactionStatus, read,
+    AccountNumber, CancellationRequest, CreditNotification, CreditTransfer, Direction, EndToEndId, Entry,
+    Message, MessageId, PaymentReturn, RequestToPay, Resolution, Statement, TransactionStatus, read,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -43,6 +43,13 @@ pub enum Fact {
     /// The service returned money (`pacs.004`), and this is its answer.
     Returned {
         /// The return.
+        xml: String,
+        /// The answer, which a repetition gets again.
+        answer: String,
+    },
+    /// The service passed money on (`pacs.008`), and this is the answer.
+    Ordered {
+        /// The order.
         xml: String,
         /// The answer, which a repetition gets again.
         answer: String,
@@ -137,6 +144,7 @@ pub struct Book {
     outgoing: Vec<Outgoing>,
     closed: Option<Day>,
     returns: BTreeMap<EndToEndId, (PaymentReturn, TransactionStatus)>,
+    orders: BTreeMap<EndToEndId, (CreditTransfer, TransactionStatus)>,
     recalls: BTreeMap<EndToEndId, (MessageId, CancellationRequest)>,
     resolutions: BTreeMap<EndToEndId, Resolution>,
 }
@@ -164,6 +172,14 @@ impl Book {
                 let Message::PaymentStatus(status) = parse(answer)?.message else { return Err(BadFact) };
                 self.answers.insert(received.header.id, (received.digest, answer.clone()));
                 self.returns.insert(back.id, (back, status.status));
+                Ok(())
+            }
+            Fact::Ordered { xml, answer } => {
+                let received = parse(xml)?;
+                let Message::CreditTransfer(order) = received.message else { return Err(BadFact) };
+                let Message::PaymentStatus(status) = parse(answer)?.message else { return Err(BadFact) };
+                self.answers.insert(received.header.id, (received.digest, answer.clone()));
+                self.orders.insert(order.id, (order, status.status));
                 Ok(())
             }
             Fact::AskedBack { xml } => {
@@ -240,6 +256,21 @@ impl Book {
     /// Every return, with what became of it.
     pub fn returns(&self) -> impl Iterator<Item = &(PaymentReturn, TransactionStatus)> {
         self.returns.values()
+    }
+
+    /// Every order to pass money on, with what became of it.
+    pub fn orders(&self) -> impl Iterator<Item = &(CreditTransfer, TransactionStatus)> {
+        self.orders.values()
+    }
+
+    /// What lies in an account, in đồng.
+    pub fn balance(&self, account: &AccountNumber) -> i64 {
+        let of_account = self.movements.iter().filter(|(a, _)| a == account);
+        let moved = of_account.map(|(_, entry)| match entry.direction {
+            Direction::Credit => entry.amount.minor(),
+            Direction::Debit => -entry.amount.minor(),
+        });
+        moved.sum()
     }
 
     /// What the service asked back under that name.

@@ -100,6 +100,10 @@ impl Sandbox {
         if asked.decision != Decision::Waiting {
             return Err(NotDecided::NotOpen);
         }
+        if refusal.is_none() {
+            drop(book);
+            return self.agree(bank, id, now);
+        }
         self.decided(&mut book, id, refusal, now);
         drop(book);
         self.wake.notify_one();
@@ -139,13 +143,14 @@ impl Sandbox {
 
     /// Ends the business day and names it.
     pub fn close_day(&self) -> crate::base::calendar::Day {
+        self.give_up_waiting(self.now());
         let mut book = self.book();
         let day = book.business_day(self.now());
         self.record(&mut book, &Fact::Closed { day: day.to_string() });
         day
     }
 
-    fn decided(&self, book: &mut Book, id: EndToEndId, refusal: Option<String>, now: Instant) {
+    pub(super) fn decided(&self, book: &mut Book, id: EndToEndId, refusal: Option<String>, now: Instant) {
         let Some(asked) = book.request(id).cloned() else { return };
         let decided = Fact::Decided { end_to_end_id: id.to_string(), code: refusal.clone(), at: moment(now) };
         self.record(book, &decided);
@@ -166,20 +171,31 @@ impl Sandbox {
         });
         let mut letters = vec![Letter { xml: self.compose(&report), kind: "pacs.002", payment: Some(id) }];
         if settled {
-            let credit = self.pay(book, &asked.request, now);
-            letters.push(Letter { xml: credit, kind: "camt.054", payment: Some(id) });
+            for xml in self.pay(book, &asked.request, now) {
+                letters.push(Letter { xml, kind: "camt.054", payment: Some(id) });
+            }
         }
         self.queue(book, letters, now);
     }
 
-    /// Moves the money of an approved request and writes the notification of it.
-    fn pay(&self, book: &mut Book, request: &RequestToPay, now: Instant) -> String {
+    /// Moves the money of an approved request and writes the notifications of it.
+    fn pay(&self, book: &mut Book, request: &RequestToPay, now: Instant) -> Vec<String> {
         let id = Some(request.end_to_end_id);
         let mut amount = request.amount;
         if let Some(fault) = self.faults().strike(Kind::WrongAmount, "camt.054", id) {
             let other = amount.plus(Money::vnd(fault.amount)).ok().filter(|other| other.is_positive());
             amount = other.unwrap_or(amount);
         }
+        let half = Money::vnd(amount.minor() / 2);
+        if half.is_positive() && self.faults().strike(Kind::Partial, "camt.054", id).is_some() {
+            let rest = Money::vnd(amount.minor() - half.minor());
+            return [half, rest].map(|part| self.pay_part(book, request, part, now)).into();
+        }
+        vec![self.pay_part(book, request, amount, now)]
+    }
+
+    fn pay_part(&self, book: &mut Book, request: &RequestToPay, amount: Money, now: Instant) -> String {
+        let id = Some(request.end_to_end_id);
         let mut entry = self.entry(book, amount, now);
         entry.counterparty = Some(payer_of(request));
         entry.counterparty_agent = Some(request.debtor_agent.clone());
@@ -268,6 +284,7 @@ impl Sandbox {
             }
             Message::StatusInquiry(inquiry) => (StatusCode::OK, self.tell_status(&received, inquiry, now)),
             Message::PaymentReturn(ref back) => self.take_return(&received, back, xml, now),
+            Message::CreditTransfer(ref order) => self.take_order(&received, order, xml, now),
             Message::CancellationRequest(ref asked) => self.take_cancellation(&received, asked, xml),
             Message::Resolution(_) => self.take_resolution(xml),
             Message::StatementRequest(ref request) => self.send_statement(&id, request, now),
@@ -378,6 +395,7 @@ fn payment_of(message: &Message) -> Option<EndToEndId> {
         Message::RequestToPay(request) => Some(request.end_to_end_id),
         Message::StatusInquiry(inquiry) => Some(inquiry.end_to_end_id),
         Message::PaymentReturn(back) => Some(back.id),
+        Message::CreditTransfer(order) => Some(order.id),
         Message::CancellationRequest(asked) => Some(asked.id),
         Message::Resolution(told) => Some(told.request),
         _ => None,

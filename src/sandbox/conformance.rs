@@ -22,12 +22,16 @@ pub(super) fn routes() -> Router<Arc<Sandbox>> {
 pub struct Observed {
     /// The payments and returns that it asked about.
     pub inquiries: BTreeSet<EndToEndId>,
+    /// The payments that had to wait for their bank's liquidity.
+    pub waited: BTreeSet<EndToEndId>,
+    /// The transfers that a bank asked back.
+    pub asked_back: BTreeSet<EndToEndId>,
     /// How many statements it fetched.
     pub statements: u64,
 }
 
 /// A behaviour: its name, the fault that provokes it, and what must be seen.
-const BEHAVIOURS: [(&str, Kind, &str); 11] = [
+const BEHAVIOURS: [(&str, Kind, &str); 13] = [
     ("late_message", Kind::Delay, "A message that comes late is acknowledged."),
     ("doubled_message", Kind::Double, "The same message twice is acknowledged twice."),
     ("altered_message", Kind::Alter, "Another content under a known identifier is refused."),
@@ -41,7 +45,9 @@ const BEHAVIOURS: [(&str, Kind, &str); 11] = [
         "A request whose answer was lost is asked about, or its money acknowledged.",
     ),
     ("wrong_amount", Kind::WrongAmount, "Money of another amount is acknowledged and kept."),
+    ("partial_settlement", Kind::Partial, "Money that comes in parts is acknowledged and kept, each part."),
     ("unknown_reference", Kind::UnknownReference, "Money without a reference is acknowledged and kept."),
+    ("step_up", Kind::StepUp, "A payer who must prove more is waited for: nothing is asked for twice."),
     ("refused_request", Kind::Reject, "A refusal ends the attempt: nothing more is asked about it."),
 ];
 
@@ -52,16 +58,34 @@ async fn report(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
         let tried: Vec<Option<EndToEndId>> =
             struck.iter().filter(|(k, _)| k == kind).map(|(_, payment)| *payment).collect();
         let handled = tried.iter().filter(|payment| is_handled(*kind, **payment, &book, &observed)).count();
-        let verdict = match (tried.len(), handled) {
-            (0, _) => "not_tried",
-            (tried, handled) if tried == handled => "handled",
-            _ => "not_handled",
-        };
-        json!({"behaviour": name, "demand": demand, "tried": tried.len(), "handled": handled, "verdict": verdict})
+        line(name, demand, (tried.len(), handled))
     });
-    let lines: Vec<Value> = lines.collect();
+    let mut lines: Vec<Value> = lines.collect();
+    let alone = observed.waited.iter().filter(|id| is_asked_once(**id, &book)).count();
+    let demand = "A payment that waits for its bank's liquidity is waited for: nothing is asked for twice.";
+    lines.push(line("bank_without_liquidity", demand, (observed.waited.len(), alone)));
+    let told: BTreeSet<EndToEndId> = book.resolutions().map(|told| told.request).collect();
+    let answered = observed.asked_back.intersection(&told).count();
+    let demand = "A bank that asks money back gets an answer.";
+    lines.push(line("recall", demand, (observed.asked_back.len(), answered)));
     let passes = lines.iter().all(|line| line["verdict"] != "not_handled");
     Json(json!({"behaviours": lines, "passes": passes}))
+}
+
+fn line(name: &str, demand: &str, (tried, handled): (usize, usize)) -> Value {
+    let verdict = match (tried, handled) {
+        (0, _) => "not_tried",
+        (tried, handled) if tried == handled => "handled",
+        _ => "not_handled",
+    };
+    json!({"behaviour": name, "demand": demand, "tried": tried, "handled": handled, "verdict": verdict})
+}
+
+/// Whether nobody was asked for the same money under another name.
+fn is_asked_once(id: EndToEndId, book: &Book) -> bool {
+    let Some(asked) = book.request(id) else { return false };
+    let same = |other: &&super::book::Asked| other.request.remittance == asked.request.remittance;
+    book.requests().filter(same).count() == 1
 }
 
 const ACKNOWLEDGED: &str = "acknowledged";
@@ -72,7 +96,7 @@ fn is_handled(kind: Kind, payment: Option<EndToEndId>, book: &Book, observed: &O
     let acknowledged = |message: &&&Outgoing| message.outcome.as_deref() == Some(ACKNOWLEDGED);
     let asked = payment.is_some_and(|id| observed.inquiries.contains(&id));
     match kind {
-        Kind::Delay | Kind::Double | Kind::Reorder | Kind::WrongAmount => {
+        Kind::Delay | Kind::Double | Kind::Reorder | Kind::WrongAmount | Kind::Partial => {
             !messages.is_empty() && messages.iter().all(|m| acknowledged(&m))
         }
         // Its payment is not named in the message: everything that was sent counts.
@@ -82,6 +106,7 @@ fn is_handled(kind: Kind, payment: Option<EndToEndId>, book: &Book, observed: &O
         Kind::Lose => asked || observed.statements > 0,
         Kind::DropRequest => asked,
         Kind::DropAnswer => asked || messages.iter().any(|m| acknowledged(&m)),
-        Kind::Reject | Kind::StepUp => !asked,
+        Kind::StepUp => payment.is_some_and(|id| is_asked_once(id, book)),
+        Kind::Reject => !asked,
     }
 }

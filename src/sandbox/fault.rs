@@ -15,10 +15,11 @@
 //! | `alter` | `camt.054` | sent twice under one BizMsgIdr, the second time with another amount |
 //! | `reorder` | `camt.054` | the credit is sent before the status report |
 //! | `corrupt` | `camt.054`, `pacs.002`; `pain.013`, `pacs.028`, `camt.060` | a byte flips after signing, once per message; or in the answer |
-//! | `reject` | `pain.013`; `pacs.004` | the request, or the return, is answered with a rejection for `code` (`AG01`) |
+//! | `reject` | `pain.013`; `pacs.004`, `pacs.008` | the request, the return or the order is answered with a rejection for `code` (`AG01`) |
 //! | `step_up` | `pain.013` | the request is answered with a demand for more proof; the payer decides all the same |
 //! | `wrong_amount` | `camt.054` | the bank really moves `amount` more (−1000), in the book too |
 //! | `unknown_reference` | `camt.054` | the bank really moves the money without any reference of ours |
+//! | `partial` | `camt.054` | the bank really moves the money in two halves, each told and booked by itself |
 //! | `drop_request` | `pain.013`, `pacs.028`, `camt.060`; `receipt` if named | the message never arrives; the caller sees a bare 503 |
 //! | `drop_answer` | `pain.013`, `pacs.028`, `camt.060`; `receipt` if named | the message is acted on, the caller sees a bare 503 |
 //!
@@ -53,6 +54,8 @@ pub enum Kind {
     WrongAmount,
     /// Money without our reference.
     UnknownReference,
+    /// The money comes in two halves.
+    Partial,
     /// The message to us is lost.
     DropRequest,
     /// Our answer is lost.
@@ -176,7 +179,8 @@ const fn default_message(kind: Kind) -> &'static str {
         | Kind::Reorder
         | Kind::Corrupt
         | Kind::WrongAmount
-        | Kind::UnknownReference => "camt.054",
+        | Kind::UnknownReference
+        | Kind::Partial => "camt.054",
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! | who | endpoint | what |
 //! |---|---|---|
-//! | the service | `POST /clearing` | signed ISO 20022: `pain.013` → `pain.014`, `pacs.028` → `pacs.002`, `camt.060` → `camt.053`, `pacs.004` → `pacs.002`, `camt.056` → `camt.029`; else `admi.002` |
+//! | the service | `POST /clearing` | signed ISO 20022: `pain.013` → `pain.014`, `pacs.028` → `pacs.002`, `camt.060` → `camt.053`, `pacs.004` and `pacs.008` → `pacs.002`, `camt.056` → `camt.029`; else `admi.002` |
 //! | the service | `POST /sms` | `{"to", "text"}`: a short message to a telephone; with the gateway's bearer token |
 //! | the service | `POST /platform` | the national payment platform: INIT, QUERY, GET_BILL |
 //! | people | `GET /platform/pay/{reference}` | pays there; the platform moves the money and sends CONFIRM |
@@ -17,6 +17,8 @@
 //! | scripts | `GET /script/requests`, `GET /script/messages` | every request; every message to the service and what became of it |
 //! | scripts | `POST /script/transfers` | `{"account", "amount", "remittance", "payer"?, "bank"?}`: money with free text |
 //! | scripts | `GET /script/returns` | the returns that the service sent, and what became of each |
+//! | scripts | `GET /script/orders` | the orders that passed money on, and what became of each |
+//! | scripts | `POST`, `GET /script/banks/{bank}/limits` | what a bank can settle, and what waits there, see [`limits`] |
 //! | scripts | `POST /script/recalls` | `{"servicer_reference", "reason"?, "text"?}`: a bank asks money back (`camt.056`) |
 //! | scripts | `POST /script/recalls/{id}/accept` or `/{code}` | a bank's answer to what the service asked back |
 //! | scripts | `GET /script/recalls` | what the service asked back, and what it answered |
@@ -40,6 +42,7 @@ pub mod central_bank;
 pub mod conformance;
 pub mod delivery;
 pub mod fault;
+pub mod limits;
 pub mod mail;
 pub mod member_bank;
 pub mod national_id;
@@ -52,6 +55,7 @@ pub mod returns;
 pub mod script;
 pub mod sms;
 pub mod strict;
+pub mod transfers;
 
 use crate::base::clock::{Clock, Instant};
 use crate::base::entropy::{Entropy, random};
@@ -109,6 +113,7 @@ pub struct Sandbox {
     mailboxes: Mutex<Vec<mail::Letter>>,
     orders: platform::Orders,
     observed: Mutex<conformance::Observed>,
+    limits: Mutex<limits::Limits>,
     receipts: Mutex<BTreeMap<String, serde_json::Value>>,
     wake: Notify,
 }
@@ -152,6 +157,7 @@ impl Sandbox {
             mailboxes: Mutex::default(),
             orders: platform::Orders::default(),
             observed: Mutex::default(),
+            limits: Mutex::default(),
             receipts: Mutex::default(),
             wake: Notify::new(),
         }))
@@ -167,6 +173,10 @@ impl Sandbox {
 
     fn observed(&self) -> MutexGuard<'_, conformance::Observed> {
         self.observed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn limits(&self) -> MutexGuard<'_, limits::Limits> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn faults(&self) -> MutexGuard<'_, Faults> {
@@ -212,6 +222,8 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
         .merge(conformance::routes())
         .merge(platform::routes())
         .merge(returns::routes())
+        .merge(transfers::routes())
+        .merge(limits::routes())
         .merge(script::routes())
         .merge(sms::routes())
         .merge(mail::routes())

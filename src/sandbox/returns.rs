@@ -185,6 +185,7 @@ async fn ask_back(State(sandbox): State<Arc<Sandbox>>, Json(asked): Json<AskText
         text: asked.text.as_deref().and_then(|text| Line::parse(text).ok()),
     };
     let xml = sandbox.compose(&Message::CancellationRequest(request));
+    sandbox.observed().asked_back.insert(id);
     sandbox.queue(&mut book, vec![Letter { xml, kind: "camt.056", payment: Some(id) }], now);
     drop(book);
     sandbox.wake.notify_one();

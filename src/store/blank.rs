@@ -270,9 +270,10 @@ pub type KeptVoid = (Id<Agency>, Sealed<Content>, Digest);
 
 /// A voiding document.
 pub async fn find_void(tx: &mut Tx, void: Id<LeafVoid>) -> Result<Option<KeptVoid>> {
-    let row = sqlx::query!("select agency_id, content, key, digest from leaf_void where id = $1", void.uuid())
-        .fetch_optional(tx.conn())
-        .await?;
+    let row =
+        sqlx::query!("select agency_id, content, key, digest from leaf_void where id = $1", void.uuid())
+            .fetch_optional(tx.conn())
+            .await?;
     row.map(|row| {
         let digest = row.digest.try_into().map_err(|_| StoreError::corrupt("leaf_void", "digest", void))?;
         Ok((Id::from_uuid(row.agency_id), Sealed::new(row.content, row.key.cast_unsigned()), digest))

@@ -21,6 +21,8 @@ pub struct StoredDebit {
     pub amount: Money,
     /// The refund that it carries out.
     pub refund: Option<Id<Refund>>,
+    /// The order that it carries out.
+    pub payout: Option<Id<id::Payout>>,
     /// The ledger entry.
     pub entry: Id<id::Entry>,
     /// The bank's booking day.
@@ -30,12 +32,13 @@ pub struct StoredDebit {
 /// Adds a movement; false when it was told before.
 pub async fn insert(tx: &mut Tx, debit: &StoredDebit, at: Instant) -> Result<bool> {
     let done = sqlx::query!(
-        "insert into debit (account_id, servicer_reference, amount, refund_id, entry_id, booked_on, at)
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict on constraint debit_once do nothing",
+        "insert into debit (account_id, servicer_reference, amount, refund_id, payout_id, entry_id, booked_on, at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict on constraint debit_once do nothing",
         debit.key.0.uuid(),
         debit.key.1,
         debit.amount.minor(),
         debit.refund.map(Id::uuid),
+        debit.payout.map(Id::uuid),
         debit.entry.uuid(),
         debit.booked_on.date(),
         at,

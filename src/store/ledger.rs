@@ -37,6 +37,8 @@ pub enum EntryKind {
     Discounted,
     /// What one agency owed back is its successor's debt; the subject is the agency that was succeeded.
     PassedOn,
+    /// What was collected has gone on to whom it belongs; the subject is the order.
+    Remitted,
     /// An entry before was wrong and is mirrored; the subject is that entry.
     Corrected,
 }
@@ -54,6 +56,7 @@ impl EntryKind {
             Self::Charged => "charged",
             Self::Discounted => "discounted",
             Self::PassedOn => "passed_on",
+            Self::Remitted => "remitted",
             Self::Corrected => "corrected",
         }
     }
@@ -144,14 +147,13 @@ pub async fn balances(tx: &mut Tx) -> Result<Vec<(Account, Money)>> {
     .await?;
     rows.into_iter()
         .map(|row| {
-            let account =
-                super::account::ledger_account(
-                    &row.kind,
-                    row.account_id,
-                    row.agency_id,
-                    (row.drawer_id, row.counterpart_id),
-                )
-                    .ok_or_else(|| StoreError::corrupt("ledger_account", "kind", &row.kind))?;
+            let account = super::account::ledger_account(
+                &row.kind,
+                row.account_id,
+                row.agency_id,
+                (row.drawer_id, row.counterpart_id),
+            )
+            .ok_or_else(|| StoreError::corrupt("ledger_account", "kind", &row.kind))?;
             Ok((account, Money::vnd(row.balance)))
         })
         .collect()

@@ -58,6 +58,8 @@ pub mod notice;
 pub mod once;
 pub mod outbox;
 pub mod payment;
+pub mod payout;
+pub mod payout_rule;
 pub mod platform;
 pub mod portal;
 pub mod portal_policy;

@@ -236,7 +236,9 @@ pub async fn exclusion(tx: &mut Tx, procedure: &str, reason: Reason, on: Day) ->
 /// Whether a payment's money has gone on from the collecting account, or is about to.
 pub async fn is_remitted(tx: &mut Tx, payment: Id<Payment>) -> Result<bool> {
     let remitted = sqlx::query_scalar!(
-        r#"select exists (select from payout_item where payment_id = $1) as "remitted!""#,
+        r#"select exists (
+             select from payout_item i join payout o on o.id = i.payout_id
+             where i.payment_id = $1 and o.state <> 'bounced') as "remitted!""#,
         payment.uuid(),
     )
     .fetch_one(tx.conn())

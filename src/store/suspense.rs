@@ -3,6 +3,7 @@
 use super::{Result, StoreError, Tx};
 use crate::{
     base::{
+        calendar::Day,
         clock::Instant,
         id::{self, Account, Agency, Case, Citizen, Client, Id, Payment},
         money::Money,
@@ -173,6 +174,10 @@ pub struct HeldMoney {
     pub held: bool,
     /// Since when.
     pub opened_at: Instant,
+    /// Until when somebody must have decided.
+    pub due: Day,
+    /// What is proposed from its first moment.
+    pub proposal: String,
 }
 
 /// The money in suspense of these agencies, what waits first; all of it, or that of one case.
@@ -184,7 +189,7 @@ pub async fn of_agencies(
 ) -> Result<Vec<HeldMoney>> {
     let agencies: Vec<Uuid> = agencies.iter().map(|agency| agency.uuid()).collect();
     let rows = sqlx::query!(
-        "select s.id, s.agency_id, s.amount, s.reason, s.servicer_reference, a.number, s.state, s.opened_at
+        "select s.id, s.agency_id, s.amount, s.reason, s.servicer_reference, a.number, s.state, s.opened_at, s.due, s.proposal
          from suspense s join collecting_account a on a.id = s.account_id
          where s.agency_id = any($1) and coalesce(s.id = $2, true) order by s.state, s.id desc limit $3",
         &agencies,
@@ -202,6 +207,37 @@ pub async fn of_agencies(
         account: row.number,
         held: row.state == "held",
         opened_at: row.opened_at,
+        due: Day::from_date(row.due),
+        proposal: row.proposal,
+    });
+    Ok(money.collect())
+}
+
+/// The money in suspense that these cases of an agency are about.
+pub async fn of_cases(tx: &mut Tx, agencies: &[Id<Agency>], cases: &[Id<Case>]) -> Result<Vec<HeldMoney>> {
+    let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
+    let cases: Vec<Uuid> = cases.iter().map(|case| case.uuid()).collect();
+    let rows = sqlx::query!(
+        "select s.id, s.agency_id, s.amount, s.reason, s.servicer_reference, a.number, s.state, s.opened_at, s.due,
+             s.proposal
+         from suspense s join collecting_account a on a.id = s.account_id
+         where s.id = any($1) and s.agency_id = any($2)",
+        &cases,
+        &agencies,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let money = rows.into_iter().map(|row| HeldMoney {
+        case: Id::from_uuid(row.id),
+        agency: Id::from_uuid(row.agency_id),
+        amount: Money::vnd(row.amount),
+        reason: row.reason,
+        servicer_reference: row.servicer_reference,
+        account: row.number,
+        held: row.state == "held",
+        opened_at: row.opened_at,
+        due: Day::from_date(row.due),
+        proposal: row.proposal,
     });
     Ok(money.collect())
 }

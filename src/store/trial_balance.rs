@@ -169,14 +169,13 @@ pub async fn named_accounts(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let account =
-                super::account::ledger_account(
-                    &row.kind,
-                    row.account_id,
-                    row.agency_id,
-                    (row.drawer_id, row.counterpart_id),
-                )
-                    .ok_or_else(|| super::StoreError::corrupt("ledger_account", "kind", row.id))?;
+            let account = super::account::ledger_account(
+                &row.kind,
+                row.account_id,
+                row.agency_id,
+                (row.drawer_id, row.counterpart_id),
+            )
+            .ok_or_else(|| super::StoreError::corrupt("ledger_account", "kind", row.id))?;
             let real =
                 row.bank.zip(row.number).zip(row.holder).map(|((bank, no), holder)| (bank, no, holder));
             Ok(NamedAccount { number: row.id, account, agency: Id::from_uuid(row.owner), real })

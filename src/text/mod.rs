@@ -26,6 +26,7 @@ const ROOMS: &[(&str, &str, &str)] = &[
     ("messages", include_str!("vi/messages.ftl"), include_str!("en/messages.ftl")),
     ("pages", include_str!("vi/pages.ftl"), include_str!("en/pages.ftl")),
     ("payment", include_str!("vi/payment.ftl"), include_str!("en/payment.ftl")),
+    ("payout", include_str!("vi/payout.ftl"), include_str!("en/payout.ftl")),
     ("problem", include_str!("vi/problem.ftl"), include_str!("en/problem.ftl")),
     ("receipt", include_str!("vi/receipt.ftl"), include_str!("en/receipt.ftl")),
     ("reconciliation", include_str!("vi/reconciliation.ftl"), include_str!("en/reconciliation.ftl")),

@@ -232,14 +232,16 @@ async fn inquire(app: App) {
     }
 }
 
-/// Gives second money back, sends refunds and recalls, and asks about those that are silent, for ever.
+/// Gives second money back, passes on what was collected, sends refunds and recalls, and asks about those that are
+/// silent, for ever.
 async fn give_back(app: App) {
     loop {
         let looked = async {
             let begun = flow::return_second_money::return_second_money(&app).await?;
             let after = flow::send_refund::look_after_refunds(&app).await?;
             let told = flow::platform::confirm_payments(&app).await?;
-            Ok::<_, flow::Error>(begun + after + told + flow::recall::send_recalls(&app).await?)
+            let passed = flow::pass_on::pass_on(&app).await?;
+            Ok::<_, flow::Error>(begun + after + told + passed + flow::recall::send_recalls(&app).await?)
         };
         let looked = looked.await.unwrap_or_else(|error| {
             tracing::warn!(?error, "refunds were not looked after");

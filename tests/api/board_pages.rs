@@ -129,6 +129,7 @@ async fn money_leaves_suspense_on_a_page_by_two_people() {
     let approver = signed_in(&world, APPROVER, "/board/suspense").await;
     let listed = accountant.get("/board/suspense").await.expect(200).text();
     assert!(listed.contains("205.000") && listed.contains("Không khớp"), "{listed}");
+    assert!(listed.contains("Hạn xử lý") && listed.contains("Hỏi cơ quan để xác định khoản"), "{listed}");
     let path = listed.split("/board/suspense/").nth(1).unwrap().split('"').next().unwrap();
     let path = format!("/board/suspense/{path}");
     let reference = bill["reference"].as_str().unwrap();

@@ -218,6 +218,9 @@ async fn money_leaves_suspense_by_the_decision_of_two() {
     world.tell(&world.credit(2, "R-twice", 205_000, &payment)).await.expect(200);
     let cases = office.system(&world, "case.read").get("/v1/cases").await.expect(200).json();
     let case = cases["items"][0]["id"].as_str().unwrap();
+    let waits = &cases["items"][0]["suspense"];
+    assert_eq!((&waits["reason"], &waits["proposal"]), (&json!("second_money"), &json!("return")));
+    assert_eq!((&waits["held"], &waits["due"]), (&json!(true), &json!("2026-12-24")));
     let (release, approve) =
         (format!("/v1/cases/{case}/release"), format!("/v1/cases/{case}/release/approve"));
     let system = office.system(&world, "case");

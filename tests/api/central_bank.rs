@@ -5,8 +5,8 @@ use crate::world::{self, Actor};
 use chung::base::{calendar::Day, clock::Instant, money::Money, origin::Origin, text::Line};
 use chung::codec::http_signature::{Request, sign_request};
 use chung::codec::iso20022::{
-    AboutWhat, CancellationRequest, CreditNotification, Direction, EndToEndId, Entry, Header, Message,
-    MessageId, PaymentReturn, PaymentStatus, RequestToPay, Resolution, Statement, StatementRequest,
+    AboutWhat, CancellationRequest, CreditNotification, CreditTransfer, Direction, EndToEndId, Entry, Header,
+    Message, MessageId, PaymentReturn, PaymentStatus, RequestToPay, Resolution, Statement, StatementRequest,
     StatusInquiry, TransactionStatus, write,
 };
 use chung::crypto::signing::{KeyList, Signer, SigningKey};
@@ -32,6 +32,10 @@ pub struct CentralBank {
     pub return_reports: Mutex<Vec<Answer>>,
     /// The returns that it was handed.
     pub returns: Mutex<Vec<PaymentReturn>>,
+    /// The orders to pass money on that it was handed.
+    pub orders: Mutex<Vec<CreditTransfer>>,
+    /// What it answers to the next of them; `Taken` when nothing is scripted.
+    pub order_answers: Mutex<Vec<Answer>>,
     /// What we asked back.
     pub asked_back: Mutex<Vec<CancellationRequest>>,
     /// What we answered to banks that asked money back.
@@ -58,6 +62,8 @@ impl CentralBank {
             returns: Mutex::default(),
             asked_back: Mutex::default(),
             resolutions: Mutex::default(),
+            orders: Mutex::default(),
+            order_answers: Mutex::default(),
             requests: Mutex::default(),
             inquiries: Mutex::default(),
             movements: Mutex::default(),
@@ -133,6 +139,18 @@ impl Clearing for CentralBank {
         _now: Instant,
     ) -> BoxFuture<'_, Answer> {
         let answer = self.return_reports.lock().unwrap().pop().unwrap_or(Answer::None);
+        Box::pin(async move { answer })
+    }
+
+    fn pass_on<'a>(
+        &'a self,
+        _id: MessageId,
+        order: &'a CreditTransfer,
+        _made: Instant,
+        _now: Instant,
+    ) -> BoxFuture<'a, Answer> {
+        self.orders.lock().unwrap().push(order.clone());
+        let answer = self.order_answers.lock().unwrap().pop().unwrap_or(Answer::Taken);
         Box::pin(async move { answer })
     }
 

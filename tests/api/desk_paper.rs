@@ -189,10 +189,7 @@ fn cashiers(page: &str) -> Vec<(String, String)> {
 #[tokio::test]
 async fn a_book_is_its_cashiers_stock_and_no_leaf_is_skipped() {
     let scene = Scene::set().await;
-    scene
-        .world
-        .register(&["079185000471,,Phạm Thị Mai,1985-06-01,female,0912345231,79,active,,2,"])
-        .await;
+    scene.world.register(&["079185000471,,Phạm Thị Mai,1985-06-01,female,0912345231,79,active,,2,"]).await;
     grant(&scene.world, SECOND.0, Role::Cashier).await;
     let of = series(&scene, "SP", "book").await;
     let series = of["id"].as_str().unwrap();
@@ -201,10 +198,7 @@ async fn a_book_is_its_cashiers_stock_and_no_leaf_is_skipped() {
     // A cashier takes none alone, neither as a book nor as blanks.
     let own = [("act", "hand_out"), ("series", series), ("leaves", "5"), ("cashier", "citizen_0")];
     scene.send("/desk/blanks", &own).await.expect(404);
-    scene
-        .send("/desk/blanks", &[("act", "print"), ("series", series), ("leaves", "5")])
-        .await
-        .expect(404);
+    scene.send("/desk/blanks", &[("act", "print"), ("series", series), ("leaves", "5")]).await.expect(404);
 
     let block = blanks(&scene).await["items"][0]["id"].as_str().unwrap().to_owned();
     let bill = scene.office.bill(&scene.world, "k").await;
@@ -240,7 +234,10 @@ async fn a_book_is_its_cashiers_stock_and_no_leaf_is_skipped() {
     scene.send("/desk/blanks", &void).await.expect(403);
     assert_eq!(scene.world.count("audit_leaf where kind = 'blank.passed_on'").await, 1);
     assert_eq!(
-        scene.world.count("receipt_leaf where state = 'held' and block_id not in (select id from receipt_block)").await,
+        scene
+            .world
+            .count("receipt_leaf where state = 'held' and block_id not in (select id from receipt_block)")
+            .await,
         0
     );
 }
@@ -253,9 +250,8 @@ async fn a_receipt_is_printed_once_and_copies_say_so() {
     let receipt = receipt_of(&scene, &bill).await;
     let (number, id) = (receipt["number"].as_str().unwrap(), receipt["id"].as_str().unwrap());
     let path = format!("/desk/receipts/{number}");
-    let name = |answer: &crate::world::Answer| {
-        answer.headers["content-disposition"].to_str().unwrap().to_owned()
-    };
+    let name =
+        |answer: &crate::world::Answer| answer.headers["content-disposition"].to_str().unwrap().to_owned();
     let original = scene.send(&path, &[]).await.expect(200);
     assert!(original.body.starts_with(b"%PDF") && name(&original).contains(&format!("{number}.pdf")));
     let kept = scene.office.system(&scene.world, "receipt.read");
@@ -277,10 +273,7 @@ async fn a_receipt_is_printed_once_and_copies_say_so() {
     accountant.post_form(&path, &[("form_token", &token)]).await.expect(403);
     // A desk elsewhere, which did not take the money, prints nothing of it.
     let other = Office::open(&scene.world, "H29.150").await;
-    scene
-        .world
-        .register(&["079185000471,,Phạm Thị Mai,1985-06-01,female,0912345231,79,active,,2,"])
-        .await;
+    scene.world.register(&["079185000471,,Phạm Thị Mai,1985-06-01,female,0912345231,79,active,,2,"]).await;
     let granting = Granting {
         number: SECOND.0.parse().unwrap(),
         role: Role::Cashier,

@@ -31,6 +31,7 @@ mod identity;
 mod imports;
 mod oidc;
 mod payments;
+mod payouts;
 mod platform;
 mod proofs;
 mod reachable;

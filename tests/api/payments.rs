@@ -4,6 +4,7 @@ use crate::central_bank::{credit, status};
 use crate::office::{ACCOUNT, BANK, Office, new_bill, uuid};
 use crate::world::TestApp;
 use chung::base::clock::Clock;
+use chung::base::text::Line;
 use chung::codec::iso20022::{Reason, TransactionStatus};
 use chung::flow::inquire_payment::inquire_due;
 use chung::payment::payment::{Event, Report};
@@ -200,6 +201,35 @@ async fn silence_is_a_state_and_an_inquiry_ends_it() {
 }
 
 #[tokio::test]
+async fn what_a_bank_cannot_settle_is_said_as_it_is() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let bill = office.bill(&world, "k").await;
+    let refused =
+        |code: &str| TransactionStatus::Rejected(Reason { code: Line::parse(code).unwrap(), text: None });
+    for (n, code, said) in [
+        (1, "AM04", "tài khoản không đủ tiền"),
+        (2, "AM14", "không cho chuyển số tiền này trong một lần"),
+        (3, "AM23", "trong ngày ngân hàng không quyết toán được"),
+        (4, "AG01", "lý do AG01"),
+    ] {
+        let payment = start(&world, &office, &bill).await;
+        // It waits at the bank first: nothing is decided, and nobody is asked to pay again.
+        let waits = status(100 + n, uuid(&payment), TransactionStatus::Pending, world.clock.now());
+        world.tell(&waits).await.expect(200);
+        assert!(!page(&world, &bill).await.contains("name=\"bank\""));
+        world.tell(&status(200 + n, uuid(&payment), refused(code), world.clock.now())).await.expect(200);
+        let shown = page(&world, &bill).await;
+        assert!(shown.contains(said) && shown.contains("name=\"bank\""), "{code}: {shown}");
+    }
+    // Where money came, the page does not say that nothing was recorded.
+    let payment = start(&world, &office, &bill).await;
+    world.tell(&world.credit(9, "R9", 204_000, &payment)).await.expect(200);
+    let shown = page(&world, &bill).await;
+    assert!(shown.contains("sai số tiền") && !shown.contains("Lần thanh toán trước không thành"), "{shown}");
+}
+
+#[tokio::test]
 async fn inquiries_end_and_the_statement_decides() {
     let world = TestApp::start().await;
     let office = Office::open(&world, "H29.14").await;
@@ -222,7 +252,7 @@ async fn a_refusal_by_the_bank_frees_the_bill() {
     let office = Office::open(&world, "H29.14").await;
     let bill = office.bill(&world, "k").await;
     let payment = start(&world, &office, &bill).await;
-    let reason = Reason { code: chung::base::text::Line::parse("AM04").unwrap(), text: None };
+    let reason = Reason { code: Line::parse("AM04").unwrap(), text: None };
     let refused = status(1, uuid(&payment), TransactionStatus::Rejected(reason), world.clock.now());
     world.tell(&refused).await.expect(200);
     world.tell(&refused).await.expect(200);

@@ -1,6 +1,6 @@
 //! Money that goes back: asked for by one officer, decided by another, never more than came, and seen by the payer.
 
-use crate::board::{grant, signed_in};
+use crate::board::{action, follow, grant, signed_in};
 use crate::central_bank::{entry, notification, told};
 use crate::office::{ACCOUNT, Office, uuid};
 use crate::payments::start;
@@ -160,6 +160,60 @@ async fn a_part_goes_back_by_two_people_and_the_payer_sees_each_step() {
     }
     let listed = scene.office.system(&scene.world, "refund.read").get("/v1/refunds?status=done").await;
     assert_eq!(listed.expect(200).json()["items"].as_array().unwrap().len(), 1);
+}
+
+/// Signs in and sets a mailbox; the browser.
+async fn with_mail(world: &TestApp, who: (&str, &str), mail: &str) -> Actor {
+    let browser = signed_in(world, who, "/me").await;
+    let page = browser.get("/me/ways/mail").await.expect(200);
+    let form = [("form_token", &*page.form_field("form_token")), ("value", mail)];
+    let page = browser.post_form(&action(&page, "/me/ways/mail"), &form).await;
+    let page = if page.status == 303 { follow(&browser, &page.location()).await } else { page }.expect(200);
+    let code = world.last_letter(mail).await.unwrap().text[..6].to_owned();
+    let form = [("form_token", &*page.form_field("form_token")), ("code", &*code)];
+    browser.post_form(&action(&page, "/mail/code"), &form).await;
+    browser
+}
+
+#[tokio::test]
+async fn the_applicant_and_the_payer_are_both_written_to_about_each_step_that_matters() {
+    let mut scene = Scene::set(Limits::default()).await;
+    with_mail(&scene.world, NOBODY, "la@example.vn").await;
+    let bill = scene.office.bill(&scene.world, "written").await;
+    let applicant = format!(
+        "insert into bill_citizen (bill_id, citizen_id) select '{}', citizen_id from session limit 1",
+        bill["id"].as_str().unwrap().strip_prefix("bill_").unwrap()
+    );
+    scene.world.sql(&applicant).await.unwrap();
+    let payer = with_mail(&scene.world, SECOND, "duyet@example.vn").await;
+    let page = format!("/pay/{}", bill["reference"].as_str().unwrap());
+    let bank = payer.get(&page).await.expect(200).form_field("bank");
+    payer.post_form(&page, &[("bank", &bank)]).await.expect(303);
+    scene.world.later(Duration::from_secs(1));
+    let path = format!("/v1/payments?bill={}", bill["id"].as_str().unwrap());
+    let paid = scene.office.system(&scene.world, "payment.read").get(&path).await.expect(200).json();
+    let payment = paid["items"][0]["id"].as_str().unwrap();
+    scene.world.tell(&scene.world.credit(5, "R5", 205_000, payment)).await.expect(200);
+    scene.bill = bill;
+    let asked = scene.ask("r1", json!({ "amount": vnd(5_000) })).await.expect(201).json();
+    let id = asked["id"].as_str().unwrap();
+    for mail in ["la@example.vn", "duyet@example.vn"] {
+        let letter = scene.world.last_letter(mail).await.unwrap();
+        for told in ["5.000", "chờ duyệt", "Luật Quản lý thuế", "approver"] {
+            assert!(letter.text.contains(told), "{told} in {}", letter.text);
+        }
+        assert!(!letter.text.contains("http") && !letter.text.contains("Tính thừa"));
+    }
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    scene.press(&approver, id, "approve").await.expect(303);
+    scene.debited(7, scene.debit("D1", 5_000, id)).await;
+    for mail in ["la@example.vn", "duyet@example.vn"] {
+        assert!(scene.world.last_letter(mail).await.unwrap().text.contains("đã hoàn"));
+    }
+    // What is declined is told as well.
+    let other = scene.ask("r2", json!({ "amount": vnd(1_000) })).await.expect(201).json();
+    scene.press(&approver, other["id"].as_str().unwrap(), "decline").await.expect(303);
+    assert!(scene.world.last_letter("la@example.vn").await.unwrap().text.contains("declined"));
 }
 
 #[tokio::test]

@@ -5,7 +5,11 @@ use crate::process::live;
 use crate::seen::Seen;
 use crate::step::expect_or_refused;
 use crate::world::{Life, Promised};
-use chung::base::{calendar::Day, clock::Clock};
+use chung::base::{
+    calendar::Day,
+    clock::Clock,
+    id::{Agency, Id},
+};
 use chung::flow::{
     Error, Result,
     change_bill::{Amendment, amend_bill, replace_bill, revive_bill},
@@ -70,18 +74,18 @@ impl Life<'_> {
         }
     }
 
-    fn promise(&mut self, told: &Value) {
+    fn promise(&mut self, told: &Value, agency: Id<Agency>) {
         let text = |name: &str| told[name].as_str().unwrap().to_owned();
         self.keys += 1;
         let key = format!("part {}", self.keys);
         let (id, reference) = (text("id").parse().unwrap(), text("reference"));
-        self.bills.push(Promised { id, reference, key, answer: told.to_string() });
+        self.bills.push(Promised { id, reference, agency, key, answer: told.to_string() });
     }
 
     /// The fees of a bill again, or of one with a longer day.
     async fn amend(&mut self, seen: &Seen) {
         let Some(bill) = self.some_bill() else { return };
-        let (agency, id) = (self.agency, self.bills[bill].id);
+        let (agency, id) = (self.bills[bill].agency, self.bills[bill].id);
         let asked = |fee: &str| Asked { fee: fee.parse().unwrap(), count: 1, copies: 1, value: None };
         let amendment = Amendment {
             asked: self.chance.percent(50).then(|| vec![asked("DKKD-02"), asked("DKKD-01")]),
@@ -98,19 +102,19 @@ impl Life<'_> {
 
     async fn replace(&mut self, seen: &Seen) {
         let Some(bill) = self.some_bill() else { return };
-        let (agency, id) = (self.agency, self.bills[bill].id);
+        let (agency, id) = (self.bills[bill].agency, self.bills[bill].id);
         let key = self.act_key("replace");
-        let draft = self.draft(key.key());
+        let draft = self.draft(key.key(), agency);
         let draft = chung::payment::issue::Draft { key: (key.key().to_owned(), *key.digest()), ..draft };
         let act = async |app: chung::app::App| replace_bill(&app, agency, id, &draft, &key).await;
         if let Some(new) = self.asked_until_answered(seen, ("bill replaced", act)).await {
-            self.promise(&new);
+            self.promise(&new, agency);
         }
     }
 
     async fn revive(&mut self, seen: &Seen) {
         let Some(bill) = self.some_bill() else { return };
-        let (agency, id) = (self.agency, self.bills[bill].id);
+        let (agency, id) = (self.bills[bill].agency, self.bills[bill].id);
         let due = Day::of(self.clock.now()).plus_days(2);
         let key = self.act_key("revive");
         let act = async |app: chung::app::App| revive_bill(&app, agency, id, due, &key).await;
@@ -119,14 +123,14 @@ impl Life<'_> {
 
     async fn split(&mut self, seen: &Seen) {
         let Some(bill) = self.some_bill() else { return };
-        let (agency, id) = (self.agency, self.bills[bill].id);
+        let (agency, id) = (self.bills[bill].agency, self.bills[bill].id);
         let today = Day::of(self.clock.now());
         let plan = Split::Instalments(vec![(today.plus_days(1), 1), (today.plus_days(4), 2)]);
         let key = self.act_key("split");
         let act = async |app: chung::app::App| split_bill(&app, agency, id, &plan, &key).await;
         if let Some(parts) = self.asked_until_answered(seen, ("bill split", act)).await {
             for part in parts["items"].as_array().unwrap() {
-                self.promise(part);
+                self.promise(part, agency);
             }
         }
     }
@@ -147,19 +151,20 @@ impl Life<'_> {
         }
     }
 
-    /// The agency is merged into another, once in a life: from then on that one asks, and everything that moves is its.
+    /// The first agency is merged into another, once in a life: from then on that one asks, and everything that moves is its.
     async fn succeed(&mut self, seen: &Seen) {
-        if self.agency == self.world.successor || self.chance.percent(50) {
+        let (first, successor) = (self.world.agencies[0], self.world.successor);
+        if self.agencies[0] == successor || self.chance.percent(50) {
             return;
         }
         let now = self.clock.now();
         let one = Succession {
-            agency: self.world.agency,
+            agency: first,
             kind: "merge".to_owned(),
             from: Day::of(now),
-            successors: vec![(self.world.successor, vec![])],
+            successors: vec![(successor, vec![])],
         };
-        let by = chung::base::id::Id::from_uuid(uuid::Uuid::from_u128(9));
+        let by = Id::from_uuid(uuid::Uuid::from_u128(9));
         let mut tx = self.app.store.begin().await.unwrap();
         // An earlier try may have died after its decision.
         succession::insert(&mut tx, &one, by, now).await.unwrap();
@@ -175,7 +180,10 @@ impl Life<'_> {
             expect_or_refused(done.map(drop));
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        self.agency = self.world.successor;
+        self.agencies[0] = successor;
+        for bill in self.bills.iter_mut().filter(|bill| bill.agency == first) {
+            bill.agency = successor;
+        }
         seen.note("agency succeeded");
     }
 }

@@ -1,10 +1,16 @@
-//! The payment's life under a seed: citizens, an agency, a bank and an accountant act in random order; messages are
-//! lost, late, doubled and reordered, and the process dies at random places. A small model of what truly happened must
-//! agree with the books in the end, whatever the order.
+//! The payment's life under a seed: citizens, two agencies that collect in one account, three banks and an accountant act
+//! in random order; messages are lost, late, doubled, reordered and corrupted, money settles in parts, goes back and goes
+//! on, two nodes act at once, and the process dies at random places. A small model of what truly happened must agree with
+//! the books in the end, whatever the order.
+//!
+//! Every act is a process of its own with queues of its own: two at once are two nodes on one database.
 //!
 //! `CHUNG_SIM_SEEDS` says how many seeds run (2,000 in CI, 300 elsewhere), `CHUNG_SIM_SEED` runs one and tells its
 //! steps. A seed that fails says so with its number. The seed decides what happens; at which poll a process that must
 //! die finds itself depends on the database too.
+//!
+//! `tests/simulation/run 100000` runs that many seeds; `tests/simulation/mutants/run` breaks the code under test on purpose
+//! and demands that a seed fails.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 mod changes;

@@ -4,8 +4,8 @@
 use crate::world::Chance;
 use chung::base::{calendar::Day, clock::Instant, id::Id, money::Money, text::Line};
 use chung::codec::iso20022::{
-    CancellationRequest, CreditNotification, Direction, EndToEndId, Entry, Header, Message, MessageId,
-    PaymentReturn, PaymentStatus, Reason, RequestToPay, Resolution, Statement, StatementRequest,
+    CancellationRequest, CreditNotification, CreditTransfer, Direction, EndToEndId, Entry, Header, Message,
+    MessageId, PaymentReturn, PaymentStatus, Reason, RequestToPay, Resolution, Statement, StatementRequest,
     StatusInquiry, TransactionStatus, write,
 };
 use chung::partner::clearing::{Clearing, FetchedStatement, NoStatement};
@@ -50,6 +50,8 @@ pub struct Truth {
     pub faults: Vec<&'static str>,
     /// The returns that arrived, and whether each was carried out.
     pub returns: BTreeMap<Uuid, bool>,
+    /// The orders to pass money on that arrived, and whether each was carried out.
+    pub orders: BTreeMap<Uuid, bool>,
     messages: u128,
 }
 
@@ -154,7 +156,11 @@ impl Rails {
             truth.mail.push(Letter { xml, carries_money: false });
             amount
         };
-        if approve {
+        if approve && self.fault(5, "fault: partial settlement") {
+            let half = Money::vnd(amount.minor() / 2);
+            self.money(Some(payment), half, now);
+            self.money(Some(payment), amount.minus(half).unwrap(), now);
+        } else if approve {
             self.money(Some(payment), amount, now);
         }
     }
@@ -255,6 +261,40 @@ impl Clearing for Rails {
             Some(false) => Answer::Refused("AC04".parse().unwrap()),
         };
         Box::pin(async move { answer })
+    }
+
+    fn pass_on<'a>(
+        &'a self,
+        id: MessageId,
+        order: &'a CreditTransfer,
+        _made: Instant,
+        now: Instant,
+    ) -> BoxFuture<'a, Answer> {
+        assert_eq!(id.0, order.id.0, "an order goes by one name");
+        if self.fault(10, "fault: order not sent") {
+            return Box::pin(async { Answer::NeverGot });
+        }
+        if self.fault(15, "fault: order lost") {
+            return Box::pin(async { Answer::None });
+        }
+        let refused = self.fault(10, "fault: order refused");
+        let done = *self.truth.lock().unwrap().orders.entry(id.0).or_insert_with(|| !refused);
+        let known = {
+            let truth = self.truth.lock().unwrap();
+            truth.movements.iter().any(|e| e.direction == Direction::Debit && named(e) == Some(id.0))
+        };
+        if done && !known {
+            self.leave(id.0, order.amount, now);
+        }
+        let answer = match (done, self.fault(25, "fault: order unanswered")) {
+            (_, true) => Answer::None,
+            (true, false) => Answer::Taken,
+            (false, false) => Answer::Refused("AC04".parse().unwrap()),
+        };
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            answer
+        })
     }
 
     fn ask_back<'a>(&'a self, _: MessageId, _: &'a CancellationRequest, _: Instant) -> BoxFuture<'a, Answer> {

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 pub struct Seen(Mutex<BTreeMap<String, u64>>);
 
 /// What a run must have seen at least once.
-const DEMANDED: [&str; 73] = [
+const DEMANDED: [&str; 86] = [
     "agency succeeded",
     "bill amended",
     "bill cancelled → open",
@@ -45,7 +45,20 @@ const DEMANDED: [&str; 73] = [
     "fault: unknown reference",
     "fault: money after the end",
     "fault: process died",
+    "fault: message corrupted",
+    "fault: partial settlement",
+    "fault: order not sent",
+    "fault: order lost",
+    "fault: order refused",
+    "fault: order unanswered",
+    "fault: two nodes",
     "fault: two at once",
+    "payout created → sent",
+    "payout created → unknown",
+    "payout created → bounced",
+    "payout unknown → sent",
+    "payout unknown → created",
+    "payout sent → done",
     "payment created → submitted",
     "payment created → rejected",
     "payment created → unknown",

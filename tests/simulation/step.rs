@@ -3,12 +3,21 @@
 use crate::process::live;
 use crate::rails::{Asked, Decision, Letter, named};
 use crate::seen::Seen;
-use crate::world::{ACCOUNT, BANK, Life, Promised};
-use chung::base::{calendar::Day, clock::Clock, clock::Instant, money::Money, reference::Reference};
+use crate::world::{ACCOUNT, BANKS, Life, Promised};
+use chung::base::{
+    calendar::Day,
+    clock::Clock,
+    clock::Instant,
+    id::{Agency, Id},
+    money::Money,
+    reference::Reference,
+};
+use chung::codec::http_signature::{Request, sign_request, verify_request};
 use chung::codec::iso20022::{Direction, read};
+use chung::crypto::signing::{KeyList, Signer, SigningKey};
 use chung::flow::{
     Error, cancel_bill::cancel_bill, create_bill::create_bill, idempotency::Idempotency,
-    inquire_payment::inquire_due, reconcile_statement::match_statement,
+    inquire_payment::inquire_due, pass_on::pass_on, reconcile_statement::match_statement,
     return_second_money::return_second_money, send_refund::look_after_refunds, start_payment::start_payment,
     take_message::take_message,
 };
@@ -49,7 +58,8 @@ impl Life<'_> {
             70..=71 => self.forge(seen).await,
             72..=78 => self.inquire(seen).await,
             79..=81 => self.give_back(seen).await,
-            82..=86 => self.reconcile(seen).await,
+            82..=84 => self.reconcile(seen).await,
+            85..=86 => self.pass_on(seen).await,
             87..=91 => self.change(seen).await,
             _ => self.wait(),
         }
@@ -81,12 +91,12 @@ impl Life<'_> {
         self.say("time passes");
     }
 
-    pub fn draft(&self, key: &str) -> Draft {
+    pub fn draft(&self, key: &str, agency: Id<Agency>) -> Draft {
         let today = Day::of(self.clock.now());
         let serial = self.keys + 1_000;
         let facts = Facts::default;
         Draft {
-            agency: self.agency,
+            agency,
             client: self.world.client,
             key: (key.to_owned(), chung::crypto::digest::sha256(key.as_bytes())),
             dossier: format!("H29.14-261124-{serial}").parse().unwrap(),
@@ -119,7 +129,8 @@ impl Life<'_> {
     async fn issue(&mut self, seen: &Seen) {
         self.keys += 1;
         let key = format!("key {}", self.keys);
-        let draft = self.draft(&key);
+        let agency = self.agencies[self.chance.below(2)];
+        let draft = self.draft(&key, agency);
         let death = self.death(seen);
         self.say("a bill is asked for");
         let first = live(&self.app, death, async |app| create_bill(&app, draft.clone()).await).await;
@@ -137,7 +148,7 @@ impl Life<'_> {
         let told = read(&answer);
         let text = |name: &str| told[name].as_str().unwrap().to_owned();
         let (id, reference) = (text("id").parse().unwrap(), text("reference"));
-        self.bills.push(Promised { id, reference, key, answer });
+        self.bills.push(Promised { id, reference, agency, key, answer });
     }
 
     pub fn some_bill(&mut self) -> Option<usize> {
@@ -150,11 +161,12 @@ impl Life<'_> {
         let reference: Reference = self.bills[bill].reference.parse().unwrap();
         let death = self.death(seen);
         let twice = self.chance.percent(10);
+        let bank = BANKS[self.chance.below(BANKS.len())];
         if twice {
             self.fault(seen, "two at once");
         }
         self.say(&format!("somebody pays {}", self.bills[bill].id));
-        let start = async |app| start_payment(&app, &reference, BANK).await;
+        let start = async |app| start_payment(&app, &reference, bank).await;
         let second = async { if twice { live(&self.app, None, start).await } else { None } };
         let (first, second) = tokio::join!(live(&self.app, death, start), second);
         for done in [first, second].into_iter().flatten() {
@@ -201,6 +213,26 @@ impl Life<'_> {
                 self.rails.truth.lock().unwrap().mail.remove(at);
                 return;
             }
+            3 => {
+                self.fault(seen, "message corrupted");
+                self.corrupt(&letter);
+                return;
+            }
+            4 => {
+                self.fault(seen, "two nodes");
+                let other = live(&self.app, None, async |app| {
+                    look_after_refunds(&app).await?;
+                    pass_on(&app).await?;
+                    inquire_due(&app).await
+                });
+                let (taken, done) = tokio::join!(self.take(&letter, None), other);
+                done.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
+                if taken == Some(Taken::Acknowledged) {
+                    self.rails.truth.lock().unwrap().mail.remove(at);
+                    self.delivered.push(letter);
+                }
+                return;
+            }
             2 => {
                 self.fault(seen, "message doubled");
                 let twice = async { self.take(&letter, None).await };
@@ -216,6 +248,25 @@ impl Life<'_> {
             self.rails.truth.lock().unwrap().mail.remove(at);
             self.delivered.push(letter);
         }
+    }
+
+    /// A byte flips after signing: the message is not believed, and comes again.
+    fn corrupt(&mut self, letter: &Letter) {
+        let now = self.clock.now();
+        let key = SigningKey::generate();
+        let request = |body| Request {
+            method: "POST",
+            target_uri: "http://localhost:8080/clearing/inbox",
+            content_type: "application/xml",
+            body,
+        };
+        let (headers, _) = sign_request(&request(letter.xml.as_bytes()), &key, now);
+        let mut damaged = letter.xml.clone().into_bytes();
+        let place = self.chance.below(damaged.len());
+        damaged[place] ^= 1 << self.chance.below(8);
+        let pinned = KeyList::new([(key.kid().to_owned(), key.verifying_key().clone())]);
+        let believed = |body| verify_request(&request(body), &headers, &pinned, now).is_ok();
+        assert!(believed(letter.xml.as_bytes()) && !believed(damaged.as_slice()), "byte {place}");
     }
 
     /// Hands a message to the service; `None` when the process died over it.
@@ -250,7 +301,7 @@ impl Life<'_> {
 
     async fn cancel(&mut self, seen: &Seen) {
         let Some(bill) = self.some_bill() else { return };
-        let (agency, id) = (self.agency, self.bills[bill].id);
+        let (agency, id) = (self.bills[bill].agency, self.bills[bill].id);
         self.keys += 1;
         let key =
             Idempotency::new(self.world.client, &format!("cancel-{}", self.keys), "cancel", b"").unwrap();
@@ -306,6 +357,14 @@ impl Life<'_> {
         answer["total"]["amount"].as_str().unwrap().parse().unwrap()
     }
 
+    /// What was collected goes on to whom it belongs.
+    async fn pass_on(&mut self, seen: &Seen) {
+        let death = self.death(seen);
+        self.say("money goes on");
+        let done = live(&self.app, death, async |app| pass_on(&app).await).await;
+        done.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
+    }
+
     /// Second money goes back, and what is silent is asked about.
     async fn give_back(&mut self, seen: &Seen) {
         let death = self.death(seen);
@@ -325,6 +384,8 @@ impl Life<'_> {
             // Thrice between two deliveries: what is silent is asked about before the money is seen to leave.
             for _ in 0..3 {
                 self.give_back(seen).await;
+                self.reconcile(seen).await;
+                self.pass_on(seen).await;
                 if self.chance.percent(60) {
                     self.look(seen).await;
                 }
@@ -379,12 +440,13 @@ impl Life<'_> {
         }
         let began: Instant = time::macros::datetime!(2026-11-24 09:00 UTC);
         let mut day = Day::of(began);
-        // Twice: what the statements show never to have left is sent again.
-        for _ in 0..2 {
+        // Thrice: what the statements show never to have left is sent again.
+        for _ in 0..3 {
             for _ in 0..2 {
                 self.deliver_all().await;
                 live(&self.app, None, async |app| return_second_money(&app).await).await.unwrap().unwrap();
                 live(&self.app, None, async |app| look_after_refunds(&app).await).await.unwrap().unwrap();
+                while live(&self.app, None, async |app| pass_on(&app).await).await.unwrap().unwrap() > 0 {}
                 self.look(seen).await;
             }
             self.deliver_all().await;

@@ -20,8 +20,11 @@ use chung::identity::client::Wording;
 use chung::partner::messenger::{Messenger, Unsent};
 use chung::partner::receipt_issuer::RemoteReceiptIssuers;
 use chung::partner::webhook::RemoteWebhooks;
+use chung::payment::payout::{Authority, Kind, Rule};
+use chung::store::account::{account_of_number, collect_in};
 use chung::store::agency::{self, AccountRow};
 use chung::store::bank::{Bank, put_banks};
+use chung::store::payout_rule::add as add_rule;
 use futures_util::future::BoxFuture;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, postgres::PgRow};
 use std::collections::BTreeMap;
@@ -31,8 +34,8 @@ use uuid::Uuid;
 
 /// The collecting account's number.
 pub const ACCOUNT: &str = "1500201001234";
-/// The payers' bank.
-pub const BANK: &str = "970436";
+/// The payers' banks.
+pub const BANKS: [&str; 3] = ["970436", "970415", "970418"];
 
 /// Draws under a seed.
 pub struct Chance(SeededEntropy);
@@ -58,8 +61,8 @@ pub struct World {
     onlooker: tokio::sync::Mutex<PgConnection>,
     _database: Database,
     app: App,
-    pub agency: Id<Agency>,
-    /// The agency that may take its place in a life, with the same account.
+    pub agencies: [Id<Agency>; 2],
+    /// The agency that may take the place of the first in a life, with the same account.
     pub successor: Id<Agency>,
     pub client: Id<Client>,
 }
@@ -68,6 +71,7 @@ pub struct World {
 pub struct Promised {
     pub id: Id<chung::base::id::Bill>,
     pub reference: String,
+    pub agency: Id<Agency>,
     pub key: String,
     pub answer: String,
 }
@@ -76,8 +80,8 @@ pub struct Promised {
 pub struct Life<'a> {
     pub world: &'a World,
     pub app: App,
-    /// The agency that asks: another one once it was succeeded.
-    pub agency: Id<Agency>,
+    /// The agencies that ask: another one in the place of the first once it was succeeded.
+    pub agencies: [Id<Agency>; 2],
     pub rails: Arc<Rails>,
     pub clock: Arc<ManualClock>,
     pub chance: Chance,
@@ -107,10 +111,25 @@ impl Messenger for Silent {
 /// The tables that a life fills.
 const FILLED: &str = "agency_successor, agency_succession, balance_at_checkpoint, balance_checkpoint, bill_link, bill_version, audit_detail, audit_leaf, audit_node, audit_place, tree_head, bill, bill_content, \"case\", \
     case_note, credit_origin, credit, idempotency_key, inbox_message, ledger_entry, posting, live_attempt, outbox, payment_silence, payment, \
-    recall, cash_deposit, desk_payout, desk_payment, shift, drawer, debit, refund_approval, refund_line, refund_line_source, refund_source, refund, payout_item, payout, receipt_file, receipt, receipt_series, shown_credit, statement, statement_line, suspense, uetr_claim";
+    recall, cash_deposit, desk_payout, desk_payment, shift, drawer, debit, refund_approval, refund_line, refund_line_source, refund_source, refund, payout_day, payout_item, payout, receipt_file, receipt, receipt_series, shown_credit, statement, statement_line, suspense, uetr_claim";
+
+/// Where money of one kind goes on to: what has no rule, phí here, stays.
+fn rule(kind: Kind) -> Rule {
+    Rule {
+        kind,
+        valid_from: chung::base::calendar::Day::new(2026, 11, 20).unwrap(),
+        bank: "970405".to_owned(),
+        number: "7111".to_owned(),
+        holder: "KHO BAC".to_owned(),
+        treasury_office: "0061".to_owned(),
+        authority: Some(Authority { code: "1056789".to_owned(), name: "Thue".to_owned() }),
+        booking: Some(["414", "2750", "79001"].map(str::to_owned)),
+        basis: "QD 1".to_owned(),
+    }
+}
 
 impl World {
-    /// An agency with its account, the sample fee schedule, and a bank.
+    /// Two agencies that collect in one account, the sample fee schedule, and banks.
     pub async fn found() -> Self {
         chung::crypto::install();
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -149,12 +168,16 @@ impl World {
         });
         import_fees(&app, fee_file::SAMPLE_ITEMS, fee_file::SAMPLE_ADJUSTMENTS).await.unwrap();
         let name = || Wording { vi: Line::parse("Sở").unwrap(), en: Line::parse("Office").unwrap() };
-        let new = NewAgency { code: "H29.14".to_owned(), name: name(), tax_code: None, address_vi: None };
-        let agency = register_agency(&app, &new).await.unwrap();
-        let next = NewAgency { code: "H29.15".to_owned(), name: name(), tax_code: None, address_vi: None };
-        let successor = register_agency(&app, &next).await.unwrap();
+        let mut registered = Vec::new();
+        for code in ["H29.14", "H29.15", "H29.16"] {
+            let new = NewAgency { code: code.to_owned(), name: name(), tax_code: None, address_vi: None };
+            registered.push(register_agency(&app, &new).await.unwrap());
+        }
+        let [first, second, successor] = registered.try_into().unwrap();
+        let agencies: [Id<Agency>; 2] = [first, second];
         let mut tx = app.store.begin().await.unwrap();
-        for (of, kind) in [(agency, "phi"), (agency, "le_phi"), (successor, "phi"), (successor, "le_phi")] {
+        let of_kinds = |of| [(of, "phi"), (of, "le_phi")];
+        for (of, kind) in [first, second, successor].into_iter().flat_map(of_kinds) {
             let account = AccountRow {
                 kind: kind.to_owned(),
                 account_no: ACCOUNT.to_owned(),
@@ -163,20 +186,30 @@ impl World {
             };
             agency::put_account(&mut tx, of, &account).await.unwrap();
         }
-        put_banks(&mut tx, &[Bank { code: BANK.to_owned(), name: "A".to_owned() }]).await.unwrap();
+        let banks = BANKS.map(|code| Bank { code: code.to_owned(), name: format!("Bank {code}") });
+        put_banks(&mut tx, &banks).await.unwrap();
+        for agency in [first, second, successor] {
+            for kind in [Kind::LePhi, Kind::Retained] {
+                add_rule(&mut tx, agency, &rule(kind), datetime!(2026-11-20 02:00 UTC)).await.unwrap();
+            }
+        }
         tx.commit().await.unwrap();
         let number = ACCOUNT.to_owned();
         let account =
             NewAccount { bank: "970405".to_owned(), number, holder: Line::parse("KHO BAC").unwrap() };
-        open_account(&app, agency, account.clone()).await.unwrap();
+        open_account(&app, first, account.clone()).await.unwrap();
         open_account(&app, successor, account).await.unwrap();
+        let mut tx = app.store.begin().await.unwrap();
+        let account = account_of_number(&mut tx, ACCOUNT).await.unwrap().unwrap();
+        collect_in(&mut tx, second, account.id).await.unwrap();
+        tx.commit().await.unwrap();
         let onlooker = PgConnection::connect(&database.url()).await.unwrap();
         let onlooker = tokio::sync::Mutex::new(onlooker);
         Self {
             onlooker,
             _database: database,
             app,
-            agency,
+            agencies,
             successor,
             client: Id::from_uuid(Uuid::from_u128(7)),
         }
@@ -204,7 +237,7 @@ impl World {
         Life {
             world: self,
             app,
-            agency: self.agency,
+            agencies: self.agencies,
             rails,
             clock,
             chance: Chance::new(seed),
@@ -239,7 +272,8 @@ impl Life<'_> {
                  union all select 'bill', id, state, '' from bill
                  union all select 'case', id, state, kind from \"case\"
                  union all select 'suspense', id, reason, '' from suspense
-                 union all select 'refund', id, state, '' from refund",
+                 union all select 'refund', id, state, '' from refund
+                 union all select 'payout', id, state, '' from payout",
             )
             .await;
         for row in rows {

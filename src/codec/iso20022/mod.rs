@@ -14,6 +14,7 @@
 
 mod cancellation_request;
 mod credit_notification;
+mod credit_transfer;
 mod entry;
 mod message_reject;
 mod payment_return;
@@ -35,6 +36,7 @@ mod vocabulary;
 
 pub use cancellation_request::CancellationRequest;
 pub use credit_notification::CreditNotification;
+pub use credit_transfer::CreditTransfer;
 pub use entry::{Charged, Direction, Entry};
 pub use message_reject::MessageReject;
 pub use payment_return::{OriginalTransfer, PaymentReturn};
@@ -97,6 +99,8 @@ pub enum Message {
     StatementRequest(StatementRequest),
     /// `pacs.004`: this money goes back.
     PaymentReturn(PaymentReturn),
+    /// `pacs.008`: this money goes on.
+    CreditTransfer(CreditTransfer),
     /// `camt.056`: please give this money back.
     CancellationRequest(CancellationRequest),
     /// `camt.029`: whether it will go back.
@@ -158,6 +162,7 @@ impl Message {
             Self::StatusInquiry(_) => StatusInquiry::DEFINITION,
             Self::StatementRequest(_) => StatementRequest::DEFINITION,
             Self::PaymentReturn(_) => PaymentReturn::DEFINITION,
+            Self::CreditTransfer(_) => CreditTransfer::DEFINITION,
             Self::CancellationRequest(_) => CancellationRequest::DEFINITION,
             Self::Resolution(_) => Resolution::DEFINITION,
             Self::MessageReject(_) => MessageReject::DEFINITION,
@@ -174,6 +179,7 @@ impl Message {
             Self::StatusInquiry(message) => message.write(header, sink),
             Self::StatementRequest(message) => message.write(header, sink),
             Self::PaymentReturn(message) => message.write(header, sink),
+            Self::CreditTransfer(message) => message.write(header, sink),
             Self::CancellationRequest(message) => message.write(header, sink),
             Self::Resolution(message) => message.write(header, sink),
             Self::MessageReject(message) => message.write(sink),
@@ -192,6 +198,7 @@ impl Message {
             StatusInquiry::DEFINITION => |h, s| StatusInquiry::read(h, s).map(Self::StatusInquiry),
             StatementRequest::DEFINITION => |h, s| StatementRequest::read(h, s).map(Self::StatementRequest),
             PaymentReturn::DEFINITION => |h, s| PaymentReturn::read(h, s).map(Self::PaymentReturn),
+            CreditTransfer::DEFINITION => |h, s| CreditTransfer::read(h, s).map(Self::CreditTransfer),
             CancellationRequest::DEFINITION => {
                 |h, s| CancellationRequest::read(h, s).map(Self::CancellationRequest)
             }

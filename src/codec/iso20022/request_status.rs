@@ -1,6 +1,7 @@
 //! `pain.014.001.10`, the answer to a request to pay: received, presented to the payer, or refused.
 
 use super::Header;
+use super::credit_transfer::CreditTransfer;
 use super::payment_return::PaymentReturn;
 use super::refusal::Refusal;
 use super::request_to_pay::RequestToPay;
@@ -96,6 +97,8 @@ pub enum AboutWhat {
     Request,
     /// A payment return.
     Return,
+    /// An order to pass money on.
+    Transfer,
 }
 
 impl AboutWhat {
@@ -104,6 +107,7 @@ impl AboutWhat {
         match self {
             Self::Request => RequestToPay::DEFINITION,
             Self::Return => PaymentReturn::DEFINITION,
+            Self::Transfer => CreditTransfer::DEFINITION,
         }
     }
 }
@@ -112,7 +116,7 @@ impl AboutWhat {
 pub(super) fn read_original(s: &mut Source<'_>) -> Result<MessageId, Refusal> {
     match read_original_of(s)? {
         (original, AboutWhat::Request) => Ok(original),
-        (_, AboutWhat::Return) => Err(Refusal::Unreadable("OrgnlMsgNmId")),
+        (_, AboutWhat::Return | AboutWhat::Transfer) => Err(Refusal::Unreadable("OrgnlMsgNmId")),
     }
 }
 
@@ -120,6 +124,8 @@ pub(super) fn read_original(s: &mut Source<'_>) -> Result<MessageId, Refusal> {
 pub(super) fn read_original_of(s: &mut Source<'_>) -> Result<(MessageId, AboutWhat), Refusal> {
     let original = s.value("OrgnlMsgId", 35)?;
     let definition = s.text("OrgnlMsgNmId", 35)?;
-    let about = [AboutWhat::Request, AboutWhat::Return].into_iter().find(|a| a.definition() == definition);
+    let about = [AboutWhat::Request, AboutWhat::Return, AboutWhat::Transfer]
+        .into_iter()
+        .find(|a| a.definition() == definition);
     about.map(|about| (original, about)).ok_or(Refusal::Unreadable("OrgnlMsgNmId"))
 }

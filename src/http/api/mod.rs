@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod mandates;
 pub mod messages;
 pub mod payments;
+pub mod payouts;
 pub mod policies;
 pub mod receipts;
 pub mod refunds;

@@ -115,7 +115,15 @@ struct Slip {
 
 fn view<'a>(page: &'a Page, cash: &CashPage, form_token: String) -> CashView<'a> {
     let credit = |money: &crate::flow::cash::Credit| {
-        (money.case.to_string(), format!("{} · {} · {}", money.amount.display_vi(), display_vi(money.opened_at), money.servicer_reference))
+        (
+            money.case.to_string(),
+            format!(
+                "{} · {} · {}",
+                money.amount.display_vi(),
+                display_vi(money.opened_at),
+                money.servicer_reference
+            ),
+        )
     };
     CashView {
         tills: cash

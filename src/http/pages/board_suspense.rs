@@ -171,6 +171,8 @@ struct Row {
     amount: String,
     reason: String,
     account: String,
+    due: String,
+    proposal: String,
     state: String,
     tag: &'static str,
 }
@@ -189,6 +191,8 @@ impl Row {
             amount: money.amount.display_vi(),
             reason: page.t(&format!("suspense-reason-{}", money.reason.replace('_', "-"))).into_owned(),
             account: money.account.clone(),
+            due: money.due.display_vi(),
+            proposal: page.t(&format!("suspense-proposal-{}", money.proposal.replace('_', "-"))).into_owned(),
             state: page.t(&format!("suspense-state-{word}")).into_owned(),
             tag,
         }
@@ -202,6 +206,8 @@ fn facts(page: &Page, shown: &MoneyShown) -> Vec<(String, String)> {
         ("suspense-since", row.since),
         ("suspense-reason", row.reason),
         ("suspense-account", row.account),
+        ("suspense-due", row.due),
+        ("suspense-proposal", row.proposal),
         ("suspense-bank-reference", shown.money.servicer_reference.clone()),
     ];
     facts.into_iter().map(|(key, value)| (page.t(key).into_owned(), value)).collect()

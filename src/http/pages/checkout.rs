@@ -26,7 +26,7 @@ use crate::http::pages::{board_refunds, parts};
 use crate::http::session::session_token;
 use crate::payment::{
     bill::Status,
-    payment::{APPROVAL_WINDOW, INQUIRY_AFTER, State},
+    payment::{APPROVAL_WINDOW, INQUIRY_AFTER, Reason, State},
     refund::{Holder, State as Stand},
 };
 use askama::Template;
@@ -239,7 +239,7 @@ fn show_choice(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> Res
         page = page.refused(vec![FieldError { field, message }]);
         status = StatusCode::UNPROCESSABLE_ENTITY;
     }
-    let failed = matches!(checkout.attempt.as_ref().map(|a| &a.state), Some(State::Rejected { .. }));
+    let failed = failed_before(&page, checkout);
     let label = page.t("payment-transfer-code");
     let code = checkout.transfer.as_ref().and_then(|to| qr_svg(to.code.as_deref()?, &label));
     let view = CheckoutView {
@@ -252,6 +252,26 @@ fn show_choice(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> Res
         code,
     };
     show(status, &page, &view)
+}
+
+/// What became of the last attempt, and why, where the bank said so.
+fn failed_before(page: &Page, checkout: &Checkout) -> Option<String> {
+    let Some(State::Rejected { reason, .. }) = checkout.attempt.as_ref().map(|attempt| &attempt.state) else {
+        return None;
+    };
+    let why = match reason {
+        // Money came, so that "nothing was recorded" would be untrue.
+        Reason::WrongAmount => return Some(page.t("payment-failed-amount").into_owned()),
+        Reason::PaidOtherwise | Reason::NotSent | Reason::NeverReceived | Reason::NotInStatement => None,
+        Reason::Bank(_) => Some(match reason.as_str() {
+            "AM04" => page.t("payment-failed-funds").into_owned(),
+            "AM02" | "AM13" | "AM14" => page.t("payment-failed-limit").into_owned(),
+            "AM23" => page.t("payment-failed-liquidity").into_owned(),
+            code => page.with("payment-failed-code", &[("code", code.to_owned().into())]),
+        }),
+    };
+    let said = page.t("payment-failed-before").into_owned();
+    Some(why.map_or(said.clone(), |why| format!("{said} {why}")))
 }
 
 fn show_waiting(reader: &Reader, checkout: &Checkout, state: &State) -> Response {
@@ -358,7 +378,7 @@ struct CheckoutView<'a> {
     checkout: &'a Checkout,
     owners: Vec<(String, String)>,
     instalments: Vec<parts::PartRow>,
-    failed: bool,
+    failed: Option<String>,
     code: Option<String>,
 }
 

@@ -18,9 +18,7 @@ use crate::flow::{
     blank_receipts::Written,
     cash::deposit_cash,
     checkout::{Checkout, read_checkout},
-    desk::{
-        Desk, Receiver, WaitingTransfer, close_shift, open_shift, pay_out, read_desk, waiting_transfers,
-    },
+    desk::{Desk, Receiver, WaitingTransfer, close_shift, open_shift, pay_out, read_desk, waiting_transfers},
     desk_payment::{Tender, pay_at_desk},
     print_receipt::print_receipt,
 };

@@ -47,8 +47,9 @@ async fn show_blanks(app: &App, signed_in: &SignedIn, reader: &Reader, wrong: Op
         Ok(blanks) => blanks,
         Err(error) => return failed(reader, &error),
     };
-    let mut page =
-        Page::new(reader, "blanks-title").signed_in(blanks.reader.clone(), Some(signed_in.form_token())).wide();
+    let mut page = Page::new(reader, "blanks-title")
+        .signed_in(blanks.reader.clone(), Some(signed_in.form_token()))
+        .wide();
     let mut status = StatusCode::OK;
     if let Some(error) = wrong {
         if matches!(error, Error::Internal(_)) {

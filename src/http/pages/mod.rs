@@ -8,6 +8,7 @@ pub mod board_case;
 pub mod board_cash;
 pub mod board_fees;
 pub mod board_messages;
+pub mod board_payouts;
 pub mod board_refunds;
 pub mod board_revisions;
 pub mod board_successions;

@@ -14,6 +14,13 @@ sms-locked = Da khoa dinh danh cua { $person } tai { $portal }. Mo lai tai bo ph
 sms-whose = { $person }{ $portal }: nhieu nguoi dung chung so nay. Xin tra loi KHOA kem ma trong tin nhan, vi du KHOA ABCD2345.
 mail-code-subject = Code to confirm this mailbox
 mail-code = { $code } confirms this mailbox for notices from Chung. Valid for 10 minutes. If you did not ask for it, please ignore this letter.
+mail-refund-subject = About money that goes back to you
+mail-refund =
+    Dear { $person },
+    A refund of { $amount } ({ $reason }): { $step }.
+    Who holds this step: { $holder }.
+    Legal basis: { $basis }.
+    Nobody has to do anything by answering this letter; each step stands on the page of the bill and on your own page.
 mail-notice-subject = Notice about your electronic identity
 mail-notice =
     Dear { $person },

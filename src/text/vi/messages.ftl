@@ -14,6 +14,13 @@ sms-locked = Da khoa dinh danh cua { $person } tai { $portal }. Mo lai tai bo ph
 sms-whose = { $person }{ $portal }: nhieu nguoi dung chung so nay. Xin tra loi KHOA kem ma trong tin nhan, vi du KHOA ABCD2345.
 mail-code-subject = Mã xác nhận thư điện tử
 mail-code = { $code } là mã xác nhận hộp thư này để nhận thông báo của Chung. Mã dùng trong 10 phút. Nếu ông/bà không yêu cầu, xin bỏ qua thư này.
+mail-refund-subject = Thông báo về khoản hoàn trả
+mail-refund =
+    Kính gửi { $person },
+    Khoản hoàn trả { $amount } ({ $reason }): { $step }.
+    Nơi đang giữ bước này: { $holder }.
+    Căn cứ: { $basis }.
+    Không cần trả lời thư này; từng bước hiện trên trang của khoản nộp và trên trang của Quý vị.
 mail-notice-subject = Thông báo về định danh điện tử của ông/bà
 mail-notice =
     Kính gửi { $person },

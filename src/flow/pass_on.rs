@@ -1,0 +1,352 @@
+//! Passes on what was collected: once a day's statement is matched, orders are made by the rules of that day, told to the
+//! clearing system, and looked after until the money is seen to leave ([`super::settle_payout`]).
+//!
+//! A payment somebody gives back, or wants back, waits; what went back of it is left out. Its bill is locked meanwhile,
+//! so that a refund finds either the order or the money. What is charged at a desk in cash is not passed on from here.
+
+use super::{
+    Error, Result,
+    agency_key::{agency_key, agency_with_key},
+    audit_leaf,
+    event::event_json,
+    officer,
+};
+use crate::{
+    app::App,
+    base::{
+        calendar::Day,
+        clock::Instant,
+        id::{self, Account, Agency, Bill, Citizen, Event as EventId, Id, Payment},
+        money::{Currency, Money},
+        text::{Line, unaccented},
+    },
+    codec::{
+        amount_in_words::dong_in_words,
+        iso20022::{Agent, CreditTransfer, EndToEndId, MessageId, Uetr},
+    },
+    identity::role::Role,
+    payment::{
+        payout::{Event, Kind, Next, Rule, State, follow, parts, rule_for},
+        session,
+    },
+    store::{
+        Tx, account, agency, audit, bill as bills, calendar,
+        outbox::{self, NewOutbox, Topic},
+        payout::{self as rows, Item, StoredPayout},
+        payout_rule,
+    },
+};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use time::Duration;
+use uuid::Uuid;
+
+/// How many days back money is looked for that had to wait.
+const DAYS_BACK: i64 = 31;
+
+/// How many payments one look-up reads.
+const PAYMENTS_AT_ONCE: i64 = 1_000;
+
+/// How many orders one look takes.
+const AT_ONCE: i64 = 32;
+
+/// When an order that certainly did not leave is told again.
+const AGAIN_AFTER: Duration = Duration::minutes(5);
+
+/// How often a decision is made again when the order moves at the same moment.
+const TRIES: usize = 4;
+
+/// Whose money, of which kind: what one order is for.
+type Heap = (Id<Agency>, Kind);
+
+/// Makes the orders of one matched day, and tells those that are due; how much was done.
+pub async fn pass_on(app: &App) -> Result<usize> {
+    let mut tx = app.store.begin().await?;
+    let mut done = 0;
+    if let Some((account, day)) = rows::take_due(&mut tx).await? {
+        prepare(app, &mut tx, account, day).await?;
+        tx.commit().await?;
+        done += 1;
+    } else {
+        drop(tx);
+    }
+    let mut tx = app.store.begin().await?;
+    let due = rows::due(&mut tx, app.clock.now(), AT_ONCE).await?;
+    drop(tx);
+    for id in &due {
+        tell(app, *id).await?;
+    }
+    Ok(done + due.len())
+}
+
+/// Lets go of what an order was to pass on that a bank did not take, so that it is ordered again by the rule as it
+/// stands now. An accountant of the agency does it.
+pub async fn order_again(app: &App, citizen: Id<Citizen>, id: Id<id::Payout>) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let order = rows::lock(&mut tx, id).await?.ok_or(Error::not_found())?;
+    officer::demand(&mut tx, citizen, order.agency, Role::Accountant, Day::of(now)).await?;
+    if !matches!(order.state, State::Bounced { .. }) || rows::release_items(&mut tx, &order).await? == 0 {
+        return Err(Error::conflict("payout_not_bounced"));
+    }
+    rows::mark_due(&mut tx, order.account, order.day).await?;
+    let sealing = agency_key(app, &mut tx, order.agency).await?;
+    let concern = audit_leaf::Concern { citizen: None, agency: Some(order.agency), object: id.uuid() };
+    let details = json!({ "payout": id.to_string(), "by": citizen.to_string() });
+    let leaf = audit_leaf::leaf(app, now, "payout.released", concern, &sealing, &details);
+    audit::append(&mut tx, &[leaf]).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Makes the orders of a day's money.
+async fn prepare(app: &App, tx: &mut Tx, account: Id<Account>, day: Day) -> Result<()> {
+    let mut heaps: BTreeMap<Heap, (Rule, Vec<Item>)> = BTreeMap::new();
+    let (from, mut after) = (day.plus_days(-DAYS_BACK), Uuid::nil());
+    loop {
+        let found = rows::payable(tx, account, (from, day), after, PAYMENTS_AT_ONCE).await?;
+        let Some(last) = found.last() else { break };
+        after = last.0.uuid();
+        sort(tx, &found, day, &mut heaps).await?;
+    }
+    for (heap, (rule, items)) in heaps {
+        order(app, tx, (account, day), heap, &rule, &items).await?;
+    }
+    Ok(())
+}
+
+/// Sorts what is left of each line by whose it is and by which rule it goes.
+async fn sort(
+    tx: &mut Tx,
+    found: &[(Id<Payment>, Id<Bill>, Day)],
+    day: Day,
+    heaps: &mut BTreeMap<Heap, (Rule, Vec<Item>)>,
+) -> Result<()> {
+    let of_bills: Vec<Id<Bill>> = found.iter().map(|one| one.1).collect();
+    rows::lock_bills(tx, &of_bills).await?;
+    let payments: Vec<Id<Payment>> = found.iter().map(|one| one.0).collect();
+    let waits: BTreeSet<Id<Payment>> = rows::going_back(tx, &payments).await?.into_iter().collect();
+    let back = rows::went_back(tx, &payments).await?;
+    let stored: BTreeMap<Id<Bill>, _> =
+        bills::bills(tx, &of_bills).await?.into_iter().map(|bill| (bill.bill.id, bill.bill)).collect();
+    let owners = stored.values().flat_map(|bill| {
+        bill.lines.as_slice().iter().map(|line| line.beneficiary.agency.unwrap_or(bill.agency))
+    });
+    let owners: BTreeSet<Id<Agency>> = owners.collect();
+    let owners: Vec<Id<Agency>> = owners.into_iter().collect();
+    let rules = payout_rule::of_agencies(tx, &owners).await?;
+    for (payment, bill, booked) in found.iter().filter(|one| !waits.contains(&one.0)) {
+        let bill = stored.get(bill).ok_or(Error::internal("a payment without its bill"))?;
+        for (place, line) in (0_i16..).zip(bill.lines.as_slice()) {
+            let agency = line.beneficiary.agency.unwrap_or(bill.agency);
+            let gone = back.get(&(*payment, place)).copied().unwrap_or(Money::vnd(0));
+            for (kind, amount) in parts(line, gone).map_err(Error::internal)? {
+                let of_agency = rules.get(&agency).map_or(&[][..], Vec::as_slice);
+                let Some(rule) = rule_for(of_agency, kind, day, *booked) else { continue };
+                let notice = line.notice.as_ref();
+                let own = notice.map(|n| [n.chapter.clone(), n.sub_item.clone(), n.area.clone()]);
+                let item = Item {
+                    payment: *payment,
+                    line: place,
+                    amount,
+                    dossier: bill.dossier.to_string(),
+                    content: line.name.vi.to_string(),
+                    notice: notice.map(|notice| notice.number.as_str().to_owned()),
+                    booking: own.or_else(|| rule.booking.clone()),
+                };
+                heaps.entry((agency, kind)).or_insert_with(|| (rule.clone(), Vec::new())).1.push(item);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes one order with its slip.
+async fn order(
+    app: &App,
+    tx: &mut Tx,
+    (account, day): (Id<Account>, Day),
+    (agency, kind): Heap,
+    rule: &Rule,
+    items: &[Item],
+) -> Result<()> {
+    let now = app.clock.now();
+    let amount = Money::sum(Currency::Vnd, items.iter().map(|item| item.amount)).map_err(Error::internal)?;
+    let from = account::account(tx, account).await?.ok_or(Error::internal("an order without its account"))?;
+    let (payer, sealing) = agency_with_key(app, tx, agency).await?;
+    let today = Day::of(now);
+    let running = rows::next_slip(tx).await?;
+    let month = today.to_string().replace('-', "");
+    let slip_number = format!("{}{}{:09}", rule.treasury_office, month.get(2..6).unwrap_or("0000"), running);
+    let replaces = rows::unreplaced(tx, (account, agency), kind, day).await?;
+    let order = StoredPayout {
+        id: Id::new(now, &*app.entropy),
+        account,
+        agency,
+        kind,
+        day,
+        amount,
+        beneficiary: json!({ "bank": rule.bank, "number": rule.number, "holder": rule.holder }),
+        slip: slip(rule, &payer, (&from, amount, today)),
+        slip_number,
+        state: State::Created,
+        replaces,
+        created_at: now,
+    };
+    if !rows::insert(tx, &order).await? {
+        // The day's money of this kind was ordered before: what is left goes with the next day's.
+        return Ok(());
+    }
+    rows::insert_items(tx, &order, items).await?;
+    record(app, tx, &order, "payout.created", &sealing, now).await
+}
+
+/// The head of the budget payment slip; its lines are the order's items.
+fn slip(
+    rule: &Rule,
+    payer: &agency::AgencyRow,
+    (from, amount, made): (&account::CollectingAccount, Money, Day),
+) -> Value {
+    json!({
+        "form": "02",
+        "made_on": made.to_string(),
+        "method": "transfer",
+        "currency": "VND",
+        "payer": { "name": payer.name_vi, "tax_code": payer.tax_code, "address": payer.address_vi },
+        "debit": { "bank": from.bank, "number": from.number, "holder": from.holder.as_str() },
+        "treasury_office": rule.treasury_office,
+        "authority": rule.authority.as_ref().map(|a| json!({ "code": a.code, "name": a.name })),
+        "legal_basis": rule.basis,
+        "total": super::explain::money(amount),
+        "total_in_words": u64::try_from(amount.minor()).map(dong_in_words).unwrap_or_default(),
+    })
+}
+
+/// Tells the clearing system of an order whose time has come, and records what it says.
+async fn tell(app: &App, id: Id<id::Payout>) -> Result<()> {
+    let Some((order, message)) = step(app, id, &Event::Due).await? else { return Ok(()) };
+    let now = app.clock.now();
+    let answer = app.clearing.pass_on(MessageId(id.uuid()), &message, order.created_at, now).await;
+    step(app, id, &Event::Answered(answer)).await.map(drop)
+}
+
+/// Applies an event; the order and its message, if the clearing system is to be told of it.
+pub(super) async fn step(
+    app: &App,
+    id: Id<id::Payout>,
+    event: &Event,
+) -> Result<Option<(StoredPayout, CreditTransfer)>> {
+    for _ in 0..TRIES {
+        let now = app.clock.now();
+        let mut tx = app.store.begin().await?;
+        let Some(order) = rows::find(&mut tx, id).await? else { return Ok(None) };
+        let (state, telling) = match follow(&order.state, event, now) {
+            Next::Stay => {
+                if *event == Event::Due {
+                    // A silent one that was told often enough waits for the statement.
+                    rows::look_again(&mut tx, id, order.state.next_look(now).filter(|at| *at > now)).await?;
+                    tx.commit().await?;
+                }
+                return Ok(None);
+            }
+            Next::Contradiction => {
+                tracing::error!(payout = %id, ?event, state = order.state.as_str(), "a message denies what is certain");
+                return Ok(None);
+            }
+            Next::Move(state) => (state, false),
+            Next::Tell(state) => (state, true),
+        };
+        let message = if telling { Some(message(&mut tx, &order).await?) } else { None };
+        if !rows::move_payout(&mut tx, &order, &state, None, now).await? {
+            continue;
+        }
+        if telling && state == State::Created {
+            // Whoever looks meanwhile leaves it alone.
+            rows::look_again(&mut tx, id, Some(now + AGAIN_AFTER)).await?;
+        }
+        let order = StoredPayout { state, ..order };
+        if matches!(order.state, State::Bounced { .. }) {
+            let sealing = agency_key(app, &mut tx, order.agency).await?;
+            record(app, &mut tx, &order, "payout.bounced", &sealing, now).await?;
+        }
+        tx.commit().await?;
+        return Ok(message.map(|message| (order, message)));
+    }
+    Err(Error::conflict("payout_moved"))
+}
+
+/// The order as the clearing system reads it; told again it says the same.
+async fn message(tx: &mut Tx, order: &StoredPayout) -> Result<CreditTransfer> {
+    let lost = |what| Error::internal(format!("an order without its {what}"));
+    let from = account::account(tx, order.account).await?.ok_or_else(|| lost("account"))?;
+    let to =
+        |name: &str| order.beneficiary[name].as_str().map(str::to_owned).ok_or_else(|| lost("beneficiary"));
+    let made = order.created_at;
+    let days = calendar::working_days(tx, Day::of(made)).await?;
+    let hours = calendar::sessions(tx, Day::of(made)).await?;
+    let value = session::slot(&hours, &days, order.amount, made).map_or(Day::of(made), |slot| slot.day);
+    let words = match order.kind {
+        Kind::Phi => "PHI",
+        Kind::LePhi => "LE PHI",
+        Kind::Tax => "THUE",
+        Kind::Retained => "PHI DE LAI",
+    };
+    let text = format!("NSNN {} {words} {}", order.slip_number, order.day);
+    Ok(CreditTransfer {
+        id: EndToEndId(order.id.uuid()),
+        uetr: Uetr::new(order.id.uuid()),
+        amount: order.amount,
+        value,
+        debtor: printed(from.holder.as_str())?,
+        debtor_account: from.number.parse().map_err(Error::internal)?,
+        debtor_agent: agent(&from.bank)?,
+        creditor_agent: agent(&to("bank")?)?,
+        creditor: printed(&to("holder")?)?,
+        creditor_account: to("number")?.parse().map_err(Error::internal)?,
+        remittance: printed(&text)?,
+    })
+}
+
+/// A name as institutions print it.
+fn printed(text: &str) -> Result<Line<140>> {
+    let plain: String = unaccented(text).chars().take(140).collect();
+    Line::parse(&plain).map_err(Error::internal)
+}
+
+/// A bank is named by its BIC, or else by its number in the clearing system.
+fn agent(code: &str) -> Result<Agent> {
+    let bic = code.parse().map(Agent::Bic);
+    bic.or_else(|_| code.parse().map(Agent::Member)).map_err(Error::internal)
+}
+
+/// The leaf and the event of what happened to an order.
+pub(super) async fn record(
+    app: &App,
+    tx: &mut Tx,
+    order: &StoredPayout,
+    kind: &'static str,
+    sealing: &crate::crypto::seal::DataKey,
+    now: Instant,
+) -> Result<()> {
+    let told = json!({
+        "payout": order.id.to_string(),
+        "kind": order.kind.as_str(),
+        "day": order.day.to_string(),
+        "amount": super::explain::money(order.amount),
+        "slip_number": order.slip_number,
+        "status": order.state.as_str(),
+    });
+    let concern = audit_leaf::Concern { citizen: None, agency: Some(order.agency), object: order.id.uuid() };
+    let leaf = audit_leaf::leaf(app, now, kind, concern, sealing, &told);
+    audit::append(tx, &[leaf]).await?;
+    let id: Id<EventId> = Id::new(now, &*app.entropy);
+    let event = NewOutbox {
+        id,
+        at: now,
+        topic: Topic::Event,
+        agency: Some(order.agency),
+        object: order.id.uuid(),
+        name: kind,
+        body: event_json(kind, now, &told),
+    };
+    Ok(outbox::enqueue(tx, &[event]).await?)
+}

@@ -1,0 +1,149 @@
+//! Orders that pass money on, as their agency's systems and officers see them: the head of the slip, its lines, and
+//! where the order stands.
+
+use super::{Error, Result, inherit::demand_standing, officer, officer::Workplace};
+use crate::{
+    app::App,
+    base::{
+        calendar::{Day, rfc3339},
+        id::{self, Agency, Citizen, Id},
+        page::PageRequest,
+    },
+    payment::payout::State,
+    store::{
+        payout::{self as rows, Item, StoredPayout},
+        succession,
+    },
+};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// How many lines of a slip are read at a time.
+pub const LINES_MAX: i64 = 200;
+
+/// One order of the agency, or of whom it succeeded, with the lines after `skip`.
+pub async fn read_payout(app: &App, agency: Id<Agency>, id: Id<id::Payout>, skip: u32) -> Result<Value> {
+    let mut tx = app.store.begin().await?;
+    let order = rows::find(&mut tx, id).await?.ok_or(Error::not_found())?;
+    demand_standing(&mut tx, agency, order.agency, None).await?;
+    let items = rows::items(&mut tx, id, i64::from(skip), LINES_MAX).await?;
+    let count = rows::item_count(&mut tx, id).await?;
+    let mut answer = payout_json(&order);
+    answer["lines"] = items.iter().map(line_json).collect();
+    answer["line_count"] = json!(count);
+    Ok(answer)
+}
+
+/// The agency's orders, the newest first; with those of everybody whom it succeeded, if wanted.
+pub async fn list_payouts(
+    app: &App,
+    agency: Id<Agency>,
+    (state, tree): (Option<&str>, bool),
+    page: &PageRequest<Id<id::Payout>>,
+) -> Result<Value> {
+    let mut tx = app.store.begin().await?;
+    let agencies = if tree { succession::tree_of(&mut tx, agency).await? } else { vec![agency] };
+    let found = rows::of_agencies(&mut tx, &agencies, state, page).await?;
+    let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
+    Ok(json!({ "items": found.items.iter().map(payout_json).collect::<Vec<_>>(), "next": next }))
+}
+
+fn payout_json(order: &StoredPayout) -> Value {
+    let (bounced, ended_at) = match &order.state {
+        State::Bounced { reason } => (Some(reason.to_string()), None),
+        State::Done { at } => (None, Some(rfc3339(*at))),
+        State::Created | State::Sent | State::Unknown { .. } => (None, None),
+    };
+    json!({
+        "id": order.id.to_string(),
+        "agency": order.agency.to_string(),
+        "kind": order.kind.as_str(),
+        "day": order.day.to_string(),
+        "amount": super::explain::money(order.amount),
+        "beneficiary": order.beneficiary,
+        "slip_number": order.slip_number,
+        "slip": order.slip,
+        "status": order.state.as_str(),
+        "bounced": bounced,
+        "replaces": order.replaces.map(|id| id.to_string()),
+        "created_at": rfc3339(order.created_at),
+        "ended_at": ended_at,
+    })
+}
+
+fn line_json(item: &Item) -> Value {
+    let booking = |place: usize| item.booking.as_ref().map(|booking| booking[place].clone());
+    json!({
+        "payment": item.payment.to_string(),
+        "line": item.line,
+        "dossier": item.dossier,
+        "content": item.content,
+        "notice": item.notice,
+        "chapter": booking(0),
+        "sub_item": booking(1),
+        "area": booking(2),
+        "amount": super::explain::money(item.amount),
+    })
+}
+
+/// The page of orders of one agency.
+pub struct Payouts {
+    /// Whoever reads.
+    pub reader: String,
+    /// Where.
+    pub agency: Workplace,
+    /// The orders, the newest first.
+    pub orders: Vec<StoredPayout>,
+    /// After which older ones follow.
+    pub next: Option<Id<id::Payout>>,
+}
+
+/// One order on its page.
+pub struct PayoutShown {
+    /// Whoever reads.
+    pub reader: String,
+    /// Where.
+    pub agency: Workplace,
+    /// The order.
+    pub order: StoredPayout,
+    /// The first lines of its slip.
+    pub items: Vec<Item>,
+    /// How many lines it has.
+    pub count: i64,
+}
+
+/// The orders of an agency where the citizen keeps or audits the books; of the first such agency, if none is named.
+pub async fn read_payout_page(
+    app: &App,
+    citizen: Id<Citizen>,
+    agency: Option<Id<Agency>>,
+    after: Option<Id<id::Payout>>,
+) -> Result<Payouts> {
+    let mut tx = app.store.begin().await?;
+    let places = officer::workplaces(&mut tx, citizen, Day::of(app.clock.now())).await?;
+    let mut places = places.into_iter();
+    let place = match agency {
+        Some(agency) => places.find(|place| place.id == agency),
+        None => places.next(),
+    };
+    let place = place.ok_or(Error::forbidden("accountant_needed"))?;
+    let page = PageRequest::new(after, None).ok_or(Error::not_found())?;
+    let found = rows::of_agencies(&mut tx, &[place.id], None, &page).await?;
+    let next = found.items.last().filter(|_| found.more).map(|last| last.id);
+    let names = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
+    let reader = names.get(&citizen).cloned().unwrap_or_default();
+    Ok(Payouts { reader, agency: place, orders: found.items, next })
+}
+
+/// One order of an agency where the citizen keeps or audits the books.
+pub async fn read_payout_slip(app: &App, citizen: Id<Citizen>, id: Id<id::Payout>) -> Result<PayoutShown> {
+    let mut tx = app.store.begin().await?;
+    let order = rows::find(&mut tx, id).await?.ok_or(Error::not_found())?;
+    let places = officer::workplaces(&mut tx, citizen, Day::of(app.clock.now())).await?;
+    let agency = places.into_iter().find(|place| place.id == order.agency).ok_or(Error::not_found())?;
+    let items = rows::items(&mut tx, id, 0, LINES_MAX).await?;
+    let count = rows::item_count(&mut tx, id).await?;
+    let names = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
+    let reader = names.get(&citizen).cloned().unwrap_or_default();
+    Ok(PayoutShown { reader, agency, order, items, count })
+}

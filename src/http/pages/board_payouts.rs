@@ -1,0 +1,237 @@
+//! `/board/payouts`: what goes on from the collecting account to whom it belongs, each order with its slip as it is
+//! printed; what a bank did not take is ordered again by the accountant.
+
+use super::board::{failed, name, role, said, status_of};
+use super::page::{FieldError, Page, Reader, show, show_status};
+use crate::app::App;
+use crate::base::{
+    calendar::display_vi,
+    id::{Agency, Id, Payout},
+};
+use crate::flow::{
+    Error,
+    pass_on::order_again,
+    read_payouts::{PayoutShown, Payouts, read_payout_page, read_payout_slip},
+};
+use crate::http::session::{SignedIn, is_foreign};
+use crate::payment::payout::State;
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Query, State as AppState};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum_extra::extract::Form;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new().route("/board/payouts", get(list)).route("/board/payouts/{id}", get(open).post(again))
+}
+
+#[derive(Default, Deserialize)]
+struct Asked {
+    agency: Option<String>,
+    after: Option<String>,
+}
+
+async fn list(
+    AppState(app): AppState<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let agency: Result<Option<Id<Agency>>, _> = asked.agency.as_deref().map(str::parse).transpose();
+    let after: Result<Option<Id<Payout>>, _> = asked.after.as_deref().map(str::parse).transpose();
+    let (Ok(agency), Ok(after)) = (agency, after) else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    let found = match read_payout_page(&app, signed_in.session.citizen, agency, after).await {
+        Ok(found) => found,
+        Err(error) => return failed(&reader, &error),
+    };
+    let page = Page::new(&reader, "payout-title")
+        .signed_in(found.reader.clone(), Some(signed_in.form_token()))
+        .wide();
+    let rows = found.orders.iter().map(|order| Row {
+        href: format!("/board/payouts/{}", order.id),
+        day: order.day.display_vi(),
+        kind: page.t(&format!("payout-kind-{}", order.kind.as_str())).into_owned(),
+        amount: order.amount.display_vi(),
+        slip: order.slip_number.clone(),
+        tag: tag(&order.state),
+        state: page.t(&format!("payout-state-{}", order.state.as_str())).into_owned(),
+    });
+    let view = ListView {
+        agency: name(reader.lang, &found.agency).to_owned(),
+        role: role(&page, found.agency.acts),
+        rows: rows.collect(),
+        next: found.next.map(|next| format!("/board/payouts?agency={}&after={next}", found.agency.id)),
+        page: &page,
+        found: &found,
+    };
+    show(StatusCode::OK, &page, &view)
+}
+
+const fn tag(state: &State) -> &'static str {
+    match state {
+        State::Created | State::Sent | State::Unknown { .. } => "warn",
+        State::Bounced { .. } => "bad",
+        State::Done { .. } => "ok",
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/board_payouts.html")]
+struct ListView<'a> {
+    page: &'a Page,
+    found: &'a Payouts,
+    agency: String,
+    role: String,
+    rows: Vec<Row>,
+    next: Option<String>,
+}
+
+/// One order in the table.
+struct Row {
+    href: String,
+    day: String,
+    kind: String,
+    amount: String,
+    slip: String,
+    tag: &'static str,
+    state: String,
+}
+
+async fn open(
+    AppState(app): AppState<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Path(id): Path<String>,
+) -> Response {
+    match id.parse() {
+        Ok(id) => show_slip(&app, &signed_in, &reader, id, None).await,
+        Err(_) => show_status(&reader, StatusCode::NOT_FOUND, None),
+    }
+}
+
+async fn show_slip(
+    app: &App,
+    signed_in: &SignedIn,
+    reader: &Reader,
+    id: Id<Payout>,
+    wrong: Option<&Error>,
+) -> Response {
+    let found = match read_payout_slip(app, signed_in.session.citizen, id).await {
+        Ok(found) => found,
+        Err(error) => return failed(reader, &error),
+    };
+    let mut page = Page::new(reader, "payout-one-title")
+        .signed_in(found.reader.clone(), Some(signed_in.form_token()))
+        .wide();
+    let mut status = StatusCode::OK;
+    if let Some(error) = wrong {
+        status = status_of(error);
+        page = page.refused(vec![FieldError { field: "again", message: said(reader.lang, error.code()) }]);
+    }
+    let order = &found.order;
+    let (bounced, again) = match &order.state {
+        State::Bounced { reason } => (Some(reason.to_string()), found.agency.acts && !found.items.is_empty()),
+        State::Created | State::Sent | State::Unknown { .. } | State::Done { .. } => (None, false),
+    };
+    let view = SlipView {
+        agency: name(reader.lang, &found.agency).to_owned(),
+        role: role(&page, found.agency.acts),
+        state: page.t(&format!("payout-state-{}", order.state.as_str())).into_owned(),
+        tag: tag(&order.state),
+        holder: page.t(&format!("payout-holder-{}", order.state.as_str())).into_owned(),
+        kind: page.t(&format!("payout-kind-{}", order.kind.as_str())).into_owned(),
+        made: display_vi(order.created_at),
+        lines: lines(&found),
+        bounced,
+        again,
+        form_token: signed_in.form_token(),
+        page: &page,
+        found: &found,
+    };
+    show(status, &page, &view)
+}
+
+#[derive(Template)]
+#[template(path = "pages/board_payout.html")]
+struct SlipView<'a> {
+    page: &'a Page,
+    found: &'a PayoutShown,
+    agency: String,
+    role: String,
+    state: String,
+    tag: &'static str,
+    holder: String,
+    kind: String,
+    made: String,
+    lines: Vec<Line>,
+    bounced: Option<String>,
+    again: bool,
+    form_token: String,
+}
+
+impl SlipView<'_> {
+    /// A field of the slip's head by its path.
+    fn field(&self, path: &str) -> String {
+        let found = self.found.order.slip.pointer(path).and_then(Value::as_str);
+        found.unwrap_or("—").to_owned()
+    }
+
+    /// A field of the account that gets the money.
+    fn to(&self, name: &str) -> String {
+        self.found.order.beneficiary[name].as_str().unwrap_or("—").to_owned()
+    }
+}
+
+/// One line of the slip.
+struct Line {
+    dossier: String,
+    notice: String,
+    content: String,
+    booking: [String; 3],
+    amount: String,
+}
+
+fn lines(found: &PayoutShown) -> Vec<Line> {
+    let none = || "—".to_owned();
+    let lines = found.items.iter().map(|item| Line {
+        dossier: item.dossier.clone(),
+        notice: item.notice.clone().unwrap_or_else(none),
+        content: item.content.clone(),
+        booking: item.booking.clone().unwrap_or_else(|| [none(), none(), none()]),
+        amount: item.amount.display_vi(),
+    });
+    lines.collect()
+}
+
+#[derive(Deserialize)]
+struct AgainForm {
+    form_token: String,
+}
+
+async fn again(
+    AppState(app): AppState<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Form(form): Form<AgainForm>,
+) -> Response {
+    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
+        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
+    }
+    let Ok(id) = id.parse::<Id<Payout>>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    match order_again(&app, signed_in.session.citizen, id).await {
+        Ok(()) => Redirect::to(&format!("/board/payouts/{id}")).into_response(),
+        Err(error @ Error::Conflict(_)) => show_slip(&app, &signed_in, &reader, id, Some(&error)).await,
+        Err(error) => failed(&reader, &error),
+    }
+}

@@ -1,0 +1,475 @@
+//! Orders that pass money on, the lines of their slips, and the days whose money may go.
+
+use super::{Result, StoreError, Tx, moved_one};
+use crate::base::{
+    calendar::Day,
+    clock::Instant,
+    id::{self, Account, Agency, Bill, Id, Payment},
+    money::Money,
+    page::{Page, PageRequest},
+};
+use crate::payment::payout::{Kind, State};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// An order as its row holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredPayout {
+    /// Its identifier, which the bank's messages and statements bear.
+    pub id: Id<id::Payout>,
+    /// The account that the money leaves.
+    pub account: Id<Account>,
+    /// Whose money it is.
+    pub agency: Id<Agency>,
+    /// Of which kind.
+    pub kind: Kind,
+    /// The clearing day whose money it is.
+    pub day: Day,
+    /// How much.
+    pub amount: Money,
+    /// Bank, number and holder of the account that gets it, as they were.
+    pub beneficiary: Value,
+    /// The head of its slip.
+    pub slip: Value,
+    /// The slip's number.
+    pub slip_number: String,
+    /// Where it stands.
+    pub state: State,
+    /// The order that a bank did not take, in whose place this one is.
+    pub replaces: Option<Id<id::Payout>>,
+    /// When it was made.
+    pub created_at: Instant,
+}
+
+/// A line of a slip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The payment.
+    pub payment: Id<Payment>,
+    /// Its place on the bill.
+    pub line: i16,
+    /// How much.
+    pub amount: Money,
+    /// The dossier's code.
+    pub dossier: String,
+    /// What was paid for.
+    pub content: String,
+    /// The notice of a tax.
+    pub notice: Option<String>,
+    /// *Chương*, *tiểu mục*, *địa bàn*.
+    pub booking: Option<[String; 3]>,
+}
+
+/// Says that a day was matched and its money may go on, where anybody has said to whom.
+pub async fn mark_due(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<()> {
+    sqlx::query!(
+        "insert into payout_day (account_id, day) select $1, $2 where exists (select from payout_rule)
+         on conflict do nothing",
+        account.uuid(),
+        day.date(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Takes a day whose money may go on; nobody else gets it meanwhile.
+pub async fn take_due(tx: &mut Tx) -> Result<Option<(Id<Account>, Day)>> {
+    let row = sqlx::query!(
+        "delete from payout_day where (account_id, day) = (
+             select account_id, day from payout_day order by day, account_id limit 1 for update skip locked)
+         returning account_id, day",
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| (Id::from_uuid(row.account_id), Day::from_date(row.day))))
+}
+
+/// Paid bills whose money lies in the account, was shown by a statement up to that day, and was not passed on, after a
+/// payment: payment, bill and the bank's booking day, in the order of payments.
+pub async fn payable(
+    tx: &mut Tx,
+    account: Id<Account>,
+    (from, to): (Day, Day),
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<(Id<Payment>, Id<Bill>, Day)>> {
+    let rows = sqlx::query!(
+        r#"select p.id, p.bill_id, c.booked_on
+         from credit c
+         join payment p on p.id = c.payment_id and p.state = 'settled'
+         where c.account_id = $1 and c.booked_on between $2 and $3 and c.outcome = 'settled' and p.id > $4
+             and exists (select from shown_credit s
+                 where s.account_id = c.account_id and s.servicer_reference = c.servicer_reference)
+             and not exists (select from payout_item i where i.payment_id = p.id)
+         order by p.id limit $5"#,
+        account.uuid(),
+        from.date(),
+        to.date(),
+        after,
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let found = rows
+        .into_iter()
+        .map(|row| (Id::from_uuid(row.id), Id::from_uuid(row.bill_id), Day::from_date(row.booked_on)));
+    Ok(found.collect())
+}
+
+/// Locks bills in ascending order: whoever asks for a refund waits, or has asked before.
+pub async fn lock_bills(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<()> {
+    let ids: Vec<Uuid> = bills.iter().map(|id| id.uuid()).collect();
+    sqlx::query_scalar!("select id from bill where id = any($1) order by id for no key update", &ids)
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Which of these payments somebody gives back, or wants back, without its being over.
+pub async fn going_back(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<Vec<Id<Payment>>> {
+    let ids: Vec<Uuid> = payments.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query_scalar!(
+        r#"select distinct payment_id as "payment!" from refund
+           where payment_id = any($1) and state not in ('done', 'declined')"#,
+        &ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(Id::from_uuid).collect())
+}
+
+/// What went back of the lines of these payments.
+pub async fn went_back(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<BTreeMap<(Id<Payment>, i16), Money>> {
+    let ids: Vec<Uuid> = payments.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        "select payment_id, line, refunded from refund_line_source where payment_id = any($1)",
+        &ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let back =
+        rows.into_iter().map(|row| ((Id::from_uuid(row.payment_id), row.line), Money::vnd(row.refunded)));
+    Ok(back.collect())
+}
+
+/// The running part of the next slip's number.
+pub async fn next_slip(tx: &mut Tx) -> Result<i64> {
+    let next =
+        sqlx::query_scalar!(r#"select nextval('payout_slip') as "next!""#).fetch_one(tx.conn()).await?;
+    Ok(next)
+}
+
+/// Adds an order; false when the day's money of that kind was ordered before.
+pub async fn insert(tx: &mut Tx, payout: &StoredPayout) -> Result<bool> {
+    let done = sqlx::query!(
+        "insert into payout (id, account_id, agency_id, kind, day, amount, beneficiary, slip, slip_number, state,
+             replaces, created_at, next_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'created', $10, $11, $11)
+         on conflict (account_id, agency_id, kind, day) where state <> 'bounced' do nothing",
+        payout.id.uuid(),
+        payout.account.uuid(),
+        payout.agency.uuid(),
+        payout.kind.as_str(),
+        payout.day.date(),
+        payout.amount.minor(),
+        payout.beneficiary,
+        payout.slip,
+        payout.slip_number,
+        payout.replaces.map(Id::uuid),
+        payout.created_at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(moved_one(&done))
+}
+
+/// Adds the lines of its slip.
+pub async fn insert_items(tx: &mut Tx, payout: &StoredPayout, items: &[Item]) -> Result<()> {
+    let booking = |place: usize| -> Vec<Option<String>> {
+        items.iter().map(|item| item.booking.as_ref().map(|booking| booking[place].clone())).collect()
+    };
+    sqlx::query!(
+        "insert into payout_item (payment_id, line, kind, agency_id, payout_id, amount, dossier, content, notice,
+             chapter, sub_item, area)
+         select i.payment_id, i.line, $1, $2, $3, i.amount, i.dossier, i.content, i.notice, i.chapter, i.sub_item, i.area
+         from unnest($4::uuid[], $5::smallint[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[],
+             $11::text[], $12::text[])
+             as i (payment_id, line, amount, dossier, content, notice, chapter, sub_item, area)",
+        payout.kind.as_str(),
+        payout.agency.uuid(),
+        payout.id.uuid(),
+        &items.iter().map(|item| item.payment.uuid()).collect::<Vec<_>>(),
+        &items.iter().map(|item| item.line).collect::<Vec<_>>(),
+        &items.iter().map(|item| item.amount.minor()).collect::<Vec<_>>(),
+        &items.iter().map(|item| item.dossier.clone()).collect::<Vec<_>>(),
+        &items.iter().map(|item| item.content.clone()).collect::<Vec<_>>(),
+        &items.iter().map(|item| item.notice.clone()).collect::<Vec<_>>() as &[Option<String>],
+        &booking(0) as &[Option<String>],
+        &booking(1) as &[Option<String>],
+        &booking(2) as &[Option<String>],
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Lets go of what an order that a bank did not take was to pass on, with what its kin of that day were: a payment is
+/// ordered again whole.
+pub async fn release_items(tx: &mut Tx, order: &StoredPayout) -> Result<u64> {
+    let done = sqlx::query!(
+        "delete from payout_item where payout_id in (
+             select id from payout where account_id = $1 and agency_id = $2 and day = $3 and state = 'bounced')",
+        order.account.uuid(),
+        order.agency.uuid(),
+        order.day.date(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// The order of that day's money which a bank did not take and nothing has replaced yet.
+pub async fn unreplaced(
+    tx: &mut Tx,
+    (account, agency): (Id<Account>, Id<Agency>),
+    kind: Kind,
+    day: Day,
+) -> Result<Option<Id<id::Payout>>> {
+    let id = sqlx::query_scalar!(
+        "select o.id from payout o
+         where o.account_id = $1 and o.agency_id = $2 and o.kind = $3 and o.day = $4 and o.state = 'bounced'
+             and not exists (select from payout n where n.replaces = o.id)
+         order by o.id desc limit 1",
+        account.uuid(),
+        agency.uuid(),
+        kind.as_str(),
+        day.date(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(id.map(Id::from_uuid))
+}
+
+/// The lines of a slip, a page of them by payment and line.
+pub async fn items(tx: &mut Tx, payout: Id<id::Payout>, skip: i64, limit: i64) -> Result<Vec<Item>> {
+    let rows = sqlx::query!(
+        "select payment_id, line, amount, dossier, content, notice, chapter, sub_item, area
+         from payout_item where payout_id = $1 order by payment_id, line offset $2 limit $3",
+        payout.uuid(),
+        skip,
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let items = rows.into_iter().map(|row| Item {
+        payment: Id::from_uuid(row.payment_id),
+        line: row.line,
+        amount: Money::vnd(row.amount),
+        dossier: row.dossier,
+        content: row.content,
+        notice: row.notice,
+        booking: match (row.chapter, row.sub_item, row.area) {
+            (Some(chapter), Some(sub_item), Some(area)) => Some([chapter, sub_item, area]),
+            _ => None,
+        },
+    });
+    Ok(items.collect())
+}
+
+/// How many lines a slip has.
+pub async fn item_count(tx: &mut Tx, payout: Id<id::Payout>) -> Result<i64> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from payout_item where payout_id = $1"#,
+        payout.uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(count)
+}
+
+struct Row {
+    id: Uuid,
+    account_id: Uuid,
+    agency_id: Uuid,
+    kind: String,
+    day: time::Date,
+    amount: i64,
+    beneficiary: Value,
+    slip: Value,
+    slip_number: String,
+    state: String,
+    reason: Option<String>,
+    tries: i16,
+    silent_since: Option<Instant>,
+    replaces: Option<Uuid>,
+    created_at: Instant,
+    ended_at: Option<Instant>,
+}
+
+impl TryFrom<Row> for StoredPayout {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let id = row.id;
+        let corrupt = |column| move || StoreError::corrupt("payout", column, id);
+        let state = match (row.state.as_str(), row.reason, row.silent_since, row.ended_at) {
+            ("created", None, None, None) => State::Created,
+            ("sent", None, None, None) => State::Sent,
+            ("unknown", None, Some(since), None) => {
+                State::Unknown { tries: u8::try_from(row.tries).map_err(|_| corrupt("tries")())?, since }
+            }
+            ("bounced", Some(reason), None, None) => {
+                State::Bounced { reason: reason.parse().map_err(|_| corrupt("reason")())? }
+            }
+            ("done", None, None, Some(at)) => State::Done { at },
+            _ => return Err(corrupt("state")()),
+        };
+        Ok(Self {
+            id: Id::from_uuid(id),
+            account: Id::from_uuid(row.account_id),
+            agency: Id::from_uuid(row.agency_id),
+            kind: Kind::named(&row.kind).ok_or_else(corrupt("kind"))?,
+            day: Day::from_date(row.day),
+            amount: Money::vnd(row.amount),
+            beneficiary: row.beneficiary,
+            slip: row.slip,
+            slip_number: row.slip_number,
+            state,
+            replaces: row.replaces.map(Id::from_uuid),
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// An order by its identifier.
+pub async fn find(tx: &mut Tx, payout: Id<id::Payout>) -> Result<Option<StoredPayout>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, account_id, agency_id, kind, day, amount, beneficiary, slip, slip_number, state, reason, tries,
+             silent_since, replaces, created_at, ended_at
+         from payout where id = $1",
+        payout.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Locks an order and reads it.
+pub async fn lock(tx: &mut Tx, payout: Id<id::Payout>) -> Result<Option<StoredPayout>> {
+    sqlx::query!("select id from payout where id = $1 for no key update", payout.uuid())
+        .fetch_optional(tx.conn())
+        .await?;
+    find(tx, payout).await
+}
+
+/// The orders of these agencies, the newest first.
+pub async fn of_agencies(
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+    state: Option<&str>,
+    page: &PageRequest<Id<id::Payout>>,
+) -> Result<Page<StoredPayout>> {
+    let ids: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, account_id, agency_id, kind, day, amount, beneficiary, slip, slip_number, state, reason, tries,
+             silent_since, replaces, created_at, ended_at
+         from payout where agency_id = any($1) and ($2::text is null or state = $2)
+             and ($3::uuid is null or id < $3)
+         order by id desc limit $4",
+        &ids,
+        state,
+        page.after.map(Id::uuid),
+        page.fetch(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let orders = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<_>>>()?;
+    Ok(Page::from_rows(orders, page))
+}
+
+/// Orders that somebody here must look after, the longest waiting first.
+pub async fn due(tx: &mut Tx, now: Instant, limit: i64) -> Result<Vec<Id<id::Payout>>> {
+    let ids = sqlx::query_scalar!(
+        "select id from payout where next_at <= $1 order by next_at limit $2",
+        now,
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(ids.into_iter().map(Id::from_uuid).collect())
+}
+
+/// Silent orders from this account whose money would stand on a statement by now: every day from the order to the one
+/// after the beginning of the silence has one, and no line names them.
+pub async fn absent(tx: &mut Tx, account: Id<Account>, limit: i64) -> Result<Vec<Id<id::Payout>>> {
+    let ids = sqlx::query_scalar!(
+        "select o.id from payout o
+         where o.state = 'unknown' and o.next_at is null and o.account_id = $1
+             and not exists (
+                 select from generate_series(
+                     (o.created_at at time zone interval '7 hours')::date,
+                     (o.silent_since at time zone interval '7 hours')::date + 1,
+                     interval '1 day') as d (day)
+                 where not exists (select from statement s where s.account_id = $1 and s.day = d.day::date))
+             and not exists (
+                 select from statement_line n where n.account_id = $1 and n.payment_id = o.id
+                     and not exists (select from withdrawn_line w where w.line_id = n.id))
+         order by o.silent_since limit $2",
+        account.uuid(),
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(ids.into_iter().map(Id::from_uuid).collect())
+}
+
+/// Moves an order from the state that it was read in; with the entry by which it is over.
+pub async fn move_payout(
+    tx: &mut Tx,
+    payout: &StoredPayout,
+    to: &State,
+    entry: Option<Id<id::Entry>>,
+    now: Instant,
+) -> Result<bool> {
+    let (tries, since) = match to {
+        State::Unknown { tries, since } => (Some(i16::from(*tries)), Some(*since)),
+        State::Created | State::Sent | State::Bounced { .. } | State::Done { .. } => (None, None),
+    };
+    let reason = match to {
+        State::Bounced { reason } => Some(reason.to_string()),
+        State::Created | State::Sent | State::Unknown { .. } | State::Done { .. } => None,
+    };
+    let ended_at = match to {
+        State::Done { at } => Some(*at),
+        State::Created | State::Sent | State::Unknown { .. } | State::Bounced { .. } => None,
+    };
+    let done = sqlx::query!(
+        "update payout set state = $3, reason = $4, tries = coalesce($5, tries), silent_since = $6, ended_at = $7,
+             next_at = $8, entry_id = $9
+         where id = $1 and state = $2",
+        payout.id.uuid(),
+        payout.state.as_str(),
+        to.as_str(),
+        reason,
+        tries,
+        since,
+        ended_at,
+        to.next_look(now),
+        entry.map(Id::uuid),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(moved_one(&done))
+}
+
+/// Says when an order is looked after next.
+pub async fn look_again(tx: &mut Tx, payout: Id<id::Payout>, at: Option<Instant>) -> Result<()> {
+    sqlx::query!("update payout set next_at = $2 where id = $1", payout.uuid(), at)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}

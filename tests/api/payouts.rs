@@ -1,0 +1,329 @@
+//! What was collected goes on to whom it belongs: by a dated rule for each kind, with the budget's slip, and over only when
+//! the money was seen to leave.
+
+use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, at_board, grant, people};
+use crate::central_bank::{entry, notification};
+use crate::office::{ACCOUNT, Office, uuid};
+use crate::payments::start;
+use crate::world::TestApp;
+use chung::base::{calendar::Day, clock::Clock, money::Money};
+use chung::codec::iso20022::{CreditTransfer, Direction, Entry};
+use chung::flow::{pass_on::pass_on, reconcile_statement::match_statement};
+use chung::identity::role::Role;
+use chung::payment::refund::Answer;
+use chung::store::account::account_of_number;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A paid bill of 150,000 đ: lệ phí of 50,000, phí of 100,000 of which the agency keeps 75,000.
+struct Scene {
+    world: TestApp,
+    office: Office,
+    bill: Value,
+}
+
+fn new_bill() -> Value {
+    json!({
+        "dossier": "H29.14-261124-0007", "procedure": "1.001610", "channel": "online", "due": "2026-12-01",
+        "lines": [{ "fee": "DKKD-01" }, { "fee": "DKKD-02" }], "applicant": { "name": "Nguyễn Thị Hòa" },
+    })
+}
+
+fn rule(kind: &str, number: &str, from: &str) -> Value {
+    json!({
+        "kind": kind, "valid_from": from, "bank": "970405", "number": number, "holder": "Kho bạc Nhà nước Khu vực II",
+        "treasury_office": "0061", "authority": { "code": "1056789", "name": "Thuế Thành phố Hồ Chí Minh" },
+        "chapter": "414", "sub_item": "2767", "area": "79001", "legal_basis": "Luật Phí và lệ phí 97/2015/QH13, Điều 12",
+    })
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let world = TestApp::start().await;
+        people(&world).await;
+        let office = Office::open(&world, "H29.14").await;
+        grant(&world, ACCOUNTANT.0, Role::Accountant).await;
+        grant(&world, AUDITOR.0, Role::Auditor).await;
+        let system = office.system(&world, "bill");
+        let bill = system.post_once("/v1/bills", "k", &new_bill()).await.expect(201).json();
+        Self { world, office, bill }
+    }
+
+    async fn rules(&self, kinds: &[(&str, &str)]) {
+        let day = Day::of(self.world.clock.now()).to_string();
+        for (kind, number) in kinds {
+            self.say(kind, &rule(kind, number, &day)).await.expect(200);
+        }
+    }
+
+    async fn say(&self, key: &str, rule: &Value) -> crate::world::Answer {
+        let path = format!("/v1/agencies/{}/payout-rules", self.office.agency);
+        self.office.system(&self.world, "admin").post_once(&path, key, rule).await
+    }
+
+    /// The bill is paid, and the statement of the day is matched.
+    async fn pay_and_match(&self) -> Day {
+        let payment = start(&self.world, &self.office, &self.bill).await;
+        let came = entry("R1", 150_000, Some(uuid(&payment)), self.world.clock.now());
+        self.world.bank.movements.lock().unwrap().push(came);
+        self.world.tell(&self.world.credit(1, "R1", 150_000, &payment)).await.expect(200);
+        assert_eq!(pass_on(&self.world.app).await.unwrap(), 0, "nothing goes before its day is matched");
+        let day = Day::of(self.world.clock.now());
+        self.world.later(Duration::from_secs(86_400));
+        self.match_day(day).await;
+        day
+    }
+
+    async fn match_day(&self, day: Day) -> Value {
+        let mut tx = self.world.app.store.begin().await.unwrap();
+        let account = account_of_number(&mut tx, ACCOUNT).await.unwrap().unwrap();
+        drop(tx);
+        match_statement(&self.world.app, &account, day).await.unwrap()
+    }
+
+    fn orders(&self) -> Vec<CreditTransfer> {
+        self.world.bank.orders.lock().unwrap().clone()
+    }
+
+    async fn listed(&self, query: &str) -> Vec<Value> {
+        let system = self.office.system(&self.world, "statement.read");
+        let list = system.get(&format!("/v1/payouts{query}")).await.expect(200).json();
+        list["items"].as_array().unwrap().clone()
+    }
+
+    /// The movement that carries an order out.
+    fn debit(&self, reference: &str, order: &CreditTransfer) -> Entry {
+        let mut entry = entry(reference, order.amount.minor(), Some(order.id.0), self.world.clock.now());
+        entry.direction = Direction::Debit;
+        entry
+    }
+
+    async fn balance(&self, kind: &str) -> i64 {
+        self.world.balances().await.into_iter().filter(|(k, _)| k == kind).map(|(_, sum)| sum).sum()
+    }
+}
+
+#[tokio::test]
+async fn each_kind_goes_where_its_rule_says_and_is_over_when_the_money_was_seen_to_leave() {
+    let scene = Scene::set().await;
+    scene.rules(&[("phi", "37110001"), ("retained", "37140001"), ("le_phi", "7111")]).await;
+    let day = scene.pay_and_match().await;
+    pass_on(&scene.world.app).await.unwrap();
+    let orders = scene.orders();
+    let to = |number: &str| orders.iter().find(|o| o.creditor_account.as_str() == number).unwrap().clone();
+    assert_eq!(orders.len(), 3);
+    assert_eq!(to("7111").amount, Money::vnd(50_000));
+    assert_eq!((to("37110001").amount, to("37140001").amount), (Money::vnd(25_000), Money::vnd(75_000)));
+    assert_eq!(to("7111").debtor_account.as_str(), ACCOUNT);
+
+    let of_kind = scene.listed("?status=sent").await.into_iter().find(|o| o["kind"] == "le_phi").unwrap();
+    assert_eq!(of_kind["day"], json!(day.to_string()));
+    let slip = &of_kind["slip"];
+    assert_eq!(
+        (&slip["form"], &slip["total_in_words"], &slip["authority"]["code"]),
+        (&json!("02"), &json!("Năm mươi nghìn đồng"), &json!("1056789"))
+    );
+    let number = of_kind["slip_number"].as_str().unwrap();
+    assert!(to("7111").remittance.as_str().contains(number));
+    let system = scene.office.system(&scene.world, "statement.read");
+    let path = format!("/v1/payouts/{}", of_kind["id"].as_str().unwrap());
+    let whole = system.get(&path).await.expect(200).json();
+    let line = &whole["lines"][0];
+    assert_eq!((&whole["line_count"], &line["dossier"]), (&json!(1), &json!("H29.14-261124-0007")));
+    assert_eq!(
+        (&line["chapter"], &line["sub_item"], &line["area"]),
+        (&json!("414"), &json!("2767"), &json!("79001"))
+    );
+
+    // Nothing goes twice, whatever is matched again.
+    scene.match_day(day).await;
+    pass_on(&scene.world.app).await.unwrap();
+    assert_eq!(scene.orders().len(), 3);
+    // What has gone on is given back by the Treasury.
+    let body = json!({ "bill": scene.bill["id"], "reason": "agency_error", "words": "x", "officer": ACCOUNTANT.0,
+        "amount": { "amount": "1000", "currency": "VND" } });
+    let asked = scene
+        .office
+        .system(&scene.world, "refund")
+        .post_once("/v1/refunds", "r", &body)
+        .await
+        .expect(201)
+        .json();
+    assert_eq!(asked["way"], "treasury");
+
+    // One is told by a notification, twice; the others by the statement alone.
+    let debit = scene.debit("D1", &to("7111"));
+    for message in [7, 8] {
+        let xml = notification(message, ACCOUNT, vec![debit.clone()], scene.world.clock.now());
+        scene.world.tell(&xml).await.expect(200);
+    }
+    assert_eq!(system.get(&path).await.expect(200).json()["status"], "done");
+    assert_eq!((scene.balance("fee_le_phi").await, scene.balance("clearing").await), (0, 100_000));
+    let today = Day::of(scene.world.clock.now());
+    let told = [debit, scene.debit("D2", &to("37110001")), scene.debit("D3", &to("37140001"))];
+    scene.world.bank.movements.lock().unwrap().extend(told);
+    scene.world.later(Duration::from_secs(86_400));
+    let matched = scene.match_day(today).await;
+    assert_eq!(matched["reconciliation"]["matched"], json!(3), "{matched}");
+    assert_eq!(scene.listed("?status=done").await.len(), 3);
+    for kind in ["clearing", "fee_phi", "fee_phi_retained", "fee_le_phi"] {
+        assert_eq!(scene.balance(kind).await, 0, "{kind}");
+    }
+    assert_eq!(scene.world.count("statement where closing - opening <> posted + explained").await, 0);
+    let events = scene.office.system(&scene.world, "event.read").get("/v1/events").await.expect(200).text();
+    assert!(events.contains("payout.created") && events.contains("payout.done"), "{events}");
+
+    let accountant = at_board(&scene.world, ACCOUNTANT).await;
+    let page = accountant.get("/board/payouts").await.expect(200).text();
+    for shown in ["Chuyển tiền đã thu", "50.000", number, "đã chuyển"] {
+        assert!(page.contains(shown), "{shown} in {page}");
+    }
+    let slip = accountant
+        .get(&format!("/board/payouts/{}", of_kind["id"].as_str().unwrap()))
+        .await
+        .expect(200)
+        .text();
+    for shown in ["Mẫu số 02", "H29.14-261124-0007", "Năm mươi nghìn đồng", "1056789", "2767"] {
+        assert!(slip.contains(shown), "{shown} in {slip}");
+    }
+}
+
+#[tokio::test]
+async fn a_silent_order_is_told_again_under_its_name_and_the_statement_decides() {
+    let scene = Scene::set().await;
+    scene.rules(&[("le_phi", "7111")]).await;
+    let day = scene.pay_and_match().await;
+    let silent = |times| scene.world.bank.order_answers.lock().unwrap().extend(vec![Answer::None; times]);
+    silent(4);
+    pass_on(&scene.world.app).await.unwrap();
+    assert_eq!(scene.listed("").await[0]["status"], "unknown");
+    for _ in 0..5 {
+        scene.world.later(Duration::from_secs(2 * 3_600));
+        pass_on(&scene.world.app).await.unwrap();
+    }
+    let orders = scene.orders();
+    assert_eq!(orders.len(), 4, "told at once, and three times again");
+    assert!(orders.iter().all(|order| *order == orders[0]), "told again it says the same");
+    assert_eq!(scene.listed("").await[0]["status"], "unknown");
+    // Every day that could show the money has a statement, and none does: it never left.
+    scene.world.later(Duration::from_secs(3 * 86_400));
+    for days in 1..=2 {
+        scene.match_day(day.plus_days(days)).await;
+    }
+    pass_on(&scene.world.app).await.unwrap();
+    assert_eq!(scene.orders().len(), 5);
+    assert_eq!(scene.orders()[4].id, orders[0].id);
+    assert_eq!(scene.listed("").await[0]["status"], "sent");
+    // A debit of another amount is no order of ours: the statement makes a case of it.
+    let mut other = scene.debit("D1", &orders[0]);
+    other.amount = Money::vnd(49_999);
+    let xml = notification(9, ACCOUNT, vec![other], scene.world.clock.now());
+    scene.world.tell(&xml).await.expect(200);
+    assert_eq!(scene.world.count("debit").await, 0);
+}
+
+#[tokio::test]
+async fn what_a_bank_does_not_take_is_ordered_again_without_what_goes_back() {
+    let scene = Scene::set().await;
+    scene.rules(&[("le_phi", "7111"), ("phi", "37110001")]).await;
+    scene.world.bank.order_answers.lock().unwrap().extend(vec![Answer::Refused("AC04".parse().unwrap()); 2]);
+    let day = scene.pay_and_match().await;
+    pass_on(&scene.world.app).await.unwrap();
+    let bounced = scene.listed("?status=bounced").await;
+    assert_eq!((bounced.len(), &bounced[0]["bounced"]), (2, &json!("AC04")));
+    // The money still lies here: it goes back to the account that paid.
+    let body = json!({ "bill": scene.bill["id"], "reason": "agency_error", "words": "x", "officer": ACCOUNTANT.0,
+        "lines": [{ "line": 0, "amount": { "amount": "20000", "currency": "VND" } }] });
+    let asked = scene
+        .office
+        .system(&scene.world, "refund")
+        .post_once("/v1/refunds", "r", &body)
+        .await
+        .expect(201)
+        .json();
+    assert_eq!(asked["way"], "clearing");
+
+    let path = |order: &Value| format!("/board/payouts/{}", order["id"].as_str().unwrap());
+    let le_phi = bounced.iter().find(|order| order["kind"] == "le_phi").unwrap();
+    let accountant = at_board(&scene.world, ACCOUNTANT).await;
+    let page = accountant.get(&path(le_phi)).await.expect(200);
+    assert!(page.text().contains("AC04") && page.text().contains("bị trả lại"));
+    let token = page.form_field("form_token");
+    accountant.post_form(&path(le_phi), &[("form_token", "0")]).await.expect(400);
+    let auditor = at_board(&scene.world, AUDITOR).await;
+    let shown = auditor.get(&path(le_phi)).await.expect(200).text();
+    assert!(!shown.contains("Lập lại lệnh"), "the auditor reads");
+    let theirs = auditor.get("/board/payouts").await.expect(200).form_field("form_token");
+    auditor.post_form(&path(le_phi), &[("form_token", &theirs)]).await.expect(403);
+    at_board(&scene.world, NOBODY).await.get("/board/payouts").await.expect(403);
+    scene.world.stranger().get(&path(le_phi)).await.expect(303);
+
+    scene
+        .say("new", &rule("le_phi", "7112", &day.to_string()))
+        .await
+        .expect_refusal(409, "payout_rule_differs");
+    accountant.post_form(&path(le_phi), &[("form_token", &token)]).await.expect(303);
+    // Both were let go: a payment is ordered again whole.
+    accountant.post_form(&path(le_phi), &[("form_token", &token)]).await.expect(409);
+    // The refund is not over: the payment waits, and nothing is ordered.
+    pass_on(&scene.world.app).await.unwrap();
+    assert_eq!(scene.orders().len(), 2);
+    grant(&scene.world, NOBODY.0, Role::Approver).await;
+    let approver = at_board(&scene.world, NOBODY).await;
+    let refund = asked["id"].as_str().unwrap();
+    let address = format!("/board/refunds/{refund}");
+    let token = approver.get(&address).await.expect(200).form_field("form_token");
+    approver.post_form(&address, &[("form_token", &*token), ("act", "approve")]).await.expect(303);
+    let named = refund.strip_prefix("refund_").unwrap().parse().unwrap();
+    let mut gone = entry("D1", 20_000, Some(named), scene.world.clock.now());
+    gone.direction = Direction::Debit;
+    let xml = notification(9, ACCOUNT, vec![gone], scene.world.clock.now());
+    scene.world.tell(&xml).await.expect(200);
+    scene.match_day(day).await;
+    pass_on(&scene.world.app).await.unwrap();
+    let mut amounts: Vec<(String, String)> = scene
+        .listed("?status=sent")
+        .await
+        .iter()
+        .map(|o| (o["kind"].as_str().unwrap().to_owned(), o["amount"]["amount"].as_str().unwrap().to_owned()))
+        .collect();
+    amounts.sort();
+    let expected =
+        [("le_phi", "30000"), ("phi", "25000")].map(|(kind, dong)| (kind.to_owned(), dong.to_owned()));
+    assert_eq!(amounts, expected);
+    assert!(scene.listed("?status=sent").await.iter().all(|order| order["replaces"].is_string()));
+    // The tables know it as well: no line goes twice, and an order is the sum of its lines.
+    let more = scene.world.sql("update payout_item set amount = amount + 1").await.unwrap_err();
+    assert!(more.contains("sum of its lines"), "{more}");
+}
+
+#[tokio::test]
+async fn a_rule_is_dated_and_complete_and_what_came_before_the_first_stays() {
+    let scene = Scene::set().await;
+    let mut bare = rule("le_phi", "7111", "2026-11-24");
+    bare.as_object_mut().unwrap().remove("authority");
+    scene.say("1", &bare).await.expect_refusal(422, "payout_rule_incomplete");
+    scene.say("2", &rule("magic", "7111", "2026-11-24")).await.expect_refusal(400, "invalid_body");
+    scene.say("3", &rule("phi", "37 11", "2026-11-24")).await.expect_refusal(400, "invalid_body");
+    let mut half = rule("phi", "3711", "2026-11-24");
+    half.as_object_mut().unwrap().remove("area");
+    scene.say("4", &half).await.expect_refusal(400, "invalid_body");
+    let tomorrow = Day::of(scene.world.clock.now()).plus_days(1);
+    let first = scene.say("5", &rule("le_phi", "7111", &tomorrow.to_string())).await.expect(200).json();
+    assert_eq!(
+        scene.say("6", &rule("le_phi", "7111", &tomorrow.to_string())).await.expect(200).json(),
+        first
+    );
+    let path = format!("/v1/agencies/{}/payout-rules", scene.office.agency);
+    let told = scene.office.system(&scene.world, "admin.read").get(&path).await.expect(200).json();
+    assert_eq!(told["items"], json!([first]));
+    let changed = scene.world.sql("update payout_rule set number = '1'").await.unwrap_err();
+    assert!(changed.contains("payout_rule"), "{changed}");
+
+    let day = scene.pay_and_match().await;
+    pass_on(&scene.world.app).await.unwrap();
+    scene.world.later(Duration::from_secs(86_400));
+    scene.match_day(day.plus_days(1)).await;
+    pass_on(&scene.world.app).await.unwrap();
+    assert_eq!(scene.orders(), [], "money of before the first rule stays where it is");
+}
