@@ -105,7 +105,8 @@ type Agency = Id<chung::base::id::Agency>;
 /// Agencies with a system and endpoints each.
 async fn offices(app: &App, address: SocketAddr) -> Result<Vec<Agency>> {
     let refused = |e| anyhow!("{e:?}");
-    let wording = |text: &str| -> Result<Wording> { Ok(Wording { vi: Line::parse(text)?, en: Line::parse(text)? }) };
+    let wording =
+        |text: &str| -> Result<Wording> { Ok(Wording { vi: Line::parse(text)?, en: Line::parse(text)? }) };
     let mut agencies = Vec::new();
     for nth in 0..AGENCIES {
         let new = NewAgency {

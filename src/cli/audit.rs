@@ -128,9 +128,13 @@ async fn witnesses(config: &Config, opened: &Opened) -> anyhow::Result<()> {
         out::note("nobody outside is sent heads yet: `chung audit witness` adds somebody");
     }
     for Witness { name, url, told, waiting } in found {
-        let told = told.map_or_else(|| "nothing yet".to_owned(), |(size, at)| format!("{size} at {}", rfc3339(at)));
+        let told =
+            told.map_or_else(|| "nothing yet".to_owned(), |(size, at)| format!("{size} at {}", rfc3339(at)));
         let waiting = waiting.map_or_else(String::new, |(size, attempts, outcome)| {
-            format!("  {size} on its way, {attempts} attempts, {}", outcome.as_deref().unwrap_or("none answered"))
+            format!(
+                "  {size} on its way, {attempts} attempts, {}",
+                outcome.as_deref().unwrap_or("none answered")
+            )
         });
         out::line(&format!("{name}  {url}  has {told}{waiting}"));
     }

@@ -64,9 +64,8 @@ async fn fetch(config: &Config, opened: &Opened, number: &str, day: Option<Day>)
     let mut tx = opened.store.begin().await?;
     let account = of_number(&mut tx, number).await?;
     drop(tx);
-    let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template(
-        "{bar:30} {pos}/{len} {msg}, {elapsed} gone, {eta} to go",
-    )?);
+    let bar = ProgressBar::no_length()
+        .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {elapsed} gone, {eta} to go")?);
     let matched = match_watched(&app, &account, day, &|step| show(&bar, step)).await;
     bar.finish_and_clear();
     if let Err(error) = matched {

@@ -256,7 +256,9 @@ impl<'a> Matching<'a> {
             let came = entries.iter().zip(stays.by_ref()).filter(|(_, stays)| stays.is_none());
             let lines: Result<Vec<NewLine>> = came
                 .zip(last..)
-                .map(|((entry, _), nth)| Ok(NewLine { revision: Some(revision.id), ..self.line(nth, entry)? }))
+                .map(|((entry, _), nth)| {
+                    Ok(NewLine { revision: Some(revision.id), ..self.line(nth, entry)? })
+                })
                 .collect();
             let lines = lines?;
             statement::copy_lines(tx, &before, last, &lines).await?;
@@ -427,14 +429,12 @@ impl<'a> Matching<'a> {
         known: &Books,
     ) -> Result<()> {
         let of_lines = found.differences.iter().filter(|difference| difference.credit.is_none());
-        let still: Vec<Uuid> =
-            of_lines.filter_map(|difference| difference.line.map(Id::uuid)).collect();
+        let still: Vec<Uuid> = of_lines.filter_map(|difference| difference.line.map(Id::uuid)).collect();
         let lines: Vec<Uuid> = lines.iter().map(|line| line.id.uuid()).collect();
         let elsewhere = known.credits.iter().filter(|credit| credit.shown_by.is_some());
         let here = found.shown.iter().map(|shown| shown.reference.as_str());
         let shown: Vec<&str> = here.chain(elsewhere.map(|credit| credit.reference.as_str())).collect();
-        let cleared =
-            sift::clear_judged(tx, self.account.id, (&lines, &still), &shown, self.now).await?;
+        let cleared = sift::clear_judged(tx, self.account.id, (&lines, &still), &shown, self.now).await?;
         self.changed |= cleared > 0;
         Ok(())
     }
@@ -512,10 +512,7 @@ impl<'a> Matching<'a> {
 }
 
 /// The references that pass.
-fn named(
-    chunk: &[(String, bool, bool)],
-    wanted: impl Fn(&&(String, bool, bool)) -> bool,
-) -> HashSet<&str> {
+fn named(chunk: &[(String, bool, bool)], wanted: impl Fn(&&(String, bool, bool)) -> bool) -> HashSet<&str> {
     chunk.iter().filter(wanted).map(|(reference, _, _)| reference.as_str()).collect()
 }
 

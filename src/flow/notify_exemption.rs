@@ -161,7 +161,10 @@ pub async fn note_invoice(
     if let Some(answer) = key.claim(&mut tx).await? {
         return Ok(answer);
     }
-    bills::bill(&mut tx, bill).await?.filter(|stored| stored.bill.agency == agency).ok_or(Error::not_found())?;
+    bills::bill(&mut tx, bill)
+        .await?
+        .filter(|stored| stored.bill.agency == agency)
+        .ok_or(Error::not_found())?;
     invoice.check(Day::of(now)).map_err(|unfit| {
         Error::Refused(Refusal::new("invoice_unfit").violation(unfit.field(), "shape", None))
     })?;

@@ -137,4 +137,3 @@ fn refused(why: &NoStatement) -> Error {
     });
     Error::Refused(refusal)
 }
-

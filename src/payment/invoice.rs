@@ -67,7 +67,9 @@ impl Invoice {
             return Err(Unfit::Serial);
         }
         let tax_code = match self.tax_code.split_once('-') {
-            Some((whole, branch)) => whole.len() == 10 && branch.len() == 3 && digits(whole) && digits(branch),
+            Some((whole, branch)) => {
+                whole.len() == 10 && branch.len() == 3 && digits(whole) && digits(branch)
+            }
             None => matches!(self.tax_code.len(), 10 | 13) && digits(&self.tax_code),
         };
         if !tax_code {

@@ -234,7 +234,8 @@ fn copied(statement: &StoredStatement, from: usize, lines: &[NewLine]) -> Result
 /// An instant as PostgreSQL sends it: microseconds since the year 2000.
 fn since_2000(at: Instant) -> Result<[u8; 8]> {
     let micros = (at - time::macros::datetime!(2000-01-01 00:00 UTC)).whole_microseconds();
-    let micros = i64::try_from(micros).map_err(|_| StoreError::corrupt("statement_line", "accepted_at", at))?;
+    let micros =
+        i64::try_from(micros).map_err(|_| StoreError::corrupt("statement_line", "accepted_at", at))?;
     Ok(micros.to_be_bytes())
 }
 

@@ -49,7 +49,8 @@ async fn a_dossier_of_nothing_has_a_notice_without_a_number_and_without_a_bill()
 
     let page = notice["page"].as_str().unwrap().strip_prefix(world.app.origin.as_str()).unwrap().to_owned();
     let shown = world.stranger().get(&page).await.expect(200).text();
-    for part in ["Thông báo miễn phí, lệ phí", "Nguyễn Thị Hòa", "H29.14-261124-0001", "Luật", "→ 0"] {
+    for part in ["Thông báo miễn phí, lệ phí", "Nguyễn Thị Hòa", "H29.14-261124-0001", "Luật", "→ 0"]
+    {
         assert!(shown.contains(part) || part == "Luật", "{part} in {shown}");
     }
     let guessed = page.split_once("code=").unwrap().0.to_owned() + "code=AAAA-AAAA-AAAA-AAAA";
@@ -88,10 +89,13 @@ async fn a_service_price_is_a_reference_to_the_sellers_invoice_and_never_a_recei
     let noted = system.post_once(&invoices, "i", &invoice).await.expect(201).json();
     assert_eq!(system.post_once(&invoices, "i", &invoice).await.expect(201).json(), noted);
     system.post_once(&invoices, "j", &invoice).await.expect_refusal(409, "invoice_known");
-    for (field, value) in [("number", "0"), ("serial", "AA/26"), ("seller_tax_code", "123"), ("date", "2026-11-25")] {
+    for (field, value) in
+        [("number", "0"), ("serial", "AA/26"), ("seller_tax_code", "123"), ("date", "2026-11-25")]
+    {
         let mut unfit = invoice.clone();
         unfit[field] = json!(value);
-        let refused = system.post_once(&invoices, field, &unfit).await.expect_refusal(422, "invoice_unfit").json();
+        let refused =
+            system.post_once(&invoices, field, &unfit).await.expect_refusal(422, "invoice_unfit").json();
         assert_eq!(refused["violations"][0]["field"], format!("/{field}"));
     }
     let reading = office.system(&world, "bill.read");

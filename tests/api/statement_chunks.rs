@@ -210,9 +210,8 @@ async fn what_the_database_decides_is_what_the_rules_decide() {
             let of_lines = found.differences.iter().filter_map(|d| Some((d.line?, d.kind)));
             let expected: BTreeMap<i32, String> = of_lines
                 .map(|(line, kind)| {
-                    let place = (1..50).find(|n| {
-                        Id::<StatementLine>::nth(day.start(), *n, &SeededEntropy::new(0)) == line
-                    });
+                    let place = (1..50)
+                        .find(|n| Id::<StatementLine>::nth(day.start(), *n, &SeededEntropy::new(0)) == line);
                     (i32::try_from(place.unwrap()).unwrap(), kind.as_str().to_owned())
                 })
                 .collect();

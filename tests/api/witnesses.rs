@@ -51,7 +51,10 @@ async fn a_head_goes_to_every_witness_once_an_hour_and_can_be_checked_there() {
     let (second, _) = TreeHead::verify(told["tree_head"].as_str().unwrap(), &keys).unwrap();
     assert!(second.size > first.size);
     let page = at_board(&world, ACCOUNTANT).await.get("/board/closings").await.expect(200).text();
-    assert!(page.contains("Kho bạc Nhà nước") && page.contains(&format!("đầu nhật ký {}", second.size)), "{page}");
+    assert!(
+        page.contains("Kho bạc Nhà nước") && page.contains(&format!("đầu nhật ký {}", second.size)),
+        "{page}"
+    );
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@
 use crate::world::Chance;
 use chung::base::{calendar::Day, clock::Instant, id::Id, money::Money, text::Line};
 use chung::codec::iso20022::{
-    CancellationRequest, CreditNotification, Direction, EndToEndId, Entry, Header, Message, MessageId,
-    Part, PaymentReturn, PaymentStatus, Reason, RequestToPay, Resolution, Statement, StatementRequest,
+    CancellationRequest, CreditNotification, Direction, EndToEndId, Entry, Header, Message, MessageId, Part,
+    PaymentReturn, PaymentStatus, Reason, RequestToPay, Resolution, Statement, StatementRequest,
     StatusInquiry, TransactionStatus, write,
 };
 use chung::partner::clearing::{Clearing, FetchedStatement, NoStatement};

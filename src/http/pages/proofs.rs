@@ -77,7 +77,10 @@ impl Sheet {
                 let codes = [text("chapter"), text("sub_item"), text("area")];
                 codes.into_iter().collect::<Option<Vec<String>>>().map(|codes| codes.join(" / "))
             }),
-            ("proof-invoice-number", of_invoice("number").zip(of_invoice("serial")).map(|(n, s)| format!("{n} · {s}"))),
+            (
+                "proof-invoice-number",
+                of_invoice("number").zip(of_invoice("serial")).map(|(n, s)| format!("{n} · {s}")),
+            ),
             ("proof-invoice-date", of_invoice("date")),
             ("proof-invoice-seller", of_invoice("seller_tax_code")),
             ("proof-account", holder.map(|((holder, number), bank)| format!("{holder}, {number}, {bank}"))),
