@@ -188,7 +188,7 @@ async fn cases(world: &TestApp, day: Day) -> BTreeMap<i32, String> {
 #[tokio::test]
 async fn what_the_database_decides_is_what_the_rules_decide() {
     let world = TestApp::start().await;
-    Office::open(&world, "H29.14").await;
+    Office::open(&world, "H29.14").await.bill(&world, "k").await;
     let account = collecting(&world).await;
     let mut first = Day::new(2026, 1, 1).unwrap();
     for seed in 0..60 {

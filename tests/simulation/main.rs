@@ -10,6 +10,7 @@
 #[path = "../support/database.rs"]
 mod database;
 mod laws;
+mod office;
 mod process;
 mod rails;
 mod seen;

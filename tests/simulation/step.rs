@@ -50,6 +50,7 @@ impl Life<'_> {
             72..=78 => self.inquire(seen).await,
             79..=81 => self.give_back(seen).await,
             82..=86 => self.reconcile(seen).await,
+            87..=88 => self.take_receipt_back(seen).await,
             _ => self.wait(),
         }
         self.note_faults(seen);
@@ -393,6 +394,9 @@ impl Life<'_> {
                 day = day.plus_days(1);
             }
             self.look(seen).await;
+        }
+        if self.chance.percent(25) {
+            self.close_days(seen, (Day::of(began), day)).await;
         }
     }
 
