@@ -113,6 +113,7 @@
 //! | statement | a bank's list of movements; also a signed answer of a verification | sao kê; xác nhận |
 //! | successor | the agency that takes another's place from a day on | cơ quan kế thừa |
 //! | suspense | money received that no bill explains yet | tạm giữ chờ xử lý |
+//! | witness | an institution outside that keeps the heads of the audit log | nơi giữ bản ghi bên ngoài |
 //!
 //! # Decisions
 //!
@@ -216,6 +217,12 @@
 //! * 2026-11-26, secrets: one former secret serves beside the new one until its end.
 //! * 2026-11-26, a day told again: the first telling's rows never change, a revision adds lines and withdraws lines; what a
 //!   bank takes back becomes a claim on it, and the bill and its receipt stand.
+//! * 2026-11-26, long days: a statement is read twice and never held; SQL decides one thing, that a line is plain, and a
+//!   plain line's showing is derived, so that a million of them write no row but their own.
+//! * 2026-11-26, witnesses: whoever keeps heads outside is named on the command line; one head is on its way at a time.
+//! * 2026-11-26, no money, no number: a dossier of nothing has a signed notice instead of a bill; a seller's price is a
+//!   reference to an invoice.
+//! * 2026-11-26, deliveries: a lane goes on while one endpoint is slow; what is done is recorded meanwhile.
 //! * 2026-11-26, matching by hand: a match moves no money and hides no sum; it says that cases are one matter, and what it
 //!   leaves open beyond the tolerance takes two people.
 //! * 2026-11-26, paper: blanks end with the shift in which they were printed; a book stays with its cashier, and no leaf of

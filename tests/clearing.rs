@@ -178,7 +178,7 @@ impl World {
     async fn statement(&self, day: &str) -> Result<chung::codec::iso20022::Statement, NoStatement> {
         let owner = Line::parse("Kho bạc Nhà nước").unwrap();
         let request =
-            StatementRequest { account: ACCOUNT.parse().unwrap(), owner, day: day.parse().unwrap() };
+            StatementRequest { account: ACCOUNT.parse().unwrap(), owner, day: day.parse().unwrap(), page: 1 };
         let fetched = self.clearing.statement(message(5_000), &request, self.clock.now()).await;
         fetched.map(|fetched| fetched.statement)
     }

@@ -12,7 +12,8 @@
 //! `CHUNG_BENCH_SECONDS` sets how long each measurement runs (default 3), `CHUNG_BENCH_ENTRIES` how many entries the
 //! trial balance folds, `CHUNG_BENCH_CITIZENS` how many people are on the register (default 10,000) and so how many rows a
 //! batch has; names on the command line choose among start, settlements, verifications, batches, bills,
-//! history, tokens, signins, sources, ledger, slow and trial-balance. The figures also go to
+//! history, tokens, signins, sources, ledger, slow, trial-balance, webhooks and reconcile; `CHUNG_BENCH_LINES` and
+//! `CHUNG_BENCH_EVENTS` size the last two. The figures also go to
 //! `target/bench/load.json`.
 
 #![expect(clippy::float_arithmetic, reason = "rates, not money")]
@@ -41,6 +42,7 @@ mod start;
 mod tokens;
 mod trial_balance;
 mod verifications;
+mod webhooks;
 mod world;
 
 use anyhow::Result;
@@ -139,6 +141,9 @@ async fn measure_all() -> Result<()> {
             world.restart_database(slow).await?;
             report.extend(trial_balance::measure(&world, if slow { SLOW } else { "" }).await?);
         }
+    }
+    if wanted("webhooks") {
+        report.extend(webhooks::measure(&mut world).await?);
     }
     if wanted("reconcile") {
         report.extend(reconcile::measure(&mut world).await?);

@@ -1,31 +1,28 @@
 //! A day of a million lines against a million credits in the books: kept, matched, every line judged, in one run; beside a
 //! COPY of the same lines and one SQL join.
 //!
-//! `CHUNG_BENCH_LINES` sets how many (default 1,000,000). Memory is the peak of this process, which holds the statement
-//! that the bank told as well: what matching adds cannot be told apart from outside.
+//! `CHUNG_BENCH_LINES` sets how many (default 1,000,000). Memory is the peak of this process, which tells the lines as they
+//! are asked for; the reference sends its lines in pieces of a mebibyte.
 
 use super::measure::{Meter, Payers, memory_mib};
 use super::report::{Rate, Record, Trio};
 use super::world::{ACCOUNT, World};
 use anyhow::{Context, Result, anyhow, ensure};
-use chung::base::{calendar::Day, clock::Instant, id, id::Id, money::Money, text::Line};
-use chung::codec::iso20022::{
-    CancellationRequest, CreditTransfer, Direction, EndToEndId, Entry, MessageId, PaymentReturn,
-    RequestToPay, Resolution, Statement, StatementRequest, StatusInquiry,
+use chung::base::{calendar::Day, id, id::Id, money::Money, text::Line};
+use chung::codec::iso20022::{Direction, EndToEndId, Entry};
+use chung::flow::{
+    self,
+    match_day::match_told,
+    told_lines::{Lines, Telling},
 };
-use chung::flow::reconcile_statement::match_statement;
-use chung::partner::clearing::{Clearing, FetchedStatement, NoStatement};
-use chung::payment::{
-    fee::FeeKind,
-    ledger,
-    payment::{Event, Report},
-    refund::Answer,
+use chung::payment::{fee::FeeKind, ledger};
+use chung::store::{
+    Tx,
+    account::{self, CollectingAccount},
 };
-use chung::store::account::{self, CollectingAccount};
 use futures_util::future::BoxFuture;
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, PgConnection};
 use std::future::ready;
-use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
 /// What every line moves.
@@ -53,7 +50,7 @@ pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
     let trio = Trio { reference, reference_per_s, ours, spread: high / low };
     let path = format!("statement lines matched, {lines} in one run");
     let peak = Record {
-        path: "  this process at most, the told statement with it (MiB)".to_owned(),
+        path: "  this process at most (MiB)".to_owned(),
         memory_mib: Some(memory_mib(std::process::id(), "VmHWM")?),
         goal: Some(MEMORY),
         ..Record::default()
@@ -77,9 +74,16 @@ async fn fill(world: &World, account: &CollectingAccount, day: Day, lines: usize
     ] {
         sqlx::raw_sql(statement).execute(&mut connection).await?;
     }
-    let drawn = "insert into bench_credit select md5(n::text), gen_random_uuid(), gen_random_uuid()
-        from generate_series(1, $1) n";
-    sqlx::query(drawn).bind(i64::try_from(lines)?).execute(&mut connection).await?;
+    let mut copy = connection.copy_in_raw("copy bench_credit (reference, entry, payment) from stdin").await?;
+    let mut text = String::new();
+    for n in 1..=lines as u128 {
+        text.push_str(&format!("{}\t{}\t{}\n", reference(n), Uuid::from_u128(n), payment(n)));
+        if text.len() > 1 << 20 {
+            copy.send(std::mem::take(&mut text).into_bytes()).await?;
+        }
+    }
+    copy.send(text.into_bytes()).await?;
+    copy.finish().await?;
     let entries = "insert into ledger_entry (id, booked_on, kind, subject, leaf_id, at)
         select entry, $1, 'settled', payment, gen_random_uuid(), now() from bench_credit";
     sqlx::query(entries).bind(day.date()).execute(&mut connection).await?;
@@ -109,18 +113,18 @@ async fn fill(world: &World, account: &CollectingAccount, day: Day, lines: usize
 async fn copied(world: &World, account: Id<id::Account>, lines: usize) -> Result<Rate> {
     let mut connection = PgConnection::connect(&world.url()).await?;
     sqlx::raw_sql("truncate bench_line").execute(&mut connection).await?;
-    let told = sqlx::query("select reference, payment from bench_credit").fetch_all(&mut connection).await?;
-    let mut text = String::with_capacity(told.len() * 80);
-    for row in told {
-        let (reference, payment): (String, Uuid) = (row.get(0), row.get(1));
-        text.push_str(&format!("{reference}\t{AMOUNT}\t{payment}\n"));
-    }
     let payers = Payers { processes: vec![std::process::id()], ..world.payers() };
     let meter = Meter::start(&payers, &world.url()).await?;
     let mut copy = connection.copy_in_raw("copy bench_line (reference, amount, payment) from stdin").await?;
-    for chunk in text.as_bytes().chunks(1 << 20) {
-        copy.send(chunk).await?;
+    let mut text = String::with_capacity(1 << 21);
+    for n in (1..=lines as u128).rev() {
+        text.push_str(&format!("{}\t{AMOUNT}\t{}\n", reference(n), payment(n)));
+        if text.len() > 1 << 20 {
+            copy.send(text.as_bytes()).await?;
+            text.clear();
+        }
     }
+    copy.send(text.as_bytes()).await?;
     copy.finish().await?;
     let join = "select count(*) from bench_line l join credit c
         on c.account_id = $1 and c.servicer_reference = l.reference and c.amount = l.amount";
@@ -132,102 +136,69 @@ async fn copied(world: &World, account: Id<id::Account>, lines: usize) -> Result
 
 /// Ours: the bank tells the day, it is kept and matched.
 async fn matched(world: &World, account: &CollectingAccount, day: Day, lines: usize) -> Result<Rate> {
-    let statement = told(world, account, day, lines).await?;
-    let app = world.app.with(|parts| parts.clearing = Arc::new(Told(Mutex::new(Some(statement)))));
+    let closing = AMOUNT.checked_mul(i64::try_from(lines)?).context("a sum")?;
+    let telling = Telling {
+        message: Uuid::nil(),
+        day,
+        balances: (Money::vnd(0), Money::vnd(closing)),
+        lines: Box::new(Told { day, lines }),
+    };
     let payers = Payers { processes: vec![std::process::id()], ..world.payers() };
     let meter = Meter::start(&payers, &world.url()).await?;
-    match_statement(&app, account, day).await.map_err(|error| anyhow!("{error:?}"))?;
+    let tx = world.app.store.begin().await?;
+    let done = match_told(&world.app, tx, account, &telling, None, &|_| ()).await;
+    done.map_err(|error| anyhow!("{error:?}"))?;
     let spent = meter.stop().await?;
     let found = world.count(&format!("statement where lines = {lines} and matched = {lines}")).await?;
     ensure!(found == 1, "the day is not matched line by line");
     Ok(Rate::of(lines, spent))
 }
 
-async fn told(
-    world: &World,
-    account: &CollectingAccount,
+/// The lines of the day, told as they are asked for: the same references and payments that the books hold, in another
+/// order.
+struct Told {
     day: Day,
     lines: usize,
-) -> Result<FetchedStatement> {
-    let mut connection = PgConnection::connect(&world.url()).await?;
-    let rows = sqlx::query("select reference, payment from bench_credit").fetch_all(&mut connection).await?;
-    let entry = |row: sqlx::postgres::PgRow| -> Result<Entry> {
-        let (reference, payment): (String, Uuid) = (row.get(0), row.get(1));
-        Ok(Entry {
-            reference: Line::parse(&reference)?,
-            amount: Money::vnd(AMOUNT),
-            direction: Direction::Credit,
-            reversal: false,
-            booked: day,
-            value: day,
-            end_to_end: Some(Line::parse(&EndToEndId(payment).to_string())?),
-            uetr: None,
-            clearing_reference: None,
-            counterparty: None,
-            counterparty_agent: None,
-            remittance: Vec::new(),
-            accepted: None,
-            charged: None,
-        })
-    };
-    let entries = rows.into_iter().map(entry).collect::<Result<Vec<_>>>()?;
-    ensure!(entries.len() == lines);
-    let closing = AMOUNT.checked_mul(i64::try_from(lines)?).context("a sum")?;
-    let statement = Statement {
-        account: account.number.parse().map_err(|_| anyhow!("an account number"))?,
-        day,
-        opening: Money::vnd(0),
-        closing: Money::vnd(closing),
-        entries,
-    };
-    Ok(FetchedStatement { message: MessageId(Uuid::nil()), digest: [0; 32], statement })
 }
 
-/// A bank that tells one statement, once.
-struct Told(Mutex<Option<FetchedStatement>>);
+/// How many lines are told at once.
+const TOLD_AT_ONCE: usize = 5_000;
 
-impl Clearing for Told {
-    fn request_to_pay<'a>(&'a self, _: MessageId, _: &'a RequestToPay, _: Instant) -> BoxFuture<'a, Event> {
-        Box::pin(ready(Event::NoAnswer))
+impl Lines for Told {
+    fn chunk<'a>(&'a self, _: &'a mut Tx, nth: usize) -> BoxFuture<'a, flow::Result<Vec<Entry>>> {
+        let end = self.lines.saturating_sub(nth.saturating_mul(TOLD_AT_ONCE));
+        let from = end.saturating_sub(TOLD_AT_ONCE);
+        let entries = (from..end).rev().map(|n| entry(self.day, n as u128 + 1));
+        let entries: Option<Vec<Entry>> = entries.collect();
+        Box::pin(ready(entries.ok_or_else(|| flow::Error::internal("a line of the bench"))))
     }
+}
 
-    fn inquire(&self, _: MessageId, _: StatusInquiry, _: Instant) -> BoxFuture<'_, Option<Report>> {
-        Box::pin(ready(None))
-    }
+fn entry(day: Day, n: u128) -> Option<Entry> {
+    Some(Entry {
+        reference: Line::parse(&reference(n)).ok()?,
+        amount: Money::vnd(AMOUNT),
+        direction: Direction::Credit,
+        reversal: false,
+        booked: day,
+        value: day,
+        end_to_end: Some(Line::parse(&EndToEndId(payment(n)).to_string()).ok()?),
+        uetr: None,
+        clearing_reference: None,
+        counterparty: Some(Line::parse("NGUYEN THI BICH HANG").ok()?),
+        counterparty_agent: None,
+        remittance: vec![Line::parse("NOP PHI HO SO H29.14-261125-0001").ok()?],
+        accepted: None,
+        charged: None,
+    })
+}
 
-    fn return_payment<'a>(&'a self, _: MessageId, _: &'a PaymentReturn, _: Instant) -> BoxFuture<'a, Answer> {
-        Box::pin(ready(Answer::NeverGot))
-    }
+/// A bank's reference of the n-th movement: 32 digits in no order.
+fn reference(n: u128) -> String {
+    format!("{:032x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
+}
 
-    fn inquire_return(&self, _: MessageId, _: StatusInquiry, _: Instant) -> BoxFuture<'_, Answer> {
-        Box::pin(ready(Answer::NeverGot))
-    }
-
-    fn pass_on<'a>(
-        &'a self,
-        _: MessageId,
-        _: &'a CreditTransfer,
-        _: Instant,
-        _: Instant,
-    ) -> BoxFuture<'a, Answer> {
-        Box::pin(ready(Answer::NeverGot))
-    }
-
-    fn ask_back<'a>(&'a self, _: MessageId, _: &'a CancellationRequest, _: Instant) -> BoxFuture<'a, Answer> {
-        Box::pin(ready(Answer::NeverGot))
-    }
-
-    fn answer_recall<'a>(&'a self, _: MessageId, _: &'a Resolution, _: Instant) -> BoxFuture<'a, Answer> {
-        Box::pin(ready(Answer::NeverGot))
-    }
-
-    fn statement<'a>(
-        &'a self,
-        _: MessageId,
-        _: &'a StatementRequest,
-        _: Instant,
-    ) -> BoxFuture<'a, Result<FetchedStatement, NoStatement>> {
-        let told = self.0.lock().ok().and_then(|mut told| told.take());
-        Box::pin(ready(told.ok_or_else(|| NoStatement::Silence("told once".to_owned()))))
-    }
+/// The payment of the n-th movement.
+fn payment(n: u128) -> Uuid {
+    Uuid::from_u128(n.wrapping_mul(0xd1b5_4a32_d192_ed03_aef1_7502_108e_f2d9))
 }

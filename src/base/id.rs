@@ -28,6 +28,20 @@ impl<K: Kind> Id<K> {
         Self::from_uuid(Uuid::from_bytes(bytes))
     }
 
+    /// The `nth` of many that are made at one instant, ordered as they are counted (RFC 9562, section 6.2, method 1): an
+    /// index grows at its end. 32 bits count, 42 are random.
+    pub fn nth(now: Instant, nth: u32, entropy: &dyn Entropy) -> Self {
+        let mut bytes = *Self::new(now, entropy).0.as_bytes();
+        let [high, low] = [(nth >> 20).to_be_bytes(), (nth & 0x000f_ffff).to_be_bytes()];
+        bytes[6] = 0x70 | (high[2] & 0x0f);
+        bytes[7] = high[3];
+        // Two bits of variant, then the twenty lower bits of the count.
+        bytes[8] = 0x80 | (low[1] << 2) | (low[2] >> 6);
+        bytes[9] = (low[2] << 2) | (low[3] >> 6);
+        bytes[10] = (low[3] << 2) | (bytes[10] & 0x03);
+        Self::from_uuid(Uuid::from_bytes(bytes))
+    }
+
     /// The identifier that a row holds.
     pub const fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid, PhantomData)
@@ -186,6 +200,10 @@ registry! {
     Sheet = "sheet";
     /// A paper with a code that ends the trial of what its holder enrolled.
     Slip = "slip";
+    /// A notice that a dossier owes nothing.
+    ExemptionNotice = "exemption";
+    /// A seller's invoice beside a bill.
+    SellerInvoice = "invoice";
     /// A bank's or the Treasury's list of movements.
     Statement = "stmt";
     /// Something about their identity that a citizen is told, and may disown.
@@ -212,6 +230,16 @@ mod tests {
         assert_eq!(early.to_string().parse(), Ok(early));
         assert!(early < late);
         assert_eq!(early.uuid().get_version_num(), 7);
+    }
+
+    #[test]
+    fn many_of_one_instant_are_ordered_as_they_are_counted() {
+        let (entropy, now) = (SeededEntropy::new(1), datetime!(2026-11-24 01:00 UTC));
+        let counted = [0, 1, 2, 63, 64, 255, 256, 16_383, 1 << 14, (1 << 20) - 1, 1 << 20, u32::MAX];
+        let ids: Vec<Id<Bill>> = counted.iter().map(|nth| Id::nth(now, *nth, &entropy)).collect();
+        assert!(ids.is_sorted());
+        assert!(ids.iter().all(|id| id.uuid().get_version_num() == 7 && id.to_string().parse() == Ok(*id)));
+        assert_ne!(Id::<Bill>::nth(now, 7, &entropy), Id::nth(now, 7, &entropy));
     }
 
     #[test]

@@ -4,10 +4,13 @@ use super::{
     environment::{self, Opened},
     out,
 };
+use crate::base::calendar::rfc3339;
 use crate::config::Config;
 use crate::flow::{
+    Error,
     verify_audit::{Report, verify_audit},
     verify_books::verify_books,
+    witness_heads::{Witness, add_witness, read_witnesses, retire_witness},
 };
 use crate::store::audit_tree;
 use anyhow::{Context, bail};
@@ -29,6 +32,22 @@ pub enum Audit {
     },
     /// Print the newest signed head, to keep it where nobody can rewrite it
     Head,
+    /// Send heads to an institution outside, once an hour and with every closing that is approved
+    ///
+    /// A known one gets another address. What does not arrive is tried again for three days.
+    Witness {
+        /// Its name, as `Kho bạc Nhà nước`
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// Where heads are posted; https, on the public internet
+        #[arg(long, value_name = "URL", required_unless_present = "retire", conflicts_with = "retire")]
+        url: Option<String>,
+        /// Send it nothing any more
+        #[arg(long)]
+        retire: bool,
+    },
+    /// List the institutions outside that are sent heads: the newest head that each has, and what is on its way
+    Witnesses,
 }
 
 /// Runs the command.
@@ -37,6 +56,8 @@ pub async fn run(config: &Config, command: &Audit) -> anyhow::Result<()> {
     let done = match command {
         Audit::Verify { head } => verify(config, &opened, head.as_ref()).await,
         Audit::Head => head(&opened).await,
+        Audit::Witness { name, url, .. } => witness(config, &opened, name, url.as_deref()).await,
+        Audit::Witnesses => witnesses(config, &opened).await,
     };
     opened.close().await;
     done
@@ -82,5 +103,40 @@ async fn head(opened: &Opened) -> anyhow::Result<()> {
     let head = audit_tree::last_head(&mut opened.store.begin().await?).await?;
     let head = head.context("the log has no head yet: nothing was decided")?;
     out::line(&head.signed);
+    Ok(())
+}
+
+async fn witness(config: &Config, opened: &Opened, name: &str, url: Option<&str>) -> anyhow::Result<()> {
+    let (app, _queues) = environment::app(config, opened.store.clone())?;
+    let done = match url {
+        Some(url) => add_witness(&app, name, url).await,
+        None => retire_witness(&app, name).await,
+    };
+    match done {
+        Ok(()) => Ok(()),
+        Err(Error::NotFound(_)) => bail!("no witness has the name {name}"),
+        Err(Error::Refused(_)) => bail!("a witness has a name and an https address on the public internet"),
+        Err(error) => bail!("the witness was not kept: {error:?}"),
+    }
+}
+
+async fn witnesses(config: &Config, opened: &Opened) -> anyhow::Result<()> {
+    let (app, _queues) = environment::app(config, opened.store.clone())?;
+    let found = read_witnesses(&app).await;
+    let found = found.map_err(|error| anyhow::anyhow!("the witnesses could not be read: {error:?}"))?;
+    if found.is_empty() {
+        out::note("nobody outside is sent heads yet: `chung audit witness` adds somebody");
+    }
+    for Witness { name, url, told, waiting } in found {
+        let told =
+            told.map_or_else(|| "nothing yet".to_owned(), |(size, at)| format!("{size} at {}", rfc3339(at)));
+        let waiting = waiting.map_or_else(String::new, |(size, attempts, outcome)| {
+            format!(
+                "  {size} on its way, {attempts} attempts, {}",
+                outcome.as_deref().unwrap_or("none answered")
+            )
+        });
+        out::line(&format!("{name}  {url}  has {told}{waiting}"));
+    }
     Ok(())
 }

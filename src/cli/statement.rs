@@ -6,13 +6,16 @@ use super::{
 };
 use crate::base::calendar::Day;
 use crate::config::Config;
-use crate::flow::{Error, reconcile_statement::match_statement, statement_answer::unexplained};
+use crate::flow::{
+    Error, reconcile_statement::match_watched, statement_answer::unexplained, told_lines::Step,
+};
 use crate::store::{
     Tx,
     account::{self, CollectingAccount},
     statement::{self, StoredStatement},
 };
 use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 
 /// What to do with statements
@@ -61,7 +64,11 @@ async fn fetch(config: &Config, opened: &Opened, number: &str, day: Option<Day>)
     let mut tx = opened.store.begin().await?;
     let account = of_number(&mut tx, number).await?;
     drop(tx);
-    if let Err(error) = match_statement(&app, &account, day).await {
+    let bar = ProgressBar::no_length()
+        .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {elapsed} gone, {eta} to go")?);
+    let matched = match_watched(&app, &account, day, &|step| show(&bar, step)).await;
+    bar.finish_and_clear();
+    if let Err(error) = matched {
         bail!("the statement of {day} was not taken: {}", why(&error));
     }
     let mut tx = opened.store.begin().await?;
@@ -71,6 +78,22 @@ async fn fetch(config: &Config, opened: &Opened, number: &str, day: Option<Day>)
         out::note("each line that differs is a case now: the accountant's board (/board) shows them");
     }
     Ok(())
+}
+
+fn show(bar: &ProgressBar, step: Step) {
+    let (done, of, what) = match step {
+        Step::Fetched(lines) => (lines, None, "lines fetched"),
+        Step::Kept(lines, of) => (lines, Some(of), "lines kept"),
+        Step::Judged(lines, of) => (lines, Some(of), "lines judged one by one"),
+    };
+    if bar.message() != what {
+        bar.set_message(what);
+        bar.reset();
+    }
+    if let Some(of) = of {
+        bar.set_length(of as u64);
+    }
+    bar.set_position(done as u64);
 }
 
 fn why(error: &Error) -> String {

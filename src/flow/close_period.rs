@@ -12,6 +12,7 @@ use super::{
     event::event_json,
     officer,
     read_closings::{at_the_books, content_of, place},
+    witness_heads::witness_closing,
 };
 use crate::app::App;
 use crate::base::{
@@ -147,6 +148,9 @@ pub async fn decide_closing(
     if approve {
         let content = content_of(&stored, &sealing)?;
         tell(app, &mut tx, &stored, &content, now).await?;
+        if let Some((size, _)) = &content.head {
+            witness_closing(&mut tx, *size, now).await?;
+        }
     }
     Ok(tx.commit().await?)
 }

@@ -15,7 +15,7 @@ use crate::store::{
     delivery::{self, Attempt, Claiming, DueDelivery, Next},
     endpoint::{self, Health},
 };
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::collections::BTreeMap;
 use time::Duration;
 
@@ -31,6 +31,8 @@ const KEPT: Duration = Duration::days(31);
 const LEASE_MARGIN: Duration = Duration::seconds(15);
 /// How many deliveries of one healthy endpoint are in flight at once.
 const OF_EACH: i64 = 4;
+/// How long deliveries are waited for before others are claimed beside them.
+const MOMENT: std::time::Duration = std::time::Duration::from_millis(50);
 /// How many events are routed in one transaction; fewer means that none waits.
 pub const ROUTED_MAX: usize = 500;
 /// How many deliveries are given up or forgotten in one transaction.
@@ -64,33 +66,77 @@ pub async fn tend_deliveries(app: &App) -> Result<usize> {
     Ok(usize::try_from(given_up + forgotten).unwrap_or(0))
 }
 
-/// Delivers what is due in that lane; answers how many were claimed.
+/// Delivers what is due in that lane until nothing is, and answers how much it was. Whoever answers slowly is waited for
+/// beside the others: what is done is recorded and what is due is claimed meanwhile.
 pub async fn deliver_events(app: &App, lane: Lane) -> Result<usize> {
-    let now = app.clock.now();
-    let due = claim_deliveries(app, lane, now).await?;
-    if due.is_empty() {
-        return Ok(0);
+    let (of_each, most) = room(app, lane);
+    let mut under_way = FuturesUnordered::new();
+    let mut busy: BTreeMap<Id<Endpoint>, i64> = BTreeMap::new();
+    let mut claimed = 0;
+    loop {
+        let now = app.clock.now();
+        let claiming = Claiming {
+            now,
+            until: now + app.limits.partner_timeout() + LEASE_MARGIN,
+            failing: lane == Lane::Failing,
+            of_each,
+            most: i64::try_from(most.saturating_sub(under_way.len())).unwrap_or(i64::MAX),
+            busy: busy.iter().filter(|(_, many)| **many >= of_each).map(|(endpoint, _)| *endpoint).collect(),
+        };
+        let due = claim_deliveries(app, &claiming).await?;
+        claimed += due.len();
+        for due in due {
+            *busy.entry(due.endpoint).or_default() += 1;
+            under_way.push(async move {
+                let outcome = tell(app, &due, now).await;
+                (due, outcome)
+            });
+        }
+        if under_way.is_empty() {
+            return Ok(claimed);
+        }
+        let done = some_of(&mut under_way).await;
+        for (due, _) in &done {
+            busy.entry(due.endpoint).and_modify(|many| *many -= 1);
+        }
+        busy.retain(|_, many| *many > 0);
+        let (due, outcomes): (Vec<_>, Vec<_>) = done.into_iter().unzip();
+        record_deliveries(app, &due, &outcomes, app.clock.now()).await?;
     }
-    let outcomes = join_all(due.iter().map(|due| tell(app, due, now))).await;
-    record_deliveries(app, &due, &outcomes, app.clock.now()).await?;
-    Ok(due.len())
 }
 
-async fn claim_deliveries(app: &App, lane: Lane, now: Instant) -> Result<Vec<DueDelivery>> {
+/// How many deliveries of one endpoint, and of all, are in flight at once.
+fn room(app: &App, lane: Lane) -> (i64, usize) {
     let of_failing = (app.limits.deliveries_max / 4).max(1);
-    let (of_each, most) = match lane {
+    match lane {
         Lane::Well => (OF_EACH, app.limits.deliveries_max.saturating_sub(of_failing).max(1)),
         Lane::Failing => (1, of_failing),
+    }
+}
+
+/// What is done by the time that half of it is, or a moment has passed.
+async fn some_of<T>(under_way: &mut FuturesUnordered<impl Future<Output = T>>) -> Vec<T> {
+    let enough = under_way.len().div_ceil(2);
+    let mut done = Vec::with_capacity(enough);
+    let some = async {
+        while done.len() < enough {
+            match under_way.next().await {
+                Some(one) => done.push(one),
+                None => break,
+            }
+        }
     };
-    let claiming = Claiming {
-        now,
-        until: now + app.limits.partner_timeout() + LEASE_MARGIN,
-        failing: lane == Lane::Failing,
-        of_each,
-        most: i64::try_from(most).unwrap_or(i64::MAX),
-    };
+    // Too late is no failure: what is done by then counts.
+    let _ = tokio::time::timeout(MOMENT, some).await;
+    done
+}
+
+async fn claim_deliveries(app: &App, claiming: &Claiming) -> Result<Vec<DueDelivery>> {
+    if claiming.most < 1 {
+        return Ok(Vec::new());
+    }
     let mut tx = app.store.begin().await?;
-    let due = delivery::claim(&mut tx, &claiming).await?;
+    let due = delivery::claim(&mut tx, claiming).await?;
     tx.commit().await?;
     Ok(due)
 }
@@ -114,6 +160,9 @@ async fn record_deliveries(
     outcomes: &[std::result::Result<(), Undelivered>],
     now: Instant,
 ) -> Result<()> {
+    if due.is_empty() {
+        return Ok(());
+    }
     let mut attempts = Vec::with_capacity(due.len());
     let mut seen: BTreeMap<Id<Endpoint>, Health> = BTreeMap::new();
     for (due, outcome) in due.iter().zip(outcomes) {

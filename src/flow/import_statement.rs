@@ -6,8 +6,9 @@ use super::{
     Error, Refusal, Result,
     agency_key::agency_key,
     audit_leaf::{self, Concern},
+    match_day::match_told,
     officer::{self, Workplace},
-    reconcile_statement::{Telling, match_told},
+    told_lines::Telling,
 };
 use crate::app::App;
 use crate::base::{
@@ -137,9 +138,9 @@ pub async fn decide_import(
         message: stored.id.uuid(),
         day: stored.day,
         balances: (Money::vnd(stored.balances.0), Money::vnd(stored.balances.1)),
-        entries: file.entries,
+        lines: Box::new(file.entries),
     };
-    match_told(app, tx, &account, &telling, None).await.map(|_| ())
+    match_told(app, tx, &account, &telling, None, &|_| ()).await.map(|_| ())
 }
 
 const fn code(why: NotAFile) -> &'static str {

@@ -4,6 +4,7 @@ use super::{
     Error, Result,
     checkout::{Checkout, read_checkout},
     explain,
+    notify_exemption::invoice_json,
 };
 use crate::{
     app::App,
@@ -15,10 +16,11 @@ use crate::{
     },
     payment::{
         bill::{Lines, State},
+        invoice::Invoice,
         proof::{Document, proofs},
     },
     store::{
-        bill as bills,
+        bill as bills, exemption,
         receipt::{self, StoredReceipt},
     },
 };
@@ -29,13 +31,32 @@ pub async fn read_documents(app: &App, agency: Id<Agency>, id: Id<Bill>) -> Resu
     let mut tx = app.store.begin().await?;
     let stored = bills::bill(&mut tx, id).await?.filter(|b| b.bill.agency == agency);
     let stored = stored.ok_or(Error::not_found())?;
+    let invoices = exemption::invoices(&mut tx, id).await?;
     drop(tx);
-    let State::Paid { payment, at } = stored.state else {
-        return Ok(json!({ "bill": id.to_string(), "items": [] }));
+    let mut items = match stored.state {
+        State::Paid { payment, at } => {
+            let receipts = receipt::of_bill(&app.store, id).await?;
+            documents(&stored.bill.lines, &receipts, (payment, at))?
+        }
+        _ => Vec::new(),
     };
-    let receipts = receipt::of_bill(&app.store, id).await?;
-    let items = documents(&stored.bill.lines, &receipts, (payment, at))?;
+    items.extend(invoices.iter().map(|(_, invoice)| of_seller(invoice)));
     Ok(json!({ "bill": id.to_string(), "items": items }))
+}
+
+/// What a seller's invoice proves, by reference.
+fn of_seller(invoice: &Invoice) -> Value {
+    json!({
+        "document": "seller_invoice",
+        "kind": null,
+        "numbers": [],
+        "amount": explain::money(invoice.amount),
+        "lines": [],
+        "slip": null,
+        "invoice": invoice_json(invoice),
+        "payment": null,
+        "paid_at": null,
+    })
 }
 
 fn documents(
@@ -82,6 +103,7 @@ fn documents(
             "amount": explain::money(proof.amount().map_err(Error::internal)?),
             "lines": told.collect::<Vec<_>>(),
             "slip": slip,
+            "invoice": null,
             "payment": payment.to_string(),
             "paid_at": rfc3339(at),
         }));
@@ -111,5 +133,7 @@ pub async fn read_sheets(app: &App, reference: &Reference) -> Result<Sheets> {
     let State::Paid { payment, at } = stored.state else { return Err(Error::not_found()) };
     let mut items = documents(&stored.bill.lines, &[], (payment, at))?;
     items.retain(|item| item["document"] != "receipt");
+    let invoices = exemption::invoices(&mut tx, stored.bill.id).await?;
+    items.extend(invoices.iter().map(|(_, invoice)| of_seller(invoice)));
     Ok(Sheets { checkout, paid_at: at, items })
 }

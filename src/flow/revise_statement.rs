@@ -18,13 +18,13 @@ use crate::base::{
 use crate::crypto::{digest::Digest, seal::DataKey};
 use crate::payment::{
     ledger::{Account, moved},
-    reconciliation::{Line, Reconciliation},
     revision::{Diff, Standing},
 };
 use crate::store::{
     Tx, account, audit,
     ledger::{self as books, EntryKind, NewEntry},
     outbox::{self, NewOutbox, Topic},
+    sift,
     statement_revision::{self as revisions, Reversal},
 };
 use serde_json::{Value, json};
@@ -43,6 +43,7 @@ pub(super) struct Revision {
     pub came: usize,
     /// The lines that it left out.
     pub gone: Vec<Standing>,
+    gone_references: HashSet<String>,
     /// The cases that began again.
     pub reopened: Vec<Id<id::Case>>,
     /// What was reversed.
@@ -57,9 +58,15 @@ impl Revision {
             before,
             came: diff.stays.iter().filter(|stays| stays.is_none()).count(),
             gone: diff.gone.clone(),
+            gone_references: diff.gone.iter().map(|line| line.reference.clone()).collect(),
             reopened: Vec::new(),
             reversed: Money::zero(Currency::Vnd),
         }
+    }
+
+    /// Whether it left out a line of that reference.
+    pub(super) fn left_out(&self, reference: &str) -> bool {
+        self.gone_references.contains(reference)
     }
 
     /// Leaves the lines out that are gone, and begins again what rested on them.
@@ -108,20 +115,22 @@ impl Revision {
     }
 }
 
-/// Reverses what a revision took back and nothing shows, and takes reversals back whose money is shown again; the entries
-/// belong to that leaf. Whether there were any.
+/// Reverses what a revision took back and nothing shows (`missing`), and takes reversals back whose money the statement
+/// shows again; the entries belong to that leaf. Whether there were any.
 pub(super) async fn reverse(
     app: &App,
     tx: &mut Tx,
     (account, leaf, now): (Id<BankAccount>, Id<Leaf>, Instant),
     revision: Option<&mut Revision>,
-    (lines, found): (&[Line], &Reconciliation),
+    (statement, missing): (Id<id::Statement>, Vec<(String, Money)>),
 ) -> Result<bool> {
     let standing = revisions::reversals(tx, account).await?;
     let mut entries = Vec::new();
     if !standing.is_empty() {
-        let shown: HashSet<&str> = lines.iter().map(|line| line.reference.as_str()).collect();
-        for reversal in standing.iter().filter(|reversal| shown.contains(reversal.reference.as_str())) {
+        let references: Vec<&str> = standing.iter().map(|reversal| reversal.reference.as_str()).collect();
+        let shown: HashSet<String> =
+            sift::told_again(tx, statement, &references).await?.into_iter().collect();
+        for reversal in standing.iter().filter(|reversal| shown.contains(&reversal.reference)) {
             let (from, to) = (Account::BankClaim(account), Account::Clearing(account));
             let entry = entry(app, now, leaf, reversal.entry.uuid(), (from, to, reversal.amount))?;
             revisions::undo_reversal(tx, reversal.entry, entry.id).await?;
@@ -130,22 +139,19 @@ pub(super) async fn reverse(
     }
     if let Some(revision) = revision {
         let known: HashSet<&str> = standing.iter().map(|reversal| reversal.reference.as_str()).collect();
-        let gone: HashSet<&str> = revision.gone.iter().map(|line| line.reference.as_str()).collect();
-        let missing = found.differences.iter().filter(|difference| difference.line.is_none());
-        let missing = missing.filter_map(|difference| difference.credit.as_deref().zip(difference.held));
-        let missing: Vec<(&str, Money)> =
-            missing.filter(|(reference, _)| gone.contains(reference) && !known.contains(reference)).collect();
-        let references: Vec<&str> = missing.iter().map(|(reference, _)| *reference).collect();
+        let missing: Vec<&(String, Money)> =
+            missing.iter().filter(|(reference, _)| !known.contains(reference.as_str())).collect();
+        let references: Vec<&str> = missing.iter().map(|(reference, _)| reference.as_str()).collect();
         let booked = revisions::booked(tx, account, &references).await?;
         let mut sum = Money::zero(Currency::Vnd);
         for (reference, amount) in missing {
             let Some(original) = booked.get(reference) else { continue };
             let (from, to) = (Account::Clearing(account), Account::BankClaim(account));
-            let entry = entry(app, now, leaf, original.uuid(), (from, to, amount))?;
-            let reversal = Reversal { entry: entry.id, reference: reference.to_owned(), amount };
+            let entry = entry(app, now, leaf, original.uuid(), (from, to, *amount))?;
+            let reversal = Reversal { entry: entry.id, reference: reference.clone(), amount: *amount };
             revisions::insert_reversal(tx, account, &reversal, revision.id, now).await?;
             entries.push(entry);
-            sum = sum.plus(amount).map_err(Error::internal)?;
+            sum = sum.plus(*amount).map_err(Error::internal)?;
         }
         revision.reversed = sum;
     }

@@ -71,7 +71,7 @@ pub trait Clearing: Send + Sync {
         now: Instant,
     ) -> BoxFuture<'a, Answer>;
 
-    /// Fetches the statement of one account for one day that is over.
+    /// Fetches a page of the statement of one account for one day that is over; most days have one.
     fn statement<'a>(
         &'a self,
         id: MessageId,
@@ -417,12 +417,15 @@ fn bank_reason(reason: &Reason) -> Option<BankReason> {
 }
 
 fn checked(fetched: FetchedStatement, request: &StatementRequest) -> Result<FetchedStatement, NoStatement> {
-    let Statement { account, day, .. } = &fetched.statement;
+    let Statement { account, day, part, .. } = &fetched.statement;
     if *account != request.account {
         return Err(NoStatement::AnotherAccount(account.clone()));
     }
     if *day != request.day {
         return Err(NoStatement::AnotherDay(*day));
+    }
+    if part.number != request.page {
+        return Err(NoStatement::Unreadable(Refusal::Unreadable("PgNb")));
     }
     Ok(fetched)
 }

@@ -17,6 +17,7 @@ pub mod exemption;
 pub mod fee;
 pub mod fee_version;
 pub mod formula;
+pub mod invoice;
 pub mod issue;
 pub mod late;
 pub mod ledger;

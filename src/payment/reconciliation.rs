@@ -111,77 +111,128 @@ pub struct Reconciliation {
 
 /// Compares a statement of `day` with the books.
 pub fn reconcile(day: Day, lines: &[Line], books: &Books) -> Result<Reconciliation, MoneyError> {
-    let credits: HashMap<&str, &Credit> = books.credits.iter().map(|c| (c.reference.as_str(), c)).collect();
-    let mut seen: HashSet<&str> = HashSet::new();
-    let (mut shown, mut differences) = (Vec::new(), Vec::new());
-    let mut left: HashSet<&str> = HashSet::new();
-    let (mut matched, mut explained) = (0, Money::zero(Currency::Vnd));
-    for line in lines {
-        if let Some((amount, booked_on)) = books.debits.get(&line.reference) {
-            let same = amount.negated() == Ok(line.amount);
-            let new = left.insert(line.reference.as_str());
-            explained = explained.plus(line.amount)?;
-            if new && *booked_on == day {
-                explained = explained.plus(*amount)?;
+    let mut judging = Judging::of(day);
+    let mut found = judging.lines(lines, books)?;
+    judging.unseen(books, &mut found)?;
+    Ok(found)
+}
+
+/// The same comparison in parts: a day of any length is judged in chunks of lines. Lines of one reference must come one
+/// after the other, in the statement's order; what they refer to must be in the books of their chunk.
+pub struct Judging {
+    day: Day,
+    seen: HashSet<String>,
+    left: HashSet<String>,
+}
+
+impl Judging {
+    /// Begins with a statement of that day.
+    pub fn of(day: Day) -> Self {
+        Self { day, seen: HashSet::new(), left: HashSet::new() }
+    }
+
+    /// Forgets which credits and debits the lines showed so far, but for those of a reference whose lines may go on.
+    pub fn forget_all_but(&mut self, reference: &str) {
+        self.seen.retain(|seen| seen == reference);
+        self.left.retain(|left| left == reference);
+    }
+
+    /// Judges lines.
+    pub fn lines(&mut self, lines: &[Line], books: &Books) -> Result<Reconciliation, MoneyError> {
+        let credits: HashMap<&str, &Credit> =
+            books.credits.iter().map(|c| (c.reference.as_str(), c)).collect();
+        let mut found = Reconciliation::nothing();
+        for line in lines {
+            if let Some((amount, booked_on)) = books.debits.get(&line.reference) {
+                self.of_debit(line, (*amount, *booked_on), &mut found)?;
+                continue;
             }
-            match (same, new) {
-                (true, true) => matched += 1,
-                (false, true) => differences.push(of_line(Kind::Amount, line, None, None)),
-                (_, false) => differences.push(of_line(Kind::Duplicate, line, None, None)),
+            if books.by_hand.0.contains(&line.id) {
+                found.explained = found.explained.plus(line.amount)?;
+                found.matched += 1;
+                continue;
             }
-            continue;
-        }
-        if books.by_hand.0.contains(&line.id) {
-            (explained, matched) = (explained.plus(line.amount)?, matched + 1);
-            continue;
-        }
-        let credit = credits.get(line.reference.as_str()).copied().filter(|_| line.amount.is_positive());
-        let first = credit.filter(|c| c.shown_by.is_none() && seen.insert(&c.reference));
-        let difference = match (first, credit) {
-            (Some(credit), _) => {
-                shown.push(Shown { line: line.id, reference: credit.reference.clone() });
-                if credit.booked_on == day {
-                    explained = explained.minus(credit.amount)?;
+            let credit = credits.get(line.reference.as_str()).copied().filter(|_| line.amount.is_positive());
+            let first = credit.filter(|c| c.shown_by.is_none() && self.seen.insert(c.reference.clone()));
+            let difference = match (first, credit) {
+                (Some(credit), _) => {
+                    found.shown.push(Shown { line: line.id, reference: credit.reference.clone() });
+                    if credit.booked_on == self.day {
+                        found.explained = found.explained.minus(credit.amount)?;
+                    }
+                    of_pair(line, credit)
                 }
-                of_pair(line, credit)
+                (None, Some(credit)) => Some(of_line(Kind::Duplicate, line, credit.payment, credit.asked)),
+                (None, None) => Some(unheard_of(line, &books.attempts)),
+            };
+            found.explained = found.explained.plus(line.amount)?;
+            match difference {
+                Some(difference) => found.differences.push(difference),
+                None => found.matched += 1,
             }
-            (None, Some(credit)) => Some(of_line(Kind::Duplicate, line, credit.payment, credit.asked)),
-            (None, None) => Some(unheard_of(line, &books.attempts)),
+        }
+        Ok(found)
+    }
+
+    fn of_debit(
+        &mut self,
+        line: &Line,
+        (amount, booked_on): (Money, Day),
+        found: &mut Reconciliation,
+    ) -> Result<(), MoneyError> {
+        let same = amount.negated() == Ok(line.amount);
+        let new = self.left.insert(line.reference.clone());
+        found.explained = found.explained.plus(line.amount)?;
+        if new && booked_on == self.day {
+            found.explained = found.explained.plus(amount)?;
+        }
+        match (same, new) {
+            (true, true) => found.matched += 1,
+            (false, true) => found.differences.push(of_line(Kind::Amount, line, None, None)),
+            (_, false) => found.differences.push(of_line(Kind::Duplicate, line, None, None)),
+        }
+        Ok(())
+    }
+
+    /// Judges what the books hold for the day and no line showed.
+    pub fn unseen(&self, books: &Books, found: &mut Reconciliation) -> Result<(), MoneyError> {
+        let of_the_day = books.credits.iter().filter(|c| c.booked_on == self.day);
+        for credit in of_the_day.filter(|c| !self.seen.contains(&c.reference)) {
+            found.explained = found.explained.minus(credit.amount)?;
+            if credit.shown_by.is_none() && !books.by_hand.1.contains(&credit.reference) {
+                found.differences.push(not_shown(credit));
+            }
+        }
+        let unseen = |(reference, (_, booked_on)): &(&String, &(Money, Day))| {
+            *booked_on == self.day && !self.left.contains(reference.as_str())
         };
-        explained = explained.plus(line.amount)?;
-        match difference {
-            Some(difference) => differences.push(difference),
-            None => matched += 1,
+        let mut unseen: Vec<_> = books.debits.iter().filter(unseen).collect();
+        unseen.sort_unstable_by_key(|(reference, _)| *reference);
+        for (reference, (amount, _)) in unseen {
+            found.explained = found.explained.plus(*amount)?;
+            if books.by_hand.1.contains(reference) {
+                continue;
+            }
+            found.differences.push(Difference {
+                kind: Kind::MissingThere,
+                line: None,
+                credit: Some(reference.clone()),
+                payment: None,
+                stated: None,
+                held: Some(amount.negated()?),
+                asked: None,
+            });
         }
+        Ok(())
     }
-    let of_the_day = books.credits.iter().filter(|c| c.booked_on == day);
-    for credit in of_the_day.filter(|c| !seen.contains(c.reference.as_str())) {
-        explained = explained.minus(credit.amount)?;
-        if credit.shown_by.is_none() && !books.by_hand.1.contains(&credit.reference) {
-            differences.push(not_shown(credit));
-        }
+}
+
+impl Reconciliation {
+    /// Of no lines and no books.
+    pub fn nothing() -> Self {
+        let explained = Money::zero(Currency::Vnd);
+        Self { shown: Vec::new(), matched: 0, differences: Vec::new(), explained }
     }
-    let unseen = |(reference, (_, booked_on)): &(&String, &(Money, Day))| {
-        *booked_on == day && !left.contains(reference.as_str())
-    };
-    let mut unseen: Vec<_> = books.debits.iter().filter(unseen).collect();
-    unseen.sort_unstable_by_key(|(reference, _)| *reference);
-    for (reference, (amount, _)) in unseen {
-        explained = explained.plus(*amount)?;
-        if books.by_hand.1.contains(reference) {
-            continue;
-        }
-        differences.push(Difference {
-            kind: Kind::MissingThere,
-            line: None,
-            credit: Some(reference.clone()),
-            payment: None,
-            stated: None,
-            held: Some(amount.negated()?),
-            asked: None,
-        });
-    }
-    Ok(Reconciliation { shown, matched, differences, explained })
 }
 
 /// A line and the credit that it shows; `None` when both are as they should be.

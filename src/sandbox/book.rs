@@ -6,7 +6,7 @@ use crate::base::clock::Instant;
 use crate::base::money::{Currency, Money, MoneyError};
 use crate::codec::iso20022::{
     AccountNumber, CancellationRequest, CreditNotification, CreditTransfer, Direction, EndToEndId, Entry,
-    Message, MessageId, PaymentReturn, RequestToPay, Resolution, Statement, TransactionStatus, read,
+    Message, MessageId, Part, PaymentReturn, RequestToPay, Resolution, Statement, TransactionStatus, read,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -14,6 +14,9 @@ use time::format_description::well_known::Rfc3339;
 
 /// The largest message that the sandbox reads, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// How many lines a page of a statement has at most.
+const PAGE_LINES: usize = 10_000;
 
 /// Something that happened. Messages stand in it as the XML that was received or will be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -355,7 +358,7 @@ impl Book {
     }
 
     /// The statement of a day.
-    pub fn statement(&self, account: &AccountNumber, day: Day) -> Result<Statement, MoneyError> {
+    pub fn statement(&self, account: &AccountNumber, day: Day, page: u32) -> Result<Statement, MoneyError> {
         let of_account = || self.movements.iter().filter(|(a, _)| a == account).map(|(_, entry)| entry);
         let signed = |entry: &Entry| match entry.direction {
             Direction::Credit => Ok(entry.amount),
@@ -368,9 +371,13 @@ impl Book {
             }
             Ok(sum)
         };
-        let entries = of_account().filter(|entry| entry.booked == day).cloned().collect();
+        let of_day = || of_account().filter(|entry| entry.booked == day);
+        let before = usize::try_from(page.saturating_sub(1)).unwrap_or(usize::MAX).saturating_mul(PAGE_LINES);
+        let entries: Vec<Entry> = of_day().skip(before).take(PAGE_LINES).cloned().collect();
+        let last = of_day().count() <= before.saturating_add(PAGE_LINES);
         let (opening, closing) = (sum_until(day)?, sum_until(day.plus_days(1))?);
-        Ok(Statement { account: account.clone(), day, opening, closing, entries })
+        let part = Part { number: page, last };
+        Ok(Statement { account: account.clone(), day, opening, closing, entries, part })
     }
 }
 

@@ -357,7 +357,7 @@ impl Sandbox {
                 self.reject(id, "day_not_over", "the statement is made at the day's end"),
             );
         }
-        match book.statement(&request.account, request.day) {
+        match book.statement(&request.account, request.day, request.page) {
             Ok(statement) => (StatusCode::OK, self.compose(&Message::Statement(statement))),
             Err(e) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, self.reject(id, "statement_failed", &e.to_string()))

@@ -133,34 +133,6 @@ pub async fn open_suspended(tx: &mut Tx, held: &[StoredSuspense], days: &[Day], 
     Ok(())
 }
 
-/// Clears the pending cases whose difference is gone: those about lines of this statement that are not among
-/// `lines_still`, and credits that were missing there and are among `shown`. The count of cleared ones.
-pub async fn clear_gone(
-    tx: &mut Tx,
-    account: Id<Account>,
-    statement: Id<id::Statement>,
-    lines_still: &[Uuid],
-    shown: &[&str],
-    at: Instant,
-) -> Result<u64> {
-    let done = sqlx::query!(
-        r#"update "case" c set state = 'cleared', ended_at = $5
-           where c.account_id = $1 and c.state in ('open', 'assigned') and (
-               (c.servicer_reference is null and c.line_id in (
-                    select l.id from statement_line l where l.statement_id = $2 and l.id <> all($3)
-                        and not exists (select from withdrawn_line w where w.line_id = l.id)))
-               or (c.kind = 'missing_there' and c.servicer_reference = any($4)))"#,
-        account.uuid(),
-        statement.uuid(),
-        lines_still,
-        shown as &[&str],
-        at,
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(done.rows_affected())
-}
-
 /// A case of this agency.
 pub async fn of_agency(tx: &mut Tx, agency: Id<Agency>, case: Id<id::Case>) -> Result<Option<StoredCase>> {
     of_agencies(tx, &[agency], case).await

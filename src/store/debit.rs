@@ -9,7 +9,7 @@ use crate::base::{
     money::Money,
 };
 use crate::payment::settlement::Suspense;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// A movement out of an account.
@@ -66,28 +66,6 @@ pub async fn told(
         .into_iter()
         .map(|row| (row.servicer_reference, (Money::vnd(row.amount), Day::from_date(row.booked_on))));
     Ok(told.collect())
-}
-
-/// What left the account on a day, and what has one of these references.
-pub async fn for_statement(
-    tx: &mut Tx,
-    account: Id<Account>,
-    day: Day,
-    references: &[&str],
-) -> Result<HashMap<String, (Money, Day)>> {
-    let rows = sqlx::query!(
-        "select servicer_reference, amount, booked_on from debit
-         where account_id = $1 and (booked_on = $2 or servicer_reference = any($3))",
-        account.uuid(),
-        day.date(),
-        references as &[&str],
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let debits = rows
-        .into_iter()
-        .map(|row| (row.servicer_reference, (Money::vnd(row.amount), Day::from_date(row.booked_on))));
-    Ok(debits.collect())
 }
 
 /// Money that waits, as far as giving it back looks at it.

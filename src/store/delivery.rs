@@ -46,6 +46,8 @@ pub struct Claiming {
     pub of_each: i64,
     /// How many in all.
     pub most: i64,
+    /// Endpoints that get no more just now: enough is under way to them.
+    pub busy: Vec<Id<Endpoint>>,
 }
 
 /// A claimed delivery with all that it takes.
@@ -81,6 +83,7 @@ pub struct DueDelivery {
 /// while something earlier about the same object is still on its way. Suspended endpoints, clients and agencies get
 /// nothing.
 pub async fn claim(tx: &mut Tx, claiming: &Claiming) -> Result<Vec<DueDelivery>> {
+    let busy: Vec<Uuid> = claiming.busy.iter().map(|endpoint| endpoint.uuid()).collect();
     let rows = sqlx::query_as!(
         Raw,
         r#"with chosen as (
@@ -95,7 +98,7 @@ pub async fn claim(tx: &mut Tx, claiming: &Claiming) -> Result<Vec<DueDelivery>>
                    order by d.due_at, d.event_id limit $4 for update of d skip locked) c
                where e.state = 'active' and k.state = 'active' and a.state = 'active'
                  and coalesce(k.expires_at > $1, true) and (e.failures > 0) = $3
-                 and coalesce(e.rest_until <= $1, true)
+                 and coalesce(e.rest_until <= $1, true) and e.id <> all($6)
                order by c.due_at, c.event_id limit $5
            )
            update delivery d set attempts = d.attempts + 1, due_at = $2
@@ -110,7 +113,8 @@ pub async fn claim(tx: &mut Tx, claiming: &Claiming) -> Result<Vec<DueDelivery>>
         claiming.until,
         claiming.failing,
         claiming.of_each,
-        claiming.most
+        claiming.most,
+        &busy,
     )
     .fetch_all(tx.conn())
     .await?;

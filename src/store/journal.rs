@@ -162,7 +162,7 @@ pub async fn traced(
 pub async fn shown_at(tx: &mut Tx, payment: Id<id::Payment>) -> Result<Option<(Uuid, Day, Uuid, i32)>> {
     let row = sqlx::query!(
         r#"select s.id, s.day, t.id as line, t.number
-           from credit c join shown_credit w on w.account_id = c.account_id
+           from credit c join credit_shown w on w.account_id = c.account_id
                and w.servicer_reference = c.servicer_reference
            join statement_line t on t.id = w.line_id join statement s on s.id = t.statement_id
            where c.payment_id = $1 and c.outcome = 'settled' limit 1"#,

@@ -13,31 +13,28 @@ use std::collections::HashMap;
 use time::Duration;
 use uuid::Uuid;
 
-/// Every credit of the account that was booked on `day` or has one of these references, with the line of another
-/// statement that shows it, and the agency whose attempt it names.
+/// The credits of the account that have one of these references, with the line of another statement that shows it, and
+/// the agency whose attempt it names.
 pub async fn credits(
     tx: &mut Tx,
     account: Id<Account>,
-    day: Day,
     references: &[&str],
     statement: Id<id::Statement>,
 ) -> Result<Vec<(Credit, Option<Id<Agency>>)>> {
     let rows = sqlx::query!(
-        r#"with wanted as (
-               select servicer_reference from credit where account_id = $1 and booked_on = $2
-               union select r from unnest($3::text[]) as r
+        r#"with shown as materialized (
+               select s.servicer_reference, s.line_id from credit_shown s
+               where s.account_id = $1 and s.servicer_reference = any($2) and s.statement_id <> $3
            )
            select c.servicer_reference, c.amount, c.payment_id, c.outcome, c.booked_on,
-               p.amount as "asked?", b.agency_id as "agency_id?", s.line_id as "shown_by?"
-           from wanted w
-           join credit c on c.account_id = $1 and c.servicer_reference = w.servicer_reference
+               p.amount as "asked?", b.agency_id as "agency_id?",
+               (select s.line_id from shown s where s.servicer_reference = c.servicer_reference limit 1) as shown_by
+           from credit c
            left join payment p on p.id = c.payment_id
            left join bill b on b.id = p.bill_id
-           left join shown_credit s on s.account_id = c.account_id
-               and s.servicer_reference = c.servicer_reference and s.statement_id <> $4
+           where c.account_id = $1 and c.servicer_reference = any($2)
            order by c.servicer_reference"#,
         account.uuid(),
-        day.date(),
         references as &[&str],
         statement.uuid(),
     )

@@ -47,7 +47,7 @@ pub async fn insert(
     tx: &mut Tx,
     (revision, statement, version): (Uuid, Id<id::Statement>, i32),
     told: &Statement,
-    (digest, message): (&Digest, Uuid),
+    message: Uuid,
     at: Instant,
 ) -> Result<()> {
     sqlx::query!(
@@ -56,11 +56,11 @@ pub async fn insert(
         revision,
         statement.uuid(),
         version,
-        digest.as_slice(),
+        told.digest.as_slice(),
         message,
-        told.opening().minor(),
-        told.closing().minor(),
-        i32::try_from(told.movements().len()).unwrap_or(i32::MAX),
+        told.balances.opening.minor(),
+        told.balances.closing.minor(),
+        i32::try_from(told.lines).unwrap_or(i32::MAX),
         at,
     )
     .execute(tx.conn())

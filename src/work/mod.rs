@@ -25,6 +25,7 @@ pub fn loops(app: App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
         Box::pin(tend(app.clone())),
         Box::pin(issue_due(app.clone())),
         Box::pin(sequence(app.clone())),
+        Box::pin(witness(app.clone())),
         Box::pin(confirm(app.clone())),
         Box::pin(answer_batches(app.clone())),
         Box::pin(checkpoint(app.clone())),
@@ -200,6 +201,22 @@ async fn checkpoint(app: App) {
             tracing::warn!(?error, "balances were not kept");
         }
         tokio::time::sleep(CHECKPOINT_PAUSE).await;
+    }
+}
+
+/// How long the heads rest when none is due.
+const WITNESS_PAUSE: Duration = Duration::from_secs(15);
+
+/// Sends heads of the log to whoever keeps them outside, for ever.
+async fn witness(app: App) {
+    loop {
+        let tried = flow::witness_heads::witness_heads(&app).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "heads were not sent outside");
+            0
+        });
+        if tried == 0 {
+            tokio::time::sleep(WITNESS_PAUSE).await;
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use chung::base::{calendar::Day, clock::Instant, money::Money, origin::Origin, t
 use chung::codec::http_signature::{Request, sign_request};
 use chung::codec::iso20022::{
     AboutWhat, CancellationRequest, CreditNotification, CreditTransfer, Direction, EndToEndId, Entry, Header,
-    Message, MessageId, PaymentReturn, PaymentStatus, RequestToPay, Resolution, Statement, StatementRequest,
-    StatusInquiry, TransactionStatus, write,
+    Message, MessageId, Part, PaymentReturn, PaymentStatus, RequestToPay, Resolution, Statement,
+    StatementRequest, StatusInquiry, TransactionStatus, write,
 };
 use chung::crypto::signing::{KeyList, Signer, SigningKey};
 use chung::partner::clearing::{Clearing, FetchedStatement, NoStatement};
@@ -48,6 +48,10 @@ pub struct CentralBank {
     pub movements: Mutex<Vec<Entry>>,
     /// Why it sends no statement; it sends one when nothing is scripted.
     pub no_statements: Mutex<Vec<NoStatement>>,
+    /// How many movements a page of a statement has room for.
+    pub page_room: Mutex<usize>,
+    /// Pages that it sends empty, once each.
+    pub lost_pages: Mutex<Vec<u32>>,
 }
 
 impl CentralBank {
@@ -68,6 +72,8 @@ impl CentralBank {
             inquiries: Mutex::default(),
             movements: Mutex::default(),
             no_statements: Mutex::default(),
+            page_room: Mutex::new(10_000),
+            lost_pages: Mutex::default(),
         }
     }
 
@@ -180,7 +186,7 @@ impl Clearing for CentralBank {
         request: &'a StatementRequest,
         _now: Instant,
     ) -> BoxFuture<'a, Result<FetchedStatement, NoStatement>> {
-        let StatementRequest { account, day, .. } = request.clone();
+        let StatementRequest { account, day, page, .. } = request.clone();
         let entries: Vec<Entry> =
             self.movements.lock().unwrap().iter().filter(|entry| entry.booked == day).cloned().collect();
         let signed = |entry: &Entry| match entry.direction {
@@ -189,7 +195,17 @@ impl Clearing for CentralBank {
         };
         let opening = Money::vnd(1_000_000);
         let closing = entries.iter().fold(opening, |sum, entry| sum.plus(signed(entry)).unwrap());
-        let statement = Statement { account, day, opening, closing, entries };
+        let room = *self.page_room.lock().unwrap();
+        let pages = entries.len().div_ceil(room).max(1);
+        let place = page as usize - 1;
+        let part = Part { number: page, last: place + 1 == pages };
+        let mut entries = entries.chunks(room).nth(place).unwrap_or_default().to_vec();
+        let mut lost = self.lost_pages.lock().unwrap();
+        if let Some(at) = lost.iter().position(|lost| *lost == page) {
+            lost.remove(at);
+            entries.clear();
+        }
+        let statement = Statement { account, day, opening, closing, entries, part };
         let refusal = self.no_statements.lock().unwrap().pop();
         let fetched = FetchedStatement { message: id, digest: [0; 32], statement };
         Box::pin(async move { refusal.map_or(Ok(fetched), Err) })

@@ -7,7 +7,7 @@ use sqlx::Row;
 use std::collections::BTreeMap;
 
 /// Rows that must not exist, and why.
-const NEVER: [(&str, &str); 24] = [
+const NEVER: [(&str, &str); 27] = [
     (
         "a whole and one of its instalments that were both paid",
         "select k.bill_id::text as row from bill_link k join bill p on p.id = k.bill_id join bill w on w.id = k.other_id
@@ -54,6 +54,26 @@ const NEVER: [(&str, &str); 24] = [
         "select kind as row from receipt group by kind, agency_id
          having count(*) <> (select s.last from receipt_series s where s.kind = receipt.kind
              and s.agency_id = receipt.agency_id)",
+    ),
+    (
+        "a receipt that was replaced by none of the same money, or by two",
+        "select v.receipt_id::text as row from receipt_void v join receipt o on o.id = v.receipt_id
+         where v.replaced_by is not null and not exists (
+             select from receipt n where n.id = v.replaced_by and n.kind = o.kind and n.bill_id = o.bill_id
+                 and n.amount = o.amount)
+         or v.replaced_by in (select replaced_by from receipt_void group by replaced_by having count(*) > 1)",
+    ),
+    (
+        "more than one receipt of a kind that holds for a bill",
+        "select r.bill_id::text as row from receipt r
+         where not exists (select from receipt_void v where v.receipt_id = r.id)
+             and r.refund_id is null
+         group by r.bill_id, r.kind having count(*) > 1",
+    ),
+    (
+        "a closed day without its leaf, its event or its second person",
+        "select c.id::text as row from closing c where c.state <> 'approved' or c.decided_by = c.prepared_by
+         or (select count(*) from outbox o where o.object = c.id and o.name = 'closing.approved') <> 1",
     ),
     ("an attempt that is still alive", "select payment_id::text as row from live_attempt"),
     (

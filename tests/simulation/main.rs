@@ -17,6 +17,7 @@ mod changes;
 #[path = "../support/database.rs"]
 mod database;
 mod laws;
+mod office;
 mod process;
 mod rails;
 mod seen;

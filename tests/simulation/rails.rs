@@ -5,8 +5,8 @@ use crate::world::Chance;
 use chung::base::{calendar::Day, clock::Instant, id::Id, money::Money, text::Line};
 use chung::codec::iso20022::{
     CancellationRequest, CreditNotification, CreditTransfer, Direction, EndToEndId, Entry, Header, Message,
-    MessageId, PaymentReturn, PaymentStatus, Reason, RequestToPay, Resolution, Statement, StatementRequest,
-    StatusInquiry, TransactionStatus, write,
+    MessageId, Part, PaymentReturn, PaymentStatus, Reason, RequestToPay, Resolution, Statement,
+    StatementRequest, StatusInquiry, TransactionStatus, write,
 };
 use chung::partner::clearing::{Clearing, FetchedStatement, NoStatement};
 use chung::payment::{
@@ -325,7 +325,7 @@ impl Clearing for Rails {
             let opening = sum(&mut movements.iter().filter(|entry| entry.booked < day));
             let closing = sum(&mut movements.iter().filter(|entry| entry.booked <= day));
             let entries = movements.iter().filter(|entry| entry.booked == day).cloned().collect();
-            let statement = Statement { account, day, opening, closing, entries };
+            let statement = Statement { account, day, opening, closing, entries, part: Part::WHOLE };
             Ok(FetchedStatement { message: id, digest: [0; 32], statement })
         };
         Box::pin(async move { told })

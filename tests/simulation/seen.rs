@@ -8,7 +8,7 @@ use std::sync::Mutex;
 pub struct Seen(Mutex<BTreeMap<String, u64>>);
 
 /// What a run must have seen at least once.
-const DEMANDED: [&str; 86] = [
+const DEMANDED: [&str; 89] = [
     "agency succeeded",
     "bill amended",
     "bill cancelled → open",
@@ -30,6 +30,9 @@ const DEMANDED: [&str; 86] = [
     "case missing_here",
     "case unknown_reference",
     "case cleared",
+    "day closed",
+    "receipt replaced",
+    "receipt void",
     "fault: answer lost",
     "fault: request lost",
     "fault: request not sent",

@@ -61,6 +61,7 @@ impl Life<'_> {
             82..=84 => self.reconcile(seen).await,
             85..=86 => self.pass_on(seen).await,
             87..=91 => self.change(seen).await,
+            92..=93 => self.take_receipt_back(seen).await,
             _ => self.wait(),
         }
         self.note_faults(seen);
@@ -456,6 +457,9 @@ impl Life<'_> {
                 day = day.plus_days(1);
             }
             self.look(seen).await;
+        }
+        if self.chance.percent(25) {
+            self.close_days(seen, (Day::of(began), day)).await;
         }
     }
 

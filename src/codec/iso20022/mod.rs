@@ -45,7 +45,7 @@ pub use refusal::Refusal;
 pub use request_status::{AboutWhat, RequestStatus};
 pub use request_to_pay::RequestToPay;
 pub use resolution::{Answer as ResolutionAnswer, Resolution};
-pub use statement::Statement;
+pub use statement::{Part, Statement};
 pub use statement_request::StatementRequest;
 pub use status_inquiry::StatusInquiry;
 pub use vocabulary::{

@@ -103,12 +103,22 @@ pub(super) fn messages() -> Vec<Message> {
             opening: Money::vnd(-5),
             closing: Money::vnd(204_994),
             entries: vec![entry(4, 205_000, Direction::Credit), entry(5, 1, Direction::Debit)],
+            part: Part::WHOLE,
+        }),
+        Message::Statement(Statement {
+            account: account.clone(),
+            day: Day::new(2026, 11, 24).unwrap(),
+            opening: Money::vnd(-5),
+            closing: Money::vnd(1_000_000),
+            entries: vec![entry(6, 205_000, Direction::Credit)],
+            part: Part { number: 2, last: false },
         }),
         Message::StatusInquiry(StatusInquiry { about: AboutWhat::Return, original, end_to_end_id, uetr }),
         Message::StatementRequest(StatementRequest {
             account,
             owner: line("Kho bạc Nhà nước"),
             day: Day::new(2026, 11, 24).unwrap(),
+            page: 2,
         }),
         Message::PaymentReturn(PaymentReturn {
             id: end_to_end_id,

@@ -1,5 +1,6 @@
 //! `camt.053.001.10`, the statement of one account for one day. It is read only if it adds up: opening balance plus
-//! credits less debits is the closing balance, and the announced totals are those of the entries.
+//! credits less debits is the closing balance, and the announced totals are those of the entries. A long day comes in several
+//! messages, each with the day's balances; then only whoever has all of them can see that they add up.
 
 use super::Header;
 use super::entry::{Direction, Entry, Tally};
@@ -9,6 +10,38 @@ use super::source::Source;
 use super::vocabulary::{AccountNumber, read_account, write_account};
 use crate::base::calendar::Day;
 use crate::base::money::{Currency, Money};
+
+/// Which part of a long day a message brings; balances are those of the whole day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Whether no other comes after it.
+    pub last: bool,
+}
+
+impl Part {
+    /// All of the day.
+    pub const WHOLE: Self = Self { number: 1, last: true };
+
+    fn write(self, sink: &mut Sink) {
+        if self != Self::WHOLE {
+            sink.within("MsgPgntn", |s| {
+                s.text("PgNb", self.number);
+                s.text("LastPgInd", self.last);
+            });
+        }
+    }
+
+    fn read(s: &mut Source<'_>) -> Result<Self, Refusal> {
+        let part = s.within_if("MsgPgntn", |s| {
+            let number = s.value("PgNb", 5)?;
+            let last = matches!(&*s.text("LastPgInd", 5)?, "true" | "1");
+            Ok(Self { number, last })
+        })?;
+        Ok(part.unwrap_or(Self::WHOLE))
+    }
+}
 
 /// A day of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +56,8 @@ pub struct Statement {
     pub closing: Money,
     /// What moved in between.
     pub entries: Vec<Entry>,
+    /// Which part of the day this is.
+    pub part: Part,
 }
 
 impl Statement {
@@ -30,7 +65,10 @@ impl Statement {
 
     pub(super) fn write(&self, header: &Header, sink: &mut Sink) {
         sink.within("BkToCstmrStmt", |s| {
-            s.within("GrpHdr", |s| header.write_group(s));
+            s.within("GrpHdr", |s| {
+                header.write_group(s);
+                self.part.write(s);
+            });
             s.within("Stmt", |s| {
                 s.text("Id", header.id);
                 s.instant("CreDtTm", header.created);
@@ -49,9 +87,12 @@ impl Statement {
 
     pub(super) fn read(header: &Header, source: &mut Source<'_>) -> Result<Self, Refusal> {
         source.within("BkToCstmrStmt", |s| {
-            s.within("GrpHdr", |s| {
+            let part = s.within("GrpHdr", |s| {
                 header.read_group(s)?;
-                s.skip(&["MsgRcpt", "MsgPgntn", "OrgnlBizQry", "AddtlInf"])
+                s.skip(&["MsgRcpt"])?;
+                let part = Part::read(s)?;
+                s.skip(&["OrgnlBizQry", "AddtlInf"])?;
+                Ok(part)
             })?;
             s.within("Stmt", |s| {
                 s.text("Id", 35)?;
@@ -70,7 +111,7 @@ impl Statement {
                 let summary = read_summary(s)?;
                 let (entries, tally) = Entry::read_all(s)?;
                 s.skip(&["AddtlStmtInf"])?;
-                let statement = Self { account, day, opening, closing, entries };
+                let statement = Self { account, day, opening, closing, entries, part };
                 summary.check(&tally)?;
                 statement.check(&tally)?;
                 Ok(statement)
@@ -79,6 +120,9 @@ impl Statement {
     }
 
     fn check(&self, tally: &Tally) -> Result<(), Refusal> {
+        if self.part != Part::WHOLE {
+            return Ok(());
+        }
         let expected = self.opening.plus(tally.credits.1).and_then(|sum| sum.minus(tally.debits.1));
         if expected == Ok(self.closing) { Ok(()) } else { Err(Refusal::WrongTotal) }
     }

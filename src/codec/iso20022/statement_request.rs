@@ -18,6 +18,8 @@ pub struct StatementRequest {
     pub owner: Line<140>,
     /// The day.
     pub day: Day,
+    /// Which of its pages, from 1.
+    pub page: u32,
 }
 
 impl StatementRequest {
@@ -37,6 +39,9 @@ impl StatementRequest {
                     });
                     s.text("Tp", "ALLL");
                 });
+                if self.page > 1 {
+                    s.within("RptgSeq", |s| s.text("EQSeq", self.page));
+                }
             });
         });
     }
@@ -70,7 +75,8 @@ impl StatementRequest {
                     s.text("Tp", 4)?;
                     Ok(day)
                 })?;
-                Ok(Self { account, owner, day })
+                let page = s.within_if("RptgSeq", |s| s.value("EQSeq", 10))?.unwrap_or(1);
+                Ok(Self { account, owner, day, page })
             })
         })
     }

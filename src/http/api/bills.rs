@@ -60,30 +60,30 @@ pub const BULK_BYTES_MAX: usize = 16 << 20;
 /// A bill as an agency asks for it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewBill {
-    dossier: String,
-    procedure: String,
+pub(super) struct NewBill {
+    pub(super) dossier: String,
+    pub(super) procedure: String,
     #[serde(default)]
-    lines: Vec<NewLine>,
+    pub(super) lines: Vec<NewLine>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    obligations: Vec<NewObligation>,
+    pub(super) obligations: Vec<NewObligation>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    collect: Option<String>,
+    pub(super) collect: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    payable_until: Option<String>,
-    channel: String,
+    pub(super) payable_until: Option<String>,
+    pub(super) channel: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    submitted_on: Option<String>,
+    pub(super) submitted_on: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    accepted_on: Option<String>,
-    due: String,
-    applicant: NewParty,
+    pub(super) accepted_on: Option<String>,
+    pub(super) due: String,
+    pub(super) applicant: NewParty,
     #[serde(skip_serializing_if = "Option::is_none")]
-    submitter: Option<NewParty>,
+    pub(super) submitter: Option<NewParty>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    payer: Option<NewParty>,
+    pub(super) payer: Option<NewParty>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    receipt_name: Option<String>,
+    pub(super) receipt_name: Option<String>,
 }
 
 impl NewBill {
@@ -116,7 +116,7 @@ pub(super) struct NewLine {
 /// What an office elsewhere has assessed by a notice.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewObligation {
+pub(super) struct NewObligation {
     notice: String,
     chapter: String,
     sub_item: String,
@@ -174,7 +174,7 @@ const fn one_unit() -> u32 {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewParty {
+pub(super) struct NewParty {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     verification: Option<String>,
@@ -197,7 +197,12 @@ async fn create(
     Ok((StatusCode::CREATED, json, answer).into_response())
 }
 
-async fn draft(app: &App, caller: &Caller, key: (String, [u8; 32]), body: &NewBill) -> Result<Draft, Error> {
+pub(super) async fn draft(
+    app: &App,
+    caller: &Caller,
+    key: (String, [u8; 32]),
+    body: &NewBill,
+) -> Result<Draft, Error> {
     let today = Day::of(app.clock.now());
     let day = |field, text: &Option<String>| text.as_deref().map(|text| read::<Day>(field, text)).transpose();
     let dates = Dates {

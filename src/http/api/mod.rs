@@ -9,6 +9,7 @@ pub mod client_care;
 pub mod clients;
 pub mod closings;
 pub mod events;
+pub mod exemptions;
 pub mod fee_versions;
 pub mod fees;
 pub mod ledger;

@@ -13,6 +13,7 @@ use crate::flow::{
     Error,
     close_period::{decide_closing, prepare_closing},
     read_closings::{Closings, Format, closing_file_as_officer, list_closings, read_closing},
+    witness_heads::{Witness, read_witnesses},
 };
 use crate::http::api::receipts::attachment;
 use crate::http::session::{SignedIn, is_foreign};
@@ -67,6 +68,10 @@ async fn show_list(
         Ok(found) => found,
         Err(error) => return failed(reader, &error),
     };
+    let witnesses = match read_witnesses(app).await {
+        Ok(witnesses) => witnesses,
+        Err(error) => return failed(reader, &error),
+    };
     let page = Page::new(reader, "closing-list-title")
         .signed_in(found.reader.clone(), Some(signed_in.form_token()))
         .wide();
@@ -96,6 +101,7 @@ async fn show_list(
         yesterday: Day::of(found.now).plus_days(-1).to_string(),
         next: found.next.map(|next| format!("/board/closings?agency={}&after={next}", found.agency.id)),
         form_token: signed_in.form_token(),
+        witnesses: witnesses.iter().map(|witness| witnessed(&page, witness)).collect(),
         page: &page,
         found: &found,
     };
@@ -121,6 +127,24 @@ struct ListView<'a> {
     yesterday: String,
     next: Option<String>,
     form_token: String,
+    witnesses: Vec<(String, String)>,
+}
+
+/// A witness of the log's heads, and how it stands with it.
+fn witnessed(page: &Page, witness: &Witness) -> (String, String) {
+    let told = match witness.told {
+        Some((size, at)) => {
+            page.with("witness-told", &[("size", size.to_string().into()), ("at", display_vi(at).into())])
+        }
+        None => page.t("witness-nothing").into_owned(),
+    };
+    let waiting = witness.waiting.as_ref().map(|(size, attempts, outcome)| {
+        let last = outcome.clone().unwrap_or_else(|| page.t("witness-unanswered").into_owned());
+        let (size, attempts) = (size.to_string().into(), attempts.to_string().into());
+        page.with("witness-waiting", &[("size", size), ("attempts", attempts), ("last", last.into())])
+    });
+    let said = [Some(told), waiting].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    (witness.name.clone(), said)
 }
 
 /// One closing in the table.

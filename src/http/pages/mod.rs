@@ -24,6 +24,7 @@ pub mod desk_mandates;
 pub mod desk_requests;
 pub mod desk_sign_in;
 pub mod events;
+pub mod exemptions;
 pub mod imports;
 pub mod mandate_form;
 pub mod matches;

@@ -68,6 +68,8 @@ impl Sheet {
         };
         let name = |key: &str| page.t(key).into_owned();
         let text = |of: &str| item["slip"][of].as_str().map(str::to_owned);
+        let of_invoice = |of: &str| item["invoice"][of].as_str().map(str::to_owned);
+        let own = item["invoice"].is_null();
         let holder = text("holder").zip(text("number")).zip(text("bank"));
         let facts = [
             ("proof-notice", text("notice")),
@@ -75,9 +77,15 @@ impl Sheet {
                 let codes = [text("chapter"), text("sub_item"), text("area")];
                 codes.into_iter().collect::<Option<Vec<String>>>().map(|codes| codes.join(" / "))
             }),
+            (
+                "proof-invoice-number",
+                of_invoice("number").zip(of_invoice("serial")).map(|(n, s)| format!("{n} · {s}")),
+            ),
+            ("proof-invoice-date", of_invoice("date")),
+            ("proof-invoice-seller", of_invoice("seller_tax_code")),
             ("proof-account", holder.map(|((holder, number), bank)| format!("{holder}, {number}, {bank}"))),
             ("payment-applicant", Some(sheets.checkout.applicant.clone())),
-            ("proof-paid-at", Some(display_vi(sheets.paid_at))),
+            ("proof-paid-at", own.then(|| display_vi(sheets.paid_at))),
             ("payment-reference", Some(sheets.checkout.reference.to_string())),
         ];
         let lines = item["lines"].as_array().into_iter().flatten().map(|line| {

@@ -1,0 +1,129 @@
+//! Where the lines of a day are read from: a chunk at a time and as often as wanted, so that a day of any length needs
+//! the room of a chunk.
+
+use super::{Error, Result, agency_key::agency_key};
+use crate::{
+    app::App,
+    base::{calendar::Day, money::Money},
+    codec::iso20022::{self, Entry, Header, Message, MessageId, Statement},
+    crypto::seal::DataKey,
+    store::{
+        Tx,
+        account::CollectingAccount,
+        statement_page::{self as pages, StoredPage},
+    },
+};
+use futures_util::future::BoxFuture;
+use std::future::ready;
+use uuid::Uuid;
+
+/// How many lines a chunk has at most when they are in memory anyway.
+const AT_ONCE: usize = 5_000;
+
+/// The lines of a day, in the bank's order.
+pub trait Lines: Send + Sync {
+    /// The chunk of that number, from 0; an empty one comes after the last.
+    fn chunk<'a>(&'a self, tx: &'a mut Tx, nth: usize) -> BoxFuture<'a, Result<Vec<Entry>>>;
+
+    /// Nobody will ask again.
+    fn over<'a>(&'a self, _tx: &'a mut Tx) -> BoxFuture<'a, Result<()>> {
+        Box::pin(ready(Ok(())))
+    }
+}
+
+/// Lines that came in one piece.
+impl Lines for Vec<Entry> {
+    fn chunk<'a>(&'a self, _: &'a mut Tx, nth: usize) -> BoxFuture<'a, Result<Vec<Entry>>> {
+        Box::pin(ready(Ok(self.chunks(AT_ONCE).nth(nth).unwrap_or_default().to_vec())))
+    }
+}
+
+/// A statement as it was told, by whoever may be believed.
+pub struct Telling {
+    /// What brought it.
+    pub message: Uuid,
+    /// The bank's business day.
+    pub day: Day,
+    /// Balances at its two ends.
+    pub balances: (Money, Money),
+    /// What moved in between.
+    pub lines: Box<dyn Lines>,
+}
+
+/// How far a matching is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// So many lines came from the bank.
+    Fetched(usize),
+    /// So many of the lines are kept.
+    Kept(usize, usize),
+    /// So many of those that are not plain are judged.
+    Judged(usize, usize),
+}
+
+/// Who is told how far it is.
+pub type Watch<'a> = &'a (dyn Fn(Step) + Send + Sync);
+
+/// Pages that wait in the database, sealed, until the last one is there.
+pub(super) struct Pages {
+    account: CollectingAccount,
+    day: Day,
+    key: DataKey,
+}
+
+impl Pages {
+    /// The pages of that day; what a broken run left is gone.
+    pub(super) async fn begin(app: &App, account: &CollectingAccount, day: Day) -> Result<Self> {
+        let mut tx = app.store.begin().await?;
+        let key = agency_key(app, &mut tx, account.owner).await?;
+        pages::clear(&mut tx, account.id, day).await?;
+        tx.commit().await?;
+        Ok(Self { account: account.clone(), day, key })
+    }
+
+    /// Keeps a page.
+    pub(super) async fn keep(&self, app: &App, message: MessageId, page: Statement) -> Result<()> {
+        let number = page.part.number;
+        let party = |text: &str| text.parse().map_err(|_| Error::internal("a member's name"));
+        let header = Header {
+            from: party("PAGE")?,
+            to: party("PAGE")?,
+            id: message,
+            created: app.clock.now(),
+            possible_duplicate: false,
+        };
+        let xml = iso20022::write(&header, &Message::Statement(page));
+        let content = self.key.seal(&*app.entropy, &self.place(number), xml.as_bytes());
+        let mut tx = app.store.begin().await?;
+        pages::put(&mut tx, &StoredPage { account: self.account.id, day: self.day, number, content }).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn read(&self, tx: &mut Tx, nth: usize) -> Result<Vec<Entry>> {
+        let number = u32::try_from(nth + 1).map_err(Error::internal)?;
+        let Some(sealed) = pages::read(tx, self.account.id, self.day, number).await? else {
+            return Ok(Vec::new());
+        };
+        let plain = self.key.open(&self.place(number), &sealed)?;
+        let received = iso20022::read(plain.expose(), usize::MAX).map_err(Error::internal)?;
+        match received.message {
+            Message::Statement(page) => Ok(page.entries),
+            _ => Err(Error::internal("a kept page that is no statement")),
+        }
+    }
+
+    fn place(&self, number: u32) -> Vec<u8> {
+        let about = format!("statement_page.content {} {} {number}", self.account.id, self.day);
+        about.into_bytes()
+    }
+}
+
+impl Lines for Pages {
+    fn chunk<'a>(&'a self, tx: &'a mut Tx, nth: usize) -> BoxFuture<'a, Result<Vec<Entry>>> {
+        Box::pin(self.read(tx, nth))
+    }
+
+    fn over<'a>(&'a self, tx: &'a mut Tx) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { Ok(pages::clear(tx, self.account.id, self.day).await?) })
+    }
+}

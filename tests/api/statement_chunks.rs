@@ -1,0 +1,229 @@
+//! Long days: in pages from the bank, in chunks through the books; what the database decides about them is what the rules
+//! decide.
+
+use crate::central_bank::entry;
+use crate::office::{ACCOUNT, Office};
+use crate::payments::start;
+use crate::world::TestApp;
+use chung::base::{
+    calendar::Day,
+    clock::Clock,
+    entropy::{SeededEntropy, below},
+    id::{Id, StatementLine},
+    money::Money,
+};
+use chung::codec::iso20022::{Direction, Entry};
+use chung::flow::reconcile_statement::{match_statement, match_watched};
+use chung::flow::told_lines::Step;
+use chung::payment::reconciliation::{Books, Credit, Line, Reconciliation, reconcile};
+use chung::payment::settlement::{Outcome, Suspense};
+use chung::store::account::{self, CollectingAccount};
+use serde_json::json;
+use sqlx::AssertSqlSafe;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+
+async fn collecting(world: &TestApp) -> CollectingAccount {
+    let mut tx = world.app.store.begin().await.unwrap();
+    account::account_of_number(&mut tx, ACCOUNT).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_long_day_comes_in_pages_and_is_one_statement() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    for n in 1..=5_u128 {
+        let bill = office.bill(&world, &format!("k{n}")).await;
+        let payment = start(&world, &office, &bill).await;
+        let reference = format!("R{n}");
+        world.tell(&world.credit(n, &reference, 205_000, &payment)).await.expect(200);
+        let named = Some(crate::office::uuid(&payment));
+        world.bank.movements.lock().unwrap().push(entry(&reference, 205_000, named, world.clock.now()));
+    }
+    *world.bank.page_room.lock().unwrap() = 2;
+    let (account, steps) = (collecting(&world).await, Mutex::new(Vec::new()));
+    let day = Day::new(2026, 11, 24).unwrap();
+    let watch = |step| steps.lock().unwrap().push(step);
+    let told = match_watched(&world.app, &account, day, &watch).await.unwrap();
+    let reconciliation = &told["reconciliation"];
+    assert_eq!((&told["lines"], &reconciliation["matched"]), (&json!(5), &json!(5)));
+    assert_eq!(reconciliation["unexplained"]["amount"], "0");
+    let steps = steps.into_inner().unwrap();
+    let fetched: Vec<_> = steps.iter().filter(|step| matches!(step, Step::Fetched(_))).collect();
+    assert_eq!(fetched, [&Step::Fetched(2), &Step::Fetched(4), &Step::Fetched(5)]);
+    assert!(steps.contains(&Step::Kept(5, 5)), "{steps:?}");
+    assert_eq!(world.count("statement_page").await, 0, "what came in pages is kept once");
+    assert_eq!(world.count("shown_credit").await, 0, "what is plain needs no row");
+    assert_eq!(world.count("credit_shown").await, 5);
+    // In one piece it is the same day, and nothing changes.
+    *world.bank.page_room.lock().unwrap() = 10;
+    let again = match_statement(&world.app, &account, day).await.unwrap();
+    assert_eq!(again, told);
+    // Pages that do not add up are no statement, and leave nothing behind.
+    *world.bank.page_room.lock().unwrap() = 2;
+    world.bank.lost_pages.lock().unwrap().push(2);
+    let refused = match_statement(&world.app, &account, day).await.unwrap_err();
+    assert_eq!(refused.code(), "statement_unreadable");
+    assert_eq!(match_statement(&world.app, &account, day).await.unwrap(), told);
+    assert_eq!(world.count("statement_revision").await, 0);
+}
+
+/// Chance with a seed.
+struct Dice(SeededEntropy);
+
+impl Dice {
+    fn roll(&self, sides: u64) -> usize {
+        usize::try_from(below(&self.0, sides)).unwrap()
+    }
+}
+
+/// Three days of an account as somebody may invent them.
+struct Invented {
+    days: [Day; 3],
+    credits: Vec<Credit>,
+    debits: Vec<(String, Money, Day)>,
+    lines: Vec<Entry>,
+}
+
+const AMOUNTS: [i64; 3] = [50_000, 50_000, 60_000];
+
+fn invent(seed: u64, first: Day) -> Invented {
+    let dice = Dice(SeededEntropy::new(seed));
+    let days = [first, first.plus_days(1), first.plus_days(2)];
+    let mut invented = Invented { days, credits: Vec::new(), debits: Vec::new(), lines: Vec::new() };
+    for n in 0..7 {
+        let reference = format!("S{seed}N{n}");
+        if dice.roll(4) > 0 {
+            let outcome = match dice.roll(4) {
+                0 => Outcome::Suspends(Suspense::ALL[dice.roll(Suspense::ALL.len() as u64)]),
+                _ => Outcome::Settles,
+            };
+            invented.credits.push(Credit {
+                reference: reference.clone(),
+                amount: Money::vnd(AMOUNTS[dice.roll(3)]),
+                payment: None,
+                asked: None,
+                outcome,
+                booked_on: days[dice.roll(3)],
+                shown_by: None,
+            });
+        }
+        if dice.roll(6) == 0 {
+            let amount = Money::vnd(AMOUNTS[dice.roll(3)]);
+            invented.debits.push((reference.clone(), amount, days[dice.roll(3)]));
+        }
+        for _ in 0..[1, 1, 1, 0, 2, 3][dice.roll(6)] {
+            let mut line = entry(&reference, AMOUNTS[dice.roll(3)], None, first.start());
+            line.booked = days[if dice.roll(3) == 0 { dice.roll(3) } else { n % 3 }];
+            line.direction = if dice.roll(6) == 0 { Direction::Debit } else { Direction::Credit };
+            invented.lines.push(line);
+        }
+    }
+    invented
+}
+
+async fn write(world: &TestApp, account: &CollectingAccount, invented: &Invented) {
+    let account = account.id.uuid();
+    for credit in &invented.credits {
+        let outcome = match credit.outcome {
+            Outcome::Settles => "settled",
+            Outcome::Suspends(reason) => reason.as_str(),
+        };
+        let (reference, amount, day) = (&credit.reference, credit.amount.minor(), credit.booked_on);
+        let sql = format!(
+            "insert into credit (account_id, servicer_reference, amount, outcome, entry_id, booked_on, at)
+             values ('{account}', '{reference}', {amount}, '{outcome}', gen_random_uuid(), '{day}', '2026-11-24Z')"
+        );
+        world.sql(&sql).await.unwrap();
+    }
+    for (reference, amount, day) in &invented.debits {
+        let sql = format!(
+            "insert into debit (account_id, servicer_reference, amount, entry_id, booked_on, at)
+             values ('{account}', '{reference}', {}, gen_random_uuid(), '{day}', '2026-11-24Z')",
+            amount.minor()
+        );
+        world.sql(&sql).await.unwrap();
+    }
+}
+
+/// What the rules say of a day, when these credits are shown by lines of other days.
+fn judged(invented: &Invented, day: Day, shown: &HashMap<String, Day>) -> Reconciliation {
+    let mine = invented.lines.iter().filter(|line| line.booked == day).zip(1..);
+    let id = |n| Id::<StatementLine>::nth(day.start(), n, &SeededEntropy::new(0));
+    let lines: Vec<Line> = mine
+        .map(|(line, n)| Line {
+            id: id(n),
+            reference: line.reference.to_string(),
+            amount: match line.direction {
+                Direction::Credit => line.amount,
+                Direction::Debit => line.amount.negated().unwrap(),
+            },
+            named: None,
+        })
+        .collect();
+    let elsewhere = |reference: &String| shown.get(reference).is_some_and(|shown| *shown != day);
+    let credits = invented.credits.iter().cloned().map(|mut credit| {
+        credit.shown_by = elsewhere(&credit.reference).then(|| id(99));
+        credit
+    });
+    // The books of the day, and whatever a line refers to.
+    let told = |reference: &str| lines.iter().any(|line| line.reference == reference);
+    let credits = credits.filter(|c| c.booked_on == day || told(&c.reference)).collect();
+    let debits = invented.debits.iter().filter(|(r, _, on)| *on == day || told(r));
+    let debits = debits.map(|(reference, amount, on)| (reference.clone(), (*amount, *on))).collect();
+    reconcile(day, &lines, &Books { credits, debits, ..Books::default() }).unwrap()
+}
+
+/// The kinds of the cases that stand about lines, by the places of the lines.
+async fn cases(world: &TestApp, day: Day) -> BTreeMap<i32, String> {
+    let sql = format!(
+        "select l.number, c.kind from \"case\" c join statement_line l on l.id = c.line_id
+         join statement s on s.id = l.statement_id where s.day = '{day}' and c.state <> 'cleared'"
+    );
+    let rows: Vec<(i32, String)> =
+        sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut world.connection().await).await.unwrap();
+    rows.into_iter().collect()
+}
+
+#[tokio::test]
+async fn what_the_database_decides_is_what_the_rules_decide() {
+    let world = TestApp::start().await;
+    Office::open(&world, "H29.14").await.bill(&world, "k").await;
+    let account = collecting(&world).await;
+    let mut first = Day::new(2026, 1, 1).unwrap();
+    for seed in 0..60 {
+        let invented = invent(seed, first);
+        write(&world, &account, &invented).await;
+        *world.bank.movements.lock().unwrap() = invented.lines.clone();
+        let mut shown: HashMap<String, Day> = HashMap::new();
+        for nth in [1, 0, 2, 0, 1, 2] {
+            let day = invented.days[nth];
+            let told = match_statement(&world.app, &account, day).await.unwrap();
+            let found = judged(&invented, day, &shown);
+            for pair in &found.shown {
+                shown.entry(pair.reference.clone()).or_insert(day);
+            }
+            let reconciliation = &told["reconciliation"];
+            let name = format!("seed {seed}, day {nth}: {reconciliation}, {found:?}");
+            assert_eq!(reconciliation["matched"], json!(found.matched), "{name}");
+            assert_eq!(reconciliation["explained"]["amount"], found.explained.decimal(), "{name}");
+            let of_lines = found.differences.iter().filter_map(|d| Some((d.line?, d.kind)));
+            let expected: BTreeMap<i32, String> = of_lines
+                .map(|(line, kind)| {
+                    let place = (1..50)
+                        .find(|n| Id::<StatementLine>::nth(day.start(), *n, &SeededEntropy::new(0)) == line);
+                    (i32::try_from(place.unwrap()).unwrap(), kind.as_str().to_owned())
+                })
+                .collect();
+            assert_eq!(cases(&world, day).await, expected, "{name}");
+        }
+        let of_days = "credit_shown v join statement s on s.id = v.statement_id";
+        let count = world.count(&format!("{of_days} where v.servicer_reference like 'S{seed}N%'")).await;
+        assert_eq!(usize::try_from(count).unwrap(), shown.len(), "seed {seed}: a credit is shown once");
+        for (reference, day) in &shown {
+            let one = format!("{of_days} where v.servicer_reference = '{reference}' and s.day = '{day}'");
+            assert_eq!(world.count(&one).await, 1, "seed {seed}: {reference} on {day}");
+        }
+        first = first.plus_days(4);
+    }
+}
