@@ -59,7 +59,7 @@ pub async fn list_cases(
 }
 
 /// What a case about money that waits says of it: why, until when somebody decides, and what is proposed for it.
-async fn add_suspense(
+pub(super) async fn add_suspense(
     tx: &mut Tx,
     agencies: &[Id<Agency>],
     cases: &mut [(Id<id::Case>, &mut Value)],

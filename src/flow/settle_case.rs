@@ -2,7 +2,7 @@
 
 use super::{
     Error, Result, agency_key::agency_key, audit_leaf, case_answer::case_with_notes,
-    idempotency::Idempotency, officer,
+    idempotency::Idempotency, officer, read_cases::add_suspense,
 };
 use crate::{
     app::App,
@@ -73,7 +73,8 @@ pub async fn settle_case(
     case::insert_note(&mut tx, id, StoredNote { id: note, at: now, act, by: Some(by), words }).await?;
     let leaf = leaf(app, now, &stored, by, act, &sealing);
     audit::append(&mut tx, &[leaf]).await?;
-    let answer = case_with_notes(&stored, &case::notes(&mut tx, id).await?, &sealing)?;
+    let mut answer = case_with_notes(&stored, &case::notes(&mut tx, id).await?, &sealing)?;
+    add_suspense(&mut tx, &[agency], &mut [(id, &mut answer)]).await?;
     if let Some(key) = key {
         key.keep(&mut tx, id.uuid(), &answer, now).await?;
     }

@@ -21,7 +21,6 @@ use chung::partner::messenger::{Messenger, Unsent};
 use chung::partner::receipt_issuer::RemoteReceiptIssuers;
 use chung::partner::webhook::RemoteWebhooks;
 use chung::payment::payout::{Authority, Kind, Rule};
-use chung::store::account::{account_of_number, collect_in};
 use chung::store::agency::{self, AccountRow};
 use chung::store::bank::{Bank, put_banks};
 use chung::store::payout_rule::add as add_rule;
@@ -194,15 +193,11 @@ impl World {
             }
         }
         tx.commit().await.unwrap();
-        let number = ACCOUNT.to_owned();
-        let account =
-            NewAccount { bank: "970405".to_owned(), number, holder: Line::parse("KHO BAC").unwrap() };
-        open_account(&app, first, account.clone()).await.unwrap();
-        open_account(&app, successor, account).await.unwrap();
-        let mut tx = app.store.begin().await.unwrap();
-        let account = account_of_number(&mut tx, ACCOUNT).await.unwrap().unwrap();
-        collect_in(&mut tx, second, account.id).await.unwrap();
-        tx.commit().await.unwrap();
+        for agency in [first, second, successor] {
+            let (bank, number) = ("970405".to_owned(), ACCOUNT.to_owned());
+            let account = NewAccount { bank, number, holder: Line::parse("KHO BAC").unwrap() };
+            open_account(&app, agency, account).await.unwrap();
+        }
         let onlooker = PgConnection::connect(&database.url()).await.unwrap();
         let onlooker = tokio::sync::Mutex::new(onlooker);
         Self {
