@@ -1,7 +1,11 @@
 //! Orders that pass money on, as their agency's systems and officers see them: the head of the slip, its lines, and
 //! where the order stands.
 
-use super::{Error, Result, inherit::demand_standing, officer, officer::Workplace};
+use super::{
+    Error, Result,
+    inherit::{Tree, agencies_of, demand_standing},
+    officer::{self, Workplace},
+};
 use crate::{
     app::App,
     base::{
@@ -10,10 +14,7 @@ use crate::{
         page::PageRequest,
     },
     payment::payout::State,
-    store::{
-        payout::{self as rows, Item, StoredPayout},
-        succession,
-    },
+    store::payout::{self as rows, Item, StoredPayout},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -38,11 +39,11 @@ pub async fn read_payout(app: &App, agency: Id<Agency>, id: Id<id::Payout>, skip
 pub async fn list_payouts(
     app: &App,
     agency: Id<Agency>,
-    (state, tree): (Option<&str>, bool),
+    (state, tree): (Option<&str>, Tree),
     page: &PageRequest<Id<id::Payout>>,
 ) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    let agencies = if tree { succession::tree_of(&mut tx, agency).await? } else { vec![agency] };
+    let agencies = agencies_of(&mut tx, agency, tree).await?;
     let found = rows::of_agencies(&mut tx, &agencies, state, page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
     Ok(json!({ "items": found.items.iter().map(payout_json).collect::<Vec<_>>(), "next": next }))
