@@ -171,8 +171,8 @@ impl Life<'_> {
         tx.commit().await.unwrap();
         let death = self.death(seen);
         self.say("the agency is succeeded");
-        let first = live(&self.app, death, async |app| effect_successions(&app).await).await;
-        expect_or_refused(first.unwrap_or(Ok(false)).map(drop));
+        let tried = live(&self.app, death, async |app| effect_successions(&app).await).await;
+        expect_or_refused(tried.unwrap_or(Ok(false)).map(drop));
         // Until the locks of a process that died are gone, nobody else may effect it.
         let waits = "select agency_id from agency_succession where effected_at is null";
         while !self.world.rows(waits).await.is_empty() {
