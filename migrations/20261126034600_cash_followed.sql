@@ -60,7 +60,8 @@ alter table ledger_account add constraint ledger_account_kind check (kind in (
     'bank_charges', 'card_discount', 'card_receivable', 'cash_drawer', 'cash_in_transit', 'cash_difference',
     'bank_claim', 'desk_owes', 'owed_by_desk'));
 alter table ledger_account add constraint ledger_account_counterpart check (
-    (counterpart_id is not null) = (kind in ('desk_owes', 'owed_by_desk')) and agency_id is distinct from counterpart_id);
+    (counterpart_id is not null) = (kind in ('desk_owes', 'owed_by_desk'))
+    and coalesce(counterpart_id <> agency_id, true));
 insert into chart_mapping (kind, valid_from, code, name_vi, name_en, basis)
 select kind, from_day::date, code, name_vi, name_en, basis
 from (values ('2018-01-01', 'Circular 107/2017'), ('2025-01-01', 'Circular 24/2024 (illustrative)')) as r (from_day, basis),
