@@ -72,10 +72,17 @@ async fn a_transfer_with_too_little_is_made_up_for_at_the_desk() {
     arrives(&scene, 1, ACCOUNT, 100_000, reference(&bill)).await;
     assert_eq!((scene.status(&bill).await, scene.balance("suspense").await), ("open".to_owned(), -100_000));
     let case = case_of(&scene, 100_000).await;
-    let page = scene.cashier.get(&format!("/desk/bill?reference={}", reference(&bill))).await.expect(200).text();
+    let page =
+        scene.cashier.get(&format!("/desk/bill?reference={}", reference(&bill))).await.expect(200).text();
     assert!(page.contains("Đã chuyển khoản một phần") && page.contains(&case), "{page}");
     let pay = |bill, cash, card| {
-        [("reference", reference(bill)), ("cash", cash), ("card", card), ("slip", "T-1"), ("transfer", case.as_str())]
+        [
+            ("reference", reference(bill)),
+            ("cash", cash),
+            ("card", card),
+            ("slip", "T-1"),
+            ("transfer", case.as_str()),
+        ]
     };
     scene.send("/desk/bill", &pay(&other, "5000", "100000")).await.expect(422);
     scene.send("/desk/bill", &pay(&bill, "5000", "99999")).await.expect(422);
@@ -134,10 +141,7 @@ async fn one_slip_of_many_shifts_is_one_line_of_the_statement() {
     approver.get("/board/cash").await.expect(403);
     accountant.send(&slip(&right)).await.expect(303);
     accountant.send(&slip(&wrong)).await.expect(409);
-    assert_eq!(
-        (scene.balance("cash_in_transit").await, scene.balance("suspense").await),
-        (0, -409_000)
-    );
+    assert_eq!((scene.balance("cash_in_transit").await, scene.balance("suspense").await), (0, -409_000));
     // A slip that was found is closed.
     scene.send("/desk/deposits", &[("amount", "1"), ("slip", "NT-1")]).await.expect(409);
     assert_eq!(cash(&scene, &scene.office).await["slips"][0]["case"], json!(right));
@@ -183,7 +187,8 @@ async fn a_card_company_pays_many_slips_by_one_credit_and_its_discount_is_a_line
         form.extend(slips.iter().map(|slip| ("payment", *slip)));
         form
     };
-    let leaked: Vec<&'static str> = payments.iter().map(|p| &*Box::leak(p.to_string().into_boxed_str())).collect();
+    let leaked: Vec<&'static str> =
+        payments.iter().map(|p| &*Box::leak(p.to_string().into_boxed_str())).collect();
     accountant.send(&settle(two.as_str(), &[])).await.expect(409);
     accountant.send(&settle(two.as_str(), &leaked[..1])).await.expect(422);
     accountant.send(&settle(two.as_str(), &leaked)).await.expect(422);
@@ -228,12 +233,12 @@ async fn a_desk_owes_the_agency_that_it_collects_for_until_the_cash_is_in_its_ac
     scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
     let receipts = other.system(&scene.world, "receipt.read").get("/v1/receipts").await.expect(200).json();
     assert!(receipts["items"][0]["number"].as_str().unwrap().starts_with("H29.150-AP26E-"));
-    assert_eq!(
-        (scene.balance("desk_owes").await, scene.balance("owed_by_desk").await),
-        (-205_000, 205_000)
-    );
+    assert_eq!((scene.balance("desk_owes").await, scene.balance("owed_by_desk").await), (-205_000, 205_000));
     let till = cash(&scene, &scene.office).await["tills"][0].clone();
-    assert_eq!(till["owes"][0], json!({ "to": other.agency.to_string(), "amount": { "amount": "205000", "currency": "VND" } }));
+    assert_eq!(
+        till["owes"][0],
+        json!({ "to": other.agency.to_string(), "amount": { "amount": "205000", "currency": "VND" } })
+    );
     // The books of each agency balance for themselves.
     for office in [&scene.office, &other] {
         let books =
