@@ -3,7 +3,7 @@
 
 use super::{
     Error, Result, agency_key::agency_key, audit_leaf, bill_answer, create_bill, idempotency::Idempotency,
-    officer, read_bills,
+    officer, read_bills, split_bill::account_of_line,
 };
 use crate::{
     app::App,
@@ -70,6 +70,8 @@ pub async fn revoke_evidence(
     let reduced = rows::bill(&mut tx, evidence.bill).await?.ok_or(Error::not_found())?;
     let line =
         reduced.bill.lines.as_slice().get(evidence.line).ok_or(Error::internal("evidence of no line"))?;
+    // The difference goes where the line's own money goes.
+    let account = account_of_line(&mut tx, reduced.bill.id, line).await?.unwrap_or(reduced.account);
     let schedule = tariff::schedule_for(&mut tx, reduced.schedule, std::slice::from_ref(&line.fee)).await?;
     let parties = bill_answer::open_parties(&sealing, reduced.bill.id, &reduced.parties)?;
     let retained = match line.kind {
@@ -99,6 +101,7 @@ pub async fn revoke_evidence(
     })])];
     let stored = StoredBill {
         state: State::Open,
+        account,
         parties: bill_answer::seal_parties(app, &sealing, bill.id, &parties),
         trace: bill_answer::seal_trace(app, &sealing, bill.id, &trace, None),
         client: key.client,

@@ -202,6 +202,24 @@ async fn owners(app: &App, tx: &mut Tx, whole: &StoredBill, now: Instant) -> Res
     Ok(bills)
 }
 
+/// The account of the part in which a line of a bill stands that was divided by owner.
+pub(super) async fn account_of_line(
+    tx: &mut Tx,
+    whole: Id<Bill>,
+    line: &bill::BillLine,
+) -> Result<Option<Id<crate::base::id::Account>>> {
+    let links = versions::links(tx, whole).await?;
+    let parts: Vec<Id<Bill>> =
+        links.iter().filter(|(relation, _, later)| relation == "part" && *later).map(|link| link.1).collect();
+    if parts.is_empty() {
+        return Ok(None);
+    }
+    let holds = |part: &StoredBill| {
+        part.bill.lines.as_slice().iter().any(|of| (&of.fee, &of.notice) == (&line.fee, &line.notice))
+    };
+    Ok(rows::bills(tx, &parts).await?.iter().find(|part| holds(part)).map(|part| part.account))
+}
+
 /// Closes the other way to pay, before an attempt starts on this one: the whole, or its instalments. The caller holds
 /// this bill's lock.
 pub(super) async fn choose_way(tx: &mut Tx, id: Id<Bill>, now: Instant) -> Result<()> {

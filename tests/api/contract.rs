@@ -114,6 +114,7 @@ const FILES: [&str; 8] = [
     "application/octet-stream",
     "application/jose",
     "text/csv",
+    "text/plain",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 ];
 

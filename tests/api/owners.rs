@@ -243,6 +243,38 @@ async fn a_part_goes_to_its_owner_whoever_succeeds_the_agency_that_asked() {
 }
 
 #[tokio::test]
+async fn a_difference_is_owed_to_the_owner_of_the_line_that_was_reduced() {
+    let set = set().await;
+    set.world
+        .register(&[
+            "079185000456,,Nguyễn Thị Hòa,1985-03-15,female,0912345218,79,active,,2,",
+            "079185000001,,Nguyễn Thị Sinh,2005-03-15,female,0901234567,79,active,,2,student",
+        ])
+        .await;
+    let accountant = officer(&set.world, "079185000456", Role::Accountant, "H29.14").await;
+    let system = set.office.system(&set.world, "bill fee verification");
+    let question = json!({
+        "number": "079185000001", "attributes": { "name": "Nguyễn Thị Sinh" }, "purpose": "Tính phí",
+        "procedure": "2.000488", "dossier": "H29.14-261124-0001", "officer": "hoa.nt",
+    });
+    let known = system.post_once("/v1/verifications", "v", &question).await.expect(201).json();
+    let mut reduced = new_bill();
+    reduced["applicant"] = json!({ "name": "Nguyễn Thị Sinh", "verification": known["id"] });
+    reduced["lines"][0]["beneficiary"] = json!(set.other.agency.to_string());
+    reduced["collect"] = json!("by_owner");
+    let whole = system.post_once("/v1/bills", "r", &reduced).await.expect(201).json();
+    assert_eq!(whole["total"]["amount"], "105000");
+    let found = format!("/v1/fees/evidence?bill={}", whole["id"].as_str().unwrap());
+    let found = system.get(&found).await.expect(200).json();
+    let revoke = format!("/v1/fees/evidence/{}/revoke", found["items"][0]["id"].as_str().unwrap());
+    let body = json!({ "officer": accountant, "reason": "Giấy xác nhận hết hạn", "due": "2026-12-31" });
+    let revoked = system.post_once(&revoke, "x", &body).await.expect(200).json();
+    let difference = &revoked["bill"];
+    assert_eq!(difference["total"]["amount"], "100000");
+    assert!(set.page(difference, "").await.contains(&drawn(THEIRS, difference)));
+}
+
+#[tokio::test]
 async fn what_is_collected_together_says_so_where_it_is_paid() {
     let set = set().await;
     let bill = set.system.post_once("/v1/bills", "t", &set.shared(Some("together"))).await.expect(201).json();

@@ -27,12 +27,13 @@ use std::time::Duration;
 impl Life<'_> {
     /// One change.
     pub async fn change(&mut self, seen: &Seen) {
-        match self.chance.below(12) {
+        match self.chance.below(13) {
             0..=2 => self.amend(seen).await,
             3 | 4 => self.replace(seen).await,
             5 => self.revive(seen).await,
             6 | 7 => self.split(seen).await,
             8..=10 => self.checkpoint(seen).await,
+            11 => self.raise_fees(seen).await,
             _ => self.succeed(seen).await,
         }
     }
@@ -96,6 +97,9 @@ impl Life<'_> {
         let act = async |app: chung::app::App| amend_bill(&app, agency, id, &amendment, &key).await;
         if let Some(amended) = self.asked_until_answered(seen, ("bill amended", act)).await {
             assert_eq!(amended["reference"], *self.bills[bill].reference, "an amendment keeps the reference");
+            if amendment.asked.is_some() {
+                assert_eq!(self.price(), amount(&amended), "charged anew by the schedule in force");
+            }
             self.bills[bill].answer = amended.to_string();
         }
     }
@@ -129,7 +133,10 @@ impl Life<'_> {
         let key = self.act_key("split");
         let act = async |app: chung::app::App| split_bill(&app, agency, id, &plan, &key).await;
         if let Some(parts) = self.asked_until_answered(seen, ("bill split", act)).await {
-            for part in parts["items"].as_array().unwrap() {
+            let parts = parts["items"].as_array().unwrap();
+            let sum: i64 = parts.iter().map(amount).sum();
+            assert_eq!(sum, self.total(bill), "instalments are the whole");
+            for part in parts {
                 self.promise(part, agency);
             }
         }
@@ -149,6 +156,27 @@ impl Life<'_> {
             Some(done) => expect_or_refused(done.map(drop)),
             None => {}
         }
+    }
+
+    /// Another version of the schedule comes into force on the next day, once in a life.
+    async fn raise_fees(&mut self, seen: &Seen) {
+        if self.dearer_from.is_some() {
+            return;
+        }
+        let from = Day::of(self.clock.now()).plus_days(1);
+        let decide = format!(
+            "update fee_schedule set state = 'approved', in_force_from = '{from}' where digest = sha256('dearer')"
+        );
+        self.world.sql(&decide).await;
+        self.dearer_from = Some(from);
+        self.say("the fees are raised");
+        seen.note("fees raised");
+    }
+
+    /// What a bill costs by the schedule in force.
+    pub fn price(&self) -> i64 {
+        let dearer = self.dearer_from.is_some_and(|from| from <= Day::of(self.clock.now()));
+        if dearer { 300_000 } else { 150_000 }
     }
 
     /// The first agency is merged into another, once in a life: from then on that one asks, and everything that moves is its.
@@ -186,4 +214,9 @@ impl Life<'_> {
         }
         seen.note("agency succeeded");
     }
+}
+
+/// What a bill asks for.
+pub fn amount(bill: &Value) -> i64 {
+    bill["total"]["amount"].as_str().unwrap().parse().unwrap()
 }

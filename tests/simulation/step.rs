@@ -147,6 +147,10 @@ impl Life<'_> {
             assert_eq!(read(&first), read(&answer), "the same request got two answers");
         }
         let told = read(&answer);
+        assert_eq!(crate::changes::amount(&told), self.price(), "charged by the schedule in force");
+        if self.dearer_from.is_some_and(|from| from <= Day::of(self.clock.now())) {
+            seen.note("bill by the raised fees");
+        }
         let text = |name: &str| told[name].as_str().unwrap().to_owned();
         let (id, reference) = (text("id").parse().unwrap(), text("reference"));
         self.bills.push(Promised { id, reference, agency, key, answer });
@@ -353,7 +357,7 @@ impl Life<'_> {
     }
 
     /// What a bill asks for.
-    fn total(&self, bill: usize) -> i64 {
+    pub fn total(&self, bill: usize) -> i64 {
         let answer: serde_json::Value = serde_json::from_str(&self.bills[bill].answer).unwrap();
         answer["total"]["amount"].as_str().unwrap().parse().unwrap()
     }

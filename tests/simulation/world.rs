@@ -4,6 +4,7 @@ use crate::database::Database;
 use crate::rails::{Letter, Rails, Truth};
 use crate::seen::Seen;
 use chung::app::{self, App, Parts, Population};
+use chung::base::calendar::Day;
 use chung::base::clock::ManualClock;
 use chung::base::entropy::{Entropy, SeededEntropy};
 use chung::base::id::{Agency, Client, Id};
@@ -81,6 +82,8 @@ pub struct Life<'a> {
     pub app: App,
     /// The agencies that ask: another one in the place of the first once it was succeeded.
     pub agencies: [Id<Agency>; 2],
+    /// From which day everything costs twice as much.
+    pub dearer_from: Option<Day>,
     pub rails: Arc<Rails>,
     pub clock: Arc<ManualClock>,
     pub chance: Chance,
@@ -126,6 +129,21 @@ fn rule(kind: Kind) -> Rule {
         basis: "QD 1".to_owned(),
     }
 }
+
+/// A second version of the schedule in which everything costs twice as much; a life may bring it into force.
+const DEARER: &str = "
+    insert into fee_schedule (id, digest, imported_at, state)
+        select '00000000-0000-0000-0000-00000000000d', sha256('dearer'), imported_at, 'draft' from fee_schedule;
+    create temp table p as select * from fee_procedure;
+    update p set schedule_id = '00000000-0000-0000-0000-00000000000d';
+    insert into fee_procedure select * from p;
+    create temp table i as select * from fee_item;
+    update i set schedule_id = '00000000-0000-0000-0000-00000000000d', unit_amount = unit_amount * 2;
+    insert into fee_item select * from i;
+    create temp table a as select * from fee_adjustment;
+    update a set schedule_id = '00000000-0000-0000-0000-00000000000d';
+    insert into fee_adjustment select * from a;
+    drop table p; drop table i; drop table a;";
 
 impl World {
     /// Two agencies that collect in one account, the sample fee schedule, and banks.
@@ -198,7 +216,8 @@ impl World {
             let account = NewAccount { bank, number, holder: Line::parse("KHO BAC").unwrap() };
             open_account(&app, agency, account).await.unwrap();
         }
-        let onlooker = PgConnection::connect(&database.url()).await.unwrap();
+        let mut onlooker = PgConnection::connect(&database.url()).await.unwrap();
+        sqlx::raw_sql(DEARER).execute(&mut onlooker).await.unwrap();
         let onlooker = tokio::sync::Mutex::new(onlooker);
         Self {
             onlooker,
@@ -213,7 +232,8 @@ impl World {
     /// A life from nothing.
     pub async fn begin(&self, seed: u64, tell: bool) -> Life<'_> {
         let each = FILLED.split(", ").map(|table| format!("delete from {table};")).collect::<String>();
-        let again = "update agency set state = 'active', valid_until = null; update collecting_account set heir_id = null;";
+        let again = "update agency set state = 'active', valid_until = null; update collecting_account set heir_id = null; \
+                     update fee_schedule set state = 'draft', in_force_from = null where digest = sha256('dearer');";
         self.sql(&format!("begin; set local session_replication_role = replica; {each} {again} commit"))
             .await;
         let clock = Arc::new(ManualClock::at(datetime!(2026-11-24 09:00 UTC)));
@@ -233,6 +253,7 @@ impl World {
             world: self,
             app,
             agencies: self.agencies,
+            dearer_from: None,
             rails,
             clock,
             chance: Chance::new(seed),
@@ -245,7 +266,8 @@ impl World {
         }
     }
 
-    async fn sql(&self, sql: &str) {
+    /// Something that happens to the database alone.
+    pub async fn sql(&self, sql: &str) {
         let mut onlooker = self.onlooker.lock().await;
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *onlooker).await.unwrap();
     }

@@ -409,6 +409,11 @@ async fn a_notice_holds_at_once_and_everything_follows_the_person() {
     let answer = scene.system.post_once("/v1/verifications", "born", &born).await.expect(201).json();
     assert_eq!(answer["state"], "match");
 
+    assert_eq!(scene.notice("s", HOA, "sex_changed", Some("male")).await, 200);
+    let mut tx = scene.world.app.store.begin().await.unwrap();
+    let known = look_up(&scene.world.app, &mut tx, HOA.parse().unwrap()).await.unwrap().on_record.unwrap();
+    drop(tx);
+    assert_eq!(known.person.sex, "male".parse().unwrap());
     let new = "079186000077";
     assert_eq!(scene.notice("m", HOA, "new_number", Some(new)).await, 200);
     let former = scene.ask("by-old", "Nguyễn Bảo Hòa").await;
@@ -417,7 +422,7 @@ async fn a_notice_holds_at_once_and_everything_follows_the_person() {
     let answer = scene.system.post_once("/v1/verifications", "by-new", &born).await.expect(201).json();
     assert_eq!(answer["state"], "match");
     assert_eq!((citizen(new).await, citizen(HOA).await), (Some(before), Some(before)));
-    assert_eq!(scene.world.count("audit_leaf where kind = 'register.noticed'").await, 9);
+    assert_eq!(scene.world.count("audit_leaf where kind = 'register.noticed'").await, 10);
 }
 
 #[tokio::test]
