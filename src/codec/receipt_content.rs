@@ -288,6 +288,11 @@ impl Number {
         self.year
     }
 
+    /// The letter of what it was given on.
+    pub const fn medium(&self) -> char {
+        self.medium
+    }
+
     /// The series as printed: `AP-26E` for phí, `AL-26E` for lệ phí (two letters, year, medium).
     pub fn series(&self) -> String {
         format!("{}{}-{:02}{}", self.book, self.kind_letter(), self.year, self.medium)

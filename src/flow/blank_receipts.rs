@@ -230,7 +230,7 @@ pub(super) async fn take_leaves(
         let times = Times { drawn: block.drawn_at, opened: shift.opened_at, written: written.at, now };
         rules::may_enter(leaf, &times).map_err(refused)?;
         let kind = [FeeKind::Phi, FeeKind::LePhi].into_iter().find(|kind| letters.is_of(*kind));
-        let kind = kind.filter(|_| number.to_string().contains(block.medium.letter())).ok_or_else(unfit)?;
+        let kind = kind.filter(|_| number.medium() == block.medium.letter()).ok_or_else(unfit)?;
         let drawn = Drawn { letters, year, form: block.form, medium: block.medium, serial };
         if numbers.insert(kind, drawn).is_some() {
             return Err(unfit());

@@ -100,7 +100,7 @@ pub async fn payable(
          from credit c
          join payment p on p.id = c.payment_id and p.state = 'settled'
          where c.account_id = $1 and c.booked_on between $2 and $3 and c.outcome = 'settled' and p.id > $4
-             and exists (select from shown_credit s
+             and exists (select from credit_shown s
                  where s.account_id = c.account_id and s.servicer_reference = c.servicer_reference)
              and not exists (select from payout_item i where i.payment_id = p.id)
          order by p.id limit $5"#,
