@@ -131,6 +131,7 @@ async fn a_citizen_is_erased_and_told_what_stayed_and_why() {
         "{}",
         done.text()
     );
+    assert!(!done.text().contains("Đang đăng nhập") && !done.text().contains("Nguyễn Thị Hòa"));
     browser.get("/me").await.expect(303);
 
     // Nothing leads to the citizen any more.

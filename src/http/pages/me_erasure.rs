@@ -73,7 +73,8 @@ async fn erase(
     }
     match erase_citizen(&app, &person.session).await {
         Ok(remains) => {
-            let page = Page::new(&reader, "erasure-done-title");
+            // Nobody is signed in here any more, and no name is shown.
+            let page = Page::new(&reader.signed_out(), "erasure-done-title");
             let vouchers = lines(&page, &remains);
             let shown = show(StatusCode::OK, &page, &ErasureView { page: &page, vouchers, form_token: None });
             (CookieJar::new().add(no_session_cookie(&app)), shown).into_response()
