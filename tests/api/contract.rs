@@ -106,7 +106,7 @@ fn every_parameter_of_a_path_is_declared_with_an_example() {
     }
 }
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     PROBLEM_JSON,
     "application/pdf",
     "application/xml",

@@ -75,7 +75,7 @@ impl Life<'_> {
                 "insert into role_grant (id, citizen_id, agency_id, role, valid_from, granted_at)
                  select gen_random_uuid(), '{officer}', '{agency}', '{role}', '2026-11-01', '2026-11-01Z'
                  where not exists (select from role_grant where citizen_id = '{officer}')",
-                agency = self.world.agencies[0].uuid(),
+                agency = self.agencies[0].uuid(),
             );
             self.world.rows(&grant).await;
         }
@@ -84,7 +84,7 @@ impl Life<'_> {
             (Id::from_uuid(ACCOUNTANT), Id::from_uuid(APPROVER));
         let mut day = first;
         while day < last {
-            let (agency, period) = (self.world.agencies[0], Period::around(Kind::Day, day));
+            let (agency, period) = (self.agencies[0], Period::around(Kind::Day, day));
             let death = self.death(seen);
             let prepare =
                 async |app: chung::app::App| prepare_closing(&app, agency, accountant, period).await;

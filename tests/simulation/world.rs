@@ -111,7 +111,7 @@ impl Messenger for Silent {
 }
 
 /// The tables that a life fills.
-const FILLED: &str = "agency_successor, agency_succession, balance_at_checkpoint, balance_checkpoint, bill_link, bill_version, audit_detail, audit_leaf, audit_node, audit_place, tree_head, bill, bill_content, \"case\", \
+const FILLED: &str = "role_grant, agency_successor, agency_succession, balance_at_checkpoint, balance_checkpoint, bill_link, bill_version, audit_detail, audit_leaf, audit_node, audit_place, tree_head, bill, bill_content, \"case\", \
     case_note, credit_origin, credit, idempotency_key, inbox_message, ledger_entry, posting, live_attempt, outbox, payment_silence, payment, \
     recall, cash_deposit, desk_payout, desk_payment, shift, drawer, debit, refund_approval, refund_line, refund_line_source, refund_source, refund, payout_day, payout_item, payout, closing_file, closing, receipt_void, receipt_file, receipt, receipt_series, shown_credit, statement, statement_line, suspense, uetr_claim";
 
