@@ -217,7 +217,7 @@ impl<'a> Matching<'a> {
         while let Some(entries) = chunks.next(tx).await? {
             let lines: Result<Vec<NewLine>> =
                 entries.iter().zip(kept..).map(|(entry, nth)| self.line(nth, entry)).collect();
-            statement::copy_lines(tx, &self.stored, kept, &lines?).await?;
+            statement::insert_lines(tx, &self.stored, kept, &lines?).await?;
             kept += entries.len();
             (self.watch)(Step::Kept(kept, told.lines));
         }
@@ -268,7 +268,7 @@ impl<'a> Matching<'a> {
                 })
                 .collect();
             let lines = lines?;
-            statement::copy_lines(tx, &before, last, &lines).await?;
+            statement::insert_lines(tx, &before, last, &lines).await?;
             last += lines.len();
         }
         revision.withdraw(self.app, tx, self.now).await?;

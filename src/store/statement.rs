@@ -175,70 +175,46 @@ pub async fn insert(tx: &mut Tx, statement: &StoredStatement) -> Result<()> {
     Ok(())
 }
 
-/// Adds lines of a statement in its order, the first of them at the place after `from`, with COPY: there may be a million.
-pub async fn copy_lines(
+/// Adds lines of a statement in its order, the first of them at the place after `from`.
+///
+/// No COPY: whoever gives up in the middle of one leaves a connection that nobody can use.
+pub async fn insert_lines(
     tx: &mut Tx,
     statement: &StoredStatement,
     from: usize,
     lines: &[NewLine],
 ) -> Result<()> {
-    if lines.is_empty() {
-        return Ok(());
-    }
-    let bytes = copied(statement, from, lines)?;
-    let mut copy = tx
-        .conn()
-        .copy_in_raw(
-            "COPY statement_line (id, statement_id, number, account_id, servicer_reference, amount, payment_id,
-                 accepted_at, told, key, revision_id) FROM STDIN (FORMAT binary)",
-        )
-        .await?;
-    copy.send(bytes).await?;
-    copy.finish().await?;
+    let ids: Vec<Uuid> = lines.iter().map(|l| l.id.uuid()).collect();
+    let references: Vec<&str> = lines.iter().map(|l| l.reference.as_str()).collect();
+    let amounts: Vec<i64> = lines.iter().map(|l| l.amount.minor()).collect();
+    let named: Vec<Option<Uuid>> = lines.iter().map(|l| l.named.map(Id::uuid)).collect();
+    let accepted: Vec<Option<Instant>> = lines.iter().map(|l| l.accepted).collect();
+    let told: Vec<&[u8]> = lines.iter().map(|l| l.told.bytes()).collect();
+    let keys: Vec<i32> = lines.iter().map(|l| l.told.key().cast_signed()).collect();
+    let revisions: Vec<Option<Uuid>> = lines.iter().map(|l| l.revision).collect();
+    sqlx::query!(
+        "insert into statement_line (id, statement_id, number, account_id, servicer_reference, amount, payment_id,
+             accepted_at, told, key, revision_id)
+         select l.id, $1, ($3 + l.place)::integer, $2, l.reference, l.amount, l.payment_id, l.accepted_at, l.told,
+             l.key, l.revision_id
+         from unnest($4::uuid[], $5::text[], $6::bigint[], $7::uuid[], $8::timestamptz[], $9::bytea[], $10::integer[],
+                     $11::uuid[])
+             with ordinality as l (id, reference, amount, payment_id, accepted_at, told, key, revision_id, place)",
+        statement.id.uuid(),
+        statement.account.uuid(),
+        i64::try_from(from).unwrap_or(i64::MAX),
+        &ids,
+        &references as &[&str],
+        &amounts,
+        &named as &[Option<Uuid>],
+        &accepted as &[Option<Instant>],
+        &told as &[&[u8]],
+        &keys,
+        &revisions as &[Option<Uuid>],
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
-}
-
-/// Rows in the binary format of COPY: each field with its length before it, -1 for none.
-fn copied(statement: &StoredStatement, from: usize, lines: &[NewLine]) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(64 + lines.len() * 256);
-    out.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
-    out.extend_from_slice(&[0; 8]);
-    for (place, line) in lines.iter().enumerate() {
-        let corrupt = |column| StoreError::corrupt("statement_line", column, line.id);
-        let number = i32::try_from(from + place + 1).map_err(|_| corrupt("number"))?;
-        out.extend_from_slice(&11_i16.to_be_bytes());
-        let mut field = |bytes: Option<&[u8]>| -> Result<()> {
-            let Some(bytes) = bytes else {
-                out.extend_from_slice(&(-1_i32).to_be_bytes());
-                return Ok(());
-            };
-            let length = i32::try_from(bytes.len()).map_err(|_| corrupt("told"))?;
-            out.extend_from_slice(&length.to_be_bytes());
-            out.extend_from_slice(bytes);
-            Ok(())
-        };
-        field(Some(line.id.uuid().as_bytes()))?;
-        field(Some(statement.id.uuid().as_bytes()))?;
-        field(Some(&number.to_be_bytes()))?;
-        field(Some(statement.account.uuid().as_bytes()))?;
-        field(Some(line.reference.as_bytes()))?;
-        field(Some(&line.amount.minor().to_be_bytes()))?;
-        field(line.named.map(Id::uuid).as_ref().map(|named| named.as_bytes().as_slice()))?;
-        field(line.accepted.map(since_2000).transpose()?.as_ref().map(<[u8; 8]>::as_slice))?;
-        field(Some(line.told.bytes()))?;
-        field(Some(&line.told.key().to_be_bytes()))?;
-        field(line.revision.as_ref().map(|revision| revision.as_bytes().as_slice()))?;
-    }
-    out.extend_from_slice(&(-1_i16).to_be_bytes());
-    Ok(out)
-}
-
-/// An instant as PostgreSQL sends it: microseconds since the year 2000.
-fn since_2000(at: Instant) -> Result<[u8; 8]> {
-    let micros = (at - time::macros::datetime!(2000-01-01 00:00 UTC)).whole_microseconds();
-    let micros =
-        i64::try_from(micros).map_err(|_| StoreError::corrupt("statement_line", "accepted_at", at))?;
-    Ok(micros.to_be_bytes())
 }
 
 /// Records which lines of a statement show which credits; what is recorded stays. The count of new ones.
