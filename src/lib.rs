@@ -212,6 +212,9 @@
 //!   becomes a case and the rest of the day is matched.
 //! * 2026-11-26, counters: past the limit of a number a request stands and asks no phone; a sheet signed after the card
 //!   was read answers any request, as the strongest sign-in, with a session that no cookie opens.
+//! * 2026-11-26, clients: which client asks is read for all who wait at that moment, like its standing. A sign-in that a
+//!   session answers confirms, finds consent and issues the code in one transaction; who must not be asked anything is
+//!   not looked up for pages.
 //! * 2026-11-26, pushed requests: several browsers may open one, the first answer uses it up, and whoever comes second is
 //!   told that it is over while the portal hears nothing.
 //! * 2026-11-26, secrets: one former secret serves beside the new one until its end.

@@ -211,7 +211,7 @@ impl<'a> Matching<'a> {
             return self.keep_again(tx, before, told, telling).await;
         }
         let first = self.stored.clone();
-        self.stored = StoredStatement { day: told.day, ..self.as_told(first, told, telling) };
+        self.stored = StoredStatement { day: told.day, ..self.as_told(&first, told, telling) };
         statement::insert(tx, &self.stored).await?;
         let (mut kept, mut chunks) = (0, Chunks::of(&*telling.lines));
         while let Some(entries) = chunks.next(tx).await? {
@@ -225,14 +225,14 @@ impl<'a> Matching<'a> {
         Ok(())
     }
 
-    fn as_told(&self, stored: StoredStatement, told: &Statement, telling: &Telling) -> StoredStatement {
+    fn as_told(&self, stored: &StoredStatement, told: &Statement, telling: &Telling) -> StoredStatement {
         StoredStatement {
             digest: told.digest,
             message: telling.message,
             opening: told.balances.opening,
             closing: told.balances.closing,
             lines: told.lines,
-            ..stored
+            ..*stored
         }
     }
 
@@ -273,7 +273,7 @@ impl<'a> Matching<'a> {
         }
         revision.withdraw(self.app, tx, self.now).await?;
         (self.revision, self.changed) = (Some(revision), true);
-        self.stored = StoredStatement { version, ..self.as_told(before, told, telling) };
+        self.stored = StoredStatement { version, ..self.as_told(&before, told, telling) };
         Ok(())
     }
 

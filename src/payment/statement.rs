@@ -158,7 +158,7 @@ mod tests {
         Movement { reference: Text::parse(reference).unwrap(), amount: Money::vnd(amount), named: None }
     }
 
-    fn statement(closing: i64, movements: Vec<Movement>) -> Result<Statement, Refusal> {
+    fn statement(closing: i64, movements: &[Movement]) -> Result<Statement, Refusal> {
         let account = Id::new(datetime!(2026-11-24 01:00 UTC), &SeededEntropy::new(1));
         let balances = Balances { opening: Money::vnd(1_000), closing: Money::vnd(closing) };
         let mut reading = Reading::of(account, Day::new(2026, 11, 24).unwrap(), balances);
@@ -168,13 +168,13 @@ mod tests {
 
     #[test]
     fn only_what_adds_up_is_a_statement() {
-        let lines = || vec![movement("A", 50_000), movement("B", -1_000)];
-        assert!(statement(50_000, lines()).is_ok());
-        assert!(statement(1_000, vec![]).is_ok());
-        assert_eq!(statement(50_001, lines()), Err(Refusal::WrongTotal));
-        assert_eq!(statement(1_000, vec![movement("A", 0)]), Err(Refusal::NothingMoved));
-        let beyond = vec![movement("A", i64::MAX), movement("B", 1)];
-        assert_eq!(statement(0, beyond).map_err(Refusal::code), Err("statement_wrong_total"));
+        let lines = [movement("A", 50_000), movement("B", -1_000)];
+        assert!(statement(50_000, &lines).is_ok());
+        assert!(statement(1_000, &[]).is_ok());
+        assert_eq!(statement(50_001, &lines), Err(Refusal::WrongTotal));
+        assert_eq!(statement(1_000, &[movement("A", 0)]), Err(Refusal::NothingMoved));
+        let beyond = [movement("A", i64::MAX), movement("B", 1)];
+        assert_eq!(statement(0, &beyond).map_err(Refusal::code), Err("statement_wrong_total"));
     }
 
     proptest! {
@@ -187,7 +187,7 @@ mod tests {
                 lines.iter().map(|(reference, amount)| movement(reference, *amount)).collect()
             };
             let read = |lines: &[(String, i64)]| {
-                statement(1_000 + lines.iter().map(|l| l.1).sum::<i64>(), movements(lines)).unwrap()
+                statement(1_000 + lines.iter().map(|l| l.1).sum::<i64>(), &movements(lines)).unwrap()
             };
             prop_assert_eq!(movements(&a) == movements(&b), read(&a).digest == read(&b).digest);
         }

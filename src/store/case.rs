@@ -219,7 +219,7 @@ pub async fn list(
 
 /// Moves a case from the state that it was read in; false when it has moved meanwhile.
 pub async fn move_case(tx: &mut Tx, case: &StoredCase, to: &State) -> Result<bool> {
-    Ok(move_cases(tx, &[(case, to.clone())]).await? == 1)
+    Ok(move_cases(tx, &[(case, *to)]).await? == 1)
 }
 
 /// Moves cases from the states that they were read in; how many had not moved meanwhile.

@@ -117,6 +117,9 @@ pub fn status_of(error: &Error) -> StatusCode {
     }
 }
 
+/// The status and the reason of a page that refuses a form.
+pub type Unfit = (StatusCode, Option<&'static str>);
+
 /// What a second person says of what a first one prepared: it holds, or it goes back.
 #[derive(Deserialize)]
 pub struct DecideForm {
@@ -125,23 +128,22 @@ pub struct DecideForm {
 }
 
 impl DecideForm {
-    /// What is decided on, and whether it holds; or the page that says what is wrong with the form.
+    /// What is decided on, and whether it holds; or the status and the reason of the page that refuses the form.
     pub fn read<T: id::Kind>(
         &self,
         app: &App,
         signed_in: &SignedIn,
-        reader: &Reader,
         headers: &HeaderMap,
         id: &str,
-    ) -> Result<(Id<T>, bool), Response> {
+    ) -> Result<(Id<T>, bool), Unfit> {
         if !signed_in.sent(&self.form_token) || is_foreign(app, headers) {
-            return Err(show_status(reader, StatusCode::BAD_REQUEST, Some("form_token")));
+            return Err((StatusCode::BAD_REQUEST, Some("form_token")));
         }
-        let id = id.parse().map_err(|_| show_status(reader, StatusCode::NOT_FOUND, None))?;
+        let id = id.parse().map_err(|_| (StatusCode::NOT_FOUND, None))?;
         match self.outcome.as_str() {
             "accept" | "approve" => Ok((id, true)),
             "withdraw" => Ok((id, false)),
-            _ => Err(show_status(reader, StatusCode::BAD_REQUEST, Some("outcome"))),
+            _ => Err((StatusCode::BAD_REQUEST, Some("outcome"))),
         }
     }
 }

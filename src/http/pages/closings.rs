@@ -321,9 +321,9 @@ async fn decide(
     headers: HeaderMap,
     Form(form): Form<DecideForm>,
 ) -> Response {
-    let (id, approve) = match form.read::<Closing>(&app, &signed_in, &reader, &headers, &id) {
+    let (id, approve) = match form.read::<Closing>(&app, &signed_in, &headers, &id) {
         Ok(read) => read,
-        Err(refused) => return refused,
+        Err((status, why)) => return show_status(&reader, status, why),
     };
     match decide_closing(&app, signed_in.session.citizen, id, approve).await {
         Ok(()) => Redirect::to(&format!("/board/closings/{id}")).into_response(),

@@ -94,9 +94,9 @@ async fn decide(
     headers: HeaderMap,
     Form(form): Form<DecideForm>,
 ) -> Response {
-    let (id, accept) = match form.read::<StatementImport>(&app, &signed_in, &reader, &headers, &id) {
+    let (id, accept) = match form.read::<StatementImport>(&app, &signed_in, &headers, &id) {
         Ok(read) => read,
-        Err(refused) => return refused,
+        Err((status, why)) => return show_status(&reader, status, why),
     };
     match decide_import(&app, signed_in.session.citizen, id, accept).await {
         Ok(()) => Redirect::to("/board/imports").into_response(),

@@ -102,9 +102,9 @@ async fn decide(
     headers: HeaderMap,
     Form(form): Form<DecideForm>,
 ) -> Response {
-    let (id, approve) = match form.read::<MatchGroup>(&app, &signed_in, &reader, &headers, &id) {
+    let (id, approve) = match form.read::<MatchGroup>(&app, &signed_in, &headers, &id) {
         Ok(read) => read,
-        Err(refused) => return refused,
+        Err((status, why)) => return show_status(&reader, status, why),
     };
     match decide_match(&app, signed_in.session.citizen, id, approve).await {
         Ok(()) => Redirect::to("/board/matches").into_response(),
