@@ -51,7 +51,8 @@ struct MessagesView<'a> {
     rows: Vec<[String; 3]>,
     segments: i64,
     segments_max: i64,
-    cost: String,
+    /// What was used, how much there is, and what it cost, as people read them.
+    used: [String; 3],
 }
 
 async fn open(
@@ -74,18 +75,25 @@ fn show_messages(reader: &Reader, shown: &MessagesShown) -> Response {
     let dong = |amount: i64| Money::vnd(amount).display_vi();
     let rows = shown.lines.iter().map(|line| {
         let kind = page.t(&format!("sms-report-kind-{}", line.kind.replace(['.', '_'], "-")));
-        [kind.into_owned(), line.segments.to_string(), dong(line.cost)]
+        [kind.into_owned(), grouped(line.segments), dong(line.cost)]
     });
+    let segments: i64 = shown.lines.iter().map(|line| line.segments).sum();
+    let cost = dong(shown.lines.iter().map(|line| line.cost).sum());
     let view = MessagesView {
         agency: name(page.lang, &shown.agency).to_owned(),
         role: role(&page, shown.agency.acts),
         id: shown.agency.id.to_string(),
         month: shown.month.to_string()[..7].to_owned(),
         rows: rows.collect(),
-        segments: shown.lines.iter().map(|line| line.segments).sum(),
+        used: [grouped(segments), grouped(shown.segments_max), cost],
+        segments,
         segments_max: shown.segments_max,
-        cost: dong(shown.lines.iter().map(|line| line.cost).sum()),
         page: &page,
     };
     show(StatusCode::OK, &page, &view)
+}
+
+/// A count with its thousands apart, as money is written.
+fn grouped(count: i64) -> String {
+    Money::vnd(count).display_vi().trim_end_matches("\u{a0}đ").to_owned()
 }
