@@ -51,8 +51,8 @@ struct MessagesView<'a> {
     rows: Vec<[String; 3]>,
     segments: i64,
     segments_max: i64,
-    /// What was used, how much there is, and what it cost, as people read them.
-    used: [String; 3],
+    /// What was used, how much there is, and what it cost.
+    lead: String,
 }
 
 async fn open(
@@ -79,13 +79,15 @@ fn show_messages(reader: &Reader, shown: &MessagesShown) -> Response {
     });
     let segments: i64 = shown.lines.iter().map(|line| line.segments).sum();
     let cost = dong(shown.lines.iter().map(|line| line.cost).sum());
+    let used = [("segments", grouped(segments)), ("most", grouped(shown.segments_max)), ("cost", cost)];
+    let used = used.map(|(name, text)| (name, text.into()));
     let view = MessagesView {
         agency: name(page.lang, &shown.agency).to_owned(),
         role: role(&page, shown.agency.acts),
         id: shown.agency.id.to_string(),
         month: shown.month.to_string()[..7].to_owned(),
         rows: rows.collect(),
-        used: [grouped(segments), grouped(shown.segments_max), cost],
+        lead: page.with("sms-report-used", &used),
         segments,
         segments_max: shown.segments_max,
         page: &page,
