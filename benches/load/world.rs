@@ -13,6 +13,7 @@ use chung::crypto::{
     signing::{Signer, SigningKey},
 };
 use chung::flow::import_population::{Listener, Progress, import_population};
+use chung::flow::open_account::{NewAccount, open_account};
 use chung::flow::population_file::Reject;
 use chung::flow::register_client::{NewAgency, NewClient, register_agency, register_client};
 use chung::flow::{fee_file, import_fees::import_fees};
@@ -324,6 +325,9 @@ async fn office(app: &App) -> Result<(Id<id::Agency>, Id<id::Client>, String)> {
         put_account(&mut tx, agency, &account).await?;
     }
     tx.commit().await?;
+    let holder = Line::parse("KHO BAC NHA NUOC KHU VUC II")?;
+    let account = NewAccount { bank: "970405".to_owned(), number: ACCOUNT.to_owned(), holder };
+    open_account(app, agency, account).await.map_err(refused)?;
     let new = NewClient {
         agency,
         name: wording("Hệ thống một cửa", "One-stop system")?,
