@@ -6,7 +6,7 @@
 
 use super::{
     Error, Result,
-    agency_key::agency_key,
+    agency_key::agencies_with_keys,
     audit_leaf::{self, Concern},
     desk::{book, open_one, record},
     event::event_json,
@@ -17,7 +17,7 @@ use crate::{
     base::{
         calendar::{Day, rfc3339},
         clock::Instant,
-        id::{Agency, Case, Citizen, Deposit, Event, Id, Leaf, Payment},
+        id::{Agency, Case, Citizen, Deposit, Drawer, Event, Id, Leaf, Payment},
         money::Money,
         text::Line,
     },
@@ -34,6 +34,7 @@ use crate::{
     },
 };
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Carries cash to the bank: from the till it is on its way, until a credit turns out to be it. `to` is the agency into
 /// whose account it goes, where that is not the till's own: never more than the till owes it.
@@ -51,8 +52,8 @@ pub async fn deposit_cash(
         return Err(Error::conflict("till_short"));
     }
     if to != shift.agency {
-        let owed = rows::owed_by_till(&mut tx, shift.drawer).await?;
-        let owed = owed.into_iter().find(|(agency, _)| *agency == to).ok_or(Error::not_found())?.1;
+        let owed = rows::owed_by_tills(&mut tx, &[shift.drawer]).await?.into_values().flatten();
+        let owed = { owed }.find(|(agency, _)| *agency == to).ok_or(Error::not_found())?.1;
         if amount.minor() > owed.minor() {
             return Err(Error::refused("tender_differs"));
         }
@@ -176,24 +177,27 @@ pub(super) async fn tills(
     now: Instant,
 ) -> Result<Vec<TillShown>> {
     let days = calendar::working_days(tx, Day::of(now)).await?;
-    let mut shown = Vec::new();
-    for till in rows::tills(tx, agencies).await? {
-        let (taken, left) = rows::taken_and_left(tx, till.id).await?;
-        let since = rules::kept_since(&taken, left);
-        let last = |since| (0..app.limits.cash_days_max).fold(Day::of(since), |day, _| days.next(day));
-        let owed = rows::owed_by_till(tx, till.id).await?;
-        let ids: Vec<Id<Agency>> = owed.iter().map(|(agency, _)| *agency).collect();
-        let named = crate::store::agency::find_all(tx, &ids).await?;
-        let name = |id| named.iter().find(|row| row.id == id).map(|row| row.name_vi.clone());
-        let owes = owed.into_iter().map(|(id, amount)| (id, name(id).unwrap_or_default(), amount));
-        shown.push(TillShown {
+    let last = |since| (0..app.limits.cash_days_max).fold(Day::of(since), |day, _| days.next(day));
+    let tills = rows::tills(tx, agencies).await?;
+    let ids: Vec<Id<Drawer>> = tills.iter().map(|till| till.id).collect();
+    let (mut taken, left) = (rows::taken(tx, &ids).await?, rows::left(tx, &ids).await?);
+    let mut owed = rows::owed_by_tills(tx, &ids).await?;
+    let others: BTreeSet<Id<Agency>> = owed.values().flatten().map(|(agency, _)| *agency).collect();
+    let others: Vec<Id<Agency>> = others.into_iter().collect();
+    let named = crate::store::agency::find_all(tx, &others).await?;
+    let name = |id| named.iter().find(|row| row.id == id).map(|row| row.name_vi.clone()).unwrap_or_default();
+    let shown = tills.into_iter().map(|till| {
+        let left = left.get(&till.id).copied().unwrap_or(Money::vnd(0));
+        let since = rules::kept_since(&taken.remove(&till.id).unwrap_or_default(), left);
+        let owes = owed.remove(&till.id).unwrap_or_default().into_iter();
+        TillShown {
             late: since.is_some_and(|since| Day::of(now) > last(since)),
-            owes: owes.collect(),
+            owes: owes.map(|(id, amount)| (id, name(id), amount)).collect(),
             since,
             till,
-        });
-    }
-    Ok(shown)
+        }
+    });
+    Ok(shown.collect())
 }
 
 /// What the accountant's page of cash shows.
@@ -292,33 +296,35 @@ pub async fn warn_kept_cash(app: &App) -> Result<usize> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let agencies = rows::agencies_with_cash(&mut tx, Day::of(now)).await?;
-    let mut told = 0;
-    for agency in agencies {
-        let shown = tills(app, &mut tx, &[agency], now).await?;
-        let late: Vec<&TillShown> = shown.iter().filter(|till| till.late).collect();
-        let Some(since) = late.iter().filter_map(|till| till.since).min() else { continue };
-        if !rows::insert_alarm(&mut tx, (agency, Day::of(now)), since, now).await? {
-            continue;
-        }
-        let names: Vec<&str> = late.iter().map(|till| till.till.name.as_str()).collect();
-        let details = json!({ "since": rfc3339(since), "tills": names });
-        let key = agency_key(app, &mut tx, agency).await?;
+    let shown = tills(app, &mut tx, &agencies, now).await?;
+    let mut late: BTreeMap<Id<Agency>, Vec<&TillShown>> = BTreeMap::new();
+    for till in shown.iter().filter(|till| till.late) {
+        late.entry(till.till.agency).or_default().push(till);
+    }
+    let oldest = |tills: &[&TillShown]| tills.iter().filter_map(|till| till.since).min();
+    let since = late.iter().filter_map(|(agency, tills)| Some((*agency, oldest(tills)?))).collect();
+    let told = rows::insert_alarms(&mut tx, &since, Day::of(now), now).await?;
+    let keys = agencies_with_keys(app, &mut tx, told.iter().copied()).await?;
+    let (mut leaves, mut events) = (Vec::new(), Vec::new());
+    for (agency, (_, key)) in &keys {
+        let names: Vec<&str> =
+            late.get(agency).into_iter().flatten().map(|till| till.till.name.as_str()).collect();
+        let details = json!({ "since": since.get(agency).copied().map(rfc3339), "tills": names });
+        let concern = Concern { citizen: None, agency: Some(*agency), object: agency.uuid() };
+        leaves.push(audit_leaf::leaf(app, now, "cash.kept", concern, key, &details));
         let id: Id<Event> = Id::new(now, &*app.entropy);
-        let concern = Concern { citizen: None, agency: Some(agency), object: agency.uuid() };
-        let leaf = audit_leaf::leaf(app, now, "cash.kept", concern, &key, &details);
-        audit::append(&mut tx, &[leaf]).await?;
-        let event = NewOutbox {
+        events.push(NewOutbox {
             id,
             at: now,
             topic: Topic::Event,
-            agency: Some(agency),
+            agency: Some(*agency),
             object: agency.uuid(),
             name: "cash.kept",
             body: event_json("cash.kept", now, &details),
-        };
-        outbox::enqueue(&mut tx, &[event]).await?;
-        told += 1;
+        });
     }
+    audit::append(&mut tx, &leaves).await?;
+    outbox::enqueue(&mut tx, &events).await?;
     tx.commit().await?;
-    Ok(told)
+    Ok(told.len())
 }

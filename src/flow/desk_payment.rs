@@ -5,13 +5,12 @@ use super::{
     Error, Refusal, Result,
     agency_key::agency_key,
     audit_leaf::{self, Concern},
-    bill_answer,
     blank_receipts::{TakenLeaf, Written, take_leaves},
     create_bill,
     desk::{book, open_one},
-    event::event_json,
-    issue_receipts::{Issued, OnPaper, SettledBill, issue_with},
+    issue_receipts::Issued,
     read_bills::pay_until,
+    tell_paid::{Proof, prove, settle_at_once, tell_paid},
 };
 use crate::{
     app::App,
@@ -19,12 +18,13 @@ use crate::{
         calendar::{Day, rfc3339},
         clock::Instant,
         entropy::random,
-        id::{self, Agency, Case, Citizen, Event, Id, Leaf, Payment},
+        id::{Agency, Case, Citizen, Id, Leaf, Payment},
         money::Money,
         reference::Reference,
         text::Line,
     },
     codec::{iso20022::Uetr, receipt_content::leaf_name},
+    crypto::seal::DataKey,
     payment::{
         bill,
         desk::{self as rules, Paid, Transferred},
@@ -33,12 +33,11 @@ use crate::{
     store::{
         Tx, audit,
         bill::{self as bills, StoredBill},
-        bill_version, blank,
+        blank,
         debit::{self, Waiting},
         desk::{self as rows, OpenShift},
         ledger::EntryKind,
-        outbox::{self, NewOutbox, Topic},
-        payment::{self as payments, StoredPayment},
+        payment::StoredPayment,
     },
 };
 use serde_json::{Value, json};
@@ -87,11 +86,7 @@ pub async fn pay_at_desk(
         None => (None, Vec::new()),
     };
     let payment = payment(app, &of, &paid, now);
-    payments::insert_settled(&mut tx, &payment, now).await?;
-    if bills::pay_bills(&mut tx, &[(of.bill.id, payment.id)], now).await? != 1 {
-        return Err(Error::internal("a bill moved under its lock"));
-    }
-    bill_version::close_other_ways(&mut tx, &[of.bill.id], now).await?;
+    settle_at_once(&mut tx, &payment, now).await?;
     let slip = tender.card.as_ref().filter(|_| paid.card.is_positive()).map(|(_, slip)| slip.as_str());
     let taken = rows::Taken {
         payment: payment.id,
@@ -110,10 +105,14 @@ pub async fn pay_at_desk(
     }
     let leaf: Id<Leaf> = Id::new(now, &*app.entropy);
     settle_books(app, &mut tx, &of, (&shift, &payment, &paid), leaf, now).await?;
-    let acting = Acting { leaf, shift: shift.id, cashier, taken_at, paper: paper.as_ref() };
-    let issued = receipts(app, &mut tx, &of, &payment, &acting, now).await?;
+    let key = agency_key(app, &mut tx, of.bill.agency).await?;
+    let proof = Proof { of: &of, payment: &payment, account: None, paper: paper.as_ref(), leaf };
+    let issued = prove(app, &mut tx, &proof, &key, now).await?;
     enter_leaves(&mut tx, shift.agency, (&leaves, &issued), now).await?;
-    tell(app, &mut tx, &of, &payment, (&acting, &issued), now).await?;
+    let by =
+        json!({ "shift": shift.id.to_string(), "by": cashier.to_string(), "taken_at": rfc3339(taken_at) });
+    record(app, &mut tx, (&proof, &key), (by, &issued), now).await?;
+    tell_paid(app, &mut tx, (&of, &payment), &issued, now).await?;
     tx.commit().await?;
     Ok(payment.id)
 }
@@ -175,47 +174,6 @@ async fn settle_books(
     book(app, tx, entries, (payment.id.uuid(), leaf), now).await
 }
 
-/// Whose act it is, and what it leaves behind.
-struct Acting<'a> {
-    leaf: Id<Leaf>,
-    shift: Id<id::Shift>,
-    cashier: Id<Citizen>,
-    taken_at: Instant,
-    paper: Option<&'a OnPaper>,
-}
-
-/// The receipts of the agencies whose fees they are; those that were given on paper bear its numbers.
-async fn receipts(
-    app: &App,
-    tx: &mut Tx,
-    of: &StoredBill,
-    payment: &StoredPayment,
-    acting: &Acting<'_>,
-    now: Instant,
-) -> Result<Vec<Issued>> {
-    let key = agency_key(app, tx, of.bill.agency).await?;
-    let parties = bill_answer::open_parties(&key, of.bill.id, &of.parties)?;
-    let (name, reference) = (parties.name_on_receipt().to_string(), of.bill.reference.to_string());
-    let dossier = of.bill.dossier.to_string();
-    let settled = SettledBill {
-        agency: of.bill.agency,
-        account: None,
-        bill: of.bill.id,
-        payment: payment.id,
-        reference: &reference,
-        dossier: &dossier,
-        procedure: of.procedure.code.as_str(),
-        procedure_vi: of.procedure.name.vi.as_str(),
-        lines: &of.bill.lines,
-        payer: &name,
-        bank: &payment.bank,
-        leaf: acting.leaf,
-        adjusts: None,
-    };
-    let issued = issue_with(app, tx, now, &[settled], acting.paper).await?;
-    Ok(issued.into_iter().flatten().collect())
-}
-
 /// Says what stands on each leaf. The paper must be exactly the receipts that the desk's agency gives of this bill.
 async fn enter_leaves(
     tx: &mut Tx,
@@ -239,50 +197,21 @@ async fn enter_leaves(
     Ok(())
 }
 
-/// The leaf and event of the settlement.
-async fn tell(
+/// The leaf of the settlement: it commits to the payment, to whose act it was, and to the receipts.
+async fn record(
     app: &App,
     tx: &mut Tx,
-    of: &StoredBill,
-    payment: &StoredPayment,
-    (acting, issued): (&Acting<'_>, &[Issued]),
+    (proof, key): (&Proof<'_>, &DataKey),
+    (by, issued): (Value, &[Issued]),
     now: Instant,
 ) -> Result<()> {
-    let key = agency_key(app, tx, of.bill.agency).await?;
-    let names: Vec<Value> = issued.iter().map(|r| leaf_name(&r.number, &r.digest)).collect();
-    let details = json!({
-        "payment": payment.id.to_string(),
-        "bill": of.bill.id.to_string(),
-        "amount": payment.amount.decimal(),
-        "shift": acting.shift.to_string(),
-        "by": acting.cashier.to_string(),
-        "taken_at": rfc3339(acting.taken_at),
-        "receipts": names,
-    });
-    let concern = Concern { citizen: None, agency: Some(of.bill.agency), object: payment.id.uuid() };
-    let leaf = audit_leaf::leaf_named(app, (acting.leaf, now), "payment.settled", concern, &key, &details);
-    audit::append(tx, &[leaf]).await?;
-    let receipt = |r: &Issued| {
-        json!({ "id": r.id.to_string(), "number": r.number, "kind": r.kind.as_str(),
-            "amount": super::explain::money(r.amount) })
-    };
-    let told = json!({
-        "bill": of.bill.id.to_string(),
-        "reference": of.bill.reference.to_string(),
-        "dossier": of.bill.dossier.to_string(),
-        "payment": payment.id.to_string(),
-        "amount": super::explain::money(payment.amount),
-        "receipts": issued.iter().map(receipt).collect::<Vec<_>>(),
-    });
-    let id: Id<Event> = Id::new(now, &*app.entropy);
-    let event = NewOutbox {
-        id,
-        at: now,
-        topic: Topic::Event,
-        agency: Some(of.bill.agency),
-        object: of.bill.id.uuid(),
-        name: "bill.paid",
-        body: event_json("bill.paid", now, &told),
-    };
-    Ok(outbox::enqueue(tx, &[event]).await?)
+    let (bill, payment) = (&proof.of.bill, proof.payment);
+    let mut details = by;
+    details["payment"] = payment.id.to_string().into();
+    details["bill"] = bill.id.to_string().into();
+    details["amount"] = payment.amount.decimal().into();
+    details["receipts"] = issued.iter().map(|r| leaf_name(&r.number, &r.digest)).collect();
+    let concern = Concern { citizen: None, agency: Some(bill.agency), object: payment.id.uuid() };
+    let leaf = audit_leaf::leaf_named(app, (proof.leaf, now), "payment.settled", concern, key, &details);
+    Ok(audit::append(tx, &[leaf]).await?)
 }

@@ -6,7 +6,7 @@
 
 use super::{
     Error, Result,
-    agency_key::{agency_key, agency_with_key},
+    agency_key::{agencies_with_keys, agency_key},
     audit_leaf,
     event::event_json,
     officer,
@@ -24,6 +24,7 @@ use crate::{
         amount_in_words::dong_in_words,
         iso20022::{Agent, CreditTransfer, EndToEndId, MessageId, Uetr},
     },
+    crypto::seal::DataKey,
     identity::role::Role,
     payment::{
         payout::{Event, Kind, Next, Rule, State, follow, parts, rule_for},
@@ -61,22 +62,18 @@ type Heap = (Id<Agency>, Kind);
 
 /// Makes the orders of one matched day, and tells those that are due; how much was done.
 pub async fn pass_on(app: &App) -> Result<usize> {
+    let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let mut done = 0;
-    if let Some((account, day)) = rows::take_due(&mut tx).await? {
-        prepare(app, &mut tx, account, day).await?;
-        tx.commit().await?;
-        done += 1;
-    } else {
-        drop(tx);
+    let day = rows::take_due(&mut tx).await?;
+    if let Some((account, day)) = day {
+        prepare(app, &mut tx, (account, day), now).await?;
     }
-    let mut tx = app.store.begin().await?;
-    let due = rows::due(&mut tx, app.clock.now(), AT_ONCE).await?;
-    drop(tx);
+    let due = rows::due(&mut tx, now, AT_ONCE).await?;
+    tx.commit().await?;
     for id in &due {
         tell(app, *id).await?;
     }
-    Ok(done + due.len())
+    Ok(usize::from(day.is_some()) + due.len())
 }
 
 /// Lets go of what an order was to pass on that a bank did not take, so that it is ordered again by the rule as it
@@ -99,7 +96,7 @@ pub async fn order_again(app: &App, citizen: Id<Citizen>, id: Id<id::Payout>) ->
 }
 
 /// Makes the orders of a day's money.
-async fn prepare(app: &App, tx: &mut Tx, account: Id<Account>, day: Day) -> Result<()> {
+async fn prepare(app: &App, tx: &mut Tx, (account, day): (Id<Account>, Day), now: Instant) -> Result<()> {
     let mut heaps: BTreeMap<Heap, (Rule, Vec<Item>)> = BTreeMap::new();
     let (from, mut after) = (day.plus_days(-DAYS_BACK), Uuid::nil());
     loop {
@@ -108,8 +105,14 @@ async fn prepare(app: &App, tx: &mut Tx, account: Id<Account>, day: Day) -> Resu
         after = last.0.uuid();
         sort(tx, &found, day, &mut heaps).await?;
     }
+    if heaps.is_empty() {
+        return Ok(());
+    }
+    let from = account::account(tx, account).await?.ok_or(Error::internal("an order without its account"))?;
+    let payers = agencies_with_keys(app, tx, heaps.keys().map(|(agency, _)| *agency)).await?;
     for (heap, (rule, items)) in heaps {
-        order(app, tx, (account, day), heap, &rule, &items).await?;
+        let payer = payers.get(&heap.0).ok_or(Error::internal("an order without its agency"))?;
+        order(app, tx, (&from, day), (heap, payer), (&rule, &items), now).await?;
     }
     Ok(())
 }
@@ -164,15 +167,13 @@ async fn sort(
 async fn order(
     app: &App,
     tx: &mut Tx,
-    (account, day): (Id<Account>, Day),
-    (agency, kind): Heap,
-    rule: &Rule,
-    items: &[Item],
+    (from, day): (&account::CollectingAccount, Day),
+    ((agency, kind), (payer, sealing)): (Heap, &(agency::AgencyRow, DataKey)),
+    (rule, items): (&Rule, &[Item]),
+    now: Instant,
 ) -> Result<()> {
-    let now = app.clock.now();
+    let account = from.id;
     let amount = Money::sum(Currency::Vnd, items.iter().map(|item| item.amount)).map_err(Error::internal)?;
-    let from = account::account(tx, account).await?.ok_or(Error::internal("an order without its account"))?;
-    let (payer, sealing) = agency_with_key(app, tx, agency).await?;
     let today = Day::of(now);
     let running = rows::next_slip(tx).await?;
     let month = today.to_string().replace('-', "");
@@ -186,7 +187,7 @@ async fn order(
         day,
         amount,
         beneficiary: json!({ "bank": rule.bank, "number": rule.number, "holder": rule.holder }),
-        slip: slip(rule, &payer, (&from, amount, today)),
+        slip: slip(rule, payer, (from, amount, today)),
         slip_number,
         state: State::Created,
         replaces,
@@ -197,7 +198,7 @@ async fn order(
         return Ok(());
     }
     rows::insert_items(tx, &order, items).await?;
-    record(app, tx, &order, "payout.created", &sealing, now).await
+    record(app, tx, &order, "payout.created", sealing, now).await
 }
 
 /// The head of the budget payment slip; its lines are the order's items.
@@ -324,7 +325,7 @@ pub(super) async fn record(
     tx: &mut Tx,
     order: &StoredPayout,
     kind: &'static str,
-    sealing: &crate::crypto::seal::DataKey,
+    sealing: &DataKey,
     now: Instant,
 ) -> Result<()> {
     let told = json!({

@@ -8,9 +8,9 @@
 use super::{
     Error, Refusal, Result, audit_leaf, bill_answer,
     event::event_json,
-    explain::money,
     issue_receipts::{Issued, SettledBill, issue_receipts},
     named_transfers::Transfers,
+    tell_paid::paid_json,
 };
 use crate::{
     app::App,
@@ -341,7 +341,9 @@ impl<'a> Settling<'a> {
             .iter()
             .zip(&issued)
             .map(|((paid, of), receipts)| {
-                (of.agency, paid.bill, paid_json(paid, of, receipts), self.leaf(paid, of, receipts))
+                let named = (of.reference.as_str(), of.dossier.as_str());
+                let told = paid_json(paid.bill, named, (paid.payment, of.known.amount), receipts);
+                (of.agency, paid.bill, told, self.leaf(paid, of, receipts))
             })
             .collect();
         for (agency, bill, told, leaf) in told {
@@ -426,26 +428,6 @@ fn receipt_of<'a>(paid: &'a Paid, of: &'a Expected) -> SettledBill<'a> {
         leaf: paid.leaf,
         adjusts: None,
     }
-}
-
-/// What an agency's systems are told of a paid bill.
-fn paid_json(paid: &Paid, of: &Expected, receipts: &[Issued]) -> Value {
-    let receipt = |receipt: &Issued| {
-        json!({
-            "id": receipt.id.to_string(),
-            "number": receipt.number,
-            "kind": receipt.kind.as_str(),
-            "amount": money(receipt.amount),
-        })
-    };
-    json!({
-        "bill": paid.bill.to_string(),
-        "reference": of.reference,
-        "dossier": of.dossier,
-        "payment": paid.payment.to_string(),
-        "amount": money(of.known.amount),
-        "receipts": receipts.iter().map(receipt).collect::<Vec<_>>(),
-    })
 }
 
 fn message(notification: &Notification) -> StoredMessage {

@@ -292,16 +292,23 @@ impl Sandbox {
         }
     }
 
+    /// The answer to a message that came before: the same again, or the refusal of another one under its identifier.
+    pub(super) fn answered(&self, book: &Book, received: &Received) -> Option<(StatusCode, String)> {
+        let id = received.header.id;
+        let (digest, answer) = book.answer(id)?;
+        Some(if *digest == received.digest {
+            (StatusCode::OK, answer.clone())
+        } else {
+            let why = "another message came under this identifier";
+            (StatusCode::CONFLICT, self.reject(&id.to_string(), "identifier_reused", why))
+        })
+    }
+
     fn take_request(&self, received: &Received, request: &RequestToPay, xml: String) -> (StatusCode, String) {
         let (original, end_to_end_id, uetr) = (received.header.id, request.end_to_end_id, Some(request.uetr));
         let mut book = self.book();
-        if let Some((digest, answer)) = book.answer(original) {
-            return if *digest == received.digest {
-                (StatusCode::OK, answer.clone())
-            } else {
-                let why = "another message came under this identifier";
-                (StatusCode::CONFLICT, self.reject(&original.to_string(), "identifier_reused", why))
-            };
+        if let Some(again) = self.answered(&book, received) {
+            return again;
         }
         let known_bank = matches!(&request.debtor_agent, Agent::Member(m) if member_bank::name(m).is_some());
         let duplicate = book.request(end_to_end_id).is_some();

@@ -41,14 +41,8 @@ impl Sandbox {
         now: Instant,
     ) -> (StatusCode, String) {
         let mut book = self.book();
-        if let Some((digest, answer)) = book.answer(received.header.id) {
-            return if *digest == received.digest {
-                (StatusCode::OK, answer.clone())
-            } else {
-                let why = "another message came under this identifier";
-                let id = received.header.id.to_string();
-                (StatusCode::CONFLICT, self.reject(&id, "identifier_reused", why))
-            };
+        if let Some(again) = self.answered(&book, received) {
+            return again;
         }
         let struck = self.faults().strike(Kind::Reject, PACS_004, Some(back.id));
         let refused = struck.map(|fault| fault.code).or_else(|| book.unreturnable(back));
@@ -135,13 +129,18 @@ impl Sandbox {
 
 const PACS_004: &str = "pacs.004";
 
+/// What became of money that was to leave, as scripts read it.
+pub(super) fn outcome(status: &TransactionStatus) -> (&'static str, Option<String>) {
+    match status {
+        TransactionStatus::Rejected(reason) => ("rejected", Some(reason.code.to_string())),
+        _ => ("settled", None),
+    }
+}
+
 async fn returns(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
     let book = sandbox.book();
     let shown = book.returns().map(|(back, status)| {
-        let (state, code) = match status {
-            TransactionStatus::Rejected(reason) => ("rejected", Some(reason.code.to_string())),
-            _ => ("settled", None),
-        };
+        let (state, code) = outcome(status);
         json!({
             "id": back.id.to_string(), "amount": back.amount.decimal(), "reason": back.reason.as_str(),
             "text": back.text.as_str(), "state": state, "code": code,

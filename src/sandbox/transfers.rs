@@ -7,6 +7,7 @@ use super::book::Fact;
 use super::central_bank::reason;
 use super::delivery::Letter;
 use super::fault::Kind;
+use super::returns::outcome;
 use crate::base::clock::Instant;
 use crate::codec::iso20022::{
     AboutWhat, CreditTransfer, Direction, Message, PaymentStatus, Received, TransactionStatus,
@@ -34,14 +35,8 @@ impl Sandbox {
         now: Instant,
     ) -> (StatusCode, String) {
         let mut book = self.book();
-        if let Some((digest, answer)) = book.answer(received.header.id) {
-            return if *digest == received.digest {
-                (StatusCode::OK, answer.clone())
-            } else {
-                let why = "another message came under this identifier";
-                let id = received.header.id.to_string();
-                (StatusCode::CONFLICT, self.reject(&id, "identifier_reused", why))
-            };
+        if let Some(again) = self.answered(&book, received) {
+            return again;
         }
         let struck = self.faults().strike(Kind::Reject, PACS_008, Some(order.id));
         let short = book.balance(&order.debtor_account) < order.amount.minor();
@@ -84,10 +79,7 @@ impl Sandbox {
 async fn orders(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
     let book = sandbox.book();
     let shown = book.orders().map(|(order, status)| {
-        let (state, code) = match status {
-            TransactionStatus::Rejected(reason) => ("rejected", Some(reason.code.to_string())),
-            _ => ("settled", None),
-        };
+        let (state, code) = outcome(status);
         json!({
             "id": order.id.to_string(), "amount": order.amount.decimal(), "to": order.creditor_account.as_str(),
             "holder": order.creditor.as_str(), "text": order.remittance.as_str(), "state": state, "code": code,

@@ -1,12 +1,13 @@
 //! Cash on its way from tills to bank accounts, what tills owe other agencies, and card slips until they are paid.
 
-use super::{Result, Tx, desk::OpenShift, moved_one};
+use super::{Result, Tx, desk::OpenShift};
 use crate::base::{
     calendar::Day,
     clock::Instant,
     id::{Agency, Case, Citizen, Deposit, Drawer, Id, Payment},
     money::Money,
 };
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 fn uuids<K: crate::base::id::Kind>(ids: &[Id<K>]) -> Vec<Uuid> {
@@ -175,45 +176,61 @@ pub async fn tills(tx: &mut Tx, agencies: &[Id<Agency>]) -> Result<Vec<Till>> {
     Ok(till.collect())
 }
 
-/// The cash that a till took, in order, and all that left it for payees and banks.
-pub async fn taken_and_left(tx: &mut Tx, drawer: Id<Drawer>) -> Result<(Vec<(Instant, Money)>, Money)> {
+/// The cash that each of these tills took, in order.
+pub async fn taken(
+    tx: &mut Tx,
+    drawers: &[Id<Drawer>],
+) -> Result<BTreeMap<Id<Drawer>, Vec<(Instant, Money)>>> {
     let rows = sqlx::query!(
-        "select p.at, p.cash from desk_payment p join shift s on s.id = p.shift_id
-         where s.drawer_id = $1 and p.cash > 0 order by p.at",
-        drawer.uuid(),
+        "select s.drawer_id, p.at, p.cash from desk_payment p join shift s on s.id = p.shift_id
+         where s.drawer_id = any($1) and p.cash > 0 order by p.at",
+        &uuids(drawers),
     )
     .fetch_all(tx.conn())
     .await?;
-    let taken = rows.into_iter().map(|row| (row.at, Money::vnd(row.cash))).collect();
-    Ok((taken, left(tx, drawer).await?))
+    let mut taken: BTreeMap<Id<Drawer>, Vec<(Instant, Money)>> = BTreeMap::new();
+    for row in rows {
+        taken.entry(Id::from_uuid(row.drawer_id)).or_default().push((row.at, Money::vnd(row.cash)));
+    }
+    Ok(taken)
 }
 
-async fn left(tx: &mut Tx, drawer: Id<Drawer>) -> Result<Money> {
-    let left = sqlx::query_scalar!(
-        r#"select (coalesce((select sum(amount) from cash_deposit where drawer_id = $1), 0)
+/// All that left each of these tills for payees and banks.
+pub async fn left(tx: &mut Tx, drawers: &[Id<Drawer>]) -> Result<BTreeMap<Id<Drawer>, Money>> {
+    let rows = sqlx::query!(
+        r#"select d.id as "id!", (coalesce((select sum(amount) from cash_deposit where drawer_id = d.id), 0)
              + coalesce((select sum(o.amount) from desk_payout o join shift s on s.id = o.shift_id
-                 where s.drawer_id = $1), 0))::bigint as "left!""#,
-        drawer.uuid(),
-    )
-    .fetch_one(tx.conn())
-    .await?;
-    Ok(Money::vnd(left))
-}
-
-/// What a till owes each other agency: taken for it, and not yet carried to its account.
-pub async fn owed_by_till(tx: &mut Tx, drawer: Id<Drawer>) -> Result<Vec<(Id<Agency>, Money)>> {
-    let rows = sqlx::query!(
-        r#"select o.agency_id as "agency_id!", o.owed as "owed!" from (
-             select k.agency_id, (sum(k.amount) - coalesce((
-                 select sum(c.amount) from cash_deposit c
-                 where c.drawer_id = $1 and c.agency_id = k.agency_id), 0))::bigint as owed
-             from desk_collection k where k.drawer_id = $1 group by k.agency_id) o
-         where o.owed > 0 order by o.agency_id"#,
-        drawer.uuid(),
+                 where s.drawer_id = d.id), 0))::bigint as "left!"
+         from unnest($1::uuid[]) as d (id)"#,
+        &uuids(drawers),
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows.into_iter().map(|row| (Id::from_uuid(row.agency_id), Money::vnd(row.owed))).collect())
+    Ok(rows.into_iter().map(|row| (Id::from_uuid(row.id), Money::vnd(row.left))).collect())
+}
+
+/// What each of these tills owes other agencies: taken for them, and not yet carried to their accounts.
+pub async fn owed_by_tills(
+    tx: &mut Tx,
+    drawers: &[Id<Drawer>],
+) -> Result<BTreeMap<Id<Drawer>, Vec<(Id<Agency>, Money)>>> {
+    let rows = sqlx::query!(
+        r#"select o.drawer_id as "drawer_id!", o.agency_id as "agency_id!", o.owed as "owed!" from (
+             select k.drawer_id, k.agency_id, (sum(k.amount) - coalesce((
+                 select sum(c.amount) from cash_deposit c
+                 where c.drawer_id = k.drawer_id and c.agency_id = k.agency_id), 0))::bigint as owed
+             from desk_collection k where k.drawer_id = any($1) group by k.drawer_id, k.agency_id) o
+         where o.owed > 0 order by o.drawer_id, o.agency_id"#,
+        &uuids(drawers),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut owed: BTreeMap<Id<Drawer>, Vec<(Id<Agency>, Money)>> = BTreeMap::new();
+    for row in rows {
+        let of = (Id::from_uuid(row.agency_id), Money::vnd(row.owed));
+        owed.entry(Id::from_uuid(row.drawer_id)).or_default().push(of);
+    }
+    Ok(owed)
 }
 
 /// A card terminal's slip that waits for its money.
@@ -339,22 +356,25 @@ pub async fn agencies_with_cash(tx: &mut Tx, day: Day) -> Result<Vec<Id<Agency>>
     Ok(rows.into_iter().map(Id::from_uuid).collect())
 }
 
-/// Notes that an agency is told today; false when it was.
-pub async fn insert_alarm(
+/// Notes that agencies are told on that day, each since when its cash is kept; those that were not told yet.
+pub async fn insert_alarms(
     tx: &mut Tx,
-    (agency, day): (Id<Agency>, Day),
-    since: Instant,
+    since: &BTreeMap<Id<Agency>, Instant>,
+    day: Day,
     at: Instant,
-) -> Result<bool> {
-    let done = sqlx::query!(
-        "insert into cash_alarm (agency_id, day, since, at) values ($1, $2, $3, $4)
-         on conflict on constraint cash_alarm_once do nothing",
-        agency.uuid(),
+) -> Result<Vec<Id<Agency>>> {
+    let agencies: Vec<Uuid> = since.keys().map(|agency| agency.uuid()).collect();
+    let instants: Vec<Instant> = since.values().copied().collect();
+    let told = sqlx::query_scalar!(
+        "insert into cash_alarm (agency_id, day, since, at)
+         select u.agency, $3, u.since, $4 from unnest($1::uuid[], $2::timestamptz[]) as u (agency, since)
+         on conflict on constraint cash_alarm_once do nothing returning agency_id",
+        &agencies,
+        &instants,
         day.date(),
-        since,
         at,
     )
-    .execute(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    Ok(moved_one(&done))
+    Ok(told.into_iter().map(Id::from_uuid).collect())
 }

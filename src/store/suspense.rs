@@ -180,6 +180,36 @@ pub struct HeldMoney {
     pub proposal: String,
 }
 
+struct HeldRow {
+    id: Uuid,
+    agency_id: Uuid,
+    amount: i64,
+    reason: String,
+    servicer_reference: String,
+    number: String,
+    state: String,
+    opened_at: Instant,
+    due: time::Date,
+    proposal: String,
+}
+
+impl From<HeldRow> for HeldMoney {
+    fn from(row: HeldRow) -> Self {
+        Self {
+            case: Id::from_uuid(row.id),
+            agency: Id::from_uuid(row.agency_id),
+            amount: Money::vnd(row.amount),
+            reason: row.reason,
+            servicer_reference: row.servicer_reference,
+            account: row.number,
+            held: row.state == "held",
+            opened_at: row.opened_at,
+            due: Day::from_date(row.due),
+            proposal: row.proposal,
+        }
+    }
+}
+
 /// The money in suspense of these agencies, what waits first; all of it, or that of one case.
 pub async fn of_agencies(
     tx: &mut Tx,
@@ -188,7 +218,8 @@ pub async fn of_agencies(
     limit: i64,
 ) -> Result<Vec<HeldMoney>> {
     let agencies: Vec<Uuid> = agencies.iter().map(|agency| agency.uuid()).collect();
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        HeldRow,
         "select s.id, s.agency_id, s.amount, s.reason, s.servicer_reference, a.number, s.state, s.opened_at, s.due, s.proposal
          from suspense s join collecting_account a on a.id = s.account_id
          where s.agency_id = any($1) and coalesce(s.id = $2, true) order by s.state, s.id desc limit $3",
@@ -198,26 +229,15 @@ pub async fn of_agencies(
     )
     .fetch_all(tx.conn())
     .await?;
-    let money = rows.into_iter().map(|row| HeldMoney {
-        case: Id::from_uuid(row.id),
-        agency: Id::from_uuid(row.agency_id),
-        amount: Money::vnd(row.amount),
-        reason: row.reason,
-        servicer_reference: row.servicer_reference,
-        account: row.number,
-        held: row.state == "held",
-        opened_at: row.opened_at,
-        due: Day::from_date(row.due),
-        proposal: row.proposal,
-    });
-    Ok(money.collect())
+    Ok(rows.into_iter().map(HeldMoney::from).collect())
 }
 
 /// The money in suspense that these cases of an agency are about.
 pub async fn of_cases(tx: &mut Tx, agencies: &[Id<Agency>], cases: &[Id<Case>]) -> Result<Vec<HeldMoney>> {
     let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
     let cases: Vec<Uuid> = cases.iter().map(|case| case.uuid()).collect();
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        HeldRow,
         "select s.id, s.agency_id, s.amount, s.reason, s.servicer_reference, a.number, s.state, s.opened_at, s.due,
              s.proposal
          from suspense s join collecting_account a on a.id = s.account_id
@@ -227,19 +247,7 @@ pub async fn of_cases(tx: &mut Tx, agencies: &[Id<Agency>], cases: &[Id<Case>]) 
     )
     .fetch_all(tx.conn())
     .await?;
-    let money = rows.into_iter().map(|row| HeldMoney {
-        case: Id::from_uuid(row.id),
-        agency: Id::from_uuid(row.agency_id),
-        amount: Money::vnd(row.amount),
-        reason: row.reason,
-        servicer_reference: row.servicer_reference,
-        account: row.number,
-        held: row.state == "held",
-        opened_at: row.opened_at,
-        due: Day::from_date(row.due),
-        proposal: row.proposal,
-    });
-    Ok(money.collect())
+    Ok(rows.into_iter().map(HeldMoney::from).collect())
 }
 
 /// The decisions about these cases, each with the reference of the bill that it pays.

@@ -26,7 +26,11 @@ pub mod signers;
 pub mod statements;
 pub mod verifications;
 
-use crate::base::text::{Line, NotALine};
+use crate::base::{
+    id::{self, Id},
+    page::PageRequest,
+    text::{Line, NotALine},
+};
 use crate::flow::{Error, Refusal, inherit::Tree};
 use std::str::FromStr;
 
@@ -59,6 +63,26 @@ fn parameter<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Er
 
 fn bad_parameter(name: &str, rule: &'static str) -> Error {
     Error::Refused(Refusal::new("invalid_parameter").violation(name, rule, None))
+}
+
+/// Which rows of a list: in which state, of which tree, on which page.
+#[derive(serde::Deserialize)]
+struct ListQuery {
+    status: Option<String>,
+    tree: Option<String>,
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+impl ListQuery {
+    fn read<T>(&self) -> Result<((Option<&str>, Tree), PageRequest<Id<T>>), Error>
+    where
+        T: id::Kind,
+    {
+        let after: Option<Id<T>> = parameter("after", self.after.as_deref())?;
+        let page = PageRequest::new(after, self.limit).ok_or_else(|| bad_parameter("limit", "range"))?;
+        Ok(((self.status.as_deref(), tree(self.tree.as_deref())?), page))
+    }
 }
 
 /// For whom a report is read: the agency as it stands (`own`), with everybody whom it succeeded (`new`), or for one of

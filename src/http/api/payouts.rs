@@ -3,11 +3,7 @@
 
 use super::{line, misshapen, read};
 use crate::app::App;
-use crate::base::{
-    id::{Id, Payout},
-    page::PageRequest,
-    text::Line,
-};
+use crate::base::{id::Payout, text::Line};
 use crate::codec::iso20022::{AccountNumber, Bic, MemberId};
 use crate::flow::{
     Error,
@@ -124,22 +120,12 @@ async fn rules(State(app): State<App>, _: Caller, Path(id): Path<String>) -> Res
     Ok(axum::Json(list_payout_rules(&app, super::object(&id)?).await?).into_response())
 }
 
-#[derive(Deserialize)]
-struct ListQuery {
-    status: Option<String>,
-    tree: Option<String>,
-    after: Option<String>,
-    limit: Option<u32>,
-}
-
 async fn list(
     State(app): State<App>,
     caller: Caller,
-    Parameters(query): Parameters<ListQuery>,
+    Parameters(query): Parameters<super::ListQuery>,
 ) -> Result<Response, Problem> {
-    let after: Option<Id<Payout>> = super::parameter("after", query.after.as_deref())?;
-    let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
-    let wanted = (query.status.as_deref(), super::tree(query.tree.as_deref())?);
+    let (wanted, page) = query.read::<Payout>()?;
     Ok(axum::Json(list_payouts(&app, caller.agency, wanted, &page).await?).into_response())
 }
 

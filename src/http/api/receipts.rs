@@ -6,9 +6,9 @@ use crate::base::{
     page::PageRequest,
 };
 use crate::flow::{
-    blank_receipts::list_blanks,
     export_journal::trace_receipt,
     print_receipt::list_printings,
+    read_blanks::list_blanks,
     read_receipts::{describe_receipt, list_receipts, list_signed, prove_receipt, read_receipt},
     receipt_series::{NewSeries, list_due, list_series, register_series, report_use},
     render_receipt::{Format, render_receipt},

@@ -4,9 +4,8 @@
 use super::read;
 use crate::app::App;
 use crate::base::{
-    id::{Id, Refund},
+    id::Refund,
     money::{Currency, Money},
-    page::PageRequest,
 };
 use crate::flow::{
     Error, Refusal, read_refunds,
@@ -112,22 +111,12 @@ fn money(field: &str, body: &AmountBody) -> Result<Money, Error> {
     Money::parse(&body.amount, Currency::Vnd).map_err(|_| refused("amount"))
 }
 
-#[derive(Deserialize)]
-struct ListQuery {
-    status: Option<String>,
-    tree: Option<String>,
-    after: Option<String>,
-    limit: Option<u32>,
-}
-
 async fn list(
     State(app): State<App>,
     caller: Caller,
-    Parameters(query): Parameters<ListQuery>,
+    Parameters(query): Parameters<super::ListQuery>,
 ) -> Result<Response, Problem> {
-    let after: Option<Id<Refund>> = super::parameter("after", query.after.as_deref())?;
-    let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
-    let wanted = (query.status.as_deref(), super::tree(query.tree.as_deref())?);
+    let (wanted, page) = query.read::<Refund>()?;
     let answer = read_refunds::list_refunds(&app, caller.agency, wanted, &page).await?;
     Ok(axum::Json(answer).into_response())
 }

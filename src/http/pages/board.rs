@@ -120,6 +120,21 @@ pub fn status_of(error: &Error) -> StatusCode {
 /// The status and the reason of a page that refuses a form.
 pub type Unfit = (StatusCode, Option<&'static str>);
 
+/// Whose list, and after which row.
+#[derive(Default, Deserialize)]
+pub struct ListQuery {
+    agency: Option<String>,
+    after: Option<String>,
+}
+
+impl ListQuery {
+    /// `None` when something in it cannot be read.
+    pub fn read<T: id::Kind>(&self) -> Option<(Option<Id<Agency>>, Option<Id<T>>)> {
+        let agency = self.agency.as_deref().map(str::parse).transpose().ok()?;
+        Some((agency, self.after.as_deref().map(str::parse).transpose().ok()?))
+    }
+}
+
 /// What a second person says of what a first one prepared: it holds, or it goes back.
 #[derive(Deserialize)]
 pub struct DecideForm {
@@ -146,6 +161,11 @@ impl DecideForm {
             _ => Err((StatusCode::BAD_REQUEST, Some("outcome"))),
         }
     }
+}
+
+/// The status and the words of a page that says why something was not done, where anything was wrong.
+pub fn why(lang: Lang, wrong: Option<&Error>) -> Option<(StatusCode, String)> {
+    wrong.map(|error| (status_of(error), said(lang, error.code())))
 }
 
 /// The page of a flow that failed.

@@ -1,8 +1,8 @@
 //! `/board/cash`: the accountant follows cash and cards to the statement. What lies in each till and since when, which
 //! credit a bank's slip turned out to be, and for which card slips a card company paid.
 
-use super::board::{failed, said, status_of};
-use super::page::{FieldError, Page, Reader, show, show_status};
+use super::board::{failed, why};
+use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -37,16 +37,12 @@ async fn show_cash(app: &App, signed_in: &SignedIn, reader: &Reader, wrong: Opti
         Ok(cash) => cash,
         Err(error) => return failed(reader, &error),
     };
-    let mut page =
+    let page =
         Page::new(reader, "cash-title").signed_in(cash.reader.clone(), Some(signed_in.form_token())).wide();
-    let mut status = StatusCode::OK;
-    if let Some(error) = wrong {
-        if matches!(error, Error::Internal(_)) {
-            return failed(reader, &error);
-        }
-        status = status_of(&error);
-        page = page.refused(vec![FieldError { field: "cash", message: said(reader.lang, error.code()) }]);
+    if let Some(error @ Error::Internal(_)) = &wrong {
+        return failed(reader, error);
     }
+    let (page, status) = page.refused_if("cash", why(reader.lang, wrong.as_ref()));
     let view = view(&page, &cash, signed_in.form_token());
     show(status, &page, &view)
 }

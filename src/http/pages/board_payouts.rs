@@ -1,12 +1,12 @@
 //! `/board/payouts`: what goes on from the collecting account to whom it belongs, each order with its slip as it is
 //! printed; what a bank did not take is ordered again by the accountant.
 
-use super::board::{failed, name, role, said, status_of};
+use super::board::{ListQuery, failed, name, role, said, status_of};
 use super::page::{FieldError, Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
-    id::{Agency, Id, Payout},
+    id::{Id, Payout},
 };
 use crate::flow::{
     Error,
@@ -30,21 +30,13 @@ pub fn routes() -> Router<App> {
     Router::new().route("/board/payouts", get(list)).route("/board/payouts/{id}", get(open).post(again))
 }
 
-#[derive(Default, Deserialize)]
-struct Asked {
-    agency: Option<String>,
-    after: Option<String>,
-}
-
 async fn list(
     AppState(app): AppState<App>,
     signed_in: SignedIn,
     reader: Reader,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ListQuery>,
 ) -> Response {
-    let agency: Result<Option<Id<Agency>>, _> = asked.agency.as_deref().map(str::parse).transpose();
-    let after: Result<Option<Id<Payout>>, _> = asked.after.as_deref().map(str::parse).transpose();
-    let (Ok(agency), Ok(after)) = (agency, after) else {
+    let Some((agency, after)) = asked.read::<Payout>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };
     let found = match read_payout_page(&app, signed_in.session.citizen, agency, after).await {

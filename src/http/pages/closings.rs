@@ -1,7 +1,7 @@
 //! `/board/closings`: days, months and years are closed. The accountant prepares, a second person approves or sends back;
 //! the auditor reads.
 
-use super::board::{DecideForm, failed, name, role, said, status_of};
+use super::board::{DecideForm, ListQuery, failed, name, role, said, status_of};
 use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
@@ -37,21 +37,13 @@ pub fn routes() -> Router<App> {
         .route("/board/closings/{id}/xlsx", get(xlsx))
 }
 
-#[derive(Default, Deserialize)]
-struct Asked {
-    agency: Option<String>,
-    after: Option<String>,
-}
-
 async fn list(
     AppState(app): AppState<App>,
     signed_in: SignedIn,
     reader: Reader,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ListQuery>,
 ) -> Response {
-    let agency: Result<Option<Id<Agency>>, _> = asked.agency.as_deref().map(str::parse).transpose();
-    let after: Result<Option<Id<Closing>>, _> = asked.after.as_deref().map(str::parse).transpose();
-    let (Ok(agency), Ok(after)) = (agency, after) else {
+    let Some((agency, after)) = asked.read::<Closing>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };
     show_list(&app, &signed_in, &reader, (agency, after), None).await

@@ -1,9 +1,9 @@
 //! `/desk`: the cashier's page. A shift from count to count; in it bills are paid in cash, by card and by what was
 //! transferred before, receipts are printed, refunds are paid out, cash is carried to the bank.
 
-use super::board::{failed, said, status_of};
+use super::board::{failed, why};
 use super::board_refunds;
-use super::page::{FieldError, Page, Reader, show, show_status};
+use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::{display_vi, parse_rfc3339},
@@ -61,16 +61,12 @@ async fn show_desk(
         Ok(desk) => desk,
         Err(error) => return failed(reader, &error),
     };
-    let mut page =
+    let page =
         Page::new(reader, "desk-title").signed_in(desk.reader.clone(), Some(signed_in.form_token())).wide();
-    let mut status = StatusCode::OK;
-    if let Some(error) = wrong {
-        if matches!(error, Error::Internal(_)) {
-            return failed(reader, &error);
-        }
-        status = status_of(&error);
-        page = page.refused(vec![FieldError { field: "desk", message: said(reader.lang, error.code()) }]);
+    if let Some(error @ Error::Internal(_)) = &wrong {
+        return failed(reader, error);
     }
+    let (page, status) = page.refused_if("desk", why(reader.lang, wrong.as_ref()));
     let view = view(&page, &desk, signed_in.form_token(), note);
     show(status, &page, &view)
 }
@@ -341,15 +337,11 @@ async fn show_bill(
         Ok(transfers) => transfers,
         Err(error) => return failed(reader, &error),
     };
-    let mut page = Page::new(reader, "desk-bill-title").signed_in(desk.reader, Some(signed_in.form_token()));
-    let mut status = StatusCode::OK;
-    if let Some(error) = wrong {
-        if matches!(error, Error::Internal(_)) {
-            return failed(reader, &error);
-        }
-        status = status_of(&error);
-        page = page.refused(vec![FieldError { field: "desk", message: said(reader.lang, error.code()) }]);
+    let page = Page::new(reader, "desk-bill-title").signed_in(desk.reader, Some(signed_in.form_token()));
+    if let Some(error @ Error::Internal(_)) = &wrong {
+        return failed(reader, error);
     }
+    let (page, status) = page.refused_if("desk", why(reader.lang, wrong.as_ref()));
     let view = bill_view(&page, &checkout, &transfers, signed_in.form_token());
     show(status, &page, &view)
 }

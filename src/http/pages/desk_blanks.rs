@@ -1,8 +1,8 @@
 //! `/desk/blanks`: receipts on paper. A cashier prints blanks for an outage and voids what nobody was given; an accountant
 //! hands out books. What was written is entered with the bill's payment (`desk`).
 
-use super::board::{failed, said, status_of};
-use super::page::{FieldError, Page, Reader, show, show_status};
+use super::board::{failed, why};
+use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -11,9 +11,8 @@ use crate::base::{
 };
 use crate::flow::{
     Error,
-    blank_receipts::{
-        BlockShown, hand_out, pass_on, print_block, read_blanks, read_leaf_void, read_sheet, void_leaves,
-    },
+    blank_receipts::{hand_out, pass_on, print_block, void_leaves},
+    read_blanks::{BlockShown, read_blanks, read_leaf_void, read_sheet},
 };
 use crate::http::api::receipts::attachment;
 use crate::http::session::{SignedIn, is_foreign};
@@ -47,17 +46,13 @@ async fn show_blanks(app: &App, signed_in: &SignedIn, reader: &Reader, wrong: Op
         Ok(blanks) => blanks,
         Err(error) => return failed(reader, &error),
     };
-    let mut page = Page::new(reader, "blanks-title")
+    let page = Page::new(reader, "blanks-title")
         .signed_in(blanks.reader.clone(), Some(signed_in.form_token()))
         .wide();
-    let mut status = StatusCode::OK;
-    if let Some(error) = wrong {
-        if matches!(error, Error::Internal(_)) {
-            return failed(reader, &error);
-        }
-        status = status_of(&error);
-        page = page.refused(vec![FieldError { field: "blanks", message: said(reader.lang, error.code()) }]);
+    if let Some(error @ Error::Internal(_)) = &wrong {
+        return failed(reader, error);
     }
+    let (page, status) = page.refused_if("blanks", why(reader.lang, wrong.as_ref()));
     let named = |(id, name, left): &(Id<ReceiptSeries>, String, i64)| (id.to_string(), name.clone(), *left);
     let voided = |(id, why, at, leaves): &(Id<LeafVoid>, Why, _, i64)| {
         let reason = page.t(&format!("blanks-why-{}", why.as_str())).into_owned();
