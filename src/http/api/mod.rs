@@ -74,11 +74,11 @@ struct ListQuery {
     limit: Option<u32>,
 }
 
+/// In which state, and of which tree.
+type Wanted<'a> = (Option<&'a str>, Tree);
+
 impl ListQuery {
-    fn read<T>(&self) -> Result<((Option<&str>, Tree), PageRequest<Id<T>>), Error>
-    where
-        T: id::Kind,
-    {
+    fn read<T: id::Kind>(&self) -> Result<(Wanted<'_>, PageRequest<Id<T>>), Error> {
         let after: Option<Id<T>> = parameter("after", self.after.as_deref())?;
         let page = PageRequest::new(after, self.limit).ok_or_else(|| bad_parameter("limit", "range"))?;
         Ok(((self.status.as_deref(), tree(self.tree.as_deref())?), page))

@@ -127,9 +127,12 @@ pub struct ListQuery {
     after: Option<String>,
 }
 
+/// An agency, and the row before the first one.
+pub type Asks<T> = (Option<Id<Agency>>, Option<Id<T>>);
+
 impl ListQuery {
     /// `None` when something in it cannot be read.
-    pub fn read<T: id::Kind>(&self) -> Option<(Option<Id<Agency>>, Option<Id<T>>)> {
+    pub fn read<T: id::Kind>(&self) -> Option<Asks<T>> {
         let agency = self.agency.as_deref().map(str::parse).transpose().ok()?;
         Some((agency, self.after.as_deref().map(str::parse).transpose().ok()?))
     }
