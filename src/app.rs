@@ -9,7 +9,7 @@ use crate::base::{
 use crate::batch::{self, Batch, Queue};
 use crate::codec::sod::Anchors;
 use crate::config::Limits;
-use crate::crypto::{digest::Digest, keyring::KeyRing, signing::KeyList};
+use crate::crypto::{checked_tokens::CheckedTokens, digest::Digest, keyring::KeyRing, signing::KeyList};
 use crate::identity::{
     client::Client,
     question::{self, Question},
@@ -70,6 +70,8 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// The keys.
     pub keys: Arc<KeyRing>,
+    /// The access tokens whose signatures were checked lately.
+    pub access_tokens: Arc<CheckedTokens>,
     /// The clearing system.
     pub clearing: Arc<dyn Clearing>,
     /// The keys that the clearing system signs its messages with.

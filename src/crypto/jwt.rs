@@ -109,9 +109,14 @@ pub fn unverified_text(token: &str, member: &str) -> Option<String> {
     if token.len() > LENGTH_MAX {
         return None;
     }
-    let payload = BASE64URL.decode(token.split('.').nth(1)?).ok()?;
+    let payload = payload(token)?;
     let claims: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&payload).ok()?;
     claims.get(member)?.as_str().map(str::to_owned)
+}
+
+/// The bytes of a token's claims, whoever signed them.
+pub(super) fn payload(token: &str) -> Option<Vec<u8>> {
+    BASE64URL.decode(token.split('.').nth(1)?).ok()
 }
 
 /// The claims of a token that carries its own key, and that key's thumbprint: a proof of possession (RFC 9449). It

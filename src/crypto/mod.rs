@@ -5,6 +5,7 @@
 //! Deliberately absent: HS* signatures, and any choice of algorithm by the message itself.
 
 pub mod certified;
+pub mod checked_tokens;
 pub mod digest;
 pub mod jwt;
 pub mod keyring;

@@ -28,8 +28,6 @@ use time::Duration;
 pub const ACCESS_TOKEN_LIFE: Duration = Duration::minutes(10);
 /// How long an ID token is accepted: long enough to be received.
 pub const ID_TOKEN_LIFE: Duration = Duration::minutes(5);
-/// The `typ` of access tokens (RFC 9068).
-pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 
 /// A token of a client's own.
 pub struct ClientToken {
@@ -75,7 +73,7 @@ pub fn issue_client_token(
         authorization: None,
         act: None,
     };
-    let access_token = jwt::sign(app.keys.signing(Purpose::Token), ACCESS_TOKEN_TYPE, &claims);
+    let access_token = app.access_tokens.sign(app.keys.signing(Purpose::Token), &claims);
     Ok(ClientToken { access_token, scopes, bound })
 }
 
@@ -121,7 +119,7 @@ impl AccessClaims {
 /// The claims of an access token of ours that is not over, whatever it is for.
 pub(super) fn read(app: &App, token: &str, now: Instant) -> Option<AccessClaims> {
     let claims: AccessClaims =
-        jwt::verify(token, ACCESS_TOKEN_TYPE, app.keys.published(Purpose::Token)).ok()?;
+        app.access_tokens.verify(token, app.keys.published(Purpose::Token)).ok()?;
     let live = jwt::numeric_date(now) < claims.exp;
     (claims.iss == app.origin.as_str() && live).then_some(claims)
 }
@@ -143,7 +141,7 @@ pub(super) fn portal_token(app: &App, grant: &Grant<'_>, scope: &str, now: Insta
         authorization: Some(grant.authorization.to_string()),
         act: grant.actor.as_ref().map(act),
     };
-    jwt::sign(app.keys.signing(Purpose::Token), ACCESS_TOKEN_TYPE, &claims)
+    app.access_tokens.sign(app.keys.signing(Purpose::Token), &claims)
 }
 
 /// The actor as tokens carry them: `sub` as this sector knows them, and by what right they act.

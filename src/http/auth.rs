@@ -213,9 +213,6 @@ struct Possession {
     jkt: String,
 }
 
-/// The `typ` of access tokens (RFC 9068).
-pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
-
 /// The audience of access tokens for this API.
 pub fn api_audience(app: &App) -> String {
     app.origin.at("/v1")
@@ -316,7 +313,7 @@ async fn prove(app: &App, bound: &Bound) -> flow::Result<()> {
 /// A token that is ours, for this API, and not expired, with its client and scopes.
 fn check(app: &App, token: &str) -> Option<(AccessToken, Id<Client>, ApiScopes)> {
     let keys = app.keys.published(Purpose::Token);
-    let claims: AccessToken = jwt::verify(token, ACCESS_TOKEN_TYPE, keys).ok()?;
+    let claims: AccessToken = app.access_tokens.verify(token, keys).ok()?;
     let ours = claims.iss == app.origin.as_str() && claims.aud == api_audience(app);
     let live = jwt::numeric_date(app.clock.now()) < claims.exp;
     if !ours || !live {

@@ -2,9 +2,9 @@
 
 use crate::world::{Actor, TestApp};
 use chung::base::id::{self, Agency, Client, Id};
-use chung::crypto::{jwt, keyring::Purpose};
+use chung::crypto::{checked_tokens::ACCESS_TOKEN_TYPE, jwt, keyring::Purpose};
 use chung::flow::{fee_file, import_fees::import_fees};
-use chung::http::auth::{ACCESS_TOKEN_TYPE, api_audience};
+use chung::http::auth::api_audience;
 use chung::store::agency::{self, AccountRow, AgencyRow};
 use chung::store::bank::{Bank, put_banks};
 use serde_json::{Value, json};

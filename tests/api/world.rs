@@ -85,6 +85,7 @@ impl TestApp {
         let partners = Arc::new(Partners::default());
         let telephones = Arc::new(Telephones::default());
         let app = App::new(Parts {
+            access_tokens: Arc::default(),
             clearing: bank.clone(),
             clearing_keys: Arc::new(bank.keys()),
             card_anchors: Arc::new(Anchors::read([AUTHORITY]).expect("the authority")),

@@ -166,6 +166,7 @@ impl World {
             clock: Arc::new(ManualClock::at(datetime!(2026-11-20 02:00 UTC))),
             entropy: Arc::new(SeededEntropy::new(0)),
             keys: Arc::new(keys),
+            access_tokens: Arc::default(),
             clearing: Arc::new(rails),
             clearing_keys: Arc::new(KeyList::new([])),
             card_anchors: Arc::default(),

@@ -4,7 +4,8 @@
 //! his card, so that the story can be told again. Everything goes over the public HTTP interfaces.
 
 use super::browser::Browser;
-use super::setup::{Installed, System, failed, register_system};
+use super::installed::{Installed, System};
+use super::setup::{failed, register_system};
 use crate::app::App;
 use crate::base::{calendar::Day, text::Line};
 use crate::cli::{
@@ -142,7 +143,7 @@ impl Story<'_> {
     }
 
     fn dossier(&self, number: u32) -> String {
-        format!("{}-261125-{:04}", self.installed.agency.code, self.installed.tours * 10 + number as usize)
+        format!("{}-261125-{:04}", self.installed.agency().code, self.installed.tours * 10 + number as usize)
     }
 
     async fn token(&self, system: &System) -> anyhow::Result<String> {
@@ -154,7 +155,7 @@ impl Story<'_> {
     }
 
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let token = self.token(&self.installed.agency.system).await?;
+        let token = self.token(&self.installed.agency().system).await?;
         let answer = self.http.get(self.service(path)).bearer_auth(token).send().await?;
         let (status, body) = (answer.status(), answer.json::<Value>().await?);
         ensure!(status.is_success(), "GET {path} answers {status}: {body}");
@@ -185,7 +186,7 @@ impl Story<'_> {
         if let Some((actor, act)) = acting {
             body["acting"] = json!({ "number": actor.number, "name": actor.name, "act": act });
         }
-        self.post(&self.installed.agency.system, "/v1/verifications", &body).await
+        self.post(&self.installed.agency().system, "/v1/verifications", &body).await
     }
 
     async fn texts(&self, phone: &str) -> anyhow::Result<Vec<String>> {
@@ -283,7 +284,7 @@ impl Story<'_> {
             "due": self.today.plus_days(7).to_string(),
             "applicant": { "name": FATHER.name, "verification": known["id"] },
         });
-        let bill = self.post(&self.installed.agency.system, "/v1/bills", &bill).await?;
+        let bill = self.post(&self.installed.agency().system, "/v1/bills", &bill).await?;
         let pay = bill["pay_url"].as_str().context("a bill without its page")?.to_owned();
         let mut browser = Browser::new()?;
         browser.open(&self.service("/me")).await?;

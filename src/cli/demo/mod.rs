@@ -1,7 +1,9 @@
 //! `chung demo`: the service, the outside world, and one dossier from sign-in to the reconciled statement.
 
 mod browser;
+mod cast;
 mod delegation;
+mod installed;
 mod setup;
 mod tour;
 
@@ -26,7 +28,7 @@ use crate::store::ledger;
 use crate::telemetry;
 use anyhow::{Context, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use setup::Installed;
+use installed::{Installed, Person, Portal as InstalledPortal};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -158,7 +160,7 @@ async fn start_sandbox(
 }
 
 /// The account of the national e-ID that a person of the demonstration has.
-fn account(person: &setup::Person) -> Account {
+fn account(person: &Person) -> Account {
     let birth_date = person.birth_date.split('-').rev().collect::<Vec<_>>().join("/");
     Account { number: person.number.clone(), name: person.name.clone(), birth_date, level: 2, tech_id: None }
 }
@@ -167,7 +169,7 @@ fn account(person: &setup::Person) -> Account {
 async fn remembered(file: &Path, app: &App) -> anyhow::Result<Option<Installed>> {
     let Ok(text) = fs::read_to_string(file) else { return Ok(None) };
     let Ok(installed) = serde_json::from_str::<Installed>(&text) else { return Ok(None) };
-    let client = installed.agency.system.client_id.parse().context("demo.json: client_id")?;
+    let client = installed.agency().system.client_id.parse().context("demo.json: client_id")?;
     let known = crate::store::portal::find(&app.store, client).await?;
     Ok(known.map(|_| installed))
 }
@@ -182,12 +184,12 @@ fn portal(installed: &Installed) -> PortalSettings {
             secret: first.and_then(|portal| portal.client_secret.clone()).unwrap_or_default(),
         },
         agency: Credentials {
-            id: installed.agency.system.client_id.clone(),
-            secret: installed.agency.system.client_secret.clone(),
+            id: installed.agency().system.client_id.clone(),
+            secret: installed.agency().system.client_secret.clone(),
         },
         procedure: setup::PROCEDURE.to_owned(),
         fees: setup::FEES.map(str::to_owned).into(),
-        dossier_prefix: installed.agency.code.clone(),
+        dossier_prefix: installed.agency().code.clone(),
         strict: installed.portals.iter().find_map(strict),
     }
 }
@@ -209,7 +211,7 @@ async fn family(app: &App, installed: &Installed, data: &Path) -> anyhow::Result
 }
 
 /// The sandbox's portal of the profile `fapi2`, by the key that was made for it.
-fn strict(portal: &setup::Portal) -> Option<StrictClient> {
+fn strict(portal: &InstalledPortal) -> Option<StrictClient> {
     let key = portal.private_key.as_ref().filter(|_| portal.redirect_uri.ends_with("/strict/callback"))?;
     let key = SigningKey::from_pkcs8(&BASE64_STANDARD.decode(key).ok()?).ok()?;
     Some(StrictClient { id: portal.client_id.clone(), key: Arc::new(key) })

@@ -1,13 +1,10 @@
 //! What a demonstration needs before its first dossier: people, agencies, portals, officers, a fee schedule. Doing it
 //! again finds what is there.
 
+use super::cast::{cast, people};
+use super::installed::{Agency, Installed, Portal, System};
 use crate::app::App;
 use crate::base::text::Line;
-use crate::cli::{
-    import::{population as import_people, rejects_of},
-    out,
-    sandbox::population as write_population,
-};
 use crate::crypto::signing::{Signer, SigningKey};
 use crate::flow::{
     Error,
@@ -25,134 +22,45 @@ use crate::identity::{
     claims::{Claim, ClaimsPolicy, Ground, Rule},
     client::{RedirectUri, Wording},
     profile::Terms,
-    role::Role,
 };
 use crate::payment::fee::FeeKind;
 use crate::sandbox::{
     member_bank::BANKS,
     platform::{PARTNER, SECRET},
-    population,
 };
 use crate::store::agency;
-use anyhow::{Context, bail, ensure};
+use anyhow::Context;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// The seed of the people.
-const SEED: u64 = 2026;
-/// The agency.
-const AGENCY: &str = "H29.14";
-/// Its account at the Treasury, where the money for its bills arrives.
-const ACCOUNT: &str = "1500201001234";
+/// An agency of the demonstration.
+pub(super) struct Office {
+    /// Its code.
+    pub(super) code: &'static str,
+    name: (&'static str, &'static str),
+    /// Its account at the Treasury, where the money for its bills arrives.
+    account: &'static str,
+}
+
+/// The agencies: the one of the tour's dossier, and another.
+pub(super) const AGENCIES: [Office; 2] = [
+    Office {
+        code: "H29.14",
+        name: ("Sở Tư pháp Thành phố Hồ Chí Minh", "Ho Chi Minh City Department of Justice"),
+        account: "1500201001234",
+    },
+    Office {
+        code: "H29.26",
+        name: ("Văn phòng Đăng ký đất đai Thành phố Hồ Chí Minh", "Ho Chi Minh City Land Registration Office"),
+        account: "1500201005678",
+    },
+];
 /// The Treasury's bank.
 const ACCOUNT_BANK: &str = "970405";
 /// What the portal files dossiers for: a certificate with an extra copy, cheaper for students.
 pub const PROCEDURE: &str = "2.000488";
 /// Its fees.
 pub const FEES: [&str; 2] = ["LLTP-01", "LLTP-02"];
-
-/// Everything that a program needs to do what the tour does; `demo.json`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Installed {
-    /// The service's public origin.
-    pub service: String,
-    /// The sandbox's origin; its script endpoints are described in the program's documentation.
-    pub sandbox: String,
-    /// How many people are on the register.
-    pub citizens: u64,
-    /// The agency and its system.
-    pub agency: Agency,
-    /// The system that registers agencies and clients.
-    pub administration: System,
-    /// The portals, the sandbox's own first.
-    pub portals: Vec<Portal>,
-    /// People to sign in as; the second one is never the tour's.
-    pub people: Vec<Person>,
-    /// How many tours were begun.
-    #[serde(default)]
-    pub tours: usize,
-    /// The officers, by role.
-    pub staff: Vec<Officer>,
-}
-
-/// The agency that charges.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Agency {
-    /// Its code.
-    pub code: String,
-    /// The number of its collecting account.
-    pub account: String,
-    /// Its system at the API.
-    pub system: System,
-}
-
-/// A client of the API.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct System {
-    /// The `client_id`.
-    pub client_id: String,
-    /// The secret (`client_secret_basic`).
-    pub client_secret: String,
-    /// What it may do.
-    pub scopes: String,
-}
-
-/// A relying party.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Portal {
-    /// The `client_id`.
-    pub client_id: String,
-    /// How it proves itself at the token endpoint.
-    pub auth_method: String,
-    /// Its secret, for `client_secret_basic`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_secret: Option<String>,
-    /// Its private key (PKCS#8, base64), for `private_key_jwt` with ES256.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub private_key: Option<String>,
-    /// Where answers are sent.
-    pub redirect_uri: String,
-}
-
-/// Somebody of the register.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Person {
-    /// The personal number.
-    pub number: String,
-    /// The name.
-    pub name: String,
-    /// The birth date, as far as it is known.
-    pub birth_date: String,
-    /// The telephone that gets the codes.
-    pub phone: String,
-}
-
-/// Somebody with a role at the agency.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Officer {
-    /// What they may do.
-    pub role: String,
-    /// Who they are.
-    pub person: Person,
-}
-
-impl Installed {
-    /// Who walks the tour: all but the visitor take turns.
-    pub fn walker(&self) -> anyhow::Result<&Person> {
-        let walkers = self.people.iter().enumerate().filter(|(place, _)| *place != VISITOR);
-        let turn = self.tours.saturating_sub(1) % self.people.len().saturating_sub(1).max(1);
-        walkers.map(|(_, person)| person).nth(turn).context("nobody to sign in as")
-    }
-
-    /// Whom a visitor signs in as.
-    pub fn visitor(&self) -> Option<&Person> {
-        self.people.get(VISITOR)
-    }
-}
-
-/// The visitor's place among the people.
-const VISITOR: usize = 1;
 
 /// Installs what `before` does not show to be there.
 pub async fn install(
@@ -182,20 +90,24 @@ pub async fn install(
             return Ok(installed);
         }
     }
-    let agency = agency(app).await?;
+    let [agency, other] = [agency(app, &AGENCIES[0]).await?, agency(app, &AGENCIES[1]).await?];
     let scopes = "verification bill payment receipt fee.read statement case event";
     let system = |registered: Registered, scopes: &str| -> anyhow::Result<System> {
         let client_secret = registered.secret.context("a system without its secret")?;
         Ok(System { client_id: registered.id, client_secret, scopes: scopes.to_owned() })
     };
-    let offices = registered(app, agency, "Hệ thống một cửa", "One-stop shop system", scopes, None).await?;
+    let shop = async |agency| {
+        registered(app, agency, "Hệ thống một cửa", "One-stop shop system", scopes, None).await
+    };
+    let described = |office: &Office, registered| -> anyhow::Result<Agency> {
+        let (code, account) = (office.code.to_owned(), office.account.to_owned());
+        Ok(Agency { code, account, system: system(registered, scopes)? })
+    };
+    let agencies =
+        [described(&AGENCIES[0], shop(agency).await?)?, described(&AGENCIES[1], shop(other).await?)?];
     let administration = registered(app, agency, "Quản trị", "Administration", "admin", None).await?;
     let installed = Installed {
-        agency: Agency {
-            code: AGENCY.to_owned(),
-            account: ACCOUNT.to_owned(),
-            system: system(offices, scopes)?,
-        },
+        agencies,
         administration: system(administration, "admin")?,
         portals: portals(app, agency, sandbox).await?,
         service,
@@ -209,69 +121,12 @@ pub async fn install(
     Ok(installed)
 }
 
-/// Generates and imports the people.
-async fn people(app: &App, citizens: u64, data: &Path) -> anyhow::Result<()> {
-    let file = data.join("population.csv");
-    write_population(citizens, SEED, Some(&file))?;
-    let done = import_people(app, &file, &rejects_of(&file), None).await?;
-    let counts = done.counts;
-    out::line(&format!(
-        "{} made-up citizens are on the register (seed {SEED}; {} are new).",
-        counts.added + counts.changed + counts.unchanged,
-        counts.added
-    ));
-    ensure!(counts.rejected == 0, "{} lines of {} were refused", counts.rejected, file.display());
-    Ok(())
-}
-
-/// Grown-up, living people with a telephone of their own: a student, somebody for the visitor to sign in as, then the
-/// officers are taken, then more students as far as there are any, and others.
-fn cast(citizens: u64) -> anyhow::Result<(Vec<Person>, Vec<Officer>)> {
-    let mut phones = std::collections::BTreeSet::new();
-    let count = usize::try_from(citizens).unwrap_or(usize::MAX);
-    let (students, others): (Vec<_>, Vec<_>) = population::Population::new(SEED)
-        .take(count)
-        .filter(|citizen| citizen.status == "active" && citizen.birth_date.as_str() < "2007")
-        .filter_map(|citizen| {
-            let student = citizen.standings.as_slice() == ["student"];
-            let phone = citizen.phone.filter(|phone| phones.insert(phone.clone()))?;
-            let (number, name, birth_date) = (citizen.number, citizen.name, citizen.birth_date);
-            Some((student, Person { number, name, birth_date, phone }))
-        })
-        .take(2_000)
-        .partition(|(student, _)| *student);
-    if students.len() + others.len() < ROLES.len() + PEOPLE {
-        bail!("--citizens {citizens} is too few for the demonstration: take 200 or more");
-    }
-    let mut others = others.into_iter().map(|(_, person)| person);
-    let officer = |(role, person): (&Role, Person)| Officer { role: role.word().to_owned(), person };
-    let staff = ROLES.iter().zip(&mut others).map(officer).collect();
-    let visitor = others.next().context("nobody for the visitor")?;
-    let mut people: Vec<Person> =
-        students.into_iter().map(|(_, person)| person).chain(others).take(PEOPLE - 1).collect();
-    people.insert(VISITOR, visitor);
-    Ok((people, staff))
-}
-
-/// How many people a program may sign in as; the tours take turns, since one number gets only so many codes an hour.
-const PEOPLE: usize = 11;
-
-const ROLES: [Role; 7] = [
-    Role::Officer,
-    Role::Officer,
-    Role::Cashier,
-    Role::Accountant,
-    Role::Approver,
-    Role::Auditor,
-    Role::Administrator,
-];
-
 async fn grant(app: &App, installed: &Installed) -> anyhow::Result<()> {
     for officer in &installed.staff {
         let granting = Granting {
             number: officer.person.number.parse().context("an officer's number")?,
             role: officer.role.parse()?,
-            agency_code: installed.agency.code.clone(),
+            agency_code: officer.agency.clone(),
             from: None,
             to: None,
             by: None,
@@ -286,23 +141,23 @@ async fn grant(app: &App, installed: &Installed) -> anyhow::Result<()> {
 
 pub(super) type AgencyId = crate::base::id::Id<crate::base::id::Agency>;
 
-/// The agency, registered now or before, with its account.
-async fn agency(app: &App) -> anyhow::Result<AgencyId> {
-    let known = agency::find_by_code(&mut app.store.begin().await?, AGENCY).await?;
+/// An agency, registered now or before, with its account.
+async fn agency(app: &App, office: &Office) -> anyhow::Result<AgencyId> {
+    let known = agency::find_by_code(&mut app.store.begin().await?, office.code).await?;
     let id = match known {
         Some(known) => known.id,
         None => {
-            let name = wording("Sở Tư pháp Thành phố Hồ Chí Minh", "Ho Chi Minh City Department of Justice")?;
-            let new = NewAgency { code: AGENCY.to_owned(), name, tax_code: None, address_vi: None };
+            let name = wording(office.name.0, office.name.1)?;
+            let new = NewAgency { code: office.code.to_owned(), name, tax_code: None, address_vi: None };
             register_agency(app, &new).await.map_err(failed("the agency"))?
         }
     };
     let account = |kind| -> anyhow::Result<NewBeneficiary> {
-        let (bank, number) = (ACCOUNT_BANK.parse()?, ACCOUNT.parse()?);
+        let (bank, number) = (ACCOUNT_BANK.parse()?, office.account.parse()?);
         Ok(NewBeneficiary { kind, bank, number, holder: Line::parse("KHO BAC NHA NUOC KHU VUC II")? })
     };
     let accounts = [account(FeeKind::Phi)?, account(FeeKind::LePhi)?];
-    set_accounts(app, AGENCY, &accounts).await.map_err(failed("the agency's accounts"))?;
+    set_accounts(app, office.code, &accounts).await.map_err(failed("the agency's accounts"))?;
     Ok(id)
 }
 

@@ -1,7 +1,8 @@
 //! One dossier from sign-in to the reconciled statement, through the public HTTP interfaces only.
 
 use super::browser::Browser;
-use super::setup::{Installed, PROCEDURE};
+use super::installed::Installed;
+use super::setup::PROCEDURE;
 use crate::base::money::{Currency, Money};
 use crate::cli::{out, verify};
 use crate::crypto::signing::KeyList;
@@ -109,7 +110,7 @@ impl Tour<'_> {
 
     /// A token of the agency's system.
     async fn token(&self) -> anyhow::Result<String> {
-        let system = &self.installed.agency.system;
+        let system = &self.installed.agency().system;
         let form = [("grant_type", "client_credentials")];
         let request = self.http.post(self.service("/oidc/token")).form(&form);
         let answer = request.basic_auth(&system.client_id, Some(&system.client_secret)).send().await?;
@@ -227,7 +228,7 @@ impl Tour<'_> {
     async fn statement(&mut self) -> anyhow::Result<(u64, u64)> {
         let closed = self.http.post(self.sandbox("/script/days/close")).send().await?;
         let closed: Value = closed.error_for_status()?.json().await?;
-        let body = json!({ "account": self.installed.agency.account, "day": closed["closed"] });
+        let body = json!({ "account": self.installed.agency().account, "day": closed["closed"] });
         let request = self.http.post(self.service("/v1/statements")).bearer_auth(self.token().await?);
         let answer = request.header("idempotency-key", word(&closed["closed"])).json(&body).send().await?;
         let (status, answer) = (answer.status(), answer.json::<Value>().await?);
