@@ -286,11 +286,11 @@ async fn admit(app: &App, asked: Presented) -> flow::Result<Caller> {
     if let Some(bound) = &asked.bound {
         prove(app, bound).await?;
     }
-    let standing = flow::standing::standing(app, asked.client, asked.token).await?;
+    let agency = flow::standing::standing(app, asked.client, asked.token).await?;
     if !asked.scopes.allows(asked.needed) {
         return Err(Error::forbidden("scope_missing"));
     }
-    Ok(Caller { client: asked.client, agency: standing.agency, scopes: asked.scopes })
+    Ok(Caller { client: asked.client, agency, scopes: asked.scopes })
 }
 
 /// Demands a proof by the key of a bound token.

@@ -1,6 +1,10 @@
 //! Events on their way to endpoints: routed, claimed under a lease, and recorded.
 
-use super::{Result, StoreError, Tx, endpoint::SigningSecret};
+use super::{
+    Result, StoreError, Tx,
+    endpoint::SigningSecret,
+    outbox::{self, Topic},
+};
 use crate::base::{
     clock::Instant,
     id::{Agency, Endpoint, Event, Id},
@@ -12,26 +16,26 @@ use uuid::Uuid;
 
 /// Makes a delivery of each waiting event for each endpoint that wants it; how many events were routed.
 pub async fn route(tx: &mut Tx, now: Instant, most: i64) -> Result<i64> {
-    let routed = sqlx::query_scalar!(
-        r#"with taken as (
-               update outbox set state = 'done'
-               where (id, at) in (
-                   select id, at from outbox where topic = 'event' and state = 'pending' and due_at <= $1
-                   order by due_at limit $2 for update skip locked)
-               returning id, at, agency_id, object, name
-           ), routed as (
-               insert into delivery (endpoint_id, event_id, event_at, object, due_at, asked_at)
-               select e.id, t.id, t.at, t.object, t.at, t.at
-               from taken t join endpoint e on e.agency_id = t.agency_id
-               where e.state = 'active' and (cardinality(e.types) = 0 or t.name = any(e.types))
-           )
-           select count(*) as "count!" from taken"#,
-        now,
-        most
+    let (ids, ats) = outbox::lock_due(tx, Topic::Event, now, most).await?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    sqlx::query!(
+        "with taken as (
+             update outbox o set state = 'done' from unnest($1::uuid[], $2::timestamptz[]) as t (id, at)
+             where o.id = t.id and o.at = t.at
+             returning o.id, o.at, o.agency_id, o.object, o.name
+         )
+         insert into delivery (endpoint_id, event_id, event_at, object, due_at, asked_at)
+         select e.id, t.id, t.at, t.object, t.at, t.at
+         from taken t join endpoint e on e.agency_id = t.agency_id
+         where e.state = 'active' and (cardinality(e.types) = 0 or t.name = any(e.types))",
+        &ids,
+        &ats
     )
-    .fetch_one(tx.conn())
+    .execute(tx.conn())
     .await?;
-    Ok(routed)
+    Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
 }
 
 /// What to claim.
@@ -84,37 +88,50 @@ pub struct DueDelivery {
 /// nothing.
 pub async fn claim(tx: &mut Tx, claiming: &Claiming) -> Result<Vec<DueDelivery>> {
     let busy: Vec<Uuid> = claiming.busy.iter().map(|endpoint| endpoint.uuid()).collect();
+    let chosen = sqlx::query!(
+        r#"select c.endpoint_id as "endpoint_id!", c.event_id as "event_id!", c.event_at as "event_at!"
+           from endpoint e join client k on k.id = e.client_id join agency a on a.id = e.agency_id
+           cross join lateral (
+               select d.endpoint_id, d.event_id, d.event_at, d.due_at from delivery d
+               where d.endpoint_id = e.id and d.state = 'pending' and d.due_at <= $1
+                 and not exists (
+                     select from delivery b where b.endpoint_id = d.endpoint_id and b.object = d.object
+                         and b.state = 'pending' and b.event_id < d.event_id)
+               order by d.due_at, d.event_id limit $3 for update of d skip locked) c
+           where e.state = 'active' and k.state = 'active' and a.state = 'active'
+             and coalesce(k.expires_at > $1, true) and (e.failures > 0) = $2
+             and coalesce(e.rest_until <= $1, true) and e.id <> all($5)
+           order by c.due_at, c.event_id limit $4"#,
+        claiming.now,
+        claiming.failing,
+        claiming.of_each,
+        claiming.most,
+        &busy,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    if chosen.is_empty() {
+        return Ok(Vec::new());
+    }
+    let endpoints: Vec<Uuid> = chosen.iter().map(|c| c.endpoint_id).collect();
+    let events: Vec<Uuid> = chosen.iter().map(|c| c.event_id).collect();
+    let ats: Vec<Instant> = chosen.iter().map(|c| c.event_at).collect();
     let rows = sqlx::query_as!(
         Raw,
-        r#"with chosen as (
-               select c.endpoint_id, c.event_id
-               from endpoint e join client k on k.id = e.client_id join agency a on a.id = e.agency_id
-               cross join lateral (
-                   select d.endpoint_id, d.event_id, d.due_at from delivery d
-                   where d.endpoint_id = e.id and d.state = 'pending' and d.due_at <= $1
-                     and not exists (
-                         select from delivery b where b.endpoint_id = d.endpoint_id and b.object = d.object
-                             and b.state = 'pending' and b.event_id < d.event_id)
-                   order by d.due_at, d.event_id limit $4 for update of d skip locked) c
-               where e.state = 'active' and k.state = 'active' and a.state = 'active'
-                 and coalesce(k.expires_at > $1, true) and (e.failures > 0) = $3
-                 and coalesce(e.rest_until <= $1, true) and e.id <> all($6)
-               order by c.due_at, c.event_id limit $5
-           )
-           update delivery d set attempts = d.attempts + 1, due_at = $2
-           from chosen c join endpoint e on e.id = c.endpoint_id join agency a on a.id = e.agency_id,
-               outbox o
-           where d.endpoint_id = c.endpoint_id and d.event_id = c.event_id and o.id = d.event_id and o.at = d.event_at
+        r#"update delivery d set attempts = d.attempts + 1, due_at = $2
+           from unnest($3::uuid[], $4::uuid[], $5::timestamptz[]) as c (endpoint_id, event_id, event_at)
+           join endpoint e on e.id = c.endpoint_id join agency a on a.id = e.agency_id
+           join outbox o on o.id = c.event_id and o.at = c.event_at
+           where d.endpoint_id = c.endpoint_id and d.event_id = c.event_id
            returning d.endpoint_id, e.url, e.secret, e.key, e.agency_id, a.wrapped_key, a.key_generation, e.failures,
                case when e.before_until > $1 then e.secret_before end as secret_before,
                case when e.before_until > $1 then e.key_before end as key_before,
                d.event_id, d.asked_at, o.body, o.sequence, d.attempts, d.spent"#,
         claiming.now,
         claiming.until,
-        claiming.failing,
-        claiming.of_each,
-        claiming.most,
-        &busy,
+        &endpoints,
+        &events,
+        &ats,
     )
     .fetch_all(tx.conn())
     .await?;

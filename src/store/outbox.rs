@@ -109,6 +109,26 @@ pub struct DueMessage {
     pub attempts: i16,
 }
 
+/// What waits for one topic and is due, the oldest first, locked until the transaction ends. The table is in parts, and
+/// whoever changes rows of it opens them all: so it is first asked whether there is any work.
+pub(super) async fn lock_due(
+    tx: &mut Tx,
+    topic: Topic,
+    now: Instant,
+    most: i64,
+) -> Result<(Vec<Uuid>, Vec<Instant>)> {
+    let rows = sqlx::query!(
+        "SELECT id, at FROM outbox WHERE topic = $1 AND state = 'pending' AND due_at <= $2
+         ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED",
+        topic.as_str(),
+        now,
+        most
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.at)).unzip())
+}
+
 /// Claims messages of that topic that are due: nobody else gets them before the lease is over, so a crash only delays them. The
 /// lease doubles with every try, up to an hour or so.
 pub async fn claim_messages(
@@ -118,17 +138,19 @@ pub async fn claim_messages(
     lease: Duration,
     most: i64,
 ) -> Result<Vec<DueMessage>> {
+    let (ids, ats) = lock_due(tx, topic, now, most).await?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = sqlx::query!(
-        r#"UPDATE outbox SET attempts = least(attempts::int + 1, 32000)::smallint,
-               due_at = $1::timestamptz + make_interval(secs => $2::float8 * (1 << least(attempts::int, 8)))
-           WHERE (id, at) IN (
-               SELECT id, at FROM outbox WHERE topic = $4 AND state = 'pending' AND due_at <= $1
-               ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-           RETURNING id, at, name, body, attempts"#,
+        r#"UPDATE outbox o SET attempts = least(o.attempts::int + 1, 32000)::smallint,
+               due_at = $1::timestamptz + make_interval(secs => $2::float8 * (1 << least(o.attempts::int, 8)))
+           FROM unnest($3::uuid[], $4::timestamptz[]) AS t (id, at) WHERE o.id = t.id AND o.at = t.at
+           RETURNING o.id, o.at, o.name, o.body, o.attempts"#,
         now,
         lease.as_seconds_f64(),
-        most,
-        topic.as_str()
+        &ids,
+        &ats
     )
     .fetch_all(tx.conn())
     .await?;
@@ -144,6 +166,9 @@ pub async fn claim_messages(
 
 /// Records messages as done or given up; what they said is forgotten with that.
 pub async fn finish_messages(tx: &mut Tx, messages: &[(Id<Event>, Instant)], delivered: bool) -> Result<()> {
+    if messages.is_empty() {
+        return Ok(());
+    }
     let ids: Vec<Uuid> = messages.iter().map(|(id, _)| id.uuid()).collect();
     let ats: Vec<Instant> = messages.iter().map(|(_, at)| *at).collect();
     let state = if delivered { "done" } else { "dead" };

@@ -1,9 +1,8 @@
 //! Access tokens that were given back before their time, by the digest of their `jti`.
 
-use super::{Result, Store, Tx};
+use super::{Result, Tx};
 use crate::base::clock::Instant;
 use crate::crypto::digest::Digest;
-use std::collections::HashSet;
 
 /// Gives a token back; harmless when it was before.
 pub async fn insert(tx: &mut Tx, digest: &Digest, until: Instant) -> Result<()> {
@@ -26,15 +25,6 @@ pub async fn is(tx: &mut Tx, digest: &Digest) -> Result<bool> {
     .fetch_optional(tx.conn())
     .await?;
     Ok(found.unwrap_or(false))
-}
-
-/// Those of these that were given back: one look-up for all who are waiting.
-pub async fn among(store: &Store, digests: &[Digest]) -> Result<HashSet<Digest>> {
-    let digests: Vec<Vec<u8>> = digests.iter().map(|digest| digest.to_vec()).collect();
-    let found = sqlx::query_scalar!("SELECT digest FROM revoked_token WHERE digest = ANY($1)", &digests)
-        .fetch_all(&store.pool)
-        .await?;
-    Ok(found.into_iter().filter_map(|digest| digest.try_into().ok()).collect())
 }
 
 /// Forgets tokens that are over by themselves.
