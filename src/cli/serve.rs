@@ -79,7 +79,7 @@ impl Running {
             listeners.spawn(http::listen::listen(bind(internal.listen).await?, router, stopping));
         }
         let mut loops = JoinSet::new();
-        for each in work::loops(app, queues) {
+        for each in work::loops(&app, queues) {
             loops.spawn(each);
         }
         Ok(Self { address, listeners, loops })

@@ -118,8 +118,7 @@ impl AccessClaims {
 
 /// The claims of an access token of ours that is not over, whatever it is for.
 pub(super) fn read(app: &App, token: &str, now: Instant) -> Option<AccessClaims> {
-    let claims: AccessClaims =
-        app.access_tokens.verify(token, app.keys.published(Purpose::Token)).ok()?;
+    let claims: AccessClaims = app.access_tokens.verify(token, app.keys.published(Purpose::Token)).ok()?;
     let live = jwt::numeric_date(now) < claims.exp;
     (claims.iss == app.origin.as_str() && live).then_some(claims)
 }

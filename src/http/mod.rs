@@ -17,5 +17,6 @@ pub mod population_inbox;
 pub mod problem;
 pub mod query;
 pub mod router;
+pub mod sent;
 pub mod session;
 pub mod signed;

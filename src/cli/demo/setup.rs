@@ -51,7 +51,10 @@ pub(super) const AGENCIES: [Office; 2] = [
     },
     Office {
         code: "H29.26",
-        name: ("Văn phòng Đăng ký đất đai Thành phố Hồ Chí Minh", "Ho Chi Minh City Land Registration Office"),
+        name: (
+            "Văn phòng Đăng ký đất đai Thành phố Hồ Chí Minh",
+            "Ho Chi Minh City Land Registration Office",
+        ),
         account: "1500201005678",
     },
 ];

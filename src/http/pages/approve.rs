@@ -11,15 +11,15 @@ use crate::flow::{
     authorize::Begun,
 };
 use crate::http::pages::sign_in::{failed, to_pages};
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::{Bare, SentForm};
+use crate::http::session::SignedIn;
 use crate::identity::client::Wording;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The page and what is done on it.
@@ -78,22 +78,12 @@ async fn list(
     show(StatusCode::OK, &page, &view)
 }
 
-#[derive(Deserialize)]
-struct OpenForm {
-    form_token: String,
-}
-
 async fn open(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<OpenForm>,
+    SentForm { signed_in: person, .. }: SentForm<Bare>,
 ) -> Response {
-    if !person.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(id) = id.parse::<Id<id::Authorization>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };

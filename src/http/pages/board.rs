@@ -14,6 +14,7 @@ use crate::flow::{
     officer::Workplace,
     read_board::{Asked, Board, CaseShown, DayShown, read_board},
 };
+use crate::http::sent::SentForm;
 use crate::http::session::{SignedIn, is_foreign};
 use crate::payment::case::{Kind, State};
 use crate::text::Texts;
@@ -23,7 +24,6 @@ use axum::extract::{Query, State as AppState};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The routes.
@@ -58,7 +58,6 @@ async fn open(
 
 #[derive(Deserialize)]
 struct FetchForm {
-    form_token: String,
     agency: String,
     account: String,
     #[serde(default)]
@@ -67,14 +66,9 @@ struct FetchForm {
 
 async fn fetch(
     AppState(app): AppState<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<FetchForm>,
+    SentForm { signed_in, form }: SentForm<FetchForm>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(agency) = form.agency.parse::<Id<Agency>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };

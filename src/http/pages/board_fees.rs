@@ -21,6 +21,7 @@ use crate::flow::{
 };
 use crate::http::api::fee_versions::instrument_file;
 use crate::http::multipart::Multipart;
+use crate::http::sent::SentForm;
 use crate::http::session::{SignedIn, is_foreign};
 use crate::identity::role::Role;
 use crate::payment::{
@@ -33,7 +34,6 @@ use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum_extra::extract::Form;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -91,7 +91,6 @@ pub(super) fn named(lang: Lang, seat: &Seat) -> String {
 
 #[derive(Default, Deserialize)]
 struct DraftForm {
-    form_token: String,
     agency: String,
     #[serde(default)]
     items: String,
@@ -105,14 +104,9 @@ struct DraftForm {
 
 async fn draft(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<DraftForm>,
+    SentForm { signed_in, form }: SentForm<DraftForm>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(agency) = form.agency.parse() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };
@@ -222,7 +216,6 @@ fn one<'a>(
 
 #[derive(Deserialize)]
 struct ActForm {
-    form_token: String,
     #[serde(default)]
     act: String,
     #[serde(default)]
@@ -231,15 +224,10 @@ struct ActForm {
 
 async fn act(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<ActForm>,
+    SentForm { signed_in, form }: SentForm<ActForm>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let officer = signed_in.session.citizen;
     let Ok(id) = id.parse::<Id<Schedule>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);

@@ -17,15 +17,15 @@ use crate::flow::{
     recall::{RecallShown, ask_back, decide_recall},
     request_refund::{NewRefund, Of, bill_named, request_refund},
 };
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::SentForm;
+use crate::http::session::SignedIn;
 use crate::payment::refund::{Extent, Reason, State as Stand};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The routes.
@@ -73,7 +73,6 @@ async fn show_all(
 
 #[derive(Deserialize)]
 struct AskForm {
-    form_token: String,
     agency: String,
     #[serde(default)]
     reference: String,
@@ -89,14 +88,9 @@ struct AskForm {
 
 async fn ask(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<AskForm>,
+    SentForm { signed_in, form }: SentForm<AskForm>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let asked = match read(&app, &signed_in, &form).await {
         Ok((agency, new)) => request_refund(&app, agency, &new, None).await,
         Err(error) => Err(error),
@@ -188,22 +182,16 @@ fn one<'a>(page: &'a Page, refunds: &Refunds, shown: &RefundShown, form_token: S
 
 #[derive(Deserialize)]
 struct ActForm {
-    form_token: String,
     #[serde(default)]
     act: String,
 }
 
 async fn act(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<ActForm>,
+    SentForm { signed_in, form }: SentForm<ActForm>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(id) = id.parse::<Id<Refund>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };
@@ -235,22 +223,16 @@ async fn act(
 
 #[derive(Deserialize)]
 struct AnswerForm {
-    form_token: String,
     #[serde(default)]
     answer: String,
 }
 
 async fn answer(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<AnswerForm>,
+    SentForm { signed_in, form }: SentForm<AnswerForm>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(id) = id.parse::<Id<Recall>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };

@@ -2,7 +2,7 @@
 
 use super::board::{failed, said, status_of};
 use super::board_fees::named;
-use super::page::{FieldError, Page, Reader, show, show_status};
+use super::page::{FieldError, Page, Reader, show};
 use crate::app::App;
 use crate::base::calendar::display_vi;
 use crate::flow::{
@@ -10,14 +10,14 @@ use crate::flow::{
     read_successions::{SuccessionShown, Typed, decide_typed, read_successions},
     succeed_agency::Kind,
 };
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::SentForm;
+use crate::http::session::SignedIn;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The route.
@@ -27,7 +27,6 @@ pub fn routes() -> Router<App> {
 
 #[derive(Default, Deserialize)]
 struct DecideForm {
-    form_token: String,
     #[serde(default)]
     agency: String,
     #[serde(default)]
@@ -64,14 +63,9 @@ async fn open(State(app): State<App>, signed_in: SignedIn, reader: Reader) -> Re
 
 async fn decide(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<DecideForm>,
+    SentForm { signed_in, form }: SentForm<DecideForm>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let done = match form.read() {
         Some(typed) => decide_typed(&app, signed_in.session.citizen, &typed).await,
         None => Err(Error::refused("invalid_body")),

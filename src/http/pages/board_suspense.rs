@@ -15,16 +15,16 @@ use crate::flow::{
     release_suspense::{Proposal, approve_release, propose_release},
     request_refund::bill_named,
 };
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::SentForm;
+use crate::http::session::SignedIn;
 use crate::identity::role::Role;
 use crate::payment::release::Toward;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The routes.
@@ -94,7 +94,6 @@ async fn show_one(
 
 #[derive(Deserialize)]
 struct ActForm {
-    form_token: String,
     #[serde(default)]
     act: String,
     #[serde(default)]
@@ -109,15 +108,10 @@ struct ActForm {
 
 async fn act(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<ActForm>,
+    SentForm { signed_in, form }: SentForm<ActForm>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(id) = id.parse::<Id<Case>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };

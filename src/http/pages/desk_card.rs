@@ -17,10 +17,8 @@ use crate::flow::{
     card_check::{CardCheck, Counter, check_card, read_counters, read_own_checks},
     officer::Workplace,
 };
-use crate::http::{
-    card_files::CardFiles,
-    session::{SignedIn, is_foreign},
-};
+use crate::http::sent::SentForm;
+use crate::http::{card_files::CardFiles, session::SignedIn};
 use crate::identity::{
     card::{CARD_CHECK_LIFE, Verdict},
     personal_number::PersonalNumber,
@@ -28,10 +26,9 @@ use crate::identity::{
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The routes.
@@ -75,21 +72,15 @@ async fn open(State(app): State<App>, signed_in: SignedIn, reader: Reader) -> Re
 
 #[derive(Deserialize)]
 struct Printed {
-    form_token: String,
     #[serde(default)]
     code: String,
 }
 
 async fn fill(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(sent): Form<Printed>,
+    SentForm { signed_in, form: sent }: SentForm<Printed>,
 ) -> Response {
-    if !signed_in.sent(&sent.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let shown = match PrintedCode::parse(&sent.code) {
         Some(code) => Shown {
             number: code.number,
@@ -103,7 +94,6 @@ async fn fill(
 
 #[derive(Deserialize)]
 struct Sent {
-    form_token: String,
     agency: String,
     #[serde(default)]
     number: String,
@@ -113,14 +103,9 @@ struct Sent {
 
 async fn check(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    SentForm { signed_in, form: sent }: SentForm<Sent>,
 ) -> Response {
-    if !signed_in.sent(&sent.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(agency) = sent.agency.parse::<Id<Agency>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };

@@ -17,6 +17,7 @@ use crate::flow::{
     locks::lift_at_counter,
     mandates::{MandateShown, Named, Recorded, read_offered, read_slip, record_at_desk},
 };
+use crate::http::sent::SentForm;
 use crate::http::session::{SignedIn, is_foreign};
 use crate::identity::mandate::Paper;
 use askama::Template;
@@ -224,7 +225,6 @@ async fn slip(
 
 #[derive(Deserialize)]
 struct LiftForm {
-    form_token: String,
     agency: String,
     #[serde(default)]
     number: String,
@@ -232,14 +232,9 @@ struct LiftForm {
 
 async fn lift(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<LiftForm>,
+    SentForm { signed_in: person, form }: SentForm<LiftForm>,
 ) -> Response {
-    if !person.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(agency) = form.agency.parse::<Id<Agency>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };

@@ -6,15 +6,15 @@ use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::id::{Id, SubjectRequest};
 use crate::flow::subject_requests::{act_on_request, read_desk};
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::SentForm;
+use crate::http::session::SignedIn;
 use crate::identity::subject_request::Event;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The routes.
@@ -45,7 +45,6 @@ async fn open(State(app): State<App>, person: SignedIn, reader: Reader) -> Respo
 
 #[derive(Deserialize)]
 struct ActForm {
-    form_token: String,
     act: String,
     #[serde(default)]
     words: String,
@@ -53,15 +52,10 @@ struct ActForm {
 
 async fn act(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     Path(request): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<ActForm>,
+    SentForm { signed_in: person, form }: SentForm<ActForm>,
 ) -> Response {
-    if !person.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(id) = request.parse::<Id<SubjectRequest>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };

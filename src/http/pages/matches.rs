@@ -13,7 +13,8 @@ use crate::flow::{
     Error,
     match_cases::{MatchShown, Matches, Unmatched, Words, decide_match, propose_match, read_matches},
 };
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::SentForm;
+use crate::http::session::SignedIn;
 use crate::payment::matching::{Reason, sides};
 use askama::Template;
 use axum::Router;
@@ -51,7 +52,6 @@ async fn list(
 
 #[derive(Deserialize)]
 struct ProposeForm {
-    form_token: String,
     agency: String,
     #[serde(default)]
     case: Vec<String>,
@@ -63,14 +63,9 @@ struct ProposeForm {
 
 async fn propose(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<ProposeForm>,
+    SentForm { signed_in, form }: SentForm<ProposeForm>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let cases = form.case.iter().map(|case| case.parse()).collect::<Result<BTreeSet<Id<Case>>, _>>();
     let (Ok(agency), Ok(cases)) = (form.agency.parse::<Id<Agency>>(), cases) else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);

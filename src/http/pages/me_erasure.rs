@@ -8,14 +8,15 @@ use crate::flow::{
     Error,
     erase_citizen::{Remains, erase_citizen, preview_erasure},
 };
-use crate::http::session::{SignedIn, is_foreign, no_session_cookie};
+use crate::http::sent::SentForm;
+use crate::http::session::{SignedIn, no_session_cookie};
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum_extra::extract::{CookieJar, Form};
+use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 
 /// The route.
@@ -52,21 +53,15 @@ async fn show_question(app: &App, person: &SignedIn, reader: &Reader, wrong: Opt
 
 #[derive(Deserialize)]
 struct Sent {
-    form_token: String,
     #[serde(default)]
     sure: bool,
 }
 
 async fn erase(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    SentForm { signed_in: person, form: sent }: SentForm<Sent>,
 ) -> Response {
-    if !person.sent(&sent.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     if !sent.sure {
         let message = Page::new(&reader, "erasure-sure-error").title;
         return show_question(&app, &person, &reader, Some(FieldError { field: "sure", message })).await;

@@ -12,7 +12,8 @@ use crate::flow::{
     Error,
     locks::{LocksShown, NewLock, lift_lock, methods, read_locks, set_lock},
 };
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::{Bare, SentForm};
+use crate::http::session::SignedIn;
 use crate::identity::{
     client::Wording,
     lock::{Lock, Scope},
@@ -20,10 +21,9 @@ use crate::identity::{
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The page and its acts.
@@ -116,7 +116,6 @@ fn portals(page: &Page, shown: &LocksShown) -> Vec<(String, String)> {
 
 #[derive(Deserialize)]
 struct NewLockForm {
-    form_token: String,
     #[serde(default)]
     scope: String,
     #[serde(default)]
@@ -147,14 +146,9 @@ impl NewLockForm {
 
 async fn set(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<NewLockForm>,
+    SentForm { signed_in: person, form }: SentForm<NewLockForm>,
 ) -> Response {
-    if !person.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let wrong = |field: &'static str| {
         let message = Page::new(&reader, &format!("lock-wrong-{}", field.replace('_', "-"))).title;
         vec![FieldError { field, message }]
@@ -183,22 +177,12 @@ fn ends(person: &SignedIn, scope: Scope) -> bool {
     }
 }
 
-#[derive(Deserialize)]
-struct LiftForm {
-    form_token: String,
-}
-
 async fn lift(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     Path(lock): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<LiftForm>,
+    SentForm { signed_in: person, .. }: SentForm<Bare>,
 ) -> Response {
-    if !person.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(lock) = lock.parse::<Id<id::Lock>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };

@@ -9,16 +9,15 @@ use crate::base::{
     text::Lang,
 };
 use crate::flow::mandates::{Answer, MandateShown, answer_mandate, give_mandate, read_mandates};
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::{Bare, SentForm};
+use crate::http::session::SignedIn;
 use crate::identity::mandate::{Delegate, State as Stands};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
-use serde::Deserialize;
 
 /// The page and its acts.
 pub fn routes() -> Router<App> {
@@ -137,14 +136,9 @@ pub fn facts(page: &Page, shown: &MandateShown) -> Vec<(String, String)> {
 
 async fn give(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<MandateForm>,
+    SentForm { signed_in: person, form }: SentForm<MandateForm>,
 ) -> Response {
-    if !person.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let new = match form.read(&app).await {
         Ok(Ok(new)) => new,
         Ok(Err(fault)) => return page(&app, &person, &reader, &form, wrong(&reader, fault)).await,
@@ -159,22 +153,12 @@ async fn give(
     }
 }
 
-#[derive(Deserialize)]
-struct AnswerForm {
-    form_token: String,
-}
-
 async fn answer(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     Path((mandate, answer)): Path<(String, String)>,
-    headers: HeaderMap,
-    Form(form): Form<AnswerForm>,
+    SentForm { signed_in: person, .. }: SentForm<Bare>,
 ) -> Response {
-    if !person.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let answer = match answer.as_str() {
         "accept" => Answer::Accept,
         "decline" => Answer::Decline,

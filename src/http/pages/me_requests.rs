@@ -1,7 +1,7 @@
 //! `/me/requests`: what the citizen asks about their data and which entries they dispute, with the days of the answer.
 
 use super::me::failed;
-use super::page::{FieldError, Page, Reader, show, show_status};
+use super::page::{FieldError, Page, Reader, show};
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -11,15 +11,15 @@ use crate::flow::{
     Error,
     subject_requests::{NewRequest, RequestShown, file_request, read_requests},
 };
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::SentForm;
+use crate::http::session::SignedIn;
 use crate::identity::subject_request::{Kind, State as Stands};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The page and its form.
@@ -131,7 +131,6 @@ pub fn line(page: &Page, shown: &RequestShown) -> Line {
 
 #[derive(Deserialize)]
 struct NewForm {
-    form_token: String,
     #[serde(default)]
     kind: String,
     #[serde(default)]
@@ -142,14 +141,9 @@ struct NewForm {
 
 async fn file(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<NewForm>,
+    SentForm { signed_in: person, form }: SentForm<NewForm>,
 ) -> Response {
-    if !person.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let leaf = form.leaf.parse::<Id<Leaf>>().ok();
     let wrong =
         |field: &'static str, key: &str| vec![FieldError { field, message: Page::new(&reader, key).title }];

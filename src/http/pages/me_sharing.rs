@@ -13,19 +13,15 @@ use crate::flow::{
     export_citizen::export_citizen,
     sharing::{ConsentShown, SessionShown, end_own_session, read_sharing, withdraw_consent},
 };
-use crate::http::{
-    api::receipts::attachment,
-    session::{SignedIn, is_foreign},
-};
+use crate::http::sent::{Bare, SentForm};
+use crate::http::{api::receipts::attachment, session::SignedIn};
 use crate::identity::claims::Claims;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
-use serde::Deserialize;
 
 /// The page, its acts, and the file.
 pub fn routes() -> Router<App> {
@@ -113,22 +109,12 @@ fn named(lang: Lang, (vi, en): &(String, String)) -> String {
     }
 }
 
-#[derive(Deserialize)]
-struct BareForm {
-    form_token: String,
-}
-
 async fn withdraw(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     Path(consent): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<BareForm>,
+    SentForm { signed_in: person, .. }: SentForm<Bare>,
 ) -> Response {
-    if !person.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(id) = consent.parse::<Id<Consent>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };
@@ -140,15 +126,10 @@ async fn withdraw(
 
 async fn end(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     Path(session): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<BareForm>,
+    SentForm { signed_in: person, .. }: SentForm<Bare>,
 ) -> Response {
-    if !person.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(id) = session.parse::<Id<Session>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };

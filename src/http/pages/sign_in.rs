@@ -14,8 +14,9 @@ use crate::flow::{
     sign_in_by_passkey::offers_passkeys,
     vouch_sign_in::{is_offered, reachable},
 };
+use crate::http::sent::{Bare, SentForm};
 use crate::http::session::{
-    From, SignedIn, is_foreign, no_session_cookie, session_token, signed_in_cookies, step, step_cookie,
+    From, is_foreign, no_session_cookie, session_token, signed_in_cookies, step, step_cookie,
     step_form_token, step_sent, visitor,
 };
 use crate::identity::{
@@ -493,13 +494,8 @@ async fn refuse(
 async fn sign_out(
     State(app): State<App>,
     reader: Reader,
-    signed_in: SignedIn,
-    headers: HeaderMap,
-    Form(form): Form<BareForm>,
+    SentForm { signed_in, .. }: SentForm<Bare>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     match end_session(&app, &signed_in.session).await {
         Ok(()) => {
             let page = Page::new(&reader.signed_out(), "sign-out-done-title");
@@ -515,13 +511,8 @@ async fn sign_out(
 async fn another_person(
     State(app): State<App>,
     reader: Reader,
-    signed_in: SignedIn,
-    headers: HeaderMap,
-    Form(form): Form<BareForm>,
+    SentForm { signed_in, .. }: SentForm<Bare>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     match end_session(&app, &signed_in.session).await {
         Ok(()) => {
             let next = Redirect::to("/sign-in?return_to=/me");
