@@ -108,6 +108,7 @@ impl Life<'_> {
         let [one, other] = self.agencies;
         let key = self.act_key("owners");
         let mut draft = self.draft(key.key(), one);
+        draft.key = (key.key().to_owned(), *key.digest());
         draft.together = true;
         draft.owners.insert("DKKD-02".parse().unwrap(), other);
         let act = async |app: chung::app::App| issue_by_owner(&app, &draft, &key).await;

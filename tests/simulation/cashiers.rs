@@ -103,11 +103,12 @@ impl Life<'_> {
     pub async fn serve(&mut self, seen: &Seen) {
         let at = self.chance.below(2);
         if self.desk.tills[at].shift.is_none() {
-            return self.open_till(at, seen).await;
+            self.open_till(at, seen).await;
         }
         match self.chance.below(20) {
             0..=7 => {
-                if let Some(bill) = self.some_bill() {
+                let waits = self.bill_with_transfer().await;
+                if let Some(bill) = waits.or_else(|| self.some_bill()) {
                     self.pay_here(at, (bill, None), seen).await;
                 }
             }
@@ -118,6 +119,15 @@ impl Life<'_> {
             17..=18 => self.pay_back(at, seen).await,
             _ => self.close_till(at, seen).await,
         }
+    }
+
+    /// Somebody transferred too little and comes to pay the rest.
+    async fn bill_with_transfer(&mut self) -> Option<usize> {
+        let sql = "select b.id from bill b join suspense s on s.bill_id = b.id
+                   where b.state = 'open' and s.state = 'held' and s.amount < b.phi + b.le_phi order by b.id limit 1";
+        let rows = self.world.rows(sql).await;
+        let bill: Uuid = rows.first()?.get("id");
+        self.bills.iter().position(|promised| promised.id.uuid() == bill)
     }
 
     /// An act at a desk: whoever's process died over it tries again, and is done or told that it is done.

@@ -65,7 +65,7 @@ impl Life<'_> {
                 let Some(bill) = self.some_bill() else { return };
                 self.fault(seen, "transfer by reference");
                 let text = format!("CT {} nop phi", self.bills[bill].reference.to_lowercase());
-                let wrong = self.chance.percent(20);
+                let wrong = self.chance.percent(40);
                 let amount = if wrong { 1_000 } else { self.total(bill) };
                 self.rails.transfer(&text, Money::vnd(amount), now);
             }

@@ -74,7 +74,7 @@ impl Life<'_> {
     }
 
     async fn step(&mut self, seen: &Seen) {
-        match self.chance.below(120) {
+        match self.chance.below(126) {
             0..=7 => self.issue(seen).await,
             8..=24 => self.start(seen).await,
             25..=40 => self.decide(),
@@ -90,7 +90,7 @@ impl Life<'_> {
             90..=91 => self.take_receipt_back(seen).await,
             92..=105 => self.serve(seen).await,
             106..=111 => self.keep_books(seen).await,
-            112..=113 => self.ask_back(seen).await,
+            112..=118 => self.ask_back(seen).await,
             _ => self.wait(),
         }
         self.note_faults(seen);

@@ -56,10 +56,10 @@ impl Rails {
 impl Life<'_> {
     /// A bank asks money back, answers us, or takes back a credit that it has shown.
     pub async fn ask_back(&mut self, seen: &Seen) {
-        match self.chance.below(5) {
+        match self.chance.below(7) {
             0 | 1 => self.bank_asks(seen),
-            2 => self.bank_answers(seen),
-            3 => self.credit_desk_money(seen),
+            2..=4 => self.bank_answers(seen),
+            5 => self.credit_desk_money(seen),
             _ => self.take_back(seen).await,
         }
     }
