@@ -102,7 +102,7 @@ pub(super) async fn demand_open_plan(tx: &mut Tx, id: Id<Bill>) -> Result<()> {
             State::Paid { .. } | State::Cancelled { .. } => false,
         };
         if relation == "instalment" && !open {
-            return Err(refused(Refusal::OtherWayChosen));
+            return Err(refused(Refusal::AlreadySuperseded));
         }
     }
     Ok(())

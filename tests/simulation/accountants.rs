@@ -110,6 +110,15 @@ impl Life<'_> {
         self.say(&format!("days are closed at {}", self.clock.now()));
     }
 
+    /// One day's desk work: what was asked is decided, and what went wrong is asked back.
+    pub async fn go_through_the_post(&mut self, seen: &Seen) {
+        self.ask_refund(seen).await;
+        self.decide_refunds(seen).await;
+        self.answer_recalls(seen).await;
+        self.ask_a_bank(seen).await;
+        self.ask_back(seen).await;
+    }
+
     /// Something in the accounting.
     pub async fn keep_books(&mut self, seen: &Seen) {
         match self.chance.below(12) {

@@ -40,6 +40,7 @@ impl Life<'_> {
     /// What waits to be given back goes while everything still fails: without this most of it would leave in the calm.
     pub async fn give_back_to_the_end(&mut self, seen: &Seen) {
         for _ in 0..3 {
+            self.go_through_the_post(seen).await;
             self.deliver_all().await;
             // Thrice between two deliveries: what is silent is asked about before the money is seen to leave.
             for _ in 0..3 {
