@@ -234,6 +234,11 @@
 //!   balance for themselves; it is carried to that agency's account in cash.
 //! * 2026-11-26, cards: one credit pays chosen slips and leaves a twentieth of them at most as its discount; more needs
 //!   another paper.
+//! * 2026-11-26, recalls: a bank hears yes once the refund is approved, never before; declined, its request is open again.
+//! * 2026-11-26, succession: tills, open shifts, cash on its way and card slips pass on with one entry; a paper receipt of
+//!   the old agency that was not entered before is void, and its payment is entered as the successor's.
+//! * 2026-11-26, statements in a connection: all that a node asks stay prepared, or each would be planned again and again.
+//! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.
 
 pub mod app;
 pub mod audit;

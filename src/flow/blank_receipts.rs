@@ -32,6 +32,7 @@ use crate::store::{
     audit,
     blank::{self as rows, NewVoid, StoredBlock},
     desk::{self, OpenShift},
+    inheritance,
     receipt_series::{self, StoredSeries},
 };
 use serde_json::{Value, json};
@@ -251,7 +252,9 @@ pub async fn void_leaves(
     let mut tx = app.store.begin().await?;
     let found = rows::lock_block(&mut tx, block).await?.ok_or(Error::not_found())?;
     let role = if found.owner == officer { Role::Cashier } else { Role::Accountant };
-    officer::demand(&mut tx, officer, found.agency, role, Day::of(now)).await?;
+    // Leaves of an agency that is no more are accounted for by whoever has taken its place.
+    let heir = inheritance::heir(&mut tx, found.agency, None).await?;
+    officer::demand(&mut tx, officer, heir, role, Day::of(now)).await?;
     if serials.iter().any(|serial| *serial < found.range.0 || *serial > found.range.1) {
         return Err(Error::refused("leaf_unfit"));
     }

@@ -9,7 +9,7 @@ use super::{
     event::event_json,
     idempotency::Idempotency,
     quote_fees, read_bills,
-    split_bill::close_plan,
+    split_bill::{close_plan, demand_no_part, demand_open_plan},
 };
 use crate::{
     app::App,
@@ -90,6 +90,7 @@ pub async fn revive_bill(
     }
     let (mut stored, _) = locked(&mut tx, agency, id).await?;
     stored.state = bill::revive(&stored.state).map_err(refused)?;
+    demand_open_plan(&mut tx, id).await?;
     stored.bill.due = due;
     stored.bill.payable_until = due;
     put(&mut tx, &mut stored, ("revived", "cancelled"), now).await?;
@@ -113,6 +114,7 @@ pub async fn replace_bill(
     }
     let (old, under_way) = locked(&mut tx, agency, id).await?;
     bill::may_change(&old.state, under_way).map_err(refused)?;
+    demand_no_part(&mut tx, id).await?;
     close_plan(&mut tx, id, now).await?;
     let ground = Ground::read(app, &mut tx, &[draft], now).await?;
     let prepared = ground.prepare(app, draft, now).map_err(undone)?;

@@ -28,7 +28,7 @@ use crate::{
     store::{
         Tx, account, audit, bill as bills, debit,
         ledger::{self as books, EntryKind, NewEntry},
-        principal,
+        principal, recall,
         refund::{self as rows, Source, StoredRefund},
     },
 };
@@ -82,6 +82,9 @@ pub async fn decline_refund(app: &App, officer: Id<Citizen>, id: Id<id::Refund>)
     }
     rows::release(&mut tx, &refund).await?;
     rows::release_lines(&mut tx, id).await?;
+    if refund.reason == refund::Reason::Recalled {
+        recall::refund_declined(&mut tx, id).await?;
+    }
     refund.state = to;
     let sealing = agency_key(app, &mut tx, refund.agency).await?;
     record(app, &mut tx, &refund, "refund.declined", &sealing, now).await?;
@@ -173,6 +176,9 @@ pub(super) async fn decide(
         let accounts: Vec<Account> = owed.postings().iter().map(|posting| posting.account).collect();
         let numbers = account::open_numbers(tx, &accounts).await?;
         books::append(tx, &[NewEntry { id, kind, subject, leaf, entry: owed }], &numbers, now).await?;
+    }
+    if refund.reason == refund::Reason::Recalled {
+        recall::refund_approved(tx, refund.id, now).await?;
     }
     refund.state = to;
     refund.decided_at = Some(now);

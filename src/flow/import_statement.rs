@@ -50,7 +50,7 @@ pub async fn import_statement(
     let mut tx = app.store.begin().await?;
     officer::demand(&mut tx, citizen, agency, Role::Accountant, Day::of(now)).await?;
     let account = account::account_of_number(&mut tx, number).await?;
-    let account = account.filter(|a| a.owner == agency).ok_or(Error::not_found())?;
+    let account = account.filter(|a| a.heir == agency).ok_or(Error::not_found())?;
     let file = statement_file::read(bytes).map_err(|why| Error::refused(code(why)))?;
     if file.account.as_ref().is_some_and(|named| *named != account.number) {
         return Err(Error::refused("import_of_another_account"));

@@ -1,7 +1,9 @@
-//! What passes to successors beside the open bills: accounts, refunds and requests of banks, money in suspense with the
+//! What passes to successors beside the open bills: accounts, tills, refunds and requests of banks, money in suspense with the
 //! decisions about it, lines on the bills of others. And who answers for whom afterwards.
 
-use super::{Error, Result, recall, receipt_name, refund_answer, release_suspense, succeed_agency::reseal};
+use super::{
+    Error, Result, desk, recall, receipt_name, refund_answer, release_suspense, succeed_agency::reseal,
+};
 use crate::{
     app::App,
     base::{
@@ -13,7 +15,7 @@ use crate::{
     payment::{
         bill::{Beneficiary, BillLine, Lines},
         fee::FeeKind,
-        ledger::{self, Account},
+        ledger::{self, Account, Entry, Posting},
     },
     store::{
         Tx, account,
@@ -186,6 +188,47 @@ pub(super) async fn pass_money(
         entries.iter().flat_map(|new| new.entry.postings().iter().map(|posting| posting.account)).collect();
     let numbers = account::open_numbers(tx, &accounts).await?;
     Ok(books::append(tx, &entries, &numbers, now).await?)
+}
+
+/// Passes on the desk: tills with what lies in them, open shifts, cash on its way, card slips, and what the tills owe.
+pub(super) async fn pass_desk(
+    app: &App,
+    tx: &mut Tx,
+    heirs: &Heirs<'_>,
+    leaf: Id<Leaf>,
+    now: Instant,
+) -> Result<()> {
+    let (old, main) = (heirs.one.agency, heirs.of(None)?);
+    // Whoever takes or counts cash at this moment holds the shift.
+    rows::pass_shifts(tx, old, main).await?;
+    rows::pass_drawers(tx, old, main).await?;
+    rows::pass_deposits(tx, old, main).await?;
+    let mut postings = Vec::new();
+    for held in rows::desk_balances(tx, old).await? {
+        let (from, to) = match (held.kind.as_str(), held.drawer, held.other) {
+            ("cash_drawer", Some(till), _) => {
+                (Account::CashDrawer(old, till), Some(Account::CashDrawer(main, till)))
+            }
+            ("cash_in_transit", ..) => (Account::CashInTransit(old), Some(Account::CashInTransit(main))),
+            ("card_receivable", ..) => (Account::CardReceivable(old), Some(Account::CardReceivable(main))),
+            // What the tills took for their new agency they owe to nobody any more.
+            ("desk_owes", _, Some(owner)) => {
+                (Account::DeskOwes(old, owner), (owner != main).then_some(Account::DeskOwes(main, owner)))
+            }
+            ("owed_by_desk", _, Some(owner)) => {
+                let new = (owner != main).then_some(Account::OwedByDesk(owner, main));
+                (Account::OwedByDesk(owner, old), new)
+            }
+            _ => return Err(Error::internal("an account of a desk without its till or its owner")),
+        };
+        postings.push(Posting { account: from, amount: held.sum.negated().map_err(Error::internal)? });
+        postings.extend(to.map(|account| Posting { account, amount: held.sum }));
+    }
+    if postings.is_empty() {
+        return Ok(());
+    }
+    let entry = Entry::new(postings).map_err(Error::internal)?;
+    desk::book(app, tx, vec![(EntryKind::PassedOn, entry)], (old.uuid(), leaf), now).await
 }
 
 async fn pass_waiting(

@@ -141,7 +141,7 @@ pub async fn set_tolerance(
     if let Some(answer) = key.claim(&mut tx).await? {
         return Ok(answer);
     }
-    let account = account::account_of_number(&mut tx, number).await?.filter(|a| a.owner == agency);
+    let account = account::account_of_number(&mut tx, number).await?.filter(|a| a.heir == agency);
     let account = account.ok_or(Error::not_found())?;
     matches::set_tolerance(&mut tx, account.id, amount, (key.client, now)).await?;
     let sealing = agency_key(app, &mut tx, agency).await?;

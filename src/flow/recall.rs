@@ -10,7 +10,7 @@ use super::{
     audit_leaf,
     event::event_json,
     officer,
-    request_refund::{NewRefund, Of, request_refund},
+    request_refund::{NewRefund, Of, ask_in},
 };
 use crate::{
     app::App,
@@ -90,14 +90,18 @@ pub async fn take_recall(app: &App, message: MessageId, asked: &CancellationRequ
         opened_at: now,
         next_at: gone.then_some(now),
     };
-    rows::insert(&mut tx, &recall, gone.then_some(now)).await?;
+    match rows::insert(&mut tx, &recall, gone.then_some(now)).await {
+        // Another node took the same request at the same moment.
+        Err(e) if e.violates("recall_pkey") => return Ok(()),
+        done => done?,
+    }
     record(app, &mut tx, &recall, "recall.received", (&sealing, None), now).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// An officer's answer to a bank: with `Ok` the money goes back, once another officer has approved the refund that
-/// this asks for; with a reason it stays.
+/// An officer's answer to a bank. With `Ok` a refund is asked for, and the bank hears it once another officer has approved
+/// that: declined, the request is open again. With a reason the money stays.
 pub async fn decide_recall(
     app: &App,
     officer: Id<Citizen>,
@@ -111,32 +115,18 @@ pub async fn decide_recall(
     let (Direction::In, Stand::Open, Some(source)) = (recall.direction, &recall.state, recall.source) else {
         return Err(Error::conflict("recall_decided"));
     };
-    let state = match refusal {
-        Some(reason) => Stand::Refused(code(reason)?.to_string()),
-        None => Stand::Accepted,
+    let (state, refund) = match refusal {
+        Some(reason) => (Stand::Refused(code(reason)?.to_string()), None),
+        None => {
+            let new = give_back(&mut tx, source, officer).await?;
+            (Stand::Accepted, Some(ask_in(app, &mut tx, recall.agency, (&new, None), now).await?.id))
+        }
     };
-    drop(tx);
-    let refund = if state == Stand::Accepted {
-        let new = NewRefund {
-            of: match source {
-                Source::Payment(payment) => Of::Bill(bill_of(app, payment).await?),
-                Source::Case(case) => Of::Case(case),
-            },
-            extent: Extent::Whole,
-            reason: Reason::Recalled,
-            words: Line::parse("Ngân hàng của người nộp yêu cầu hoàn trả.").map_err(Error::internal)?,
-            in_cash: false,
-            work_begun: false,
-            officer,
-        };
-        let asked = request_refund(app, recall.agency, &new, None).await?;
-        asked["id"].as_str().and_then(|id| id.parse::<Id<id::Refund>>().ok())
-    } else {
-        None
-    };
-    let mut tx = app.store.begin().await?;
     if !rows::decide(&mut tx, id, &state, refund, Some(officer), now).await? {
         return Err(Error::conflict("recall_decided"));
+    }
+    if refund.is_some() {
+        rows::look_again(&mut tx, id, None).await?;
     }
     let recall = StoredRecall { state, refund, ..recall };
     let sealing = agency_key(app, &mut tx, recall.agency).await?;
@@ -145,10 +135,24 @@ pub async fn decide_recall(
     send_recall(app, id).await
 }
 
-async fn bill_of(app: &App, payment: Id<id::Payment>) -> Result<Id<id::Bill>> {
-    let mut tx = app.store.begin().await?;
-    let paid = crate::store::payment::payment(&mut tx, payment).await?;
-    Ok(paid.ok_or(Error::not_found())?.bill)
+/// All of the money that a bank asks back.
+async fn give_back(tx: &mut Tx, source: Source, officer: Id<Citizen>) -> Result<NewRefund> {
+    let of = match source {
+        Source::Payment(payment) => {
+            let paid = crate::store::payment::payment(tx, payment).await?;
+            Of::Bill(paid.ok_or(Error::not_found())?.bill)
+        }
+        Source::Case(case) => Of::Case(case),
+    };
+    Ok(NewRefund {
+        of,
+        extent: Extent::Whole,
+        reason: Reason::Recalled,
+        words: Line::parse("Ngân hàng của người nộp yêu cầu hoàn trả.").map_err(Error::internal)?,
+        in_cash: false,
+        work_begun: false,
+        officer,
+    })
 }
 
 /// Asks a bank for the money of a refund that went to the wrong place. Only what has left can be asked back.

@@ -17,7 +17,7 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{Agency, Bill, Case, Citizen, Event, Id},
+        id::{Agency, Bill, Case, Citizen, Client, Event, Id},
         money::Money,
         text::Line,
     },
@@ -80,14 +80,8 @@ pub async fn request_refund(
     {
         return Ok(answer);
     }
-    demand_asker(&mut tx, new.officer, agency, Day::of(now)).await?;
-    let sealing = agency_key(app, &mut tx, agency).await?;
-    let refund = match new.of {
-        Of::Bill(bill) => of_bill(app, &mut tx, agency, bill, new, (&sealing, now)).await?,
-        Of::Case(case) => of_case(app, &mut tx, agency, case, new, (&sealing, now)).await?,
-    };
-    let refund = StoredRefund { client: key.map(|key| key.client), ..refund };
-    record(app, &mut tx, &refund, "refund.requested", &sealing, now).await?;
+    let client = key.map(|key| key.client);
+    let refund = ask_in(app, &mut tx, agency, (new, client), now).await?;
     let lines = rows::lines(&mut tx, refund.id).await?;
     let answer = refund_json(&refund, &lines, &[]);
     if let Some(key) = key {
@@ -95,6 +89,25 @@ pub async fn request_refund(
     }
     tx.commit().await?;
     Ok(answer)
+}
+
+/// The same within a transaction, for what must hold together with it.
+pub(super) async fn ask_in(
+    app: &App,
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    (new, client): (&NewRefund, Option<Id<Client>>),
+    now: Instant,
+) -> Result<StoredRefund> {
+    demand_asker(tx, new.officer, agency, Day::of(now)).await?;
+    let sealing = agency_key(app, tx, agency).await?;
+    let refund = match new.of {
+        Of::Bill(bill) => of_bill(app, tx, agency, bill, new, (&sealing, now)).await?,
+        Of::Case(case) => of_case(app, tx, agency, case, new, (&sealing, now)).await?,
+    };
+    let refund = StoredRefund { client, ..refund };
+    record(app, tx, &refund, "refund.requested", &sealing, now).await?;
+    Ok(refund)
 }
 
 /// The officer of that personal number, as a system names them.

@@ -82,6 +82,41 @@ async fn is_split(tx: &mut Tx, id: Id<Bill>) -> Result<bool> {
     Ok(!wholes.is_empty() || rows::bills(tx, &parts).await?.iter().any(stand))
 }
 
+/// Refuses what would change the charges of a part alone: together the parts are the whole.
+pub(super) async fn demand_no_part(tx: &mut Tx, id: Id<Bill>) -> Result<()> {
+    if wholes(tx, id).await?.is_empty() { Ok(()) } else { Err(refused(Refusal::AlreadySplit)) }
+}
+
+/// Refuses to open an instalment again of a whole that is paid, being paid, withdrawn or replaced. The caller holds this
+/// bill's lock.
+pub(super) async fn demand_open_plan(tx: &mut Tx, id: Id<Bill>) -> Result<()> {
+    for (relation, whole) in wholes(tx, id).await? {
+        let (state, under_way) = rows::lock_bill(tx, whole).await?.ok_or(Error::not_found())?;
+        let open = match state {
+            State::Open => !under_way,
+            // By instalments, or by another bill.
+            State::Superseded { .. } => {
+                let links = versions::links(tx, whole).await?;
+                !links.iter().any(|(relation, _, later)| relation == "replaces" && *later)
+            }
+            State::Paid { .. } | State::Cancelled { .. } => false,
+        };
+        if relation == "instalment" && !open {
+            return Err(refused(Refusal::AlreadySuperseded));
+        }
+    }
+    Ok(())
+}
+
+/// What this bill is a part of.
+async fn wholes(tx: &mut Tx, id: Id<Bill>) -> Result<Vec<(String, Id<Bill>)>> {
+    let links = versions::links(tx, id).await?;
+    let of = links
+        .into_iter()
+        .filter(|(relation, _, later)| !later && (relation == "instalment" || relation == "part"));
+    Ok(of.map(|(relation, whole, _)| (relation, whole)).collect())
+}
+
 /// Divides a bill that the caller has locked or just written; the parts as `/v1` answers them.
 pub(super) async fn divide(
     app: &App,

@@ -2,7 +2,7 @@
 //! before stays where it was.
 //!
 //! Open bills stay payable under their references; their money and receipts are the successor's from then on. Pending
-//! cases, refunds, money in suspense, accounts and roles pass on (`inherit`). The old receipt series are closed with
+//! cases, refunds, money in suspense, accounts, tills and roles pass on (`inherit`). The old receipt series are closed with
 //! their counts. What is sealed under the old agency's key is sealed anew under the successor's.
 
 use super::{
@@ -168,6 +168,7 @@ async fn effect_next(app: &App, tx: &mut Tx, now: Instant) -> Result<bool> {
     pass_notes(app, tx, (one.agency, *main), &keys, now).await?;
     rows::pass_cases(tx, one.agency, *main).await?;
     inherit::pass_money(app, tx, &heirs, leaf, now).await?;
+    inherit::pass_desk(app, tx, &heirs, leaf, now).await?;
     for (successor, _) in &one.successors {
         rows::pass_evidence(tx, one.agency, *successor).await?;
         rows::pass_roles(tx, one.agency, *successor, one.from, now).await?;

@@ -6,13 +6,15 @@ use super::{Result, Store};
 use crate::base::id::{self, Id};
 use uuid::Uuid;
 
-/// A paid bill whose payment booked another amount than the bill's, or nothing.
+/// A paid bill whose payment booked another amount than the bill's, or nothing. What a desk took for another agency stands
+/// in the books of both, and counts once.
 pub async fn bill_not_borne_out(store: &Store) -> Result<Option<Id<id::Bill>>> {
     let found = sqlx::query_scalar!(
         "select b.id from bill b
          left join (
              select e.subject, sum(p.amount) as moved
              from ledger_entry e join posting p on p.entry_id = e.id and p.booked_on = e.booked_on and p.amount > 0
+             join ledger_account a on a.id = p.account_id and a.kind <> 'owed_by_desk'
              where e.kind = 'settled' group by e.subject) s on s.subject = b.paid_by
          where b.state = 'paid' and s.moved is distinct from b.phi + b.le_phi + b.tax limit 1"
     )
@@ -45,16 +47,18 @@ pub async fn payment_not_booked(store: &Store) -> Result<Option<Id<id::Payment>>
     Ok(found.map(Id::from_uuid))
 }
 
-/// Money in suspense of which the books hold another amount than its row: all of it while it is held, nothing after.
+/// Money in suspense of which the books hold another amount than its row: all of it while it is held, nothing after it was
+/// let go, found to be cash from a till, or made a part of what was paid at a desk.
 pub async fn suspense_not_borne_out(store: &Store) -> Result<Option<Id<id::Case>>> {
     let found = sqlx::query_scalar!(
         "select s.id from suspense s
          left join (
-             select coalesce(d.suspense_id, e.subject) as subject, -sum(p.amount) as held
+             select coalesce(d.suspense_id, t.case_id, e.subject) as subject, -sum(p.amount) as held
              from ledger_entry e join posting p on p.entry_id = e.id and p.booked_on = e.booked_on
              join ledger_account a on a.id = p.account_id and a.kind = 'suspense'
              left join suspense_decision d on d.entry_id = e.id
-             where e.kind in ('suspended', 'released') or d.toward = 'bill' group by 1) b on b.subject = s.id
+             left join desk_payment t on t.payment_id = e.subject
+             where e.kind in ('suspended', 'released', 'cash_moved') or d.toward = 'bill' group by 1) b on b.subject = s.id
          where b.held is distinct from case when s.state = 'held' then s.amount else 0 end limit 1"
     )
     .fetch_optional(&store.pool)

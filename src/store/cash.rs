@@ -219,7 +219,8 @@ pub async fn owed_by_tills(
              select k.drawer_id, k.agency_id, (sum(k.amount) - coalesce((
                  select sum(c.amount) from cash_deposit c
                  where c.drawer_id = k.drawer_id and c.agency_id = k.agency_id), 0))::bigint as owed
-             from desk_collection k where k.drawer_id = any($1) group by k.drawer_id, k.agency_id) o
+             from desk_collection k join drawer d on d.id = k.drawer_id and d.agency_id <> k.agency_id
+             where k.drawer_id = any($1) group by k.drawer_id, k.agency_id) o
          where o.owed > 0 order by o.drawer_id, o.agency_id"#,
         &uuids(drawers),
     )
@@ -255,8 +256,8 @@ pub async fn card_slips(
     let some = some.map(uuids);
     let rows = sqlx::query!(
         r#"select p.payment_id, coalesce(p.slip, '') as "slip!", p.card, p.at
-         from desk_payment p join shift s on s.id = p.shift_id
-         where s.agency_id = any($1) and p.card > 0 and coalesce(p.payment_id = any($2), true)
+         from desk_payment p join shift s on s.id = p.shift_id join drawer d on d.id = s.drawer_id
+         where d.agency_id = any($1) and p.card > 0 and coalesce(p.payment_id = any($2), true)
              and not exists (select from card_slip_settled c where c.payment_id = p.payment_id)
          order by p.at limit 500"#,
         &uuids(agencies),

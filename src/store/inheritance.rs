@@ -2,7 +2,7 @@
 
 use super::{Result, StoreError, Tx, bill, recall, refund};
 use crate::base::{
-    id::{self, Agency, Case, Id, Recall, Refund},
+    id::{self, Agency, Case, Drawer, Id, Recall, Refund},
     money::Money,
     secret::Sealed,
 };
@@ -109,10 +109,12 @@ pub struct PassingRecall {
     pub words: Option<Sealed<recall::Words>>,
 }
 
-/// The open requests about an agency's money, locked.
+/// The requests about an agency's money that are open, or are again if somebody declines their refund; locked.
 pub async fn recalls(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<PassingRecall>> {
     let rows = sqlx::query!(
-        "select id, words, key from recall where agency_id = $1 and state = 'open' order by id for no key update",
+        "select r.id, r.words, r.key from recall r where r.agency_id = $1 and (r.state = 'open'
+             or exists (select from refund f where f.id = r.refund_id and f.state = 'requested'))
+         order by r.id for no key update of r",
         agency.uuid(),
     )
     .fetch_all(tx.conn())
@@ -239,4 +241,78 @@ pub async fn put_lines(tx: &mut Tx, changed: &[(Id<id::Bill>, Lines)]) -> Result
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Gives the tills to a successor; one whose name is taken there is called after the agency, too.
+pub async fn pass_drawers(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>) -> Result<()> {
+    sqlx::query!(
+        "update drawer d set agency_id = $2, name = case
+             when exists (select from drawer o where o.agency_id = $2 and o.name = d.name)
+             then d.name || ' ' || (select a.code from agency a where a.id = $1) else d.name end
+         where d.agency_id = $1",
+        from.uuid(),
+        to.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Lets the shifts that are open go on at the successor's tills.
+pub async fn pass_shifts(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>) -> Result<()> {
+    sqlx::query!(
+        "update shift set agency_id = $2 where agency_id = $1 and closed_at is null",
+        from.uuid(),
+        to.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Gives the cash that is on its way to the bank to a successor.
+pub async fn pass_deposits(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>) -> Result<()> {
+    sqlx::query!(
+        "update cash_deposit set agency_id = $2 where agency_id = $1 and case_id is null",
+        from.uuid(),
+        to.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What an account of a desk holds.
+pub struct DeskBalance {
+    /// The kind of the account.
+    pub kind: String,
+    /// Of which till.
+    pub drawer: Option<Id<Drawer>>,
+    /// The other agency of the two.
+    pub other: Option<Id<Agency>>,
+    /// How much.
+    pub sum: Money,
+}
+
+/// What an agency's desk holds, and is owed or owes: cash, cash on its way, cards, and what it took for others, as they
+/// see it and as those others do.
+pub async fn desk_balances(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<DeskBalance>> {
+    let rows = sqlx::query!(
+        r#"select a.kind, a.drawer_id,
+             case when a.agency_id = $1 then a.counterpart_id else a.agency_id end as other, sum(p.amount)::bigint as "sum!"
+         from ledger_account a join posting p on p.account_id = a.id
+         where a.agency_id = $1 and a.kind in ('cash_drawer', 'cash_in_transit', 'card_receivable', 'desk_owes')
+             or a.counterpart_id = $1 and a.kind = 'owed_by_desk'
+         group by a.id having sum(p.amount) <> 0 order by a.id"#,
+        agency.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let balance = rows.into_iter().map(|row| DeskBalance {
+        kind: row.kind,
+        drawer: row.drawer_id.map(Id::from_uuid),
+        other: row.other.map(Id::from_uuid),
+        sum: Money::vnd(row.sum),
+    });
+    Ok(balance.collect())
 }

@@ -173,6 +173,10 @@ impl From<sqlx::Error> for StoreError {
 /// What a statement gives.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
+/// How many statements a connection keeps prepared: all that a node asks in its life. With fewer, each would be parsed and
+/// planned again and again.
+const STATEMENTS_MAX: usize = 1_024;
+
 /// The database.
 #[derive(Clone)]
 pub struct Store {
@@ -187,15 +191,17 @@ impl Store {
             .max_connections(connections_max)
             .acquire_timeout(Duration::from_secs(3))
             .test_before_acquire(false)
-            .connect_with(options.application_name("chung").options([
-                // Statements take arrays of any length and find their rows by keys: one plan serves all, and it must
-                // not read a table whole because the table was small when the plan was made (the checks of foreign
-                // keys and triggers keep such plans too). A plan without an index is still found, at a cost that must
-                // not set the compiler to work.
-                ("plan_cache_mode", "force_generic_plan"),
-                ("enable_seqscan", "off"),
-                ("jit", "off"),
-            ]))
+            .connect_with(options.application_name("chung").statement_cache_capacity(STATEMENTS_MAX).options(
+                [
+                    // Statements take arrays of any length and find their rows by keys: one plan serves all, and it must
+                    // not read a table whole because the table was small when the plan was made (the checks of foreign
+                    // keys and triggers keep such plans too). A plan without an index is still found, at a cost that must
+                    // not set the compiler to work.
+                    ("plan_cache_mode", "force_generic_plan"),
+                    ("enable_seqscan", "off"),
+                    ("jit", "off"),
+                ],
+            ))
             .await?;
         Ok(Self { pool })
     }

@@ -148,6 +148,30 @@ pub async fn decide(
     Ok(moved_one(&done))
 }
 
+/// What a bank asked for goes back by this refund, which is approved: the bank is told now.
+pub async fn refund_approved(tx: &mut Tx, refund: Id<Refund>, at: Instant) -> Result<()> {
+    sqlx::query!(
+        "update recall set next_at = $2 where refund_id = $1 and direction = 'in' and state = 'accepted'",
+        refund.uuid(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// This refund was declined: the request that it followed from is open again.
+pub async fn refund_declined(tx: &mut Tx, refund: Id<Refund>) -> Result<()> {
+    sqlx::query!(
+        "update recall set state = 'open', refund_id = null, decided_by = null, decided_at = null, next_at = null
+         where refund_id = $1 and direction = 'in'",
+        refund.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Says when our message about it is sent next.
 pub async fn look_again(tx: &mut Tx, recall: Id<id::Recall>, at: Option<Instant>) -> Result<()> {
     sqlx::query!("update recall set next_at = $2 where id = $1", recall.uuid(), at)

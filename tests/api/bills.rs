@@ -365,6 +365,9 @@ async fn instalments_and_the_whole_exclude_each_other() {
     let (first, second) = (&parts["items"][0], &parts["items"][1]);
     let other_fees = json!({ "lines": [{ "fee": "LLTP-01" }] });
     act(&system, &at(second, "amend"), &other_fees).await.expect_refusal(409, "bill_not_amendable");
+    act(&system, &at(second, "replace"), &new_bill()).await.expect_refusal(409, "bill_split_already");
+    act(&system, &at(second, "cancel"), &Value::Null).await.expect(200);
+    act(&system, &at(second, "revive"), &json!({ "due": "2027-01-01" })).await.expect(200);
     let payment = start(&world, &office, first).await;
     assert_eq!(read(&system, &bill).await["status"], "superseded", "the whole is closed");
     world.tell(&world.credit(1, "R1", 68_334, &payment)).await.expect(200);
@@ -373,6 +376,13 @@ async fn instalments_and_the_whole_exclude_each_other() {
     let books = [("clearing", 205_000), ("fee_phi", -51_250), ("fee_phi_retained", -153_750)];
     assert_eq!(world.balances().await, books.map(|(k, a)| (k.to_owned(), a)));
 
+    // An instalment that was withdrawn stays so once the whole is being paid.
+    let withdrawn = office.bill(&world, "withdrawn").await;
+    let parts = act(&system, &at(&withdrawn, "split"), &plan).await.expect(201).json();
+    act(&system, &at(&parts["items"][0], "cancel"), &Value::Null).await.expect(200);
+    start(&world, &office, &withdrawn).await;
+    let again = act(&system, &at(&parts["items"][0], "revive"), &json!({ "due": "2026-12-01" })).await;
+    again.expect_refusal(409, "bill_superseded");
     let other = office.bill(&world, "k2").await;
     let parts = act(&system, &at(&other, "split"), &plan).await.expect(201).json();
     start(&world, &office, &other).await;

@@ -7,13 +7,19 @@ use crate::desk::{ACCOUNTANT, APPROVER, Scene, reference};
 use crate::office::{ACCOUNT, Office, new_bill};
 use crate::world::{Actor, Answer};
 use chung::base::{
+    calendar::Day,
     clock::Clock,
     id::{Case, Id},
     text::Line,
 };
 use chung::flow::cash::warn_kept_cash;
-use chung::flow::roles::{Granting, grant_role};
+use chung::flow::{
+    roles::{Granting, grant_role},
+    succeed_agency::effect_successions,
+    verify_books::verify_books,
+};
 use chung::identity::role::Role;
+use chung::store::succession;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -97,6 +103,7 @@ async fn a_transfer_with_too_little_is_made_up_for_at_the_desk() {
         scene.balance("card_receivable").await,
     ];
     assert_eq!(balances, [0, 100_000, 505_000, 100_000]);
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
     let path = format!("/v1/payments?bill={}", id(&bill));
     let payment = scene.office.system(&scene.world, "payment.read").get(&path).await.expect(200).json();
     assert_eq!(payment["items"][0]["bank"], "CASH+CARD+TRANSFER");
@@ -142,9 +149,50 @@ async fn one_slip_of_many_shifts_is_one_line_of_the_statement() {
     accountant.send(&slip(&right)).await.expect(303);
     accountant.send(&slip(&wrong)).await.expect(409);
     assert_eq!((scene.balance("cash_in_transit").await, scene.balance("suspense").await), (0, -409_000));
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
     // A slip that was found is closed.
     scene.send("/desk/deposits", &[("amount", "1"), ("slip", "NT-1")]).await.expect(409);
     assert_eq!(cash(&scene, &scene.office).await["slips"][0]["case"], json!(right));
+}
+
+#[tokio::test]
+async fn a_till_goes_on_when_its_agency_becomes_another() {
+    let scene = Scene::set().await;
+    let heir = Office::open(&scene.world, "H29.15").await;
+    heir.bill(&scene.world, "opens-its-account").await;
+    let bill = scene.office.bill(&scene.world, "k1").await;
+    let paid = [("reference", reference(&bill)), ("cash", "105000"), ("card", "100000"), ("slip", "T-1")];
+    scene.send("/desk/bill", &paid).await.expect(303);
+    scene.send("/desk/deposits", &[("amount", "100000"), ("slip", "NT-1")]).await.expect(303);
+    let (now, successors) = (scene.world.clock.now(), vec![(heir.agency, vec![])]);
+    let (agency, kind) = (scene.office.agency, "merge".to_owned());
+    let mut tx = scene.world.app.store.begin().await.unwrap();
+    let one = succession::Succession { agency, kind, from: Day::of(now), successors };
+    succession::insert(&mut tx, &one, Id::from_uuid(uuid::Uuid::from_u128(9)), now).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(effect_successions(&scene.world.app).await.unwrap());
+
+    // The cash in the till, the cash on its way and the card slip are the successor's; the shift goes on.
+    let seen = cash(&scene, &heir).await;
+    let (till, slip, card) = (&seen["tills"][0], &seen["slips"][0], &seen["cards"][0]);
+    assert_eq!((&till["name"], &till["expected"]["amount"]), (&json!("Quầy 1"), &json!("505000")));
+    assert_eq!((&slip["slip"], &card["slip"]), (&json!("NT-1"), &json!("T-1")));
+    let kinds = ["cash_drawer", "cash_in_transit", "card_receivable", "cash_difference"];
+    let mut held = Vec::new();
+    for kind in kinds {
+        held.push(scene.balance(kind).await);
+    }
+    assert_eq!(held, [505_000, 100_000, 100_000, -500_000]);
+    scene.send("/desk/close", &[("counted", "505000")]).await.expect(200);
+    let agency = heir.agency.to_string();
+    let form = [("agency", agency.as_str()), ("till", "Quầy 1"), ("counted", "505000")];
+    scene.send("/desk/open", &form).await.expect(303);
+    assert_eq!(scene.balance("cash_difference").await, -500_000, "nothing was found or missed");
+    arrives(&scene, 1, ACCOUNT, 100_000, "NOP TIEN NT-1").await;
+    let case = case_of(&scene, 100_000).await;
+    let accountant = AtCash::open(&scene, ACCOUNTANT).await;
+    accountant.send(&[("act", "slip"), ("slip", "NT-1"), ("case", &case)]).await.expect(303);
+    assert_eq!((scene.balance("cash_in_transit").await, scene.balance("suspense").await), (0, 0));
 }
 
 #[tokio::test]

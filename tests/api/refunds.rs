@@ -519,11 +519,8 @@ async fn a_bank_asks_money_back_and_gets_an_answer() {
     let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (*k, v.as_str())).collect();
     officer.post_form(&format!("/board/recalls/{recall_id}"), &form).await.expect(303);
     officer.post_form(&format!("/board/recalls/{recall_id}"), &form).await.expect(409);
-    let last = world.bank.resolutions.lock().unwrap().last().cloned().unwrap();
-    assert_eq!(
-        (last.request, last.original, last.answer),
-        (asked.id, MessageId(Uuid::from_u128(22)), ResolutionAnswer::Accepted)
-    );
+    let told_bank = || world.bank.resolutions.lock().unwrap().len();
+    assert_eq!(told_bank(), 2, "a bank is told nothing that another officer may still decline");
     // The money still needs the approval of another officer.
     let refunds = scene.office.system(world, "refund.read").get("/v1/refunds").await.expect(200).json();
     assert_eq!(
@@ -531,7 +528,22 @@ async fn a_bank_asks_money_back_and_gets_an_answer() {
         (&json!("recalled"), &json!("requested"))
     );
     let id = refunds["items"][0]["id"].as_str().unwrap();
+    // Declined, the request is open again; accepted again and approved, the bank is told.
+    scene.press(&approver, id, "decline").await.expect(303);
+    chung::flow::recall::send_recalls(&world.app).await.unwrap();
+    assert_eq!((told_bank(), world.count("recall where state = 'open'").await), (2, 1));
+    officer.post_form(&format!("/board/recalls/{recall_id}"), &form).await.expect(303);
+    let refunds = scene.office.system(world, "refund.read").get("/v1/refunds").await.expect(200).json();
+    let asked_anew =
+        refunds["items"].as_array().unwrap().iter().find(|r| r["status"] == "requested").unwrap();
+    let id = asked_anew["id"].as_str().unwrap();
     scene.press(&approver, id, "approve").await.expect(303);
+    chung::flow::recall::send_recalls(&world.app).await.unwrap();
+    let last = world.bank.resolutions.lock().unwrap().last().cloned().unwrap();
+    assert_eq!(
+        (last.request, last.original, last.answer),
+        (asked.id, MessageId(Uuid::from_u128(22)), ResolutionAnswer::Accepted)
+    );
     scene.debited(30, scene.debit("D1", 205_000, id)).await;
     // Asked again, it has gone back.
     ask(24, &recall(4, 205_000, original)).await;

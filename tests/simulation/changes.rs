@@ -1,10 +1,9 @@
 //! What becomes of bills between their issue and their money, and of the agency that asks: amendments, bills in the place
 //! of others, bills opened again, instalments, checkpoints of the books, and a succession, each under the same faults.
 
+use crate::life::{Life, Promised, expect_or_refused};
 use crate::process::live;
 use crate::seen::Seen;
-use crate::step::expect_or_refused;
-use crate::world::{Life, Promised};
 use chung::base::{
     calendar::Day,
     clock::Clock,
@@ -39,7 +38,7 @@ impl Life<'_> {
     }
 
     /// A key of its own for each act.
-    fn act_key(&mut self, act: &str) -> Idempotency {
+    pub fn act_key(&mut self, act: &str) -> Idempotency {
         self.keys += 1;
         let key = format!("{act}-{}", self.keys);
         Idempotency::new(self.world.client, &key, act, b"").unwrap()
@@ -47,7 +46,7 @@ impl Life<'_> {
 
     /// An act that an agency asks for again until it is answered: whether the first process died before or after its
     /// commit, the answer is one.
-    async fn asked_until_answered(
+    pub async fn asked_until_answered(
         &mut self,
         seen: &Seen,
         (what, act): (&'static str, impl AsyncFn(chung::app::App) -> Result<Value>),
@@ -75,12 +74,13 @@ impl Life<'_> {
         }
     }
 
-    fn promise(&mut self, told: &Value, agency: Id<Agency>) {
+    /// A bill that came of another, with whose money it is.
+    pub fn promise(&mut self, told: &Value, agency: Id<Agency>, owner: Id<Agency>) {
         let text = |name: &str| told[name].as_str().unwrap().to_owned();
         self.keys += 1;
         let key = format!("part {}", self.keys);
         let (id, reference) = (text("id").parse().unwrap(), text("reference"));
-        self.bills.push(Promised { id, reference, agency, key, answer: told.to_string() });
+        self.bills.push(Promised { id, reference, agency, owner, key, answer: told.to_string() });
     }
 
     /// The fees of a bill again, or of one with a longer day.
@@ -112,7 +112,7 @@ impl Life<'_> {
         let draft = chung::payment::issue::Draft { key: (key.key().to_owned(), *key.digest()), ..draft };
         let act = async |app: chung::app::App| replace_bill(&app, agency, id, &draft, &key).await;
         if let Some(new) = self.asked_until_answered(seen, ("bill replaced", act)).await {
-            self.promise(&new, agency);
+            self.promise(&new, agency, agency);
         }
     }
 
@@ -127,7 +127,7 @@ impl Life<'_> {
 
     async fn split(&mut self, seen: &Seen) {
         let Some(bill) = self.some_bill() else { return };
-        let (agency, id) = (self.bills[bill].agency, self.bills[bill].id);
+        let (agency, owner, id) = (self.bills[bill].agency, self.bills[bill].owner, self.bills[bill].id);
         let today = Day::of(self.clock.now());
         let plan = Split::Instalments(vec![(today.plus_days(1), 1), (today.plus_days(4), 2)]);
         let key = self.act_key("split");
@@ -137,7 +137,7 @@ impl Life<'_> {
             let sum: i64 = parts.iter().map(amount).sum();
             assert_eq!(sum, self.total(bill), "instalments are the whole");
             for part in parts {
-                self.promise(part, agency);
+                self.promise(part, agency, owner);
             }
         }
     }
@@ -209,8 +209,15 @@ impl Life<'_> {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         self.agencies[0] = successor;
-        for bill in self.bills.iter_mut().filter(|bill| bill.agency == first) {
-            bill.agency = successor;
+        // The tills go on where they stand.
+        for shift in self.desk.tills.iter_mut().filter_map(|till| till.shift.as_mut()) {
+            shift.agency = successor;
+            seen.note("shift passed on");
+        }
+        for bill in &mut self.bills {
+            for of in [&mut bill.agency, &mut bill.owner].into_iter().filter(|of| **of == first) {
+                *of = successor;
+            }
         }
         seen.note("agency succeeded");
     }

@@ -1,7 +1,8 @@
-//! The payment's life under a seed: citizens, two agencies that collect in one account, three banks and an accountant act
-//! in random order; messages are lost, late, doubled, reordered and corrupted, money settles in parts, goes back and goes
-//! on, two nodes act at once, and the process dies at random places. A small model of what truly happened must agree with
-//! the books in the end, whatever the order.
+//! The payment's life under a seed: citizens, two agencies that collect in one account, cashiers at two tills, three banks,
+//! accountants and an approver act in random order; messages are lost, late, doubled, reordered and corrupted, money
+//! settles in parts, goes back and goes on, is asked back, days are told wrongly and told again, receipts are written on
+//! paper, two nodes act at once, and the process dies at random places. A small model of what truly happened must agree
+//! with the books in the end, whatever the order.
 //!
 //! Every act is a process of its own with queues of its own: two at once are two nodes on one database.
 //!
@@ -13,20 +14,29 @@
 //! and demands that a seed fails.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
+mod accountants;
+mod agencies;
+mod banks;
+mod cashiers;
 mod changes;
+mod citizens;
 #[path = "../support/database.rs"]
 mod database;
 mod laws;
-mod office;
+mod life;
+mod never;
+mod paper;
 mod process;
 mod rails;
+mod recalls;
 mod seen;
-mod step;
+mod tellings;
+mod work;
 mod world;
 
 use seen::Seen;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use world::World;
 
 /// Two workers, as there are two cores; each has a database of its own, which it empties between seeds.
@@ -47,22 +57,23 @@ fn whatever_happens_in_whatever_order_the_books_tell_the_truth() {
     let seeds = number("CHUNG_SIM_SEEDS").unwrap_or(if variable("CI").is_some() { 2_000 } else { 300 });
     let next = Arc::new(AtomicU64::new(1));
     let seen = Arc::new(Seen::default());
+    let failed = Arc::new(AtomicBool::new(false));
     let workers: Vec<_> = (0..WORKERS)
         .map(|_| {
-            let (next, seen) = (Arc::clone(&next), Arc::clone(&seen));
+            let (next, seen, failed) = (Arc::clone(&next), Arc::clone(&seen), Arc::clone(&failed));
             std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 runtime.block_on(async {
                     let world = World::found().await;
                     if let Some(seed) = one {
-                        return run(&world, seed, &seen, true).await;
+                        return run(&world, seed, (&seen, &failed), true).await;
                     }
                     loop {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if seed > seeds {
+                        if seed > seeds || failed.load(Ordering::Relaxed) {
                             return;
                         }
-                        run(&world, seed, &seen, false).await;
+                        run(&world, seed, (&seen, &failed), false).await;
                     }
                 });
             })
@@ -77,18 +88,19 @@ fn whatever_happens_in_whatever_order_the_books_tell_the_truth() {
     }
 }
 
-/// One seed; a failure names it.
-async fn run(world: &World, seed: u64, seen: &Seen, tell: bool) {
-    struct Named(u64);
-    impl Drop for Named {
+/// One seed; a failure names it, and ends the run.
+async fn run(world: &World, seed: u64, (seen, failed): (&Seen, &AtomicBool), tell: bool) {
+    struct Named<'a>(u64, &'a AtomicBool);
+    impl Drop for Named<'_> {
         #[expect(clippy::print_stderr, reason = "whoever runs it must know the seed")]
         fn drop(&mut self) {
             if std::thread::panicking() {
+                self.1.store(true, Ordering::Relaxed);
                 eprintln!("seed {} failed; CHUNG_SIM_SEED={} cargo test --test simulation", self.0, self.0);
             }
         }
     }
-    let named = Named(seed);
+    let named = Named(seed, failed);
     let mut life = world.begin(seed, tell).await;
     life.live(seen).await;
     life.settle_down(seen).await;

@@ -1,12 +1,14 @@
 //! The clearing system as it truly is: what was asked, what the payer decided, what moved. What it tells the service
 //! goes through the real messages; what gets lost on the way is decided here.
 
+use crate::recalls::{Recalls, clearing_reference};
+use crate::tellings::Telling;
 use crate::world::Chance;
 use chung::base::{calendar::Day, clock::Instant, id::Id, money::Money, text::Line};
 use chung::codec::iso20022::{
     CancellationRequest, CreditNotification, CreditTransfer, Direction, EndToEndId, Entry, Header, Message,
-    MessageId, Part, PaymentReturn, PaymentStatus, Reason, RequestToPay, Resolution, Statement,
-    StatementRequest, StatusInquiry, TransactionStatus, write,
+    MessageId, PaymentReturn, PaymentStatus, Reason, RequestToPay, Resolution, StatementRequest,
+    StatusInquiry, TransactionStatus, write,
 };
 use chung::partner::clearing::{Clearing, FetchedStatement, NoStatement};
 use chung::payment::{
@@ -14,7 +16,7 @@ use chung::payment::{
     refund::Answer,
 };
 use futures_util::future::BoxFuture;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use uuid::Uuid;
 
@@ -52,6 +54,13 @@ pub struct Truth {
     pub returns: BTreeMap<Uuid, bool>,
     /// The orders to pass money on that arrived, and whether each was carried out.
     pub orders: BTreeMap<Uuid, bool>,
+    /// The refunds that the Treasury has ordered.
+    pub by_treasury: BTreeSet<Uuid>,
+    /// What was asked back, in either direction.
+    pub recalls: Recalls,
+    /// How each day was told last, and the credits that the bank has taken back.
+    pub tellings: BTreeMap<Day, Telling>,
+    pub withdrawn: BTreeSet<String>,
     messages: u128,
 }
 
@@ -66,7 +75,7 @@ pub struct Rails {
 }
 
 impl Rails {
-    fn fault(&self, percent: u64, name: &'static str) -> bool {
+    pub fn fault(&self, percent: u64, name: &'static str) -> bool {
         let strikes = !*self.calm.lock().unwrap() && self.chance.lock().unwrap().percent(percent);
         if strikes {
             self.truth.lock().unwrap().faults.push(name);
@@ -74,7 +83,7 @@ impl Rails {
         strikes
     }
 
-    fn header(truth: &mut Truth, now: Instant) -> Header {
+    pub fn header(truth: &mut Truth, now: Instant) -> Header {
         truth.messages += 1;
         Header {
             from: "SBV01".parse().unwrap(),
@@ -85,11 +94,10 @@ impl Rails {
         }
     }
 
-    /// Money moves: it is on the account, and a notification of it is in the mail.
-    pub fn money(&self, named: Option<Uuid>, amount: Money, now: Instant) {
-        let truth = &mut *self.truth.lock().unwrap();
-        let entry = Entry {
-            reference: Line::parse(&format!("R{:06}", truth.movements.len())).unwrap(),
+    /// A credit of that reference.
+    pub fn entry(reference: String, named: Option<Uuid>, amount: Money, now: Instant) -> Entry {
+        Entry {
+            reference: Line::parse(&reference).unwrap(),
             amount,
             direction: Direction::Credit,
             reversal: false,
@@ -103,16 +111,32 @@ impl Rails {
             remittance: vec![],
             accepted: None,
             charged: None,
-        };
+        }
+    }
+
+    /// Money moves: it is on the account, and a notification of it is in the mail; the movement's reference.
+    pub fn money(&self, named: Option<Uuid>, amount: Money, now: Instant) -> String {
+        let truth = &mut *self.truth.lock().unwrap();
+        let nth = truth.movements.len();
+        let mut entry = Self::entry(format!("R{nth:06}"), named, amount, now);
+        entry.clearing_reference = named.is_none().then(|| clearing_reference(nth));
         truth.movements.push(entry.clone());
+        let reference = entry.reference.to_string();
         let message = CreditNotification { account: self.account.parse().unwrap(), entries: vec![entry] };
         let xml = write(&Self::header(truth, now), &Message::CreditNotification(message));
         truth.mail.push(Letter { xml, carries_money: true });
+        reference
+    }
+
+    /// The day on which a movement was booked.
+    pub fn day_of(&self, reference: &str) -> Day {
+        let truth = self.truth.lock().unwrap();
+        truth.movements.iter().find(|entry| entry.reference.as_str() == reference).unwrap().booked
     }
 
     /// Money comes with a text and nothing else.
     pub fn transfer(&self, text: &str, amount: Money, now: Instant) {
-        self.money(None, amount, now);
+        let _reference = self.money(None, amount, now);
         let truth = &mut *self.truth.lock().unwrap();
         let (Some(entry), Some(_)) = (truth.movements.last_mut(), truth.mail.pop()) else { return };
         entry.remittance = vec![Line::parse(text).unwrap()];
@@ -123,11 +147,11 @@ impl Rails {
     }
 
     /// Money leaves: it is gone from the account, and a notification of it is in the mail, unless that gets lost.
-    fn leave(&self, named: Uuid, amount: Money, now: Instant) {
-        self.money(Some(named), amount, now);
+    pub fn leave(&self, named: Uuid, amount: Money, now: Instant) {
+        let _reference = self.money(Some(named), amount, now);
         let truth = &mut *self.truth.lock().unwrap();
         let (Some(entry), Some(_)) = (truth.movements.last_mut(), truth.mail.pop()) else { return };
-        entry.direction = Direction::Debit;
+        (entry.direction, entry.clearing_reference) = (Direction::Debit, None);
         let entry = entry.clone();
         let message = CreditNotification { account: self.account.parse().unwrap(), entries: vec![entry] };
         let xml = write(&Self::header(truth, now), &Message::CreditNotification(message));
@@ -158,10 +182,10 @@ impl Rails {
         };
         if approve && self.fault(5, "fault: partial settlement") {
             let half = Money::vnd(amount.minor() / 2);
-            self.money(Some(payment), half, now);
-            self.money(Some(payment), amount.minus(half).unwrap(), now);
+            let _halves =
+                [half, amount.minus(half).unwrap()].map(|part| self.money(Some(payment), part, now));
         } else if approve {
-            self.money(Some(payment), amount, now);
+            let _reference = self.money(Some(payment), amount, now);
         }
     }
 }
@@ -297,12 +321,25 @@ impl Clearing for Rails {
         })
     }
 
-    fn ask_back<'a>(&'a self, _: MessageId, _: &'a CancellationRequest, _: Instant) -> BoxFuture<'a, Answer> {
-        Box::pin(async { Answer::NeverGot })
+    fn ask_back<'a>(
+        &'a self,
+        id: MessageId,
+        asked: &'a CancellationRequest,
+        _: Instant,
+    ) -> BoxFuture<'a, Answer> {
+        let answer = self.hear_request(id, asked);
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            answer
+        })
     }
 
-    fn answer_recall<'a>(&'a self, _: MessageId, _: &'a Resolution, _: Instant) -> BoxFuture<'a, Answer> {
-        Box::pin(async { Answer::NeverGot })
+    fn answer_recall<'a>(&'a self, _: MessageId, told: &'a Resolution, _: Instant) -> BoxFuture<'a, Answer> {
+        let answer = self.hear_answer(told);
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            answer
+        })
     }
 
     fn statement<'a>(
@@ -311,22 +348,11 @@ impl Clearing for Rails {
         request: &'a StatementRequest,
         now: Instant,
     ) -> BoxFuture<'a, Result<FetchedStatement, NoStatement>> {
-        let StatementRequest { account, day, .. } = request.clone();
+        let day = request.day;
         let told = if day >= Day::of(now) {
             Err(NoStatement::Refused(Line::parse("NOST").unwrap()))
         } else {
-            let movements = &self.truth.lock().unwrap().movements;
-            let sum = |entries: &mut dyn Iterator<Item = &Entry>| {
-                entries.fold(Money::vnd(0), |sum, entry| match entry.direction {
-                    Direction::Credit => sum.plus(entry.amount).unwrap(),
-                    Direction::Debit => sum.minus(entry.amount).unwrap(),
-                })
-            };
-            let opening = sum(&mut movements.iter().filter(|entry| entry.booked < day));
-            let closing = sum(&mut movements.iter().filter(|entry| entry.booked <= day));
-            let entries = movements.iter().filter(|entry| entry.booked == day).cloned().collect();
-            let statement = Statement { account, day, opening, closing, entries, part: Part::WHOLE };
-            Ok(FetchedStatement { message: id, digest: [0; 32], statement })
+            Ok(FetchedStatement { message: id, digest: [0; 32], statement: self.told(day, now) })
         };
         Box::pin(async move { told })
     }

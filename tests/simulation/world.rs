@@ -1,13 +1,13 @@
-//! One agency on one database, and under each seed one life of it: a clock, chance, the rails, and what was promised.
+//! The agencies on one database, with their officers, and under each seed one life of them: a clock, chance, the rails.
 
+use crate::cashiers::Desk;
 use crate::database::Database;
-use crate::rails::{Letter, Rails, Truth};
-use crate::seen::Seen;
+use crate::life::Life;
+use crate::rails::{Rails, Truth};
 use chung::app::{self, App, Parts, Population};
-use chung::base::calendar::Day;
 use chung::base::clock::ManualClock;
 use chung::base::entropy::{Entropy, SeededEntropy};
-use chung::base::id::{Agency, Client, Id};
+use chung::base::id::{Agency, Citizen, Client, Id};
 use chung::base::text::Line;
 use chung::config::Limits;
 use chung::crypto::{keyring::KeyRing, signing::KeyList};
@@ -26,8 +26,7 @@ use chung::store::agency::{self, AccountRow};
 use chung::store::bank::{Bank, put_banks};
 use chung::store::payout_rule::add as add_rule;
 use futures_util::future::BoxFuture;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, postgres::PgRow};
-use std::collections::BTreeMap;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgRow};
 use std::sync::{Arc, Mutex};
 use time::macros::datetime;
 use uuid::Uuid;
@@ -36,6 +35,17 @@ use uuid::Uuid;
 pub const ACCOUNT: &str = "1500201001234";
 /// The payers' banks.
 pub const BANKS: [&str; 3] = ["970436", "970415", "970418"];
+
+/// Who keeps the books: the same people at every agency.
+pub const ACCOUNTANTS: [Id<Citizen>; 3] = [citizen(0x0a), citizen(0x0b), citizen(0x0c)];
+/// Those of them who approve, too: never what they began.
+pub const APPROVERS: [Id<Citizen>; 2] = [citizen(0x0b), citizen(0x0c)];
+/// Whoever sits at a till.
+pub const CASHIERS: [Id<Citizen>; 2] = [citizen(0x0d), citizen(0x0e)];
+
+const fn citizen(number: u128) -> Id<Citizen> {
+    Id::from_uuid(Uuid::from_u128(number))
+}
 
 /// Draws under a seed.
 pub struct Chance(SeededEntropy);
@@ -65,34 +75,8 @@ pub struct World {
     /// The agency that may take the place of the first in a life, with the same account.
     pub successor: Id<Agency>,
     pub client: Id<Client>,
-}
-
-/// A bill that the service has promised, with what was asked and answered.
-pub struct Promised {
-    pub id: Id<chung::base::id::Bill>,
-    pub reference: String,
-    pub agency: Id<Agency>,
-    pub key: String,
-    pub answer: String,
-}
-
-/// One life.
-pub struct Life<'a> {
-    pub world: &'a World,
-    pub app: App,
-    /// The agencies that ask: another one in the place of the first once it was succeeded.
-    pub agencies: [Id<Agency>; 2],
-    /// From which day everything costs twice as much.
-    pub dearer_from: Option<Day>,
-    pub rails: Arc<Rails>,
-    pub clock: Arc<ManualClock>,
-    pub chance: Chance,
-    pub bills: Vec<Promised>,
-    pub keys: usize,
-    pub delivered: Vec<Letter>,
-    pub faults: usize,
-    pub tell: bool,
-    states: BTreeMap<(String, Uuid), String>,
+    /// What empties the database for the next life.
+    again: String,
 }
 
 struct Silent;
@@ -111,9 +95,45 @@ impl Messenger for Silent {
 }
 
 /// The tables that a life fills.
-const FILLED: &str = "role_grant, agency_successor, agency_succession, balance_at_checkpoint, balance_checkpoint, bill_link, bill_version, audit_detail, audit_leaf, audit_node, audit_place, tree_head, bill, bill_content, \"case\", \
-    case_note, credit_origin, credit, idempotency_key, inbox_message, ledger_entry, posting, live_attempt, outbox, payment_silence, payment, \
-    recall, cash_deposit, desk_payout, desk_payment, shift, drawer, debit, refund_approval, refund_line, refund_line_source, refund_source, refund, payout_day, payout_item, payout, closing_file, closing, receipt_void, receipt_file, receipt, receipt_series, shown_credit, statement, statement_line, suspense, uetr_claim";
+const FILLED: &str = "role_grant agency_successor agency_succession balance_at_checkpoint balance_checkpoint bill_link \
+    bill_version audit_detail audit_leaf audit_node audit_place tree_head bill bill_content case case_note credit_origin \
+    credit idempotency_key inbox_message ledger_entry posting live_attempt outbox payment_silence payment recall \
+    card_settlement card_slip_settled cash_deposit desk_collection desk_payout desk_payment shift drawer debit \
+    refund_approval refund_line refund_line_source refund_source refund payout_day payout_item payout closing_file closing \
+    leaf_void receipt_leaf receipt_block receipt_void receipt_file receipt receipt_series reversal withdrawn_line \
+    statement_revision statement_import shown_credit statement statement_line suspense uetr_claim";
+
+/// Empties what the last life filled, and nothing else: a look at an empty table costs less than a delete from it.
+fn again(agencies: &[Id<Agency>]) -> String {
+    let tables = FILLED.split_whitespace().map(|table| format!("'{table}'")).collect::<Vec<_>>().join(", ");
+    let people = ACCOUNTANTS.map(|who| (who, "accountant")).into_iter();
+    let people =
+        people.chain(APPROVERS.map(|who| (who, "approver"))).chain(CASHIERS.map(|who| (who, "cashier")));
+    let grants: Vec<String> = people
+        .flat_map(|(who, role)| agencies.iter().map(move |agency| (who, role, agency)))
+        .map(|(who, role, agency)| {
+            format!(
+                "(gen_random_uuid(), '{}', '{}', '{role}', '2026-11-01', '2026-11-01Z')",
+                who.uuid(),
+                agency.uuid()
+            )
+        })
+        .collect();
+    format!(
+        "begin; set local session_replication_role = replica;
+         do $$ declare t text; filled boolean; begin foreach t in array array[{tables}] loop
+             execute format('select exists (select from %I)', t) into filled;
+             if filled then execute format('delete from %I', t); end if; end loop; end $$;
+         delete from ledger_account where drawer_id is not null or counterpart_id is not null;
+         update agency set state = 'active', valid_until = null where state <> 'active';
+         update collecting_account set heir_id = null where heir_id is not null;
+         update fee_schedule set state = 'draft', in_force_from = null
+             where digest = sha256('dearer') and state <> 'draft';
+         insert into role_grant (id, citizen_id, agency_id, role, valid_from, granted_at) values {};
+         commit",
+        grants.join(", ")
+    )
+}
 
 /// Where money of one kind goes on to: what has no rule, phí here, stays.
 fn rule(kind: Kind) -> Rule {
@@ -227,16 +247,13 @@ impl World {
             agencies,
             successor,
             client: Id::from_uuid(Uuid::from_u128(7)),
+            again: again(&[first, second, successor]),
         }
     }
 
     /// A life from nothing.
     pub async fn begin(&self, seed: u64, tell: bool) -> Life<'_> {
-        let each = FILLED.split(", ").map(|table| format!("delete from {table};")).collect::<String>();
-        let again = "update agency set state = 'active', valid_until = null; update collecting_account set heir_id = null; \
-                     update fee_schedule set state = 'draft', in_force_from = null where digest = sha256('dearer');";
-        self.sql(&format!("begin; set local session_replication_role = replica; {each} {again} commit"))
-            .await;
+        self.sql(&self.again).await;
         let clock = Arc::new(ManualClock::at(datetime!(2026-11-24 09:00 UTC)));
         let rails = Arc::new(Rails {
             account: ACCOUNT.to_owned(),
@@ -259,11 +276,12 @@ impl World {
             clock,
             chance: Chance::new(seed),
             bills: Vec::new(),
+            desk: Desk::default(),
             keys: 0,
             delivered: Vec::new(),
             faults: 0,
             tell,
-            states: BTreeMap::new(),
+            states: std::collections::BTreeMap::new(),
         }
     }
 
@@ -277,72 +295,5 @@ impl World {
     pub async fn rows(&self, sql: &str) -> Vec<PgRow> {
         let mut onlooker = self.onlooker.lock().await;
         sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut *onlooker).await.unwrap()
-    }
-}
-
-impl Life<'_> {
-    /// Notes which objects have come into which state since the last look.
-    pub async fn look(&mut self, seen: &Seen) {
-        let rows = self
-            .world
-            .rows(
-                "select 'payment' as what, id, state, coalesce('rejected: ' || reason, '') as why from payment
-                 union all select 'bill', id, state, '' from bill
-                 union all select 'case', id, state, kind from \"case\"
-                 union all select 'suspense', id, reason, '' from suspense
-                 union all select 'refund', id, state, '' from refund
-                 union all select 'payout', id, state, '' from payout",
-            )
-            .await;
-        for row in rows {
-            let (what, id): (String, Uuid) = (row.get("what"), row.get("id"));
-            let (state, why): (String, String) = (row.get("state"), row.get("why"));
-            let before = self.states.insert((what.clone(), id), state.clone());
-            if before.as_ref() == Some(&state) {
-                continue;
-            }
-            match (what.as_str(), before) {
-                ("suspense", _) => seen.note(format!("suspense {state}")),
-                ("case", None) => seen.note(format!("case {why}")),
-                ("case", Some(_)) => seen.note(format!("case {state}")),
-                ("refund", None) if state == "approved" => {}
-                ("refund", None) => seen.note(format!("refund approved → {state}")),
-                (_, None) if state == "created" || state == "open" => {}
-                (_, None) => {
-                    let first = if what == "bill" { "open" } else { "created" };
-                    seen.note(format!("{what} {first} → {state}"));
-                }
-                (_, Some(before)) => seen.note(format!("{what} {before} → {state}")),
-            }
-            if why.starts_with("rejected: ") {
-                let own =
-                    ["not_sent", "never_received", "wrong_amount", "not_in_statement", "paid_otherwise"];
-                let reason = why.trim_start_matches("rejected: ");
-                seen.note(if own.contains(&reason) {
-                    why.clone()
-                } else {
-                    "rejected: by the bank".to_owned()
-                });
-            }
-        }
-    }
-
-    /// Counts a fault.
-    pub fn fault(&mut self, seen: &Seen, name: &str) {
-        self.faults += 1;
-        seen.note(format!("fault: {name}"));
-    }
-
-    /// Tells a step of a life that is looked at alone.
-    #[expect(clippy::print_stdout, reason = "a failing seed is read step by step")]
-    pub fn say(&self, step: &str) {
-        if self.tell {
-            println!("{} {step}", self.clock_text());
-        }
-    }
-
-    fn clock_text(&self) -> String {
-        use chung::base::clock::Clock;
-        chung::base::calendar::display_vi(self.clock.now())
     }
 }

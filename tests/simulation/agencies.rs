@@ -1,0 +1,127 @@
+//! What agencies ask for: a bill, one bill for each owner of its money, and that a bill be withdrawn.
+
+use crate::life::{Life, Promised, expect_or_refused};
+use crate::process::live;
+use crate::seen::Seen;
+use chung::base::{
+    calendar::Day,
+    clock::Clock,
+    id::{Agency, Id},
+};
+use chung::flow::{
+    Error, cancel_bill::cancel_bill, create_bill::create_bill, idempotency::Idempotency,
+    issue_by_owner::issue_by_owner,
+};
+use chung::payment::{
+    bill::Parties,
+    exemption::{Channel, Circumstances, Dates, Facts},
+    fee::Asked as AskedFee,
+    issue::Draft,
+};
+use std::time::Duration;
+
+impl Life<'_> {
+    pub fn draft(&self, key: &str, agency: Id<Agency>) -> Draft {
+        let today = Day::of(self.clock.now());
+        let serial = self.keys + 1_000;
+        let facts = Facts::default;
+        Draft {
+            agency,
+            client: self.world.client,
+            key: (key.to_owned(), chung::crypto::digest::sha256(key.as_bytes())),
+            dossier: format!("H29.14-261124-{serial}").parse().unwrap(),
+            procedure: "1.001610".parse().unwrap(),
+            asked: ["DKKD-01", "DKKD-02"]
+                .map(|fee| AskedFee { fee: fee.parse().unwrap(), count: 1, copies: 1, value: None })
+                .into(),
+            circumstances: Circumstances {
+                channel: Channel::Online,
+                dates: Dates { submission: today, acceptance: None, payment: None },
+                applicant: facts(),
+                submitter: facts(),
+            },
+            grounds: chung::payment::issue::Grounds::default(),
+            owners: std::collections::BTreeMap::new(),
+            obligations: Vec::new(),
+            together: false,
+            payable_until: None,
+            due: today.plus_days(1 + (self.keys % 3) as i64),
+            parties: Parties {
+                applicant: chung::base::text::Line::parse("Nguyễn Thị Hòa").unwrap(),
+                submitter: None,
+                payer: None,
+                receipt_name: None,
+            },
+        }
+    }
+
+    /// The agency issues a bill; when its answer was lost it asks again, and gets the same.
+    pub async fn issue(&mut self, seen: &Seen) {
+        if self.chance.percent(12) {
+            return self.issue_to_owners(seen).await;
+        }
+        self.keys += 1;
+        let key = format!("key {}", self.keys);
+        let agency = self.agencies[self.chance.below(2)];
+        let draft = self.draft(&key, agency);
+        let death = self.death(seen);
+        self.say("a bill is asked for");
+        let first = live(&self.app, death, async |app| create_bill(&app, draft.clone()).await).await;
+        let answer = loop {
+            match live(&self.app, None, async |app| create_bill(&app, draft.clone()).await).await.unwrap() {
+                Ok(answer) => break answer,
+                Err(Error::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(1)).await,
+                Err(error) => panic!("{error:?}"),
+            }
+        };
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        if let Some(Ok(first)) = first {
+            assert_eq!(read(&first), read(&answer), "the same request got two answers");
+        }
+        let told = read(&answer);
+        assert_eq!(crate::changes::amount(&told), self.price(), "charged by the schedule in force");
+        if self.dearer_from.is_some_and(|from| from <= Day::of(self.clock.now())) {
+            seen.note("bill by the raised fees");
+        }
+        let text = |name: &str| told[name].as_str().unwrap().to_owned();
+        let (id, reference) = (text("id").parse().unwrap(), text("reference"));
+        self.bills.push(Promised { id, reference, agency, owner: agency, key, answer });
+    }
+
+    pub async fn cancel(&mut self, seen: &Seen) {
+        let Some(bill) = self.some_bill() else { return };
+        let (agency, id) = (self.bills[bill].agency, self.bills[bill].id);
+        self.keys += 1;
+        let key =
+            Idempotency::new(self.world.client, &format!("cancel-{}", self.keys), "cancel", b"").unwrap();
+        let death = self.death(seen);
+        self.say(&format!("the agency withdraws {id}"));
+        let done = live(&self.app, death, async |app| cancel_bill(&app, agency, id, &key).await).await;
+        if let Some(Err(Error::Conflict(refusal))) = &done {
+            seen.note(format!("bill cannot be cancelled: {}", refusal.code));
+        }
+        done.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
+    }
+
+    /// A bill whose fees belong to two agencies is issued as one bill for each: none is open for all of it.
+    pub async fn issue_to_owners(&mut self, seen: &Seen) {
+        let [one, other] = self.agencies;
+        let key = self.act_key("owners");
+        let mut draft = self.draft(key.key(), one);
+        draft.key = (key.key().to_owned(), *key.digest());
+        draft.together = true;
+        draft.owners.insert("DKKD-02".parse().unwrap(), other);
+        let act = async |app: chung::app::App| issue_by_owner(&app, &draft, &key).await;
+        let Some(whole) = self.asked_until_answered(seen, ("bill issued to owners", act)).await else {
+            return;
+        };
+        assert_eq!((&whole["status"], crate::changes::amount(&whole)), (&"superseded".into(), self.price()));
+        let parts = whole["parts"].as_array().unwrap();
+        let sum: i64 = parts.iter().map(crate::changes::amount).sum();
+        assert_eq!((parts.len(), sum), (2, self.price()), "the owners' parts are the whole");
+        self.promise(&whole, one, one);
+        for (part, owner) in parts.iter().zip([one, other]) {
+            self.promise(part, one, owner);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What arrives from the banks, or fails to: messages late, lost, doubled, out of order, corrupted, forged.
+
+use crate::life::{Life, expect_or_refused};
+use crate::process::live;
+use crate::rails::Letter;
+use crate::seen::Seen;
+use chung::base::clock::Clock;
+use chung::codec::http_signature::{Request, sign_request, verify_request};
+use chung::codec::iso20022::read;
+use chung::crypto::signing::{KeyList, Signer, SigningKey};
+use chung::flow::{
+    Error, inquire_payment::inquire_due, pass_on::pass_on, recall::send_recalls,
+    send_refund::look_after_refunds, take_message::take_message,
+};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    Acknowledged,
+    ComeAgain,
+    Refused,
+}
+
+/// The key of the clearing system: one is made, as every life would need another.
+static KEY: LazyLock<SigningKey> = LazyLock::new(SigningKey::generate);
+
+impl Life<'_> {
+    /// The rails hand over a message, or fail to.
+    pub async fn deliver(&mut self, seen: &Seen) {
+        let waiting = self.rails.truth.lock().unwrap().mail.len();
+        if waiting == 0 {
+            return;
+        }
+        let at = self.chance.below(waiting);
+        if at > 0 {
+            self.fault(seen, "message out of order");
+        }
+        let letter = self.rails.truth.lock().unwrap().mail[at].clone();
+        match self.chance.below(10) {
+            0 if letter.carries_money => {
+                // What is not acknowledged is sent again.
+                self.fault(seen, "message late");
+                return;
+            }
+            0 | 1 if !letter.carries_money => {
+                self.fault(seen, "message lost");
+                self.rails.truth.lock().unwrap().mail.remove(at);
+                return;
+            }
+            3 => {
+                self.fault(seen, "message corrupted");
+                self.corrupt(&letter);
+                return;
+            }
+            4 => {
+                self.fault(seen, "two nodes");
+                let other = live(&self.app, None, async |app| {
+                    look_after_refunds(&app).await?;
+                    pass_on(&app).await?;
+                    send_recalls(&app).await?;
+                    inquire_due(&app).await
+                });
+                let (taken, done) = tokio::join!(self.take(&letter, None), other);
+                done.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
+                if taken == Some(Taken::Acknowledged) {
+                    self.rails.truth.lock().unwrap().mail.remove(at);
+                    self.delivered.push(letter);
+                }
+                return;
+            }
+            2 => {
+                self.fault(seen, "message doubled");
+                let twice = async { self.take(&letter, None).await };
+                let (first, second) = tokio::join!(self.take(&letter, None), twice);
+                assert!(first != Some(Taken::Refused) && second != Some(Taken::Refused));
+                return;
+            }
+            _ => {}
+        }
+        let death = self.death(seen);
+        self.say("a message arrives");
+        if self.take(&letter, death).await == Some(Taken::Acknowledged) {
+            self.rails.truth.lock().unwrap().mail.remove(at);
+            self.delivered.push(letter);
+        }
+    }
+
+    /// A byte flips after signing: the message is not believed, and comes again.
+    fn corrupt(&mut self, letter: &Letter) {
+        let now = self.clock.now();
+        let key = &*KEY;
+        let request = |body| Request {
+            method: "POST",
+            target_uri: "http://localhost:8080/clearing/inbox",
+            content_type: "application/xml",
+            body,
+        };
+        let (headers, _) = sign_request(&request(letter.xml.as_bytes()), key, now);
+        let mut damaged = letter.xml.clone().into_bytes();
+        let place = self.chance.below(damaged.len());
+        damaged[place] ^= 1 << self.chance.below(8);
+        let pinned = KeyList::new([(key.kid().to_owned(), key.verifying_key().clone())]);
+        let believed = |body| verify_request(&request(body), &headers, &pinned, now).is_ok();
+        assert!(believed(letter.xml.as_bytes()) && !believed(damaged.as_slice()), "byte {place}");
+    }
+
+    /// Hands a message to the service; `None` when the process died over it.
+    pub async fn take(&self, letter: &Letter, death: Option<u32>) -> Option<Taken> {
+        let received = read(letter.xml.as_bytes(), 1 << 20).unwrap();
+        let done = live(&self.app, death, async |app| take_message(&app, received).await).await?;
+        Some(match done {
+            Ok(_) => Taken::Acknowledged,
+            Err(Error::Unavailable(_)) => Taken::ComeAgain,
+            Err(Error::Conflict(refusal)) if refusal.code == "payment_moved" => Taken::ComeAgain,
+            Err(Error::Conflict(refusal)) if refusal.code == "message_id_reused" => Taken::Refused,
+            Err(error) => panic!("{error:?}"),
+        })
+    }
+
+    /// A message under a known identifier with other content is refused and changes nothing.
+    pub async fn forge(&mut self, seen: &Seen) {
+        let Some(letter) = self.delivered.iter().rev().find(|letter| letter.carries_money) else { return };
+        let other = letter.xml.replacen("<AcctSvcrRef>R", "<AcctSvcrRef>X", 2).replacen(
+            "<NtryRef>R",
+            "<NtryRef>X",
+            1,
+        );
+        let letter = Letter { xml: other, carries_money: true };
+        assert_eq!(
+            self.take(&letter, None).await,
+            Some(Taken::Refused),
+            "other content under a known identifier"
+        );
+        self.fault(seen, "message with other content");
+    }
+
+    pub async fn deliver_all(&mut self) {
+        loop {
+            let Some(letter) = self.rails.truth.lock().unwrap().mail.first().cloned() else { return };
+            if self.take(&letter, None).await == Some(Taken::Acknowledged) {
+                self.rails.truth.lock().unwrap().mail.remove(0);
+            } else {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    }
+}

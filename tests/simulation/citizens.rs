@@ -1,0 +1,98 @@
+//! What citizens do: they pay by their bank's request, twice at once, look into their bank's application, and send money
+//! that nobody asked for in this way.
+
+use crate::life::{Life, expect_or_refused};
+use crate::process::live;
+use crate::rails::{Asked, Decision};
+use crate::seen::Seen;
+use crate::world::BANKS;
+use chung::base::{clock::Clock, money::Money, reference::Reference};
+use chung::flow::start_payment::start_payment;
+use std::time::Duration;
+use uuid::Uuid;
+
+impl Life<'_> {
+    pub fn some_bill(&mut self) -> Option<usize> {
+        (!self.bills.is_empty()).then(|| self.chance.below(self.bills.len()))
+    }
+
+    /// A citizen pays, or two do at once.
+    pub async fn start(&mut self, seen: &Seen) {
+        let Some(bill) = self.some_bill() else { return };
+        let reference: Reference = self.bills[bill].reference.parse().unwrap();
+        let death = self.death(seen);
+        let twice = self.chance.percent(10);
+        let bank = BANKS[self.chance.below(BANKS.len())];
+        if twice {
+            self.fault(seen, "two at once");
+        }
+        self.say(&format!("somebody pays {}", self.bills[bill].id));
+        let start = async |app| start_payment(&app, &reference, bank).await;
+        let second = async { if twice { live(&self.app, None, start).await } else { None } };
+        let (first, second) = tokio::join!(live(&self.app, death, start), second);
+        for done in [first, second].into_iter().flatten() {
+            expect_or_refused(done.map(drop));
+        }
+        self.clock.advance(Duration::from_millis(10));
+    }
+
+    /// The payer looks into the bank's application.
+    pub fn decide(&mut self) {
+        let now = self.clock.now();
+        let waiting: Vec<Uuid> = {
+            let truth = self.rails.truth.lock().unwrap();
+            let open = |asked: &Asked| asked.decision == Decision::Waiting && asked.expires > now;
+            truth.asked.iter().filter(|(_, asked)| open(asked)).map(|(id, _)| *id).collect()
+        };
+        if !waiting.is_empty() {
+            let payment = waiting[self.chance.below(waiting.len())];
+            let approve = self.chance.percent(80);
+            self.say(&format!("the payer {} {payment}", if approve { "approves" } else { "refuses" }));
+            self.rails.decide(payment, approve, now);
+        }
+    }
+
+    /// Money that nobody asked for in this way.
+    pub fn stray_money(&mut self, seen: &Seen) {
+        let now = self.clock.now();
+        let asked: Vec<(Uuid, Asked)> = {
+            let truth = self.rails.truth.lock().unwrap();
+            truth.asked.iter().map(|(id, asked)| (*id, asked.clone())).collect()
+        };
+        let one = (!asked.is_empty()).then(|| asked[self.chance.below(asked.len())].clone());
+        match (self.chance.below(6), one) {
+            (4, _) => {
+                let Some(bill) = self.some_bill() else { return };
+                self.fault(seen, "transfer by reference");
+                let text = format!("CT {} nop phi", self.bills[bill].reference.to_lowercase());
+                let wrong = self.chance.percent(40);
+                let amount = if wrong { 1_000 } else { self.total(bill) };
+                self.rails.transfer(&text, Money::vnd(amount), now);
+            }
+            (0 | 5, Some((payment, asked))) if asked.decision == Decision::Approved => {
+                self.fault(seen, "paid twice");
+                let _reference = self.rails.money(Some(payment), asked.amount, now);
+            }
+            (1, Some((payment, asked))) if asked.decision == Decision::Refused => {
+                self.fault(seen, "money after the end");
+                let _reference = self.rails.money(Some(payment), asked.amount, now);
+            }
+            (2, Some((payment, asked))) => {
+                self.fault(seen, "wrong amount");
+                let _reference =
+                    self.rails.money(Some(payment), asked.amount.minus(Money::vnd(5_000)).unwrap(), now);
+            }
+            _ => {
+                self.fault(seen, "unknown reference");
+                let _reference = self.rails.money(None, Money::vnd(70_000), now);
+            }
+        }
+        self.say("money comes");
+    }
+
+    /// What a bill asks for.
+    pub fn total(&self, bill: usize) -> i64 {
+        let answer: serde_json::Value = serde_json::from_str(&self.bills[bill].answer).unwrap();
+        answer["total"]["amount"].as_str().unwrap().parse().unwrap()
+    }
+}

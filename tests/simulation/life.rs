@@ -1,0 +1,236 @@
+//! One life: what can happen next, and how it ends.
+
+use crate::cashiers::Desk;
+use crate::laws::check_always;
+use crate::process::live;
+use crate::rails::{Letter, Rails};
+use crate::seen::Seen;
+use crate::world::{Chance, World};
+use chung::app::App;
+use chung::base::{
+    calendar::Day,
+    clock::{Clock, Instant, ManualClock},
+    id::{Agency, Id},
+};
+use chung::flow::{
+    Error, inquire_payment::inquire_due, pass_on::pass_on, recall::send_recalls,
+    return_second_money::return_second_money, send_refund::look_after_refunds,
+};
+use sqlx::Row;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// The fewest steps and faults of a life.
+const STEPS: usize = 50;
+const FAULTS: usize = 5;
+
+/// A bill that the service has promised, with what was asked and answered.
+pub struct Promised {
+    pub id: Id<chung::base::id::Bill>,
+    pub reference: String,
+    pub agency: Id<Agency>,
+    /// Whose money it is: another's in a part of a bill of several owners.
+    pub owner: Id<Agency>,
+    pub key: String,
+    pub answer: String,
+}
+
+/// One life.
+pub struct Life<'a> {
+    pub world: &'a World,
+    pub app: App,
+    /// The agencies that ask: another one in the place of the first once it was succeeded.
+    pub agencies: [Id<Agency>; 2],
+    /// From which day everything costs twice as much.
+    pub dearer_from: Option<Day>,
+    pub rails: Arc<Rails>,
+    pub clock: Arc<ManualClock>,
+    pub chance: Chance,
+    pub bills: Vec<Promised>,
+    /// The tills, as their cashiers know them.
+    pub desk: Desk,
+    pub keys: usize,
+    pub delivered: Vec<Letter>,
+    pub faults: usize,
+    pub tell: bool,
+    pub states: BTreeMap<(String, Uuid), String>,
+}
+
+impl Life<'_> {
+    /// Lives: at least so many steps, until enough went wrong.
+    pub async fn live(&mut self, seen: &Seen) {
+        let mut steps = 0;
+        while steps < STEPS || self.faults < FAULTS {
+            self.step(seen).await;
+            self.look(seen).await;
+            steps += 1;
+            if steps % 16 == 0 {
+                check_always(self).await;
+            }
+            assert!(steps < 1_000, "a life in which nothing goes wrong");
+        }
+    }
+
+    async fn step(&mut self, seen: &Seen) {
+        match self.chance.below(126) {
+            0..=7 => self.issue(seen).await,
+            8..=24 => self.start(seen).await,
+            25..=40 => self.decide(),
+            41..=61 => self.deliver(seen).await,
+            62..=64 => self.cancel(seen).await,
+            65..=68 => self.stray_money(seen),
+            69..=70 => self.forge(seen).await,
+            71..=76 => self.inquire(seen).await,
+            77..=79 => self.give_back(seen).await,
+            80..=82 => self.reconcile(seen).await,
+            83..=84 => self.pass_on(seen).await,
+            85..=89 => self.change(seen).await,
+            90..=91 => self.take_receipt_back(seen).await,
+            92..=105 => self.serve(seen).await,
+            106..=111 => self.keep_books(seen).await,
+            112..=118 => self.ask_back(seen).await,
+            _ => self.wait(),
+        }
+        self.note_faults(seen);
+    }
+
+    /// Counts what went wrong at the bank.
+    pub fn note_faults(&mut self, seen: &Seen) {
+        let faults: Vec<&str> = std::mem::take(&mut self.rails.truth.lock().unwrap().faults);
+        for fault in faults {
+            self.faults += 1;
+            seen.note(fault);
+        }
+    }
+
+    /// How many polls the process of the next act has to live, if it is to die.
+    pub fn death(&mut self, seen: &Seen) -> Option<u32> {
+        let dies = self.chance.percent(12);
+        dies.then(|| {
+            self.fault(seen, "process died");
+            u32::try_from(self.chance.below(60)).unwrap()
+        })
+    }
+
+    fn wait(&mut self) {
+        let hours = [0, 0, 0, 0, 0, 1, 9, 24][self.chance.below(8)];
+        let seconds = self.chance.below(600) as u64 + 1;
+        self.clock.advance(Duration::from_secs(hours * 3_600 + seconds));
+        self.say("time passes");
+    }
+
+    /// The faults stop: what is in the mail arrives, silence is asked about, every day gets its statement.
+    pub async fn settle_down(&mut self, seen: &Seen) {
+        self.give_back_to_the_end(seen).await;
+        *self.rails.calm.lock().unwrap() = true;
+        for _ in 0..6 {
+            self.deliver_all().await;
+            self.clock.advance(Duration::from_secs(3 * 3_600));
+            while live(&self.app, None, async |app| inquire_due(&app).await).await.unwrap().unwrap() > 0 {}
+            while live(&self.app, None, async |app| return_second_money(&app).await).await.unwrap().unwrap()
+                > 0
+            {}
+            live(&self.app, None, async |app| look_after_refunds(&app).await).await.unwrap().unwrap();
+            self.look(seen).await;
+        }
+        let began: Instant = time::macros::datetime!(2026-11-24 09:00 UTC);
+        let mut day = Day::of(began);
+        // Thrice: what the statements show never to have left is sent again.
+        for _ in 0..3 {
+            self.tidy_up(seen).await;
+            for _ in 0..2 {
+                self.deliver_all().await;
+                live(&self.app, None, async |app| send_recalls(&app).await).await.unwrap().unwrap();
+                live(&self.app, None, async |app| return_second_money(&app).await).await.unwrap().unwrap();
+                live(&self.app, None, async |app| look_after_refunds(&app).await).await.unwrap().unwrap();
+                while live(&self.app, None, async |app| pass_on(&app).await).await.unwrap().unwrap() > 0 {}
+                self.look(seen).await;
+            }
+            self.deliver_all().await;
+            self.clock.advance(Duration::from_secs(72 * 3_600));
+            while day < Day::of(self.clock.now()) {
+                self.match_day(day, None).await;
+                day = day.plus_days(1);
+            }
+            self.look(seen).await;
+        }
+        if self.chance.percent(25) {
+            self.close_days(seen, (Day::of(began), day)).await;
+        }
+    }
+
+    /// Notes which objects have come into which state since the last look.
+    pub async fn look(&mut self, seen: &Seen) {
+        let rows = self
+            .world
+            .rows(
+                "select 'payment' as what, id, state, coalesce('rejected: ' || reason, '') as why from payment
+                 union all select 'bill', id, state, '' from bill
+                 union all select 'case', id, state, kind from \"case\"
+                 union all select 'suspense', id, reason, '' from suspense
+                 union all select 'refund', id, state, '' from refund
+                 union all select 'payout', id, state, '' from payout
+                 union all select 'recall ' || direction, id, state, '' from recall",
+            )
+            .await;
+        for row in rows {
+            let (what, id): (String, Uuid) = (row.get("what"), row.get("id"));
+            let (state, why): (String, String) = (row.get("state"), row.get("why"));
+            let before = self.states.insert((what.clone(), id), state.clone());
+            if before.as_ref() == Some(&state) {
+                continue;
+            }
+            match (what.as_str(), before) {
+                ("suspense", _) => seen.note(format!("suspense {state}")),
+                ("case", None) => seen.note(format!("case {why}")),
+                ("case", Some(_)) => seen.note(format!("case {state}")),
+                ("refund", None) if state == "approved" || state == "requested" => {}
+                ("refund", None) => seen.note(format!("refund approved → {state}")),
+                (_, None) if state == "created" || state == "open" => {}
+                (_, None) => {
+                    let first = if what == "bill" || what.starts_with("recall") { "open" } else { "created" };
+                    seen.note(format!("{what} {first} → {state}"));
+                }
+                (_, Some(before)) => seen.note(format!("{what} {before} → {state}")),
+            }
+            if why.starts_with("rejected: ") {
+                let own =
+                    ["not_sent", "never_received", "wrong_amount", "not_in_statement", "paid_otherwise"];
+                let reason = why.trim_start_matches("rejected: ");
+                seen.note(if own.contains(&reason) {
+                    why.clone()
+                } else {
+                    "rejected: by the bank".to_owned()
+                });
+            }
+        }
+    }
+
+    /// Counts a fault.
+    pub fn fault(&mut self, seen: &Seen, name: &str) {
+        self.faults += 1;
+        seen.note(format!("fault: {name}"));
+    }
+
+    /// Tells a step of a life that is looked at alone.
+    #[expect(clippy::print_stdout, reason = "a failing seed is read step by step")]
+    pub fn say(&self, step: &str) {
+        if self.tell {
+            println!("{} {step}", self.clock_text());
+        }
+    }
+
+    fn clock_text(&self) -> String {
+        use chung::base::clock::Clock;
+        chung::base::calendar::display_vi(self.clock.now())
+    }
+}
+
+/// A flow may refuse; it may not fail.
+pub fn expect_or_refused(done: Result<(), Error>) {
+    if let Err(Error::Internal(cause)) = done {
+        panic!("{cause:?}");
+    }
+}

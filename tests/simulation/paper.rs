@@ -1,0 +1,190 @@
+//! Receipts on paper: blanks printed for an outage and leaves of a book, written by hand, entered afterwards with their
+//! time, or void before the shift ends.
+
+use crate::cashiers::Paper;
+use crate::life::Life;
+use crate::seen::Seen;
+use crate::world::ACCOUNTANTS;
+use chung::app::App;
+use chung::base::{
+    calendar::Day,
+    clock::Clock,
+    id::{Agency, Id, ReceiptBlock, ReceiptSeries},
+    money::Money,
+};
+use chung::codec::receipt_content::Number;
+use chung::flow::{
+    blank_receipts::{Written, hand_out, print_block, void_leaves},
+    desk::close_shift,
+    receipt_series::{NewSeries, register_series},
+};
+use chung::payment::{
+    blank::{Medium, Why},
+    fee::FeeKind,
+    receipt::Range,
+};
+use sqlx::Row;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// A leaf that a cashier holds.
+struct Held {
+    number: Number,
+    phi: bool,
+}
+
+impl Life<'_> {
+    /// The series of an agency on that paper, one of each kind, registered when first needed.
+    async fn paper_series(&mut self, agency: Id<Agency>, medium: Medium) -> [Id<ReceiptSeries>; 2] {
+        if let Some(series) = self.desk.series.get(&(agency, medium.as_str())) {
+            return *series;
+        }
+        let book = if medium == Medium::Printed { 'T' } else { 'B' };
+        let mut made = Vec::new();
+        for (kind, letter) in [(FeeKind::Phi, 'P'), (FeeKind::LePhi, 'L')] {
+            let new = NewSeries {
+                kind,
+                letters: format!("{book}{letter}").parse().unwrap(),
+                form: None,
+                medium,
+                range: Range::fresh(1, 500).unwrap(),
+                force: (Day::new(2026, 11, 1).unwrap(), Day::new(2026, 12, 31).unwrap()),
+            };
+            let key = self.act_key("series");
+            let told = register_series(&self.app, agency, new, &key).await.unwrap();
+            made.push(told["id"].as_str().unwrap().parse().unwrap());
+        }
+        let series: [Id<ReceiptSeries>; 2] = made.try_into().unwrap();
+        self.desk.series.insert((agency, medium.as_str()), series);
+        series
+    }
+
+    /// The cashier prints blanks of each kind, or is handed a part of a book.
+    pub async fn draw_blanks(&mut self, at: usize, seen: &Seen) {
+        let (cashier, shift) = (self.desk.tills[at].cashier, self.desk.tills[at].shift.unwrap());
+        if shift.agency != self.agencies[0] || self.free_leaves(at).await.len() > 4 {
+            return;
+        }
+        let medium = if self.chance.percent(60) { Medium::Printed } else { Medium::Book };
+        self.say(&format!("{medium} receipts are drawn"));
+        for series in self.paper_series(shift.agency, medium).await {
+            let leaves = 2 + self.chance.below(3) as i64;
+            let death = self.death(seen);
+            let draw = async |app: App| match medium {
+                Medium::Book => hand_out(&app, ACCOUNTANTS[0], series, cashier, leaves).await,
+                Medium::Printed | Medium::Electronic => print_block(&app, cashier, series, leaves).await,
+            };
+            // Whoever got no answer looks at what they have.
+            if let Some(done) = crate::process::live(&self.app, death, draw).await {
+                done.unwrap_or_else(|error| panic!("{error:?}"));
+            }
+        }
+        seen.note(format!("leaves drawn: {medium}"));
+    }
+
+    /// The leaves that a cashier holds and has not written on.
+    async fn free_leaves(&self, at: usize) -> Vec<Held> {
+        let till = &self.desk.tills[at];
+        let sql = format!(
+            "select a.code || '-' || s.letters || lpad((s.year % 100)::text, 2, '0')
+                 || case s.medium when 'printed' then 'T' else 'P' end || '-' || lpad(l.serial::text, 7, '0') as number, s.kind
+             from receipt_block b join receipt_leaf l on l.block_id = b.id join receipt_series s on s.id = b.series_id
+             join agency a on a.id = b.agency_id
+             where b.owner_id = '{}' and b.agency_id = '{}' and l.state = 'held' order by s.medium desc, l.serial",
+            till.cashier.uuid(),
+            till.shift.unwrap().agency.uuid()
+        );
+        let rows = self.world.rows(&sql).await;
+        let held = rows.iter().map(|row| Held {
+            number: row.get::<String, _>("number").parse().unwrap(),
+            phi: row.get::<String, _>("kind") == "phi",
+        });
+        let used =
+            |held: &Held| till.written.iter().any(|paper| paper.written.numbers.contains(&held.number));
+        held.filter(|held| !used(held)).collect()
+    }
+
+    /// The connection is gone: somebody pays in cash, and gets receipts written by hand.
+    pub async fn write_by_hand(&mut self, at: usize, seen: &Seen) {
+        let agency = self.desk.tills[at].shift.unwrap().agency;
+        let Some(bill) = self.some_bill() else { return };
+        let promised = &self.bills[bill];
+        let twice = self.desk.tills.iter().any(|till| till.written.iter().any(|paper| paper.bill == bill));
+        if (promised.agency, promised.owner) != (agency, agency) || twice {
+            return;
+        }
+        let sql = format!(
+            "select phi > 0 as phi, le_phi > 0 as le_phi from bill where id = '{}'",
+            promised.id.uuid()
+        );
+        let kinds = self.world.rows(&sql).await;
+        let free = self.free_leaves(at).await;
+        let mut numbers = Vec::new();
+        for (kind, phi) in [("phi", true), ("le_phi", false)] {
+            if kinds[0].get::<bool, _>(kind) {
+                let Some(leaf) = free.iter().find(|held| held.phi == phi) else { return };
+                numbers.push(leaf.number.clone());
+            }
+        }
+        let total = self.total(bill);
+        self.say(&format!("{} is paid on paper", self.bills[bill].id));
+        let written = Written { numbers, at: self.clock.now() };
+        self.desk.tills[at].in_hand += total;
+        self.desk.tills[at].written.push(Paper { bill, total, written });
+        self.clock.advance(Duration::from_secs(60));
+        seen.note("receipt written by hand");
+    }
+
+    /// What was written is entered; what cannot be any more is given back.
+    pub async fn enter_written(&mut self, at: usize, seen: &Seen) {
+        for paper in std::mem::take(&mut self.desk.tills[at].written) {
+            // The money lies there already: what is entered counts it.
+            self.desk.tills[at].in_hand -= paper.total;
+            let entered = self.pay_here(at, (paper.bill, Some(&paper)), seen).await;
+            seen.note(if entered { "receipt on paper entered" } else { "receipt on paper given back" });
+        }
+    }
+
+    /// Nothing that was printed outlives its shift.
+    pub async fn try_to_close_with_leaves(&mut self, at: usize, seen: &Seen) {
+        let till = &self.desk.tills[at];
+        let cashier = till.cashier;
+        if self.leaves_to_void(at).await.is_empty() || !self.chance.percent(40) {
+            return;
+        }
+        let refused = close_shift(&self.app, cashier, Money::vnd(till.in_hand)).await;
+        let code =
+            refused.map_or_else(|error| error.code().to_owned(), |found| format!("closed with {found:?}"));
+        assert_eq!(code, "leaves_held", "a shift does not end over a number that nobody accounts for");
+        seen.note("shift not closed: leaves_held");
+    }
+
+    /// The leaves that stand in the way of the end of a shift: every printed one, and those of a book before a used one.
+    async fn leaves_to_void(&self, at: usize) -> Vec<(Id<ReceiptBlock>, Vec<i64>)> {
+        let till = &self.desk.tills[at];
+        let sql = format!(
+            "select b.id, array_agg(l.serial order by l.serial) as serials
+             from receipt_block b join receipt_leaf l on l.block_id = b.id
+             where b.owner_id = '{}' and l.state = 'held' and (b.medium = 'printed' or b.agency_id = '{}' and exists (
+                 select from receipt_leaf u where u.block_id = b.id and u.serial > l.serial and u.state <> 'held'))
+             group by b.id order by b.id",
+            till.cashier.uuid(),
+            till.shift.unwrap().agency.uuid()
+        );
+        let rows = self.world.rows(&sql).await;
+        rows.iter().map(|row| (Id::from_uuid(row.get::<Uuid, _>("id")), row.get("serials"))).collect()
+    }
+
+    pub async fn void_leaves(&mut self, at: usize, seen: &Seen) {
+        let cashier = self.desk.tills[at].cashier;
+        for (block, serials) in self.leaves_to_void(at).await {
+            let why = [Why::Unused, Why::Spoilt, Why::Lost][self.chance.below(3)];
+            let act = async |app: App| void_leaves(&app, cashier, block, &serials, (why, None)).await;
+            let (again, done) = self.at_desk(seen, act).await;
+            if let Err(error) = done {
+                assert!(again && error.code() == "leaf_used", "{error:?}");
+            }
+            seen.note("leaves void");
+        }
+    }
+}

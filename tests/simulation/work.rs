@@ -1,0 +1,103 @@
+//! What the service does by itself, again and again: inquiries, money that goes back and on, statements that are matched;
+//! and what the bank knows of what moved.
+
+use crate::life::{Life, expect_or_refused};
+use crate::process::live;
+use crate::seen::Seen;
+use crate::world::ACCOUNT;
+use chung::base::{calendar::Day, clock::Clock};
+use chung::codec::iso20022::Direction;
+use chung::flow::{
+    Error, inquire_payment::inquire_due, pass_on::pass_on, recall::send_recalls,
+    reconcile_statement::match_statement, return_second_money::return_second_money,
+    send_refund::look_after_refunds,
+};
+use chung::store::account::account_of_number;
+use std::time::Duration;
+
+impl Life<'_> {
+    /// What was collected goes on to whom it belongs.
+    pub async fn pass_on(&mut self, seen: &Seen) {
+        let death = self.death(seen);
+        self.say("money goes on");
+        let done = live(&self.app, death, async |app| pass_on(&app).await).await;
+        done.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
+    }
+
+    /// Second money goes back, and what is silent is asked about.
+    pub async fn give_back(&mut self, seen: &Seen) {
+        let death = self.death(seen);
+        self.say("second money goes back");
+        let done = live(&self.app, death, async |app| {
+            return_second_money(&app).await?;
+            send_recalls(&app).await?;
+            look_after_refunds(&app).await
+        })
+        .await;
+        done.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
+    }
+
+    /// What waits to be given back goes while everything still fails: without this most of it would leave in the calm.
+    pub async fn give_back_to_the_end(&mut self, seen: &Seen) {
+        for _ in 0..3 {
+            self.go_through_the_post(seen).await;
+            self.deliver_all().await;
+            // Thrice between two deliveries: what is silent is asked about before the money is seen to leave.
+            for _ in 0..3 {
+                self.give_back(seen).await;
+                self.reconcile(seen).await;
+                self.pass_on(seen).await;
+                if self.chance.percent(60) {
+                    self.look(seen).await;
+                }
+                self.clock.advance(Duration::from_secs(2 * 3_600));
+            }
+        }
+        self.note_faults(seen);
+        self.look(seen).await;
+    }
+
+    pub async fn inquire(&mut self, seen: &Seen) {
+        let death = self.death(seen);
+        self.say("inquiries");
+        let done = live(&self.app, death, async |app| inquire_due(&app).await).await;
+        done.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
+    }
+
+    /// The accountant matches yesterday.
+    pub async fn reconcile(&mut self, seen: &Seen) {
+        let death = self.death(seen);
+        let yesterday = Day::of(self.clock.now()).plus_days(-1);
+        self.say(&format!("the statement of {yesterday}"));
+        self.match_day(yesterday, death).await;
+    }
+
+    /// Matches a day; the answer, unless the process died or the account does not exist yet.
+    pub async fn match_day(&self, day: Day, death: Option<u32>) -> Option<serde_json::Value> {
+        let mut tx = self.app.store.begin().await.unwrap();
+        let account = account_of_number(&mut tx, ACCOUNT).await.unwrap()?;
+        drop(tx);
+        let done = live(&self.app, death, async |app| match_statement(&app, &account, day).await).await?;
+        match done {
+            Ok(answer) => Some(answer),
+            Err(Error::Unavailable(_)) => None,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    /// What came, as the bank knows it: each movement's reference and amount.
+    pub fn moved(&self) -> Vec<(String, i64)> {
+        self.movements(Direction::Credit)
+    }
+
+    /// What left, as the bank knows it.
+    pub fn left(&self) -> Vec<(String, i64)> {
+        self.movements(Direction::Debit)
+    }
+
+    fn movements(&self, direction: Direction) -> Vec<(String, i64)> {
+        let truth = self.rails.truth.lock().unwrap();
+        let those = truth.movements.iter().filter(|entry| entry.direction == direction);
+        those.map(|entry| (entry.reference.to_string(), entry.amount.minor())).collect()
+    }
+}
