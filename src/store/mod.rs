@@ -42,6 +42,7 @@ pub mod familiar;
 pub mod fee;
 pub mod fee_evidence;
 pub mod fee_version;
+pub mod head_stamp;
 pub mod head_witness;
 pub mod history;
 pub mod idempotency;

@@ -207,14 +207,18 @@ async fn checkpoint(app: App) {
 /// How long the heads rest when none is due.
 const WITNESS_PAUSE: Duration = Duration::from_secs(15);
 
-/// Sends heads of the log to whoever keeps them outside, for ever.
+/// Sends heads of the log to whoever keeps them outside, and has them stamped, for ever.
 async fn witness(app: App) {
     loop {
         let tried = flow::witness_heads::witness_heads(&app).await.unwrap_or_else(|error| {
             tracing::warn!(?error, "heads were not sent outside");
             0
         });
-        if tried == 0 {
+        let stamped = flow::stamp_heads::stamp_heads(&app).await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "heads were not stamped");
+            0
+        });
+        if tried + stamped == 0 {
             tokio::time::sleep(WITNESS_PAUSE).await;
         }
     }
