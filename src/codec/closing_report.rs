@@ -407,9 +407,9 @@ mod tests {
     fn a_report_reads_back_and_is_made_in_both_forms() {
         let content = content();
         assert_eq!(ClosingContent::read(&content.bytes()), Some(content.clone()));
-        assert!(pdf(&content).unwrap().starts_with(b"%PDF-1.7"));
-        assert!(xlsx(&content).unwrap().starts_with(b"PK"));
-        assert_eq!(xlsx(&content).unwrap(), xlsx(&content).unwrap(), "the same report is the same file");
+        assert!(pdf(&content, None).unwrap().starts_with(b"%PDF-1.7"));
+        assert!(xlsx(&content, None).unwrap().starts_with(b"PK"));
+        assert_eq!(xlsx(&content, None).unwrap(), xlsx(&content, None).unwrap(), "the same report is the same file");
         assert_eq!(content.statements[0].unexplained(), 0);
     }
 }

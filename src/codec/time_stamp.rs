@@ -13,7 +13,7 @@ use crate::crypto::certified::Hash;
 use crate::crypto::digest::{Digest, equal};
 use cms::content_info::ContentInfo;
 use der::asn1::{AnyRef, ObjectIdentifier};
-use der::{Decode, Encode, Reader, SliceReader, Tag, Tagged};
+use der::{Decode, Encode, Reader as _, SliceReader, Tag, TagNumber, Tagged};
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::ExtendedKeyUsage;
 use x509_cert::spki::AlgorithmIdentifierOwned;
@@ -27,6 +27,8 @@ const SIGNING_CERTIFICATE_V2: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
 /// The same by SHA-1 (RFC 2634), which is not judged.
 const SIGNING_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.12");
+/// Where extensions stand.
+const EXTENSIONS: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber::N1 };
 /// SHA-256.
 const SHA256: ObjectIdentifier = HASHES[0].0;
 
@@ -186,7 +188,7 @@ impl<'a> Told<'a> {
             return Err(Refused::Unreadable);
         };
         let is_first = version.tag() == Tag::Integer && version.value() == [1];
-        let extended = rest.iter().any(|part| part.tag() == context(1));
+        let extended = rest.iter().any(|part| part.tag() == EXTENSIONS);
         if !is_first || serial.tag() != Tag::Integer || at.tag() != Tag::GeneralizedTime || extended {
             return Err(Refused::Unreadable);
         }
@@ -205,14 +207,6 @@ impl<'a> Told<'a> {
             nonce: nonce.map(|nonce| nonce.value()),
         })
     }
-}
-
-const fn context(number: u8) -> Tag {
-    let number = match number {
-        0 => der::TagNumber::N0,
-        _ => der::TagNumber::N1,
-    };
-    Tag::ContextSpecific { constructed: true, number }
 }
 
 /// The values inside a constructed one.

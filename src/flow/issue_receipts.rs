@@ -247,7 +247,8 @@ pub(super) struct Documented {
     amount: Money,
 }
 
-/// What of a bill receipts are issued for, by owner and kind: a tax is proved by the budget's payment slip.
+/// What of a bill receipts are issued for, by owner and kind: a tax is proved by the budget's payment slip,
+/// the price of a service by its seller's invoice.
 pub(super) fn documented(bill: &SettledBill<'_>) -> Vec<Documented> {
     let mut parts = bill.lines.parts(bill.agency);
     // The collecting agency's own first, each owner's in the order of kinds.
@@ -256,7 +257,7 @@ pub(super) fn documented(bill: &SettledBill<'_>) -> Vec<Documented> {
         let wire = match part.kind {
             FeeKind::Phi => Kind::Phi,
             FeeKind::LePhi => Kind::LePhi,
-            FeeKind::Tax => return None,
+            FeeKind::Tax | FeeKind::Service => return None,
         };
         Some(Documented { owner: part.agency, kind: part.kind, wire, amount: part.amount })
     };

@@ -98,6 +98,7 @@ pub mod subject_request;
 pub mod succession;
 pub mod suspense;
 pub mod told;
+pub mod told_again;
 pub mod transfer;
 pub mod trial_balance;
 pub mod unconfirmed;

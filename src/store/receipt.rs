@@ -203,12 +203,12 @@ pub async fn numbers_of_bills(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<BTreeMa
     Ok(numbers)
 }
 
-/// The receipts that a bill's payment has: who gave each, of which kind, and its number; of one that was replaced, that of
-/// what stands in its place.
-pub async fn originals(tx: &mut Tx, bill: Id<Bill>) -> Result<Vec<(Id<Agency>, FeeKind, String)>> {
+/// The receipts that a payment has: who gave each, of which kind, and its number; of one that was replaced, that of what
+/// stands in its place.
+pub async fn originals(tx: &mut Tx, payment: Id<Payment>) -> Result<Vec<(Id<Agency>, FeeKind, String)>> {
     let rows = sqlx::query!(
-        "SELECT agency_id, kind, number FROM receipt WHERE bill_id = $1 AND refund_id IS NULL ORDER BY id",
-        bill.uuid()
+        "SELECT agency_id, kind, number FROM receipt WHERE payment_id = $1 AND refund_id IS NULL ORDER BY id",
+        payment.uuid()
     )
     .fetch_all(tx.conn())
     .await?;

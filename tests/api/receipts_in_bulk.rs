@@ -3,11 +3,14 @@
 
 use crate::office::Office;
 use crate::payments::start;
+use crate::time_stamps::{sandbox, trouble};
 use crate::world::TestApp;
 use chung::codec::receipt_content;
 use chung::crypto::signing::KeyList;
 use chung::flow::issue_due_receipts::issue_due_receipts;
+use chung::flow::sequence_audit::sequence_audit;
 use serde_json::{Value, json};
+use std::process::Command;
 use std::time::Duration;
 
 fn series(letters: &str, last: i64) -> Value {
@@ -79,6 +82,64 @@ async fn what_waits_is_issued_in_one_transaction_each_with_its_signature_leaf_an
         let (content, _) = receipt_content::verify(item["signed"].as_str().unwrap(), &keys).unwrap();
         assert_eq!(json!(content.number.to_string()), item["number"]);
     }
+}
+
+#[tokio::test]
+async fn a_receipt_that_came_late_is_proved_offline_like_any_other() {
+    let (world, office, bills) = waiting(1).await;
+    let system = office.system(&world, "receipt receipt.read");
+    system.post_once("/v1/receipts/series", "second", &series("BP", 5)).await.expect(201);
+    assert_eq!(issue_due_receipts(&world.app).await.unwrap(), 1);
+    sequence_audit(&world.app).await.unwrap();
+    let listed = system.get(&format!("/v1/receipts?bill={}", bills[0])).await.expect(200).json();
+    let files = &listed["items"][0]["files"];
+    let folder = std::env::temp_dir().join(format!("chung-late-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, file) in [
+        ("receipt.xml", system.get(files["xml"].as_str().unwrap()).await.expect(200).body),
+        ("proof.json", system.get(files["proof"].as_str().unwrap()).await.expect(200).body),
+        ("keys.json", world.stranger().get("/receipts/keys").await.expect(200).body),
+    ] {
+        std::fs::write(folder.join(name), file).unwrap();
+    }
+    let said = Command::new(env!("CARGO_BIN_EXE_chung"))
+        .current_dir(&folder)
+        .args(["verify", "receipt", "receipt.xml", "--keys", "keys.json", "--proof", "proof.json"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.status.success() && text.contains("in the audit log at place"), "{text}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn the_sandbox_plays_another_issuer_with_bad_days_and_makes_each_receipt_once() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let (outside, _running) = sandbox(&world).await;
+    let set = format!("/v1/agencies/{}/receipt-issuer", office.agency);
+    let body = json!({ "issuer": "other", "url": outside.join("receipts").unwrap(), "token": "a-secret" });
+    office.system(&world, "admin").post_once(&set, "a", &body).await.expect(200);
+    let bill = paid(&world, &office, 1).await;
+    let reader = office.system(&world, "bill.read");
+    let state = async || reader.get(&format!("/v1/bills/{bill}")).await.expect(200).json()["receipts"].clone();
+    for fault in ["drop_request", "drop_answer"] {
+        trouble(&outside, &json!({ "fault": fault, "on": "receipt" })).await;
+        assert_eq!(issue_due_receipts(&world.app).await.unwrap(), 1, "{fault}");
+        assert_eq!(state().await["state"], "pending", "{fault}");
+        world.later(Duration::from_secs(3_600));
+    }
+    // Whoever does not want to wait asks, and the issuer is asked at once.
+    let system = office.system(&world, "receipt");
+    let asked = system.post_once("/v1/receipts/issue", "now", &json!({ "bills": [bill] })).await.expect(200).json();
+    assert_eq!(asked["bills"][0]["waiting"], json!([{ "kind": "phi", "reason": "issuer" }]));
+    assert_eq!(issue_due_receipts(&world.app).await.unwrap(), 1);
+    let issued = state().await;
+    assert_eq!((&issued["state"], &issued["elsewhere"][0]["number"]), (&json!("issued"), &json!("0000001")));
+    let next = paid(&world, &office, 2).await;
+    assert_eq!(issue_due_receipts(&world.app).await.unwrap(), 1);
+    let second = reader.get(&format!("/v1/bills/{next}")).await.expect(200).json();
+    assert_eq!(second["receipts"]["elsewhere"][0]["number"], "0000002", "the first was made once");
 }
 
 fn bill(printed: &str) -> uuid::Uuid {

@@ -36,6 +36,36 @@ struct Scene {
     _running: JoinSet<()>,
 }
 
+/// The outside world as integrators run it, on an address of its own.
+pub async fn sandbox(world: &TestApp) -> (Url, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let service: Url = world.app.origin.at("/").parse().unwrap();
+    let settings = Settings {
+        origin: origin.clone(),
+        central_bank: "SBV01".parse().unwrap(),
+        service: "CHUNG".parse().unwrap(),
+        inbox: service.join("clearing/inbox").unwrap(),
+        replies: service.join("messenger/inbox").unwrap(),
+        service_keys: world.app.keys.published(Purpose::Message).clone(),
+        key: Arc::new(SigningKey::generate()),
+        sms_token: Some(Secret::new("a token".to_owned())),
+        seed: 7,
+        journal: None,
+    };
+    let sandbox = Sandbox::new(settings, world.clock.clone(), Arc::new(SeededEntropy::new(2))).unwrap();
+    let mut running = JoinSet::new();
+    running.spawn(async move { axum::serve(listener, router(sandbox)).await.unwrap() });
+    (origin, running)
+}
+
+/// Makes something go wrong there.
+pub async fn trouble(sandbox: &Url, fault: &Value) {
+    let script = sandbox.join("script/faults").unwrap();
+    let added = reqwest::Client::new().post(script).json(fault).send().await.unwrap();
+    assert!(added.status().is_success(), "{}", added.status());
+}
+
 impl Scene {
     async fn open() -> Self {
         let world = TestApp::start().await;
@@ -45,25 +75,7 @@ impl Scene {
         grant(&world, AUDITOR.0, Role::Approver).await;
         office.bill(&world, "k1").await;
         sequence_audit(&world.app).await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let sandbox: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        let service: Url = world.app.origin.at("/").parse().unwrap();
-        let settings = Settings {
-            origin: sandbox.clone(),
-            central_bank: "SBV01".parse().unwrap(),
-            service: "CHUNG".parse().unwrap(),
-            inbox: service.join("clearing/inbox").unwrap(),
-            replies: service.join("messenger/inbox").unwrap(),
-            service_keys: world.app.keys.published(Purpose::Message).clone(),
-            key: Arc::new(SigningKey::generate()),
-            sms_token: Some(Secret::new("a token".to_owned())),
-            seed: 7,
-            journal: None,
-        };
-        let routes =
-            router(Sandbox::new(settings, world.clock.clone(), Arc::new(SeededEntropy::new(2))).unwrap());
-        let mut running = JoinSet::new();
-        running.spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        let (sandbox, running) = sandbox(&world).await;
         let app = world.app.with(|parts| {
             let service = RemoteTimeStamps::new(sandbox.join("time-stamps").unwrap(), HOUR).unwrap();
             let anchors = Arc::new(Anchors::read([AUTHORITY]).unwrap());
@@ -73,9 +85,7 @@ impl Scene {
     }
 
     async fn trouble(&self, fault: &Value) {
-        let script = self.sandbox.join("script/faults").unwrap();
-        let added = reqwest::Client::new().post(script).json(fault).send().await.unwrap();
-        assert!(added.status().is_success(), "{}", added.status());
+        trouble(&self.sandbox, fault).await;
     }
 
     async fn state(&self) -> Vec<(String, Option<String>)> {

@@ -73,6 +73,7 @@ closing-account-clearing = Money in accounts
 closing-account-suspense = Held until explained
 closing-account-fee_phi = Service prices (phí)
 closing-account-fee_le_phi = State charges (lệ phí)
+closing-account-fee_service = Prices of services collected for sellers
 closing-account-fee_tax = Taxes
 closing-account-fee_phi_retained = Phí kept by the unit
 closing-account-refund_due = To be refunded

@@ -73,6 +73,7 @@ closing-account-clearing = Tiền trong tài khoản
 closing-account-suspense = Tạm giữ chờ xử lý
 closing-account-fee_phi = Phí
 closing-account-fee_le_phi = Lệ phí
+closing-account-fee_service = Giá dịch vụ thu hộ
 closing-account-fee_tax = Thuế
 closing-account-fee_phi_retained = Phí được để lại
 closing-account-refund_due = Phải hoàn trả
