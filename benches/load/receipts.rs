@@ -37,12 +37,8 @@ pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
     for table in TABLES {
         run(&mut connection, &format!("create table beside_{table} (like {table} including all)")).await?;
     }
-    let trio = trio(
-        world,
-        async |world| append(world, &rows).await,
-        async |world| issue(world, many).await,
-    )
-    .await?;
+    let trio =
+        trio(world, async |world| append(world, &rows).await, async |world| issue(world, many).await).await?;
     for table in TABLES {
         run(&mut connection, &format!("drop table beside_{table}")).await?;
     }

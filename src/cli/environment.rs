@@ -182,7 +182,9 @@ fn time_stamps(config: &Config) -> anyhow::Result<Option<time_stamp::Authority>>
     let file = fs::read(&known.anchor).with_context(told)?;
     let anchors = Anchors::read([file.as_slice()]).with_context(told)?;
     let everybodys = Anchors::read([stamps::AUTHORITY]).context("the sandbox's time-stamping authority")?;
-    if config.origin.is_production() && anchors.fingerprints().any(|one| everybodys.fingerprints().any(|known| known == one)) {
+    if config.origin.is_production()
+        && anchors.fingerprints().any(|one| everybodys.fingerprints().any(|known| known == one))
+    {
         bail!("{} is the sandbox's, by which everybody can stamp any time", told());
     }
     let service = RemoteTimeStamps::new(known.url.clone(), config.limits.partner_timeout())?;

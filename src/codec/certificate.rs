@@ -169,11 +169,7 @@ impl Anchors {
     pub fn read<'a>(files: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, NotAnAnchor> {
         let one = |file: &[u8]| {
             let certificate = read(file).map_err(|_| NotAnAnchor::Unreadable)?;
-            if is_authority(&certificate) {
-                Ok(certificate)
-            } else {
-                Err(NotAnAnchor::NoAuthority)
-            }
+            if is_authority(&certificate) { Ok(certificate) } else { Err(NotAnAnchor::NoAuthority) }
         };
         files.into_iter().map(one).collect::<Result<_, _>>().map(Self)
     }

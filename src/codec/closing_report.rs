@@ -409,7 +409,11 @@ mod tests {
         assert_eq!(ClosingContent::read(&content.bytes()), Some(content.clone()));
         assert!(pdf(&content, None).unwrap().starts_with(b"%PDF-1.7"));
         assert!(xlsx(&content, None).unwrap().starts_with(b"PK"));
-        assert_eq!(xlsx(&content, None).unwrap(), xlsx(&content, None).unwrap(), "the same report is the same file");
+        assert_eq!(
+            xlsx(&content, None).unwrap(),
+            xlsx(&content, None).unwrap(),
+            "the same report is the same file"
+        );
         assert_eq!(content.statements[0].unexplained(), 0);
     }
 }

@@ -49,7 +49,8 @@ fn a_long_file_is_read_in_the_room_of_its_longest_part() {
         )
     };
     let xml: String = (1..=rows).map(entry).collect();
-    let xml = format!("<x:BkToCstmrDbtCdtNtfctn><!-- <x:Ntry> is no row here -->{xml}</x:BkToCstmrDbtCdtNtfctn>");
+    let xml =
+        format!("<x:BkToCstmrDbtCdtNtfctn><!-- <x:Ntry> is no row here -->{xml}</x:BkToCstmrDbtCdtNtfctn>");
     let csv: String = (1..=rows).map(|n| format!("2026-11-24,R{n},{n},\"two\nlines\"\n")).collect();
     let csv = format!("Date,Reference,Amount,Details\n{csv}");
     for file in [xml, csv] {

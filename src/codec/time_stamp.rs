@@ -23,8 +23,7 @@ pub const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113
 /// The use that a certificate must be meant for.
 pub const TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
 /// The signed attribute that names the signer's certificate by its digest (RFC 5035).
-const SIGNING_CERTIFICATE_V2: ObjectIdentifier =
-    ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
+const SIGNING_CERTIFICATE_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
 /// The same by SHA-1 (RFC 2634), which is not judged.
 const SIGNING_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.12");
 /// Where extensions stand.
@@ -152,7 +151,7 @@ pub fn verify(
     let anchor = certified_by(&signed.signer, anchors, told.at, may_stamp)?;
     Ok(Stamp {
         at: told.at,
-        policy: told.policy.to_string(),
+        policy: told.policy,
         serial: hex::encode(trimmed(told.serial)),
         authority: signed.signer.tbs_certificate.subject.to_string(),
         signer: certificate::fingerprint(&signed.signer),
@@ -174,7 +173,7 @@ fn token(answer: &[u8]) -> Result<Vec<u8>, Refused> {
 
 /// What a token tells (`TSTInfo`).
 struct Told<'a> {
-    policy: ObjectIdentifier,
+    policy: String,
     imprint: (ObjectIdentifier, &'a [u8]),
     serial: &'a [u8],
     at: Instant,
@@ -200,7 +199,7 @@ impl<'a> Told<'a> {
         let algorithm: AlgorithmIdentifierOwned = algorithm.decode_as()?;
         let nonce = rest.iter().find(|part| part.tag() == Tag::Integer);
         Ok(Self {
-            policy: policy.decode_as()?,
+            policy: dotted(policy).ok_or(Refused::Unreadable)?,
             imprint: (algorithm.oid, digest.value()),
             serial: serial.value(),
             at: moment(at.value()).ok_or(Refused::Unreadable)?,
@@ -221,6 +220,27 @@ fn parts(content: &[u8]) -> Result<Vec<AnyRef<'_>>, der::Error> {
 
 fn sequence_of<'a>(value: &AnyRef<'a>) -> Result<&'a [u8], Refused> {
     if value.tag() == Tag::Sequence { Ok(value.value()) } else { Err(Refused::Unreadable) }
+}
+
+/// An identifier in dotted form, of any arc: policies may stand below `2.999` (X.690 section 8.19).
+fn dotted(value: &AnyRef<'_>) -> Option<String> {
+    if value.tag() != Tag::ObjectIdentifier || value.value().last().is_none_or(|last| last & 0x80 != 0) {
+        return None;
+    }
+    let (mut arcs, mut arc) = (Vec::new(), 0_u64);
+    for byte in value.value() {
+        arc = arc.checked_mul(128)? | u64::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
+            arcs.push(std::mem::take(&mut arc));
+        }
+    }
+    let (first, rest) = arcs.split_first()?;
+    let root = (*first / 40).min(2);
+    let mut dotted = format!("{root}.{}", first - root * 40);
+    for arc in rest {
+        dotted.push_str(&format!(".{arc}"));
+    }
+    Some(dotted)
 }
 
 /// An unsigned number without what does not count.
@@ -246,7 +266,9 @@ fn moment(text: &[u8]) -> Option<Instant> {
 fn check_named(signed: &Signed) -> Result<(), Refused> {
     let Ok(named) = only_value(&signed.attributes, SIGNING_CERTIFICATE_V2) else {
         // One that names it by SHA-1 alone says nothing that is judged here; one that names none is no stamp.
-        return only_value(&signed.attributes, SIGNING_CERTIFICATE).map(|_| ()).map_err(|_| Refused::WrongSigner);
+        return only_value(&signed.attributes, SIGNING_CERTIFICATE)
+            .map(|_| ())
+            .map_err(|_| Refused::WrongSigner);
     };
     let all = parts(named.value())?;
     let first = parts(sequence_of(all.first().ok_or(Refused::Unreadable)?)?)?;
@@ -322,7 +344,9 @@ mod tests {
     fn a_moment_may_have_a_fraction_and_no_other_zone() {
         assert_eq!(moment(b"20261126074244Z"), Some(datetime!(2026-11-26 07:42:44 UTC)));
         assert_eq!(moment(b"20261126074244.5Z"), Some(datetime!(2026-11-26 07:42:44.5 UTC)));
-        for wrong in [b"20261126074244".as_slice(), b"202611260742Z", b"20261326074244Z", b"20261126074244+0700"] {
+        for wrong in
+            [b"20261126074244".as_slice(), b"202611260742Z", b"20261326074244Z", b"20261126074244+0700"]
+        {
             assert_eq!(moment(wrong), None);
         }
     }

@@ -320,7 +320,8 @@ pub async fn describe_cash(app: &App, agency: Id<Agency>) -> Result<Value> {
     };
     let held = suspense::of_agencies(&mut tx, &[agency], None, CREDITS).await?;
     let credits: Vec<Credit> = held.into_iter().filter(|money| money.held).collect();
-    let (slips, cards) = (rows::slips(&mut tx, &[agency]).await?, rows::card_slips(&mut tx, &[agency], None).await?);
+    let (slips, cards) =
+        (rows::slips(&mut tx, &[agency]).await?, rows::card_slips(&mut tx, &[agency], None).await?);
     let proposal = |proposal: &Proposal| {
         let (slip, payments, discount) = match &proposal.what {
             What::Slip(slip) => (Some(slip), Vec::new(), Money::vnd(0)),

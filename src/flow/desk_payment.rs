@@ -126,7 +126,11 @@ pub async fn pay_at_desk(
 }
 
 /// What is paid in which way: exactly the bill's total.
-pub(super) async fn parts_of(tx: &mut Tx, of: &StoredBill, tender: &Tender) -> Result<(Paid, Option<Waiting>)> {
+pub(super) async fn parts_of(
+    tx: &mut Tx,
+    of: &StoredBill,
+    tender: &Tender,
+) -> Result<(Paid, Option<Waiting>)> {
     let waiting = match tender.transfer {
         Some(case) => {
             let found = debit::lock_waiting(tx, case).await?;

@@ -89,12 +89,15 @@ pub(super) async fn issue_waiting(app: &App, tx: &mut Tx, waiting: &[Due], now: 
     }
     let gone: Vec<Due> = done.iter().map(|(due, ..)| due.clone()).collect();
     receipt_due::delete(tx, &gone).await?;
-    let keys: Vec<&DataKey> =
-        done.iter().map(|(due, ..)| key_of(&agencies, due)).collect::<Result<_>>()?;
-    let signed = done.iter().zip(&keys).map(|((_, _, issued, bytes), key)| (issued.id, bytes.as_slice(), *key));
+    let keys: Vec<&DataKey> = done.iter().map(|(due, ..)| key_of(&agencies, due)).collect::<Result<_>>()?;
+    let signed =
+        done.iter().zip(&keys).map(|((_, _, issued, bytes), key)| (issued.id, bytes.as_slice(), *key));
     sign_issued(app, tx, signed, now).await?;
-    let late: Vec<Late<'_>> =
-        done.iter().zip(keys).map(|((due, leaf, issued, _), key)| Late::ours(due, *leaf, issued, key)).collect();
+    let late: Vec<Late<'_>> = done
+        .iter()
+        .zip(keys)
+        .map(|((due, leaf, issued, _), key)| Late::ours(due, *leaf, issued, key))
+        .collect();
     record(app, tx, &late, now).await?;
     Ok(done.len())
 }

@@ -1,7 +1,9 @@
 //! Issues the receipts of many bills when an agency asks for them: what waits for a number in one transaction, and what
 //! waits for another issuer is asked for at once. One bill stops no other; the answer tells of each.
 
-use super::{Error, Result, idempotency::Idempotency, issue_due_receipts::issue_waiting, render_receipt::sign_receipts};
+use super::{
+    Error, Result, idempotency::Idempotency, issue_due_receipts::issue_waiting, render_receipt::sign_receipts,
+};
 use crate::app::App;
 use crate::base::id::{self, Agency, Bill, Id};
 use crate::payment::bill::State;
@@ -31,8 +33,7 @@ pub async fn issue_on_request(
     }
     let mine = |due: &Due| due.agency == agency;
     let waiting: Vec<Due> = receipt_due::of_bills(&mut tx, wanted).await?.into_iter().filter(mine).collect();
-    let (elsewhere, ours): (Vec<Due>, Vec<Due>) =
-        waiting.into_iter().partition(|due| due.reason == "issuer");
+    let (elsewhere, ours): (Vec<Due>, Vec<Due>) = waiting.into_iter().partition(|due| due.reason == "issuer");
     let issued = issue_waiting(app, &mut tx, &ours, now).await?;
     receipt_due::hasten_all(&mut tx, &elsewhere, now).await?;
     let states: HashMap<Id<Bill>, (Id<Agency>, bool)> = bills::bills(&mut tx, wanted)
@@ -45,9 +46,15 @@ pub async fn issue_on_request(
     let rows = wanted.iter().map(|bill| {
         let state = states.get(bill).copied();
         let own = state.is_some_and(|(owner, _)| owner == agency);
-        let given = given.iter().filter(|r| r.bill == *bill && r.void.is_none() && (own || r.agency == agency));
+        let given =
+            given.iter().filter(|r| r.bill == *bill && r.void.is_none() && (own || r.agency == agency));
         let left = left.iter().filter(|due| due.bill == *bill && (own || due.agency == agency));
-        row(*bill, (own, state.is_some_and(|(_, paid)| paid)), &given.collect::<Vec<_>>(), &left.collect::<Vec<_>>())
+        row(
+            *bill,
+            (own, state.is_some_and(|(_, paid)| paid)),
+            &given.collect::<Vec<_>>(),
+            &left.collect::<Vec<_>>(),
+        )
     });
     let answer = json!({ "issued": issued, "bills": rows.collect::<Vec<_>>() });
     let object = wanted.first().ok_or_else(|| Error::internal("a request for no bill"))?;

@@ -203,8 +203,8 @@ pub mod verify_books;
 pub mod verify_identity;
 pub mod void_receipt;
 pub mod vouch_sign_in;
-pub mod warn_expiry;
 mod waiting_receipts;
+pub mod warn_expiry;
 pub mod witness_heads;
 
 pub use error::{Cause, Error, Refusal, Result, Violation, undone};

@@ -93,12 +93,7 @@ fn order_of(due: &Due, content: &ReceiptContent) -> Order {
 }
 
 /// What an issuer answered, if it can be kept.
-fn kept(
-    due: &Due,
-    content: &ReceiptContent,
-    provided: Provided,
-    leaf: Id<Leaf>,
-) -> Option<StoredProvided> {
+fn kept(due: &Due, content: &ReceiptContent, provided: Provided, leaf: Id<Leaf>) -> Option<StoredProvided> {
     let fits = |text: &str| !text.is_empty() && text.len() <= 200;
     let named = (provided.form, provided.series, provided.number);
     let all = [&named.0, &named.1, &named.2, &provided.lookup];

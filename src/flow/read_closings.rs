@@ -311,11 +311,14 @@ async fn render(
         None => app.time_stamps.is_some() && content.head.is_some(),
     };
     if on_its_way {
-        return Ok((name, match format {
-            Format::Jws => jws,
-            Format::Pdf => pdf,
-            Format::Xlsx => xlsx,
-        }));
+        return Ok((
+            name,
+            match format {
+                Format::Jws => jws,
+                Format::Pdf => pdf,
+                Format::Xlsx => xlsx,
+            },
+        ));
     }
     let mut tx = app.store.begin().await?;
     for (format, file) in Format::ALL.into_iter().zip([jws, pdf, xlsx]) {

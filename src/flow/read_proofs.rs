@@ -50,7 +50,9 @@ fn beside<'a>(
     noted: &'a [(Id<SellerInvoice>, Invoice)],
 ) -> impl Iterator<Item = &'a Invoice> {
     let charged = |invoice: &Invoice| {
-        let same = |of: &Invoice| (&of.number, &of.serial, &of.tax_code) == (&invoice.number, &invoice.serial, &invoice.tax_code);
+        let same = |of: &Invoice| {
+            (&of.number, &of.serial, &of.tax_code) == (&invoice.number, &invoice.serial, &invoice.tax_code)
+        };
         lines.as_slice().iter().filter_map(|line| line.invoice.as_ref()).any(same)
     };
     noted.iter().map(|(_, invoice)| invoice).filter(move |invoice| !charged(invoice))

@@ -51,7 +51,12 @@ pub(super) struct Revision {
 }
 
 impl Revision {
-    pub(super) fn new(app: &App, now: Instant, (version, before): (i32, Digest), (came, gone): (usize, Vec<Standing>)) -> Self {
+    pub(super) fn new(
+        app: &App,
+        now: Instant,
+        (version, before): (i32, Digest),
+        (came, gone): (usize, Vec<Standing>),
+    ) -> Self {
         Self {
             id: Id::<Event>::new(now, &*app.entropy).uuid(),
             version,

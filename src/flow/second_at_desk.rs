@@ -31,7 +31,8 @@ use crate::{
 use serde_json::json;
 
 /// The words of the refund that nobody asked for.
-const WORDS: &str = "Tiền mặt thu bằng biên lai giấy cho khoản đã được nộp nơi khác: hoàn lại không cần đề nghị.";
+const WORDS: &str =
+    "Tiền mặt thu bằng biên lai giấy cho khoản đã được nộp nơi khác: hoàn lại không cần đề nghị.";
 
 /// Enters it, for a paid bill that the caller has locked.
 pub(super) async fn enter_second(

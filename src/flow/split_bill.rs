@@ -132,12 +132,9 @@ impl Part {
         let parties = bill_answer::open_parties(key, whole.bill.id, &whole.parties)?;
         let traces = bill_answer::open_trace(key, whole.bill.id, &whole.trace)?;
         let of = |line: &bill::BillLine| {
-            let place = whole
-                .bill
-                .lines
-                .as_slice()
-                .iter()
-                .position(|other| (&other.fee, &other.notice, &other.invoice) == (&line.fee, &line.notice, &line.invoice));
+            let place = whole.bill.lines.as_slice().iter().position(|other| {
+                (&other.fee, &other.notice, &other.invoice) == (&line.fee, &line.notice, &line.invoice)
+            });
             place.and_then(|place| traces.get(place).cloned()).unwrap_or_else(|| json!([]))
         };
         let trace: Vec<Value> = self.lines.as_slice().iter().map(of).collect();

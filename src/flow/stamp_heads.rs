@@ -7,11 +7,7 @@
 
 use super::{Result, backoff::backoff};
 use crate::app::App;
-use crate::base::{
-    calendar::rfc3339,
-    clock::Instant,
-    entropy::random,
-};
+use crate::base::{calendar::rfc3339, clock::Instant, entropy::random};
 use crate::codec::time_stamp::{self, NONCE_LENGTH};
 use crate::crypto::digest::sha256;
 use crate::partner::time_stamp::Authority;

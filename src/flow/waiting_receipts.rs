@@ -78,7 +78,8 @@ pub(super) async fn know_all(
                 procedure: stored.procedure.code.to_string(),
                 parties,
             };
-            let warn = |error: &Error| tracing::warn!(bill = %due.bill, ?error, "a waiting receipt does not read");
+            let warn =
+                |error: &Error| tracing::warn!(bill = %due.bill, ?error, "a waiting receipt does not read");
             parties.map(told).inspect_err(warn).ok()
         })
         .collect();

@@ -52,10 +52,8 @@ impl Multipart {
 
 /// The boundary between the parts of a form.
 fn boundary(request: &Request) -> Result<String, Response> {
-    let media =
-        request.headers().get(header::CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
-    let boundary =
-        media.strip_prefix("multipart/form-data").and_then(|rest| rest.split("boundary=").nth(1));
+    let media = request.headers().get(header::CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    let boundary = media.strip_prefix("multipart/form-data").and_then(|rest| rest.split("boundary=").nth(1));
     let boundary = boundary.map(|text| text.trim_matches('"').to_owned());
     let boundary = boundary.filter(|text| (1..=70).contains(&text.len()));
     boundary.ok_or_else(|| StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response())

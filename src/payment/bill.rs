@@ -178,7 +178,9 @@ impl Owner {
         let to = &line.beneficiary;
         match line.kind {
             FeeKind::Phi | FeeKind::LePhi => Self::Agency(to.agency.unwrap_or(own)),
-            FeeKind::Tax | FeeKind::Service => Self::Account(to.bank.clone(), to.number.clone(), to.holder.to_string()),
+            FeeKind::Tax | FeeKind::Service => {
+                Self::Account(to.bank.clone(), to.number.clone(), to.holder.to_string())
+            }
         }
     }
 }

@@ -146,14 +146,20 @@ mod tests {
     fn exactly_one_is_proposed_and_nothing_where_two_fit() {
         let names = Names(SeededEntropy::new(1));
         let (own, other): (Id<Agency>, Id<Agency>) = (names.id(), names.id());
-        let came = |agency, amount, on| Came { case: names.id(), agency, amount: Money::vnd(amount), day: day(on) };
+        let came =
+            |agency, amount, on| Came { case: names.id(), agency, amount: Money::vnd(amount), day: day(on) };
         let slip = |number: &str, amount, on| Carried {
             agency: own,
             slip: number.to_owned(),
             amount: Money::vnd(amount),
             day: day(on),
         };
-        let card = |amount, on| Charged { payment: names.id(), agency: own, amount: Money::vnd(amount), day: day(on) };
+        let card = |amount, on| Charged {
+            payment: names.id(),
+            agency: own,
+            amount: Money::vnd(amount),
+            day: day(on),
+        };
         let credit = came(own, 410_000, 25);
         let found = propose(&[credit], &[slip("NT-1", 410_000, 24)], &[]);
         assert_eq!(found, [Proposal { case: credit.case, what: What::Slip("NT-1".to_owned()) }]);

@@ -12,7 +12,8 @@ use super::Sandbox;
 use super::fault::Kind;
 use crate::base::clock::Instant;
 use crate::codec::asn1::{
-    context, ecdsa_signature, ecdsa_with_sha256, integer, octets, oid, sequence, set_of, sha256_algorithm, tlv,
+    context, ecdsa_signature, ecdsa_with_sha256, integer, octets, oid, sequence, set_of, sha256_algorithm,
+    tlv,
 };
 use crate::codec::signer_certificate::{self, Subject};
 use crate::codec::time_stamp::{QUERY_TYPE, REPLY_TYPE, read_query};

@@ -141,11 +141,7 @@ pub async fn put_part(
 }
 
 /// The rows of that number.
-pub async fn part(
-    tx: &mut Tx,
-    import: Id<id::StatementImport>,
-    number: i32,
-) -> Result<Option<Sealed<Part>>> {
+pub async fn part(tx: &mut Tx, import: Id<id::StatementImport>, number: i32) -> Result<Option<Sealed<Part>>> {
     let row = sqlx::query!(
         "select content, key from statement_import_part where import_id = $1 and number = $2",
         import.uuid(),

@@ -238,7 +238,8 @@ async fn what_exactly_one_thing_fits_is_proposed_and_confirmed_by_one_button() {
     assert_eq!(of(&cards)["discount"]["amount"], "4100");
     let accountant = AtCash::open(&scene, ACCOUNTANT).await;
     let page = accountant.actor.get("/board/cash").await.expect(200).text();
-    for shown in ["Giấy nộp tiền NT-7", "2 hóa đơn thẻ của một ngày, chiết khấu 4.100", "Xác nhận đề xuất"] {
+    for shown in ["Giấy nộp tiền NT-7", "2 hóa đơn thẻ của một ngày, chiết khấu 4.100", "Xác nhận đề xuất"]
+    {
         assert!(page.contains(shown), "{shown} in {page}");
     }
     // The buttons send what the page proposes.

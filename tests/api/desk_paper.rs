@@ -309,8 +309,7 @@ async fn what_was_taken_on_paper_for_a_bill_that_was_paid_elsewhere_is_entered_a
     let enter = |number: &'static str, cash: &'static str| {
         let (scene, reference, at) = (&scene, reference(&bill).to_owned(), at.clone());
         async move {
-            let form =
-                [("reference", &*reference), ("cash", cash), ("numbers", number), ("written_at", &at)];
+            let form = [("reference", &*reference), ("cash", cash), ("numbers", number), ("written_at", &at)];
             scene.send("/desk/bill", &form).await
         }
     };
@@ -347,7 +346,13 @@ async fn what_was_taken_on_paper_for_a_bill_that_was_paid_elsewhere_is_entered_a
     let receipts = read.get(&format!("/v1/receipts?bill={id}")).await.expect(200).json();
     assert_eq!(receipts["items"].as_array().unwrap().len(), 3);
     assert_eq!(scene.world.count("receipt where refund_id is not null and amount = 205000").await, 1);
-    scene.send(page, &[("act", "void"), ("block", &*block_of(&scene).await), ("leaves", "2"), ("why", "unused")]).await.expect(303);
+    scene
+        .send(
+            page,
+            &[("act", "void"), ("block", &*block_of(&scene).await), ("leaves", "2"), ("why", "unused")],
+        )
+        .await
+        .expect(303);
     scene.send("/desk/close", &[("counted", "500000")]).await.expect(200);
 }
 

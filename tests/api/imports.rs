@@ -133,6 +133,9 @@ async fn a_file_that_cannot_be_is_refused_and_nobody_else_brings_one() {
     world.stranger().get("/board/imports").await.expect(303);
 }
 
+/// The line of one credit that stays.
+const L5: &str = "(select * from statement_line where servicer_reference = 'L5')";
+
 /// A file of so many more credits than the first, one of them of another amount; the sum follows.
 fn longer(file: &str, more: usize, odd: i64) -> String {
     let line = |n: usize| {
@@ -146,8 +149,7 @@ fn longer(file: &str, more: usize, odd: i64) -> String {
 
 #[tokio::test]
 async fn a_file_of_more_rows_than_are_in_memory_is_matched_and_told_again_differently() {
-    let (world, office, file) =
-        set_within(Limits { import_rows_at_once: 2, ..Limits::default() }).await;
+    let (world, office, file) = set_within(Limits { import_rows_at_once: 2, ..Limits::default() }).await;
     let (accountant, approver) = (at_board(&world, ACCOUNTANT).await, at_board(&world, AUDITOR).await);
     let confirm = async || {
         let seen = approver.get("/board/imports").await.expect(200).text();
@@ -168,7 +170,7 @@ async fn a_file_of_more_rows_than_are_in_memory_is_matched_and_told_again_differ
     assert_eq!(world.count("statement_line where servicer_reference like 'L%'").await, 6);
 
     // The bank tells the day again: one amount differs, one line is new, and what stays keeps its line.
-    let kept = world.dump("statement_line where servicer_reference = 'L5'").await;
+    let kept = world.dump(L5).await;
     let second = longer(&file, 7, 2_000);
     bring(&accountant, &office, &second).await.expect(303);
     confirm().await;
@@ -176,7 +178,7 @@ async fn a_file_of_more_rows_than_are_in_memory_is_matched_and_told_again_differ
     assert_eq!(world.count("withdrawn_line").await, 1, "the line of the other amount");
     assert_eq!(world.count("statement_line where servicer_reference = 'L3'").await, 2);
     assert_eq!(world.count("statement_line").await, 10);
-    assert_eq!(world.dump("statement_line where servicer_reference = 'L5'").await, kept);
+    assert_eq!(world.dump(L5).await, kept);
     assert_eq!(world.count("told_again").await, 0);
 }
 

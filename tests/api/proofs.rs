@@ -129,7 +129,8 @@ async fn the_price_of_a_service_is_collected_for_its_seller_and_proved_by_the_in
     assert_eq!((&sellers[0]["numbers"], &sellers[0]["invoice"]), (&json!([]), &invoice("00000123")));
     assert_eq!((&sellers[0]["payment"], &sellers[0]["lines"][0]["place"]), (&paid["payment"], &json!(3)));
     let sheets = world.stranger().get(&format!("{page}/documents")).await.expect(200).text();
-    for part in ["Hóa đơn của bên bán", "00000123 · 1K26TAA", "không phải là biên lai", "1.200.000"] {
+    for part in ["Hóa đơn của bên bán", "00000123 · 1K26TAA", "không phải là biên lai", "1.200.000"]
+    {
         assert!(sheets.contains(part), "{part} in {sheets}");
     }
 }
@@ -146,11 +147,12 @@ async fn what_is_no_invoice_or_not_here_is_refused() {
         bill
     };
     let mut wrong = service("0");
-    let refused = system.post_once("/v1/bills", "a", &bill(wrong.clone())).await.expect_refusal(422, "invoice_unfit");
+    let refused =
+        system.post_once("/v1/bills", "a", &bill(wrong.clone())).await.expect_refusal(422, "invoice_unfit");
     assert_eq!(refused.json()["violations"][0]["field"], "/services/0/invoice/number");
     wrong = service("1");
     wrong["invoice"]["amount"]["amount"] = json!("0");
-    system.post_once("/v1/bills", "b", &bill(wrong.clone())).await.expect_refusal(422, "invoice_unfit");
+    system.post_once("/v1/bills", "b", &bill(wrong.clone())).await.expect_refusal(400, "invalid_body");
     wrong["account"]["holder"] = json!("");
     wrong["invoice"]["amount"]["amount"] = json!("1");
     system.post_once("/v1/bills", "c", &bill(wrong)).await.expect_refusal(400, "invalid_body");

@@ -122,7 +122,8 @@ async fn the_sandbox_plays_another_issuer_with_bad_days_and_makes_each_receipt_o
     office.system(&world, "admin").post_once(&set, "a", &body).await.expect(200);
     let bill = paid(&world, &office, 1).await;
     let reader = office.system(&world, "bill.read");
-    let state = async || reader.get(&format!("/v1/bills/{bill}")).await.expect(200).json()["receipts"].clone();
+    let state =
+        async || reader.get(&format!("/v1/bills/{bill}")).await.expect(200).json()["receipts"].clone();
     for fault in ["drop_request", "drop_answer"] {
         trouble(&outside, &json!({ "fault": fault, "on": "receipt" })).await;
         assert_eq!(issue_due_receipts(&world.app).await.unwrap(), 1, "{fault}");
@@ -131,7 +132,8 @@ async fn the_sandbox_plays_another_issuer_with_bad_days_and_makes_each_receipt_o
     }
     // Whoever does not want to wait asks, and the issuer is asked at once.
     let system = office.system(&world, "receipt");
-    let asked = system.post_once("/v1/receipts/issue", "now", &json!({ "bills": [bill] })).await.expect(200).json();
+    let asked =
+        system.post_once("/v1/receipts/issue", "now", &json!({ "bills": [bill] })).await.expect(200).json();
     assert_eq!(asked["bills"][0]["waiting"], json!([{ "kind": "phi", "reason": "issuer" }]));
     assert_eq!(issue_due_receipts(&world.app).await.unwrap(), 1);
     let issued = state().await;
@@ -189,15 +191,24 @@ async fn an_agency_asks_for_the_receipts_of_many_bills_and_hears_of_each() {
         rows.map(|row| row["state"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(states(&none), ["waiting", "unpaid", "unknown", "waiting"]);
-    assert_eq!((&none["issued"], &none["bills"][0]["waiting"][0]["reason"]), (&json!(0), &json!("no_series")));
+    assert_eq!(
+        (&none["issued"], &none["bills"][0]["waiting"][0]["reason"]),
+        (&json!(0), &json!("no_series"))
+    );
     system.post_once("/v1/receipts/series", "second", &series("BP", 500)).await.expect(201);
     let told = system.post_once("/v1/receipts/issue", "now", &wanted).await.expect(200).json();
-    assert_eq!((&told["issued"], states(&told)), (&json!(2), ["issued", "unpaid", "unknown", "issued"].map(str::to_owned).to_vec()));
+    assert_eq!(
+        (&told["issued"], states(&told)),
+        (&json!(2), ["issued", "unpaid", "unknown", "issued"].map(str::to_owned).to_vec())
+    );
     let keys = KeyList::from_jwks(&world.stranger().get("/receipts/keys").await.expect(200).text()).unwrap();
     for row in [0, 3] {
         let receipt = &told["bills"][row]["receipts"][0];
         let (content, _) = receipt_content::verify(receipt["signed"].as_str().unwrap(), &keys).unwrap();
-        assert_eq!((json!(content.number.to_string()), content.payer.as_str()), (receipt["number"].clone(), "Nguyễn Thị Hòa"));
+        assert_eq!(
+            (json!(content.number.to_string()), content.payer.as_str()),
+            (receipt["number"].clone(), "Nguyễn Thị Hòa")
+        );
     }
     assert!(!world.dump("idempotency_key").await.contains("signed"), "the kept answer names nobody");
     let again = system.post_once("/v1/receipts/issue", "now", &wanted).await.expect(200).json();

@@ -1,8 +1,8 @@
 //! MT940: `:20:` to `:62F:`, a movement in each `:61:` with its words in the `:86:` behind it.
 
 use super::{Format, Heading, Lines, NotAFile, PART_BYTES_MAX, Raw, Row, Rows, day, money, ours_in};
-use crate::base::money::Money;
 use crate::base::calendar::Day;
+use crate::base::money::Money;
 use crate::codec::iso20022::Direction;
 
 /// A message that comes in pieces. Its day stands at its end: while that is not known a row is of its own value day.

@@ -83,14 +83,11 @@ fn complete(bytes: &[u8]) -> usize {
 
 impl Columns {
     fn read(head: &[u8]) -> Result<Self, NotAFile> {
-        let delimiter =
-            [b';', b'\t', b','].into_iter().find(|d| head.contains(d)).ok_or(NotAFile::Broken)?;
+        let delimiter = [b';', b'\t', b','].into_iter().find(|d| head.contains(d)).ok_or(NotAFile::Broken)?;
         let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(head);
-        let heads: Vec<String> =
-            reader.headers().map_err(|_| NotAFile::Broken)?.iter().map(plain).collect();
-        let place = |aliases: &[&str]| {
-            aliases.iter().find_map(|alias| heads.iter().position(|head| head == alias))
-        };
+        let heads: Vec<String> = reader.headers().map_err(|_| NotAFile::Broken)?.iter().map(plain).collect();
+        let place =
+            |aliases: &[&str]| aliases.iter().find_map(|alias| heads.iter().position(|head| head == alias));
         let places: HashMap<&str, usize> =
             COLUMNS.iter().filter_map(|(name, aliases)| Some((*name, place(aliases)?))).collect();
         let enough = places.contains_key("day")

@@ -133,7 +133,8 @@ fn proposed(page: &Page, cash: &CashPage, proposal: &Proposal) -> Proposed {
             (None, payments, page.with("cash-proposal-cards", &args))
         }
     };
-    let credit = credit.map(|money| format!("{} · {}", money.amount.display_vi(), display_vi(money.opened_at)));
+    let credit =
+        credit.map(|money| format!("{} · {}", money.amount.display_vi(), display_vi(money.opened_at)));
     Proposed { case: proposal.case.to_string(), credit: credit.unwrap_or_default(), slip, payments, says }
 }
 

@@ -13,7 +13,8 @@ use crate::flow::{
     Error,
     close_period::{decide_closing, prepare_closing},
     read_closings::{
-        Beside, Closings, Format, beside_closing_as_officer, closing_file_as_officer, list_closings, read_closing,
+        Beside, Closings, Format, beside_closing_as_officer, closing_file_as_officer, list_closings,
+        read_closing,
     },
     stamp_heads::Stamping,
     witness_heads::{Witness, read_witnesses},

@@ -77,7 +77,11 @@ async fn refuse(
 ) -> Response {
     match error {
         Error::Refused(_) | Error::Conflict(_) | Error::Unavailable(_) => {
-            let wrong = (status_of(error), said(reader.lang, error.code()));
+            let status = match error.code() {
+                "body_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+                _ => status_of(error),
+            };
+            let wrong = (status, said(reader.lang, error.code()));
             show_list(app, signed_in, reader, Some(agency), Some(wrong)).await
         }
         other => failed(reader, other),
