@@ -16,7 +16,7 @@ use crate::identity::{
 };
 use crate::partner::{
     clearing::Clearing, messenger::Messenger, national_id::NationalId, platform::Platform,
-    population::PopulationSource, receipt_issuer::ReceiptIssuers, webhook::Webhooks,
+    population::PopulationSource, receipt_issuer::ReceiptIssuers, time_stamp, webhook::Webhooks,
 };
 use crate::payment::{
     issue::{Draft, Outcome},
@@ -92,6 +92,8 @@ pub struct Parts {
     pub webhooks: Arc<dyn Webhooks>,
     /// Other issuers of receipts.
     pub receipt_issuers: Arc<dyn ReceiptIssuers>,
+    /// The time-stamping authority, if one is configured.
+    pub time_stamps: Option<time_stamp::Authority>,
     /// How the world addresses us.
     pub origin: Origin,
     /// The proxies that are believed when they say whom they forward for.

@@ -42,6 +42,8 @@ pub struct Config {
     pub card_anchors: Option<PathBuf>,
     /// The national e-ID, if this service is registered there.
     pub national_id: Option<NationalId>,
+    /// The time-stamping authority that stamps the heads of the audit log, if there is one.
+    pub time_stamp: Option<TimeStamp>,
     /// The outside world, if it is configured; see [`Config::partners`].
     pub partners: Option<Partners>,
     /// Whether webhooks may go to loopback and private addresses: for demonstrations, never in production.
@@ -100,6 +102,15 @@ pub struct NationalId {
     pub secret: Secret<String>,
     /// The file with its public keys (a JWK Set), to which it is pinned.
     pub keys: PathBuf,
+}
+
+/// How to reach a time-stamping authority (RFC 3161), and whom its stamps are believed from.
+#[derive(Debug)]
+pub struct TimeStamp {
+    /// Where questions are posted.
+    pub url: Url,
+    /// The file with the certificate (DER or PEM) of whoever certifies its signers.
+    pub anchor: PathBuf,
 }
 
 /// How to reach the message gateway.
@@ -183,6 +194,13 @@ pub struct Settings {
     /// The national e-ID's public keys (a JWK Set)
     #[arg(long, env = "CHUNG_NATIONAL_ID_KEYS", value_name = "FILE", global = true, hide_short_help = true)]
     pub national_id_keys: Option<PathBuf>,
+    /// Where a time-stamping authority (RFC 3161) is asked; with it the heads of the audit log are stamped
+    #[arg(long, env = "CHUNG_TIME_STAMP_URL", value_name = "URL", global = true, hide_short_help = true)]
+    #[serde(deserialize_with = "address")]
+    pub time_stamp_url: Option<Url>,
+    /// The certificate of whoever certifies that authority's signers, as DER or PEM
+    #[arg(long, env = "CHUNG_TIME_STAMP_ANCHOR", value_name = "FILE", global = true, hide_short_help = true)]
+    pub time_stamp_anchor: Option<PathBuf>,
     /// How much is logged, e.g. info or chung=debug,info [default: info]
     #[arg(long, env = "CHUNG_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
@@ -302,6 +320,8 @@ impl Settings {
             national_id_client: self.national_id_client.or(file.national_id_client),
             national_id_secret_file: self.national_id_secret_file.or(file.national_id_secret_file),
             national_id_keys: self.national_id_keys.or(file.national_id_keys),
+            time_stamp_url: self.time_stamp_url.or(file.time_stamp_url),
+            time_stamp_anchor: self.time_stamp_anchor.or(file.time_stamp_anchor),
             log: self.log.or(file.log),
             clearing_url: self.clearing_url.or(file.clearing_url),
             clearing_bic: self.clearing_bic.or(file.clearing_bic),
@@ -321,6 +341,12 @@ impl Settings {
         self.limits.check()?;
         let partners = self.partners()?;
         let national_id = self.national_id()?;
+        let time_stamp = match (&self.time_stamp_url, &self.time_stamp_anchor) {
+            (None, None) => None,
+            (Some(url), Some(anchor)) => Some(TimeStamp { url: url.clone(), anchor: anchor.clone() }),
+            (Some(_), None) => return Err(ConfigError::Missing(vec!["time_stamp_anchor"])),
+            (None, Some(_)) => return Err(ConfigError::Missing(vec!["time_stamp_url"])),
+        };
         let data = self.data.unwrap_or_else(|| PathBuf::from("data"));
         let listen = self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
         let origin = self.public_origin.unwrap_or_else(|| format!("http://localhost:{}", listen.port()));
@@ -339,6 +365,7 @@ impl Settings {
             database,
             card_anchors: self.card_anchors,
             national_id,
+            time_stamp,
             listen,
             internal_listen: self.internal_listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9090))),
             origin,
@@ -471,6 +498,8 @@ mod tests {
     fn half_a_partner_is_refused_with_all_that_lacks() {
         let refused =
             parse("clearing_bic = 'CHUNVNVX'\npopulation_url = 'https://register.example'").unwrap_err();
+        let stamps = parse("time_stamp_url = 'https://stamps.example'").unwrap_err();
+        assert_eq!(stamps.to_string(), "half configured; also set time_stamp_anchor");
         assert_eq!(
             refused.to_string(),
             "half configured; also set clearing_url, clearing_keys, messenger_url, messenger_token_file, \

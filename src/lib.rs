@@ -232,6 +232,16 @@
 //!   it is skipped. A receipt of paper bears its own number and time; its payment is booked when it is entered.
 //! * 2026-11-26, desks: what a till takes for another agency stands between the two agencies, so that the books of each
 //!   balance for themselves; it is carried to that agency's account in cash.
+//! * 2026-11-26, receipts in bulk: what waited is issued hundreds in one transaction and signed at once; what settles with its
+//!   money is signed when somebody first asks.
+//! * 2026-11-26, time stamps: the stamp of a head stands beside it and never in what was signed; while one is asked for, a
+//!   closing's files are made and not kept.
+//! * 2026-11-26, prices of services: they stand in the bill's column of what belongs to accounts that the lines name; an
+//!   invoice is charged once, by a bill in a transaction of its own.
+//! * 2026-11-26, imports: a file is kept as it came, sealed in pieces, and read twice, because some tell their day at the end.
+//! * 2026-11-26, second money on paper: it is booked and receipted like any other, and owed back by rule, in cash; the bill
+//!   stays paid by what came first.
+//! * 2026-11-26, proposals: exactly one thing that fits is proposed, two are nobody's guess; a person confirms.
 //! * 2026-11-26, cards: one credit pays chosen slips and leaves a twentieth of them at most as its discount; more needs
 //!   another paper.
 //! * 2026-11-26, recalls: a bank hears yes once the refund is approved, never before; declined, its request is open again.

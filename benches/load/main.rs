@@ -12,8 +12,8 @@
 //! `CHUNG_BENCH_SECONDS` sets how long each measurement runs (default 3), `CHUNG_BENCH_ENTRIES` how many entries the
 //! trial balance folds, `CHUNG_BENCH_CITIZENS` how many people are on the register (default 10,000) and so how many rows a
 //! batch has; names on the command line choose among start, settlements, verifications, batches, bills,
-//! history, tokens, signins, sources, ledger, slow, trial-balance, webhooks and reconcile; `CHUNG_BENCH_LINES` and
-//! `CHUNG_BENCH_EVENTS` size the last two. The figures also go to
+//! history, tokens, signins, sources, ledger, slow, trial-balance, webhooks, receipts and reconcile;
+//! `CHUNG_BENCH_EVENTS`, `CHUNG_BENCH_RECEIPTS` and `CHUNG_BENCH_LINES` size the last three. The figures also go to
 //! `target/bench/load.json`.
 
 #![expect(clippy::float_arithmetic, reason = "rates, not money")]
@@ -31,6 +31,7 @@ mod history;
 mod ledger;
 mod measure;
 mod peer;
+mod receipts;
 mod reconcile;
 mod reference;
 mod report;
@@ -144,6 +145,9 @@ async fn measure_all() -> Result<()> {
     }
     if wanted("webhooks") {
         report.extend(webhooks::measure(&mut world).await?);
+    }
+    if wanted("receipts") {
+        report.extend(receipts::measure(&mut world).await?);
     }
     if wanted("reconcile") {
         report.extend(reconcile::measure(&mut world).await?);

@@ -115,7 +115,7 @@ async fn prepare(world: &World, many: usize) -> Result<Requests> {
     Ok(Arc::new(move |number| messages.get(number).cloned()))
 }
 
-async fn bills(world: &World, many: usize) -> Result<Vec<Id<id::Bill>>> {
+pub(super) async fn bills(world: &World, many: usize) -> Result<Vec<Id<id::Bill>>> {
     let app = &world.app;
     let bad = |what: &'static str| move |_| anyhow!(what);
     let fee = |code: &str| -> Result<Asked> {
@@ -157,7 +157,7 @@ async fn bills(world: &World, many: usize) -> Result<Vec<Id<id::Bill>>> {
     issued.into_iter().map(id).collect()
 }
 
-async fn attempts(world: &World, bills: &[Id<id::Bill>]) -> Result<Vec<Id<id::Payment>>> {
+pub(super) async fn attempts(world: &World, bills: &[Id<id::Bill>]) -> Result<Vec<Id<id::Payment>>> {
     let app = &world.app;
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;

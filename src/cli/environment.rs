@@ -27,13 +27,14 @@ use crate::partner::{
     population::RemotePopulation,
     receipt_issuer::RemoteReceiptIssuers,
     signed_http::Peer,
+    time_stamp::{self, RemoteTimeStamps},
     webhook::RemoteWebhooks,
 };
 use crate::payment::{
     payment::{Event, Report},
     refund::Answer,
 };
-use crate::sandbox::card::AUTHORITY;
+use crate::sandbox::{card, time_stamps as stamps};
 use crate::store::{
     Store,
     postgres::{Durability, PrivatePostgres, Server},
@@ -119,6 +120,7 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
         gateway: gateway(config)?,
         platform: Arc::new(RemotePlatform::new(config.limits.partner_timeout())?),
         receipt_issuers: Arc::new(RemoteReceiptIssuers::new(config.limits.partner_timeout())?),
+        time_stamps: time_stamps(config)?,
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
         origin: config.origin.clone(),
         proxies: config.trusted_proxies.clone().into(),
@@ -146,6 +148,7 @@ pub fn office(config: &Config, store: Store) -> anyhow::Result<App> {
         gateway: None,
         platform: Arc::new(RemotePlatform::new(config.limits.partner_timeout())?),
         receipt_issuers: Arc::new(RemoteReceiptIssuers::new(config.limits.partner_timeout())?),
+        time_stamps: time_stamps(config)?,
         webhooks: Arc::new(RemoteWebhooks::new(config.webhooks_private, config.limits.partner_timeout())?),
         origin: config.origin.clone(),
         proxies: config.trusted_proxies.clone().into(),
@@ -166,12 +169,28 @@ fn card_anchors(config: &Config) -> anyhow::Result<Arc<Anchors>> {
         }
     }
     let anchors = Anchors::read(files.iter().map(Vec::as_slice)).with_context(|| format!("in {name}"))?;
-    let known = Anchors::read([AUTHORITY]).context("the sandbox's card authority")?;
+    let known = Anchors::read([card::AUTHORITY]).context("the sandbox's card authority")?;
     let is_known = anchors.fingerprints().any(|one| known.fingerprints().any(|known| known == one));
     if config.origin.is_production() && is_known {
         bail!("the sandbox's card authority in {name} is one that everybody can sign cards with");
     }
     Ok(Arc::new(anchors))
+}
+
+/// The time-stamping authority of the configuration; in production the sandbox's is refused.
+fn time_stamps(config: &Config) -> anyhow::Result<Option<time_stamp::Authority>> {
+    let Some(known) = &config.time_stamp else { return Ok(None) };
+    let told = || format!("the anchor of time stamps in {}", known.anchor.display());
+    let file = fs::read(&known.anchor).with_context(told)?;
+    let anchors = Anchors::read([file.as_slice()]).with_context(told)?;
+    let everybodys = Anchors::read([stamps::AUTHORITY]).context("the sandbox's time-stamping authority")?;
+    if config.origin.is_production()
+        && anchors.fingerprints().any(|one| everybodys.fingerprints().any(|known| known == one))
+    {
+        bail!("{} is the sandbox's, by which everybody can stamp any time", told());
+    }
+    let service = RemoteTimeStamps::new(known.url.clone(), config.limits.partner_timeout())?;
+    Ok(Some(time_stamp::Authority { service: Arc::new(service), anchors: Arc::new(anchors) }))
 }
 
 /// The national e-ID of the configuration, pinned to its keys.

@@ -72,6 +72,7 @@ impl Outside {
         let public = serde_json::json!({ "keys": [upstream.verifying_key().jwk(upstream.kid())] });
         private_file::replace(&outside.national_id_keys_file(), format!("{public:#}\n").as_bytes())?;
         private_file::replace(&outside.card_anchors().join("authority.pem"), sandbox::card::AUTHORITY)?;
+        private_file::replace(&outside.time_stamp_anchor(), sandbox::time_stamps::AUTHORITY)?;
         let public = serde_json::json!({ "keys": [outside.key.verifying_key().jwk(outside.key.kid())] });
         private_file::replace(&outside.keys_file(), format!("{public:#}\n").as_bytes())?;
         let register = &outside.register_key;
@@ -131,6 +132,11 @@ impl Outside {
         self.folder.join("card-anchors")
     }
 
+    /// The certificate of the authority that certifies the sandbox's time stamps.
+    pub fn time_stamp_anchor(&self) -> PathBuf {
+        self.folder.join("time-stamp-authority.pem")
+    }
+
     /// The national e-ID under `origin`, with these accounts, for the service at `service`.
     pub fn national_id(
         &self,
@@ -159,6 +165,8 @@ impl Outside {
         settings.messenger_mail_url.get_or_insert(address(origin, "/mail")?);
         settings.messenger_token_file.get_or_insert_with(|| self.token_file());
         settings.card_anchors.get_or_insert_with(|| self.card_anchors());
+        settings.time_stamp_url.get_or_insert(address(origin, "/time-stamps")?);
+        settings.time_stamp_anchor.get_or_insert_with(|| self.time_stamp_anchor());
         settings.national_id_url.get_or_insert(address(origin, "/national-id")?);
         settings.national_id_client.get_or_insert_with(|| SERVICE.to_owned());
         settings.national_id_secret_file.get_or_insert_with(|| self.national_id_secret_file());

@@ -154,14 +154,15 @@ async fn serve(config: &Config, asked: &Serve) -> anyhow::Result<()> {
         "  chung --public-origin {} --clearing-url {origin}/clearing --clearing-bic {} --clearing-keys {} \
          --messenger-url {origin}/sms --messenger-mail-url {origin}/mail --messenger-token-file {} \
          --national-id-url {origin}/national-id --national-id-client {SERVICE} --national-id-secret-file {} \
-         --national-id-keys {} --card-anchors {} serve",
+         --national-id-keys {} --card-anchors {} --time-stamp-url {origin}/time-stamps --time-stamp-anchor {} serve",
         config.origin,
         asked.service_bic,
         outside.keys_file().display(),
         outside.token_file().display(),
         outside.national_id_secret_file().display(),
         outside.national_id_keys_file().display(),
-        outside.card_anchors().display()
+        outside.card_anchors().display(),
+        outside.time_stamp_anchor().display()
     ));
     if asked.population.is_some() {
         out::line(&format!(

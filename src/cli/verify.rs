@@ -5,11 +5,15 @@ use crate::audit::{evidence::Evidence, head::TreeHead};
 use crate::base::calendar::display_vi;
 use crate::codec::{
     amount_in_words::dong_in_words,
+    certificate::Anchors,
     receipt_content::{self, Proof, ReceiptContent, leaf_names},
-    receipt_xml,
+    receipt_xml, time_stamp,
     verification_statement::{self, Statement},
 };
-use crate::crypto::{digest::Digest, signing::KeyList};
+use crate::crypto::{
+    digest::{Digest, sha256},
+    signing::KeyList,
+};
 use anyhow::{Context, bail, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,6 +52,24 @@ pub enum Verify {
         #[arg(long, value_name = "FILE")]
         head: Option<PathBuf>,
     },
+    /// Check a signed head of the audit log, and its time stamp
+    ///
+    /// Needs no network and no database. The keys are the service's published ones (`/receipts/keys`, or the `record`
+    /// set of `chung keys list`); the anchor is the certificate of whoever certifies the authority's signers. Prints
+    /// how large the log was, and since when it cannot have been written anew.
+    Head {
+        /// The head as it was signed
+        file: PathBuf,
+        /// The public keys as a JWK set
+        #[arg(long, value_name = "JWKS")]
+        keys: PathBuf,
+        /// The authority's answer (RFC 3161)
+        #[arg(long, value_name = "FILE", requires = "anchor")]
+        stamp: Option<PathBuf>,
+        /// The trusted certificate, as DER or PEM
+        #[arg(long, value_name = "FILE", requires = "stamp")]
+        anchor: Option<PathBuf>,
+    },
     /// Check the signed statement of a verification
     ///
     /// Needs no network and no database. The keys are the service's published ones (`/receipts/keys`, or the `record`
@@ -82,6 +104,12 @@ pub fn run(command: &Verify) -> anyhow::Result<()> {
             out::line(&place);
             Ok(())
         }
+        Verify::Head { file, keys, stamp, anchor } => {
+            for line in head(file, keys, stamp.as_deref().zip(anchor.as_deref()))? {
+                out::line(&line);
+            }
+            Ok(())
+        }
         Verify::Statement { file, keys } => {
             let text = String::from_utf8(read(file)?).context("the statement")?;
             let statement = statement(&text, &read_keys(keys)?)
@@ -92,6 +120,26 @@ pub fn run(command: &Verify) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+/// What a signed head says, and its time stamp beside it.
+fn head(file: &Path, keys: &Path, stamp: Option<(&Path, &Path)>) -> anyhow::Result<Vec<String>> {
+    let text = String::from_utf8(read(file)?).context("the head")?;
+    let (head, log) = TreeHead::verify(text.trim(), &read_keys(keys)?)
+        .with_context(|| format!("{} is not a valid head", file.display()))?;
+    let mut lines = vec![
+        format!("valid: the audit log of {log}, {} leaves, signed {}", head.size, display_vi(head.at)),
+        format!("  root         {}", hex::encode(head.root)),
+    ];
+    if let Some((stamp, anchor)) = stamp {
+        let anchors = Anchors::read([read(anchor)?.as_slice()]).context("the anchor")?;
+        let stamp = time_stamp::verify(&read(stamp)?, &sha256(text.trim().as_bytes()), None, &anchors)
+            .with_context(|| format!("{} is not a time stamp of this head", stamp.display()))?;
+        lines.push(format!("stamped: {} by {}", display_vi(stamp.at), stamp.authority));
+        lines.push(format!("  number       {} (policy {})", stamp.serial, stamp.policy));
+        lines.push(format!("  anchor       sha256 {}", hex::encode(stamp.anchor)));
+    }
+    Ok(lines)
 }
 
 /// The statement of a file: a JWS, or a JSON answer whose `statement` is one.
@@ -169,10 +217,7 @@ pub(super) fn proven(
     let details: serde_json::Value =
         serde_json::from_str(&evidence.details).context("the proof's details")?;
     let number = content.number.to_string();
-    ensure!(
-        evidence.kind == "payment.settled" && leaf_names(&details, &number, digest),
-        "the proof is of another decision"
-    );
+    ensure!(leaf_names(&details, &number, digest), "the proof is of another decision");
     let (place, log) = standing(&evidence, head, keys)?;
     ensure!(log == content.iss, "the proof is from the log of {log}, the receipt from {}", content.iss);
     Ok(place)

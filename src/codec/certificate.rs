@@ -10,6 +10,7 @@ use der::asn1::ObjectIdentifier;
 use der::{Any, Decode, Encode, Sequence};
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
+use x509_cert::name::Name;
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::Time;
 
@@ -146,6 +147,47 @@ pub fn may_sign(certificate: &Certificate) -> bool {
 /// The digest by which a certificate is named in records.
 pub fn fingerprint(certificate: &Certificate) -> Digest {
     sha256(&certificate.to_der().unwrap_or_default())
+}
+
+/// The authorities whose signers are believed.
+#[derive(Debug, Clone, Default)]
+pub struct Anchors(Vec<Certificate>);
+
+/// A file that is no trust anchor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnAnchor {
+    /// Not an X.509 certificate.
+    #[error("not a certificate")]
+    Unreadable,
+    /// A certificate that may not certify others.
+    #[error("not the certificate of an authority")]
+    NoAuthority,
+}
+
+impl Anchors {
+    /// Reads the certificates of authorities, each as DER or PEM.
+    pub fn read<'a>(files: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, NotAnAnchor> {
+        let one = |file: &[u8]| {
+            let certificate = read(file).map_err(|_| NotAnAnchor::Unreadable)?;
+            if is_authority(&certificate) { Ok(certificate) } else { Err(NotAnAnchor::NoAuthority) }
+        };
+        files.into_iter().map(one).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Their fingerprints.
+    pub fn fingerprints(&self) -> impl Iterator<Item = Digest> {
+        self.0.iter().map(fingerprint)
+    }
+
+    /// True without any authority: then nobody is believed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those that bear that name.
+    pub(super) fn named(&self, name: &Name) -> impl Iterator<Item = &Certificate> {
+        self.0.iter().filter(move |anchor| anchor.tbs_certificate.subject == *name)
+    }
 }
 
 /// Reads a certificate, as DER or in the armour of PEM.

@@ -51,6 +51,29 @@ pub struct ClosingContent {
     pub head: Option<(u64, String)>,
 }
 
+/// The time stamp of the head that a report names. It comes after the content and stands beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamped {
+    /// The authority's own time.
+    pub at: Instant,
+    /// Who stamped.
+    pub authority: String,
+    /// Its policy.
+    pub policy: String,
+    /// The stamp's number there.
+    pub serial: String,
+}
+
+impl Stamped {
+    fn rows(&self) -> [(String, String); 3] {
+        [
+            (text("closing-stamp-at"), display_vi(self.at)),
+            (text("closing-stamp-authority"), self.authority.clone()),
+            (text("closing-stamp-serial"), format!("{} ({})", self.serial, self.policy)),
+        ]
+    }
+}
+
 /// A statement in a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,7 +143,7 @@ fn money(minor: i64) -> String {
 }
 
 /// The report as PDF/A-3.
-pub fn pdf(content: &ClosingContent) -> Result<Vec<u8>, NotRendered> {
+pub fn pdf(content: &ClosingContent, stamped: Option<&Stamped>) -> Result<Vec<u8>, NotRendered> {
     let mut sheet = Sheet::new()?;
     sheet.paragraph(&format!("{} ({})", content.agency.1, content.agency.0), 11.0, true);
     sheet.space(12.0);
@@ -184,6 +207,9 @@ pub fn pdf(content: &ClosingContent) -> Result<Vec<u8>, NotRendered> {
         }
         None => sheet.paragraph(&text("closing-head-none"), 10.0, false),
     }
+    for (label, value) in stamped.into_iter().flat_map(Stamped::rows) {
+        sheet.row(&label, &value);
+    }
     let title = format!("{} {days}", text(&format!("closing-title-{}", content.kind)));
     let made = content.approved.as_ref().unwrap_or(&content.prepared);
     let at = parse_rfc3339(&made.1).unwrap_or(Instant::UNIX_EPOCH);
@@ -246,7 +272,7 @@ const fn exact(value: i64) -> f64 {
 }
 
 /// The report as a spreadsheet.
-pub fn xlsx(content: &ClosingContent) -> Result<Vec<u8>, NoSpreadsheet> {
+pub fn xlsx(content: &ClosingContent, stamped: Option<&Stamped>) -> Result<Vec<u8>, NoSpreadsheet> {
     let text_cell = |text: &str| Cell::Text(text.to_owned());
     let made = content.approved.as_ref().unwrap_or(&content.prepared);
     let mut book = workbook(parse_rfc3339(&made.1))?;
@@ -271,6 +297,8 @@ pub fn xlsx(content: &ClosingContent) -> Result<Vec<u8>, NoSpreadsheet> {
         facts.push(vec![Cell::Text(text("closing-head-size")), Cell::Text(size.to_string())]);
         facts.push(vec![Cell::Text(text("closing-head")), text_cell(signed)]);
     }
+    let stamp = stamped.into_iter().flat_map(Stamped::rows);
+    facts.extend(stamp.map(|(label, value)| vec![Cell::Text(label), Cell::Text(value)]));
     let title = text(&format!("closing-title-{}", content.kind));
     table(book.add_worksheet().set_name(text("closing-sheet"))?, &[&title, ""], &facts)?;
     let statements: Vec<Vec<Cell>> = content
@@ -379,9 +407,13 @@ mod tests {
     fn a_report_reads_back_and_is_made_in_both_forms() {
         let content = content();
         assert_eq!(ClosingContent::read(&content.bytes()), Some(content.clone()));
-        assert!(pdf(&content).unwrap().starts_with(b"%PDF-1.7"));
-        assert!(xlsx(&content).unwrap().starts_with(b"PK"));
-        assert_eq!(xlsx(&content).unwrap(), xlsx(&content).unwrap(), "the same report is the same file");
+        assert!(pdf(&content, None).unwrap().starts_with(b"%PDF-1.7"));
+        assert!(xlsx(&content, None).unwrap().starts_with(b"PK"));
+        assert_eq!(
+            xlsx(&content, None).unwrap(),
+            xlsx(&content, None).unwrap(),
+            "the same report is the same file"
+        );
         assert_eq!(content.statements[0].unexplained(), 0);
     }
 }

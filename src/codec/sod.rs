@@ -6,29 +6,24 @@
 //! at the time of asking. Passive authentication does not show that the chip is no copy, nor that its bearer is its
 //! holder: an officer looks at the person.
 
-use super::certificate::{self, Validity};
+pub use super::certificate::{Anchors, NotAnAnchor};
+pub use super::cms_signature::{CONTENT_TYPE, MESSAGE_DIGEST, SIGNED_DATA};
+
+use super::{
+    certificate,
+    cms_signature::{self, Signed},
+};
 use crate::base::clock::Instant;
 use crate::crypto::certified;
 use crate::crypto::digest::{Digest, equal};
-use cms::cert::CertificateChoices;
 use cms::content_info::ContentInfo;
-use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
 use der::asn1::{Any, AnyRef, ObjectIdentifier, OctetString};
-use der::{Decode, Encode, Sequence, Tag, TagNumber, Tagged};
+use der::{Decode, Sequence, Tag, TagNumber, Tagged};
 use std::collections::BTreeMap;
-use x509_cert::Certificate;
-use x509_cert::attr::Attributes;
-use x509_cert::ext::pkix::SubjectKeyIdentifier;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
 /// The content type of the security object (9303-10 section 4.6.2.3).
 pub const LDS_SECURITY_OBJECT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.136.1.1.1");
-/// CMS signed data (RFC 5652).
-pub const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
-/// The signed attribute that repeats the content's type.
-pub const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
-/// The signed attribute that holds the content's digest.
-pub const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
 /// The outermost tag of the file `EF.SOD`.
 pub const SOD_TAG: Tag = Tag::Application { constructed: true, number: TagNumber::N23 };
 
@@ -53,46 +48,6 @@ pub struct GroupHash {
     pub number: u8,
     /// Its hash.
     pub hash: OctetString,
-}
-
-/// The authorities whose signers are believed.
-#[derive(Debug, Clone, Default)]
-pub struct Anchors(Vec<Certificate>);
-
-/// A file that is no trust anchor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotAnAnchor {
-    /// Not an X.509 certificate.
-    #[error("not a certificate")]
-    Unreadable,
-    /// A certificate that may not certify others.
-    #[error("not the certificate of an authority")]
-    NoAuthority,
-}
-
-impl Anchors {
-    /// Reads the certificates of authorities, each as DER or PEM.
-    pub fn read<'a>(files: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, NotAnAnchor> {
-        let one = |file: &[u8]| {
-            let certificate = certificate::read(file).map_err(|_| NotAnAnchor::Unreadable)?;
-            if certificate::is_authority(&certificate) {
-                Ok(certificate)
-            } else {
-                Err(NotAnAnchor::NoAuthority)
-            }
-        };
-        files.into_iter().map(one).collect::<Result<_, _>>().map(Self)
-    }
-
-    /// Their fingerprints.
-    pub fn fingerprints(&self) -> impl Iterator<Item = Digest> {
-        self.0.iter().map(certificate::fingerprint)
-    }
-
-    /// True without any authority: then no card passes.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 /// What was shown.
@@ -176,13 +131,8 @@ pub fn authenticate(
         return Err(Refused::NoGroups);
     }
     let signed = open(sod)?;
-    let content = signed.encap_content_info.econtent.as_ref().ok_or(Refused::Unreadable)?;
-    let content = content.decode_as::<OctetString>()?;
-    let [signer] = signed.signer_infos.0.as_slice() else { return Err(Refused::Unreadable) };
-    let certificate = signers_certificate(&signed, signer)?;
-    check_signature(signer, &certificate, content.as_bytes())?;
-    let anchor = check_chain(&certificate, anchors, now)?;
-    let list = SecurityObject::from_der(content.as_bytes())?;
+    let anchor = cms_signature::certified_by(&signed.signer, anchors, now, certificate::may_sign)?;
+    let list = SecurityObject::from_der(&signed.content)?;
     let hash = certificate::hash(&list.hash).map_err(unsupported)?;
     for (number, file) in groups {
         let listed = list.groups.iter().find(|g| g.number == *number).ok_or(Refused::NotListed(*number))?;
@@ -192,95 +142,33 @@ pub fn authenticate(
     }
     Ok(Authentic {
         groups: groups.keys().copied().collect(),
-        signer: certificate::fingerprint(&certificate),
+        signer: certificate::fingerprint(&signed.signer),
         anchor,
     })
 }
 
-fn open(sod: &[u8]) -> Result<SignedData, Refused> {
+fn open(sod: &[u8]) -> Result<Signed, Refused> {
     let outer = AnyRef::from_der(sod)?;
     if outer.tag() != SOD_TAG {
         return Err(Refused::Unreadable);
     }
     let info = ContentInfo::from_der(outer.value())?;
-    if info.content_type != SIGNED_DATA {
-        return Err(Refused::Unreadable);
-    }
-    let signed: SignedData = info.content.decode_as()?;
-    if signed.encap_content_info.econtent_type != LDS_SECURITY_OBJECT {
-        return Err(Refused::Unreadable);
-    }
-    Ok(signed)
+    Ok(cms_signature::read(&info, LDS_SECURITY_OBJECT)?)
 }
 
-/// The certificate that the signer names, out of those that travel with the list.
-fn signers_certificate(signed: &SignedData, signer: &SignerInfo) -> Result<Certificate, Refused> {
-    let all = signed.certificates.as_ref().ok_or(Refused::UntrustedSigner)?;
-    let mut certificates = all.0.iter().filter_map(|choice| match choice {
-        CertificateChoices::Certificate(certificate) => Some(certificate),
-        CertificateChoices::Other(_) => None,
-    });
-    let found = certificates.find(|certificate| match &signer.sid {
-        SignerIdentifier::IssuerAndSerialNumber(name) => {
-            certificate.tbs_certificate.issuer == name.issuer
-                && certificate.tbs_certificate.serial_number == name.serial_number
-        }
-        SignerIdentifier::SubjectKeyIdentifier(key) => {
-            let own = certificate.tbs_certificate.get::<SubjectKeyIdentifier>();
-            matches!(own, Ok(Some((_, own))) if own == *key)
-        }
-    });
-    found.cloned().ok_or(Refused::UntrustedSigner)
-}
-
-/// The signature stands over the signed attributes, and these hold the content's digest (RFC 5652 section 5.4).
-fn check_signature(signer: &SignerInfo, certificate: &Certificate, content: &[u8]) -> Result<(), Refused> {
-    let digest = certificate::hash(&signer.digest_alg).map_err(unsupported)?;
-    let scheme = certificate::scheme(&signer.signature_algorithm, Some(digest)).map_err(unsupported)?;
-    let key = &certificate.tbs_certificate.subject_public_key_info;
-    let key = certificate::public_key(key).map_err(unsupported)?;
-    let attributes = signer.signed_attrs.as_ref().ok_or(Refused::Unreadable)?;
-    let kind: ObjectIdentifier = only_value(attributes, CONTENT_TYPE)?.decode_as()?;
-    let stated: OctetString = only_value(attributes, MESSAGE_DIGEST)?.decode_as()?;
-    if kind != LDS_SECURITY_OBJECT || !equal(stated.as_bytes(), &digest.of(content)) {
-        return Err(Refused::ListAltered);
-    }
-    let message = attributes.to_der()?;
-    key.verify(scheme, &message, signer.signature.as_bytes()).map_err(unsupported)
-}
-
-fn only_value(attributes: &Attributes, oid: ObjectIdentifier) -> Result<&Any, Refused> {
-    let mut found = attributes.iter().filter(|attribute| attribute.oid == oid);
-    match (found.next(), found.next()) {
-        (Some(one), None) => match one.values.as_slice() {
-            [value] => Ok(value),
-            _ => Err(Refused::Unreadable),
-        },
-        _ => Err(Refused::Unreadable),
-    }
-}
-
-/// The trusted authority that certified the signer.
-fn check_chain(signer: &Certificate, anchors: &Anchors, now: Instant) -> Result<Digest, Refused> {
-    let named = anchors.0.iter().filter(|a| a.tbs_certificate.subject == signer.tbs_certificate.issuer);
-    let mut refused = Refused::UntrustedSigner;
-    for anchor in named {
-        match certificate::is_signed_by(signer, anchor) {
-            Ok(()) => {
-                let holds = |c| certificate::validity(c, now) == Validity::Now;
-                return if !certificate::may_sign(signer) {
-                    Err(Refused::UnfitSigner)
-                } else if holds(signer) && holds(anchor) {
-                    Ok(certificate::fingerprint(anchor))
-                } else {
-                    Err(Refused::SignerExpired)
-                };
-            }
-            Err(certified::Refused::Unsupported) => refused = Refused::Unsupported,
-            Err(certified::Refused::BadSignature) => {}
+impl From<cms_signature::Refused> for Refused {
+    fn from(refused: cms_signature::Refused) -> Self {
+        use cms_signature::Refused as Signature;
+        match refused {
+            Signature::Unreadable => Self::Unreadable,
+            Signature::Unsupported => Self::Unsupported,
+            Signature::Altered => Self::ListAltered,
+            Signature::BadSignature => Self::BadSignature,
+            Signature::UntrustedSigner => Self::UntrustedSigner,
+            Signature::SignerExpired => Self::SignerExpired,
+            Signature::UnfitSigner => Self::UnfitSigner,
         }
     }
-    Err(refused)
 }
 
 const fn unsupported(refused: certified::Refused) -> Refused {

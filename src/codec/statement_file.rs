@@ -2,7 +2,7 @@
 //!
 //! What cannot be read is set aside row by row with the reason, never the file: the rows that can be read are kept, and
 //! what the balances say beyond them shows as one row of its own. Reading is lenient about versions and order, strict
-//! about money and days.
+//! about money and days. A file of any length is read in the room of its longest part.
 
 mod camt;
 mod mt940;
@@ -62,9 +62,9 @@ pub struct BadRow {
     pub why: &'static str,
 }
 
-/// A file as it was read.
+/// What a file says beside its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatementFile {
+pub struct Heading {
     /// What it is.
     pub format: Format,
     /// The account that it names.
@@ -73,11 +73,10 @@ pub struct StatementFile {
     pub day: Day,
     /// Balances at its two ends, where it tells them.
     pub balances: Option<(Money, Money)>,
-    /// The rows that were read.
-    pub entries: Vec<Entry>,
-    /// Those that were not.
-    pub bad: Vec<BadRow>,
 }
+
+/// A row: read, or set aside.
+pub type Row = Result<Entry, BadRow>;
 
 /// Why a file is none of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -93,15 +92,135 @@ pub enum NotAFile {
     NoDay,
 }
 
-/// Reads a file of any of the formats.
-pub fn read(bytes: &[u8]) -> Result<StatementFile, NotAFile> {
-    let text = std::str::from_utf8(bytes).map_err(|_| NotAFile::Unknown)?.trim_start_matches('\u{feff}');
-    let format = Format::of(text).ok_or(NotAFile::Unknown)?;
-    match format {
-        Format::Camt053 | Format::Camt054 => camt::read(text, format),
-        Format::Mt940 => mt940::read(text),
-        Format::Csv => table::read(text),
+/// How many bytes tell what a file is.
+const HEAD_BYTES: usize = 64 << 10;
+/// The longest line, record or element of a file: whatever is longer cannot be followed.
+const PART_BYTES_MAX: usize = 1 << 20;
+
+/// Reads a file piece by piece, whatever its length: only what is not complete yet is held.
+///
+/// Some files tell their day at the end. They are read twice: first for the heading, then with its day for the rows.
+pub struct Reader {
+    day: Option<Day>,
+    head: Vec<u8>,
+    kind: Option<Kind>,
+    rows: Rows,
+}
+
+enum Kind {
+    Camt(camt::Feed),
+    Mt940(mt940::Feed),
+    Table(table::Feed),
+}
+
+impl Reader {
+    /// A reader of nothing yet; `day` is the booking day of rows that have none of their own.
+    pub fn new(day: Option<Day>) -> Self {
+        Self { day, head: Vec::new(), kind: None, rows: Rows::default() }
     }
+
+    /// Takes the next piece, and gives every row that is complete with it.
+    pub fn feed(&mut self, piece: &[u8], take: &mut dyn FnMut(Row)) -> Result<(), NotAFile> {
+        if self.kind.is_some() {
+            return self.pass(piece, take);
+        }
+        self.head.extend_from_slice(piece);
+        if self.head.len() < HEAD_BYTES { Ok(()) } else { self.begin(take) }
+    }
+
+    /// There is no more: the last rows, and what the file says beside them.
+    pub fn finish(mut self, take: &mut dyn FnMut(Row)) -> Result<Heading, NotAFile> {
+        if self.kind.is_none() {
+            self.begin(take)?;
+        }
+        match self.kind.ok_or(NotAFile::Unknown)? {
+            Kind::Camt(feed) => feed.finish(&mut self.rows, take),
+            Kind::Mt940(feed) => feed.finish(&mut self.rows, take),
+            Kind::Table(feed) => feed.finish(&mut self.rows, take),
+        }
+    }
+
+    fn begin(&mut self, take: &mut dyn FnMut(Row)) -> Result<(), NotAFile> {
+        let head = std::mem::take(&mut self.head);
+        let head = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&head);
+        // The last character may be cut in the middle.
+        let text = match std::str::from_utf8(head) {
+            Ok(text) => text,
+            Err(cut) if cut.error_len().is_none() && head.len() >= HEAD_BYTES => {
+                std::str::from_utf8(&head[..cut.valid_up_to()]).unwrap_or_default()
+            }
+            Err(_) => return Err(NotAFile::Unknown),
+        };
+        self.kind = Some(match Format::of(text).ok_or(NotAFile::Unknown)? {
+            format @ (Format::Camt053 | Format::Camt054) => Kind::Camt(camt::Feed::new(format)),
+            Format::Mt940 => Kind::Mt940(mt940::Feed::new(self.day)),
+            Format::Csv => Kind::Table(table::Feed::default()),
+        });
+        self.pass(head, take)
+    }
+
+    fn pass(&mut self, piece: &[u8], take: &mut dyn FnMut(Row)) -> Result<(), NotAFile> {
+        match &mut self.kind {
+            Some(Kind::Camt(feed)) => feed.take(piece, &mut self.rows, take),
+            Some(Kind::Mt940(feed)) => feed.take(piece, &mut self.rows, take),
+            Some(Kind::Table(feed)) => feed.take(piece, &mut self.rows, take),
+            None => Err(NotAFile::Unknown),
+        }
+    }
+}
+
+/// The rows so far: their number, and the day that those which were read are of.
+#[derive(Default)]
+struct Rows {
+    count: usize,
+    day: Option<Day>,
+    several: bool,
+}
+
+impl Rows {
+    fn give(&mut self, raw: Result<Raw, &'static str>, take: &mut dyn FnMut(Row)) {
+        self.count += 1;
+        let row = raw.and_then(Raw::entry).map_err(|why| BadRow { row: self.count, why });
+        if let Ok(entry) = &row {
+            self.several |= self.day.is_some_and(|day| day != entry.booked);
+            self.day = self.day.or(Some(entry.booked));
+        }
+        take(row);
+    }
+
+    /// The one day that all rows are of.
+    fn day(&self) -> Result<Day, NotAFile> {
+        self.day.filter(|_| !self.several).ok_or(NotAFile::NoDay)
+    }
+}
+
+/// Lines that come in pieces.
+#[derive(Default)]
+struct Lines(Vec<u8>);
+
+impl Lines {
+    fn take(
+        &mut self,
+        piece: &[u8],
+        mut each: impl FnMut(&str) -> Result<(), NotAFile>,
+    ) -> Result<(), NotAFile> {
+        self.0.extend_from_slice(piece);
+        let mut from = 0;
+        while let Some(length) = self.0[from..].iter().position(|byte| *byte == b'\n') {
+            each(text(&self.0[from..from + length])?)?;
+            from += length + 1;
+        }
+        self.0.drain(..from);
+        if self.0.len() > PART_BYTES_MAX { Err(NotAFile::Broken) } else { Ok(()) }
+    }
+
+    fn finish(self, mut each: impl FnMut(&str) -> Result<(), NotAFile>) -> Result<(), NotAFile> {
+        if self.0.is_empty() { Ok(()) } else { each(text(&self.0)?) }
+    }
+}
+
+fn text(line: &[u8]) -> Result<&str, NotAFile> {
+    std::str::from_utf8(line).map(|line| line.trim_end_matches('\r')).map_err(|_| NotAFile::Unknown)
 }
 
 /// What a row says before it is known to be one.
@@ -184,23 +303,6 @@ fn day(text: &str) -> Option<Day> {
         }
         _ => None,
     }
-}
-
-/// The one day that all rows are of.
-fn day_of(entries: &[Entry]) -> Result<Day, NotAFile> {
-    let first = entries.first().map(|entry| entry.booked).ok_or(NotAFile::NoDay)?;
-    if entries.iter().all(|entry| entry.booked == first) { Ok(first) } else { Err(NotAFile::NoDay) }
-}
-
-fn sorted(rows: impl Iterator<Item = Raw>) -> (Vec<Entry>, Vec<BadRow>) {
-    let (mut entries, mut bad) = (Vec::new(), Vec::new());
-    for (place, raw) in rows.enumerate() {
-        match raw.entry() {
-            Ok(entry) => entries.push(entry),
-            Err(why) => bad.push(BadRow { row: place + 1, why }),
-        }
-    }
-    (entries, bad)
 }
 
 /// A reference of ours inside a text: 32 hexadecimal digits.

@@ -2,6 +2,86 @@
 
 use super::*;
 
+/// A file as it was read, in pieces of so many bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Whole {
+    format: Format,
+    account: Option<String>,
+    day: Day,
+    balances: Option<(Money, Money)>,
+    entries: Vec<Entry>,
+    bad: Vec<BadRow>,
+}
+
+fn read_in(bytes: &[u8], length: usize) -> Result<Whole, NotAFile> {
+    let pass = |day, take: &mut dyn FnMut(Row)| {
+        let mut reader = Reader::new(day);
+        for piece in bytes.chunks(length) {
+            reader.feed(piece, take)?;
+        }
+        reader.finish(take)
+    };
+    let Heading { format, account, day, balances } = pass(None, &mut |_| ())?;
+    let (mut entries, mut bad) = (Vec::new(), Vec::new());
+    pass(Some(day), &mut |row| match row {
+        Ok(entry) => entries.push(entry),
+        Err(row) => bad.push(row),
+    })?;
+    Ok(Whole { format, account, day, balances, entries, bad })
+}
+
+/// It reads the same in pieces of any length.
+fn read(bytes: &[u8]) -> Result<Whole, NotAFile> {
+    let whole = read_in(bytes, bytes.len().max(1));
+    for length in [1, 2, 7, 64] {
+        assert_eq!(read_in(bytes, length), whole, "in pieces of {length}");
+    }
+    whole
+}
+
+#[test]
+fn a_long_file_is_read_in_the_room_of_its_longest_part() {
+    let rows = 4_000;
+    let entry = |n: usize| {
+        format!(
+            "<x:Ntry><x:Amt Ccy=\"VND\">{n}</x:Amt><x:CdtDbtInd>CRDT</x:CdtDbtInd><x:BookgDt><x:Dt>2026-11-24</x:Dt>\
+             </x:BookgDt><x:AcctSvcrRef>R{n}</x:AcctSvcrRef></x:Ntry>\n"
+        )
+    };
+    let xml: String = (1..=rows).map(entry).collect();
+    let xml =
+        format!("<x:BkToCstmrDbtCdtNtfctn><!-- <x:Ntry> is no row here -->{xml}</x:BkToCstmrDbtCdtNtfctn>");
+    let csv: String = (1..=rows).map(|n| format!("2026-11-24,R{n},{n},\"two\nlines\"\n")).collect();
+    let csv = format!("Date,Reference,Amount,Details\n{csv}");
+    for file in [xml, csv] {
+        assert!(file.len() > 2 * HEAD_BYTES);
+        let (mut reader, mut seen) = (Reader::new(None), 0);
+        for piece in file.as_bytes().chunks(1_000) {
+            reader.feed(piece, &mut |row| seen += usize::from(row.is_ok())).unwrap();
+            assert!(reader.held() <= HEAD_BYTES + 2_000, "{}", reader.held());
+        }
+        let heading = reader.finish(&mut |row| seen += usize::from(row.is_ok())).unwrap();
+        assert_eq!((seen, heading.day), (rows, Day::new(2026, 11, 24).unwrap()));
+    }
+    // What never ends is no file, however long somebody sends.
+    let endless = "<BkToCstmrStmt><Ntry>".to_owned() + &"<A>".repeat(PART_BYTES_MAX);
+    let mut reader = Reader::new(None);
+    let fed = endless.as_bytes().chunks(100_000).try_for_each(|piece| reader.feed(piece, &mut |_| ()));
+    assert_eq!(fed, Err(NotAFile::Broken));
+}
+
+impl Reader {
+    /// How many bytes are held.
+    fn held(&self) -> usize {
+        self.head.len()
+            + match &self.kind {
+                Some(Kind::Camt(feed)) => feed.held(),
+                Some(Kind::Mt940(_)) | None => 0,
+                Some(Kind::Table(feed)) => feed.held(),
+            }
+    }
+}
+
 #[test]
 fn money_is_read_as_banks_write_it() {
     for (text, expected) in [

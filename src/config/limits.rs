@@ -14,6 +14,10 @@ pub struct Limits {
     pub message_bytes_max: usize,
     /// Bytes of one bank statement. Default 64 MiB: a million lines arrive in several.
     pub statement_bytes_max: usize,
+    /// Bytes of a statement that people bring as a file; no file is in memory as a whole. Default 1 GiB.
+    pub import_bytes_max: usize,
+    /// Rows of such a file that are in memory at a time. Default 5,000.
+    pub import_rows_at_once: usize,
     /// Milliseconds until a request that has not been answered is given up. Default 10,000.
     pub request_timeout_ms: u64,
     /// Milliseconds that running requests get to finish when the service stops. Default 20,000.
@@ -72,6 +76,8 @@ impl Default for Limits {
             body_bytes_max: 1 << 20,
             message_bytes_max: 1 << 20,
             statement_bytes_max: 64 << 20,
+            import_bytes_max: 1 << 30,
+            import_rows_at_once: 5_000,
             request_timeout_ms: 10_000,
             drain_timeout_ms: 20_000,
             partner_timeout_ms: 5_000,
@@ -123,6 +129,8 @@ impl Limits {
             ("body_bytes_max", self.body_bytes_max == 0),
             ("message_bytes_max", self.message_bytes_max == 0),
             ("statement_bytes_max", self.statement_bytes_max == 0),
+            ("import_bytes_max", self.import_bytes_max == 0),
+            ("import_rows_at_once", self.import_rows_at_once == 0),
             ("request_timeout_ms", self.request_timeout_ms == 0),
             ("drain_timeout_ms", self.drain_timeout_ms == 0),
             ("partner_timeout_ms", self.partner_timeout_ms == 0),

@@ -40,7 +40,7 @@ pub(super) async fn adjust_receipts(
     let paid = payments::payment(tx, payment).await?.ok_or(Error::internal("a refund without payment"))?;
     let procedure = stored.procedure.code.as_str();
     let mut originals = HashMap::new();
-    for (owner, kind, number) in receipt::originals(tx, bill).await? {
+    for (owner, kind, number) in receipt::originals(tx, payment).await? {
         // Whoever has taken an owner's place takes back in its own name what that one had received.
         originals.insert((heir(tx, owner, Some(procedure)).await?, kind), number);
     }

@@ -1,6 +1,6 @@
 //! A bill as it is answered, and the seals of what it holds about people.
 
-use super::{Result, circumstances::Kept, explain};
+use super::{Result, circumstances::Kept, explain, notify_exemption::invoice_json};
 use crate::{
     app::App,
     base::{
@@ -109,6 +109,7 @@ fn line_json(line: &BillLine, trace: Option<&Value>) -> Value {
             "sub_item": notice.sub_item,
             "area": notice.area,
         })),
+        "invoice": line.invoice.as_ref().map(invoice_json),
         "trace": trace.cloned().unwrap_or_else(|| json!([])),
     })
 }

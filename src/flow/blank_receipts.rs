@@ -5,8 +5,9 @@ use super::{
     Error, Refusal, Result,
     agency_key::agency_key,
     audit_leaf::{self, Concern},
-    issue_receipts::{Drawn, OnPaper},
+    issue_receipts::OnPaper,
     officer,
+    receipt_draft::Drawn,
     receipt_series::symbol,
 };
 use crate::app::App;

@@ -2,7 +2,8 @@
 //!
 //! What a cashier carries to the bank stands on a slip of the bank, which may hold what several shifts and tills brought;
 //! the whole slip is one line of a statement. What a till took for another agency is carried to that agency's account.
-//! A card company pays many slips by one credit and keeps its discount, which has an account of its own.
+//! A card company pays many slips by one credit and keeps its discount, which has an account of its own. Where exactly one
+//! slip, or one day's card slips, can be a credit, that is proposed; a person confirms it or chooses another.
 
 use super::{
     Error, Result,
@@ -24,6 +25,7 @@ use crate::{
     identity::role::Role,
     payment::{
         desk as rules,
+        desk_match::{self as matching, Came, Carried, Charged, What},
         ledger::{self, Account},
     },
     store::{
@@ -216,6 +218,36 @@ pub struct CashPage {
     pub settlements: Vec<rows::Settlement>,
     /// Credits that wait for an explanation.
     pub credits: Vec<Credit>,
+    /// What exactly one thing explains: somebody confirms it.
+    pub proposals: Vec<Proposal>,
+}
+
+/// What a credit is proposed to be.
+pub type Proposal = matching::Proposal;
+
+/// What is proposed for the credits that wait.
+fn proposals(credits: &[Credit], slips: &[rows::BankSlip], cards: &[rows::CardSlip]) -> Vec<Proposal> {
+    let came = |money: &Credit| Came {
+        case: money.case,
+        agency: money.agency,
+        amount: money.amount,
+        day: Day::of(money.opened_at),
+    };
+    let carried = |slip: &rows::BankSlip| Carried {
+        agency: slip.agency,
+        slip: slip.slip.clone(),
+        amount: slip.amount,
+        day: Day::of(slip.at),
+    };
+    let charged = |slip: &rows::CardSlip| Charged {
+        payment: slip.payment,
+        agency: slip.agency,
+        amount: slip.amount,
+        day: Day::of(slip.at),
+    };
+    let came: Vec<Came> = credits.iter().map(came).collect();
+    let carried: Vec<Carried> = slips.iter().filter(|slip| slip.case.is_none()).map(carried).collect();
+    matching::propose(&came, &carried, &cards.iter().map(charged).collect::<Vec<_>>())
 }
 
 /// A credit that waits for an explanation.
@@ -235,14 +267,17 @@ pub async fn read_cash(app: &App, officer: Id<Citizen>) -> Result<CashPage> {
     let ids: Vec<Id<Agency>> = places.iter().map(|place| place.id).collect();
     let held = suspense::of_agencies(&mut tx, &ids, None, CREDITS).await?;
     let names = officer::names(app, &mut tx, &[officer].into()).await?;
+    let credits: Vec<Credit> = held.into_iter().filter(|money| money.held).collect();
+    let (slips, cards) = (rows::slips(&mut tx, &ids).await?, rows::card_slips(&mut tx, &ids, None).await?);
     Ok(CashPage {
+        proposals: proposals(&credits, &slips, &cards),
         reader: names.get(&officer).cloned().unwrap_or_default(),
         acts: places.iter().any(|place| place.acts),
         tills: tills(app, &mut tx, &ids, now).await?,
-        slips: rows::slips(&mut tx, &ids).await?,
-        cards: rows::card_slips(&mut tx, &ids, None).await?,
+        slips,
+        cards,
         settlements: rows::settlements(&mut tx, &ids).await?,
-        credits: held.into_iter().filter(|money| money.held).collect(),
+        credits,
     })
 }
 
@@ -283,10 +318,22 @@ pub async fn describe_cash(app: &App, agency: Id<Agency>) -> Result<Value> {
         json!({ "case": done.case.to_string(), "amount": money(done.amount), "discount": money(done.discount),
             "slips": done.slips, "at": rfc3339(done.at) })
     };
+    let held = suspense::of_agencies(&mut tx, &[agency], None, CREDITS).await?;
+    let credits: Vec<Credit> = held.into_iter().filter(|money| money.held).collect();
+    let (slips, cards) =
+        (rows::slips(&mut tx, &[agency]).await?, rows::card_slips(&mut tx, &[agency], None).await?);
+    let proposal = |proposal: &Proposal| {
+        let (slip, payments, discount) = match &proposal.what {
+            What::Slip(slip) => (Some(slip), Vec::new(), Money::vnd(0)),
+            What::Cards(payments, kept) => (None, payments.iter().map(ToString::to_string).collect(), *kept),
+        };
+        json!({ "case": proposal.case.to_string(), "slip": slip, "payments": payments, "discount": money(discount) })
+    };
     Ok(json!({
+        "proposals": proposals(&credits, &slips, &cards).iter().map(proposal).collect::<Vec<_>>(),
         "tills": tills(app, &mut tx, &[agency], now).await?.iter().map(till).collect::<Vec<_>>(),
-        "slips": rows::slips(&mut tx, &[agency]).await?.iter().map(slip).collect::<Vec<_>>(),
-        "cards": rows::card_slips(&mut tx, &[agency], None).await?.iter().map(card).collect::<Vec<_>>(),
+        "slips": slips.iter().map(slip).collect::<Vec<_>>(),
+        "cards": cards.iter().map(card).collect::<Vec<_>>(),
         "settlements": rows::settlements(&mut tx, &[agency]).await?.iter().map(settlement).collect::<Vec<_>>(),
     }))
 }

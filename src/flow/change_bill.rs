@@ -164,7 +164,11 @@ async fn charge_anew(
     let (_, circumstances) =
         kept.and_then(|kept| kept.read()).ok_or(Error::conflict("bill_not_amendable"))?;
     let old = stored.bill.lines.as_slice();
-    let obligations = old.iter().filter(|line| line.notice.is_some()).cloned().collect::<Vec<_>>();
+    let obligations = old
+        .iter()
+        .filter(|line| line.notice.is_some() || line.invoice.is_some())
+        .cloned()
+        .collect::<Vec<_>>();
     let owners: BTreeMap<_, _> =
         old.iter().filter_map(|line| Some((line.fee.clone(), line.beneficiary.agency?))).collect();
     let draft = Draft {

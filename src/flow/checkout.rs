@@ -153,7 +153,7 @@ impl Checkout {
 
     /// Whether some line is proved by another document than a receipt, and may be shown.
     pub fn has_sheets(&self) -> bool {
-        let other = |line: &CheckoutLine| line.amount.is_zero() || line.kind == FeeKind::Tax;
+        let other = |line: &CheckoutLine| line.amount.is_zero() || !FeeKind::CHARGES.contains(&line.kind);
         self.lines.iter().all(|line| line.name.is_some()) && self.lines.iter().any(other)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! What a closing says is folded once, when it is prepared, with the newest signed head of the audit log, and never
 //! changes. Its files are made when it is approved and signed by the agency. The approval is an event: whoever is to keep
-//! the head outside (the Treasury, the State Audit) registers an address for it. Later corrections are booked in the open
+//! the head outside (the Treasury, the State Audit) registers an address for it, and where a time-stamping authority is
+//! configured the head of an approved closing is stamped (`stamp_heads`). Later corrections are booked in the open
 //! time; the bank's day and the day of booking stand beside each other in the journals.
 
 use super::{
@@ -59,6 +60,7 @@ pub async fn prepare_closing(
         state: State::Prepared,
         content: sealing.seal(&*app.entropy, &place(id), &bytes),
         digest: closing_report::digest(&bytes),
+        head_size: content.head.as_ref().map(|(size, _)| *size),
         prepared: (accountant, now),
         decided: None,
     };

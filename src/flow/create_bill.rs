@@ -304,6 +304,7 @@ impl Ground {
             legal_basis: charged.item.legal_basis.clone(),
             beneficiary: Beneficiary { agency: owner.filter(|owner| *owner != draft.agency), ..beneficiary },
             notice: None,
+            invoice: None,
         })
     }
 }

@@ -10,6 +10,7 @@ use super::{
     desk::{book, open_one},
     issue_receipts::Issued,
     read_bills::pay_until,
+    second_at_desk::enter_second,
     tell_paid::{Proof, prove, settle_at_once, tell_paid},
 };
 use crate::{
@@ -58,7 +59,8 @@ pub struct Tender {
     pub written: Option<Written>,
 }
 
-/// Takes the payment of a bill, of whatever agency, in the cashier's shift.
+/// Takes the payment of a bill, of whatever agency, in the cashier's shift. What was taken on paper for a bill that was paid
+/// elsewhere meanwhile is entered too, and owed back.
 pub async fn pay_at_desk(
     app: &App,
     cashier: Id<Citizen>,
@@ -72,6 +74,12 @@ pub async fn pay_at_desk(
     let (state, live) = bills::lock_bill(&mut tx, of.bill.id).await?.ok_or(Error::not_found())?;
     // What was paid in time is in time, whenever it is entered.
     let taken_at = tender.written.as_ref().map_or(now, |written| written.at);
+    if let (Some(written), bill::State::Paid { .. }) = (&tender.written, &state) {
+        let entered = (cashier, tender, written);
+        let payment = enter_second(app, &mut tx, (&shift, &of), entered, now).await?;
+        tx.commit().await?;
+        return Ok(payment);
+    }
     let until = pay_until(&mut tx, &of, now).await?;
     bill::may_pay(&state, until, Day::of(taken_at)).map_err(create_bill::refused)?;
     if live && !tender.warned {
@@ -118,7 +126,11 @@ pub async fn pay_at_desk(
 }
 
 /// What is paid in which way: exactly the bill's total.
-async fn parts_of(tx: &mut Tx, of: &StoredBill, tender: &Tender) -> Result<(Paid, Option<Waiting>)> {
+pub(super) async fn parts_of(
+    tx: &mut Tx,
+    of: &StoredBill,
+    tender: &Tender,
+) -> Result<(Paid, Option<Waiting>)> {
     let waiting = match tender.transfer {
         Some(case) => {
             let found = debit::lock_waiting(tx, case).await?;
@@ -137,7 +149,7 @@ async fn parts_of(tx: &mut Tx, of: &StoredBill, tender: &Tender) -> Result<(Paid
     if paid.is(of.bill.lines.total()) { Ok((paid, waiting)) } else { Err(Error::refused("tender_differs")) }
 }
 
-fn payment(app: &App, of: &StoredBill, paid: &Paid, now: Instant) -> StoredPayment {
+pub(super) fn payment(app: &App, of: &StoredBill, paid: &Paid, now: Instant) -> StoredPayment {
     StoredPayment {
         id: Id::new(now, &*app.entropy),
         bill: of.bill.id,
@@ -152,7 +164,7 @@ fn payment(app: &App, of: &StoredBill, paid: &Paid, now: Instant) -> StoredPayme
 }
 
 /// The entries: fees to whoever they belong to, what the desk owes other agencies, and what is no cash out of the till.
-async fn settle_books(
+pub(super) async fn settle_books(
     app: &App,
     tx: &mut Tx,
     of: &StoredBill,
@@ -175,7 +187,7 @@ async fn settle_books(
 }
 
 /// Says what stands on each leaf. The paper must be exactly the receipts that the desk's agency gives of this bill.
-async fn enter_leaves(
+pub(super) async fn enter_leaves(
     tx: &mut Tx,
     agency: Id<Agency>,
     (leaves, issued): (&[TakenLeaf], &[Issued]),
@@ -198,7 +210,7 @@ async fn enter_leaves(
 }
 
 /// The leaf of the settlement: it commits to the payment, to whose act it was, and to the receipts.
-async fn record(
+pub(super) async fn record(
     app: &App,
     tx: &mut Tx,
     (proof, key): (&Proof<'_>, &DataKey),

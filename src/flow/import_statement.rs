@@ -1,11 +1,13 @@
 //! Statements that people bring as files. One brings, a second one confirms, by looking at it or by bringing the same
 //! file; then it is matched like one that the bank signed. Rows that cannot be read are set aside and named; what the
-//! balances say beyond the others stands on the statement as one line of its own, which opens a case.
+//! balances say beyond the others stands on the statement as one line of its own, which opens a case. The file is taken, read
+//! and matched in pieces (`import_file`).
 
 use super::{
     Error, Refusal, Result,
     agency_key::agency_key,
     audit_leaf::{self, Concern},
+    import_file::{self, Bringing, Brought, KeptRows, Source},
     match_day::match_told,
     officer::{self, Workplace},
     told_lines::Telling,
@@ -18,11 +20,8 @@ use crate::base::{
     money::{Currency, Money},
     text::Line,
 };
-use crate::codec::{
-    iso20022::{Direction, Entry},
-    statement_file::{self, NotAFile, StatementFile},
-};
-use crate::crypto::{digest::sha256, seal::DataKey};
+use crate::codec::iso20022::{Direction, Entry};
+use crate::crypto::{digest::Digest, seal::DataKey};
 use crate::identity::role::Role;
 use crate::store::{
     Tx,
@@ -32,58 +31,87 @@ use crate::store::{
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use time::Duration;
 
 /// The name of the line that stands for what could not be read.
 const UNREAD: &str = "KHONG DOC DUOC";
 /// How many imports the page shows.
 const SHOWN: i64 = 50;
 
-/// Brings a file. Whoever brings the same file as another has brought before confirms it; the answer says so.
+/// After how long the pieces of an interrupted import are removed.
+const INTERRUPTED: Duration = Duration::days(1);
+
+/// Brings a file, as it comes. Whoever brings the same file as another has brought before confirms it; the answer says so.
 pub async fn import_statement(
     app: &App,
     citizen: Id<Citizen>,
     agency: Id<Agency>,
     number: &str,
-    bytes: &[u8],
+    source: &mut dyn Source,
 ) -> Result<Id<id::StatementImport>> {
     let now = app.clock.now();
+    let id = Id::new(now, &*app.entropy);
     let mut tx = app.store.begin().await?;
     officer::demand(&mut tx, citizen, agency, Role::Accountant, Day::of(now)).await?;
     let account = account::account_of_number(&mut tx, number).await?;
     let account = account.filter(|a| a.heir == agency).ok_or(Error::not_found())?;
-    let file = statement_file::read(bytes).map_err(|why| Error::refused(code(why)))?;
-    if file.account.as_ref().is_some_and(|named| *named != account.number) {
+    let key = agency_key(app, &mut tx, agency).await?;
+    statement_import::forget(&mut tx, id, now - INTERRUPTED).await?;
+    tx.commit().await?;
+    let of = Bringing { id, key: &key };
+    let brought = match import_file::take(app, of, source, now).await {
+        Ok(digest) => bring(app, of, (citizen, &account), digest, now).await,
+        Err(error) => Err(error),
+    };
+    // Nothing is left of what became no import of its own.
+    let mut tx = app.store.begin().await?;
+    statement_import::forget(&mut tx, id, now - INTERRUPTED).await?;
+    tx.commit().await?;
+    brought
+}
+
+/// Reads what was taken and keeps it as an import, or confirms the import of somebody else who brought the same file.
+async fn bring(
+    app: &App,
+    of: Bringing<'_>,
+    (citizen, account): (Id<Citizen>, &CollectingAccount),
+    digest: Digest,
+    now: Instant,
+) -> Result<Id<id::StatementImport>> {
+    let mut tx = app.store.begin().await?;
+    let brought = import_file::read(&mut tx, of).await?;
+    let heading = &brought.heading;
+    if heading.account.as_ref().is_some_and(|named| *named != account.number) {
         return Err(Error::refused("import_of_another_account"));
     }
-    if file.day.end() > now {
+    if heading.day.end() > now {
         return Err(Error::refused("day_not_over"));
     }
-    let digest = sha256(bytes);
-    if let Some(before) = statement_import::waiting(&mut tx, account.id, file.day).await? {
-        drop(tx);
+    if let Some(before) = statement_import::waiting(&mut tx, account.id, heading.day).await? {
         if before.digest == digest && before.imported.0 != citizen {
+            drop(tx);
             decide_import(app, citizen, before.id, true).await?;
             return Ok(before.id);
         }
         return Err(Error::Conflict(Refusal::new("import_waits").about(before.id)));
     }
-    let balances = balances(&mut tx, &account, &file).await?;
-    let gap = gap(&file, balances)?;
-    if gap != 0 && file.bad.is_empty() {
+    let balances = balances(&mut tx, account, &brought).await?;
+    let unread = balances.1.checked_sub(balances.0).and_then(|all| all.checked_sub(brought.moved));
+    let unread = unread.ok_or(Error::refused("import_wrong_total"))?;
+    if unread != 0 && brought.bad_rows == 0 {
         return Err(Error::refused("import_wrong_total"));
     }
-    let key = agency_key(app, &mut tx, agency).await?;
-    let id = Id::new(now, &*app.entropy);
     let stored = StoredImport {
-        id,
+        id: of.id,
         account: account.id,
-        agency,
-        day: file.day,
-        format: file.format.as_str().to_owned(),
+        agency: account.owner,
+        day: heading.day,
+        format: heading.format.as_str().to_owned(),
         digest,
-        content: key.seal(&*app.entropy, &place(id), bytes),
-        rows: i32::try_from(file.entries.len()).unwrap_or(i32::MAX),
-        bad: file.bad.iter().map(|bad| json!({ "row": bad.row, "why": bad.why })).collect(),
+        rows: i32::try_from(brought.rows).unwrap_or(i32::MAX),
+        bad: brought.bad.into(),
+        bad_rows: i32::try_from(brought.bad_rows).unwrap_or(i32::MAX),
+        unread,
         balances,
         state: "waiting".to_owned(),
         imported: (citizen, now),
@@ -93,9 +121,10 @@ pub async fn import_statement(
         Err(e) if e.violates("statement_import_waits_once") => return Err(Error::conflict("import_waits")),
         done => done?,
     }
-    record(app, &mut tx, &stored, ("statement.imported", citizen), &key, now).await?;
+    import_file::keep_rows(app, &mut tx, of, stored.day).await?;
+    record(app, &mut tx, &stored, ("statement.imported", citizen), of.key, now).await?;
     tx.commit().await?;
-    Ok(id)
+    Ok(of.id)
 }
 
 /// Confirms an import, which matches it, or takes it back. Confirming takes a second person.
@@ -126,54 +155,25 @@ pub async fn decide_import(
     if !accept {
         return Ok(tx.commit().await?);
     }
-    let plain = key.open(&place(id), &stored.content)?;
-    let mut file = statement_file::read(plain.expose()).map_err(Error::internal)?;
-    let gap = gap(&file, stored.balances)?;
-    if gap != 0 {
-        file.entries.push(unread(gap, stored.day)?);
-    }
+    let unread = (stored.unread != 0).then(|| unread(stored.unread, stored.day)).transpose()?;
     let accounts = account::accounts_of(&mut tx, stored.agency).await?;
     let account = accounts.into_iter().find(|a| a.id == stored.account).ok_or(Error::not_found())?;
     let telling = Telling {
         message: stored.id.uuid(),
         day: stored.day,
         balances: (Money::vnd(stored.balances.0), Money::vnd(stored.balances.1)),
-        lines: Box::new(file.entries),
+        lines: Box::new(KeptRows { id, key, unread }),
     };
     match_told(app, tx, &account, &telling, None, &|_| ()).await.map(|_| ())
 }
 
-const fn code(why: NotAFile) -> &'static str {
-    match why {
-        NotAFile::Unknown => "import_unknown_format",
-        NotAFile::Broken => "import_broken",
-        NotAFile::NoDay => "import_not_of_one_day",
-    }
-}
-
 /// What the file tells, or what follows from the day before.
-async fn balances(tx: &mut Tx, account: &CollectingAccount, file: &StatementFile) -> Result<(i64, i64)> {
-    if let Some((opening, closing)) = file.balances {
+async fn balances(tx: &mut Tx, account: &CollectingAccount, brought: &Brought) -> Result<(i64, i64)> {
+    if let Some((opening, closing)) = brought.heading.balances {
         return Ok((opening.minor(), closing.minor()));
     }
-    let opening = statement_import::balance_before(tx, account.id, file.day).await?.unwrap_or(0);
-    let moved = moved(file)?;
-    Ok((opening, opening.checked_add(moved).ok_or(Error::refused("import_wrong_total"))?))
-}
-
-fn moved(file: &StatementFile) -> Result<i64> {
-    let signed = file.entries.iter().map(|entry| match entry.direction {
-        Direction::Credit => entry.amount.minor(),
-        Direction::Debit => -entry.amount.minor(),
-    });
-    let sum = { signed }.try_fold(0_i64, |sum, amount| sum.checked_add(amount));
-    sum.ok_or(Error::refused("import_wrong_total"))
-}
-
-/// What the balances say beyond the rows that were read.
-fn gap(file: &StatementFile, (opening, closing): (i64, i64)) -> Result<i64> {
-    let all = closing.checked_sub(opening).ok_or(Error::refused("import_wrong_total"))?;
-    all.checked_sub(moved(file)?).ok_or(Error::refused("import_wrong_total"))
+    let opening = statement_import::balance_before(tx, account.id, brought.heading.day).await?.unwrap_or(0);
+    Ok((opening, opening.checked_add(brought.moved).ok_or(Error::refused("import_wrong_total"))?))
 }
 
 fn unread(gap: i64, day: Day) -> Result<Entry> {
@@ -251,12 +251,9 @@ async fn record(
         "file_sha256": hex::encode(stored.digest),
         "rows": stored.rows,
         "bad": stored.bad,
+        "bad_rows": stored.bad_rows,
         "by": by.to_string(),
     });
     let leaf = audit_leaf::leaf(app, now, kind, concern, key, &details);
     Ok(audit::append(tx, &[leaf]).await?)
-}
-
-fn place(id: Id<id::StatementImport>) -> Vec<u8> {
-    [b"statement_import.content".as_slice(), id.uuid().as_bytes()].concat()
 }

@@ -2,10 +2,18 @@
 //! settlement commits to the receipts; whoever settles writes it.
 //!
 //! Phí and lệ phí of each owner of a bill have a receipt each, in the owner's name and from the owner's registered series
-//! of the kind and year (Vietnam); where several owners are collected for together, each names the account. The content is fixed here and never changes; signature and files are made from it afterwards (`render_receipt`). Where no
-//! series in force has a number left the receipt is due (`issue_due_receipts`); the money settles all the same.
+//! of the kind and year (Vietnam); where several owners are collected for together, each names the account. The content
+//! is fixed here, numbered and kept by `receipt_draft`, and never changes; signature and files are made from it afterwards
+//! (`render_receipt`). Where no series in force has a number left the receipt is due (`issue_due_receipts`); the money
+//! settles all the same.
 
-use super::{Error, Result, agency_key::agencies_with_keys, receipt_name::names_of, tell_payers};
+use super::{
+    Error, Result,
+    agency_key::agencies_with_keys,
+    receipt_draft::{Draft, Drawn, issue_drafts},
+    receipt_name::names_of,
+    tell_payers,
+};
 use crate::app::App;
 use crate::base::{
     calendar::Day,
@@ -13,27 +21,26 @@ use crate::base::{
     id::{self, Account, Agency, Bill, Id, Leaf, Payment},
     money::Money,
 };
-use crate::codec::receipt_content::{self, FORM, Issuer, Kind, Number, ReceiptContent};
-use crate::crypto::{digest::Digest, seal::DataKey};
+use crate::codec::receipt_content::{self, Issuer, Kind, Number, ReceiptContent};
+use crate::crypto::digest::Digest;
 use crate::payment::{
     bill::{BillLine, Lines},
-    blank::Medium,
     fee::FeeKind,
     ledger::Part,
-    receipt::{Letters, NUMBER_MAX, Range, ReceiptName, draw, whole_year},
+    receipt::ReceiptName,
 };
 use crate::store::{
     Tx,
     account::{self, CollectingAccount},
     agency::AgencyRow,
-    receipt::{self, StoredReceipt},
     receipt_due::{self, Due},
     receipt_issuer,
-    receipt_series::{self, StoredSeries, Wanted},
+    receipt_series::Wanted,
 };
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A bill that settles, as far as its receipts tell it.
+#[derive(Clone)]
 pub struct SettledBill<'a> {
     /// The agency that collects, and whose the lines are that name no other.
     pub agency: Id<Agency>,
@@ -64,6 +71,7 @@ pub struct SettledBill<'a> {
 }
 
 /// The receipts that others adjust.
+#[derive(Clone, Copy)]
 pub struct Adjustment<'a> {
     /// The refund.
     pub refund: Id<id::Refund>,
@@ -90,21 +98,6 @@ pub struct Issued {
     pub digest: Digest,
     /// The code that opens it to whoever holds the paper.
     pub check_code: String,
-}
-
-/// A number as it was drawn.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Drawn {
-    /// The letters of its series.
-    pub letters: Letters,
-    /// The year of its series.
-    pub year: i32,
-    /// The number of its form.
-    pub form: String,
-    /// What it is given on.
-    pub medium: Medium,
-    /// Its place in the series.
-    pub serial: i64,
 }
 
 /// Receipts that were given on paper before their payment was entered.
@@ -200,187 +193,6 @@ fn waiting(bill: &SettledBill<'_>, (owner, kind): Wanted, reason: &str, now: Ins
     }
 }
 
-/// A receipt without its number.
-pub(super) struct Draft {
-    agency: Id<Agency>,
-    kind: FeeKind,
-    bill: Id<Bill>,
-    payment: Id<Payment>,
-    leaf: Id<Leaf>,
-    replaces: Option<Id<id::Receipt>>,
-    refund: Option<Id<id::Refund>>,
-    /// When it was given on paper, and the number there.
-    written: Option<(Instant, Drawn)>,
-    content: ReceiptContent,
-}
-
-impl Draft {
-    /// The receipt that somebody gives of a settled bill.
-    pub(super) fn of(bill: &SettledBill<'_>, (agency, kind): Wanted, content: ReceiptContent) -> Self {
-        Self {
-            agency,
-            kind,
-            bill: bill.bill,
-            payment: bill.payment,
-            leaf: bill.leaf,
-            replaces: None,
-            refund: bill.adjusts.as_ref().map(|adjusts| adjusts.refund),
-            written: None,
-            content,
-        }
-    }
-
-    /// What stands in the place of another receipt.
-    pub(super) fn in_place_of(old: &StoredReceipt, leaf: Id<Leaf>, content: ReceiptContent) -> Self {
-        Self {
-            agency: old.agency,
-            kind: old.kind,
-            bill: old.bill,
-            payment: old.payment,
-            leaf,
-            replaces: Some(old.id),
-            refund: old.refund,
-            written: None,
-            content,
-        }
-    }
-}
-
-/// The agencies with their data keys.
-pub(super) type Agencies = BTreeMap<Id<Agency>, (AgencyRow, DataKey)>;
-
-/// Numbers, seals and keeps drafts, in order; none where no series has a number left.
-pub(super) async fn issue_drafts(
-    app: &App,
-    tx: &mut Tx,
-    now: Instant,
-    drafts: Vec<Draft>,
-    agencies: &Agencies,
-) -> Result<Vec<Option<Issued>>> {
-    if drafts.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut numbers = draw_numbers(app, tx, now, &drafts).await?;
-    let (mut receipts, mut issued) = (Vec::new(), Vec::with_capacity(drafts.len()));
-    let mut contents = Vec::with_capacity(drafts.len());
-    for draft in drafts {
-        let (agency, key) = agencies.get(&draft.agency).ok_or_else(|| Error::internal(draft.agency))?;
-        let queue = numbers.get_mut(&(draft.agency, draft.kind));
-        let written = draft.written.or_else(|| Some((now, queue?.pop_front()?)));
-        let Some((at, drawn)) = written else {
-            issued.push(None);
-            continue;
-        };
-        let Drawn { letters, year, form, medium, serial } = drawn;
-        let mut content = draft.content;
-        let book = (letters.book(), content.kind);
-        let number = Number::in_book(&agency.code, book, year, serial.unsigned_abs());
-        content.number = number.on(medium.letter());
-        content.at = receipt_content::instant(at);
-        content.form = (form != FORM).then_some(form);
-        let receipt = StoredReceipt {
-            id: Id::new(now, &*app.entropy),
-            number: content.number.to_string(),
-            agency: draft.agency,
-            kind: draft.kind,
-            bill: draft.bill,
-            payment: draft.payment,
-            amount: content.total(),
-            issued_at: at,
-            content: crate::base::secret::Sealed::new(Vec::new(), 0),
-            digest: [0; 32],
-            leaf: draft.leaf,
-            letters,
-            year,
-            replaces: draft.replaces,
-            refund: draft.refund,
-            void: None,
-        };
-        let bytes = content.bytes();
-        let digest = receipt_content::digest(&bytes);
-        let sealed = key.seal(&*app.entropy, &place(receipt.id), &bytes);
-        issued.push(Some(Issued {
-            id: receipt.id,
-            agency: draft.agency,
-            number: receipt.number.clone(),
-            kind: draft.kind,
-            amount: receipt.amount,
-            digest,
-            check_code: receipt_content::check_code(&digest),
-        }));
-        receipts.push(StoredReceipt { content: sealed, digest, ..receipt });
-        contents.push(content);
-    }
-    if !receipts.is_empty() {
-        receipt::insert(tx, &receipts).await?;
-        tell_payers::receipts_issued(app, tx, &receipts, &contents, now).await?;
-    }
-    Ok(issued)
-}
-
-/// Draws a number for each draft that can have one. The series are locked in one order until the transaction ends, so
-/// that the numbers have no gaps: the draw commits or vanishes together with the receipts.
-async fn draw_numbers(
-    app: &App,
-    tx: &mut Tx,
-    now: Instant,
-    drafts: &[Draft],
-) -> Result<HashMap<Wanted, VecDeque<Drawn>>> {
-    let today = Day::of(now);
-    let mut counts: HashMap<Wanted, i64> = HashMap::new();
-    for draft in drafts.iter().filter(|draft| draft.written.is_none()) {
-        *counts.entry((draft.agency, draft.kind)).or_default() += 1;
-    }
-    let mut wanted: Vec<Wanted> = counts.keys().copied().collect();
-    wanted.sort_unstable();
-    let mut open = receipt_series::lock_open(tx, &wanted, today).await?;
-    let found: HashSet<Wanted> = open.iter().map(|series| (series.agency, series.kind)).collect();
-    if found.len() < wanted.len() {
-        let without = wanted.iter().filter(|wanted| !found.contains(*wanted));
-        let first: Vec<StoredSeries> = without.filter_map(|wanted| first_series(app, *wanted, now)).collect();
-        receipt_series::register_first(tx, &first).await?;
-        open = receipt_series::lock_open(tx, &wanted, today).await?;
-    }
-    let mut numbers: HashMap<Wanted, VecDeque<Drawn>> = HashMap::new();
-    let mut drawn = Vec::new();
-    for series in open.chunk_by(|a, b| (a.agency, a.kind) == (b.agency, b.kind)) {
-        let Some(of) = series.first().map(|first| (first.agency, first.kind)) else { continue };
-        let mut ranges: Vec<Range> = series.iter().map(|s| s.range).collect();
-        let taken = draw(&mut ranges, counts.get(&of).copied().unwrap_or_default());
-        let queue = numbers.entry(of).or_default();
-        for (place, from, count) in taken {
-            let series = &series[place];
-            drawn.push((series.id, from + count - 1));
-            queue.extend((from..from + count).map(|serial| Drawn {
-                letters: series.letters,
-                year: series.year,
-                form: series.form.clone(),
-                medium: series.medium,
-                serial,
-            }));
-        }
-    }
-    receipt_series::set_drawn(tx, &drawn).await?;
-    Ok(numbers)
-}
-
-/// The series that an agency has when nobody registered one: all of the year, all numbers.
-fn first_series(app: &App, (agency, kind): Wanted, now: Instant) -> Option<StoredSeries> {
-    let year = Day::of(now).year();
-    Some(StoredSeries {
-        id: Id::new(now, &*app.entropy),
-        agency,
-        kind,
-        letters: Letters::first(kind)?,
-        year,
-        form: FORM.to_owned(),
-        medium: Medium::Electronic,
-        range: Range::fresh(1, NUMBER_MAX)?,
-        force: whole_year(year)?,
-        registered_at: now,
-    })
-}
-
 /// What the receipt of one kind of a bill says, but for its number.
 pub(super) fn content(
     app: &App,
@@ -425,11 +237,6 @@ pub(super) fn content(
     }
 }
 
-/// The place that the sealed content is bound to.
-pub(super) fn place(receipt: Id<id::Receipt>) -> Vec<u8> {
-    [b"receipt.content".as_slice(), receipt.uuid().as_bytes()].concat()
-}
-
 /// What one receipt is issued for.
 pub(super) struct Documented {
     /// Whose lines.
@@ -440,7 +247,8 @@ pub(super) struct Documented {
     amount: Money,
 }
 
-/// What of a bill receipts are issued for, by owner and kind: a tax is proved by the budget's payment slip.
+/// What of a bill receipts are issued for, by owner and kind: a tax is proved by the budget's payment slip,
+/// the price of a service by its seller's invoice.
 pub(super) fn documented(bill: &SettledBill<'_>) -> Vec<Documented> {
     let mut parts = bill.lines.parts(bill.agency);
     // The collecting agency's own first, each owner's in the order of kinds.
@@ -449,7 +257,7 @@ pub(super) fn documented(bill: &SettledBill<'_>) -> Vec<Documented> {
         let wire = match part.kind {
             FeeKind::Phi => Kind::Phi,
             FeeKind::LePhi => Kind::LePhi,
-            FeeKind::Tax => return None,
+            FeeKind::Tax | FeeKind::Service => return None,
         };
         Some(Documented { owner: part.agency, kind: part.kind, wire, amount: part.amount })
     };
@@ -476,7 +284,7 @@ impl SettledBill<'_> {
     }
 
     /// Whether others than the collecting agency are paid by it.
-    fn is_shared(&self) -> bool {
+    pub(super) fn is_shared(&self) -> bool {
         self.lines.as_slice().iter().any(|line| self.owner(line) != self.agency)
     }
 }

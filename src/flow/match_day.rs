@@ -3,7 +3,8 @@
 //! Memory stays flat: the lines are read twice in chunks, once to see that they add up and are not known yet, once to be
 //! kept; what is plain is sifted out by the database ([`crate::store::sift`]), and the rest is judged in chunks by
 //! [`crate::payment::reconciliation`]. The log gets a leaf only when something changed. A day that is told again with
-//! other content is kept beside the first telling ([`super::revise_statement`]); its difference is held in memory.
+//! other content is kept beside the first telling ([`super::revise_statement`]); the database compares them, and only what
+//! the new one leaves out is held in memory.
 
 use super::{
     Error, Result,
@@ -33,7 +34,7 @@ use crate::{
         payment::{APPROVAL_WINDOW, Event},
         payout as payouts,
         reconciliation::{Books, Difference, Judging, Line, Reconciliation},
-        refund as refunds, revision,
+        refund as refunds,
         statement::{Balances, Movement, Reading, Statement},
     },
     store::{
@@ -44,7 +45,7 @@ use crate::{
         payout, reconciliation as books, refund,
         sift::{self, Sifting},
         statement::{self, NewLine, Outcome, StoredStatement},
-        statement_revision as revisions,
+        statement_revision as revisions, told_again,
     },
 };
 use serde::Serialize;
@@ -244,23 +245,26 @@ impl<'a> Matching<'a> {
         told: &Statement,
         telling: &Telling,
     ) -> Result<()> {
-        let mut movements = Vec::with_capacity(told.lines);
-        let mut chunks = Chunks::of(&*telling.lines);
+        let of = (self.account.id, before.id);
+        told_again::begin(tx, of.0).await?;
+        let (mut place, mut chunks) = (0, Chunks::of(&*telling.lines));
         while let Some(entries) = chunks.next(tx).await? {
-            for entry in &entries {
-                movements.push(movement(entry)?);
-            }
+            let movements: Vec<Movement> = entries.iter().map(movement).collect::<Result<_>>()?;
+            told_again::put(tx, of.0, place, &movements).await?;
+            place += movements.len();
         }
-        let diff = revision::compare(revisions::standing(tx, before.id).await?, &movements);
-        drop(movements);
+        let came = told_again::compare(tx, of.0, of.1).await?;
+        let gone = told_again::gone(tx, of.0, of.1).await?;
         let version = before.version + 1;
-        let mut revision = Revision::new(self.app, self.now, (version, before.digest), &diff);
+        let mut revision = Revision::new(self.app, self.now, (version, before.digest), (came, gone));
         let named = (revision.id, before.id, version);
         revisions::insert(tx, named, told, telling.message, self.now).await?;
         let mut last = revisions::last_number(tx, before.id).await?;
-        let (mut stays, mut chunks) = (diff.stays.iter(), Chunks::of(&*telling.lines));
+        let (mut place, mut chunks) = (0, Chunks::of(&*telling.lines));
         while let Some(entries) = chunks.next(tx).await? {
-            let came = entries.iter().zip(stays.by_ref()).filter(|(_, stays)| stays.is_none());
+            let new = told_again::are_new(tx, of.0, place, entries.len()).await?;
+            place += entries.len();
+            let came = entries.iter().zip(new).filter(|(_, new)| *new);
             let lines: Result<Vec<NewLine>> = came
                 .zip(last..)
                 .map(|((entry, _), nth)| {
@@ -271,6 +275,7 @@ impl<'a> Matching<'a> {
             statement::insert_lines(tx, &before, last, &lines).await?;
             last += lines.len();
         }
+        told_again::begin(tx, of.0).await?;
         revision.withdraw(self.app, tx, self.now).await?;
         (self.revision, self.changed) = (Some(revision), true);
         self.stored = StoredStatement { version, ..self.as_told(&before, told, telling) };

@@ -5,6 +5,7 @@ use super::{
     agency_key::agency_with_key,
     document_signer::sign_pdf,
     officer::{self, Seat, Workplace},
+    stamp_heads::{Stamping, stamp_json},
 };
 use crate::app::App;
 use crate::base::{
@@ -14,8 +15,8 @@ use crate::base::{
     page::PageRequest,
 };
 use crate::codec::{
-    closing_report::{self, ClosingContent},
-    receipt_content,
+    closing_report::{self, ClosingContent, Stamped},
+    receipt_content, time_stamp,
 };
 use crate::crypto::{keyring::Purpose, seal::DataKey, signing::Signer};
 use crate::identity::role::Role;
@@ -23,6 +24,7 @@ use crate::payment::closing::State;
 use crate::store::{
     Tx,
     closing::{self, StoredClosing},
+    head_stamp,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -84,6 +86,8 @@ pub struct ClosingShown {
     pub stored: StoredClosing,
     /// What it says; with who approved it.
     pub content: ClosingContent,
+    /// How it stands with the time stamp of the head that it names.
+    pub stamping: Option<Stamping>,
     /// Whether the reader may approve it.
     pub approves: bool,
     /// Whether the reader may send it back.
@@ -96,6 +100,7 @@ pub async fn read_closing(app: &App, citizen: Id<Citizen>, id: Id<id::Closing>) 
     let (seat, stored) = at_the_books(&mut tx, citizen, id, Day::of(app.clock.now())).await?;
     let (_, sealing) = agency_with_key(app, &mut tx, stored.agency).await?;
     let content = complete_content(app, &mut tx, &stored, &sealing).await?;
+    let stamping = stamping_of(&mut tx, &content).await?;
     let reader = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
     let open = stored.state == State::Prepared;
     Ok(ClosingShown {
@@ -105,6 +110,7 @@ pub async fn read_closing(app: &App, citizen: Id<Citizen>, id: Id<id::Closing>) 
         agency: seat.workplace(&[Role::Accountant]),
         stored,
         content,
+        stamping,
     })
 }
 
@@ -154,11 +160,14 @@ pub async fn read_closings(
     let mut tx = app.store.begin().await?;
     let found = closing::page(&mut tx, agency, page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
-    let items: Vec<Value> = found.items.iter().map(closing_json).collect();
+    let sizes: Vec<u64> = found.items.iter().filter_map(|stored| stored.head_size).collect();
+    let stamps = head_stamp::of_heads(&mut tx, &sizes).await?;
+    let stamping = |stored: &StoredClosing| stored.head_size.and_then(|size| stamps.get(&size));
+    let items: Vec<Value> = found.items.iter().map(|stored| closing_json(stored, stamping(stored))).collect();
     Ok(json!({ "items": items, "next": next }))
 }
 
-fn closing_json(stored: &StoredClosing) -> Value {
+fn closing_json(stored: &StoredClosing, stamping: Option<&Stamping>) -> Value {
     json!({
         "id": stored.id.to_string(),
         "kind": stored.period.kind.as_str(),
@@ -168,6 +177,8 @@ fn closing_json(stored: &StoredClosing) -> Value {
         "content_sha256": hex::encode(stored.digest),
         "prepared_at": rfc3339(stored.prepared.1),
         "decided_at": stored.decided.map(|(_, at)| rfc3339(at)),
+        "tree_size": stored.head_size,
+        "time_stamp": stamp_json(stamping, &format!("/v1/closings/{}/stamp", stored.id)),
     })
 }
 
@@ -198,7 +209,68 @@ pub async fn closing_file_as_officer(
     render(app, &stored, format, now).await
 }
 
-/// The file, made and kept when it is first asked for; whoever comes at the same moment gets the one that was kept.
+/// What stands beside the report of an approved closing, for whoever checks it offline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// The head that it names, as it was signed: what the time stamp is of.
+    Head,
+    /// The time-stamping authority's answer.
+    Stamp,
+}
+
+/// It for the agency's systems: its name, its media type, its bytes.
+pub async fn beside_closing(
+    app: &App,
+    agency: Id<Agency>,
+    id: Id<id::Closing>,
+    what: Beside,
+) -> Result<(String, &'static str, Vec<u8>)> {
+    let mut tx = app.store.begin().await?;
+    let stored = closing::of_agencies(&mut tx, &[agency], id).await?.ok_or(Error::not_found())?;
+    beside(app, &mut tx, &stored, what).await
+}
+
+/// The same for an officer at a page.
+pub async fn beside_closing_as_officer(
+    app: &App,
+    citizen: Id<Citizen>,
+    id: Id<id::Closing>,
+    what: Beside,
+) -> Result<(String, &'static str, Vec<u8>)> {
+    let mut tx = app.store.begin().await?;
+    let (_, stored) = at_the_books(&mut tx, citizen, id, Day::of(app.clock.now())).await?;
+    beside(app, &mut tx, &stored, what).await
+}
+
+async fn beside(
+    app: &App,
+    tx: &mut Tx,
+    stored: &StoredClosing,
+    what: Beside,
+) -> Result<(String, &'static str, Vec<u8>)> {
+    if stored.state != State::Approved {
+        return Err(Error::conflict("closing_not_approved"));
+    }
+    let (_, sealing) = agency_with_key(app, tx, stored.agency).await?;
+    let content = content_of(stored, &sealing)?;
+    let (size, signed) = content.head.clone().ok_or(Error::not_found())?;
+    match (what, stamping_of(tx, &content).await?) {
+        (Beside::Head, _) => Ok((format!("head-{size}.jws"), "application/jose", signed.into_bytes())),
+        (Beside::Stamp, Some(Stamping::Stamped(given))) => {
+            Ok((format!("head-{size}.tsr"), time_stamp::REPLY_TYPE, given.answer))
+        }
+        (Beside::Stamp, _) => Err(Error::not_found()),
+    }
+}
+
+/// How it stands with the time stamp of the head that a closing names.
+async fn stamping_of(tx: &mut Tx, content: &ClosingContent) -> Result<Option<Stamping>> {
+    let Some((size, _)) = &content.head else { return Ok(None) };
+    Ok(head_stamp::of_heads(tx, &[*size]).await?.remove(size))
+}
+
+/// The file, made and kept when it is first asked for; whoever comes at the same moment gets the one that was kept. While
+/// the time stamp of its head is on its way the file is made without it and not kept.
 async fn render(
     app: &App,
     stored: &StoredClosing,
@@ -213,6 +285,7 @@ async fn render(
     let (_, sealing) = agency_with_key(app, &mut tx, stored.agency).await?;
     let kept = closing::file(&mut tx, stored.id, format.as_str()).await?;
     let content = complete_content(app, &mut tx, stored, &sealing).await?;
+    let stamping = stamping_of(&mut tx, &content).await?;
     drop(tx);
     if let Some(kept) = kept {
         return Ok((name, sealing.open(&file_place(stored.id, format), &kept)?.expose().clone()));
@@ -221,9 +294,32 @@ async fn render(
     let signer = app.keys.signing(Purpose::Record);
     let input = closing_report::signing_input(&bytes, signer.kid());
     let jws = receipt_content::signed(&input, &signer.sign(input.as_bytes())).into_bytes();
-    let pdf = closing_report::pdf(&content).map_err(Error::internal)?;
+    let stamped = match &stamping {
+        Some(Stamping::Stamped(given)) => Some(Stamped {
+            at: given.at,
+            authority: given.authority.clone(),
+            policy: given.policy.clone(),
+            serial: given.serial.clone(),
+        }),
+        Some(Stamping::Waiting(..) | Stamping::GivenUp(_)) | None => None,
+    };
+    let pdf = closing_report::pdf(&content, stamped.as_ref()).map_err(Error::internal)?;
     let pdf = sign_pdf(app, (stored.agency, &sealing), &pdf, &name, now).await?;
-    let xlsx = closing_report::xlsx(&content).map_err(Error::internal)?;
+    let xlsx = closing_report::xlsx(&content, stamped.as_ref()).map_err(Error::internal)?;
+    let on_its_way = match stamping {
+        Some(stamping) => matches!(stamping, Stamping::Waiting(..)),
+        None => app.time_stamps.is_some() && content.head.is_some(),
+    };
+    if on_its_way {
+        return Ok((
+            name,
+            match format {
+                Format::Jws => jws,
+                Format::Pdf => pdf,
+                Format::Xlsx => xlsx,
+            },
+        ));
+    }
     let mut tx = app.store.begin().await?;
     for (format, file) in Format::ALL.into_iter().zip([jws, pdf, xlsx]) {
         let sealed = sealing.seal(&*app.entropy, &file_place(stored.id, format), &file);

@@ -163,7 +163,7 @@ fn shares(of: &StoredBill, names: &Names) -> Result<Vec<Share>> {
     let shares = owners.into_iter().map(|(owner, lines)| {
         let name = match owner {
             Owner::Agency(agency) => names.get(&agency).cloned().unwrap_or_default(),
-            Owner::Tax(_, _, holder) => (holder.clone(), holder),
+            Owner::Account(_, _, holder) => (holder.clone(), holder),
         };
         Share { name, amount: lines.total() }
     });

@@ -11,7 +11,7 @@ use crate::{
     base::{
         calendar::rfc3339,
         clock::Instant,
-        id::{Agency, Bill, Id, Payment},
+        id::{Agency, Bill, Id, Payment, SellerInvoice},
         reference::Reference,
     },
     payment::{
@@ -40,8 +40,22 @@ pub async fn read_documents(app: &App, agency: Id<Agency>, id: Id<Bill>) -> Resu
         }
         _ => Vec::new(),
     };
-    items.extend(invoices.iter().map(|(_, invoice)| of_seller(invoice)));
+    items.extend(beside(&stored.bill.lines, &invoices).map(of_seller));
     Ok(json!({ "bill": id.to_string(), "items": items }))
+}
+
+/// The invoices that stand beside a bill without being charged by it.
+fn beside<'a>(
+    lines: &'a Lines,
+    noted: &'a [(Id<SellerInvoice>, Invoice)],
+) -> impl Iterator<Item = &'a Invoice> {
+    let charged = |invoice: &Invoice| {
+        let same = |of: &Invoice| {
+            (&of.number, &of.serial, &of.tax_code) == (&invoice.number, &invoice.serial, &invoice.tax_code)
+        };
+        lines.as_slice().iter().filter_map(|line| line.invoice.as_ref()).any(same)
+    };
+    noted.iter().map(|(_, invoice)| invoice).filter(move |invoice| !charged(invoice))
 }
 
 /// What a seller's invoice proves, by reference.
@@ -78,11 +92,13 @@ fn documents(
         });
         let numbers: Vec<&str> = match proof.document {
             Document::Receipt(kind) => {
-                let hold = receipts.iter().filter(|r| r.kind == kind && r.void.is_none());
+                let same = |r: &&StoredReceipt| (r.kind, r.payment) == (kind, payment) && r.void.is_none();
+                let hold = receipts.iter().filter(same);
                 hold.map(|receipt| receipt.number.as_str()).collect()
             }
-            Document::BudgetSlip | Document::ExemptionNotice => Vec::new(),
+            Document::BudgetSlip | Document::ExemptionNotice | Document::SellerInvoice => Vec::new(),
         };
+        let invoice = proof.lines.first().and_then(|(_, line)| line.invoice.as_ref());
         let first =
             proof.lines.first().map(|(_, line)| *line).filter(|_| proof.document == Document::BudgetSlip);
         let slip = first.and_then(|line| Some((line, line.notice.as_ref()?))).map(|(line, notice)| {
@@ -103,7 +119,7 @@ fn documents(
             "amount": explain::money(proof.amount().map_err(Error::internal)?),
             "lines": told.collect::<Vec<_>>(),
             "slip": slip,
-            "invoice": null,
+            "invoice": invoice.map(invoice_json),
             "payment": payment.to_string(),
             "paid_at": rfc3339(at),
         }));
@@ -134,6 +150,6 @@ pub async fn read_sheets(app: &App, reference: &Reference) -> Result<Sheets> {
     let mut items = documents(&stored.bill.lines, &[], (payment, at))?;
     items.retain(|item| item["document"] != "receipt");
     let invoices = exemption::invoices(&mut tx, stored.bill.id).await?;
-    items.extend(invoices.iter().map(|(_, invoice)| of_seller(invoice)));
+    items.extend(beside(&stored.bill.lines, &invoices).map(of_seller));
     Ok(Sheets { checkout, paid_at: at, items })
 }

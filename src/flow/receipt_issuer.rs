@@ -5,7 +5,7 @@ use super::{
     agency_key::agency_key,
     audit_leaf::{self, Concern},
     idempotency::Idempotency,
-    issue_due_receipts::token_place,
+    order_receipt::token_place,
 };
 use crate::app::App;
 use crate::base::{

@@ -3,15 +3,21 @@
 //!
 //! They are made when somebody first asks and kept byte for byte; of two makers at once, the first one's bytes stay.
 
-use super::{Error, Result, agency_key::agency_key, document_signer::sign_pdf, issue_receipts::place};
+use super::{Error, Result, agency_key::agency_key, document_signer::sign_pdf, receipt_draft::place};
 use crate::app::App;
-use crate::base::id::{self, Id};
+use crate::base::{
+    clock::Instant,
+    id::{self, Id},
+};
 use crate::codec::{
     receipt_content::{self, ReceiptContent},
     receipt_pdf, receipt_xml,
 };
 use crate::crypto::{keyring::Purpose, seal::DataKey, signing::Signer};
-use crate::store::receipt::{self, StoredReceipt};
+use crate::store::{
+    Tx,
+    receipt::{self, StoredReceipt},
+};
 use std::collections::{HashMap, HashSet};
 
 /// A kind of file.
@@ -142,6 +148,23 @@ pub async fn sign_receipts(
         String::from_utf8(plain.expose().clone()).map_err(Error::internal)
     });
     signed.collect()
+}
+
+/// Signs receipts in the transaction that issues them and keeps the signed contents, which verify offline; the other
+/// files are made when they are asked for.
+pub(super) async fn sign_issued<'a>(
+    app: &App,
+    tx: &mut Tx,
+    issued: impl Iterator<Item = (Id<id::Receipt>, &'a [u8], &'a DataKey)>,
+    now: Instant,
+) -> Result<()> {
+    let made: Vec<_> = issued
+        .map(|(id, bytes, key)| {
+            let signed = sign(app, bytes);
+            (id, key.seal(&*app.entropy, &file_place(id, Format::Jws), signed.as_bytes()))
+        })
+        .collect();
+    Ok(receipt::keep_many(tx, &made, Format::Jws.as_str(), now).await?)
 }
 
 fn file_place(receipt: Id<id::Receipt>, format: Format) -> Vec<u8> {

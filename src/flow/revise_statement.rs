@@ -18,7 +18,7 @@ use crate::base::{
 use crate::crypto::{digest::Digest, seal::DataKey};
 use crate::payment::{
     ledger::{Account, moved},
-    revision::{Diff, Standing},
+    revision::Standing,
 };
 use crate::store::{
     Tx, account, audit,
@@ -51,14 +51,19 @@ pub(super) struct Revision {
 }
 
 impl Revision {
-    pub(super) fn new(app: &App, now: Instant, (version, before): (i32, Digest), diff: &Diff) -> Self {
+    pub(super) fn new(
+        app: &App,
+        now: Instant,
+        (version, before): (i32, Digest),
+        (came, gone): (usize, Vec<Standing>),
+    ) -> Self {
         Self {
             id: Id::<Event>::new(now, &*app.entropy).uuid(),
             version,
             before,
-            came: diff.stays.iter().filter(|stays| stays.is_none()).count(),
-            gone: diff.gone.clone(),
-            gone_references: diff.gone.iter().map(|line| line.reference.clone()).collect(),
+            came,
+            gone_references: gone.iter().map(|line| line.reference.clone()).collect(),
+            gone,
             reopened: Vec::new(),
             reversed: Money::zero(Currency::Vnd),
         }

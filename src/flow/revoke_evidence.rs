@@ -81,7 +81,7 @@ pub async fn revoke_evidence(
             .find(|item| item.code == line.fee)
             .and_then(|item| evidence.saving.share(item.retained).ok())
             .unwrap_or(crate::base::money::Money::vnd(0)),
-        FeeKind::LePhi | FeeKind::Tax => crate::base::money::Money::vnd(0),
+        FeeKind::LePhi | FeeKind::Tax | FeeKind::Service => crate::base::money::Money::vnd(0),
     };
     let difference = BillLine { gross: line.gross, amount: evidence.saving, retained, ..line.clone() };
     let mut bill = reduced.bill.clone();

@@ -167,12 +167,9 @@ impl Part {
         let parties = bill_answer::open_parties(key, whole.bill.id, &whole.parties)?;
         let traces = bill_answer::open_trace(key, whole.bill.id, &whole.trace)?;
         let of = |line: &bill::BillLine| {
-            let place = whole
-                .bill
-                .lines
-                .as_slice()
-                .iter()
-                .position(|other| other.fee == line.fee && other.notice == line.notice);
+            let place = whole.bill.lines.as_slice().iter().position(|other| {
+                (&other.fee, &other.notice, &other.invoice) == (&line.fee, &line.notice, &line.invoice)
+            });
             place.and_then(|place| traces.get(place).cloned()).unwrap_or_else(|| json!([]))
         };
         let trace: Vec<Value> = self.lines.as_slice().iter().map(of).collect();
@@ -213,7 +210,7 @@ async fn owners(app: &App, tx: &mut Tx, whole: &StoredBill, now: Instant) -> Res
     let parts = whole.bill.lines.by_owner(whole.bill.agency).map_err(refused)?;
     let agency = |owner: &Owner| match owner {
         Owner::Agency(agency) => Some(*agency),
-        Owner::Tax(..) => None,
+        Owner::Account(..) => None,
     };
     let agencies: Vec<Id<Agency>> = parts.iter().filter_map(|part| agency(&part.0)).collect();
     let beneficiaries = account::beneficiaries(tx, &agencies).await?;
@@ -226,7 +223,7 @@ async fn owners(app: &App, tx: &mut Tx, whole: &StoredBill, now: Instant) -> Res
                 None if owner == whole.bill.agency => whole.account,
                 None => return Err(refused(Refusal::NoAccount)),
             },
-            Owner::Tax(bank, number, holder) => {
+            Owner::Account(bank, number, holder) => {
                 let holder = Line::parse(&holder).map_err(Error::internal)?;
                 let new = NewAccount { bank, number, holder };
                 open_account::named(app, tx, whole.bill.agency, new, now).await?.id
@@ -250,7 +247,10 @@ pub(super) async fn account_of_line(
         return Ok(None);
     }
     let holds = |part: &StoredBill| {
-        part.bill.lines.as_slice().iter().any(|of| (&of.fee, &of.notice) == (&line.fee, &line.notice))
+        let same = |of: &bill::BillLine| {
+            (&of.fee, &of.notice, &of.invoice) == (&line.fee, &line.notice, &line.invoice)
+        };
+        part.bill.lines.as_slice().iter().any(same)
     };
     Ok(rows::bills(tx, &parts).await?.iter().find(|part| holds(part)).map(|part| part.account))
 }

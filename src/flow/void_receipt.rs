@@ -6,8 +6,8 @@ use super::{
     audit_leaf::{self, Concern},
     event::event_json,
     idempotency::Idempotency,
-    issue_receipts::{Draft, issue_drafts},
     read_receipts::describe_receipt,
+    receipt_draft::{Draft, issue_drafts},
     render_receipt::content_of,
 };
 use crate::app::App;

@@ -1,9 +1,13 @@
-//! Forms that carry a file (`multipart/form-data`, RFC 7578): as browsers send them, read whole within the body's limit.
+//! Forms that carry a file (`multipart/form-data`, RFC 7578): as browsers send them, read whole within the body's limit, or
+//! with the file as it comes, whatever its length.
 
-use axum::body::Bytes;
+use crate::flow::import_file::{Interrupted, Source};
+use axum::body::{BodyDataStream, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use std::collections::HashMap;
 
 /// The fields of such a form by name; of two with one name the first counts.
@@ -20,6 +24,14 @@ impl Multipart {
         self.0.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// The name of the field whose head that is.
+    fn name(head: &[u8]) -> Option<&str> {
+        let disposition = std::str::from_utf8(head).ok()?.lines().find(|line| {
+            line.get(..20).is_some_and(|start| start.eq_ignore_ascii_case("content-disposition:"))
+        })?;
+        disposition.split("name=\"").nth(1)?.split('"').next()
+    }
+
     fn read(boundary: &str, body: &[u8]) -> Option<Self> {
         let mark = format!("--{boundary}");
         let mut rest = body.get(find(body, mark.as_bytes())? + mark.len()..)?;
@@ -28,17 +40,122 @@ impl Multipart {
         while !rest.starts_with(b"--") {
             rest = rest.strip_prefix(b"\r\n")?;
             let head_end = find(rest, b"\r\n\r\n")?;
-            let head = std::str::from_utf8(&rest[..head_end]).ok()?;
+            let name = Self::name(&rest[..head_end])?;
             let content = &rest[head_end + 4..];
             let end = find(content, next.as_bytes())?;
-            let disposition = head.lines().find(|line| {
-                line.get(..20).is_some_and(|start| start.eq_ignore_ascii_case("content-disposition:"))
-            })?;
-            let name = disposition.split("name=\"").nth(1)?.split('"').next()?;
             fields.entry(name.to_owned()).or_insert_with(|| content[..end].to_vec());
             rest = &content[end + next.len()..];
         }
         Some(Self(fields))
+    }
+}
+
+/// The boundary between the parts of a form.
+fn boundary(request: &Request) -> Result<String, Response> {
+    let media = request.headers().get(header::CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    let boundary = media.strip_prefix("multipart/form-data").and_then(|rest| rest.split("boundary=").nth(1));
+    let boundary = boundary.map(|text| text.trim_matches('"').to_owned());
+    let boundary = boundary.filter(|text| (1..=70).contains(&text.len()));
+    boundary.ok_or_else(|| StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response())
+}
+
+/// The most bytes of the fields before the file.
+const FIELDS_BYTES_MAX: usize = 16 << 10;
+
+/// A form whose last field is a file that is taken as it comes.
+pub struct Upload {
+    fields: Multipart,
+    body: BodyDataStream,
+    /// What has come and was not taken.
+    buffer: Vec<u8>,
+    /// What ends the file.
+    mark: Vec<u8>,
+    is_over: bool,
+}
+
+impl Upload {
+    /// A field's text; nothing when it is missing, no text, or behind the file.
+    pub fn text(&self, name: &str) -> &str {
+        self.fields.text(name)
+    }
+
+    async fn begin(boundary: &str, body: BodyDataStream) -> Option<Self> {
+        let mark = format!("\r\n--{boundary}").into_bytes();
+        let fields = Multipart(HashMap::new());
+        let mut upload = Self { fields, body, buffer: b"\r\n".to_vec(), mark, is_over: false };
+        loop {
+            if let Some((name, from)) = upload.head() {
+                if name == "file" {
+                    upload.buffer.drain(..from);
+                    return Some(upload);
+                }
+                if let Some(length) = find(&upload.buffer[from..], &upload.mark) {
+                    let value = upload.buffer[from..from + length].to_vec();
+                    upload.fields.0.entry(name).or_insert(value);
+                    upload.buffer.drain(..from + length);
+                    continue;
+                }
+            }
+            if upload.buffer.len() > FIELDS_BYTES_MAX || !upload.more().await.ok()? {
+                return None;
+            }
+        }
+    }
+
+    /// The name of the field that stands first, and where its content begins.
+    fn head(&self) -> Option<(String, usize)> {
+        let from = find(&self.buffer, &self.mark)? + self.mark.len();
+        let end = find(&self.buffer[from..], b"\r\n\r\n")?;
+        let name = Multipart::name(&self.buffer[from..from + end])?;
+        Some((name.to_owned(), from + end + 4))
+    }
+
+    /// Waits for more; false after the last of the body.
+    async fn more(&mut self) -> Result<bool, Interrupted> {
+        match self.body.next().await {
+            Some(Ok(bytes)) => {
+                self.buffer.extend_from_slice(&bytes);
+                Ok(true)
+            }
+            Some(Err(_)) => Err(Interrupted),
+            None => Ok(false),
+        }
+    }
+
+    async fn piece(&mut self) -> Result<Option<Vec<u8>>, Interrupted> {
+        while !self.is_over {
+            if let Some(end) = find(&self.buffer, &self.mark) {
+                self.is_over = true;
+                self.buffer.truncate(end);
+                return Ok(Some(std::mem::take(&mut self.buffer)).filter(|piece| !piece.is_empty()));
+            }
+            // What may be the beginning of the mark waits.
+            let certain = self.buffer.len().saturating_sub(self.mark.len());
+            if certain > 0 {
+                let rest = self.buffer.split_off(certain);
+                return Ok(Some(std::mem::replace(&mut self.buffer, rest)));
+            }
+            if !self.more().await? {
+                return Err(Interrupted);
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Source for Upload {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Vec<u8>>, Interrupted>> {
+        Box::pin(self.piece())
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Upload {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
+        let boundary = boundary(&request)?;
+        let body = request.into_body().into_data_stream();
+        Self::begin(&boundary, body).await.ok_or_else(|| StatusCode::BAD_REQUEST.into_response())
     }
 }
 
@@ -50,13 +167,7 @@ impl<S: Send + Sync> FromRequest<S> for Multipart {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let media =
-            request.headers().get(header::CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
-        let boundary =
-            media.strip_prefix("multipart/form-data").and_then(|rest| rest.split("boundary=").nth(1));
-        let boundary = boundary.map(|text| text.trim_matches('"').to_owned());
-        let boundary = boundary.filter(|text| (1..=70).contains(&text.len()));
-        let boundary = boundary.ok_or_else(|| StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response())?;
+        let boundary = boundary(&request)?;
         let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
         Self::read(&boundary, &body).ok_or_else(|| StatusCode::BAD_REQUEST.into_response())
     }
@@ -65,6 +176,40 @@ impl<S: Send + Sync> FromRequest<S> for Multipart {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_file_is_taken_as_it_comes_in_pieces_of_any_length() {
+        let file = "a,b\r\n--y\r\n\r\n-".repeat(50);
+        let body = format!(
+            "--x\r\nContent-Disposition: form-data; name=\"account\"\r\n\r\n15\r\n--x\r\n\
+             Content-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n{file}\r\n--x--\r\n"
+        );
+        for length in [1, 3, 50, 10_000] {
+            let pieces: Vec<Result<Vec<u8>, std::io::Error>> =
+                body.as_bytes().chunks(length).map(|piece| Ok(piece.to_vec())).collect();
+            let stream = axum::body::Body::from_stream(futures_util::stream::iter(pieces));
+            let mut upload = Upload::begin("x", stream.into_data_stream()).await.unwrap();
+            assert_eq!(upload.text("account"), "15");
+            let mut taken = Vec::new();
+            while let Some(piece) = upload.piece().await.unwrap() {
+                taken.extend(piece);
+            }
+            assert_eq!(taken, file.as_bytes(), "{length}");
+            assert_eq!(upload.piece().await, Ok(None));
+        }
+        // A file whose end does not come was interrupted; without a file there is none.
+        let cut = axum::body::Body::from(body[..body.len() - 20].to_owned()).into_data_stream();
+        let mut upload = Upload::begin("x", cut).await.unwrap();
+        let end = loop {
+            match upload.piece().await {
+                Ok(Some(_)) => (),
+                end => break end,
+            }
+        };
+        assert_eq!(end, Err(Interrupted));
+        let none = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--\r\n";
+        assert!(Upload::begin("x", axum::body::Body::from(none).into_data_stream()).await.is_none());
+    }
 
     #[test]
     fn a_form_with_a_file_is_read() {

@@ -8,4 +8,5 @@ pub mod platform;
 pub mod population;
 pub mod receipt_issuer;
 pub mod signed_http;
+pub mod time_stamp;
 pub mod webhook;

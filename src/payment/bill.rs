@@ -7,6 +7,7 @@
 use super::{
     code::{Code, DossierCode, ProcedureCode},
     fee::{Bilingual, FeeKind},
+    invoice::Invoice,
     ledger::Part,
     notice::Notice,
 };
@@ -39,7 +40,7 @@ pub struct BillLine {
     pub gross: Money,
     /// What is owed.
     pub amount: Money,
-    /// What of it the beneficiary keeps; the rest is the budget's. Nothing of a lệ phí or a tax.
+    /// What of it the beneficiary keeps; the rest is the budget's. Nothing of any other kind than phí.
     pub retained: Money,
     /// The law that sets it.
     pub legal_basis: Line,
@@ -47,6 +48,8 @@ pub struct BillLine {
     pub beneficiary: Beneficiary,
     /// The notice by which an office elsewhere assessed it; taxes alone have one.
     pub notice: Option<Notice>,
+    /// The seller's invoice for it; the price of a service alone has one.
+    pub invoice: Option<Invoice>,
 }
 
 /// The account to which an amount belongs, as it was when the bill was issued.
@@ -129,7 +132,8 @@ impl Lines {
         parts.into_iter().map(Self::new).collect()
     }
 
-    /// The lines of each owner, in the order of the bill: a tax belongs to the account that its notice names. Lines of an
+    /// The lines of each owner, in the order of the bill: a tax belongs to the account that its notice names, the
+    /// price of a service to its seller's. Lines of an
     /// owner to whom nothing is owed stand with the first owner's, since no money moves by them.
     pub fn by_owner(&self, own: Id<Agency>) -> Result<Vec<(Owner, Self)>, Refusal> {
         let mut owners: Vec<(Owner, Vec<BillLine>)> = Vec::new();
@@ -164,8 +168,8 @@ impl Lines {
 pub enum Owner {
     /// An agency.
     Agency(Id<Agency>),
-    /// Whoever holds the account of a tax notice: bank, number and holder.
-    Tax(String, String, String),
+    /// Whoever holds the account that the line names: of a tax notice, of a seller; bank, number and holder.
+    Account(String, String, String),
 }
 
 impl Owner {
@@ -174,7 +178,9 @@ impl Owner {
         let to = &line.beneficiary;
         match line.kind {
             FeeKind::Phi | FeeKind::LePhi => Self::Agency(to.agency.unwrap_or(own)),
-            FeeKind::Tax => Self::Tax(to.bank.clone(), to.number.clone(), to.holder.to_string()),
+            FeeKind::Tax | FeeKind::Service => {
+                Self::Account(to.bank.clone(), to.number.clone(), to.holder.to_string())
+            }
         }
     }
 }
@@ -476,6 +482,7 @@ mod tests {
                 holder: Line::parse("KBNN").unwrap(),
             },
             notice: None,
+            invoice: None,
         }
     }
 

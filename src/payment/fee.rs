@@ -33,11 +33,14 @@ pub enum FeeKind {
     /// A tax or another obligation that an office elsewhere has assessed by a notice; all of it is the budget's. It has
     /// no place in the fee schedule, and its proof is the budget payment slip, never a receipt.
     Tax,
+    /// The price of a service that a seller has invoiced: the seller's as a whole, collected for it. It has no place in the
+    /// fee schedule, and its proof is the seller's invoice, never a receipt.
+    Service,
 }
 
 impl FeeKind {
     /// Every kind, in the order of books and documents.
-    pub const ALL: [Self; 3] = [Self::Phi, Self::LePhi, Self::Tax];
+    pub const ALL: [Self; 4] = [Self::Phi, Self::LePhi, Self::Tax, Self::Service];
     /// The kinds that a fee schedule charges and that receipts are issued for.
     pub const CHARGES: [Self; 2] = [Self::Phi, Self::LePhi];
 
@@ -47,6 +50,7 @@ impl FeeKind {
             Self::Phi => "phi",
             Self::LePhi => "le_phi",
             Self::Tax => "tax",
+            Self::Service => "service",
         }
     }
 }
@@ -338,7 +342,7 @@ impl ChargedLine {
     pub fn retained(&self) -> Option<Money> {
         match self.item.kind {
             FeeKind::Phi => self.amount.share(self.item.retained).ok(),
-            FeeKind::LePhi | FeeKind::Tax => Some(Money::zero(self.amount.currency())),
+            FeeKind::LePhi | FeeKind::Tax | FeeKind::Service => Some(Money::zero(self.amount.currency())),
         }
     }
 

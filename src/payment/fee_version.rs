@@ -187,8 +187,8 @@ pub fn lacks(schedule: &Schedule) -> Vec<(&Item, Lack)> {
         let keeps = item.retained.percent_text() != "0";
         match item.kind {
             FeeKind::Phi if keeps && item.retained_basis.is_none() => Some(Lack::RetainedBasis),
-            FeeKind::LePhi | FeeKind::Tax if keeps => Some(Lack::RetainedOfLePhi),
-            FeeKind::Phi | FeeKind::LePhi | FeeKind::Tax => None,
+            FeeKind::LePhi | FeeKind::Tax | FeeKind::Service if keeps => Some(Lack::RetainedOfLePhi),
+            FeeKind::Phi | FeeKind::LePhi | FeeKind::Tax | FeeKind::Service => None,
         }
     };
     schedule.items().iter().filter_map(|item| Some((item, lack(item)?))).collect()

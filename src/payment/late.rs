@@ -42,7 +42,8 @@ pub fn interest(lines: &[BillLine], schedule: &Schedule, due: Day, today: Day) -
         return Vec::new();
     };
     let mut found: Vec<Interest> = Vec::new();
-    for line in lines.iter().filter(|line| line.amount.is_positive() && line.kind != FeeKind::Tax) {
+    for line in lines.iter().filter(|line| line.amount.is_positive() && FeeKind::CHARGES.contains(&line.kind))
+    {
         let rule = schedule.adjustments().iter().find_map(|a| match a.effect {
             Effect::LateDaily(rate) if a.applies_to.covers(&line.fee) && a.validity.holds_on(today) => {
                 Some((a, rate))
@@ -125,6 +126,7 @@ mod tests {
                 holder: text,
             },
             notice: None,
+            invoice: None,
         }
     }
 

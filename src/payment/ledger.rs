@@ -65,6 +65,7 @@ impl Account {
             Self::AgencyFee(_, FeeKind::Phi) => "fee_phi",
             Self::AgencyFee(_, FeeKind::LePhi) => "fee_le_phi",
             Self::AgencyFee(_, FeeKind::Tax) => "fee_tax",
+            Self::AgencyFee(_, FeeKind::Service) => "fee_service",
             Self::Retained(_) => "fee_phi_retained",
             Self::Suspense(_) => "suspense",
             Self::RefundDue(_) => "refund_due",
@@ -101,11 +102,12 @@ impl Account {
     }
 
     /// The accounts that every collecting agency has.
-    pub const fn of_agency(agency: Id<Agency>) -> [Self; 8] {
+    pub const fn of_agency(agency: Id<Agency>) -> [Self; 9] {
         [
             Self::AgencyFee(agency, FeeKind::Phi),
             Self::AgencyFee(agency, FeeKind::LePhi),
             Self::AgencyFee(agency, FeeKind::Tax),
+            Self::AgencyFee(agency, FeeKind::Service),
             Self::Retained(agency),
             Self::RefundDue(agency),
             Self::Unclaimed(agency),

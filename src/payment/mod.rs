@@ -13,6 +13,7 @@ pub mod case;
 pub mod closing;
 pub mod code;
 pub mod desk;
+pub mod desk_match;
 pub mod exemption;
 pub mod fee;
 pub mod fee_version;

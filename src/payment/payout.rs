@@ -128,6 +128,8 @@ pub fn parts(line: &BillLine, back: Money) -> Result<Vec<(Kind, Money)>, MoneyEr
         FeeKind::Phi => Kind::Phi,
         FeeKind::LePhi => Kind::LePhi,
         FeeKind::Tax => Kind::Tax,
+        // No rule of the budget says where a seller's money goes: the agency passes it on by hand.
+        FeeKind::Service => return Ok(Vec::new()),
     };
     Ok([(kind, rest), (Kind::Retained, kept)].into_iter().filter(|part| part.1.is_positive()).collect())
 }
@@ -264,6 +266,7 @@ mod tests {
                 holder: Line::parse("KB").unwrap(),
             },
             notice: None,
+            invoice: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Which document proves which line of a bill: the kind decides. Phí and lệ phí have a receipt each; a tax has the slip
 //! by which the budget is paid, one for each account and notice; what an exemption brought down to nothing has a notice of
-//! that, which bears no number, because no money moved.
+//! that, which bears no number, because no money moved; the price of a service has the seller's invoice, to which the line is a
+//! reference.
 
 use super::{
     bill::{BillLine, Lines},
@@ -17,6 +18,8 @@ pub enum Document {
     BudgetSlip,
     /// A notice that nothing is owed.
     ExemptionNotice,
+    /// The seller's own invoice.
+    SellerInvoice,
 }
 
 impl Document {
@@ -25,6 +28,7 @@ impl Document {
         match line.kind {
             _ if line.amount.minor() == 0 => Self::ExemptionNotice,
             FeeKind::Tax => Self::BudgetSlip,
+            FeeKind::Service => Self::SellerInvoice,
             kind => Self::Receipt(kind),
         }
     }
@@ -35,6 +39,7 @@ impl Document {
             Self::Receipt(_) => "receipt",
             Self::BudgetSlip => "budget_slip",
             Self::ExemptionNotice => "exemption_notice",
+            Self::SellerInvoice => "seller_invoice",
         }
     }
 }
@@ -60,9 +65,10 @@ pub fn proofs(lines: &Lines) -> Vec<Proof<'_>> {
     let mut proofs: Vec<Proof<'_>> = Vec::new();
     for (at, line) in lines.as_slice().iter().enumerate() {
         let document = Document::of(line);
-        // A slip names one account and one notice.
+        // A slip names one account and one notice, and an invoice is one.
         let same = |proof: &&mut Proof<'_>| {
             proof.document == document
+                && document != Document::SellerInvoice
                 && (document != Document::BudgetSlip
                     || proof.lines.iter().all(|(_, other)| {
                         (&other.beneficiary, &other.notice) == (&line.beneficiary, &line.notice)
@@ -98,6 +104,7 @@ mod tests {
                 number: "1".to_owned(),
                 holder: text("KB"),
             },
+            invoice: None,
             notice: notice.map(|number| Notice::parse(number, "757", "2802", "79001").unwrap()),
         }
     }

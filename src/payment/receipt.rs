@@ -112,7 +112,7 @@ const fn last_letter(kind: FeeKind) -> Option<u8> {
     match kind {
         FeeKind::Phi => Some(b'P'),
         FeeKind::LePhi => Some(b'L'),
-        FeeKind::Tax => None,
+        FeeKind::Tax | FeeKind::Service => None,
     }
 }
 
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn letters_tell_the_kind() {
         assert_eq!(Letters::first(FeeKind::Phi).map(|l| l.to_string()).as_deref(), Some("AP"));
-        assert_eq!(Letters::first(FeeKind::Tax), None);
+        assert_eq!((Letters::first(FeeKind::Tax), Letters::first(FeeKind::Service)), (None, None));
         let letters: Letters = "BL".parse().unwrap();
         assert!(letters.is_of(FeeKind::LePhi) && !letters.is_of(FeeKind::Phi));
         for bad in ["", "A", "AX", "aP", "APP"] {

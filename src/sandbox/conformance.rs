@@ -107,6 +107,6 @@ fn is_handled(kind: Kind, payment: Option<EndToEndId>, book: &Book, observed: &O
         Kind::DropRequest => asked,
         Kind::DropAnswer => asked || messages.iter().any(|m| acknowledged(&m)),
         Kind::StepUp => payment.is_some_and(|id| is_asked_once(id, book)),
-        Kind::Reject => !asked,
+        Kind::Reject | Kind::WrongStamp => !asked,
     }
 }

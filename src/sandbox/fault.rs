@@ -22,6 +22,7 @@
 //! | `partial` | `camt.054` | the bank really moves the money in two halves, each told and booked by itself |
 //! | `drop_request` | `pain.013`, `pacs.028`, `camt.060`; `receipt` if named | the message never arrives; the caller sees a bare 503 |
 //! | `drop_answer` | `pain.013`, `pacs.028`, `camt.060`; `receipt` if named | the message is acted on, the caller sees a bare 503 |
+//! | `wrong_stamp` | `time_stamp` | the token is wrong in what `code` names: `imprint`, `nonce`, `signer`, `unfit`, `stranger`, `replay` |
 //!
 //! `times` says how often it strikes (1; 0 means always), `percent` how likely each time, drawn from the sandbox's
 //! seed. `GET /script/faults` lists those that can still strike; `DELETE /script/faults` clears them.
@@ -60,6 +61,8 @@ pub enum Kind {
     DropRequest,
     /// Our answer is lost.
     DropAnswer,
+    /// A time stamp that is wrong in what `code` names.
+    WrongStamp,
 }
 
 /// One scripted fault.
@@ -171,6 +174,7 @@ impl Faults {
 
 const fn default_message(kind: Kind) -> &'static str {
     match kind {
+        Kind::WrongStamp => "time_stamp",
         Kind::Reject | Kind::StepUp | Kind::DropRequest | Kind::DropAnswer => "pain.013",
         Kind::Lose
         | Kind::Delay

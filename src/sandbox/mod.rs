@@ -55,6 +55,7 @@ pub mod returns;
 pub mod script;
 pub mod sms;
 pub mod strict;
+pub mod time_stamps;
 pub mod transfers;
 
 use crate::base::clock::{Clock, Instant};
@@ -115,6 +116,8 @@ pub struct Sandbox {
     observed: Mutex<conformance::Observed>,
     limits: Mutex<limits::Limits>,
     receipts: Mutex<BTreeMap<String, serde_json::Value>>,
+    /// The time stamp that was given last.
+    stamps: Mutex<Vec<u8>>,
     wake: Notify,
 }
 
@@ -159,6 +162,7 @@ impl Sandbox {
             observed: Mutex::default(),
             limits: Mutex::default(),
             receipts: Mutex::default(),
+            stamps: Mutex::default(),
             wake: Notify::new(),
         }))
     }
@@ -228,6 +232,7 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
         .merge(sms::routes())
         .merge(mail::routes())
         .merge(receipts::routes())
+        .merge(time_stamps::routes())
         .with_state(sandbox)
 }
 

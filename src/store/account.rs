@@ -369,6 +369,7 @@ pub(super) fn ledger_account(
                 "fee_phi" => Account::AgencyFee(agency, FeeKind::Phi),
                 "fee_le_phi" => Account::AgencyFee(agency, FeeKind::LePhi),
                 "fee_tax" => Account::AgencyFee(agency, FeeKind::Tax),
+                "fee_service" => Account::AgencyFee(agency, FeeKind::Service),
                 "fee_phi_retained" => Account::Retained(agency),
                 "refund_due" => Account::RefundDue(agency),
                 "unclaimed" => Account::Unclaimed(agency),

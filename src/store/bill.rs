@@ -14,6 +14,7 @@ use crate::{
     payment::{
         bill::{Beneficiary, Bill, BillLine, Lines, Parties, State},
         fee::{Bilingual, Procedure},
+        invoice::Invoice,
         notice::Notice,
     },
 };
@@ -325,10 +326,11 @@ pub(super) fn lines_json(lines: &Lines) -> serde_json::Value {
     serde_json::to_value(rows).unwrap_or_default()
 }
 
+/// The columns of a bill's amounts; the last one has all that belongs to accounts which the lines name.
 pub(super) fn shares(lines: &Lines) -> (i64, i64, i64) {
     use crate::payment::fee::FeeKind;
     let of = |kind| lines.shares().iter().find(|share| share.0 == kind).map_or(0, |share| share.1.minor());
-    (of(FeeKind::Phi), of(FeeKind::LePhi), of(FeeKind::Tax))
+    (of(FeeKind::Phi), of(FeeKind::LePhi), of(FeeKind::Tax) + of(FeeKind::Service))
 }
 
 /// A line in the `lines` column.
@@ -354,6 +356,9 @@ struct LineJson {
     /// Number, chapter, sub-item and area of the notice that a tax was assessed by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     notice: Option<[String; 4]>,
+    /// Number, serial, day and seller's tax code of the invoice for the price of a service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    invoice: Option<[String; 4]>,
 }
 
 impl LineJson {
@@ -375,14 +380,31 @@ impl LineJson {
             notice: line.notice.as_ref().map(|notice| {
                 [notice.number.as_str(), &notice.chapter, &notice.sub_item, &notice.area].map(str::to_owned)
             }),
+            invoice: line.invoice.as_ref().map(|invoice| {
+                let day = invoice.issued_on.to_string();
+                [invoice.number.clone(), invoice.serial.clone(), day, invoice.tax_code.clone()]
+            }),
         }
     }
 
     fn line(self) -> Option<BillLine> {
+        let name = Bilingual { vi: Line::parse(&self.vi).ok()?, en: Line::parse(&self.en).ok()? };
+        let invoice = match self.invoice {
+            Some([number, serial, day, tax_code]) => Some(Invoice {
+                number,
+                serial,
+                issued_on: day.parse().ok()?,
+                tax_code,
+                name: name.clone(),
+                amount: Money::vnd(self.gross),
+            }),
+            None => None,
+        };
         Some(BillLine {
+            invoice,
             fee: self.fee.parse().ok()?,
             kind: self.kind.parse().ok()?,
-            name: Bilingual { vi: Line::parse(&self.vi).ok()?, en: Line::parse(&self.en).ok()? },
+            name,
             count: self.count,
             gross: Money::vnd(self.gross),
             amount: Money::vnd(self.amount),

@@ -23,13 +23,16 @@ pub async fn bill_not_borne_out(store: &Store) -> Result<Option<Id<id::Bill>>> {
     Ok(found.map(Id::from_uuid))
 }
 
-/// A payment that is booked as settled while its row, or its bill's, says otherwise.
+/// A payment that is booked as settled while its row, or its bill's, says otherwise; second money that is owed back whole is
+/// none.
 pub async fn payment_not_settled(store: &Store) -> Result<Option<Id<id::Payment>>> {
     let found = sqlx::query_scalar!(
         "select e.subject from ledger_entry e
          left join payment p on p.id = e.subject
          left join bill b on b.id = p.bill_id and b.paid_by = p.id
-         where e.kind = 'settled' and (p.state is distinct from 'settled' or b.state is distinct from 'paid') limit 1"
+         where e.kind = 'settled' and (p.state is distinct from 'settled' or b.state is distinct from 'paid')
+             and not exists (select from refund_source r join refund f on f.payment_id = r.id and f.reason = 'paid_twice'
+                             where r.id = p.id and r.refunded = r.received) limit 1"
     )
     .fetch_optional(&store.pool)
     .await?;

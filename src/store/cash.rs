@@ -239,6 +239,8 @@ pub async fn owed_by_tills(
 pub struct CardSlip {
     /// The payment.
     pub payment: Id<Payment>,
+    /// Whose desk took it.
+    pub agency: Id<Agency>,
     /// The slip's number.
     pub slip: String,
     /// How much.
@@ -255,7 +257,7 @@ pub async fn card_slips(
 ) -> Result<Vec<CardSlip>> {
     let some = some.map(uuids);
     let rows = sqlx::query!(
-        r#"select p.payment_id, coalesce(p.slip, '') as "slip!", p.card, p.at
+        r#"select p.payment_id, d.agency_id, coalesce(p.slip, '') as "slip!", p.card, p.at
          from desk_payment p join shift s on s.id = p.shift_id join drawer d on d.id = s.drawer_id
          where d.agency_id = any($1) and p.card > 0 and coalesce(p.payment_id = any($2), true)
              and not exists (select from card_slip_settled c where c.payment_id = p.payment_id)
@@ -267,6 +269,7 @@ pub async fn card_slips(
     .await?;
     let slip = rows.into_iter().map(|row| CardSlip {
         payment: Id::from_uuid(row.payment_id),
+        agency: Id::from_uuid(row.agency_id),
         slip: row.slip,
         amount: Money::vnd(row.card),
         at: row.at,

@@ -31,6 +31,8 @@ pub struct StoredClosing {
     pub content: Sealed<Content>,
     /// SHA-256 of that.
     pub digest: Digest,
+    /// The head of the audit log that it names.
+    pub head_size: Option<u64>,
     /// Who prepared it, and when.
     pub prepared: (Id<Citizen>, Instant),
     /// Who decided about it, and when.
@@ -41,8 +43,8 @@ pub struct StoredClosing {
 pub async fn insert(tx: &mut Tx, closing: &StoredClosing) -> Result<()> {
     sqlx::query!(
         "insert into closing (id, agency_id, kind, first_day, last_day, state, content, key, digest, prepared_by,
-                              prepared_at)
-         values ($1, $2, $3, $4, $5, 'prepared', $6, $7, $8, $9, $10)",
+                              prepared_at, head_size)
+         values ($1, $2, $3, $4, $5, 'prepared', $6, $7, $8, $9, $10, $11)",
         closing.id.uuid(),
         closing.agency.uuid(),
         closing.period.kind.as_str(),
@@ -52,7 +54,8 @@ pub async fn insert(tx: &mut Tx, closing: &StoredClosing) -> Result<()> {
         closing.content.key().cast_signed(),
         closing.digest.as_slice(),
         closing.prepared.0.uuid(),
-        closing.prepared.1
+        closing.prepared.1,
+        closing.head_size.map(u64::cast_signed)
     )
     .execute(tx.conn())
     .await?;
@@ -88,7 +91,7 @@ pub async fn of_agencies(
     let row = sqlx::query_as!(
         Row,
         "select id, agency_id, kind, first_day, last_day, state, content, key, digest, prepared_by, prepared_at,
-             decided_by, decided_at
+             decided_by, decided_at, head_size
          from closing where id = $1 and agency_id = any($2)",
         closing.uuid(),
         &agencies
@@ -107,7 +110,7 @@ pub async fn page(
     let rows = sqlx::query_as!(
         Row,
         "select id, agency_id, kind, first_day, last_day, state, content, key, digest, prepared_by, prepared_at,
-             decided_by, decided_at
+             decided_by, decided_at, head_size
          from closing where agency_id = $1 and coalesce(id < $2, true) order by id desc limit $3",
         agency.uuid(),
         page.after.map(Id::uuid),
@@ -294,6 +297,7 @@ struct Row {
     prepared_at: Instant,
     decided_by: Option<Uuid>,
     decided_at: Option<Instant>,
+    head_size: Option<i64>,
 }
 
 impl TryFrom<Row> for StoredClosing {
@@ -314,6 +318,7 @@ impl TryFrom<Row> for StoredClosing {
             state: State::named(&row.state).ok_or_else(|| bad("state"))?,
             content: Sealed::new(row.content, row.key.cast_unsigned()),
             digest: row.digest.try_into().map_err(|_| bad("digest"))?,
+            head_size: row.head_size.map(i64::cast_unsigned),
             prepared: (Id::from_uuid(row.prepared_by), row.prepared_at),
             decided: row.decided_by.map(Id::from_uuid).zip(row.decided_at),
         })

@@ -119,6 +119,23 @@ pub async fn payment(tx: &mut Tx, payment: Id<id::Payment>) -> Result<Option<Sto
     row.map(StoredPayment::try_from).transpose()
 }
 
+/// Attempts by their identifiers, in any order.
+pub async fn payments(tx: &mut Tx, payments: &[Id<id::Payment>]) -> Result<Vec<StoredPayment>> {
+    let payments: Vec<Uuid> = payments.iter().map(|payment| payment.uuid()).collect();
+    let rows = sqlx::query_as!(
+        PaymentRow,
+        r#"select p.id as "id!", p.bill_id as "bill_id!", p.account_id as "account_id!", p.amount as "amount!",
+             p.way as "way!", p.bank as "bank!", p.uetr as "uetr!", p.state as "state!", p.reason, p.ended_at,
+             p.created_at as "created_at!", l.since as "since?", l.inquiries as "inquiries?", l.next_at as "next_at?"
+         from payment p left join live_attempt l on l.bill_id = p.bill_id and l.payment_id = p.id
+         where p.id = any($1)"#,
+        &payments,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(StoredPayment::try_from).collect()
+}
+
 /// Which of these bills have an attempt under way.
 pub async fn live_of(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<BTreeSet<Id<Bill>>> {
     let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();

@@ -169,6 +169,22 @@ pub async fn of_bill(store: &Store, bill: Id<Bill>) -> Result<Vec<StoredReceipt>
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
+/// The receipts of many bills, in the order of their numbers' issue.
+pub async fn of_bills(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<Vec<StoredReceipt>> {
+    let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT r.id, r.number, r.agency_id, r.kind, r.letters, r.year, r.bill_id, r.payment_id, r.amount, r.issued_at,
+                  r.content, r.key, r.digest, r.leaf_id, r.replaces, r.refund_id, v.at AS "void_at?", n.number AS "replaced_by?"
+           FROM receipt r LEFT JOIN receipt_void v ON v.receipt_id = r.id LEFT JOIN receipt n ON n.id = v.replaced_by
+           WHERE r.bill_id = ANY($1) ORDER BY r.bill_id, r.kind DESC, r.id"#,
+        &bills
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
 /// The printed numbers of the receipts of bills that hold.
 pub async fn numbers_of_bills(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<BTreeMap<Id<Bill>, Vec<String>>> {
     let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
@@ -187,12 +203,12 @@ pub async fn numbers_of_bills(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<BTreeMa
     Ok(numbers)
 }
 
-/// The receipts that a bill's payment has: who gave each, of which kind, and its number; of one that was replaced, that of
-/// what stands in its place.
-pub async fn originals(tx: &mut Tx, bill: Id<Bill>) -> Result<Vec<(Id<Agency>, FeeKind, String)>> {
+/// The receipts that a payment has: who gave each, of which kind, and its number; of one that was replaced, that of what
+/// stands in its place.
+pub async fn originals(tx: &mut Tx, payment: Id<Payment>) -> Result<Vec<(Id<Agency>, FeeKind, String)>> {
     let rows = sqlx::query!(
-        "SELECT agency_id, kind, number FROM receipt WHERE bill_id = $1 AND refund_id IS NULL ORDER BY id",
-        bill.uuid()
+        "SELECT agency_id, kind, number FROM receipt WHERE payment_id = $1 AND refund_id IS NULL ORDER BY id",
+        payment.uuid()
     )
     .fetch_all(tx.conn())
     .await?;

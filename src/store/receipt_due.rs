@@ -58,63 +58,88 @@ pub async fn insert(tx: &mut Tx, due: &[Due]) -> Result<()> {
     Ok(())
 }
 
-/// Claims waiting receipts: nobody else gets them before `until`, so a crash only delays them.
-pub async fn claim(tx: &mut Tx, now: Instant, until: Instant, most: i64) -> Result<Vec<Due>> {
+/// Claims receipts that wait for that reason: nobody else gets them before `until`, so a crash only delays them.
+pub async fn claim(
+    tx: &mut Tx,
+    (now, until): (Instant, Instant),
+    reason: &str,
+    most: i64,
+) -> Result<Vec<Due>> {
     let rows = sqlx::query_as!(
         Row,
         "UPDATE receipt_due SET attempts = attempts + 1, next_at = $2
          WHERE (bill_id, kind, agency_id) IN (
-             SELECT bill_id, kind, agency_id FROM receipt_due WHERE next_at <= $1 ORDER BY next_at LIMIT $3
-             FOR UPDATE SKIP LOCKED)
+             SELECT bill_id, kind, agency_id FROM receipt_due WHERE next_at <= $1 AND reason = $4
+             ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED)
          RETURNING bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome",
         now,
         until,
-        most
+        most,
+        reason
     )
     .fetch_all(tx.conn())
     .await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Locks one of them until the transaction ends; false when it is gone.
-pub async fn lock(tx: &mut Tx, due: &Due) -> Result<bool> {
-    let row = sqlx::query_scalar!(
-        "SELECT kind FROM receipt_due WHERE bill_id = $1 AND kind = $2 AND agency_id = $3 FOR UPDATE",
-        due.bill.uuid(),
-        due.kind.as_str(),
-        due.agency.uuid()
+/// Locks those of them that still wait until the transaction ends, in one order.
+pub async fn lock(tx: &mut Tx, due: &[Due]) -> Result<Vec<Due>> {
+    let (bills, kinds, agencies) = keys(due);
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT d.bill_id, d.kind, d.payment_id, d.agency_id, d.reason, d.since, d.attempts, d.next_at, d.outcome
+         FROM receipt_due d JOIN unnest($1::uuid[], $2::text[], $3::uuid[]) AS w (bill_id, kind, agency_id)
+             ON d.bill_id = w.bill_id AND d.kind = w.kind AND d.agency_id = w.agency_id
+         ORDER BY d.bill_id, d.kind, d.agency_id FOR UPDATE OF d",
+        &bills,
+        &kinds as &[&str],
+        &agencies
     )
-    .fetch_optional(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    Ok(row.is_some())
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Sets when one is tried next, and how it went.
-pub async fn put_off(tx: &mut Tx, due: &Due, next_at: Instant, outcome: &str) -> Result<()> {
+/// Sets when each is tried next, and how it went.
+pub async fn put_off(tx: &mut Tx, due: &[Due], next: &[Instant], outcomes: &[&str]) -> Result<()> {
+    let (bills, kinds, agencies) = keys(due);
     sqlx::query!(
-        "UPDATE receipt_due SET next_at = $4, outcome = $5 WHERE bill_id = $1 AND kind = $2 AND agency_id = $3",
-        due.bill.uuid(),
-        due.kind.as_str(),
-        due.agency.uuid(),
-        next_at,
-        outcome
+        "UPDATE receipt_due d SET next_at = w.next_at, outcome = w.outcome
+         FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[])
+             AS w (bill_id, kind, agency_id, next_at, outcome)
+         WHERE d.bill_id = w.bill_id AND d.kind = w.kind AND d.agency_id = w.agency_id",
+        &bills,
+        &kinds as &[&str],
+        &agencies,
+        next,
+        outcomes as &[&str]
     )
     .execute(tx.conn())
     .await?;
     Ok(())
 }
 
-/// One is issued.
-pub async fn delete(tx: &mut Tx, due: &Due) -> Result<()> {
+/// They are issued.
+pub async fn delete(tx: &mut Tx, due: &[Due]) -> Result<()> {
+    let (bills, kinds, agencies) = keys(due);
     sqlx::query!(
-        "DELETE FROM receipt_due WHERE bill_id = $1 AND kind = $2 AND agency_id = $3",
-        due.bill.uuid(),
-        due.kind.as_str(),
-        due.agency.uuid()
+        "DELETE FROM receipt_due d USING unnest($1::uuid[], $2::text[], $3::uuid[]) AS w (bill_id, kind, agency_id)
+         WHERE d.bill_id = w.bill_id AND d.kind = w.kind AND d.agency_id = w.agency_id",
+        &bills,
+        &kinds as &[&str],
+        &agencies
     )
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+fn keys(due: &[Due]) -> (Vec<Uuid>, Vec<&'static str>, Vec<Uuid>) {
+    (
+        due.iter().map(|d| d.bill.uuid()).collect(),
+        due.iter().map(|d| d.kind.as_str()).collect(),
+        due.iter().map(|d| d.agency.uuid()).collect(),
+    )
 }
 
 /// What of an agency waits is its successor's to give from now on.
@@ -130,6 +155,22 @@ pub async fn hasten(tx: &mut Tx, agency: Id<Agency>, now: Instant) -> Result<()>
     sqlx::query!(
         "UPDATE receipt_due SET next_at = $2 WHERE agency_id = $1 AND reason = 'no_series'",
         agency.uuid(),
+        now
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// These are due at once.
+pub async fn hasten_all(tx: &mut Tx, due: &[Due], now: Instant) -> Result<()> {
+    let (bills, kinds, agencies) = keys(due);
+    sqlx::query!(
+        "UPDATE receipt_due d SET next_at = $4 FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS w (bill_id, kind, agency_id)
+         WHERE d.bill_id = w.bill_id AND d.kind = w.kind AND d.agency_id = w.agency_id AND d.next_at > $4",
+        &bills,
+        &kinds as &[&str],
+        &agencies,
         now
     )
     .execute(tx.conn())

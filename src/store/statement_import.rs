@@ -10,8 +10,10 @@ use crate::base::{
 use crate::crypto::digest::Digest;
 use uuid::Uuid;
 
-/// A file as it was brought, sealed under the agency's key.
-pub enum File {}
+/// A piece of a file as it was brought, sealed under the agency's key.
+pub enum Piece {}
+/// Rows that were read, as JSON under the agency's key.
+pub enum Part {}
 
 /// An import as its row holds it.
 pub struct StoredImport {
@@ -27,12 +29,14 @@ pub struct StoredImport {
     pub format: String,
     /// SHA-256 of the file.
     pub digest: Digest,
-    /// The file.
-    pub content: Sealed<File>,
     /// How many rows were read.
     pub rows: i32,
-    /// Those that were not, as JSON: place and reason.
+    /// The first of those that were not, as JSON: place and reason.
     pub bad: serde_json::Value,
+    /// How many were not.
+    pub bad_rows: i32,
+    /// What the balances say beyond the rows that were read.
+    pub unread: i64,
     /// Balances at the two ends of the day.
     pub balances: (i64, i64),
     /// `waiting`, `accepted` or `withdrawn`.
@@ -46,7 +50,7 @@ pub struct StoredImport {
 /// Adds an import; a second one that waits for the same day violates `statement_import_waits_once`.
 pub async fn insert(tx: &mut Tx, import: &StoredImport) -> Result<()> {
     sqlx::query!(
-        "insert into statement_import (id, account_id, agency_id, day, format, digest, content, key, rows, bad,
+        "insert into statement_import (id, account_id, agency_id, day, format, digest, rows, bad, bad_rows, unread,
                                        opening, closing, state, imported_by, imported_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'waiting', $13, $14)",
         import.id.uuid(),
@@ -55,10 +59,10 @@ pub async fn insert(tx: &mut Tx, import: &StoredImport) -> Result<()> {
         import.day.date(),
         import.format,
         import.digest.as_slice(),
-        import.content.bytes(),
-        import.content.key().cast_signed(),
         import.rows,
         import.bad,
+        import.bad_rows,
+        import.unread,
         import.balances.0,
         import.balances.1,
         import.imported.0.uuid(),
@@ -67,6 +71,85 @@ pub async fn insert(tx: &mut Tx, import: &StoredImport) -> Result<()> {
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Keeps a piece of a file, before it is known whether it is one.
+pub async fn put_piece(
+    tx: &mut Tx,
+    (import, number): (Id<id::StatementImport>, i32),
+    piece: &Sealed<Piece>,
+    at: Instant,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into statement_import_piece (import_id, number, content, key, brought_at) values ($1, $2, $3, $4, $5)",
+        import.uuid(),
+        number,
+        piece.bytes(),
+        piece.key().cast_signed(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The piece of that number.
+pub async fn piece(
+    tx: &mut Tx,
+    import: Id<id::StatementImport>,
+    number: i32,
+) -> Result<Option<Sealed<Piece>>> {
+    let row = sqlx::query!(
+        "select content, key from statement_import_piece where import_id = $1 and number = $2",
+        import.uuid(),
+        number,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| Sealed::new(row.content, row.key.cast_unsigned())))
+}
+
+/// Removes the pieces of what became no import: of this one, and of those that were interrupted before `before`.
+pub async fn forget(tx: &mut Tx, import: Id<id::StatementImport>, before: Instant) -> Result<()> {
+    sqlx::query!(
+        "delete from statement_import_piece p where (p.import_id = $1 or p.brought_at < $2)
+             and not exists (select from statement_import i where i.id = p.import_id)",
+        import.uuid(),
+        before,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Keeps rows that were read.
+pub async fn put_part(
+    tx: &mut Tx,
+    (import, number): (Id<id::StatementImport>, i32),
+    part: &Sealed<Part>,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into statement_import_part (import_id, number, content, key) values ($1, $2, $3, $4)",
+        import.uuid(),
+        number,
+        part.bytes(),
+        part.key().cast_signed(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The rows of that number.
+pub async fn part(tx: &mut Tx, import: Id<id::StatementImport>, number: i32) -> Result<Option<Sealed<Part>>> {
+    let row = sqlx::query!(
+        "select content, key from statement_import_part where import_id = $1 and number = $2",
+        import.uuid(),
+        number,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| Sealed::new(row.content, row.key.cast_unsigned())))
 }
 
 /// Decides about an import; false when that was done already.
@@ -92,7 +175,7 @@ pub async fn decide(
 pub async fn waiting(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<Option<StoredImport>> {
     let row = sqlx::query_as!(
         Row,
-        "select id, account_id, agency_id, day, format, digest, content, key, rows, bad, opening, closing, state,
+        "select id, account_id, agency_id, day, format, digest, rows, bad, bad_rows, unread, opening, closing, state,
              imported_by, imported_at, decided_by, decided_at
          from statement_import where account_id = $1 and day = $2 and state = 'waiting'",
         account.uuid(),
@@ -112,7 +195,7 @@ pub async fn of_agencies(
     let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
     let row = sqlx::query_as!(
         Row,
-        "select id, account_id, agency_id, day, format, digest, content, key, rows, bad, opening, closing, state,
+        "select id, account_id, agency_id, day, format, digest, rows, bad, bad_rows, unread, opening, closing, state,
              imported_by, imported_at, decided_by, decided_at
          from statement_import where id = $1 and agency_id = any($2)",
         import.uuid(),
@@ -127,7 +210,7 @@ pub async fn of_agencies(
 pub async fn newest(tx: &mut Tx, agency: Id<Agency>, most: i64) -> Result<Vec<StoredImport>> {
     let rows = sqlx::query_as!(
         Row,
-        "select id, account_id, agency_id, day, format, digest, content, key, rows, bad, opening, closing, state,
+        "select id, account_id, agency_id, day, format, digest, rows, bad, bad_rows, unread, opening, closing, state,
              imported_by, imported_at, decided_by, decided_at
          from statement_import where agency_id = $1 order by id desc limit $2",
         agency.uuid(),
@@ -158,10 +241,10 @@ struct Row {
     day: time::Date,
     format: String,
     digest: Vec<u8>,
-    content: Vec<u8>,
-    key: i32,
     rows: i32,
     bad: serde_json::Value,
+    bad_rows: i32,
+    unread: i64,
     opening: i64,
     closing: i64,
     state: String,
@@ -186,9 +269,10 @@ impl TryFrom<Row> for StoredImport {
                 .digest
                 .try_into()
                 .map_err(|_| StoreError::corrupt("statement_import", "digest", id))?,
-            content: Sealed::new(row.content, row.key.cast_unsigned()),
             rows: row.rows,
             bad: row.bad,
+            bad_rows: row.bad_rows,
+            unread: row.unread,
             balances: (row.opening, row.closing),
             state: row.state,
             imported: (Id::from_uuid(row.imported_by), row.imported_at),

@@ -8,28 +8,9 @@ use crate::base::{
     money::Money,
 };
 use crate::crypto::digest::Digest;
-use crate::payment::{revision::Standing, statement::Statement};
+use crate::payment::statement::Statement;
 use std::collections::BTreeMap;
 use uuid::Uuid;
-
-/// The lines of a statement that stand, in the order in which they came.
-pub async fn standing(tx: &mut Tx, statement: Id<id::Statement>) -> Result<Vec<Standing>> {
-    let rows = sqlx::query!(
-        "select l.id, l.servicer_reference, l.amount, l.payment_id from statement_line l
-         where l.statement_id = $1 and not exists (select from withdrawn_line w where w.line_id = l.id)
-         order by l.number",
-        statement.uuid(),
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let standing = rows.into_iter().map(|row| Standing {
-        id: Id::from_uuid(row.id),
-        reference: row.servicer_reference,
-        amount: Money::vnd(row.amount),
-        named: row.payment_id.map(Id::from_uuid),
-    });
-    Ok(standing.collect())
-}
 
 /// The number of the last line that a statement ever had.
 pub async fn last_number(tx: &mut Tx, statement: Id<id::Statement>) -> Result<usize> {

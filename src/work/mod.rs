@@ -73,8 +73,8 @@ fn to_systems(app: &App) -> [BoxFuture<'static, ()>; 5] {
     ]
 }
 
-/// The clearing system, and whoever keeps heads of the log.
-fn with_partners(app: &App) -> [BoxFuture<'static, ()>; 4] {
+/// The clearing system, and whoever keeps or stamps heads of the log.
+fn with_partners(app: &App) -> [BoxFuture<'static, ()>; 5] {
     [
         forever(app, PARTNER_REST, "silent attempts were not asked about", |app| async move {
             Ok(flow::inquire_payment::inquire_due(&app).await? > 0)
@@ -91,6 +91,9 @@ fn with_partners(app: &App) -> [BoxFuture<'static, ()>; 4] {
         }),
         forever(app, WITNESS_REST, "heads were not sent outside", |app| async move {
             Ok(flow::witness_heads::witness_heads(&app).await? > 0)
+        }),
+        forever(app, WITNESS_REST, "heads were not stamped", |app| async move {
+            Ok(flow::stamp_heads::stamp_heads(&app).await? > 0)
         }),
     ]
 }

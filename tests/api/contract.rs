@@ -106,13 +106,14 @@ fn every_parameter_of_a_path_is_declared_with_an_example() {
     }
 }
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     PROBLEM_JSON,
     "application/pdf",
     "application/xml",
     "application/jsonl",
     "application/octet-stream",
     "application/jose",
+    "application/timestamp-reply",
     "text/csv",
     "text/plain",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",

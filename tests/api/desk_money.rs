@@ -262,6 +262,61 @@ async fn a_card_company_pays_many_slips_by_one_credit_and_its_discount_is_a_line
 }
 
 #[tokio::test]
+async fn what_exactly_one_thing_fits_is_proposed_and_confirmed_by_one_button() {
+    let scene = Scene::set().await;
+    let bill = scene.office.bill(&scene.world, "k0").await;
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
+    scene.send("/desk/deposits", &[("amount", "205000"), ("slip", "NT-7")]).await.expect(303);
+    for (key, slip) in [("k1", "T-1"), ("k2", "T-2")] {
+        let bill = scene.office.bill(&scene.world, key).await;
+        let form = [("reference", reference(&bill)), ("cash", ""), ("card", "205000"), ("slip", slip)];
+        scene.send("/desk/bill", &form).await.expect(303);
+    }
+    assert_eq!(cash(&scene, &scene.office).await["proposals"], json!([]));
+    arrives(&scene, 1, ACCOUNT, 205_000, "NOP TIEN NT-7").await;
+    arrives(&scene, 2, ACCOUNT, 405_900, "THANH TOAN THE").await;
+    arrives(&scene, 3, ACCOUNT, 333_000, "KHAC").await;
+    let seen = cash(&scene, &scene.office).await;
+    let proposals = seen["proposals"].as_array().unwrap();
+    assert_eq!(proposals.len(), 2);
+    let (slip, cards) = (case_of(&scene, 205_000).await, case_of(&scene, 405_900).await);
+    let of = |case: &str| proposals.iter().find(|one| one["case"] == case).unwrap();
+    assert_eq!((&of(&slip)["slip"], &of(&slip)["payments"]), (&json!("NT-7"), &json!([])));
+    assert_eq!(of(&cards)["payments"].as_array().unwrap().len(), 2);
+    assert_eq!(of(&cards)["discount"]["amount"], "4100");
+    let accountant = AtCash::open(&scene, ACCOUNTANT).await;
+    let page = accountant.actor.get("/board/cash").await.expect(200).text();
+    for shown in ["Giấy nộp tiền NT-7", "2 hóa đơn thẻ của một ngày, chiết khấu 4.100", "Xác nhận đề xuất"]
+    {
+        assert!(page.contains(shown), "{shown} in {page}");
+    }
+    // The buttons send what the page proposes.
+    accountant.send(&[("act", "slip"), ("slip", "NT-7"), ("case", &slip)]).await.expect(303);
+    let payments: Vec<String> =
+        of(&cards)["payments"].as_array().unwrap().iter().map(|p| p.as_str().unwrap().to_owned()).collect();
+    let mut form = vec![("act", "cards"), ("case", cards.as_str())];
+    form.extend(payments.iter().map(|payment| ("payment", payment.as_str())));
+    accountant.send(&form).await.expect(303);
+    let balances = [
+        scene.balance("cash_in_transit").await,
+        scene.balance("card_receivable").await,
+        scene.balance("suspense").await,
+    ];
+    assert_eq!(balances, [0, 0, -333_000]);
+    assert_eq!(cash(&scene, &scene.office).await["proposals"], json!([]));
+
+    // Where two credits fit one slip nothing is proposed, and a person chooses.
+    let bill = scene.office.bill(&scene.world, "k3").await;
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
+    scene.send("/desk/deposits", &[("amount", "100000"), ("slip", "NT-8")]).await.expect(303);
+    arrives(&scene, 4, ACCOUNT, 100_000, "NOP TIEN").await;
+    arrives(&scene, 5, ACCOUNT, 100_000, "NOP TIEN").await;
+    assert_eq!(cash(&scene, &scene.office).await["proposals"], json!([]));
+    let page = accountant.actor.get("/board/cash").await.expect(200).text();
+    assert!(!page.contains("Xác nhận đề xuất") && page.contains("Đúng khoản này"), "{page}");
+}
+
+#[tokio::test]
 async fn a_desk_owes_the_agency_that_it_collects_for_until_the_cash_is_in_its_account() {
     let scene = Scene::set().await;
     let other = Office::open(&scene.world, "H29.150").await;

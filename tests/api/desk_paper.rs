@@ -3,11 +3,13 @@
 use crate::board::{grant, signed_in};
 use crate::desk::{ACCOUNTANT, APPROVER, Scene, reference};
 use crate::office::Office;
+use crate::payments::start;
 use crate::world::{Actor, TestApp};
 use chung::base::{calendar::VIETNAM, clock::Clock};
 use chung::codec::leaf_void;
 use chung::crypto::keyring::Purpose;
 use chung::flow::roles::{Granting, grant_role};
+use chung::flow::verify_books::verify_books;
 use chung::identity::role::Role;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -289,4 +291,71 @@ async fn a_receipt_is_printed_once_and_copies_say_so() {
     elsewhere.post_form(&path, &[("form_token", &token)]).await.expect(404);
     let foreign = other.system(&scene.world, "receipt.read");
     foreign.get(&format!("/v1/receipts/{id}/printings")).await.expect_refusal(404, "not_found");
+}
+
+#[tokio::test]
+async fn what_was_taken_on_paper_for_a_bill_that_was_paid_elsewhere_is_entered_and_owed_back() {
+    let scene = Scene::set().await;
+    let of = series(&scene, "TP", "printed").await;
+    let (series, page) = (of["id"].as_str().unwrap(), "/desk/blanks");
+    scene.send(page, &[("act", "print"), ("series", series), ("leaves", "2")]).await.expect(303);
+    scene.world.later(Duration::from_secs(600));
+    let bill = scene.office.bill(&scene.world, "k1").await;
+    let at = written(&scene.world, 5);
+    // The connection is gone at the desk, and the payer's family pays by transfer meanwhile.
+    let payment = start(&scene.world, &scene.office, &bill).await;
+    scene.world.tell(&scene.world.credit(1, "R1", 205_000, &payment)).await.expect(200);
+    assert_eq!(scene.status(&bill).await, "paid");
+    let enter = |number: &'static str, cash: &'static str| {
+        let (scene, reference, at) = (&scene, reference(&bill).to_owned(), at.clone());
+        async move {
+            let form = [("reference", &*reference), ("cash", cash), ("numbers", number), ("written_at", &at)];
+            scene.send("/desk/bill", &form).await
+        }
+    };
+    enter("H29.14-TP26T-0000001", "205001").await.expect(422);
+    enter("H29.14-TP26T-0000009", "205000").await.expect(422);
+    assert_eq!(scene.balance("cash_drawer").await, 500_000, "a refusal books nothing");
+    enter("H29.14-TP26T-0000001", "205000").await.expect(303);
+    enter("H29.14-TP26T-0000001", "205000").await.expect(409);
+    // Without paper a paid bill takes no more money.
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(409);
+
+    let read = scene.office.system(&scene.world, "bill.read refund.read receipt.read");
+    let id = bill["id"].as_str().unwrap();
+    let paid = read.get(&format!("/v1/bills/{id}")).await.expect(200).json();
+    assert_eq!((&paid["status"], &paid["payment"]), (&json!("paid"), &json!(payment)), "it is paid once");
+    assert_eq!((scene.balance("cash_drawer").await, scene.balance("refund_due").await), (705_000, -205_000));
+    let receipts = read.get(&format!("/v1/receipts?bill={id}")).await.expect(200).json();
+    let numbers: Vec<&str> =
+        receipts["items"].as_array().unwrap().iter().map(|r| r["number"].as_str().unwrap()).collect();
+    assert!(numbers.contains(&"H29.14-TP26T-0000001") && numbers.len() == 2, "{numbers:?}");
+    let waiting = "refund where reason = 'paid_twice' and state = 'at_desk' and amount = 205000";
+    assert_eq!(scene.world.count(waiting).await, 1, "nobody had to ask");
+    let books = verify_books(&scene.world.app.store, |_| {}).await.unwrap();
+    assert_eq!(books.finding, None);
+
+    // The payer fetches it; the receipt of paper is adjusted, the first one stands.
+    let refund = scene.world.dump("(select id from refund)").await;
+    let refund: uuid::Uuid = refund.trim_matches(['(', ')']).parse().unwrap();
+    let refund = chung::base::id::Id::<chung::base::id::Refund>::from_uuid(refund).to_string();
+    assert!(scene.cashier.get("/desk").await.expect(200).text().contains(&refund));
+    let to = [("name", "Nguyễn Thị Hòa"), ("document", "079185000123"), ("slip", "PC-1")];
+    scene.send(&format!("/desk/refunds/{refund}"), &to).await.expect(303);
+    assert_eq!((scene.balance("cash_drawer").await, scene.balance("refund_due").await), (500_000, 0));
+    let receipts = read.get(&format!("/v1/receipts?bill={id}")).await.expect(200).json();
+    assert_eq!(receipts["items"].as_array().unwrap().len(), 3);
+    assert_eq!(scene.world.count("receipt where refund_id is not null and amount = 205000").await, 1);
+    scene
+        .send(
+            page,
+            &[("act", "void"), ("block", &*block_of(&scene).await), ("leaves", "2"), ("why", "unused")],
+        )
+        .await
+        .expect(303);
+    scene.send("/desk/close", &[("counted", "500000")]).await.expect(200);
+}
+
+async fn block_of(scene: &Scene) -> String {
+    blanks(scene).await["items"][0]["id"].as_str().unwrap().to_owned()
 }

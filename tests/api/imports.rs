@@ -4,13 +4,19 @@ use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, at_board, grant, people};
 use crate::office::{ACCOUNT, Office, uuid};
 use crate::payments::start;
 use crate::world::{Actor, Answer, TestApp};
+use chung::config::Limits;
 use chung::identity::role::Role;
 use reqwest::Method;
 use std::time::Duration;
 
 /// An office in which one bill was paid and the day is over; the file that its bank would give.
 async fn set() -> (TestApp, Office, String) {
-    let world = TestApp::start().await;
+    set_within(Limits::default()).await
+}
+
+/// The same within other limits.
+async fn set_within(limits: Limits) -> (TestApp, Office, String) {
+    let world = TestApp::start_with(limits).await;
     people(&world).await;
     let office = Office::open(&world, "H29.14").await;
     grant(&world, ACCOUNTANT.0, Role::Accountant).await;
@@ -125,4 +131,76 @@ async fn a_file_that_cannot_be_is_refused_and_nobody_else_brings_one() {
     decide(&accountant, &page, "withdraw").await.expect(303);
     bring(&accountant, &office, &file).await.expect(303);
     world.stranger().get("/board/imports").await.expect(303);
+}
+
+/// The line of one credit that stays.
+const L5: &str = "(select * from statement_line where servicer_reference = 'L5')";
+
+/// A file of so many more credits than the first, one of them of another amount; the sum follows.
+fn longer(file: &str, more: usize, odd: i64) -> String {
+    let line = |n: usize| {
+        let amount = if n == 3 { odd } else { 1_000 };
+        format!(":61:2611241124C{amount},NTRFNONREF//L{n}\r\n:86:Khoan {n}\r\n")
+    };
+    let lines: String = (1..=more).map(line).collect();
+    let sum = 215_000 + 1_000 * i64::try_from(more - 1).unwrap() + odd;
+    file.replace(":62F:", &format!("{lines}:62F:")).replace("VND215000", &format!("VND{sum}"))
+}
+
+#[tokio::test]
+async fn a_file_of_more_rows_than_are_in_memory_is_matched_and_told_again_differently() {
+    let (world, office, file) = set_within(Limits { import_rows_at_once: 2, ..Limits::default() }).await;
+    let (accountant, approver) = (at_board(&world, ACCOUNTANT).await, at_board(&world, AUDITOR).await);
+    let confirm = async || {
+        let seen = approver.get("/board/imports").await.expect(200).text();
+        decide(&approver, &seen, "accept").await.expect(303);
+    };
+    let first = longer(&file, 6, 1_000);
+    bring(&accountant, &office, &first).await.expect(303);
+    assert_eq!(world.count("statement_import where rows = 7 and bad_rows = 1 and unread = 10000").await, 1);
+    assert_eq!(world.count("statement_import_part").await, 4, "two rows at a time");
+    assert!(world.count("statement_import_piece").await > 0, "the file is kept as it was brought");
+    for sealed in ["statement_import_piece", "statement_import_part"] {
+        let dumped = world.dump(sealed).await;
+        assert!(!dumped.contains(&hex::encode("Khoan 1")), "{sealed} is sealed");
+    }
+    confirm().await;
+    // Seven rows, and the line that stands for the one that could not be read.
+    assert_eq!(world.count("statement where lines = 8 and matched = 1").await, 1);
+    assert_eq!(world.count("statement_line where servicer_reference like 'L%'").await, 6);
+
+    // The bank tells the day again: one amount differs, one line is new, and what stays keeps its line.
+    let kept = world.dump(L5).await;
+    let second = longer(&file, 7, 2_000);
+    bring(&accountant, &office, &second).await.expect(303);
+    confirm().await;
+    assert_eq!(world.count("statement_revision where version = 2 and lines = 9").await, 1);
+    assert_eq!(world.count("withdrawn_line").await, 1, "the line of the other amount");
+    assert_eq!(world.count("statement_line where servicer_reference = 'L3'").await, 2);
+    assert_eq!(world.count("statement_line").await, 10);
+    assert_eq!(world.dump(L5).await, kept);
+    assert_eq!(world.count("told_again").await, 0);
+}
+
+#[tokio::test]
+async fn what_is_too_large_or_interrupted_leaves_nothing_behind() {
+    let (world, office, file) = set_within(Limits { import_bytes_max: 500, ..Limits::default() }).await;
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    bring(&accountant, &office, &longer(&file, 20, 1_000)).await.expect(413);
+    let token = accountant.get("/board/imports").await.expect(200).form_field("form_token");
+    let cut = format!(
+        "--x\r\nContent-Disposition: form-data; name=\"form_token\"\r\n\r\n{token}\r\n--x\r\n\
+         Content-Disposition: form-data; name=\"agency\"\r\n\r\n{}\r\n--x\r\n\
+         Content-Disposition: form-data; name=\"account\"\r\n\r\n{ACCOUNT}\r\n--x\r\n\
+         Content-Disposition: form-data; name=\"file\"\r\n\r\n:20:S",
+        office.agency
+    );
+    let request = accountant
+        .request(Method::POST, "/board/imports")
+        .header("content-type", "multipart/form-data; boundary=x")
+        .body(cut);
+    let page = accountant.send(request).await.expect(422).text();
+    assert!(page.contains("cấu trúc"), "{page}");
+    assert_eq!((world.count("statement_import_piece").await, world.count("statement_import").await), (0, 0));
+    bring(&accountant, &office, &file).await.expect(303);
 }

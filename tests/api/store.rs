@@ -10,5 +10,7 @@ async fn every_test_has_a_database_of_its_own_with_the_schema() {
     store.ping().await.unwrap();
     store.migrate().await.expect("migrations are run once and then found done");
     let client = chung::base::id::Id::from_uuid(Default::default());
-    assert!(chung::store::client::standings(&store, &[client]).await.unwrap().is_empty());
+    let nobody = chung::store::client::Bearer { client, token: None };
+    let standings = chung::store::client::standings(&store, &[nobody]).await.unwrap();
+    assert!(standings.len() == 1 && standings[0].client.is_none() && !standings[0].revoked);
 }

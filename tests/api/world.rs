@@ -95,6 +95,7 @@ impl TestApp {
             gateway: Some(sha256(GATEWAY_TOKEN.as_bytes())),
             platform: partners.clone(),
             webhooks: Arc::new(RemoteWebhooks::new(true, Duration::from_secs(2)).expect("a client")),
+            time_stamps: None,
             receipt_issuers: Arc::new(RemoteReceiptIssuers::new(Duration::from_secs(2)).expect("a client")),
             store: database.store().await,
             clock: clock.clone(),

@@ -197,6 +197,7 @@ impl World {
             platform: Arc::new(
                 chung::partner::platform::RemotePlatform::new(std::time::Duration::from_secs(1)).unwrap(),
             ),
+            time_stamps: None,
             receipt_issuers: Arc::new(RemoteReceiptIssuers::new(std::time::Duration::from_secs(1)).unwrap()),
             webhooks: Arc::new(RemoteWebhooks::new(true, std::time::Duration::from_secs(1)).unwrap()),
             origin: "http://localhost:8080".parse().unwrap(),

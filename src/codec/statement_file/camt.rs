@@ -1,6 +1,6 @@
 //! `camt.053` and `camt.054`, of any version and prefix: only the elements that are looked for count.
 
-use super::{Format, NotAFile, Raw, StatementFile, day, day_of, money, sorted};
+use super::{Format, Heading, NotAFile, PART_BYTES_MAX, Raw, Row, Rows, day, money};
 use crate::codec::iso20022::Direction;
 
 /// An element with its children and text.
@@ -83,32 +83,117 @@ impl Element {
     }
 }
 
-/// Reads a message.
-pub(super) fn read(text: &str, format: Format) -> Result<StatementFile, NotAFile> {
-    let root = Element::read(text).ok_or(NotAFile::Broken)?;
-    let mut rows = Vec::new();
-    root.all("Ntry", &mut rows);
-    let (entries, bad) = sorted(rows.into_iter().map(row));
-    let mut accounts = Vec::new();
-    root.all("Acct", &mut accounts);
-    let account = accounts.first().map(|account| {
-        let iban = account.text_at(&["Id", "IBAN"]);
-        if iban.is_empty() { account.text_at(&["Id", "Othr", "Id"]) } else { iban }
-    });
-    let mut kept = Vec::new();
-    root.all("Bal", &mut kept);
-    let balance = |code: &str| {
-        let found = kept.iter().find(|bal| bal.text_at(&["Tp", "CdOrPrtry", "Cd"]) == code)?;
-        let amount = money(&found.text_at(&["Amt"]))?;
-        let owed = found.text_at(&["CdtDbtInd"]) == "DBIT";
-        let signed = if owed { amount.negated().ok()? } else { amount };
-        Some((signed, day(&found.text_at(&["Dt", "Dt"])).or_else(|| day(&found.text_at(&["Dt"])))))
-    };
-    let (opening, closing) = (balance("OPBD"), balance("CLBD"));
-    let stated = closing.and_then(|(_, day)| day);
-    let day = stated.map_or_else(|| day_of(&entries), Ok)?;
-    let balances = opening.zip(closing).map(|(opening, closing)| (opening.0, closing.0));
-    Ok(StatementFile { format, account, day, balances, entries, bad })
+/// A message that comes in pieces: each entry is read when it is complete, everything around them at the end.
+pub(super) struct Feed {
+    format: Format,
+    buffer: Vec<u8>,
+    around: Vec<u8>,
+}
+
+/// What stands at the beginning of what is not read yet.
+enum Part {
+    /// So many bytes of no entry, and whether they count.
+    Around(usize, bool),
+    /// An entry of so many bytes.
+    Entry(usize),
+    /// More bytes are needed to tell.
+    Open,
+}
+
+impl Feed {
+    pub(super) const fn new(format: Format) -> Self {
+        Self { format, buffer: Vec::new(), around: Vec::new() }
+    }
+
+    pub(super) fn take(
+        &mut self,
+        piece: &[u8],
+        rows: &mut Rows,
+        take: &mut dyn FnMut(Row),
+    ) -> Result<(), NotAFile> {
+        self.buffer.extend_from_slice(piece);
+        let mut from = 0;
+        loop {
+            let rest = &self.buffer[from..];
+            match part(rest)? {
+                Part::Around(length, counts) => {
+                    if counts {
+                        self.around.extend_from_slice(&rest[..length]);
+                    }
+                    from += length;
+                }
+                Part::Entry(length) => {
+                    let text = std::str::from_utf8(&rest[..length]).map_err(|_| NotAFile::Unknown)?;
+                    let entry = Element::read(text).and_then(|mut read| read.children.pop());
+                    rows.give(entry.as_ref().map(row).ok_or("shape"), take);
+                    from += length;
+                }
+                Part::Open => break,
+            }
+        }
+        self.buffer.drain(..from);
+        let too_long = self.buffer.len() > PART_BYTES_MAX || self.around.len() > PART_BYTES_MAX;
+        if too_long { Err(NotAFile::Broken) } else { Ok(()) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.buffer.len() + self.around.len()
+    }
+
+    pub(super) fn finish(mut self, rows: &mut Rows, _: &mut dyn FnMut(Row)) -> Result<Heading, NotAFile> {
+        self.around.extend_from_slice(&self.buffer);
+        let text = std::str::from_utf8(&self.around).map_err(|_| NotAFile::Unknown)?;
+        let root = Element::read(text).ok_or(NotAFile::Broken)?;
+        let mut accounts = Vec::new();
+        root.all("Acct", &mut accounts);
+        let account = accounts.first().map(|account| {
+            let iban = account.text_at(&["Id", "IBAN"]);
+            if iban.is_empty() { account.text_at(&["Id", "Othr", "Id"]) } else { iban }
+        });
+        let mut kept = Vec::new();
+        root.all("Bal", &mut kept);
+        let balance = |code: &str| {
+            let found = kept.iter().find(|bal| bal.text_at(&["Tp", "CdOrPrtry", "Cd"]) == code)?;
+            let amount = money(&found.text_at(&["Amt"]))?;
+            let owed = found.text_at(&["CdtDbtInd"]) == "DBIT";
+            let signed = if owed { amount.negated().ok()? } else { amount };
+            Some((signed, day(&found.text_at(&["Dt", "Dt"])).or_else(|| day(&found.text_at(&["Dt"])))))
+        };
+        let (opening, closing) = (balance("OPBD"), balance("CLBD"));
+        let stated = closing.and_then(|(_, day)| day);
+        let day = stated.map_or_else(|| rows.day(), Ok)?;
+        let balances = opening.zip(closing).map(|(opening, closing)| (opening.0, closing.0));
+        Ok(Heading { format: self.format, account, day, balances })
+    }
+}
+
+/// What stands first: an entry as a whole, or whatever is none.
+fn part(rest: &[u8]) -> Result<Part, NotAFile> {
+    let Some(open) = rest.iter().position(|byte| *byte == b'<') else { return Ok(Part::Open) };
+    if open > 0 {
+        // White space between entries would add up.
+        return Ok(Part::Around(open, !rest[..open].iter().all(u8::is_ascii_whitespace)));
+    }
+    if b"<!--".starts_with(&rest[..rest.len().min(4)]) {
+        let end = find(rest, b"-->");
+        return Ok(end.map_or(Part::Open, |end| Part::Around(end + 3, false)));
+    }
+    let Some(close) = rest.iter().position(|byte| *byte == b'>') else { return Ok(Part::Open) };
+    if rest.starts_with(b"<!DOCTYPE") {
+        return Err(NotAFile::Broken);
+    }
+    let tag = std::str::from_utf8(&rest[1..close]).map_err(|_| NotAFile::Unknown)?;
+    let name = tag.split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default();
+    if local(name) != "Ntry" || tag.ends_with('/') {
+        return Ok(Part::Around(close + 1, true));
+    }
+    let end = format!("</{name}>");
+    Ok(find(rest, end.as_bytes()).map_or(Part::Open, |at| Part::Entry(at + end.len())))
+}
+
+fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    bytes.windows(needle.len()).position(|window| window == needle)
 }
 
 fn row(entry: &Element) -> Raw {

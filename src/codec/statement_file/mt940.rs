@@ -1,33 +1,105 @@
 //! MT940: `:20:` to `:62F:`, a movement in each `:61:` with its words in the `:86:` behind it.
 
-use super::{Format, NotAFile, Raw, StatementFile, day, money, ours_in, sorted};
+use super::{Format, Heading, Lines, NotAFile, PART_BYTES_MAX, Raw, Row, Rows, day, money, ours_in};
 use crate::base::calendar::Day;
+use crate::base::money::Money;
 use crate::codec::iso20022::Direction;
 
-/// Reads a message.
-pub(super) fn read(text: &str) -> Result<StatementFile, NotAFile> {
-    let fields = tags(text);
-    let one = |names: &[&str]| {
-        fields.iter().find(|(tag, _)| names.contains(&tag.as_str())).map(|(_, v)| v.as_str())
-    };
-    let balance = |text: &str| {
-        let owed = match text.get(..1)? {
-            "C" => false,
-            "D" => true,
-            _ => return None,
-        };
-        let amount = money(text.get(10..)?)?;
-        let signed = if owed { amount.negated().ok()? } else { amount };
-        Some((signed, day(text.get(1..7)?)?))
-    };
-    let opening = one(&["60F", "60M"]).and_then(balance).ok_or(NotAFile::Broken)?;
-    let closing = one(&["62F", "62M"]).and_then(balance).ok_or(NotAFile::Broken)?;
-    let mut rows: Vec<Raw> = Vec::new();
-    for (tag, value) in &fields {
+/// A message that comes in pieces. Its day stands at its end: while that is not known a row is of its own value day.
+pub(super) struct Feed {
+    booked: Option<Day>,
+    lines: Lines,
+    fields: Fields,
+}
+
+/// The fields so far.
+#[derive(Default)]
+struct Fields {
+    open: Option<(String, String)>,
+    row: Option<Raw>,
+    account: Option<String>,
+    opening: Option<Option<(Money, Day)>>,
+    closing: Option<Option<(Money, Day)>>,
+}
+
+impl Feed {
+    pub(super) fn new(booked: Option<Day>) -> Self {
+        Self { booked, lines: Lines::default(), fields: Fields::default() }
+    }
+
+    pub(super) fn take(
+        &mut self,
+        piece: &[u8],
+        rows: &mut Rows,
+        take: &mut dyn FnMut(Row),
+    ) -> Result<(), NotAFile> {
+        let (fields, booked) = (&mut self.fields, self.booked);
+        self.lines.take(piece, |line| fields.line(line, booked, rows, take))
+    }
+
+    pub(super) fn finish(self, rows: &mut Rows, take: &mut dyn FnMut(Row)) -> Result<Heading, NotAFile> {
+        let Self { booked, lines, mut fields } = self;
+        lines.finish(|line| fields.line(line, booked, rows, take))?;
+        fields.close(booked, rows, take);
+        if let Some(last) = fields.row.take() {
+            rows.give(Ok(last), take);
+        }
+        let opening = fields.opening.flatten().ok_or(NotAFile::Broken)?;
+        let closing = fields.closing.flatten().ok_or(NotAFile::Broken)?;
+        Ok(Heading {
+            format: Format::Mt940,
+            account: fields.account,
+            day: closing.1,
+            balances: Some((opening.0, closing.0)),
+        })
+    }
+}
+
+impl Fields {
+    /// `:tag:value`, a value going on until the next tag.
+    fn line(
+        &mut self,
+        line: &str,
+        booked: Option<Day>,
+        rows: &mut Rows,
+        take: &mut dyn FnMut(Row),
+    ) -> Result<(), NotAFile> {
+        let tagged = line.strip_prefix(':').and_then(|rest| rest.split_once(':'));
+        match tagged.filter(|(tag, _)| (2..=3).contains(&tag.len())) {
+            Some((tag, value)) => {
+                self.close(booked, rows, take);
+                self.open = Some((tag.to_owned(), value.to_owned()));
+            }
+            None if line.starts_with('-') || line.starts_with('{') => (),
+            None => {
+                if let Some((_, value)) = &mut self.open {
+                    value.push(' ');
+                    value.push_str(line);
+                    if value.len() > PART_BYTES_MAX {
+                        return Err(NotAFile::Broken);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The field that was open is complete.
+    fn close(&mut self, booked: Option<Day>, rows: &mut Rows, take: &mut dyn FnMut(Row)) {
+        let Some((tag, value)) = self.open.take() else { return };
         match tag.as_str() {
-            "61" => rows.push(row(value, closing.1).unwrap_or_default()),
+            "60F" | "60M" => self.opening = self.opening.or_else(|| Some(balance(&value))),
+            "62F" | "62M" => self.closing = self.closing.or_else(|| Some(balance(&value))),
+            "25" | "25P" if self.account.is_none() => {
+                self.account = Some(value.rsplit('/').next().unwrap_or(&value).trim().to_owned());
+            }
+            "61" => {
+                if let Some(before) = self.row.replace(row(&value, booked).unwrap_or_default()) {
+                    rows.give(Ok(before), take);
+                }
+            }
             "86" => {
-                if let Some(last) = rows.last_mut() {
+                if let Some(last) = &mut self.row {
                     last.remittance = value.split_whitespace().collect::<Vec<_>>().join(" ");
                     if let Some(ours) = ours_in(&last.remittance) {
                         last.end_to_end = ours;
@@ -37,40 +109,21 @@ pub(super) fn read(text: &str) -> Result<StatementFile, NotAFile> {
             _ => (),
         }
     }
-    let (entries, bad) = sorted(rows.into_iter());
-    Ok(StatementFile {
-        format: Format::Mt940,
-        account: one(&["25", "25P"])
-            .map(|account| account.rsplit('/').next().unwrap_or(account).trim().to_owned()),
-        day: closing.1,
-        balances: Some((opening.0, closing.0)),
-        entries,
-        bad,
-    })
 }
 
-/// `:tag:value`, a value going on until the next tag.
-fn tags(text: &str) -> Vec<(String, String)> {
-    let mut fields: Vec<(String, String)> = Vec::new();
-    for line in text.lines() {
-        let line = line.trim_end_matches('\r');
-        let tagged = line.strip_prefix(':').and_then(|rest| rest.split_once(':'));
-        match tagged.filter(|(tag, _)| (2..=3).contains(&tag.len())) {
-            Some((tag, value)) => fields.push((tag.to_owned(), value.to_owned())),
-            None if line.starts_with('-') || line.starts_with('{') => (),
-            None => {
-                if let Some((_, value)) = fields.last_mut() {
-                    value.push(' ');
-                    value.push_str(line);
-                }
-            }
-        }
-    }
-    fields
+fn balance(text: &str) -> Option<(Money, Day)> {
+    let owed = match text.get(..1)? {
+        "C" => false,
+        "D" => true,
+        _ => return None,
+    };
+    let amount = money(text.get(10..)?)?;
+    let signed = if owed { amount.negated().ok()? } else { amount };
+    Some((signed, day(text.get(1..7)?)?))
 }
 
 /// `YYMMDD[MMDD](C|D|RC|RD)[funds]amount,N+type3 owner reference[//bank reference]`.
-fn row(text: &str, booked: Day) -> Option<Raw> {
+fn row(text: &str, booked: Option<Day>) -> Option<Raw> {
     let value = day(text.get(..6)?)?;
     let rest = text.get(6..)?;
     let rest = rest
@@ -95,7 +148,7 @@ fn row(text: &str, booked: Day) -> Option<Raw> {
         reference: bank.to_owned(),
         amount: amount.to_owned(),
         direction: Some(direction),
-        booked: Some(booked),
+        booked: booked.or(Some(value)),
         value: Some(value),
         end_to_end: owner.to_owned(),
         ..Raw::default()

@@ -1,6 +1,6 @@
 //! CSV in the profiles that banks export: columns are known by their headings, in Vietnamese or English.
 
-use super::{Format, NotAFile, Raw, StatementFile, day, day_of, money, ours_in, sorted};
+use super::{Format, Heading, NotAFile, PART_BYTES_MAX, Raw, Row, Rows, day, money, ours_in};
 use crate::base::money::Money;
 use crate::codec::iso20022::Direction;
 use std::collections::HashMap;
@@ -17,31 +17,95 @@ const COLUMNS: [(&str, &[&str]); 8] = [
     ("end_to_end", &["end to end id", "endtoendid", "ma doi chieu"]),
 ];
 
-/// Reads a table.
-pub(super) fn read(text: &str) -> Result<StatementFile, NotAFile> {
-    let head = text.lines().next().ok_or(NotAFile::Broken)?;
-    let delimiter =
-        [b';', b'\t', b','].into_iter().find(|d| head.as_bytes().contains(d)).ok_or(NotAFile::Broken)?;
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
-    let heads: Vec<String> = reader.headers().map_err(|_| NotAFile::Broken)?.iter().map(plain).collect();
-    let place = |name: &str| {
-        let known = COLUMNS.iter().find(|(column, _)| *column == name)?.1;
-        known.iter().find_map(|alias| heads.iter().position(|head| head == alias))
-    };
-    let places: HashMap<&str, usize> =
-        COLUMNS.iter().filter_map(|(name, _)| Some((*name, place(name)?))).collect();
-    let enough = places.contains_key("day")
-        && places.contains_key("reference")
-        && (places.contains_key("amount") || places.contains_key("credit"));
-    if !enough {
-        return Err(NotAFile::Unknown);
+/// A table that comes in pieces: the records that are complete are read, the line of headings first.
+#[derive(Default)]
+pub(super) struct Feed {
+    /// What is not a complete record yet.
+    rest: Vec<u8>,
+    columns: Option<Columns>,
+}
+
+struct Columns {
+    delimiter: u8,
+    places: HashMap<&'static str, usize>,
+}
+
+impl Feed {
+    pub(super) fn take(
+        &mut self,
+        piece: &[u8],
+        rows: &mut Rows,
+        take: &mut dyn FnMut(Row),
+    ) -> Result<(), NotAFile> {
+        self.rest.extend_from_slice(piece);
+        if self.columns.is_none() {
+            let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') else { return self.bounded() };
+            self.columns = Some(Columns::read(&self.rest[..end])?);
+            self.rest.drain(..=end);
+        }
+        let end = complete(&self.rest);
+        if let Some(columns) = &self.columns {
+            columns.records(&self.rest[..end], rows, take);
+        }
+        self.rest.drain(..end);
+        self.bounded()
     }
-    let rows =
-        reader.records().map(|record| record.map_or_else(|_| Raw::default(), |record| row(&record, &places)));
-    let (entries, bad) = sorted(rows);
-    let day = day_of(&entries)?;
-    Ok(StatementFile { format: Format::Csv, account: None, day, balances: None, entries, bad })
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.rest.len()
+    }
+
+    fn bounded(&self) -> Result<(), NotAFile> {
+        if self.rest.len() > PART_BYTES_MAX { Err(NotAFile::Broken) } else { Ok(()) }
+    }
+
+    pub(super) fn finish(mut self, rows: &mut Rows, take: &mut dyn FnMut(Row)) -> Result<Heading, NotAFile> {
+        self.take(b"\n", rows, take)?;
+        let columns = self.columns.ok_or(NotAFile::Broken)?;
+        columns.records(&self.rest, rows, take);
+        Ok(Heading { format: Format::Csv, account: None, day: rows.day()?, balances: None })
+    }
+}
+
+/// Where the last complete record ends: a line end between quotes is none.
+fn complete(bytes: &[u8]) -> usize {
+    let (mut quoted, mut end) = (false, 0);
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\n' if !quoted => end = at + 1,
+            _ => (),
+        }
+    }
+    end
+}
+
+impl Columns {
+    fn read(head: &[u8]) -> Result<Self, NotAFile> {
+        let delimiter = [b';', b'\t', b','].into_iter().find(|d| head.contains(d)).ok_or(NotAFile::Broken)?;
+        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(head);
+        let heads: Vec<String> = reader.headers().map_err(|_| NotAFile::Broken)?.iter().map(plain).collect();
+        let place =
+            |aliases: &[&str]| aliases.iter().find_map(|alias| heads.iter().position(|head| head == alias));
+        let places: HashMap<&str, usize> =
+            COLUMNS.iter().filter_map(|(name, aliases)| Some((*name, place(aliases)?))).collect();
+        let enough = places.contains_key("day")
+            && places.contains_key("reference")
+            && (places.contains_key("amount") || places.contains_key("credit"));
+        if enough { Ok(Self { delimiter, places }) } else { Err(NotAFile::Unknown) }
+    }
+
+    fn records(&self, bytes: &[u8], rows: &mut Rows, take: &mut dyn FnMut(Row)) {
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(self.delimiter)
+            .flexible(true)
+            .has_headers(false)
+            .from_reader(bytes);
+        for record in reader.records() {
+            rows.give(record.map(|record| row(&record, &self.places)).map_err(|_| "shape"), take);
+        }
+    }
 }
 
 fn row(record: &csv::StringRecord, places: &HashMap<&str, usize>) -> Raw {

@@ -67,6 +67,8 @@ pub(super) struct NewBill {
     pub(super) lines: Vec<NewLine>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) obligations: Vec<NewObligation>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) services: Vec<NewService>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) collect: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,7 +96,13 @@ impl NewBill {
 
     /// Demands a bill that stays one, where only such a one has a place.
     fn demand_whole(&self) -> Result<(), Error> {
-        if self.apart() { Err(super::misshapen("/collect", "not_here")) } else { Ok(()) }
+        if self.apart() {
+            Err(super::misshapen("/collect", "not_here"))
+        } else if self.services.is_empty() {
+            Ok(())
+        } else {
+            Err(super::misshapen("/services", "not_here"))
+        }
     }
 }
 
@@ -136,6 +144,48 @@ struct TheirAccount {
     holder: String,
 }
 
+/// The price of a service that a seller has invoiced.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewService {
+    invoice: super::exemptions::NewInvoice,
+    legal_basis: String,
+    account: TheirAccount,
+}
+
+fn service(i: usize, new: &NewService, today: Day) -> Result<BillLine, Error> {
+    let field = |name: &str| format!("/services/{i}/{name}");
+    let invoice = new.invoice.read(&field("invoice"))?;
+    invoice.check(today).map_err(|unfit| {
+        let field = field(&format!("invoice{}", unfit.field()));
+        Error::Refused(Refusal::new("invoice_unfit").violation(field, "shape", None))
+    })?;
+    Ok(BillLine {
+        fee: "SERVICE".parse().map_err(Error::internal)?,
+        kind: FeeKind::Service,
+        name: invoice.name.clone(),
+        count: 1,
+        gross: invoice.amount,
+        amount: invoice.amount,
+        retained: crate::base::money::Money::vnd(0),
+        legal_basis: super::line(&field("legal_basis"), &new.legal_basis)?,
+        beneficiary: new.account.read(&field("account"))?,
+        notice: None,
+        invoice: Some(invoice),
+    })
+}
+
+impl TheirAccount {
+    fn read(&self, field: &str) -> Result<Beneficiary, Error> {
+        Ok(Beneficiary {
+            agency: None,
+            bank: super::line::<11>(&format!("{field}/bank"), &self.bank)?.to_string(),
+            number: super::line::<34>(&format!("{field}/number"), &self.number)?.to_string(),
+            holder: super::line(&format!("{field}/holder"), &self.holder)?,
+        })
+    }
+}
+
 fn obligation(i: usize, new: &NewObligation) -> Result<BillLine, Error> {
     let field = |name: &str| format!("/obligations/{i}/{name}");
     let unfit = || Error::Refused(Refusal::new("invalid_body").violation(field("notice"), "shape", None));
@@ -151,12 +201,8 @@ fn obligation(i: usize, new: &NewObligation) -> Result<BillLine, Error> {
         amount,
         retained: crate::base::money::Money::vnd(0),
         legal_basis: super::line(&field("legal_basis"), &new.legal_basis)?,
-        beneficiary: Beneficiary {
-            agency: None,
-            bank: super::line::<11>(&field("account/bank"), &new.account.bank)?.to_string(),
-            number: super::line::<34>(&field("account/number"), &new.account.number)?.to_string(),
-            holder: super::line(&field("account/holder"), &new.account.holder)?,
-        },
+        beneficiary: new.account.read(&field("account"))?,
+        invoice: None,
         notice: Some(
             Notice::parse(&new.notice, &new.chapter, &new.sub_item, &new.area).map_err(|_| unfit())?,
         ),
@@ -188,8 +234,8 @@ async fn create(
 ) -> Result<Response, Problem> {
     let key = idempotency(&headers, caller.client, "POST /v1/bills", &body)?;
     let draft = draft(&app, &caller, (key.key().to_owned(), *key.digest()), &body).await?;
-    if body.apart() {
-        let answer = issue_by_owner(&app, &draft, &key).await?;
+    if body.apart() || !body.services.is_empty() {
+        let answer = issue_by_owner(&app, &draft, &key, body.apart()).await?;
         return Ok((StatusCode::CREATED, axum::Json(answer)).into_response());
     }
     let answer = create_bill::create_bill(&app, draft).await?;
@@ -243,7 +289,7 @@ pub(super) async fn draft(
         key,
         dossier: read("/dossier", &body.dossier)?,
         procedure: read("/procedure", &body.procedure)?,
-        asked: if body.lines.is_empty() && !body.obligations.is_empty() {
+        asked: if body.lines.is_empty() && !(body.obligations.is_empty() && body.services.is_empty()) {
             Vec::new()
         } else {
             asked(&body.lines)?
@@ -254,6 +300,8 @@ pub(super) async fn draft(
             .iter()
             .enumerate()
             .map(|(i, new)| obligation(i, new))
+            // They have no trace, so that they stand last.
+            .chain(body.services.iter().enumerate().map(|(i, new)| service(i, new, today)))
             .collect::<Result<_, _>>()?,
         together: match body.collect.as_deref() {
             None => false,

@@ -7,7 +7,7 @@ use crate::base::{
 };
 use crate::flow::{
     export_journal::{Form, export_journal},
-    read_closings::{Format, closing_file, read_closings},
+    read_closings::{Beside, Format, beside_closing, closing_file, read_closings},
 };
 use crate::http::{api::receipts::attachment, auth::Caller, problem::Problem, query::Parameters};
 use axum::Router;
@@ -23,6 +23,8 @@ pub fn routes() -> Router<App> {
         .route("/v1/closings/{id}/pdf", get(pdf))
         .route("/v1/closings/{id}/xlsx", get(xlsx))
         .route("/v1/closings/{id}/signed", get(signed))
+        .route("/v1/closings/{id}/head", get(head))
+        .route("/v1/closings/{id}/stamp", get(stamp))
         .route("/v1/journals/csv", get(journal_csv))
         .route("/v1/journals/xlsx", get(journal_xlsx))
 }
@@ -53,6 +55,19 @@ async fn xlsx(State(app): State<App>, caller: Caller, Path(id): Path<String>) ->
 
 async fn signed(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
     file(&app, &caller, &id, Format::Jws).await
+}
+
+async fn head(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    beside(&app, &caller, &id, Beside::Head).await
+}
+
+async fn stamp(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    beside(&app, &caller, &id, Beside::Stamp).await
+}
+
+async fn beside(app: &App, caller: &Caller, id: &str, what: Beside) -> Result<Response, Problem> {
+    let (name, media_type, bytes) = beside_closing(app, caller.agency, super::object(id)?, what).await?;
+    Ok(attachment(media_type, &name, bytes))
 }
 
 async fn file(app: &App, caller: &Caller, id: &str, format: Format) -> Result<Response, Problem> {

@@ -62,6 +62,7 @@ async fn create(
         procedure: body.procedure,
         lines: body.lines,
         obligations: Vec::new(),
+        services: Vec::new(),
         collect: None,
         payable_until: None,
         channel: body.channel,
@@ -85,13 +86,31 @@ async fn one(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> 
 /// A reference to a seller's invoice.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewInvoice {
+pub(super) struct NewInvoice {
     number: String,
     serial: String,
     date: String,
     seller_tax_code: String,
     name: BothLanguages,
     amount: super::ledger::Amount,
+}
+
+impl NewInvoice {
+    /// The reference; violations name members below `at`.
+    pub(super) fn read(&self, at: &str) -> Result<Invoice, crate::flow::Error> {
+        let wording = self.name.read(&format!("{at}/name"))?;
+        Ok(Invoice {
+            number: self.number.clone(),
+            serial: self.serial.clone(),
+            issued_on: read(&format!("{at}/date"), &self.date)?,
+            tax_code: self.seller_tax_code.clone(),
+            name: Bilingual {
+                vi: line(&format!("{at}/name/vi"), wording.vi.as_str())?,
+                en: line(&format!("{at}/name/en"), wording.en.as_str())?,
+            },
+            amount: self.amount.read(&format!("{at}/amount"))?,
+        })
+    }
 }
 
 async fn invoice(
@@ -104,18 +123,7 @@ async fn invoice(
     let bill: Id<Bill> = object(&id)?;
     let act = format!("POST /v1/bills/{id}/invoices");
     let key = idempotency(&headers, caller.client, &act, &body)?;
-    let wording = body.name.read("/name")?;
-    let invoice = Invoice {
-        number: body.number,
-        serial: body.serial,
-        issued_on: read("/date", &body.date)?,
-        tax_code: body.seller_tax_code,
-        name: Bilingual {
-            vi: line("/name/vi", wording.vi.as_str())?,
-            en: line("/name/en", wording.en.as_str())?,
-        },
-        amount: body.amount.read("/amount")?,
-    };
+    let invoice = body.read("")?;
     let answer = note_invoice(&app, caller.agency, bill, &invoice, &key).await?;
     Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
 }

@@ -7,6 +7,7 @@ use crate::base::{
 };
 use crate::flow::{
     export_journal::trace_receipt,
+    issue_on_request::{BILLS_MAX, issue_on_request, with_signed},
     print_receipt::list_printings,
     read_blanks::list_blanks,
     read_receipts::{describe_receipt, list_receipts, list_signed, prove_receipt, read_receipt},
@@ -39,6 +40,7 @@ pub fn routes() -> Router<App> {
         .route("/v1/receipts/series", get(series).post(register))
         .route("/v1/receipts/use", get(usage))
         .route("/v1/receipts/due", get(due))
+        .route("/v1/receipts/issue", post(issue))
         .route("/v1/receipts/blanks", get(blanks))
         .route("/v1/receipts/{id}/printings", get(printings))
         .route("/v1/receipts/{id}", get(one))
@@ -88,6 +90,35 @@ async fn series(State(app): State<App>, caller: Caller) -> Result<Response, Prob
 
 async fn due(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     Ok(axum::Json(list_due(&app, caller.agency).await?).into_response())
+}
+
+/// The bills whose receipts are wanted now.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssueBody {
+    bills: Vec<String>,
+}
+
+async fn issue(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(body): Json<IssueBody>,
+) -> Result<Response, Problem> {
+    let key = idempotency(&headers, caller.client, "POST /v1/receipts/issue", &body)?;
+    if body.bills.is_empty() || body.bills.len() > BILLS_MAX {
+        return Err(super::misshapen("/bills", "range").into());
+    }
+    let mut bills: Vec<Id<Bill>> = Vec::with_capacity(body.bills.len());
+    for (place, bill) in body.bills.iter().enumerate() {
+        let id = super::read(&format!("/bills/{place}"), bill)?;
+        if bills.contains(&id) {
+            return Err(super::misshapen(&format!("/bills/{place}"), "twice").into());
+        }
+        bills.push(id);
+    }
+    let answer = issue_on_request(&app, caller.agency, &bills, &key).await?;
+    Ok(axum::Json(with_signed(&app, answer).await?).into_response())
 }
 
 async fn blanks(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {

@@ -11,9 +11,10 @@ use crate::base::{
 };
 use crate::flow::{
     Error,
-    cash::{CashPage, confirm_slip, read_cash, settle_cards},
+    cash::{CashPage, Proposal, confirm_slip, read_cash, settle_cards},
 };
 use crate::http::session::{SignedIn, is_foreign};
+use crate::payment::desk_match::What;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -109,6 +110,34 @@ struct Slip {
     credits: Vec<(String, String)>,
 }
 
+/// A proposal, as it is confirmed by one button.
+struct Proposed {
+    case: String,
+    credit: String,
+    slip: Option<String>,
+    payments: Vec<String>,
+    says: String,
+}
+
+fn proposed(page: &Page, cash: &CashPage, proposal: &Proposal) -> Proposed {
+    let credit = cash.credits.iter().find(|money| money.case == proposal.case);
+    let (slip, payments, says) = match &proposal.what {
+        What::Slip(slip) => {
+            let args = [("slip", slip.clone().into())];
+            (Some(slip.clone()), Vec::new(), page.with("cash-proposal-slip", &args))
+        }
+        What::Cards(payments, kept) => {
+            let count = payments.len().to_string();
+            let args = [("count", count.into()), ("discount", kept.display_vi().into())];
+            let payments = payments.iter().map(ToString::to_string).collect();
+            (None, payments, page.with("cash-proposal-cards", &args))
+        }
+    };
+    let credit =
+        credit.map(|money| format!("{} · {}", money.amount.display_vi(), display_vi(money.opened_at)));
+    Proposed { case: proposal.case.to_string(), credit: credit.unwrap_or_default(), slip, payments, says }
+}
+
 fn view<'a>(page: &'a Page, cash: &CashPage, form_token: String) -> CashView<'a> {
     let credit = |money: &crate::flow::cash::Credit| {
         (
@@ -165,6 +194,7 @@ fn view<'a>(page: &'a Page, cash: &CashPage, form_token: String) -> CashView<'a>
             .map(|s| (display_vi(s.at), s.slips, s.amount.display_vi(), s.discount.display_vi()))
             .collect(),
         credits: cash.credits.iter().map(credit).collect(),
+        proposals: cash.proposals.iter().map(|one| proposed(page, cash, one)).collect(),
         acts: cash.acts,
         form_token,
         page,
@@ -180,6 +210,7 @@ struct CashView<'a> {
     cards: Vec<(String, String, String, String)>,
     settlements: Vec<(String, i64, String, String)>,
     credits: Vec<(String, String)>,
+    proposals: Vec<Proposed>,
     acts: bool,
     form_token: String,
 }

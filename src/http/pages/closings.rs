@@ -12,7 +12,11 @@ use crate::base::{
 use crate::flow::{
     Error,
     close_period::{decide_closing, prepare_closing},
-    read_closings::{Closings, Format, closing_file_as_officer, list_closings, read_closing},
+    read_closings::{
+        Beside, Closings, Format, beside_closing_as_officer, closing_file_as_officer, list_closings,
+        read_closing,
+    },
+    stamp_heads::Stamping,
     witness_heads::{Witness, read_witnesses},
 };
 use crate::http::api::receipts::attachment;
@@ -35,6 +39,8 @@ pub fn routes() -> Router<App> {
         .route("/board/closings/{id}/decide", post(decide))
         .route("/board/closings/{id}/pdf", get(pdf))
         .route("/board/closings/{id}/xlsx", get(xlsx))
+        .route("/board/closings/{id}/head", get(head))
+        .route("/board/closings/{id}/stamp", get(stamp))
 }
 
 async fn list(
@@ -237,6 +243,7 @@ async fn show_one(app: &App, signed_in: &SignedIn, reader: &Reader, id: Id<Closi
     if let Some((size, _)) = &content.head {
         facts.push((page.t("closing-head-size").into_owned(), size.to_string()));
     }
+    facts.extend(stamp_facts(&page, shown.stamping.as_ref()));
     for (state, count) in &content.cases {
         let what = format!("{}: {}", page.t("closing-cases"), page.t(&format!("closing-case-{state}")));
         facts.push((what, count.to_string()));
@@ -276,6 +283,8 @@ async fn show_one(app: &App, signed_in: &SignedIn, reader: &Reader, id: Id<Closi
             .collect(),
         action: format!("/board/closings/{id}"),
         approved: shown.stored.state == State::Approved,
+        headed: content.head.is_some(),
+        stamped: matches!(shown.stamping, Some(Stamping::Stamped(_))),
         approves: shown.approves,
         withdraws: shown.withdraws,
         form_token: signed_in.form_token(),
@@ -283,6 +292,27 @@ async fn show_one(app: &App, signed_in: &SignedIn, reader: &Reader, id: Id<Closi
         page: &page,
     };
     show(StatusCode::OK, &page, &view)
+}
+
+/// What is told of the time stamp of a closing's head.
+fn stamp_facts(page: &Page, stamping: Option<&Stamping>) -> Vec<(String, String)> {
+    let said = |key: &str, value: String| (page.t(key).into_owned(), value);
+    match stamping {
+        None => Vec::new(),
+        Some(Stamping::Stamped(given)) => vec![
+            said("closing-stamp-at", display_vi(given.at)),
+            said("closing-stamp-authority", given.authority.clone()),
+            said("closing-stamp-serial", format!("{} ({})", given.serial, given.policy)),
+        ],
+        Some(Stamping::Waiting(attempts, last)) => {
+            let last = last.clone().unwrap_or_else(|| page.t("witness-unanswered").into_owned());
+            let args = [("attempts", attempts.to_string().into()), ("last", last.into())];
+            vec![said("closing-stamp", page.with("closing-stamp-waiting", &args))]
+        }
+        Some(Stamping::GivenUp(last)) => {
+            vec![said("closing-stamp", page.with("closing-stamp-given-up", &[("last", last.clone().into())]))]
+        }
+    }
 }
 
 #[derive(Template)]
@@ -299,6 +329,8 @@ struct OneView<'a> {
     receipts: Vec<[String; 4]>,
     action: String,
     approved: bool,
+    headed: bool,
+    stamped: bool,
     approves: bool,
     withdraws: bool,
     form_token: String,
@@ -329,6 +361,30 @@ async fn pdf(state: AppState<App>, signed_in: SignedIn, reader: Reader, id: Path
 
 async fn xlsx(state: AppState<App>, signed_in: SignedIn, reader: Reader, id: Path<String>) -> Response {
     file(state, signed_in, reader, id, Format::Xlsx).await
+}
+
+async fn head(state: AppState<App>, signed_in: SignedIn, reader: Reader, id: Path<String>) -> Response {
+    beside(state, signed_in, reader, id, Beside::Head).await
+}
+
+async fn stamp(state: AppState<App>, signed_in: SignedIn, reader: Reader, id: Path<String>) -> Response {
+    beside(state, signed_in, reader, id, Beside::Stamp).await
+}
+
+async fn beside(
+    AppState(app): AppState<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Path(id): Path<String>,
+    what: Beside,
+) -> Response {
+    let Ok(id) = id.parse::<Id<Closing>>() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    match beside_closing_as_officer(&app, signed_in.session.citizen, id, what).await {
+        Ok((name, media_type, bytes)) => attachment(media_type, &name, bytes),
+        Err(error) => failed(&reader, &error),
+    }
 }
 
 async fn file(

@@ -153,7 +153,7 @@ async fn sheet(
                 .signed_in(sheet.reader.clone(), Some(signed_in.form_token()));
             let kind = match sheet.kind {
                 FeeKind::Phi => "blanks-receipt-phi",
-                FeeKind::LePhi | FeeKind::Tax => "blanks-receipt-le-phi",
+                FeeKind::LePhi | FeeKind::Tax | FeeKind::Service => "blanks-receipt-le-phi",
             };
             let view = SheetView {
                 kind: page.t(kind).into_owned(),

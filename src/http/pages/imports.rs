@@ -12,24 +12,21 @@ use crate::flow::{
     Error,
     import_statement::{Imports, decide_import, import_statement, read_imports},
 };
-use crate::http::multipart::Multipart;
+use crate::http::multipart::Upload;
 use crate::http::session::{SignedIn, is_foreign};
 use askama::Template;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum_extra::extract::Form;
 use serde::Deserialize;
 
-/// The largest file, in bytes: a statement of some tens of thousands of lines.
-const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
-
 /// The routes.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/board/imports", get(list).post(bring).layer(DefaultBodyLimit::max(FILE_BYTES_MAX)))
+        .route("/board/imports", get(list).post(bring))
         .route("/board/imports/{id}/decide", post(decide))
 }
 
@@ -55,7 +52,7 @@ async fn bring(
     signed_in: SignedIn,
     reader: Reader,
     headers: HeaderMap,
-    form: Multipart,
+    mut form: Upload,
 ) -> Response {
     if !signed_in.sent(form.text("form_token")) || is_foreign(&app, &headers) {
         return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
@@ -64,7 +61,8 @@ async fn bring(
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };
     let citizen = signed_in.session.citizen;
-    match import_statement(&app, citizen, agency, form.text("account"), form.bytes("file")).await {
+    let account = form.text("account").to_owned();
+    match import_statement(&app, citizen, agency, &account, &mut form).await {
         Ok(_) => Redirect::to(&format!("/board/imports?agency={agency}")).into_response(),
         Err(error) => refuse(&app, &signed_in, &reader, agency, &error).await,
     }
@@ -79,7 +77,11 @@ async fn refuse(
 ) -> Response {
     match error {
         Error::Refused(_) | Error::Conflict(_) | Error::Unavailable(_) => {
-            let wrong = (status_of(error), said(reader.lang, error.code()));
+            let status = match error.code() {
+                "body_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+                _ => status_of(error),
+            };
+            let wrong = (status, said(reader.lang, error.code()));
             show_list(app, signed_in, reader, Some(agency), Some(wrong)).await
         }
         other => failed(reader, other),
@@ -141,6 +143,9 @@ struct ImportsView<'a> {
     form_token: String,
 }
 
+/// How many rows that were not read are told one by one.
+const BAD_SHOWN: usize = 20;
+
 /// One import in the table.
 struct Row {
     day: String,
@@ -159,18 +164,21 @@ struct Row {
 impl Row {
     fn of(page: &Page, found: &Imports, import: &crate::flow::import_statement::Stored, by: &str) -> Self {
         let account = found.accounts.iter().find(|account| account.id == import.account);
-        let bad = import.bad.as_array().into_iter().flatten().take(20).map(|bad| {
+        let bad = import.bad.as_array().into_iter().flatten().take(BAD_SHOWN).map(|bad| {
             let why = bad["why"].as_str().unwrap_or_default();
             let row = bad["row"].to_string();
             page.with(&format!("import-bad-{why}"), &[("row", row.into())])
         });
+        let shown = i32::try_from(BAD_SHOWN).unwrap_or(i32::MAX);
+        let more = (import.bad_rows > shown)
+            .then(|| page.with("import-bad-all", &[("count", import.bad_rows.to_string().into())]));
         let waits = import.state == "waiting" && found.agency.acts;
         Self {
             day: import.day.display_vi(),
             account: account.map(|account| account.number.clone()).unwrap_or_default(),
             format: import.format.clone(),
             rows: import.rows,
-            bad: bad.collect(),
+            bad: bad.chain(more).collect(),
             closing: Money::vnd(import.balances.1).display_vi(),
             by: format!("{by}, {}", display_vi(import.imported.1)),
             state: page.t(&format!("import-state-{}", import.state)).into_owned(),

@@ -69,7 +69,7 @@ impl Sheet {
         let name = |key: &str| page.t(key).into_owned();
         let text = |of: &str| item["slip"][of].as_str().map(str::to_owned);
         let of_invoice = |of: &str| item["invoice"][of].as_str().map(str::to_owned);
-        let own = item["invoice"].is_null();
+        let own = !item["paid_at"].is_null();
         let holder = text("holder").zip(text("number")).zip(text("bank"));
         let facts = [
             ("proof-notice", text("notice")),

@@ -100,6 +100,7 @@ books-account-clearing = Money in the collecting account
 books-account-suspense = Suspense
 books-account-fee-phi = Phí for the budget
 books-account-fee-le-phi = Lệ phí for the budget
+books-account-fee-service = Prices of services collected for sellers
 books-account-fee-tax = Taxes collected for others
 books-account-fee-phi-retained = Phí kept by the agency
 books-account-refund-due = Refunds due

@@ -100,6 +100,7 @@ books-account-clearing = Tiền trong tài khoản thu
 books-account-suspense = Tạm giữ chờ xử lý
 books-account-fee-phi = Phí phải nộp ngân sách
 books-account-fee-le-phi = Lệ phí phải nộp ngân sách
+books-account-fee-service = Giá dịch vụ thu hộ bên bán
 books-account-fee-tax = Thuế và khoản thu hộ
 books-account-fee-phi-retained = Phí được để lại
 books-account-refund-due = Phải hoàn trả
