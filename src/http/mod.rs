@@ -19,3 +19,4 @@ pub mod query;
 pub mod router;
 pub mod session;
 pub mod signed;
+pub mod tree;

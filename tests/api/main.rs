@@ -44,6 +44,7 @@ mod statements;
 mod store;
 mod succession;
 mod transfers;
+mod trees;
 mod ways;
 mod webhooks;
 mod witnesses;
