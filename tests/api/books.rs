@@ -319,6 +319,7 @@ async fn a_statement_proves_the_account_it_names() {
     // A day on which money moved and no statement came is unproved, and nobody can overlook it.
     paid(&world, &office, 2).await;
     world.later(Duration::from_secs(24 * 3_600));
+    let system = office.system(&world, "ledger.read");
     let proofs = system.get("/v1/ledger/proofs").await.expect(200).json();
     let gap = &proofs["items"][0];
     assert_eq!(

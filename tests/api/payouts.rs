@@ -387,8 +387,10 @@ async fn the_clearing_systems_late_word_is_read_and_a_rejection_goes_back_to_who
     let told = of(first).await;
     assert_eq!((&told["status"], &told["report"]["word"]), (&json!("sent"), &json!("accepted")));
     // Rejected after all: the accountant has it, and orders it again.
-    say(54, first, rejected("AC04")).await;
-    say(54, first, rejected("AC04")).await;
+    let twice = scene.word(54, AboutWhat::Transfer, first, rejected("AC04"));
+    for _ in 0..2 {
+        assert_eq!(scene.world.tell(&twice).await.expect(200).text(), "recorded");
+    }
     let told = of(first).await;
     assert_eq!(
         (&told["status"], &told["bounced"], &told["report"]["word"], &told["report"]["reason"]),
