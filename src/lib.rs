@@ -184,6 +184,8 @@
 //! * 2026-11-26, heirs: an account keeps its owner and names who answers for it since, so that the books of before read by
 //!   the old tree; what was owed back passes by one entry; paid bills stay where they were, and the successor reads and
 //!   refunds them in the old agency's place.
+//! * 2026-11-26, trees: `tree` is one extractor for every report; an officer of a successor reads the old agency's pages as
+//!   an auditor does, so that nobody acts for who was succeeded. A part belongs to the version of the bill it divides.
 //! * 2026-11-26, owners: a bill that is collected by owner is divided in the transaction that issues it and is never open
 //!   as a whole; its reference shows the parts. What is withdrawn, replaced or charged anew closes its instalments.
 //! * 2026-11-26, retention: bills are emptied in the order of their issue behind a mark, so that no new bill pays for an
@@ -230,6 +232,8 @@
 //!   leaves open beyond the tolerance takes two people.
 //! * 2026-11-26, paper: blanks end with the shift in which they were printed; a book stays with its cashier, and no leaf of
 //!   it is skipped. A receipt of paper bears its own number and time; its payment is booked when it is entered.
+//! * 2026-11-26, what waits: money that cannot go with its day's orders is a row until it does; a desk's cash counts as
+//!   brought first in first out, after what its till owes others. The clearing system's late word stands beside an order.
 //! * 2026-11-26, desks: what a till takes for another agency stands between the two agencies, so that the books of each
 //!   balance for themselves; it is carried to that agency's account in cash.
 //! * 2026-11-26, receipts in bulk: what waited is issued hundreds in one transaction and signed at once; what settles with its
@@ -242,6 +246,7 @@
 //! * 2026-11-26, second money on paper: it is booked and receipted like any other, and owed back by rule, in cash; the bill
 //!   stays paid by what came first.
 //! * 2026-11-26, proposals: exactly one thing that fits is proposed, two are nobody's guess; a person confirms.
+//!   balance for themselves; it is carried to that agency's account, or transferred from the desk's own.
 //! * 2026-11-26, cards: one credit pays chosen slips and leaves a twentieth of them at most as its discount; more needs
 //!   another paper.
 //! * 2026-11-26, recalls: a bank hears yes once the refund is approved, never before; declined, its request is open again.

@@ -381,10 +381,26 @@ async fn money_goes_on_once_and_never_more_than_there_is() {
     assert_eq!(pass_on(5, 1_000, NOW).await, Told::Refused("AC04".parse().unwrap()));
     world.sandbox.deliver_due().await;
     assert_eq!(world.heard(), ["200000 ours"]);
+    // Decided later, of its own accord: pending first and carried out, or accepted first and then rejected.
+    world.fault(json!({"fault": "pend", "on": "pacs.008"})).await;
+    assert_eq!(pass_on(6, 1_000, NOW).await, Told::Taken);
+    world.sandbox.deliver_due().await;
+    assert_eq!(world.heard(), ["settled", "1000 ours"]);
+    world.fault(json!({"fault": "reject_late", "on": "pacs.008", "code": "AC06"})).await;
+    assert_eq!(pass_on(7, 1_000, NOW).await, Told::Taken);
+    world.sandbox.deliver_due().await;
+    assert_eq!(world.heard(), ["rejected AC06"]);
     let orders: Value = serde_json::from_str(&world.page("script/orders").await).unwrap();
-    assert_eq!(orders["orders"].as_array().unwrap().len(), 4);
+    assert_eq!(orders["orders"].as_array().unwrap().len(), 6);
+    let late = orders["orders"].as_array().unwrap().iter().find(|o| o["code"] == "AC06").unwrap();
+    assert_eq!(late["state"], "rejected");
+    let list: Value = serde_json::from_str(&world.page("script/conformance").await).unwrap();
+    for name in ["pending_order", "late_rejection"] {
+        let line = list["behaviours"].as_array().unwrap().iter().find(|line| line["behaviour"] == name);
+        assert_eq!(line.unwrap()["verdict"], "handled", "{list}");
+    }
     world.script("script/days/close", json!({})).await;
-    assert_eq!(world.statement("2026-11-24").await.unwrap().closing, Money::vnd(5_000));
+    assert_eq!(world.statement("2026-11-24").await.unwrap().closing, Money::vnd(4_000));
 }
 
 #[tokio::test]

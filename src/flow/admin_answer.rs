@@ -14,9 +14,11 @@ use crate::identity::{
     client_key,
 };
 use crate::store::{
+    Tx,
     agency::{self, AgencyRow},
     portal,
     role::{self, StoredGrant},
+    succession,
 };
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
@@ -25,14 +27,33 @@ use std::fmt::Display;
 pub async fn read_agency(app: &App, id: Id<Agency>) -> Result<Value> {
     let mut tx = app.store.begin().await?;
     let row = agency::find_all(&mut tx, &[id]).await?.pop().ok_or(Error::not_found())?;
-    Ok(agency_json(&row))
+    let mut answer = agency_json(&row);
+    add_spans(&mut tx, &mut [(id, &mut answer)]).await?;
+    Ok(answer)
+}
+
+/// From when until when each agency is valid, and who comes after it.
+async fn add_spans(tx: &mut Tx, answers: &mut [(Id<Agency>, &mut Value)]) -> Result<()> {
+    let ids: Vec<Id<Agency>> = answers.iter().map(|answer| answer.0).collect();
+    let mut spans = succession::spans(tx, &ids).await?;
+    for (id, answer) in answers {
+        let Some(span) = spans.remove(id) else { continue };
+        answer["valid_from"] = json!(span.from.to_string());
+        answer["valid_to"] = json!(span.to.map(|day| day.to_string()));
+        answer["successors"] = span.successors.iter().map(|agency| json!(agency.to_string())).collect();
+    }
+    Ok(())
 }
 
 /// Every agency, the newest first, a page at a time.
 pub async fn list_agencies(app: &App, page: &PageRequest<Id<Agency>>) -> Result<Value> {
     let mut tx = app.store.begin().await?;
     let found = agency::page(&mut tx, page).await?;
-    Ok(listed(&found, |row| row.id, agency_json))
+    let mut answer = listed(&found, |row| row.id, agency_json);
+    let items = answer["items"].as_array_mut().into_iter().flatten();
+    let mut named: Vec<_> = found.items.iter().map(|row| row.id).zip(items).collect();
+    add_spans(&mut tx, &mut named).await?;
+    Ok(answer)
 }
 
 /// One client.

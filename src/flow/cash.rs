@@ -11,6 +11,7 @@ use super::{
     audit_leaf::{self, Concern},
     desk::{book, open_one, record},
     event::event_json,
+    inherit::{Tree, agencies_of},
     officer,
 };
 use crate::{
@@ -32,6 +33,7 @@ use crate::{
         Tx, audit, calendar, cash as rows, debit,
         ledger::EntryKind,
         outbox::{self, NewOutbox, Topic},
+        payout_waiting,
         suspense::{self, HeldMoney},
     },
 };
@@ -104,6 +106,7 @@ pub async fn confirm_slip(app: &App, accountant: Id<Citizen>, slip: &Line<40>, c
     let (from, to) = (Account::CashInTransit(waiting.agency), Account::Suspense(waiting.key.0));
     let entry = ledger::moved(from, to, waiting.amount).map_err(Error::internal)?;
     book(app, &mut tx, vec![(EntryKind::CashMoved, entry)], (case.uuid(), leaf), now).await?;
+    payout_waiting::cover_desks(&mut tx, waiting.agency, now).await?;
     let deposits: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let details = json!({ "slip": slip.as_str(), "deposits": deposits, "case": case.to_string(),
         "by": accountant.to_string() });
@@ -150,6 +153,7 @@ pub async fn settle_cards(
         entries.push((EntryKind::Discounted, entry));
     }
     book(app, &mut tx, entries, (case.uuid(), leaf), now).await?;
+    payout_waiting::cover_desks(&mut tx, agency, now).await?;
     let details = json!({ "case": case.to_string(), "amount": waiting.amount.decimal(),
         "discount": kept.decimal(), "slips": payments.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "by": accountant.to_string() });
@@ -282,10 +286,11 @@ pub async fn read_cash(app: &App, officer: Id<Citizen>) -> Result<CashPage> {
 }
 
 /// The same as `/v1` answers with it.
-pub async fn describe_cash(app: &App, agency: Id<Agency>) -> Result<Value> {
+pub async fn describe_cash(app: &App, agency: Id<Agency>, tree: Tree) -> Result<Value> {
     let now = app.clock.now();
     let money = super::explain::money;
     let mut tx = app.store.begin().await?;
+    let agencies = agencies_of(&mut tx, agency, tree).await?;
     let till = |shown: &TillShown| {
         let owes = shown
             .owes
@@ -318,10 +323,10 @@ pub async fn describe_cash(app: &App, agency: Id<Agency>) -> Result<Value> {
         json!({ "case": done.case.to_string(), "amount": money(done.amount), "discount": money(done.discount),
             "slips": done.slips, "at": rfc3339(done.at) })
     };
-    let held = suspense::of_agencies(&mut tx, &[agency], None, CREDITS).await?;
+    let held = suspense::of_agencies(&mut tx, &agencies, None, CREDITS).await?;
     let credits: Vec<Credit> = held.into_iter().filter(|money| money.held).collect();
     let (slips, cards) =
-        (rows::slips(&mut tx, &[agency]).await?, rows::card_slips(&mut tx, &[agency], None).await?);
+        (rows::slips(&mut tx, &agencies).await?, rows::card_slips(&mut tx, &agencies, None).await?);
     let proposal = |proposal: &Proposal| {
         let (slip, payments, discount) = match &proposal.what {
             What::Slip(slip) => (Some(slip), Vec::new(), Money::vnd(0)),
@@ -331,10 +336,10 @@ pub async fn describe_cash(app: &App, agency: Id<Agency>) -> Result<Value> {
     };
     Ok(json!({
         "proposals": proposals(&credits, &slips, &cards).iter().map(proposal).collect::<Vec<_>>(),
-        "tills": tills(app, &mut tx, &[agency], now).await?.iter().map(till).collect::<Vec<_>>(),
+        "tills": tills(app, &mut tx, &agencies, now).await?.iter().map(till).collect::<Vec<_>>(),
         "slips": slips.iter().map(slip).collect::<Vec<_>>(),
         "cards": cards.iter().map(card).collect::<Vec<_>>(),
-        "settlements": rows::settlements(&mut tx, &[agency]).await?.iter().map(settlement).collect::<Vec<_>>(),
+        "settlements": rows::settlements(&mut tx, &agencies).await?.iter().map(settlement).collect::<Vec<_>>(),
     }))
 }
 

@@ -6,10 +6,12 @@ use super::{
     agency_key::agency_key,
     audit_leaf, bill_answer,
     create_bill::{Ground, refused, undone, write},
+    divide_bills::{has_other_owners, take_back},
     event::event_json,
     idempotency::Idempotency,
+    issue_by_owner::parts_told,
     quote_fees, read_bills,
-    split_bill::{close_plan, demand_no_part, demand_open_plan},
+    split_bill::{Split, close_plan, demand_no_part, demand_open_plan, divide},
 };
 use crate::{
     app::App,
@@ -21,6 +23,7 @@ use crate::{
     crypto::seal::DataKey,
     payment::{
         bill::{self, State},
+        code::Code,
         fee::{self, Asked},
         issue::{Draft, Outcome},
     },
@@ -39,13 +42,27 @@ use std::collections::BTreeMap;
 pub struct Amendment {
     /// The fees, computed anew from what the bill was computed from.
     pub asked: Option<Vec<Asked>>,
+    /// Fees among them that belong to another agency than the one that asks, beside those of the lines before.
+    pub owners: BTreeMap<Code, Id<Agency>>,
+    /// How the money of several owners is collected; as it stands, where nothing is said.
+    pub collect: Option<Collect>,
     /// The due day.
     pub due: Option<Day>,
     /// The last day on which it can be paid at all.
     pub payable_until: Option<Day>,
 }
 
-/// Makes the next version of an open bill of the agency.
+/// How the money of several owners is collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collect {
+    /// In one account, which the bill names.
+    Together,
+    /// By a bill for each owner.
+    ByOwner,
+}
+
+/// Makes the next version of an open bill of the agency. One that is divided by owner is charged anew as a whole and
+/// divided again, under the same reference, while all its parts are open.
 pub async fn amend_bill(
     app: &App,
     agency: Id<Agency>,
@@ -60,18 +77,32 @@ pub async fn amend_bill(
         return Ok(answer);
     }
     let (mut stored, under_way) = locked(&mut tx, agency, id).await?;
-    bill::may_change(&stored.state, under_way).map_err(refused)?;
+    // The parts bear the days; a whole that is divided is only charged anew.
+    let divided = amendment.asked.is_some() && take_back(app, &mut tx, (&stored, &sealing), now).await?;
+    if !divided {
+        bill::may_change(&stored.state, under_way).map_err(refused)?;
+    }
     if let Some(asked) = &amendment.asked {
         close_plan(&mut tx, id, now).await?;
-        charge_anew(app, &mut tx, &sealing, &mut stored, asked, now).await?;
+        charge_anew(app, &mut tx, &sealing, &mut stored, (asked, amendment), now).await?;
     }
     let was = stored.bill.due;
     stored.bill.due = amendment.due.unwrap_or(was);
     // Without a day of its own the end moves with the due day.
     let until = if stored.bill.payable_until == was { stored.bill.due } else { stored.bill.payable_until };
     stored.bill.payable_until = amendment.payable_until.unwrap_or(until.max(stored.bill.due));
-    put(&mut tx, &mut stored, ("amended", "open"), now).await?;
-    finish(app, tx, &stored, "bill.amended", &sealing, key, now).await
+    let was = if divided { "superseded" } else { "open" };
+    put(&mut tx, &mut stored, ("amended", was), now).await?;
+    let apart = amendment.collect.map_or(divided, |collect| collect == Collect::ByOwner);
+    let parts = if apart && has_other_owners(&stored)? {
+        close_plan(&mut tx, id, now).await?;
+        let parts = divide(app, &mut tx, &sealing, &stored, &Split::Owners, now).await?;
+        stored.state = State::Superseded { at: now };
+        parts
+    } else {
+        Vec::new()
+    };
+    finish(app, tx, (&stored, parts), "bill.amended", (&sealing, key), now).await
 }
 
 /// Opens a withdrawn bill of the agency again, under the same reference, with another due day.
@@ -94,41 +125,61 @@ pub async fn revive_bill(
     stored.bill.due = due;
     stored.bill.payable_until = due;
     put(&mut tx, &mut stored, ("revived", "cancelled"), now).await?;
-    finish(app, tx, &stored, "bill.revived", &sealing, key, now).await
+    finish(app, tx, (&stored, Vec::new()), "bill.revived", (&sealing, key), now).await
 }
 
-/// Issues another bill in the place of an open one. Whoever pays the old one finds the money kept apart, never lost.
+/// Issues another bill in the place of an open one, or of one that is divided by owner while all its parts are open; the
+/// new one is divided where `apart` says so. Whoever pays the old one finds the money kept apart, never lost.
 pub async fn replace_bill(
     app: &App,
     agency: Id<Agency>,
     id: Id<Bill>,
-    draft: &Draft,
+    (draft, apart): (&Draft, bool),
     key: &Idempotency,
 ) -> Result<Value> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
+    let sealing = agency_key(app, &mut tx, agency).await?;
     if key.claim(&mut tx).await?.is_some() {
         let links = versions::links(&mut tx, id).await?;
         let new = links.into_iter().find(|(relation, _, later)| relation == "replaces" && *later);
-        return read_bills::read_bill(app, agency, new.ok_or(Error::not_found())?.1).await;
+        let new = new.ok_or(Error::not_found())?.1;
+        let stored = rows::bill(&mut tx, new).await?.ok_or(Error::not_found())?;
+        let parts = parts_told(app, &mut tx, &sealing, &stored).await?;
+        drop(tx);
+        let mut answer = read_bills::read_bill(app, agency, new).await?;
+        if parts.as_array().is_some_and(|parts| !parts.is_empty()) {
+            answer["parts"] = parts;
+        }
+        return Ok(answer);
     }
     let (old, under_way) = locked(&mut tx, agency, id).await?;
-    bill::may_change(&old.state, under_way).map_err(refused)?;
     demand_no_part(&mut tx, id).await?;
+    let divided = take_back(app, &mut tx, (&old, &sealing), now).await?;
+    if !divided {
+        bill::may_change(&old.state, under_way).map_err(refused)?;
+    }
     close_plan(&mut tx, id, now).await?;
     let ground = Ground::read(app, &mut tx, &[draft], now).await?;
     let prepared = ground.prepare(app, draft, now).map_err(undone)?;
-    let new = prepared.stored.bill.id;
-    if !versions::supersede_bill(&mut tx, id, now).await? {
+    let mut whole = prepared.stored.clone();
+    let new = whole.bill.id;
+    if !divided && !versions::supersede_bill(&mut tx, id, now).await? {
         return Err(Error::internal("a bill moved under its lock"));
     }
     let answer = write(&mut tx, vec![prepared], now).await?.pop().unwrap_or_default();
+    let mut answer: Value = serde_json::from_str(&answer).map_err(Error::internal)?;
     versions::link(&mut tx, new, id, "replaces").await?;
-    let sealing = agency_key(app, &mut tx, agency).await?;
+    if apart && has_other_owners(&whole)? {
+        let parts = divide(app, &mut tx, &sealing, &whole, &Split::Owners, now).await?;
+        whole.state = State::Superseded { at: now };
+        answer = read_bills::open(app, &sealing, &whole, whole.bill.payable_until, Day::of(now))?;
+        answer["parts"] = Value::Array(parts);
+    }
     let told = json!({ "bill": id.to_string(), "replaced_by": new.to_string() });
     tell(app, &mut tx, agency, (id, "bill.superseded"), (&sealing, &told), now).await?;
     tx.commit().await?;
-    serde_json::from_str(&answer).map_err(Error::internal)
+    Ok(answer)
 }
 
 /// What a bill came from, and what came from it.
@@ -157,7 +208,7 @@ async fn charge_anew(
     tx: &mut Tx,
     sealing: &DataKey,
     stored: &mut StoredBill,
-    asked: &[Asked],
+    (asked, amendment): (&[Asked], &Amendment),
     now: Instant,
 ) -> Result<()> {
     let kept = bill_answer::open_kept(sealing, stored.bill.id, &stored.trace)?;
@@ -169,8 +220,11 @@ async fn charge_anew(
         .filter(|line| line.notice.is_some() || line.invoice.is_some())
         .cloned()
         .collect::<Vec<_>>();
-    let owners: BTreeMap<_, _> =
+    let mut owners: BTreeMap<_, _> =
         old.iter().filter_map(|line| Some((line.fee.clone(), line.beneficiary.agency?))).collect();
+    // Whose money was mixed by nobody's word is not mixed by an amendment's silence.
+    let together = amendment.collect.is_some() || has_other_owners(stored)?;
+    owners.extend(amendment.owners.iter().map(|(fee, owner)| (fee.clone(), *owner)));
     let draft = Draft {
         agency: stored.bill.agency,
         client: stored.client,
@@ -182,7 +236,7 @@ async fn charge_anew(
         circumstances,
         owners,
         obligations,
-        together: true,
+        together,
         payable_until: None,
         due: stored.bill.due,
         parties: bill_answer::open_parties(sealing, stored.bill.id, &stored.parties)?,
@@ -217,10 +271,9 @@ async fn put(tx: &mut Tx, stored: &mut StoredBill, (reason, was): (&str, &str), 
 async fn finish(
     app: &App,
     mut tx: Tx,
-    stored: &StoredBill,
+    (stored, parts): (&StoredBill, Vec<Value>),
     kind: &'static str,
-    sealing: &DataKey,
-    key: &Idempotency,
+    (sealing, key): (&DataKey, &Idempotency),
     now: Instant,
 ) -> Result<Value> {
     let id = stored.bill.id;
@@ -232,7 +285,10 @@ async fn finish(
     });
     tell(app, &mut tx, stored.bill.agency, (id, kind), (sealing, &told), now).await?;
     let until = read_bills::pay_until(&mut tx, stored, now).await?;
-    let answer = read_bills::open(app, sealing, stored, until, Day::of(now))?;
+    let mut answer = read_bills::open(app, sealing, stored, until, Day::of(now))?;
+    if !parts.is_empty() {
+        answer["parts"] = Value::Array(parts);
+    }
     key.keep_sealed(&mut tx, (sealing, &*app.entropy), id.uuid(), &answer, now).await?;
     tx.commit().await?;
     Ok(answer)

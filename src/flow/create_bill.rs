@@ -42,7 +42,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Issues one bill through the shared writer. The answer is the bill's JSON, the same for the same key and body.
 pub async fn create_bill(app: &App, draft: Draft) -> Result<String> {
-    match app.batches.bills.submit(draft).await? {
+    answered(app.batches.bills.submit(draft).await?)
+}
+
+/// The answer, or why there is none.
+pub(super) fn answered(outcome: Outcome) -> Result<String> {
+    match outcome {
         Outcome::Issued(answer) | Outcome::Replayed(answer) => Ok(answer),
         Outcome::KeyReused(object) => {
             Err(Error::Conflict(Refusal::new("idempotency_key_reused").about(object)))
@@ -85,7 +90,7 @@ pub async fn create_all(app: &App, drafts: Vec<Draft>) -> Result<Vec<Outcome>> {
 }
 
 /// What a draft's key says.
-enum Claim {
+pub(super) enum Claim {
     /// It is new.
     Fresh,
     /// It stands earlier in this batch with the same content.
@@ -96,7 +101,7 @@ enum Claim {
     Done(Outcome),
 }
 
-async fn claim(tx: &mut Tx, drafts: &[Draft]) -> Result<Vec<Claim>> {
+pub(super) async fn claim(tx: &mut Tx, drafts: &[Draft]) -> Result<Vec<Claim>> {
     let names: Vec<i64> = drafts.iter().map(|d| lock_name(d.client, &d.key.0)).collect();
     let keys: Vec<(Id<Client>, &str)> = drafts.iter().map(|d| (d.client, d.key.0.as_str())).collect();
     let held = idempotency::try_locks(tx, &names).await?;
@@ -137,16 +142,10 @@ async fn issued_before(app: &App, tx: &mut Tx, claims: &[Claim]) -> Result<BTree
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let mut bills = store::bill::bills(tx, &ids).await?;
+    let bills = as_issued(tx, &ids).await?;
     let keys = agency_keys(app, tx, bills.iter().map(|b| b.bill.agency)).await?;
     let mut answers = BTreeMap::new();
-    let first = store::bill_version::first_versions(tx, &ids).await?;
-    for stored in &mut bills {
-        // As it was issued: a later amendment is no part of that answer.
-        if let Some(first) = first.get(&stored.bill.id) {
-            first.restore(stored);
-        }
-        stored.state = State::Open;
+    for stored in &bills {
         let key = keys.get(&stored.bill.agency).ok_or_else(|| Error::internal(stored.bill.agency))?;
         let answer =
             read_bills::open(app, key, stored, stored.bill.payable_until, Day::of(stored.bill.issued_at))?;
@@ -155,7 +154,20 @@ async fn issued_before(app: &App, tx: &mut Tx, claims: &[Claim]) -> Result<BTree
     Ok(answers)
 }
 
-fn replayed(before: &BTreeMap<Id<id::Bill>, String>, bill: Id<id::Bill>) -> Result<Outcome> {
+/// Bills as they were issued: a later amendment is no part of the answer then.
+pub(super) async fn as_issued(tx: &mut Tx, ids: &[Id<id::Bill>]) -> Result<Vec<StoredBill>> {
+    let mut bills = store::bill::bills(tx, ids).await?;
+    let first = store::bill_version::first_versions(tx, ids).await?;
+    for stored in &mut bills {
+        if let Some(first) = first.get(&stored.bill.id) {
+            first.restore(stored);
+        }
+        stored.state = State::Open;
+    }
+    Ok(bills)
+}
+
+pub(super) fn replayed(before: &BTreeMap<Id<id::Bill>, String>, bill: Id<id::Bill>) -> Result<Outcome> {
     let answer = before.get(&bill).ok_or_else(|| Error::internal(bill))?;
     Ok(Outcome::Replayed(answer.clone()))
 }
@@ -201,6 +213,11 @@ impl Ground {
         };
         let collecting = open_account::collecting(app, tx, &agencies, &beneficiaries, now).await?;
         Ok(Self { schedule, keys, collecting, beneficiaries, procedures })
+    }
+
+    /// The keys of the agencies that ask.
+    pub(super) const fn keys(&self) -> &BTreeMap<Id<Agency>, DataKey> {
+        &self.keys
     }
 
     /// The version of the schedule in force, as far as the drafts need it.

@@ -4,7 +4,7 @@ use crate::base::{calendar::rfc3339, clock::Instant};
 use serde_json::{Value, json};
 
 /// Every kind of event that is told.
-pub const TYPES: [&str; 36] = [
+pub const TYPES: [&str; 37] = [
     "batch.finished",
     "bill.amended",
     "bill.cancelled",
@@ -21,6 +21,7 @@ pub const TYPES: [&str; 36] = [
     "payment.unknown",
     "payout.bounced",
     "payout.created",
+    "payout.denied",
     "payout.done",
     "recall.answered",
     "recall.received",

@@ -1,6 +1,9 @@
 //! Journals for the accountant's own system, and the way from a line of a statement to all that is behind it.
 
-use super::{Error, Refusal, Result};
+use super::{
+    Error, Refusal, Result,
+    inherit::{Tree, agencies_of},
+};
 use crate::app::App;
 use crate::base::{
     calendar::Day,
@@ -29,10 +32,10 @@ pub enum Form {
     Xlsx,
 }
 
-/// The journal of the agency's books from one day to another, both included.
+/// The journal of the agency's books, or by either tree, from one day to another, both included.
 pub async fn export_journal(
     app: &App,
-    agency: Id<Agency>,
+    (agency, tree): (Id<Agency>, Tree),
     (from, to): (Day, Day),
     form: Form,
 ) -> Result<Vec<u8>> {
@@ -41,11 +44,12 @@ pub async fn export_journal(
         return Err(Error::Refused(refusal));
     }
     let mut tx = app.store.begin().await?;
+    let agencies = agencies_of(&mut tx, agency, tree).await?;
     let mut csv = journal::csv_head();
     let mut rows = Vec::new();
     let mut after = None;
     loop {
-        let page = books::journal(&mut tx, agency, (from, to), after, AT_ONCE).await?;
+        let page = books::journal(&mut tx, &agencies, (from, to), after, AT_ONCE).await?;
         let Some((last, account)) = page.last() else { break };
         after = Some((last.booked_on, last.entry, *account));
         let full = i64::try_from(page.len()).unwrap_or(AT_ONCE) == AT_ONCE;
@@ -96,7 +100,8 @@ pub async fn trace_lines(
 ) -> Result<Value> {
     let mut tx = app.store.begin().await?;
     statement::of_owner(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
-    let lines = books::traced(&mut tx, (agency, id), after.unwrap_or(0), LINES).await?;
+    let agencies = agencies_of(&mut tx, agency, Tree::New).await?;
+    let lines = books::traced(&mut tx, (&agencies, id), after.unwrap_or(0), LINES).await?;
     let full = i64::try_from(lines.len()).unwrap_or(0) == LINES;
     let next = lines.last().filter(|_| full).map(|line| line.number.to_string());
     Ok(json!({ "items": lines.iter().map(line_json).collect::<Vec<_>>(), "next": next }))

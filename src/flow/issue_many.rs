@@ -1,6 +1,6 @@
 //! Issues many bills of one request, each row on its own: what is wrong with one is told of that row and stops no other.
 
-use super::{Error, Refusal, Result, create_bill, quote_fees};
+use super::{Error, Refusal, Result, create_bill, issue_by_owner::issue_all_by_owner, quote_fees};
 use crate::{
     app::App,
     payment::issue::{Draft, Outcome},
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 /// The most rows of one request.
 pub const ROWS_MAX: usize = 10_000;
 
-/// One row as it was read: a draft, or why it is none.
-pub type Row = std::result::Result<Draft, Error>;
+/// One row as it was read: a draft, and whether each owner of its money is paid apart; or why it is none.
+pub type Row = std::result::Result<(Draft, bool), Error>;
 
 /// Issues the rows in order; the answer tells of each. Sent again, rows that were issued are told as they were.
 pub async fn issue_many(app: &App, rows: Vec<Row>) -> Result<Value> {
@@ -30,7 +30,7 @@ pub async fn issue_many(app: &App, rows: Vec<Row>) -> Result<Value> {
     let most = app.limits.batch_max.max(1);
     while !drafts.is_empty() {
         let rest = drafts.split_off(most.min(drafts.len()));
-        outcomes.extend(create_bill::create_all(app, drafts).await?);
+        outcomes.extend(issue(app, drafts).await?);
         drafts = rest;
     }
     let mut outcomes = outcomes.into_iter();
@@ -53,12 +53,34 @@ pub async fn issue_many(app: &App, rows: Vec<Row>) -> Result<Value> {
     Ok(json!({ "issued": counts[0], "existed": counts[1], "refused": counts[2], "rows": items }))
 }
 
+/// Issues some rows, those that stay one bill and those that are divided by owner each in one transaction; in their order.
+async fn issue(app: &App, drafts: Vec<(Draft, bool)>) -> Result<Vec<Outcome>> {
+    let apart: Vec<bool> = drafts.iter().map(|(_, apart)| *apart).collect();
+    let (divided, whole): (Vec<_>, Vec<_>) = drafts.into_iter().partition(|(_, apart)| *apart);
+    let only = |drafts: Vec<(Draft, bool)>| drafts.into_iter().map(|(draft, _)| draft).collect::<Vec<_>>();
+    let divided = match only(divided) {
+        none if none.is_empty() => Vec::new(),
+        some => issue_all_by_owner(app, some).await?,
+    };
+    let whole = match only(whole) {
+        none if none.is_empty() => Vec::new(),
+        some => create_bill::create_all(app, some).await?,
+    };
+    let (mut divided, mut whole) = (divided.into_iter(), whole.into_iter());
+    let next = apart.into_iter().map(|apart| if apart { divided.next() } else { whole.next() });
+    next.collect::<Option<Vec<Outcome>>>().ok_or(Error::internal("a row without an outcome"))
+}
+
 fn outcome_json(outcome: Outcome) -> Result<Value> {
     let issued = |word: &str, answer: &str| {
         let bill: Value = serde_json::from_str(answer).map_err(Error::internal)?;
-        Ok(json!({
-            "outcome": word, "bill": bill["id"], "reference": bill["reference"], "total": bill["total"],
-        }))
+        let named = |bill: &Value| json!({ "bill": bill["id"], "reference": bill["reference"], "total": bill["total"] });
+        let mut told = named(&bill);
+        told["outcome"] = json!(word);
+        if let Some(parts) = bill["parts"].as_array() {
+            told["parts"] = parts.iter().map(named).collect();
+        }
+        Ok(told)
     };
     match outcome {
         Outcome::Issued(answer) => issued("issued", &answer),

@@ -8,7 +8,7 @@ use crate::{
         id::{Agency, Citizen, Id},
     },
     identity::role::Role,
-    store::{Tx, agency, role},
+    store::{Tx, agency, role, succession},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +21,19 @@ pub struct Workplace {
     pub name: (String, String),
     /// Whether the officer keeps its books; else they only read them.
     pub acts: bool,
+    /// Whom it succeeded, at any remove: the old tree, each with its name, read but never acted for.
+    pub succeeded: Vec<Old>,
+}
+
+/// An agency that was succeeded: its identifier, and its name in Vietnamese and English.
+pub type Old = (Id<Agency>, (String, String));
+
+impl Workplace {
+    /// The agencies of a report: this one, or with `whole` the new tree, everybody whom it succeeded as well.
+    pub(super) fn tree(&self, whole: bool) -> Vec<Id<Agency>> {
+        let old = self.succeeded.iter().filter(|_| whole).map(|old| old.0);
+        std::iter::once(self.id).chain(old).collect()
+    }
 }
 
 /// An agency at which somebody holds roles, as pages name it.
@@ -31,6 +44,7 @@ pub struct Seat {
     /// Its name, in Vietnamese and English.
     pub name: (String, String),
     roles: Vec<Role>,
+    succeeded: Vec<Old>,
 }
 
 impl Seat {
@@ -42,11 +56,12 @@ impl Seat {
     /// The agency as pages name it; whoever holds one of these roles there acts.
     pub(super) fn workplace(self, acting: &[Role]) -> Workplace {
         let acts = acting.iter().any(|role| self.holds(*role));
-        Workplace { id: self.id, name: self.name, acts }
+        Workplace { id: self.id, name: self.name, acts, succeeded: self.succeeded }
     }
 }
 
-/// The agencies at which this citizen holds one of these roles on that day, in the order of the grants.
+/// The agencies at which this citizen holds one of these roles on that day, in the order of the grants. Who keeps,
+/// approves or audits the books of an agency reads those of everybody whom it succeeded, as an auditor does: they follow.
 pub(super) async fn seats(
     tx: &mut Tx,
     citizen: Id<Citizen>,
@@ -67,9 +82,24 @@ pub(super) async fn seats(
         .into_iter()
         .map(|row| (row.id, (row.name_vi, row.name_en)))
         .collect();
-    let seats =
-        roles.into_iter().filter_map(|(id, roles)| Some(Seat { id, name: named.remove(&id)?, roles }));
-    Ok(seats.collect())
+    let readers = |(_, roles): &&(_, Vec<Role>)| roles.iter().any(|role| BOOKKEEPERS.contains(role));
+    let readers: Vec<Id<Agency>> = roles.iter().filter(readers).map(|seat| seat.0).collect();
+    let old = if wanted.contains(&Role::Auditor) && !readers.is_empty() {
+        succession::succeeded(tx, &readers).await?
+    } else {
+        BTreeMap::new()
+    };
+    let mut seats = Vec::with_capacity(roles.len());
+    for (id, roles) in roles {
+        let succeeded = old.get(&id).cloned().unwrap_or_default();
+        seats.extend(named.remove(&id).map(|name| Seat { id, name, roles, succeeded }));
+    }
+    for (id, name) in old.into_values().flatten() {
+        if seats.iter().all(|seat| seat.id != id) {
+            seats.push(Seat { id, name, roles: vec![Role::Auditor], succeeded: Vec::new() });
+        }
+    }
+    Ok(seats)
 }
 
 /// Who keeps, audits or approves the books.

@@ -5,7 +5,7 @@ use crate::{
     app::App,
     base::{
         clock::Instant,
-        id::{Agency, Id},
+        id::{self, Agency, Id},
         text::Line,
     },
     payment::{bill::Beneficiary, fee::FeeKind, ledger::Account},
@@ -68,6 +68,39 @@ async fn open(
     account::open_ledger_accounts(tx, &Account::of_agency(agency)).await?;
     account::collect_in(tx, agency, opened.id).await?;
     Ok(opened)
+}
+
+/// The accounts that bills name, by number; those that are new are opened, and the accounting of the agency that is named
+/// with them answers for what arrives there.
+pub(super) async fn named_all(
+    app: &App,
+    tx: &mut Tx,
+    new: Vec<(Id<Agency>, NewAccount)>,
+    now: Instant,
+) -> Result<BTreeMap<String, Id<id::Account>>> {
+    if new.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let wanted: Vec<CollectingAccount> = new
+        .into_iter()
+        .map(|(agency, NewAccount { bank, number, holder })| CollectingAccount {
+            id: Id::new(now, &*app.entropy),
+            owner: agency,
+            heir: agency,
+            bank,
+            number,
+            holder,
+        })
+        .collect();
+    account::insert_accounts(tx, &wanted, now).await?;
+    let numbers: Vec<&str> = wanted.iter().map(|account| account.number.as_str()).collect();
+    let opened = account::accounts_of_numbers(tx, &numbers).await?;
+    let books: Vec<Account> = opened
+        .iter()
+        .flat_map(|account| [Account::Clearing(account.id), Account::Suspense(account.id)])
+        .collect();
+    account::open_ledger_accounts(tx, &books).await?;
+    Ok(opened.into_iter().map(|account| (account.number, account.id)).collect())
 }
 
 /// The account that an agency's bill names, opened if it is new: its accounting answers for what arrives there.

@@ -2,7 +2,8 @@
 //! clearing system, and looked after until the money is seen to leave ([`super::settle_payout`]).
 //!
 //! A payment somebody gives back, or wants back, waits; what went back of it is left out. Its bill is locked meanwhile,
-//! so that a refund finds either the order or the money. What is charged at a desk in cash is not passed on from here.
+//! so that a refund finds either the order or the money. What could not go with its day, what a decision took out of
+//! suspense and what a desk brought to the account go with the next orders from there ([`payout_waiting`]).
 
 use super::{
     Error, Result,
@@ -10,13 +11,14 @@ use super::{
     audit_leaf,
     event::event_json,
     officer,
+    sort_payouts::{Heap, Sorted, sort},
 };
 use crate::{
     app::App,
     base::{
         calendar::Day,
         clock::Instant,
-        id::{self, Account, Agency, Bill, Citizen, Event as EventId, Id, Payment},
+        id::{self, Account, Citizen, Event as EventId, Id, Payment},
         money::{Currency, Money},
         text::{Line, unaccented},
     },
@@ -27,18 +29,17 @@ use crate::{
     crypto::seal::DataKey,
     identity::role::Role,
     payment::{
-        payout::{Event, Kind, Next, Rule, State, follow, parts, rule_for},
+        payout::{Event, Kind, Next, Rule, State, follow},
         session,
     },
     store::{
-        Tx, account, agency, audit, bill as bills, calendar,
+        Tx, account, agency, audit, calendar, cash,
         outbox::{self, NewOutbox, Topic},
         payout::{self as rows, Item, StoredPayout},
-        payout_rule,
+        payout_waiting::{self, Payable},
     },
 };
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
 use time::Duration;
 use uuid::Uuid;
 
@@ -56,9 +57,6 @@ const AGAIN_AFTER: Duration = Duration::minutes(5);
 
 /// How often a decision is made again when the order moves at the same moment.
 const TRIES: usize = 4;
-
-/// Whose money, of which kind: what one order is for.
-type Heap = (Id<Agency>, Kind);
 
 /// Makes the orders of one matched day, and tells those that are due; how much was done.
 pub async fn pass_on(app: &App) -> Result<usize> {
@@ -83,9 +81,15 @@ pub async fn order_again(app: &App, citizen: Id<Citizen>, id: Id<id::Payout>) ->
     let mut tx = app.store.begin().await?;
     let order = rows::lock(&mut tx, id).await?.ok_or(Error::not_found())?;
     officer::demand(&mut tx, citizen, order.agency, Role::Accountant, Day::of(now)).await?;
-    if !matches!(order.state, State::Bounced { .. }) || rows::release_items(&mut tx, &order).await? == 0 {
+    if !matches!(order.state, State::Bounced { .. }) {
         return Err(Error::conflict("payout_not_bounced"));
     }
+    let let_go: Vec<Id<Payment>> = rows::release_items(&mut tx, &order).await?.into_iter().collect();
+    if let_go.is_empty() {
+        return Err(Error::conflict("payout_not_bounced"));
+    }
+    payout_waiting::keep_paid(&mut tx, &let_go, now).await?;
+    payout_waiting::cover_desks(&mut tx, order.agency, now).await?;
     rows::mark_due(&mut tx, order.account, order.day).await?;
     let sealing = agency_key(app, &mut tx, order.agency).await?;
     let concern = audit_leaf::Concern { citizen: None, agency: Some(order.agency), object: id.uuid() };
@@ -95,75 +99,45 @@ pub async fn order_again(app: &App, citizen: Id<Citizen>, id: Id<id::Payout>) ->
     Ok(tx.commit().await?)
 }
 
-/// Makes the orders of a day's money.
+/// Makes the orders of a day's money, and of what waits in the account; what cannot go yet waits.
 async fn prepare(app: &App, tx: &mut Tx, (account, day): (Id<Account>, Day), now: Instant) -> Result<()> {
-    let mut heaps: BTreeMap<Heap, (Rule, Vec<Item>)> = BTreeMap::new();
+    let mut sorted = Sorted::default();
     let (from, mut after) = (day.plus_days(-DAYS_BACK), Uuid::nil());
     loop {
         let found = rows::payable(tx, account, (from, day), after, PAYMENTS_AT_ONCE).await?;
         let Some(last) = found.last() else { break };
-        after = last.0.uuid();
-        sort(tx, &found, day, &mut heaps).await?;
+        after = last.payment.uuid();
+        sort(app, tx, found, day, &mut sorted).await?;
     }
-    if heaps.is_empty() {
-        return Ok(());
+    let mut place = 0;
+    loop {
+        let found = payout_waiting::waiting(tx, account, place, PAYMENTS_AT_ONCE).await?;
+        let Some(last) = found.last().and_then(|last| last.waits) else { break };
+        place = last;
+        sort(app, tx, found, day, &mut sorted).await?;
     }
-    let from = account::account(tx, account).await?.ok_or(Error::internal("an order without its account"))?;
-    let payers = agencies_with_keys(app, tx, heaps.keys().map(|(agency, _)| *agency)).await?;
-    for (heap, (rule, items)) in heaps {
-        let payer = payers.get(&heap.0).ok_or(Error::internal("an order without its agency"))?;
-        order(app, tx, (&from, day), (heap, payer), (&rule, &items), now).await?;
-    }
-    Ok(())
-}
-
-/// Sorts what is left of each line by whose it is and by which rule it goes.
-async fn sort(
-    tx: &mut Tx,
-    found: &[(Id<Payment>, Id<Bill>, Day)],
-    day: Day,
-    heaps: &mut BTreeMap<Heap, (Rule, Vec<Item>)>,
-) -> Result<()> {
-    let of_bills: Vec<Id<Bill>> = found.iter().map(|one| one.1).collect();
-    rows::lock_bills(tx, &of_bills).await?;
-    let payments: Vec<Id<Payment>> = found.iter().map(|one| one.0).collect();
-    let waits: BTreeSet<Id<Payment>> = rows::going_back(tx, &payments).await?.into_iter().collect();
-    let back = rows::went_back(tx, &payments).await?;
-    let stored: BTreeMap<Id<Bill>, _> =
-        bills::bills(tx, &of_bills).await?.into_iter().map(|bill| (bill.bill.id, bill.bill)).collect();
-    let owners = stored.values().flat_map(|bill| {
-        bill.lines.as_slice().iter().map(|line| line.beneficiary.agency.unwrap_or(bill.agency))
-    });
-    let owners: BTreeSet<Id<Agency>> = owners.collect();
-    let owners: Vec<Id<Agency>> = owners.into_iter().collect();
-    let rules = payout_rule::of_agencies(tx, &owners).await?;
-    for (payment, bill, booked) in found.iter().filter(|one| !waits.contains(&one.0)) {
-        let bill = stored.get(bill).ok_or(Error::internal("a payment without its bill"))?;
-        for (place, line) in (0_i16..).zip(bill.lines.as_slice()) {
-            let agency = line.beneficiary.agency.unwrap_or(bill.agency);
-            let gone = back.get(&(*payment, place)).copied().unwrap_or(Money::vnd(0));
-            for (kind, amount) in parts(line, gone).map_err(Error::internal)? {
-                let of_agency = rules.get(&agency).map_or(&[][..], Vec::as_slice);
-                let Some(rule) = rule_for(of_agency, kind, day, *booked) else { continue };
-                let notice = line.notice.as_ref();
-                let own = notice.map(|n| [n.chapter.clone(), n.sub_item.clone(), n.area.clone()]);
-                let item = Item {
-                    payment: *payment,
-                    line: place,
-                    amount,
-                    dossier: bill.dossier.to_string(),
-                    content: line.name.vi.to_string(),
-                    notice: notice.map(|notice| notice.number.as_str().to_owned()),
-                    booking: own.or_else(|| rule.booking.clone()),
-                };
-                heaps.entry((agency, kind)).or_insert_with(|| (rule.clone(), Vec::new())).1.push(item);
+    let Sorted { heaps, mut waits, seen } = sorted;
+    if !heaps.is_empty() {
+        let from = account::account(tx, account).await?;
+        let from = from.ok_or(Error::internal("an order without its account"))?;
+        let payers = agencies_with_keys(app, tx, heaps.keys().map(|(agency, _)| *agency)).await?;
+        for (heap, (rule, items)) in heaps {
+            let payer = payers.get(&heap.0).ok_or(Error::internal("an order without its agency"))?;
+            if !order(app, tx, (&from, day), (heap, payer), (&rule, &items), now).await? {
+                // The day's money of this kind was ordered before: what is left goes with the next day's.
+                waits.extend(items.iter().map(|item| item.payment));
             }
         }
     }
-    Ok(())
+    let (stays, goes): (Vec<Payable>, Vec<Payable>) =
+        seen.into_iter().partition(|one| waits.contains(&one.payment));
+    let stays: Vec<Payable> = stays.into_iter().filter(|one| one.waits.is_none()).collect();
+    payout_waiting::keep(tx, account, &stays, now).await?;
+    let goes: Vec<i64> = goes.into_iter().filter_map(|one| one.waits).collect();
+    Ok(payout_waiting::gone(tx, &goes).await?)
 }
 
-/// Makes one order with its slip.
+/// Makes one order with its slip; false when the day's money of that kind was ordered before.
 async fn order(
     app: &App,
     tx: &mut Tx,
@@ -171,7 +145,7 @@ async fn order(
     ((agency, kind), (payer, sealing)): (Heap, &(agency::AgencyRow, DataKey)),
     (rule, items): (&Rule, &[Item]),
     now: Instant,
-) -> Result<()> {
+) -> Result<bool> {
     let account = from.id;
     let amount = Money::sum(Currency::Vnd, items.iter().map(|item| item.amount)).map_err(Error::internal)?;
     let today = Day::of(now);
@@ -191,18 +165,19 @@ async fn order(
         slip_number,
         state: State::Created,
         replaces,
+        counterpart: None,
         created_at: now,
     };
     if !rows::insert(tx, &order).await? {
-        // The day's money of this kind was ordered before: what is left goes with the next day's.
-        return Ok(());
+        return Ok(false);
     }
     rows::insert_items(tx, &order, items).await?;
-    record(app, tx, &order, "payout.created", sealing, now).await
+    record(app, tx, &order, "payout.created", sealing, now).await?;
+    Ok(true)
 }
 
 /// The head of the budget payment slip; its lines are the order's items.
-fn slip(
+pub(super) fn slip(
     rule: &Rule,
     payer: &agency::AgencyRow,
     (from, amount, made): (&account::CollectingAccount, Money, Day),
@@ -268,6 +243,8 @@ pub(super) async fn step(
         if matches!(order.state, State::Bounced { .. }) {
             let sealing = agency_key(app, &mut tx, order.agency).await?;
             record(app, &mut tx, &order, "payout.bounced", &sealing, now).await?;
+            // What a till owes another agency is owed again.
+            cash::drop_transfer(&mut tx, id).await?;
         }
         tx.commit().await?;
         return Ok(message.map(|message| (order, message)));
@@ -290,6 +267,7 @@ async fn message(tx: &mut Tx, order: &StoredPayout) -> Result<CreditTransfer> {
         Kind::LePhi => "LE PHI",
         Kind::Tax => "THUE",
         Kind::Retained => "PHI DE LAI",
+        Kind::Collected => "THU HO",
     };
     let text = format!("NSNN {} {words} {}", order.slip_number, order.day);
     Ok(CreditTransfer {

@@ -3,12 +3,18 @@
 //! A trial decides the portal's latest answers again under the proposed policy, from their signed statements, and
 //! writes nothing. A failure that told no grades cannot be decided again and is counted as such.
 
-use super::{Error, Result, asking::alert_json, audit_leaf, idempotency::Idempotency};
+use super::{
+    Error, Result,
+    asking::alert_json,
+    audit_leaf,
+    idempotency::Idempotency,
+    inherit::{Tree, agencies_of},
+};
 use crate::app::App;
 use crate::base::{
     calendar::{Day, rfc3339},
     clock::Instant,
-    id::{Alert, Client, Id},
+    id::{Agency, Alert, Client, Id},
     page::PageRequest,
 };
 use crate::codec::verification_statement::{self as wire, Statement};
@@ -96,8 +102,17 @@ pub async fn try_policy(app: &App, client: Id<Client>, proposed: &PortalPolicy) 
 }
 
 /// The alerts about portals, the newest first.
-pub async fn list_alerts(app: &App, page: &PageRequest<Id<Alert>>) -> Result<Value> {
-    let found = asking::list_alerts(&app.store, page).await?;
+pub async fn list_alerts(
+    app: &App,
+    of: Option<(Id<Agency>, Tree)>,
+    page: &PageRequest<Id<Alert>>,
+) -> Result<Value> {
+    let mut tx = app.store.begin().await?;
+    let agencies = match of {
+        Some((agency, tree)) => Some(agencies_of(&mut tx, agency, tree).await?),
+        None => None,
+    };
+    let found = asking::list_alerts(&mut tx, agencies.as_deref(), page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
     Ok(json!({ "items": found.items.iter().map(alert_json).collect::<Vec<_>>(), "next": next }))
 }

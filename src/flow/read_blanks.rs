@@ -4,6 +4,7 @@ use super::{
     Error, Result,
     agency_key::agency_key,
     blank_receipts::{agency_row, in_force, numbers_of, place},
+    inherit::{Tree, agencies_of},
     officer,
     receipt_series::symbol,
 };
@@ -26,7 +27,9 @@ use crate::payment::{
 use crate::store::{
     Tx,
     blank::{self as rows, StoredBlock},
-    desk, receipt_series, role,
+    desk,
+    receipt_series::{self, StoredSeries},
+    role,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,8 +108,12 @@ pub async fn read_blanks(app: &App, officer: Id<Citizen>) -> Result<Blanks> {
     let shift = desk::lock_open(&mut tx, officer).await?;
     let (mut printable, mut books, mut cashiers) = (Vec::new(), Vec::new(), Vec::new());
     let mut symbols = BTreeMap::new();
+    let mut registered: BTreeMap<Id<Agency>, Vec<StoredSeries>> = BTreeMap::new();
+    for series in receipt_series::of_agencies(&mut tx, &ids).await? {
+        registered.entry(series.agency).or_default().push(series);
+    }
     for seat in &seats {
-        for series in receipt_series::of_agency(&mut tx, seat.id).await? {
+        for series in registered.remove(&seat.id).into_iter().flatten() {
             symbols.insert(series.id, symbol(&series));
             let left = series.range.left();
             let of = (series.id, symbol(&series), left);
@@ -181,10 +188,11 @@ pub async fn read_sheet(app: &App, cashier: Id<Citizen>, block: Id<ReceiptBlock>
     })
 }
 
-/// The blocks of an agency as `/v1` answers with them, those with leaves that are held first.
-pub async fn list_blanks(app: &App, agency: Id<Agency>) -> Result<Value> {
+/// The blocks of an agency, or by either tree, as `/v1` answers with them, those with leaves that are held first.
+pub async fn list_blanks(app: &App, agency: Id<Agency>, tree: Tree) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    let blocks = rows::blocks(&mut tx, &[agency], None, 4 * SHOWN).await?;
+    let agencies = agencies_of(&mut tx, agency, tree).await?;
+    let blocks = rows::blocks(&mut tx, &agencies, None, 4 * SHOWN).await?;
     let leaves = rows::leaves(&mut tx, &blocks.iter().map(|block| block.id).collect::<Vec<_>>()).await?;
     let item = |block: &StoredBlock| {
         let of = leaves.get(&block.id).map(Vec::as_slice).unwrap_or_default();

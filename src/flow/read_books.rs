@@ -4,6 +4,7 @@
 use super::{
     Error, Result,
     declare_fees::{Period, declare_fees},
+    inherit::Tree,
     officer::{self, Workplace},
     trial_balance::{Trial, trial_balance},
 };
@@ -28,11 +29,12 @@ pub struct Books {
     pub declaration: Value,
 }
 
-/// The books of an agency whose books the officer keeps or audits; the first of them if none is named.
+/// The books of an agency whose books the officer keeps or audits, the first of them if none is named; with `whole` those
+/// of everybody whom it succeeded as well.
 pub async fn read_books(
     app: &App,
     officer: Id<Citizen>,
-    agency: Option<Id<Agency>>,
+    (agency, whole): (Option<Id<Agency>>, bool),
     period: Option<Period>,
 ) -> Result<Books> {
     let today = Day::of(app.clock.now());
@@ -42,7 +44,8 @@ pub async fn read_books(
     let place = places.into_iter().find(|place| agency.is_none_or(|agency| agency == place.id));
     let place = place.ok_or(Error::not_found())?;
     let period = period.unwrap_or_else(|| Period::month_of(today));
-    let trial = trial_balance(&app.store, Some(&[place.id]), None).await?;
-    let declaration = declare_fees(app, place.id, period, super::inherit::Tree::Own).await?;
+    let trial = trial_balance(&app.store, Some(&place.tree(whole)), None).await?;
+    let tree = if whole { Tree::New } else { Tree::Own };
+    let declaration = declare_fees(app, place.id, period, tree).await?;
     Ok(Books { agency: place, trial, period, declaration })
 }

@@ -4,6 +4,7 @@ use super::{
     Error, Result,
     agency_key::agency_with_key,
     document_signer::sign_pdf,
+    inherit::{Tree, agencies_of},
     officer::{self, Seat, Workplace},
     stamp_heads::{Stamping, stamp_json},
 };
@@ -132,7 +133,7 @@ pub struct Closings {
 pub async fn list_closings(
     app: &App,
     citizen: Id<Citizen>,
-    agency: Option<Id<Agency>>,
+    (agency, whole): (Option<Id<Agency>>, bool),
     after: Option<Id<id::Closing>>,
 ) -> Result<Closings> {
     let now = app.clock.now();
@@ -144,21 +145,23 @@ pub async fn list_closings(
     let wanted = |seat: &Seat| agency.is_none_or(|id| id == seat.id);
     let of = seats.into_iter().find(wanted).ok_or(Error::not_found())?.workplace(&[Role::Accountant]);
     let page = PageRequest::new(after, None).ok_or_else(Error::not_found)?;
-    let found = closing::page(&mut tx, of.id, &page).await?;
+    let found = closing::page(&mut tx, &of.tree(whole), &page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id);
     let names = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
     let reader = names.get(&citizen).cloned().unwrap_or_default();
     Ok(Closings { reader, agency: of, items: found.items, next, now })
 }
 
-/// The agency's closings as its systems read them.
+/// The agency's closings as its systems read them; for itself or by either tree.
 pub async fn read_closings(
     app: &App,
     agency: Id<Agency>,
+    tree: Tree,
     page: &PageRequest<Id<id::Closing>>,
 ) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    let found = closing::page(&mut tx, agency, page).await?;
+    let agencies = agencies_of(&mut tx, agency, tree).await?;
+    let found = closing::page(&mut tx, &agencies, page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
     let sizes: Vec<u64> = found.items.iter().filter_map(|stored| stored.head_size).collect();
     let stamps = head_stamp::of_heads(&mut tx, &sizes).await?;
@@ -170,6 +173,7 @@ pub async fn read_closings(
 fn closing_json(stored: &StoredClosing, stamping: Option<&Stamping>) -> Value {
     json!({
         "id": stored.id.to_string(),
+        "agency": stored.agency.to_string(),
         "kind": stored.period.kind.as_str(),
         "from": stored.period.first.to_string(),
         "to": stored.period.last.to_string(),
@@ -182,7 +186,7 @@ fn closing_json(stored: &StoredClosing, stamping: Option<&Stamping>) -> Value {
     })
 }
 
-/// A file of an approved closing of the agency, for its systems.
+/// A file of an approved closing of the agency, or of whom it succeeded, for its systems.
 pub async fn closing_file(
     app: &App,
     agency: Id<Agency>,
@@ -190,7 +194,8 @@ pub async fn closing_file(
     format: Format,
 ) -> Result<(String, Vec<u8>)> {
     let mut tx = app.store.begin().await?;
-    let stored = closing::of_agencies(&mut tx, &[agency], id).await?.ok_or(Error::not_found())?;
+    let agencies = agencies_of(&mut tx, agency, Tree::New).await?;
+    let stored = closing::of_agencies(&mut tx, &agencies, id).await?.ok_or(Error::not_found())?;
     drop(tx);
     render(app, &stored, format, app.clock.now()).await
 }

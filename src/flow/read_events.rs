@@ -1,6 +1,10 @@
 //! Events as their agency reads them: the same bodies that endpoints are told, for whoever missed one.
 
-use super::{Error, Result, event::told};
+use super::{
+    Error, Result,
+    event::told,
+    inherit::{Tree, agencies_of},
+};
 use crate::{
     app::App,
     base::{
@@ -14,13 +18,20 @@ use serde_json::{Value, json};
 /// One event of the agency.
 pub async fn read_event(app: &App, agency: Id<Agency>, id: Id<Event>) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    event_answer(&outbox::event_of_agency(&mut tx, agency, id).await?.ok_or(Error::not_found())?)
+    let agencies = agencies_of(&mut tx, agency, Tree::New).await?;
+    event_answer(&outbox::event_of_agencies(&mut tx, &agencies, id).await?.ok_or(Error::not_found())?)
 }
 
-/// The agency's events, the newest first, a page at a time.
-pub async fn list_events(app: &App, agency: Id<Agency>, page: &PageRequest<Id<Event>>) -> Result<Value> {
+/// The agency's events, the newest first, a page at a time; for itself or by either tree.
+pub async fn list_events(
+    app: &App,
+    agency: Id<Agency>,
+    tree: Tree,
+    page: &PageRequest<Id<Event>>,
+) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    let found = outbox::events_of_agency(&mut tx, agency, page).await?;
+    let agencies = agencies_of(&mut tx, agency, tree).await?;
+    let found = outbox::events_of_agencies(&mut tx, &agencies, page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
     let items = found.items.iter().map(event_answer).collect::<Result<Vec<Value>>>()?;
     Ok(json!({ "items": items, "next": next }))

@@ -5,6 +5,7 @@ use super::{
     Error, Result,
     declare_fees::Period,
     fee_versions::diff_version,
+    inherit::Tree,
     officer::{self, Seat},
     try_version::try_version,
 };
@@ -93,7 +94,7 @@ pub async fn read_version_page(
     let shown = versions.pop().ok_or(Error::not_found())?;
     let bills_of: Option<Id<Agency>> = seat.as_ref().or(seats.first()).map(|seat| seat.id);
     let trial = match (month, bills_of) {
-        (Some(month), Some(agency)) => Some(try_version(app, agency, id, month).await?),
+        (Some(month), Some(agency)) => Some(try_version(app, (agency, Tree::Own), id, month).await?),
         _ => None,
     };
     Ok(VersionPage { reader, shown, seat, diff: diff_version(app, id, None).await?, trial })

@@ -4,6 +4,7 @@ use super::{
     Error, Result,
     audit_leaf::{Concern, leaf},
     idempotency::Idempotency,
+    inherit::{Tree, agencies_of},
     officer::{self, Workplace},
     short_message::month_of,
 };
@@ -20,16 +21,24 @@ use crate::store::{
 use serde_json::{Value, json};
 
 /// The report of one agency in the month that `month` lies in; the running one by default.
-pub async fn read_messages(app: &App, id: Id<Agency>, month: Option<Day>) -> Result<Value> {
+pub async fn read_messages(app: &App, id: Id<Agency>, month: Option<Day>, tree: Tree) -> Result<Value> {
     let month = first_of(month, app.clock.now());
     let mut tx = app.store.begin().await?;
     agency::find_all(&mut tx, &[id]).await?.pop().ok_or(Error::not_found())?;
-    report(app, &mut tx, id, month).await
+    let agencies = agencies_of(&mut tx, id, tree).await?;
+    report(app, &mut tx, (id, &agencies), month).await
 }
 
-async fn report(app: &App, tx: &mut Tx, id: Id<Agency>, month: Day) -> Result<Value> {
-    let lines = sms_count::report(tx, Some(id), month).await?;
-    let (used, own) = sms_count::used(tx, id, month).await?;
+/// What was sent in the name of these agencies, beside the cap of the first.
+async fn report(
+    app: &App,
+    tx: &mut Tx,
+    (id, agencies): (Id<Agency>, &[Id<Agency>]),
+    month: Day,
+) -> Result<Value> {
+    let lines = by_kind(sms_count::report(tx, Some(agencies), month).await?);
+    let (_, own) = sms_count::used(tx, id, month).await?;
+    let used: i64 = lines.iter().map(|line| line.segments).sum();
     let cost: i64 = lines.iter().map(|line| line.cost).sum();
     Ok(json!({
         "agency": id.to_string(),
@@ -39,6 +48,22 @@ async fn report(app: &App, tx: &mut Tx, id: Id<Agency>, month: Day) -> Result<Va
         "segments_max": own.unwrap_or_else(|| app.limits.sms_per_agency_month_max.into()),
         "kinds": lines.iter().map(line_json).collect::<Vec<_>>(),
     }))
+}
+
+/// Each kind once, whoever of the tree sent it.
+fn by_kind(lines: Vec<Counted>) -> Vec<Counted> {
+    let mut kinds: Vec<Counted> = Vec::with_capacity(lines.len());
+    for line in lines {
+        match kinds.iter_mut().find(|known| known.kind == line.kind) {
+            Some(known) => {
+                known.segments += line.segments;
+                known.cost += line.cost;
+            }
+            None => kinds.push(line),
+        }
+    }
+    kinds.sort_by(|a, b| a.kind.cmp(&b.kind));
+    kinds
 }
 
 fn line_json(line: &Counted) -> Value {
@@ -61,7 +86,7 @@ pub struct MessagesShown {
 pub async fn read_messages_as_officer(
     app: &App,
     citizen: Id<Citizen>,
-    agency: Option<Id<Agency>>,
+    (agency, whole): (Option<Id<Agency>>, bool),
     month: Option<Day>,
 ) -> Result<MessagesShown> {
     let now = app.clock.now();
@@ -69,7 +94,7 @@ pub async fn read_messages_as_officer(
     let mut tx = app.store.begin().await?;
     let mut places = officer::workplaces(&mut tx, citizen, Day::of(now)).await?.into_iter();
     let agency = places.find(|place| agency.is_none_or(|id| id == place.id)).ok_or(Error::not_found())?;
-    let lines = sms_count::report(&mut tx, Some(agency.id), month).await?;
+    let lines = by_kind(sms_count::report(&mut tx, Some(&agency.tree(whole)), month).await?);
     let (_, own) = sms_count::used(&mut tx, agency.id, month).await?;
     let segments_max = own.unwrap_or_else(|| app.limits.sms_per_agency_month_max.into());
     Ok(MessagesShown { agency, month, lines, segments_max })
@@ -109,7 +134,7 @@ pub async fn cap_messages_once(
     let details =
         json!({ "agency": id.to_string(), "segments_max": month_max, "by": key.client.to_string() });
     audit::append(&mut tx, &[leaf(app, now, "agency.messages_capped", concern, &sealing, &details)]).await?;
-    let answer = report(app, &mut tx, id, month_of(now)).await?;
+    let answer = report(app, &mut tx, (id, &[id]), month_of(now)).await?;
     key.keep(&mut tx, id.uuid(), &answer, now).await?;
     tx.commit().await?;
     Ok(answer)

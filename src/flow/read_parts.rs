@@ -79,8 +79,14 @@ pub(super) async fn read_family(tx: &mut Tx, of: Id<Bill>, banks: &[Bank], now: 
     };
     let mut parts: Option<(Divided, Vec<Id<Bill>>)> = None;
     let mut whole = None;
+    // What was divided again shows its newest parts alone.
+    let newest = versions::parts_of(tx, &[of], true).await?;
+    let stale = |part: Id<Bill>| !newest.iter().any(|link| link.0 == part);
     for (relation, other, later) in &links {
         let Some(how) = divided(relation) else { continue };
+        if *later && how == Divided::ByOwner && stale(*other) {
+            continue;
+        }
         if *later {
             parts.get_or_insert((how, Vec::new())).1.push(*other);
         } else {

@@ -5,6 +5,7 @@ use super::{
     Error, Result,
     inherit::{Tree, agencies_of, demand_standing},
     officer::{self, Workplace},
+    take_report::reports,
 };
 use crate::{
     app::App,
@@ -13,11 +14,15 @@ use crate::{
         id::{self, Agency, Citizen, Id},
         page::PageRequest,
     },
-    payment::payout::State,
-    store::payout::{self as rows, Item, StoredPayout},
+    payment::{payout::State, refund::Told},
+    store::{
+        clearing_report,
+        payout::{self as rows, Item, StoredPayout},
+    },
 };
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// How many lines of a slip are read at a time.
 pub const LINES_MAX: i64 = 200;
@@ -29,7 +34,7 @@ pub async fn read_payout(app: &App, agency: Id<Agency>, id: Id<id::Payout>, skip
     demand_standing(&mut tx, agency, order.agency, None).await?;
     let items = rows::items(&mut tx, id, i64::from(skip), LINES_MAX).await?;
     let count = rows::item_count(&mut tx, id).await?;
-    let mut answer = payout_json(&order);
+    let mut answer = payout_json(&order, &reports(&mut tx, &[id.uuid()]).await?);
     answer["lines"] = items.iter().map(line_json).collect();
     answer["line_count"] = json!(count);
     Ok(answer)
@@ -46,10 +51,13 @@ pub async fn list_payouts(
     let agencies = agencies_of(&mut tx, agency, tree).await?;
     let found = rows::of_agencies(&mut tx, &agencies, state, page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
-    Ok(json!({ "items": found.items.iter().map(payout_json).collect::<Vec<_>>(), "next": next }))
+    let ids: Vec<Uuid> = found.items.iter().map(|order| order.id.uuid()).collect();
+    let told = reports(&mut tx, &ids).await?;
+    let items: Vec<Value> = found.items.iter().map(|order| payout_json(order, &told)).collect();
+    Ok(json!({ "items": items, "next": next }))
 }
 
-fn payout_json(order: &StoredPayout) -> Value {
+fn payout_json(order: &StoredPayout, told: &BTreeMap<Uuid, Value>) -> Value {
     let (bounced, ended_at) = match &order.state {
         State::Bounced { reason } => (Some(reason.to_string()), None),
         State::Done { at } => (None, Some(rfc3339(*at))),
@@ -58,6 +66,7 @@ fn payout_json(order: &StoredPayout) -> Value {
     json!({
         "id": order.id.to_string(),
         "agency": order.agency.to_string(),
+        "counterpart": order.counterpart.map(|agency| agency.to_string()),
         "kind": order.kind.as_str(),
         "day": order.day.to_string(),
         "amount": super::explain::money(order.amount),
@@ -66,6 +75,7 @@ fn payout_json(order: &StoredPayout) -> Value {
         "slip": order.slip,
         "status": order.state.as_str(),
         "bounced": bounced,
+        "report": told.get(&order.id.uuid()),
         "replaces": order.replaces.map(|id| id.to_string()),
         "created_at": rfc3339(order.created_at),
         "ended_at": ended_at,
@@ -73,16 +83,15 @@ fn payout_json(order: &StoredPayout) -> Value {
 }
 
 fn line_json(item: &Item) -> Value {
-    let booking = |place: usize| item.booking.as_ref().map(|booking| booking[place].clone());
     json!({
         "payment": item.payment.to_string(),
         "line": item.line,
         "dossier": item.dossier,
         "content": item.content,
         "notice": item.notice,
-        "chapter": booking(0),
-        "sub_item": booking(1),
-        "area": booking(2),
+        "chapter": item.booking[0],
+        "sub_item": item.booking[1],
+        "area": item.booking[2],
         "amount": super::explain::money(item.amount),
     })
 }
@@ -111,13 +120,15 @@ pub struct PayoutShown {
     pub items: Vec<Item>,
     /// How many lines it has.
     pub count: i64,
+    /// What the clearing system said of it last.
+    pub told: Option<Told>,
 }
 
 /// The orders of an agency where the citizen keeps or audits the books; of the first such agency, if none is named.
 pub async fn read_payout_page(
     app: &App,
     citizen: Id<Citizen>,
-    agency: Option<Id<Agency>>,
+    (agency, whole): (Option<Id<Agency>>, bool),
     after: Option<Id<id::Payout>>,
 ) -> Result<Payouts> {
     let mut tx = app.store.begin().await?;
@@ -129,7 +140,7 @@ pub async fn read_payout_page(
     };
     let place = place.ok_or(Error::forbidden("accountant_needed"))?;
     let page = PageRequest::new(after, None).ok_or(Error::not_found())?;
-    let found = rows::of_agencies(&mut tx, &[place.id], None, &page).await?;
+    let found = rows::of_agencies(&mut tx, &place.tree(whole), None, &page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id);
     let names = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
     let reader = names.get(&citizen).cloned().unwrap_or_default();
@@ -144,7 +155,8 @@ pub async fn read_payout_slip(app: &App, citizen: Id<Citizen>, id: Id<id::Payout
     let agency = places.into_iter().find(|place| place.id == order.agency).ok_or(Error::not_found())?;
     let items = rows::items(&mut tx, id, 0, LINES_MAX).await?;
     let count = rows::item_count(&mut tx, id).await?;
+    let told = clearing_report::of(&mut tx, &[id.uuid()]).await?.remove(&id.uuid());
     let names = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
     let reader = names.get(&citizen).cloned().unwrap_or_default();
-    Ok(PayoutShown { reader, agency, order, items, count })
+    Ok(PayoutShown { reader, agency, order, items, count, told })
 }

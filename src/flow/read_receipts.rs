@@ -77,11 +77,13 @@ async fn void_json(app: &App, receipt: &StoredReceipt) -> Result<Value> {
 pub async fn list_signed(
     app: &App,
     agency: Id<Agency>,
+    tree: Tree,
     page: &PageRequest<Id<id::Receipt>>,
 ) -> Result<Value> {
-    let found = receipt::of_agencies(&app.store, &[agency], None, page).await?;
+    let agencies = agencies_of(&mut app.store.begin().await?, agency, tree).await?;
+    let found = receipt::of_agencies(&app.store, &agencies, None, page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
-    let signed = sign_receipts(app, agency, &found.items).await?;
+    let signed = sign_receipts(app, &found.items).await?;
     let items: Vec<Value> = found
         .items
         .iter()

@@ -7,6 +7,7 @@ use super::{
     officer,
     recall::{self, RecallShown},
     refund_answer::{refund_json, words},
+    take_report::reports,
 };
 use crate::{
     app::App,
@@ -26,6 +27,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// One refund of the agency, or of whom it succeeded.
 pub async fn read_refund(app: &App, agency: Id<Agency>, id: Id<id::Refund>) -> Result<Value> {
@@ -33,7 +35,9 @@ pub async fn read_refund(app: &App, agency: Id<Agency>, id: Id<id::Refund>) -> R
     let refund = rows::find(&mut tx, id).await?.ok_or(Error::not_found())?;
     demand_standing(&mut tx, agency, refund.agency, None).await?;
     let (lines, approvers) = (rows::lines(&mut tx, id).await?, rows::approvers(&mut tx, id).await?);
-    Ok(refund_json(&refund, &lines, &approvers))
+    let mut answer = refund_json(&refund, &lines, &approvers);
+    answer["report"] = reports(&mut tx, &[id.uuid()]).await?.remove(&id.uuid()).into();
+    Ok(answer)
 }
 
 /// The agency's refunds, the newest first; for itself or by either tree.
@@ -47,7 +51,14 @@ pub async fn list_refunds(
     let agencies = agencies_of(&mut tx, agency, tree).await?;
     let found = rows::of_agencies(&mut tx, &agencies, state, page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
-    let items: Vec<Value> = found.items.iter().map(|refund| refund_json(refund, &[], &[])).collect();
+    let ids: Vec<Uuid> = found.items.iter().map(|refund| refund.id.uuid()).collect();
+    let mut told = reports(&mut tx, &ids).await?;
+    let of = |refund: &StoredRefund| {
+        let mut item = refund_json(refund, &[], &[]);
+        item["report"] = told.remove(&refund.id.uuid()).into();
+        item
+    };
+    let items: Vec<Value> = found.items.iter().map(of).collect();
     Ok(json!({ "items": items, "next": next }))
 }
 

@@ -5,6 +5,7 @@ use super::{
     agency_key::agency_key,
     audit_leaf::{self, Concern},
     idempotency::Idempotency,
+    inherit::{Tree, agencies_of},
 };
 use crate::app::App;
 use crate::base::{
@@ -96,11 +97,12 @@ pub async fn register_series(
     Ok(answer)
 }
 
-/// The agency's series, the newest year first.
-pub async fn list_series(app: &App, agency: Id<Agency>) -> Result<Value> {
+/// The agency's series, the newest year first; for itself or by either tree, as every list here.
+pub async fn list_series(app: &App, agency: Id<Agency>, tree: Tree) -> Result<Value> {
     let mut tx = app.store.begin().await?;
+    let agencies = agencies_of(&mut tx, agency, tree).await?;
     let items: Vec<Value> =
-        receipt_series::of_agency(&mut tx, agency).await?.iter().map(series_json).collect();
+        receipt_series::of_agencies(&mut tx, &agencies).await?.iter().map(series_json).collect();
     Ok(json!({ "items": items, "next": null }))
 }
 
@@ -108,10 +110,11 @@ pub async fn list_series(app: &App, agency: Id<Agency>) -> Result<Value> {
 const DUE_SHOWN: i64 = 200;
 
 /// What is paid and waits for its receipt, the longest first.
-pub async fn list_due(app: &App, agency: Id<Agency>) -> Result<Value> {
+pub async fn list_due(app: &App, agency: Id<Agency>, tree: Tree) -> Result<Value> {
     let mut tx = app.store.begin().await?;
+    let agencies = agencies_of(&mut tx, agency, tree).await?;
     let items: Vec<Value> =
-        receipt_due::of_agency(&mut tx, agency, DUE_SHOWN).await?.iter().map(due_json).collect();
+        receipt_due::of_agencies(&mut tx, &agencies, DUE_SHOWN).await?.iter().map(due_json).collect();
     Ok(json!({ "items": items, "next": null }))
 }
 
@@ -158,15 +161,17 @@ pub struct NotAQuarter;
 
 /// The report on the use of receipts in a quarter (Decree 123/2020, article 38): of each series what was there at its
 /// beginning, what was issued, voided and replaced, and what is left.
-pub async fn report_use(app: &App, agency: Id<Agency>, quarter: Quarter) -> Result<Value> {
+pub async fn report_use(app: &App, agency: Id<Agency>, quarter: Quarter, tree: Tree) -> Result<Value> {
     let (from, to) = (quarter.first.start(), quarter.after.start());
     let mut tx = app.store.begin().await?;
-    let series = receipt_series::of_agency(&mut tx, agency).await?;
-    let used = receipt_series::used(&mut tx, agency, from, to).await?;
-    let leaves = blank::voided(&mut tx, agency, (from, to)).await?;
+    let agencies = agencies_of(&mut tx, agency, tree).await?;
+    let series = receipt_series::of_agencies(&mut tx, &agencies).await?;
+    let used = receipt_series::used(&mut tx, &agencies, from, to).await?;
+    let leaves = blank::voided(&mut tx, &agencies, (from, to)).await?;
     let of = |series: &StoredSeries| {
         let year = i16::try_from(series.year).unwrap_or(i16::MAX);
-        let mut used = used.get(&(series.letters.to_string(), year)).copied().unwrap_or_default();
+        let mut used =
+            used.get(&(series.agency, series.letters.to_string(), year)).copied().unwrap_or_default();
         // A leaf that nobody was given is used up and void at once.
         let (before, during) = leaves.get(&series.id).copied().unwrap_or_default();
         used.before += before;
@@ -205,6 +210,7 @@ fn use_json(series: &StoredSeries, used: Use) -> Value {
     };
     json!({
         "series": symbol(series),
+        "agency": series.agency.to_string(),
         "medium": series.medium.as_str(),
         "kind": series.kind.as_str(),
         "form": series.form,
@@ -224,6 +230,7 @@ fn series_json(series: &StoredSeries) -> Value {
     json!({
         "id": series.id.to_string(),
         "series": symbol(series),
+        "agency": series.agency.to_string(),
         "kind": series.kind.as_str(),
         "medium": series.medium.as_str(),
         "form": series.form,

@@ -27,6 +27,7 @@ use crate::{
         bill::{self as bills, StoredBill},
         ledger::{self as books, EntryKind, NewEntry},
         outbox::{self, NewOutbox, Topic},
+        payout_waiting,
         suspense::{self, Decision},
     },
 };
@@ -60,7 +61,7 @@ pub async fn propose_release(
     {
         return answered(app, &mut tx, agency, case, &then).await;
     }
-    let held = suspense::lock(&mut tx, agency, case).await?.ok_or(Error::not_found())?;
+    let held = lock(&mut tx, agency, case, proposal.toward.bill()).await?;
     let before = suspense::decision(&mut tx, case).await?;
     release::propose(held.held, before.is_some()).map_err(refused)?;
     if let Some(bill) = proposal.toward.bill() {
@@ -114,8 +115,10 @@ pub async fn approve_release(
     {
         return answered(app, &mut tx, agency, case, &then).await;
     }
-    let held = suspense::lock(&mut tx, agency, case).await?.ok_or(Error::not_found())?;
-    let before = suspense::decision(&mut tx, case).await?;
+    // What was proposed never changes, so that its bill can be locked before the money.
+    let toward = suspense::decision(&mut tx, case).await?.map(|decision| decision.toward);
+    let held = lock(&mut tx, agency, case, toward.and_then(|toward| toward.bill())).await?;
+    let before = suspense::decision(&mut tx, case).await?.filter(|decision| Some(decision.toward) == toward);
     release::approve(held.held, before.as_ref().map(|d| d.proposed_by), officer).map_err(refused)?;
     officer::demand(&mut tx, officer, agency, Role::Approver, Day::of(now)).await?;
     let mut decision = before.ok_or(refused(Refusal::NotProposed))?;
@@ -158,6 +161,9 @@ pub async fn approve_release(
         return Err(Error::internal("suspense moved under its lock"));
     }
     books::append(&mut tx, &[new], &numbers, now).await?;
+    if let Some(payment) = payment {
+        payout_waiting::keep_paid(&mut tx, &[payment], now).await?;
+    }
     audit::append(&mut tx, &[leaf]).await?;
     let event: Id<Event> = Id::new(now, &*app.entropy);
     let event = NewOutbox {
@@ -178,6 +184,19 @@ pub async fn approve_release(
     }
     tx.commit().await?;
     Ok(answer)
+}
+
+/// Locks money, and before it the bill that it shall pay: in the order in which a desk locks them.
+async fn lock(
+    tx: &mut Tx,
+    agency: Id<Agency>,
+    case: Id<Case>,
+    bill: Option<Id<Bill>>,
+) -> Result<suspense::Held> {
+    if let Some(bill) = bill {
+        bills::lock_bill(tx, bill).await?;
+    }
+    suspense::lock(tx, agency, case).await?.ok_or(Error::not_found())
 }
 
 /// The bill that the money shall pay, locked: the agency's own, open, nothing under way, and asking for exactly that.

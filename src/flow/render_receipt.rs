@@ -3,7 +3,12 @@
 //!
 //! They are made when somebody first asks and kept byte for byte; of two makers at once, the first one's bytes stay.
 
-use super::{Error, Result, agency_key::agency_key, document_signer::sign_pdf, receipt_draft::place};
+use super::{
+    Error, Result,
+    agency_key::{agency_key, agency_keys},
+    document_signer::sign_pdf,
+    receipt_draft::place,
+};
 use crate::app::App;
 use crate::base::{
     clock::Instant,
@@ -119,20 +124,20 @@ fn sign(app: &App, content: &[u8]) -> String {
 
 /// The signed contents of many receipts of one agency, in order: made set-wise for those that have none yet, and kept
 /// like every file.
-pub async fn sign_receipts(
-    app: &App,
-    agency: Id<id::Agency>,
-    receipts: &[StoredReceipt],
-) -> Result<Vec<String>> {
+pub async fn sign_receipts(app: &App, receipts: &[StoredReceipt]) -> Result<Vec<String>> {
     let now = app.clock.now();
     let ids: Vec<Id<id::Receipt>> = receipts.iter().map(|receipt| receipt.id).collect();
     let mut tx = app.store.begin().await?;
-    let key = agency_key(app, &mut tx, agency).await?;
+    let keys = agency_keys(app, &mut tx, receipts.iter().map(|receipt| receipt.agency)).await?;
+    let key = |receipt: &StoredReceipt| {
+        keys.get(&receipt.agency).ok_or(Error::internal("a receipt without its agency"))
+    };
     let had: HashSet<Id<id::Receipt>> =
         receipt::files(&mut tx, &ids, Format::Jws.as_str()).await?.into_iter().map(|(id, _)| id).collect();
     let mut made = Vec::new();
     for receipt in receipts.iter().filter(|receipt| !had.contains(&receipt.id)) {
-        let (_, bytes) = content_of(receipt, &key)?;
+        let key = key(receipt)?;
+        let (_, bytes) = content_of(receipt, key)?;
         let place = file_place(receipt.id, Format::Jws);
         made.push((receipt.id, key.seal(&*app.entropy, &place, sign(app, &bytes).as_bytes())));
     }
@@ -144,7 +149,7 @@ pub async fn sign_receipts(
     tx.commit().await?;
     let signed = receipts.iter().map(|receipt| {
         let sealed = kept.get(&receipt.id).ok_or_else(|| Error::internal(receipt.id))?;
-        let plain = key.open(&file_place(receipt.id, Format::Jws), sealed)?;
+        let plain = key(receipt)?.open(&file_place(receipt.id, Format::Jws), sealed)?;
         String::from_utf8(plain.expose().clone()).map_err(Error::internal)
     });
     signed.collect()

@@ -6,6 +6,7 @@ use super::{
     Error, Result,
     audit_leaf::{self, Concern},
     event::event_json,
+    inherit::{Tree, agencies_of},
     officer::{self, Workplace},
 };
 use crate::app::App;
@@ -196,7 +197,8 @@ pub(super) async fn record(
 /// Every telling of a day that the agency's bank gave, the first one first, with what each changed.
 pub async fn read_revisions(app: &App, agency: Id<Agency>, id: Id<id::Statement>) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    let found = revisions::tellings(&mut tx, &[agency], id).await?;
+    let agencies = agencies_of(&mut tx, agency, Tree::New).await?;
+    let found = revisions::tellings(&mut tx, &agencies, id).await?;
     if found.is_empty() {
         return Err(Error::not_found());
     }

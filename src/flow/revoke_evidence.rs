@@ -2,8 +2,8 @@
 //! that was reduced and its receipts stay as they are.
 
 use super::{
-    Error, Result, agency_key::agency_key, audit_leaf, bill_answer, create_bill, idempotency::Idempotency,
-    officer, read_bills, split_bill::account_of_line,
+    Error, Result, agency_key::agency_key, audit_leaf, bill_answer, checkout::demand_bill, create_bill,
+    idempotency::Idempotency, officer, read_bills, split_bill::account_of_line,
 };
 use crate::{
     app::App,
@@ -30,8 +30,8 @@ use serde_json::{Value, json};
 /// What the reductions of a bill rest on.
 pub async fn read_evidence(app: &App, agency: Id<Agency>, bill: Id<Bill>) -> Result<Value> {
     let mut tx = app.store.begin().await?;
-    rows::bill(&mut tx, bill).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
-    let found = fee_evidence::of_bill(&mut tx, agency, bill).await?;
+    demand_bill(&mut tx, agency, bill).await?;
+    let found = fee_evidence::of_bill(&mut tx, bill).await?;
     Ok(json!({ "items": found.iter().map(evidence_json).collect::<Vec<_>>() }))
 }
 

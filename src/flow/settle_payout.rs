@@ -9,6 +9,7 @@ use crate::{
         id::{self, Id, Leaf, Payout},
     },
     payment::{
+        desk,
         ledger::{self, Account},
         payout::{Event, Next, State, follow},
     },
@@ -69,11 +70,14 @@ async fn finish(
     }
     let order = StoredPayout { state, ..order };
     let leaf: Id<Leaf> = Id::new(now, &*app.entropy);
-    let moved =
-        ledger::moved(Account::Clearing(order.account), order.kind.account(order.agency), order.amount);
+    let moved = match (order.kind.account(order.agency), order.counterpart) {
+        (Some(settled), _) => ledger::moved(Account::Clearing(order.account), settled, order.amount),
+        (None, Some(to)) => desk::transferred(order.account, order.agency, to, order.amount),
+        (None, None) => return Err(super::Error::internal("an order between agencies without the other")),
+    };
     let new = NewEntry {
         id: entry,
-        kind: EntryKind::Remitted,
+        kind: if order.counterpart.is_some() { EntryKind::CashMoved } else { EntryKind::Remitted },
         subject: order.id.uuid(),
         leaf,
         entry: moved.map_err(super::Error::internal)?,

@@ -7,10 +7,10 @@
 use super::{
     Error, Result,
     agency_key::agency_key,
-    audit_leaf, bill_answer,
+    bill_answer,
     create_bill::refused,
+    divide_bills::{divide_all, keep_parts},
     idempotency::Idempotency,
-    open_account::{self, NewAccount},
     read_bills,
 };
 use crate::{
@@ -20,12 +20,11 @@ use crate::{
         clock::Instant,
         id::{Agency, Bill, Id},
         reference::Reference,
-        text::Line,
     },
     crypto::seal::DataKey,
-    payment::bill::{self, Lines, Owner, Refusal, State},
+    payment::bill::{self, Lines, Refusal, State},
     store::{
-        Tx, account, audit,
+        Tx,
         bill::{self as rows, StoredBill},
         bill_version as versions,
     },
@@ -127,43 +126,41 @@ pub(super) async fn divide(
     now: Instant,
 ) -> Result<Vec<Value>> {
     let id = whole.bill.id;
-    let (relation, parts) = match split {
-        Split::Instalments(plan) => ("instalment", instalments(whole, plan, Day::of(now))?),
-        Split::Owners => ("part", owners(app, tx, whole, now).await?),
+    let key = |_: Id<Agency>| Ok(sealing);
+    let stored = match split {
+        Split::Instalments(plan) => {
+            let parts = instalments(whole, plan, Day::of(now))?;
+            let parts = vec![(whole, parts)];
+            keep_parts(app, tx, key, parts, "instalment", now).await?
+        }
+        Split::Owners => divide_all(app, tx, key, &[whole], now).await?,
     };
-    let stored = parts
-        .into_iter()
-        .map(|part| part.issue(app, sealing, whole, now))
-        .collect::<Result<Vec<StoredBill>>>()?;
-    rows::insert_bills(tx, &stored).await?;
-    let ids: Vec<Id<Bill>> = stored.iter().map(|part| part.bill.id).collect();
-    versions::link_all(tx, &ids, id, relation).await?;
-    if relation == "part" && !versions::supersede_bill(tx, id, now).await? {
-        return Err(Error::internal("a bill moved under its lock"));
-    }
-    let details = json!({
-        "bill": id.to_string(),
-        "into": ids.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "as": relation,
-    });
-    let concern = audit_leaf::Concern { citizen: None, agency: Some(whole.bill.agency), object: id.uuid() };
-    let leaf = audit_leaf::leaf(app, now, "bill.split", concern, sealing, &details);
-    audit::append(tx, &[leaf]).await?;
     stored
-        .iter()
+        .get(&id)
+        .into_iter()
+        .flatten()
         .map(|part| read_bills::open(app, sealing, part, part.bill.payable_until, Day::of(now)))
         .collect()
 }
 
 /// One part on its way.
-struct Part {
-    lines: Lines,
-    due: Day,
-    account: Id<crate::base::id::Account>,
+pub(super) struct Part {
+    /// Its lines.
+    pub lines: Lines,
+    /// Its last day.
+    pub due: Day,
+    /// Where it is collected.
+    pub account: Id<crate::base::id::Account>,
 }
 
 impl Part {
-    fn issue(self, app: &App, key: &DataKey, whole: &StoredBill, now: Instant) -> Result<StoredBill> {
+    pub(super) fn issue(
+        self,
+        app: &App,
+        key: &DataKey,
+        whole: &StoredBill,
+        now: Instant,
+    ) -> Result<StoredBill> {
         let parties = bill_answer::open_parties(key, whole.bill.id, &whole.parties)?;
         let traces = bill_answer::open_trace(key, whole.bill.id, &whole.trace)?;
         let of = |line: &bill::BillLine| {
@@ -206,43 +203,14 @@ fn instalments(whole: &StoredBill, plan: &[(Day, u64)], today: Day) -> Result<Ve
     Ok(parts.collect())
 }
 
-async fn owners(app: &App, tx: &mut Tx, whole: &StoredBill, now: Instant) -> Result<Vec<Part>> {
-    let parts = whole.bill.lines.by_owner(whole.bill.agency).map_err(refused)?;
-    let agency = |owner: &Owner| match owner {
-        Owner::Agency(agency) => Some(*agency),
-        Owner::Account(..) => None,
-    };
-    let agencies: Vec<Id<Agency>> = parts.iter().filter_map(|part| agency(&part.0)).collect();
-    let beneficiaries = account::beneficiaries(tx, &agencies).await?;
-    let collecting = open_account::collecting(app, tx, &agencies, &beneficiaries, now).await?;
-    let mut bills = Vec::with_capacity(parts.len());
-    for (owner, lines) in parts {
-        let account = match owner {
-            Owner::Agency(owner) => match collecting.get(&owner) {
-                Some(account) => account.id,
-                None if owner == whole.bill.agency => whole.account,
-                None => return Err(refused(Refusal::NoAccount)),
-            },
-            Owner::Account(bank, number, holder) => {
-                let holder = Line::parse(&holder).map_err(Error::internal)?;
-                let new = NewAccount { bank, number, holder };
-                open_account::named(app, tx, whole.bill.agency, new, now).await?.id
-            }
-        };
-        bills.push(Part { lines, due: whole.bill.due, account });
-    }
-    Ok(bills)
-}
-
 /// The account of the part in which a line of a bill stands that was divided by owner.
 pub(super) async fn account_of_line(
     tx: &mut Tx,
     whole: Id<Bill>,
     line: &bill::BillLine,
 ) -> Result<Option<Id<crate::base::id::Account>>> {
-    let links = versions::links(tx, whole).await?;
     let parts: Vec<Id<Bill>> =
-        links.iter().filter(|(relation, _, later)| relation == "part" && *later).map(|link| link.1).collect();
+        versions::parts_of(tx, &[whole], true).await?.into_iter().map(|part| part.0).collect();
     if parts.is_empty() {
         return Ok(None);
     }

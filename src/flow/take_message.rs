@@ -7,6 +7,7 @@ use super::{
     recall::{take_recall, take_resolution},
     settle_debits::{Debited, settle_debits},
     settle_payments::settle_notification,
+    take_report::take_report,
 };
 use crate::{
     app::App,
@@ -17,7 +18,8 @@ use crate::{
         text::Line,
     },
     codec::iso20022::{
-        Agent, CreditNotification, Direction, EndToEndId, Entry, Message, Received, TransactionStatus, Uetr,
+        AboutWhat, Agent, CreditNotification, Direction, EndToEndId, Entry, Message, Received,
+        TransactionStatus, Uetr,
     },
     partner::clearing::report_of,
     payment::{
@@ -44,10 +46,21 @@ pub async fn take_message(app: &App, received: Received) -> Result<String> {
         Message::CreditNotification(notification) => take_credits(app, head, notification).await,
         Message::RequestStatus(status) => take_status(app, head, status.end_to_end_id, status.status).await,
         Message::CancellationRequest(asked) => {
-            take_once(app, head, take_recall(app, received.header.id, &asked)).await
+            let act = take_recall(app, received.header.id, &asked);
+            take_once(app, head, async { act.await.map(|()| "recorded") }).await
         }
-        Message::Resolution(told) => take_once(app, head, take_resolution(app, &told)).await,
-        Message::PaymentStatus(status) => take_status(app, head, status.end_to_end_id, status.status).await,
+        Message::Resolution(told) => {
+            let act = take_resolution(app, &told);
+            take_once(app, head, async { act.await.map(|()| "recorded") }).await
+        }
+        Message::PaymentStatus(status) if status.about == AboutWhat::Request => {
+            take_status(app, head, status.end_to_end_id, status.status).await
+        }
+        Message::PaymentStatus(status) => {
+            let report = report_of(status.status).ok_or(Error::Refused(Refusal::new("unknown_status")))?;
+            let act = take_report(app, status.about, status.end_to_end_id.0, report);
+            take_once(app, head, async { Ok(if act.await? { "recorded" } else { "unknown_payment" }) }).await
+        }
         Message::RequestToPay(_)
         | Message::Statement(_)
         | Message::StatusInquiry(_)
@@ -112,11 +125,11 @@ async fn debits(app: &App, notification: &CreditNotification) -> Result<Vec<Debi
 }
 
 /// Acts on a message once: a repetition gets the same answer. The act itself may come twice, when a process dies
-/// between it and its being remembered, and changes nothing then.
+/// between it and its being remembered, and changes nothing then. It says the word of the answer.
 async fn take_once(
     app: &App,
     mut head: StoredMessage,
-    act: impl Future<Output = Result<()>>,
+    act: impl Future<Output = Result<&'static str>>,
 ) -> Result<String> {
     let mut tx = app.store.begin().await?;
     let before = inbox::messages(&mut tx, &[(&head.sender, &head.biz_msg_idr)]).await?;
@@ -125,8 +138,7 @@ async fn take_once(
         let same = before.digest == head.digest;
         return if same { Ok(before.answer) } else { Err(Error::conflict("message_id_reused")) };
     }
-    act.await?;
-    head.answer = "recorded".to_owned();
+    head.answer = act.await?.to_owned();
     let answer = head.answer.clone();
     let mut tx = app.store.begin().await?;
     inbox::insert_messages(&mut tx, &[head], app.clock.now()).await?;

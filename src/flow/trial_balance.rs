@@ -175,10 +175,11 @@ fn row_json(account: &NamedAccount, balance: Money) -> Value {
 
 /// How the statements prove the agency's accounts, day by day, the newest first; for itself or by either tree.
 pub async fn read_proofs(app: &App, agency: Id<Agency>, through: Option<Day>, tree: Tree) -> Result<Value> {
-    let through = through.unwrap_or_else(|| Day::of(app.clock.now()));
+    let today = Day::of(app.clock.now());
+    let through = through.unwrap_or(today);
     let mut tx = app.store.begin().await?;
     let agencies = agencies_of(&mut tx, agency, tree).await?;
-    let days = books::proved_days(&mut tx, &agencies, through, DAYS_MAX).await?;
+    let days = books::proved_days(&mut tx, &agencies, (through, today), DAYS_MAX).await?;
     let items: Vec<Value> = days.iter().map(proof_json).collect();
     Ok(json!({ "items": items }))
 }
@@ -186,13 +187,13 @@ pub async fn read_proofs(app: &App, agency: Id<Agency>, through: Option<Day>, tr
 /// A day is proved when what the books posted, and what differences explain, is what the account moved by, and nobody
 /// has a difference left to settle.
 fn proof_json(day: &books::ProvedDay) -> Value {
-    let moved = day.closing.checked_sub(day.opening);
+    let moved = day.closing.zip(day.opening).and_then(|(closing, opening)| closing.checked_sub(opening));
     let known = day.posted.zip(day.explained).and_then(|(posted, explained)| posted.checked_add(explained));
     json!({
         "day": day.day.to_string(),
         "real_account": { "bank": day.bank, "number": day.number, "holder": day.holder },
-        "opening": money(Money::vnd(day.opening)),
-        "closing": money(Money::vnd(day.closing)),
+        "opening": day.opening.map(|amount| money(Money::vnd(amount))),
+        "closing": day.closing.map(|amount| money(Money::vnd(amount))),
         "posted": day.posted.map(|amount| money(Money::vnd(amount))),
         "explained": day.explained.map(|amount| money(Money::vnd(amount))),
         "pending_cases": day.pending,

@@ -1,7 +1,14 @@
 //! What a version of the schedule would have charged for the bills of a month: computed from what each bill was computed
 //! from, and written nowhere.
 
-use super::{Error, Result, agency_key::agency_key, bill_answer, declare_fees::Period, explain::money};
+use super::{
+    Error, Result,
+    agency_key::agency_keys,
+    bill_answer,
+    declare_fees::Period,
+    explain::money,
+    inherit::{Tree, agencies_of},
+};
 use crate::{
     app::App,
     base::{
@@ -33,27 +40,29 @@ enum Tried {
     Unknown,
 }
 
-/// Tries a version on the bills that the agency issued in a month.
+/// Tries a version on the bills that the agency issued in a month; for itself or by either tree.
 pub async fn try_version(
     app: &App,
-    agency: Id<Agency>,
+    (agency, tree): (Id<Agency>, Tree),
     id: Id<id::Schedule>,
     period: Period,
 ) -> Result<Value> {
     let mut tx = app.store.begin().await?;
     fee_version::lock(&mut tx, id).await?.ok_or(Error::not_found())?;
     let schedule = tariff::whole_schedule(&mut tx, id).await?;
-    let key = agency_key(app, &mut tx, agency).await?;
+    let agencies = agencies_of(&mut tx, agency, tree).await?;
+    let keys = agency_keys(app, &mut tx, agencies.iter().copied()).await?;
     let (mut after, mut named, mut fees) = (None, Vec::new(), BTreeSet::new());
     let mut counts = [0_u64; 4];
     let (mut before_sum, mut after_sum) = (Money::vnd(0), Money::vnd(0));
     loop {
-        let bills = bill::bills_issued(&mut tx, agency, period.from, period.to, after, CHUNK).await?;
+        let bills = bill::bills_issued(&mut tx, &agencies, period.from, period.to, after, CHUNK).await?;
         let Some(last) = bills.last() else { break };
         after = Some(last.bill.id);
         for stored in &bills {
             let before = stored.bill.lines.total();
-            let kept = bill_answer::open_kept(&key, stored.bill.id, &stored.trace)?;
+            let key = keys.get(&stored.bill.agency).ok_or(Error::internal("a bill without its agency"))?;
+            let kept = bill_answer::open_kept(key, stored.bill.id, &stored.trace)?;
             let tried = kept.map_or(Tried::Unknown, |kept| tried(&schedule, stored, &kept));
             let (place, now) = match tried {
                 Tried::Same => (0, before),

@@ -6,6 +6,7 @@ use super::{
     audit_leaf::{self, Concern},
     event::event_json,
     idempotency::Idempotency,
+    inherit::demand_standing,
     read_receipts::describe_receipt,
     receipt_draft::{Draft, issue_drafts},
     render_receipt::content_of,
@@ -23,7 +24,7 @@ use crate::codec::{
 use crate::crypto::{digest::Digest, keyring::Purpose, seal::DataKey, signing::Signer};
 use crate::payment::receipt::ReceiptName;
 use crate::store::{
-    Tx, audit,
+    Tx, audit, bill,
     outbox::{self, NewOutbox, Topic},
     receipt::{self, StoredReceipt},
     receipt_void as voids,
@@ -33,7 +34,7 @@ use serde_json::{Value, json};
 /// Why a receipt is taken back: one line, which stands on the documents.
 pub type Reason = Line<200>;
 
-/// Voids a receipt of the agency; nothing stands in its place.
+/// Voids a receipt of the agency, or of whom it succeeded; nothing stands in its place.
 pub async fn void_receipt(
     app: &App,
     agency: Id<Agency>,
@@ -47,10 +48,10 @@ pub async fn void_receipt(
         return Ok(answer);
     }
     let old = current(&mut tx, agency, id).await?;
-    let agencies = agencies_with_keys(app, &mut tx, [agency]).await?;
-    let (_, sealing) = agencies.get(&agency).ok_or(Error::not_found())?;
+    let agencies = agencies_with_keys(app, &mut tx, [old.agency]).await?;
+    let (_, sealing) = agencies.get(&old.agency).ok_or(Error::not_found())?;
     let leaf = Id::new(now, &*app.entropy);
-    let voiding = Voiding { app, now, client: key.client, sealing, leaf };
+    let voiding = Voiding { app, now, client: key.client, agency, sealing, leaf };
     let digest = voiding.void(&mut tx, &old, reason, None).await?;
     let details = voided_details(&old, &digest, &json!([]));
     voiding.tell(&mut tx, &old, "receipt.voided", &details, None).await?;
@@ -73,7 +74,11 @@ pub async fn replace_receipt(
     if let Some(answer) = key.claim(&mut tx).await? {
         return Ok(answer);
     }
+    // What stands in its place is of the same series, which is closed once its agency is succeeded.
     let old = current(&mut tx, agency, id).await?;
+    if old.agency != agency {
+        return Err(Error::conflict("no_receipt_series"));
+    }
     let agencies = agencies_with_keys(app, &mut tx, [agency]).await?;
     let (_, sealing) = agencies.get(&agency).ok_or(Error::not_found())?;
     let (mut content, _) = content_of(&old, sealing)?;
@@ -87,7 +92,7 @@ pub async fn replace_receipt(
     let draft = Draft::in_place_of(&old, leaf, content);
     let issued = issue_drafts(app, &mut tx, now, vec![draft], &agencies).await?.into_iter().next().flatten();
     let issued = issued.ok_or(Error::conflict("no_receipt_series"))?;
-    let voiding = Voiding { app, now, client: key.client, sealing, leaf };
+    let voiding = Voiding { app, now, client: key.client, agency, sealing, leaf };
     let number: Number = issued.number.parse().map_err(Error::internal)?;
     let digest = voiding.void(&mut tx, &old, reason, Some((issued.id, number))).await?;
     let details = voided_details(&old, &digest, &json!([leaf_name(&issued.number, &issued.digest)]));
@@ -124,8 +129,11 @@ pub async fn read_void(
 /// The receipt as it stands, locked: of two who take it back at once the second sees the first.
 async fn current(tx: &mut Tx, agency: Id<Agency>, id: Id<id::Receipt>) -> Result<StoredReceipt> {
     receipt::lock(tx, id).await?;
-    let found = receipt::find_in(tx, id).await?;
-    let old = found.filter(|receipt| receipt.agency == agency).ok_or(Error::not_found())?;
+    let old = receipt::find_in(tx, id).await?.ok_or(Error::not_found())?;
+    if old.agency != agency {
+        let bill = bill::bill(tx, old.bill).await?.ok_or(Error::not_found())?;
+        demand_standing(tx, agency, old.agency, Some(bill.procedure.code.as_str())).await?;
+    }
     if old.void.is_some() { Err(gone(&old)) } else { Ok(old) }
 }
 
@@ -152,6 +160,8 @@ struct Voiding<'a> {
     app: &'a App,
     now: Instant,
     client: Id<Client>,
+    /// Who acts, and is told.
+    agency: Id<Agency>,
     sealing: &'a DataKey,
     leaf: Id<id::Leaf>,
 }
@@ -218,7 +228,7 @@ impl Voiding<'_> {
             id: event,
             at: self.now,
             topic: Topic::Event,
-            agency: Some(old.agency),
+            agency: Some(self.agency),
             object: old.bill.uuid(),
             name: kind,
             body: event_json(kind, self.now, &told),

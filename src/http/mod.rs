@@ -20,3 +20,4 @@ pub mod router;
 pub mod sent;
 pub mod session;
 pub mod signed;
+pub mod tree;

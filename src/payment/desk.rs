@@ -117,9 +117,24 @@ pub fn carried(
     to: Id<Agency>,
     amount: Money,
 ) -> Result<Entry, Unbooked> {
+    brought(Account::CashDrawer(desk, till), desk, to, amount)
+}
+
+/// The entry of what a desk had taken for another agency and its bank has transferred from `from` to that agency's account:
+/// the desk owes it so much less, and it is on its way until a statement shows it there.
+pub fn transferred(
+    from: Id<BankAccount>,
+    desk: Id<Agency>,
+    to: Id<Agency>,
+    amount: Money,
+) -> Result<Entry, Unbooked> {
+    brought(Account::Clearing(from), desk, to, amount)
+}
+
+fn brought(from: Account, desk: Id<Agency>, to: Id<Agency>, amount: Money) -> Result<Entry, Unbooked> {
     let mut postings = vec![
         Posting { account: Account::CashInTransit(to), amount },
-        Posting { account: Account::CashDrawer(desk, till), amount: amount.negated()? },
+        Posting { account: from, amount: amount.negated()? },
     ];
     if to != desk {
         postings.push(Posting { account: Account::DeskOwes(desk, to), amount });

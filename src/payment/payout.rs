@@ -29,11 +29,13 @@ pub enum Kind {
     Tax,
     /// The part of phí that the collecting agency keeps.
     Retained,
+    /// What a desk took for another agency, on its way to that agency's account: no rule's, an accountant orders it.
+    Collected,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Phi, Self::LePhi, Self::Tax, Self::Retained];
+    pub const ALL: [Self; 5] = [Self::Phi, Self::LePhi, Self::Tax, Self::Retained, Self::Collected];
 
     /// The word on the wire and in rows.
     pub const fn as_str(self) -> &'static str {
@@ -42,6 +44,7 @@ impl Kind {
             Self::LePhi => "le_phi",
             Self::Tax => "tax",
             Self::Retained => "retained",
+            Self::Collected => "collected",
         }
     }
 
@@ -50,13 +53,14 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// The account of the books that an order of this kind settles.
-    pub const fn account(self, agency: Id<Agency>) -> Account {
+    /// The account of the books that an order of this kind settles; none where it is carried between two agencies.
+    pub const fn account(self, agency: Id<Agency>) -> Option<Account> {
         match self {
-            Self::Phi => Account::AgencyFee(agency, FeeKind::Phi),
-            Self::LePhi => Account::AgencyFee(agency, FeeKind::LePhi),
-            Self::Tax => Account::AgencyFee(agency, FeeKind::Tax),
-            Self::Retained => Account::Retained(agency),
+            Self::Phi => Some(Account::AgencyFee(agency, FeeKind::Phi)),
+            Self::LePhi => Some(Account::AgencyFee(agency, FeeKind::LePhi)),
+            Self::Tax => Some(Account::AgencyFee(agency, FeeKind::Tax)),
+            Self::Retained => Some(Account::Retained(agency)),
+            Self::Collected => None,
         }
     }
 }
@@ -100,6 +104,7 @@ impl Rule {
             Kind::LePhi => self.authority.is_some() && self.booking.is_some(),
             Kind::Tax => self.authority.is_some(),
             Kind::Phi | Kind::Retained => true,
+            Kind::Collected => false,
         }
     }
 }
@@ -347,6 +352,7 @@ mod tests {
         let later = NOW + time::Duration::hours(2);
         assert_eq!(follow(&unknown(0), &Event::Due, later), Next::Tell(unknown(1)));
         let agency = Id::new(NOW, &SeededEntropy::new(1));
-        assert_eq!(Kind::Retained.account(agency), Account::Retained(agency));
+        assert_eq!(Kind::Retained.account(agency), Some(Account::Retained(agency)));
+        assert_eq!(Kind::Collected.account(agency), None);
     }
 }

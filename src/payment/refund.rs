@@ -300,6 +300,45 @@ pub enum Answer {
     None,
 }
 
+/// What the clearing system says of its own accord about money that is to leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// It is not decided.
+    Pending,
+    /// It is being carried out.
+    Accepted,
+    /// It will not be carried out.
+    Rejected(BankReason),
+}
+
+impl Word {
+    /// The word on the wire and in rows.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Accepted => "accepted",
+            Self::Rejected(_) => "rejected",
+        }
+    }
+
+    /// What follows from it, like an answer: what is pending was taken.
+    pub fn answer(&self) -> Answer {
+        match self {
+            Self::Pending | Self::Accepted => Answer::Taken,
+            Self::Rejected(reason) => Answer::Refused(reason.clone()),
+        }
+    }
+}
+
+/// A word, and when it was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The last one.
+    pub word: Word,
+    /// When.
+    pub at: Instant,
+}
+
 /// What can happen to an approved refund on the rails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {

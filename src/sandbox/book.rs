@@ -5,8 +5,9 @@ use crate::base::calendar::{Day, rfc3339};
 use crate::base::clock::Instant;
 use crate::base::money::{Currency, Money, MoneyError};
 use crate::codec::iso20022::{
-    AccountNumber, CancellationRequest, CreditNotification, CreditTransfer, Direction, EndToEndId, Entry,
-    Message, MessageId, Part, PaymentReturn, RequestToPay, Resolution, Statement, TransactionStatus, read,
+    AboutWhat, AccountNumber, CancellationRequest, CreditNotification, CreditTransfer, Direction, EndToEndId,
+    Entry, Message, MessageId, Part, PaymentReturn, RequestToPay, Resolution, Statement, TransactionStatus,
+    read,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -56,6 +57,11 @@ pub enum Fact {
         xml: String,
         /// The answer, which a repetition gets again.
         answer: String,
+    },
+    /// What became of a return or an order, told later than its answer (`pacs.002`).
+    Reported {
+        /// The report.
+        xml: String,
     },
     /// The service asked money back (`camt.056`).
     AskedBack {
@@ -183,6 +189,16 @@ impl Book {
                 let Message::PaymentStatus(status) = parse(answer)?.message else { return Err(BadFact) };
                 self.answers.insert(received.header.id, (received.digest, answer.clone()));
                 self.orders.insert(order.id, (order, status.status));
+                Ok(())
+            }
+            Fact::Reported { xml } => {
+                let Message::PaymentStatus(told) = parse(xml)?.message else { return Err(BadFact) };
+                let known = match told.about {
+                    AboutWhat::Request => None,
+                    AboutWhat::Return => self.returns.get_mut(&told.end_to_end_id).map(|one| &mut one.1),
+                    AboutWhat::Transfer => self.orders.get_mut(&told.end_to_end_id).map(|one| &mut one.1),
+                };
+                *known.ok_or(BadFact)? = told.status;
                 Ok(())
             }
             Fact::AskedBack { xml } => {

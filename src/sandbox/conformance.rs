@@ -31,7 +31,7 @@ pub struct Observed {
 }
 
 /// A behaviour: its name, the fault that provokes it, and what must be seen.
-const BEHAVIOURS: [(&str, Kind, &str); 13] = [
+const BEHAVIOURS: [(&str, Kind, &str); 15] = [
     ("late_message", Kind::Delay, "A message that comes late is acknowledged."),
     ("doubled_message", Kind::Double, "The same message twice is acknowledged twice."),
     ("altered_message", Kind::Alter, "Another content under a known identifier is refused."),
@@ -48,6 +48,8 @@ const BEHAVIOURS: [(&str, Kind, &str); 13] = [
     ("partial_settlement", Kind::Partial, "Money that comes in parts is acknowledged and kept, each part."),
     ("unknown_reference", Kind::UnknownReference, "Money without a reference is acknowledged and kept."),
     ("step_up", Kind::StepUp, "A payer who must prove more is waited for: nothing is asked for twice."),
+    ("pending_order", Kind::Pend, "The late word about money that leaves is acknowledged."),
+    ("late_rejection", Kind::RejectLate, "The rejection of what was accepted is acknowledged."),
     ("refused_request", Kind::Reject, "A refusal ends the attempt: nothing more is asked about it."),
 ];
 
@@ -96,9 +98,13 @@ fn is_handled(kind: Kind, payment: Option<EndToEndId>, book: &Book, observed: &O
     let acknowledged = |message: &&&Outgoing| message.outcome.as_deref() == Some(ACKNOWLEDGED);
     let asked = payment.is_some_and(|id| observed.inquiries.contains(&id));
     match kind {
-        Kind::Delay | Kind::Double | Kind::Reorder | Kind::WrongAmount | Kind::Partial => {
-            !messages.is_empty() && messages.iter().all(|m| acknowledged(&m))
-        }
+        Kind::Delay
+        | Kind::Double
+        | Kind::Reorder
+        | Kind::WrongAmount
+        | Kind::Partial
+        | Kind::Pend
+        | Kind::RejectLate => !messages.is_empty() && messages.iter().all(|m| acknowledged(&m)),
         // Its payment is not named in the message: everything that was sent counts.
         Kind::UnknownReference => book.outgoing().iter().all(|m| acknowledged(&&m)),
         Kind::Alter => messages.iter().any(|m| m.outcome.is_some() && !acknowledged(&m)),

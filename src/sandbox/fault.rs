@@ -16,6 +16,8 @@
 //! | `reorder` | `camt.054` | the credit is sent before the status report |
 //! | `corrupt` | `camt.054`, `pacs.002`; `pain.013`, `pacs.028`, `camt.060` | a byte flips after signing, once per message; or in the answer |
 //! | `reject` | `pain.013`; `pacs.004`, `pacs.008` | the request, the return or the order is answered with a rejection for `code` (`AG01`) |
+//! | `pend` | `pacs.004`, `pacs.008` | the return or the order is answered as pending, and decided by a `pacs.002` of its own |
+//! | `reject_late` | `pacs.004`, `pacs.008` | it is answered as accepted, and rejected for `code` by a `pacs.002` afterwards |
 //! | `step_up` | `pain.013` | the request is answered with a demand for more proof; the payer decides all the same |
 //! | `wrong_amount` | `camt.054` | the bank really moves `amount` more (−1000), in the book too |
 //! | `unknown_reference` | `camt.054` | the bank really moves the money without any reference of ours |
@@ -49,6 +51,10 @@ pub enum Kind {
     Corrupt,
     /// Refused.
     Reject,
+    /// Pending first, decided later.
+    Pend,
+    /// Accepted first, rejected later.
+    RejectLate,
     /// More proof is demanded.
     StepUp,
     /// Another amount than asked for.
@@ -176,6 +182,7 @@ const fn default_message(kind: Kind) -> &'static str {
     match kind {
         Kind::WrongStamp => "time_stamp",
         Kind::Reject | Kind::StepUp | Kind::DropRequest | Kind::DropAnswer => "pain.013",
+        Kind::Pend | Kind::RejectLate => "pacs.00",
         Kind::Lose
         | Kind::Delay
         | Kind::Double

@@ -5,7 +5,6 @@ use super::Sandbox;
 use super::book::{Book, Fact};
 use super::central_bank::reason;
 use super::delivery::Letter;
-use super::fault::Kind;
 use crate::base::clock::Instant;
 use crate::base::money::Money;
 use crate::base::text::Line;
@@ -44,27 +43,27 @@ impl Sandbox {
         if let Some(again) = self.answered(&book, received) {
             return again;
         }
-        let struck = self.faults().strike(Kind::Reject, PACS_004, Some(back.id));
-        let refused = struck.map(|fault| fault.code).or_else(|| book.unreturnable(back));
-        let status = refused
-            .as_deref()
-            .map_or(TransactionStatus::Settled, |code| TransactionStatus::Rejected(reason(code)));
-        let settled = status == TransactionStatus::Settled;
-        let answer = self.compose(&Message::PaymentStatus(PaymentStatus {
+        let course = self.course(PACS_004, back.id, book.unreturnable(back));
+        let told = PaymentStatus {
             inquiry: None,
             about: AboutWhat::Return,
             original: received.header.id,
             end_to_end_id: back.id,
             uetr: back.original.uetr,
-            status,
-            accepted: settled.then_some(now),
+            status: course.answer.clone(),
+            accepted: course.settles().then_some(now),
             clearing_reference: None,
-        }));
+        };
+        let answer = self.compose(&Message::PaymentStatus(told.clone()));
         self.record(&mut book, &Fact::Returned { xml, answer: answer.clone() });
-        if settled {
+        let mut letters = self.report_later(&mut book, &told, &course);
+        if course.settles() {
             let entry = self.debit(&book, back, now);
             let debit = self.moved(&mut book, back.account.clone(), entry);
-            self.queue(&mut book, vec![Letter { xml: debit, kind: "camt.054", payment: Some(back.id) }], now);
+            letters.push(Letter { xml: debit, kind: "camt.054", payment: Some(back.id) });
+        }
+        if !letters.is_empty() {
+            self.queue(&mut book, letters, now);
             self.wake.notify_one();
         }
         (StatusCode::OK, answer)

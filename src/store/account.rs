@@ -47,6 +47,29 @@ pub async fn insert_account(tx: &mut Tx, account: &CollectingAccount, at: Instan
     Ok(super::moved_one(&done))
 }
 
+/// Opens accounts whose numbers are not known yet.
+pub async fn insert_accounts(tx: &mut Tx, accounts: &[CollectingAccount], at: Instant) -> Result<()> {
+    let text = |of: fn(&CollectingAccount) -> &str| {
+        accounts.iter().map(|account| of(account).to_owned()).collect::<Vec<String>>()
+    };
+    sqlx::query!(
+        "insert into collecting_account (id, owner_id, bank, number, holder, opened_at)
+         select id, owner, bank, number, holder, $6
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) a (id, owner, bank, number, holder)
+         order by number
+         on conflict on constraint collecting_account_number_once do nothing",
+        &accounts.iter().map(|account| account.id.uuid()).collect::<Vec<_>>(),
+        &accounts.iter().map(|account| account.owner.uuid()).collect::<Vec<_>>(),
+        &text(|account| &account.bank),
+        &text(|account| &account.number),
+        &text(|account| account.holder.as_str()),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Lets an agency collect in an account from now on.
 pub async fn collect_in(tx: &mut Tx, agency: Id<Agency>, account: Id<Account>) -> Result<()> {
     sqlx::query!(
@@ -151,6 +174,19 @@ pub async fn account_of_number(tx: &mut Tx, number: &str) -> Result<Option<Colle
     .fetch_optional(tx.conn())
     .await?;
     row.map(TryInto::try_into).transpose()
+}
+
+/// The accounts of these numbers.
+pub async fn accounts_of_numbers(tx: &mut Tx, numbers: &[&str]) -> Result<Vec<CollectingAccount>> {
+    let rows = sqlx::query_as!(
+        Raw,
+        r#"select id, owner_id, coalesce(heir_id, owner_id) as "heir_id!", bank, number, holder
+         from collecting_account where number = any($1)"#,
+        numbers as &[&str],
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 /// Every collecting account, by number: what statements are fetched for.

@@ -1,6 +1,6 @@
 //! How much portals have asked, how often a number was asked about, and the alerts that came of it.
 
-use super::{Result, Store, StoreError, Tx};
+use super::{Result, StoreError, Tx};
 use crate::base::{
     calendar::Day,
     clock::Instant,
@@ -220,14 +220,21 @@ pub async fn insert_alert(tx: &mut Tx, alert: &AlertRow) -> Result<()> {
 }
 
 /// The alerts, the newest first.
-pub async fn list_alerts(store: &Store, page: &PageRequest<Id<Alert>>) -> Result<Page<AlertRow>> {
+pub async fn list_alerts(
+    tx: &mut Tx,
+    agencies: Option<&[Id<Agency>]>,
+    page: &PageRequest<Id<Alert>>,
+) -> Result<Page<AlertRow>> {
+    let agencies: Option<Vec<Uuid>> = agencies.map(|all| all.iter().map(|agency| agency.uuid()).collect());
     let rows = sqlx::query!(
         r#"SELECT id, client_id, agency_id, at, answered, misses, until FROM portal_alert
-           WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC LIMIT $2"#,
+           WHERE ($1::uuid IS NULL OR id < $1) AND ($3::uuid[] IS NULL OR agency_id = any($3))
+           ORDER BY id DESC LIMIT $2"#,
         page.after.map(Id::uuid),
-        page.fetch()
+        page.fetch(),
+        agencies.as_deref()
     )
-    .fetch_all(&store.pool)
+    .fetch_all(tx.conn())
     .await?;
     let alert = rows.into_iter().map(|row| AlertRow {
         id: Id::from_uuid(row.id),

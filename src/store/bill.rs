@@ -211,7 +211,7 @@ pub async fn bills_of_agencies(
 /// An agency's bills that were issued between two days, both included, in the order of issue.
 pub async fn bills_issued(
     tx: &mut Tx,
-    agency: Id<Agency>,
+    agencies: &[Id<Agency>],
     from: Day,
     to: Day,
     after: Option<Id<id::Bill>>,
@@ -223,10 +223,10 @@ pub async fn bills_issued(
              b.ended_at, b.issued_at, b.version, b.payable_until, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
              c.lines, c.parties, c.trace, c.key
          from bill b join bill_content c on c.bill_id = b.id
-         where b.agency_id = $1 and ($4::uuid is null or b.id > $4)
+         where b.agency_id = any($1) and ($4::uuid is null or b.id > $4)
              and b.issued_at >= ($2::date::timestamp at time zone interval '7 hours') and b.issued_at < ($3::date::timestamp at time zone interval '7 hours')
          order by b.id limit $5",
-        agency.uuid(),
+        &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
         from.date(),
         to.plus_days(1).date(),
         after.map(Id::uuid),
@@ -258,6 +258,27 @@ pub async fn lock_bill(tx: &mut Tx, bill: Id<id::Bill>) -> Result<Option<(State,
     let state = state(&row.state, row.paid_by, row.ended_at)
         .ok_or_else(|| StoreError::corrupt("bill", "state", bill))?;
     Ok(Some((state, live)))
+}
+
+/// Locks bills in the order of their identifiers, as [`lock_bill`] does one.
+pub async fn lock_bills(tx: &mut Tx, bills: &[Id<id::Bill>]) -> Result<Vec<(State, bool)>> {
+    let ids: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
+    let rows = sqlx::query!(
+        "select id, state, paid_by, ended_at from bill where id = any($1) order by id for no key update",
+        &ids
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    // A second statement, so that it sees what a transaction that held the locks has committed.
+    let live = sqlx::query_scalar!("select bill_id from live_attempt where bill_id = any($1)", &ids)
+        .fetch_all(tx.conn())
+        .await?;
+    let locked = rows.into_iter().map(|row| {
+        let corrupt = || StoreError::corrupt("bill", "state", Id::<id::Bill>::from_uuid(row.id));
+        let state = state(&row.state, row.paid_by, row.ended_at).ok_or_else(corrupt)?;
+        Ok((state, live.contains(&row.id)))
+    });
+    locked.collect()
 }
 
 /// Withdraws an open bill; false when it is not open.

@@ -131,6 +131,19 @@ pub async fn put_content(tx: &mut Tx, stored: &StoredBill) -> Result<()> {
     Ok(())
 }
 
+/// Says that other bills take the place of open ones; how many were open.
+pub async fn supersede_bills(tx: &mut Tx, bills: &[Id<id::Bill>], at: Instant) -> Result<usize> {
+    let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
+    let done = sqlx::query!(
+        "update bill set state = 'superseded', ended_at = $2 where id = any($1) and state = 'open'",
+        &bills,
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+}
+
 /// Says that another bill takes the place of an open one; false when it is not open.
 pub async fn supersede_bill(tx: &mut Tx, bill: Id<id::Bill>, at: Instant) -> Result<bool> {
     let done = sqlx::query!(
@@ -168,21 +181,43 @@ pub async fn link(tx: &mut Tx, bill: Id<id::Bill>, other: Id<id::Bill>, relation
     Ok(())
 }
 
-/// Records that bills came from another.
-pub async fn link_all(
-    tx: &mut Tx,
-    bills: &[Id<id::Bill>],
-    other: Id<id::Bill>,
-    relation: &str,
-) -> Result<()> {
-    let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
+/// A part, the bill that it is a part of, and the version of that bill which was divided.
+pub type PartOf = (Id<id::Bill>, Id<id::Bill>, u32);
+
+/// Records into what bills were divided.
+pub async fn link_parts(tx: &mut Tx, parts: &[PartOf], relation: &str) -> Result<()> {
+    let bills: Vec<Uuid> = parts.iter().map(|part| part.0.uuid()).collect();
+    let wholes: Vec<Uuid> = parts.iter().map(|part| part.1.uuid()).collect();
+    let versions: Vec<i32> = parts.iter().map(|part| i32::try_from(part.2).unwrap_or(i32::MAX)).collect();
     sqlx::query!(
-        "insert into bill_link (bill_id, other_id, relation) select b, $2, $3 from unnest($1::uuid[]) as b",
+        "insert into bill_link (bill_id, other_id, version, relation)
+         select b, o, v, $4 from unnest($1::uuid[], $2::uuid[], $3::integer[]) as p (b, o, v)",
         &bills,
-        other.uuid(),
+        &wholes,
+        &versions,
         relation,
     )
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// The parts by owner of these bills, with the version that each divides: those of the newest version, or of the first.
+pub async fn parts_of(tx: &mut Tx, wholes: &[Id<id::Bill>], newest: bool) -> Result<Vec<PartOf>> {
+    let wholes: Vec<Uuid> = wholes.iter().map(|whole| whole.uuid()).collect();
+    let rows = sqlx::query!(
+        "select l.bill_id, l.other_id, l.version from bill_link l
+         where l.relation = 'part' and l.other_id = any($1) and not exists (
+             select from bill_link o where o.other_id = l.other_id and o.relation = 'part'
+                 and case when $2 then o.version > l.version else o.version < l.version end)
+         order by l.other_id, l.bill_id",
+        &wholes,
+        newest,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let part = |(bill, whole, version): (Uuid, Uuid, i32)| {
+        (Id::from_uuid(bill), Id::from_uuid(whole), version.unsigned_abs())
+    };
+    Ok(rows.into_iter().map(|row| part((row.bill_id, row.other_id, row.version))).collect())
 }

@@ -380,15 +380,15 @@ pub async fn insert_printing(
 /// How many leaves of each series of an agency were voided before, and in, a time.
 pub async fn voided(
     tx: &mut Tx,
-    agency: Id<Agency>,
+    agencies: &[Id<Agency>],
     (from, to): (Instant, Instant),
 ) -> Result<HashMap<Id<ReceiptSeries>, (i64, i64)>> {
     let rows = sqlx::query!(
         r#"select l.series_id, count(*) filter (where l.entered_at < $2) as "before!",
              count(*) filter (where l.entered_at >= $2) as "during!"
          from receipt_leaf l join receipt_series s on s.id = l.series_id
-         where s.agency_id = $1 and l.state = 'voided' and l.entered_at < $3 group by l.series_id"#,
-        agency.uuid(),
+         where s.agency_id = any($1) and l.state = 'voided' and l.entered_at < $3 group by l.series_id"#,
+        &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
         from,
         to,
     )

@@ -4,7 +4,7 @@ use super::{Result, Tx, desk::OpenShift};
 use crate::base::{
     calendar::Day,
     clock::Instant,
-    id::{Agency, Case, Citizen, Deposit, Drawer, Id, Payment},
+    id::{Agency, Case, Citizen, Deposit, Drawer, Id, Payment, Payout},
     money::Money,
 };
 use std::collections::BTreeMap;
@@ -37,6 +37,49 @@ pub async fn insert_deposit(
     )
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// Locks a till: whoever orders what it owes waits for another who does. Whose it is.
+pub async fn lock_drawer(tx: &mut Tx, drawer: Id<Drawer>) -> Result<Option<Id<Agency>>> {
+    let agency =
+        sqlx::query_scalar!("select agency_id from drawer where id = $1 for no key update", drawer.uuid())
+            .fetch_optional(tx.conn())
+            .await?;
+    Ok(agency.map(Id::from_uuid))
+}
+
+/// Notes what goes from a desk's own account to another agency's, by an order that stands for the bank's slip.
+pub async fn insert_transfer(
+    tx: &mut Tx,
+    (deposit, payout): (Id<Deposit>, Id<Payout>),
+    (drawer, to): (Id<Drawer>, Id<Agency>),
+    (amount, slip): (Money, &str),
+    by: Id<Citizen>,
+    at: Instant,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into cash_deposit (id, agency_id, drawer_id, amount, slip, cashier_id, at, payout_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        deposit.uuid(),
+        to.uuid(),
+        drawer.uuid(),
+        amount.minor(),
+        slip,
+        by.uuid(),
+        at,
+        payout.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Takes back what was noted of an order that a bank did not take.
+pub async fn drop_transfer(tx: &mut Tx, payout: Id<Payout>) -> Result<()> {
+    sqlx::query!("delete from cash_deposit where payout_id = $1 and case_id is null", payout.uuid())
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }
 
@@ -198,7 +241,8 @@ pub async fn taken(
 /// All that left each of these tills for payees and banks.
 pub async fn left(tx: &mut Tx, drawers: &[Id<Drawer>]) -> Result<BTreeMap<Id<Drawer>, Money>> {
     let rows = sqlx::query!(
-        r#"select d.id as "id!", (coalesce((select sum(amount) from cash_deposit where drawer_id = d.id), 0)
+        r#"select d.id as "id!", (coalesce((
+                 select sum(amount) from cash_deposit where drawer_id = d.id and payout_id is null), 0)
              + coalesce((select sum(o.amount) from desk_payout o join shift s on s.id = o.shift_id
                  where s.drawer_id = d.id), 0))::bigint as "left!"
          from unnest($1::uuid[]) as d (id)"#,

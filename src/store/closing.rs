@@ -101,18 +101,18 @@ pub async fn of_agencies(
     row.map(TryInto::try_into).transpose()
 }
 
-/// The agency's closings, the newest first.
+/// The closings of these agencies, the newest first.
 pub async fn page(
     tx: &mut Tx,
-    agency: Id<Agency>,
+    agencies: &[Id<Agency>],
     page: &PageRequest<Id<id::Closing>>,
 ) -> Result<Page<StoredClosing>> {
     let rows = sqlx::query_as!(
         Row,
         "select id, agency_id, kind, first_day, last_day, state, content, key, digest, prepared_by, prepared_at,
              decided_by, decided_at, head_size
-         from closing where agency_id = $1 and coalesce(id < $2, true) order by id desc limit $3",
-        agency.uuid(),
+         from closing where agency_id = any($1) and coalesce(id < $2, true) order by id desc limit $3",
+        &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
         page.after.map(Id::uuid),
         page.fetch()
     )

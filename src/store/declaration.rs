@@ -3,8 +3,9 @@
 use super::{Result, Tx};
 use crate::base::{
     calendar::Day,
-    id::{Agency, Id},
+    id::{Agency, Id, Schedule},
 };
+use std::collections::BTreeMap;
 
 /// What one fee came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,51 @@ pub async fn settled_fees(tx: &mut Tx, agencies: &[Id<Agency>], from: Day, to: D
         basis: (row.basis, row.retained_basis),
     });
     Ok(sums.collect())
+}
+
+/// A fee of a version of the schedule, as budget slips look at it: what it is booked under from a day on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Booked {
+    /// The version.
+    pub schedule: Id<Schedule>,
+    /// The fee.
+    pub fee: String,
+    /// The first day.
+    pub from: Day,
+    /// *Chương* and *tiểu mục*.
+    pub budget: (String, String),
+}
+
+/// Under what the fees of these versions are booked, in the order of the days from which it holds.
+pub async fn booked_under(tx: &mut Tx, schedules: &[Id<Schedule>], fees: &[String]) -> Result<Vec<Booked>> {
+    let rows = sqlx::query!(
+        "select schedule_id, code, valid_from, chapter, sub_item from fee_item
+         where schedule_id = any($1) and code = any($2) and chapter <> '' and sub_item <> '' order by valid_from",
+        &schedules.iter().map(|schedule| schedule.uuid()).collect::<Vec<_>>(),
+        fees,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let booked = rows.into_iter().map(|row| Booked {
+        schedule: Id::from_uuid(row.schedule_id),
+        fee: row.code,
+        from: Day::from_date(row.valid_from),
+        budget: (row.chapter, row.sub_item),
+    });
+    Ok(booked.collect())
+}
+
+/// The administrative areas of these agencies (*địa bàn*) on a day, where they were told.
+pub async fn areas(tx: &mut Tx, agencies: &[Id<Agency>], on: Day) -> Result<BTreeMap<Id<Agency>, String>> {
+    let rows = sqlx::query!(
+        "select distinct on (agency_id) agency_id, area from agency_budget
+         where agency_id = any($1) and valid_from <= $2 order by agency_id, valid_from desc",
+        &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
+        on.date(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (Id::from_uuid(row.agency_id), row.area)).collect())
 }
 
 /// What the books say of an agency's fee accounts over the same days: by kind of account and entry, credits positive.

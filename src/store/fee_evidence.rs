@@ -75,14 +75,13 @@ pub async fn insert(tx: &mut Tx, evidence: &[StoredEvidence]) -> Result<()> {
 }
 
 /// What the reductions of an agency's bill rest on.
-pub async fn of_bill(tx: &mut Tx, agency: Id<Agency>, bill: Id<Bill>) -> Result<Vec<StoredEvidence>> {
+pub async fn of_bill(tx: &mut Tx, bill: Id<Bill>) -> Result<Vec<StoredEvidence>> {
     let rows = sqlx::query_as!(
         Row,
         "select id, agency_id, bill_id, line, adjustment, whose_fact, condition, governing_date, governing_day,
              verification_id, saving, at, revoked_at, difference_id
-         from fee_evidence where bill_id = $1 and agency_id = $2 order by line, id",
+         from fee_evidence where bill_id = $1 order by line, id",
         bill.uuid(),
-        agency.uuid(),
     )
     .fetch_all(tx.conn())
     .await?;

@@ -29,11 +29,11 @@ pub struct JournalRow {
     pub dossier: Option<String>,
 }
 
-/// Postings of the agency's books from one day to another in the order of booking, after a place in that order; at most
+/// Postings of these agencies' books from one day to another in the order of booking, after a place in that order; at most
 /// `most`. The chart is the one in force on the day of booking.
 pub async fn journal(
     tx: &mut Tx,
-    agency: Id<Agency>,
+    agencies: &[Id<Agency>],
     (from, to): (Day, Day),
     after: Option<(Day, Uuid, i32)>,
     most: i64,
@@ -58,10 +58,10 @@ pub async fn journal(
              and exists (
                  select from posting o join ledger_account ol on ol.id = o.account_id
                  left join collecting_account oa on oa.id = ol.account_id
-                 where o.entry_id = e.id and o.booked_on = e.booked_on and (ol.agency_id = $1 or oa.owner_id = $1))
+                 where o.entry_id = e.id and o.booked_on = e.booked_on and (ol.agency_id = any($1) or oa.owner_id = any($1)))
              and ($4::date is null or (e.booked_on, e.id, p.account_id) > ($4::date, $5::uuid, $6::integer))
            order by e.booked_on, e.id, p.account_id limit $7"#,
-        agency.uuid(),
+        &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
         from.date(),
         to.date(),
         day,
@@ -115,7 +115,7 @@ pub struct TracedLine {
 /// Lines of a statement in their order, after that number, at most `most`; bills of other agencies are not told.
 pub async fn traced(
     tx: &mut Tx,
-    (agency, statement): (Id<Agency>, Id<id::Statement>),
+    (agencies, statement): (&[Id<Agency>], Id<id::Statement>),
     after: i32,
     most: i64,
 ) -> Result<Vec<TracedLine>> {
@@ -129,13 +129,13 @@ pub async fn traced(
            from statement_line t
            left join credit c on c.account_id = t.account_id and c.servicer_reference = t.servicer_reference
            left join payment y on y.id = c.payment_id
-           left join bill b on b.id = y.bill_id and b.agency_id = $4
+           left join bill b on b.id = y.bill_id and b.agency_id = any($4)
            left join bill_content bc on bc.bill_id = b.id
            where t.statement_id = $1 and t.number > $2 order by t.number limit $3"#,
         statement.uuid(),
         after,
         most,
-        agency.uuid()
+        &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>()
     )
     .fetch_all(tx.conn())
     .await?;

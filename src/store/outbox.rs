@@ -204,15 +204,15 @@ pub struct StoredEvent {
 }
 
 /// The agency's events, the newest first, a page at a time.
-pub async fn events_of_agency(
+pub async fn events_of_agencies(
     tx: &mut Tx,
-    agency: Id<Agency>,
+    agencies: &[Id<Agency>],
     page: &PageRequest<Id<Event>>,
 ) -> Result<Page<StoredEvent>> {
     let rows = sqlx::query!(
         "SELECT id, body, sequence FROM outbox
-         WHERE topic = 'event' AND agency_id = $1 AND coalesce(id < $2, true) ORDER BY id DESC LIMIT $3",
-        agency.uuid(),
+         WHERE topic = 'event' AND agency_id = any($1) AND coalesce(id < $2, true) ORDER BY id DESC LIMIT $3",
+        &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
         page.after.map(Id::uuid),
         page.fetch()
     )
@@ -226,15 +226,15 @@ pub async fn events_of_agency(
     Ok(Page::from_rows(events.collect(), page))
 }
 
-/// One event of the agency.
-pub async fn event_of_agency(
+/// One event of these agencies.
+pub async fn event_of_agencies(
     tx: &mut Tx,
-    agency: Id<Agency>,
+    agencies: &[Id<Agency>],
     event: Id<Event>,
 ) -> Result<Option<StoredEvent>> {
     let row = sqlx::query!(
-        "SELECT id, body, sequence FROM outbox WHERE topic = 'event' AND agency_id = $1 AND id = $2",
-        agency.uuid(),
+        "SELECT id, body, sequence FROM outbox WHERE topic = 'event' AND agency_id = any($1) AND id = $2",
+        &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
         event.uuid()
     )
     .fetch_optional(tx.conn())

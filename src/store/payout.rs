@@ -1,6 +1,6 @@
 //! Orders that pass money on, the lines of their slips, and the days whose money may go.
 
-use super::{Result, StoreError, Tx, moved_one};
+use super::{Result, StoreError, Tx, moved_one, payout_waiting::Payable};
 use crate::base::{
     calendar::Day,
     clock::Instant,
@@ -10,7 +10,7 @@ use crate::base::{
 };
 use crate::payment::payout::{Kind, State};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// An order as its row holds it.
@@ -38,6 +38,8 @@ pub struct StoredPayout {
     pub state: State,
     /// The order that a bank did not take, in whose place this one is.
     pub replaces: Option<Id<id::Payout>>,
+    /// To whose account it goes, where a desk had taken it for that agency.
+    pub counterpart: Option<Id<Agency>>,
     /// When it was made.
     pub created_at: Instant,
 }
@@ -57,8 +59,8 @@ pub struct Item {
     pub content: String,
     /// The notice of a tax.
     pub notice: Option<String>,
-    /// *Chương*, *tiểu mục*, *địa bàn*.
-    pub booking: Option<[String; 3]>,
+    /// *Chương*, *tiểu mục*, *địa bàn*, as far as they are known.
+    pub booking: [Option<String>; 3],
 }
 
 /// Says that a day was matched and its money may go on, where anybody has said to whom.
@@ -87,22 +89,23 @@ pub async fn take_due(tx: &mut Tx) -> Result<Option<(Id<Account>, Day)>> {
 }
 
 /// Paid bills whose money lies in the account, was shown by a statement up to that day, and was not passed on, after a
-/// payment: payment, bill and the bank's booking day, in the order of payments.
+/// payment, in the order of payments.
 pub async fn payable(
     tx: &mut Tx,
     account: Id<Account>,
     (from, to): (Day, Day),
     after: Uuid,
     limit: i64,
-) -> Result<Vec<(Id<Payment>, Id<Bill>, Day)>> {
+) -> Result<Vec<Payable>> {
     let rows = sqlx::query!(
-        r#"select p.id, p.bill_id, c.booked_on
+        r#"select p.id, p.bill_id, c.booked_on, c.servicer_reference
          from credit c
          join payment p on p.id = c.payment_id and p.state = 'settled'
          where c.account_id = $1 and c.booked_on between $2 and $3 and c.outcome = 'settled' and p.id > $4
              and exists (select from credit_shown s
                  where s.account_id = c.account_id and s.servicer_reference = c.servicer_reference)
              and not exists (select from payout_item i where i.payment_id = p.id)
+             and not exists (select from payout_waiting w where w.payment_id = p.id)
          order by p.id limit $5"#,
         account.uuid(),
         from.date(),
@@ -112,9 +115,14 @@ pub async fn payable(
     )
     .fetch_all(tx.conn())
     .await?;
-    let found = rows
-        .into_iter()
-        .map(|row| (Id::from_uuid(row.id), Id::from_uuid(row.bill_id), Day::from_date(row.booked_on)));
+    let found = rows.into_iter().map(|row| Payable {
+        payment: Id::from_uuid(row.id),
+        bill: Id::from_uuid(row.bill_id),
+        booked: Day::from_date(row.booked_on),
+        of: None,
+        servicer_reference: row.servicer_reference,
+        waits: None,
+    });
     Ok(found.collect())
 }
 
@@ -154,6 +162,16 @@ pub async fn went_back(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<BTreeMap
     Ok(back.collect())
 }
 
+/// Which parts of lines of these payments orders pass on already: payment, line and kind.
+pub async fn passed(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<BTreeSet<(Id<Payment>, i16, String)>> {
+    let ids: Vec<Uuid> = payments.iter().map(|id| id.uuid()).collect();
+    let rows =
+        sqlx::query!("select payment_id, line, kind from payout_item where payment_id = any($1)", &ids)
+            .fetch_all(tx.conn())
+            .await?;
+    Ok(rows.into_iter().map(|row| (Id::from_uuid(row.payment_id), row.line, row.kind)).collect())
+}
+
 /// The running part of the next slip's number.
 pub async fn next_slip(tx: &mut Tx) -> Result<i64> {
     let next =
@@ -165,9 +183,9 @@ pub async fn next_slip(tx: &mut Tx) -> Result<i64> {
 pub async fn insert(tx: &mut Tx, payout: &StoredPayout) -> Result<bool> {
     let done = sqlx::query!(
         "insert into payout (id, account_id, agency_id, kind, day, amount, beneficiary, slip, slip_number, state,
-             replaces, created_at, next_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'created', $10, $11, $11)
-         on conflict (account_id, agency_id, kind, day) where state <> 'bounced' do nothing",
+             replaces, created_at, next_at, counterpart_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'created', $10, $11, $11, $12)
+         on conflict (account_id, agency_id, kind, day) where state <> 'bounced' and kind <> 'collected' do nothing",
         payout.id.uuid(),
         payout.account.uuid(),
         payout.agency.uuid(),
@@ -179,6 +197,7 @@ pub async fn insert(tx: &mut Tx, payout: &StoredPayout) -> Result<bool> {
         payout.slip_number,
         payout.replaces.map(Id::uuid),
         payout.created_at,
+        payout.counterpart.map(Id::uuid),
     )
     .execute(tx.conn())
     .await?;
@@ -188,7 +207,7 @@ pub async fn insert(tx: &mut Tx, payout: &StoredPayout) -> Result<bool> {
 /// Adds the lines of its slip.
 pub async fn insert_items(tx: &mut Tx, payout: &StoredPayout, items: &[Item]) -> Result<()> {
     let booking = |place: usize| -> Vec<Option<String>> {
-        items.iter().map(|item| item.booking.as_ref().map(|booking| booking[place].clone())).collect()
+        items.iter().map(|item| item.booking[place].clone()).collect()
     };
     sqlx::query!(
         "insert into payout_item (payment_id, line, kind, agency_id, payout_id, amount, dossier, content, notice,
@@ -216,18 +235,19 @@ pub async fn insert_items(tx: &mut Tx, payout: &StoredPayout, items: &[Item]) ->
 }
 
 /// Lets go of what an order that a bank did not take was to pass on, with what its kin of that day were: a payment is
-/// ordered again whole.
-pub async fn release_items(tx: &mut Tx, order: &StoredPayout) -> Result<u64> {
-    let done = sqlx::query!(
+/// ordered again whole. Which payments they were.
+pub async fn release_items(tx: &mut Tx, order: &StoredPayout) -> Result<BTreeSet<Id<Payment>>> {
+    let rows = sqlx::query_scalar!(
         "delete from payout_item where payout_id in (
-             select id from payout where account_id = $1 and agency_id = $2 and day = $3 and state = 'bounced')",
+             select id from payout where account_id = $1 and agency_id = $2 and day = $3 and state = 'bounced')
+         returning payment_id",
         order.account.uuid(),
         order.agency.uuid(),
         order.day.date(),
     )
-    .execute(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    Ok(done.rows_affected())
+    Ok(rows.into_iter().map(Id::from_uuid).collect())
 }
 
 /// The order of that day's money which a bank did not take and nothing has replaced yet.
@@ -270,10 +290,7 @@ pub async fn items(tx: &mut Tx, payout: Id<id::Payout>, skip: i64, limit: i64) -
         dossier: row.dossier,
         content: row.content,
         notice: row.notice,
-        booking: match (row.chapter, row.sub_item, row.area) {
-            (Some(chapter), Some(sub_item), Some(area)) => Some([chapter, sub_item, area]),
-            _ => None,
-        },
+        booking: [row.chapter, row.sub_item, row.area],
     });
     Ok(items.collect())
 }
@@ -304,6 +321,7 @@ struct Row {
     tries: i16,
     silent_since: Option<Instant>,
     replaces: Option<Uuid>,
+    counterpart_id: Option<Uuid>,
     created_at: Instant,
     ended_at: Option<Instant>,
 }
@@ -338,6 +356,7 @@ impl TryFrom<Row> for StoredPayout {
             slip_number: row.slip_number,
             state,
             replaces: row.replaces.map(Id::from_uuid),
+            counterpart: row.counterpart_id.map(Id::from_uuid),
             created_at: row.created_at,
         })
     }
@@ -348,7 +367,7 @@ pub async fn find(tx: &mut Tx, payout: Id<id::Payout>) -> Result<Option<StoredPa
     let row = sqlx::query_as!(
         Row,
         "select id, account_id, agency_id, kind, day, amount, beneficiary, slip, slip_number, state, reason, tries,
-             silent_since, replaces, created_at, ended_at
+             silent_since, replaces, counterpart_id, created_at, ended_at
          from payout where id = $1",
         payout.uuid(),
     )
@@ -376,7 +395,7 @@ pub async fn of_agencies(
     let rows = sqlx::query_as!(
         Row,
         "select id, account_id, agency_id, kind, day, amount, beneficiary, slip, slip_number, state, reason, tries,
-             silent_since, replaces, created_at, ended_at
+             silent_since, replaces, counterpart_id, created_at, ended_at
          from payout where agency_id = any($1) and ($2::text is null or state = $2)
              and ($3::uuid is null or id < $3)
          order by id desc limit $4",

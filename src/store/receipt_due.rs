@@ -193,12 +193,12 @@ pub async fn of_bills(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<Vec<Due>> {
 }
 
 /// What of an agency waits, the longest first, at most so many.
-pub async fn of_agency(tx: &mut Tx, agency: Id<Agency>, most: i64) -> Result<Vec<Due>> {
+pub async fn of_agencies(tx: &mut Tx, agencies: &[Id<Agency>], most: i64) -> Result<Vec<Due>> {
     let rows = sqlx::query_as!(
         Row,
         "SELECT bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome
-         FROM receipt_due WHERE agency_id = $1 ORDER BY since, bill_id, kind LIMIT $2",
-        agency.uuid(),
+         FROM receipt_due WHERE agency_id = any($1) ORDER BY since, bill_id, kind LIMIT $2",
+        &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
         most
     )
     .fetch_all(tx.conn())

@@ -147,12 +147,12 @@ pub async fn insert(tx: &mut Tx, series: &StoredSeries) -> Result<()> {
 }
 
 /// The agency's series, the newest year first.
-pub async fn of_agency(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<StoredSeries>> {
+pub async fn of_agencies(tx: &mut Tx, agencies: &[Id<Agency>]) -> Result<Vec<StoredSeries>> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id, agency_id, kind, letters, year, form, medium, first, until, last, valid_from, valid_to, registered_at
-           FROM receipt_series WHERE agency_id = $1 ORDER BY year DESC, letters"#,
-        agency.uuid()
+           FROM receipt_series WHERE agency_id = any($1) ORDER BY year DESC, letters, agency_id"#,
+        &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>()
     )
     .fetch_all(tx.conn())
     .await?;
@@ -188,18 +188,18 @@ pub struct Use {
 /// What was used of the agency's series from the first instant to before the second, by letters and year.
 pub async fn used(
     tx: &mut Tx,
-    agency: Id<Agency>,
+    agencies: &[Id<Agency>],
     from: Instant,
     to: Instant,
-) -> Result<HashMap<(String, i16), Use>> {
+) -> Result<HashMap<(Id<Agency>, String, i16), Use>> {
     let rows = sqlx::query!(
-        r#"SELECT r.letters, r.year, count(*) FILTER (WHERE r.issued_at < $2) AS "before!",
+        r#"SELECT r.agency_id, r.letters, r.year, count(*) FILTER (WHERE r.issued_at < $2) AS "before!",
                   count(*) FILTER (WHERE r.issued_at >= $2) AS "issued!",
                   count(*) FILTER (WHERE v.at >= $2 AND v.at < $3 AND v.replaced_by IS NULL) AS "voided!",
                   count(*) FILTER (WHERE v.at >= $2 AND v.at < $3 AND v.replaced_by IS NOT NULL) AS "replaced!"
            FROM receipt r LEFT JOIN receipt_void v ON v.receipt_id = r.id
-           WHERE r.agency_id = $1 AND r.issued_at < $3 GROUP BY r.letters, r.year"#,
-        agency.uuid(),
+           WHERE r.agency_id = any($1) AND r.issued_at < $3 GROUP BY r.agency_id, r.letters, r.year"#,
+        &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
         from,
         to
     )
@@ -207,7 +207,7 @@ pub async fn used(
     .await?;
     let of = rows.into_iter().map(|row| {
         let seen = Use { before: row.before, issued: row.issued, voided: row.voided, replaced: row.replaced };
-        ((row.letters, row.year), seen)
+        ((Id::from_uuid(row.agency_id), row.letters, row.year), seen)
     });
     Ok(of.collect())
 }

@@ -80,16 +80,17 @@ pub async fn put_cap(tx: &mut Tx, agency: Id<Agency>, month_max: i64, at: Instan
     Ok(())
 }
 
-/// The month's report: one agency's lines, or everybody's.
-pub async fn report(tx: &mut Tx, agency: Option<Id<Agency>>, month: Day) -> Result<Vec<Counted>> {
+/// The month's report: these agencies' lines, or everybody's.
+pub async fn report(tx: &mut Tx, agencies: Option<&[Id<Agency>]>, month: Day) -> Result<Vec<Counted>> {
+    let agencies: Option<Vec<Uuid>> = agencies.map(|all| all.iter().map(|agency| agency.uuid()).collect());
     let rows = sqlx::query!(
         r#"SELECT a.id AS "id?", a.code AS "code?", a.name_vi AS "name_vi?", a.name_en AS "name_en?", c.kind,
                   sum(c.segments)::bigint AS "segments!", sum(c.cost)::bigint AS "cost!"
            FROM sms_count c LEFT JOIN agency a ON a.id = c.agency_id
-           WHERE c.month = $1 AND coalesce(c.agency_id = $2, true)
+           WHERE c.month = $1 AND ($2::uuid[] IS NULL OR c.agency_id = any($2))
            GROUP BY a.id, c.kind ORDER BY a.code NULLS FIRST, c.kind"#,
         month.date(),
-        agency.map(Id::uuid)
+        agencies.as_deref()
     )
     .fetch_all(tx.conn())
     .await?;

@@ -335,6 +335,63 @@ pub async fn tree_of(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<Id<Agency>>>
     Ok(rows.into_iter().map(Id::from_uuid).collect())
 }
 
+/// Everybody whom each of these agencies succeeded, at any remove, with their names, by code.
+pub async fn succeeded(
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+) -> Result<BTreeMap<Id<Agency>, Vec<(Id<Agency>, (String, String))>>> {
+    let roots: Vec<Uuid> = agencies.iter().map(|agency| agency.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"with recursive tree (root, id) as (
+             select r, r from unnest($1::uuid[]) r
+             union select tree.root, s.agency_id from agency_successor s join tree on s.successor_id = tree.id
+                 join agency_succession a on a.agency_id = s.agency_id and a.effected_at is not null)
+         select t.root as "root!", a.id, a.name_vi, a.name_en from tree t join agency a on a.id = t.id
+         where t.id <> t.root order by t.root, a.code"#,
+        &roots,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut all: BTreeMap<Id<Agency>, Vec<(Id<Agency>, (String, String))>> = BTreeMap::new();
+    for row in rows {
+        let old = (Id::from_uuid(row.id), (row.name_vi, row.name_en));
+        all.entry(Id::from_uuid(row.root)).or_default().push(old);
+    }
+    Ok(all)
+}
+
+/// From when until when an agency is valid, and who comes after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// The day it was registered.
+    pub from: Day,
+    /// The last day before others take its place.
+    pub to: Option<Day>,
+    /// Who take it.
+    pub successors: Vec<Id<Agency>>,
+}
+
+/// The validity of these agencies.
+pub async fn spans(tx: &mut Tx, agencies: &[Id<Agency>]) -> Result<BTreeMap<Id<Agency>, Span>> {
+    let rows = sqlx::query!(
+        r#"select a.id as "id!", a.created_at as "created_at!", s.from_day as "from_day?", array(
+               select h.successor_id from agency_successor h where h.agency_id = a.id order by h.place) as "heirs!"
+           from agency a left join agency_succession s on s.agency_id = a.id where a.id = any($1)"#,
+        &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let span = |from: Instant, next: Option<time::Date>, heirs: Vec<Uuid>| Span {
+        from: Day::of(from),
+        to: next.map(|day| Day::from_date(day).plus_days(-1)),
+        successors: heirs.into_iter().map(Id::from_uuid).collect(),
+    };
+    Ok(rows
+        .into_iter()
+        .map(|row| (Id::from_uuid(row.id), span(row.created_at, row.from_day, row.heirs)))
+        .collect())
+}
+
 /// What became of a succession.
 pub async fn outcome(
     tx: &mut Tx,

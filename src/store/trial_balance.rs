@@ -212,10 +212,10 @@ pub struct ProvedDay {
     pub bank: String,
     /// The name on it.
     pub holder: String,
-    /// What the statement began with.
-    pub opening: i64,
+    /// What the statement began with; absent where money moved and no statement came.
+    pub opening: Option<i64>,
     /// What it ended with.
-    pub closing: i64,
+    pub closing: Option<i64>,
     /// What the books posted to the account for the day's credits; absent until the day was matched.
     pub posted: Option<i64>,
     /// What differences and neighbouring days account for.
@@ -224,23 +224,33 @@ pub struct ProvedDay {
     pub pending: i64,
 }
 
-/// How the statements of the accounts of these agencies prove the books, the newest days first.
+/// How the statements of the accounts of these agencies prove the books, the newest days first. A day that is over on
+/// which money moved without a statement stands there unproved, for two months back.
 pub async fn proved_days(
     tx: &mut Tx,
     owners: &[Id<crate::base::id::Agency>],
-    through: crate::base::calendar::Day,
+    (through, today): (crate::base::calendar::Day, crate::base::calendar::Day),
     limit: i64,
 ) -> Result<Vec<ProvedDay>> {
     let rows = sqlx::query!(
-        r#"select s.day as "day!", a.number, a.bank, a.holder, s.opening as "opening!", s.closing as "closing!",
-             s.posted, s.explained,
-             (select count(*) from "case" c where c.account_id = a.id and c.day = s.day
+        r#"with days as (
+             select s.account_id, s.day, s.opening, s.closing, s.posted, s.explained from statement_now s
+             where s.day <= $2
+             union all
+             select distinct m.account_id, m.booked_on, null::bigint, null::bigint, null::bigint, null::bigint
+             from (select account_id, booked_on from credit where booked_on between $2 - 62 and $2
+                   union all select account_id, booked_on from debit where booked_on between $2 - 62 and $2) m
+             where m.booked_on < $4
+                 and not exists (select from statement s where s.account_id = m.account_id and s.day = m.booked_on))
+         select d.day as "day!", a.number, a.bank, a.holder, d.opening, d.closing, d.posted, d.explained,
+             (select count(*) from "case" c where c.account_id = a.id and c.day = d.day
                   and c.state in ('open', 'assigned')) as "pending!"
-         from statement_now s join collecting_account a on a.id = s.account_id
-         where a.owner_id = any($1) and s.day <= $2 order by s.day desc, a.number limit $3"#,
+         from days d join collecting_account a on a.id = d.account_id
+         where a.owner_id = any($1) order by d.day desc, a.number limit $3"#,
         &owners.iter().map(|owner| owner.uuid()).collect::<Vec<_>>(),
         through.date(),
         limit,
+        today.date(),
     )
     .fetch_all(tx.conn())
     .await?;

@@ -316,6 +316,17 @@ async fn a_statement_proves_the_account_it_names() {
     assert_eq!(proofs["items"][0]["proved"], false);
     let before = system.get("/v1/ledger/proofs?through=2026-11-23").await.expect(200).json();
     assert_eq!(before, json!({ "items": [] }));
+    // A day on which money moved and no statement came is unproved, and nobody can overlook it.
+    paid(&world, &office, 2).await;
+    world.later(Duration::from_secs(24 * 3_600));
+    let system = office.system(&world, "ledger.read");
+    let proofs = system.get("/v1/ledger/proofs").await.expect(200).json();
+    let gap = &proofs["items"][0];
+    assert_eq!(
+        (&gap["day"], &gap["closing"], &gap["proved"], proofs["items"].as_array().unwrap().len()),
+        (&json!("2026-11-25"), &Value::Null, &json!(false), 2),
+        "{proofs}"
+    );
 }
 
 #[tokio::test]

@@ -34,19 +34,19 @@ async fn set() -> (TestApp, Office, Value) {
     (world, office, bill)
 }
 
-async fn match_day(world: &TestApp, office: &Office) -> Value {
+pub async fn match_day(world: &TestApp, office: &Office) -> Value {
     let body = json!({ "account": ACCOUNT, "day": "2026-11-24" });
     office.system(world, "statement").post_once("/v1/statements", "s", &body).await.expect(200).json()
 }
 
-async fn prepare(browser: &Actor, office: &Office, kind: &str, day: &str) -> crate::world::Answer {
+pub async fn prepare(browser: &Actor, office: &Office, kind: &str, day: &str) -> crate::world::Answer {
     let token = browser.get("/board/closings").await.expect(200).form_field("form_token");
     let agency = office.agency.to_string();
     let form = [("form_token", &*token), ("agency", &*agency), ("kind", kind), ("day", day)];
     browser.post_form("/board/closings", &form).await
 }
 
-async fn decide(browser: &Actor, closing: &str, outcome: &str) -> crate::world::Answer {
+pub async fn decide(browser: &Actor, closing: &str, outcome: &str) -> crate::world::Answer {
     let token = browser.get(closing).await.expect(200).form_field("form_token");
     browser.post_form(&format!("{closing}/decide"), &[("form_token", &*token), ("outcome", outcome)]).await
 }

@@ -3,22 +3,27 @@
 
 use crate::board::signed_in;
 use crate::central_bank::{entry, notification};
-use crate::desk::{ACCOUNTANT, APPROVER, Scene, reference};
+use crate::desk::{ACCOUNTANT, APPROVER, CASHIER, Scene, reference};
 use crate::office::{ACCOUNT, Office, new_bill};
 use crate::world::{Actor, Answer};
 use chung::base::{
     calendar::Day,
     clock::Clock,
-    id::{Case, Id},
+    id::{Bill, Case, Citizen, Id},
     text::Line,
 };
-use chung::flow::cash::warn_kept_cash;
+use chung::codec::iso20022::Direction;
 use chung::flow::{
+    cash::warn_kept_cash,
+    pass_on::pass_on,
+    reconcile_statement::match_statement,
     roles::{Granting, grant_role},
     succeed_agency::effect_successions,
     verify_books::verify_books,
 };
 use chung::identity::role::Role;
+use chung::payment::refund::Answer::Refused;
+use chung::store::account::account_of_number;
 use chung::store::succession;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -373,4 +378,225 @@ async fn a_desk_owes_the_agency_that_it_collects_for_until_the_cash_is_in_its_ac
     assert_eq!(balances, [0, 0]);
     assert_eq!(cash(&scene, &other).await["slips"][0]["case"], json!(case));
     assert_eq!(cash(&scene, &scene.office).await["slips"], json!([]));
+}
+
+/// Says where what an agency collects goes, from today on.
+async fn rules(scene: &Scene, office: &Office, kinds: &[(&str, &str)]) {
+    let day = Day::of(scene.world.clock.now()).to_string();
+    let path = format!("/v1/agencies/{}/payout-rules", office.agency);
+    for (kind, number) in kinds {
+        let rule = json!({ "kind": kind, "valid_from": day, "bank": "970405", "number": number, "holder": "Kho bạc",
+            "treasury_office": "0061", "legal_basis": "Luật Phí và lệ phí" });
+        office.system(&scene.world, "admin").post_once(&path, kind, &rule).await.expect(200);
+    }
+}
+
+/// Matches a day of an account, whose statement shows what arrived then, and passes on what may go.
+async fn match_and_pass_on(scene: &Scene, account: &str, day: Day) -> i64 {
+    let mut tx = scene.world.app.store.begin().await.unwrap();
+    let account = account_of_number(&mut tx, account).await.unwrap().unwrap();
+    drop(tx);
+    match_statement(&scene.world.app, &account, day).await.unwrap();
+    let before = passed_on(scene);
+    while pass_on(&scene.world.app).await.unwrap() > 0 {}
+    passed_on(scene) - before
+}
+
+fn passed_on(scene: &Scene) -> i64 {
+    scene.world.bank.orders.lock().unwrap().iter().map(|order| order.amount.minor()).sum()
+}
+
+/// Money that arrives with a text and stands on the statement of the day.
+async fn stands(scene: &Scene, message: u128, account: &str, dong: i64, text: &str) {
+    let mut shown = entry(&format!("R{message}"), dong, None, scene.world.clock.now());
+    shown.end_to_end = Some(Line::parse("NOTPROVIDED").unwrap());
+    shown.remittance = vec![Line::parse(text).unwrap()];
+    scene.world.bank.movements.lock().unwrap().push(shown);
+    arrives(scene, message, account, dong, text).await;
+}
+
+#[tokio::test]
+async fn what_a_desk_took_goes_on_once_it_has_reached_the_account() {
+    let scene = Scene::set().await;
+    rules(&scene, &scene.office, &[("phi", "37110001"), ("retained", "37140001")]).await;
+    // Three bills: two in cash, one by card; the slip carries the first and a part of the second.
+    let mut bills = Vec::new();
+    for (key, cash, card) in [("k1", "205000", ""), ("k2", "205000", ""), ("k3", "", "205000")] {
+        let bill = scene.office.bill(&scene.world, key).await;
+        let form = [("reference", reference(&bill)), ("cash", cash), ("card", card), ("slip", "T-1")];
+        scene.send("/desk/bill", &form).await.expect(303);
+        scene.world.later(Duration::from_secs(1));
+        bills.push(bill);
+    }
+    scene.send("/desk/deposits", &[("amount", "300000"), ("slip", "NT-1")]).await.expect(303);
+    let day = Day::of(scene.world.clock.now());
+    stands(&scene, 1, ACCOUNT, 300_000, "NOP TIEN NT-1").await;
+    scene.world.later(Duration::from_secs(86_400));
+    assert_eq!(match_and_pass_on(&scene, ACCOUNT, day).await, 0, "nobody has said what the credit is");
+    let accountant = AtCash::open(&scene, ACCOUNTANT).await;
+    let case = case_of(&scene, 300_000).await;
+    accountant.send(&[("act", "slip"), ("slip", "NT-1"), ("case", &case)]).await.expect(303);
+    assert_eq!(scene.world.count("payout_waiting").await, 1);
+    assert_eq!(match_and_pass_on(&scene, ACCOUNT, day).await, 205_000, "the first bill, whole");
+    // The rest of the cash, and the card slip less what the card company keeps: each line leaves whole, once.
+    let next = day.plus_days(1);
+    let desk = signed_in(&scene.world, CASHIER, "/desk").await;
+    let token = desk.get("/desk").await.expect(200).form_field("form_token");
+    let form = [("form_token", token.as_str()), ("amount", "110000"), ("slip", "NT-2")];
+    desk.post_form("/desk/deposits", &form).await.expect(303);
+    stands(&scene, 2, ACCOUNT, 110_000, "NOP TIEN NT-2").await;
+    stands(&scene, 3, ACCOUNT, 203_000, "THANH TOAN THE").await;
+    let (slip, card) = (case_of(&scene, 110_000).await, case_of(&scene, 203_000).await);
+    accountant.send(&[("act", "slip"), ("slip", "NT-2"), ("case", &slip)]).await.expect(303);
+    let open = cash(&scene, &scene.office).await["cards"][0]["payment"].as_str().unwrap().to_owned();
+    accountant.send(&[("act", "cards"), ("case", &card), ("payment", &open)]).await.expect(303);
+    scene.world.later(Duration::from_secs(86_400));
+    assert_eq!(match_and_pass_on(&scene, ACCOUNT, next).await, 410_000);
+    for again in [day, next] {
+        assert_eq!(match_and_pass_on(&scene, ACCOUNT, again).await, 0, "nothing goes twice");
+    }
+    assert_eq!(scene.world.count("payout_waiting").await, 0);
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn what_a_desk_owes_another_agency_goes_there_by_transfer_as_well() {
+    let scene = Scene::set().await;
+    let other = Office::open(&scene.world, "H29.150").await;
+    let granting = Granting {
+        number: APPROVER.0.parse().unwrap(),
+        role: Role::Accountant,
+        agency_code: "H29.150".to_owned(),
+        from: None,
+        to: None,
+        by: None,
+    };
+    grant_role(&scene.world.app, &granting).await.unwrap();
+    rules(&scene, &other, &[("phi", "37110001"), ("retained", "37140001")]).await;
+    scene.office.bill(&scene.world, "opens-its-account").await;
+    let mut theirs = new_bill();
+    theirs["dossier"] = json!("H29.150-261124-0001");
+    let system = other.system(&scene.world, "bill");
+    let bill = system.post_once("/v1/bills", "k", &theirs).await.expect(201).json();
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
+    // All cash of the till is carried to the desk's own account.
+    scene.send("/desk/deposits", &[("amount", "205000"), ("slip", "NT-1")]).await.expect(303);
+    let till = cash(&scene, &scene.office).await["tills"][0].clone();
+    let to = other.agency.to_string();
+    let accountant = AtCash::open(&scene, ACCOUNTANT).await;
+    let page = accountant.actor.get("/board/cash").await.expect(200).text();
+    assert!(page.contains("Chuyển khoản 205.000"), "{page}");
+    let order = |amount, to| [("act", "transfer"), ("till", id(&till)), ("to", to), ("amount", amount)];
+    accountant.send(&order("205001", &to)).await.expect(422);
+    accountant.send(&order("0", &to)).await.expect(422);
+    accountant.send(&order("1", "agency_019a9e10c0007d2e8f3a4b5c6d7e8f90")).await.expect(404);
+    let stranger = AtCash::open(&scene, APPROVER).await;
+    stranger.send(&order("1000", &to)).await.expect(403);
+    // What the bank does not take is owed again.
+    scene.world.bank.order_answers.lock().unwrap().push(Refused("AC04".parse().unwrap()));
+    accountant.send(&order("205000", &to)).await.expect(303);
+    accountant.send(&order("1", &to)).await.expect(404);
+    while pass_on(&scene.world.app).await.unwrap() > 0 {}
+    assert_eq!(cash(&scene, &scene.office).await["tills"][0]["owes"][0]["amount"]["amount"], "205000");
+    assert_eq!(cash(&scene, &other).await["slips"], json!([]));
+    accountant.send(&order("205000", &to)).await.expect(303);
+    while pass_on(&scene.world.app).await.unwrap() > 0 {}
+    let sent = scene.world.bank.orders.lock().unwrap().last().cloned().unwrap();
+    assert_eq!((sent.debtor_account.as_str(), sent.creditor_account.as_str()), (ACCOUNT, "799"));
+    let listed =
+        scene.office.system(&scene.world, "statement.read").get("/v1/payouts").await.expect(200).json();
+    let of = |status: &str| {
+        let mut all = listed["items"].as_array().unwrap().iter();
+        all.find(|order| order["status"] == status).cloned().unwrap()
+    };
+    let (gone, bounced) = (of("sent"), of("bounced"));
+    assert_eq!(
+        (&gone["kind"], &gone["counterpart"], &bounced["counterpart"]),
+        (&json!("collected"), &json!(to), &json!(to))
+    );
+    let page = accountant.actor.get(&format!("/board/payouts/{}", id(&gone))).await.expect(200).text();
+    assert!(page.contains("Tiền thu hộ cơ quan khác"), "{page}");
+    // The debit is seen: the desk owes nothing any more; the other agency's accountant finds the credit.
+    assert_eq!((scene.balance("desk_owes").await, scene.balance("owed_by_desk").await), (-205_000, 205_000));
+    let mut left = entry("D1", 205_000, Some(sent.id.0), scene.world.clock.now());
+    left.direction = Direction::Debit;
+    let told = notification(31, ACCOUNT, vec![left], scene.world.clock.now());
+    scene.world.tell(&told).await.expect(200);
+    assert_eq!((scene.balance("desk_owes").await, scene.balance("owed_by_desk").await), (0, 0));
+    let day = Day::of(scene.world.clock.now());
+    stands(&scene, 32, "799", 205_000, "NSNN THU HO").await;
+    let slips = cash(&scene, &other).await["slips"].clone();
+    assert_eq!((&slips[0]["slip"], &slips[0]["shifts"]), (&gone["slip_number"], &json!(0)));
+    let case = case_of(&scene, 205_000).await;
+    let slip = slips[0]["slip"].as_str().unwrap();
+    stranger.send(&[("act", "slip"), ("slip", slip), ("case", &case)]).await.expect(303);
+    assert_eq!((scene.balance("cash_in_transit").await, scene.balance("suspense").await), (205_000, 0));
+    // And from there it goes on by the other agency's rules.
+    scene.world.later(Duration::from_secs(86_400));
+    assert_eq!(match_and_pass_on(&scene, "799", day).await, 205_000);
+    for office in [&scene.office, &other] {
+        let books =
+            office.system(&scene.world, "ledger.read").get("/v1/ledger/balances").await.expect(200).json();
+        let sums = books["accounts"].as_array().unwrap().iter();
+        let sum: i64 = sums.map(|a| a["balance"]["amount"].as_str().unwrap().parse::<i64>().unwrap()).sum();
+        assert_eq!(sum, 0, "{books}");
+    }
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn a_desk_and_a_decision_lock_bill_and_money_in_one_order() {
+    let scene = Scene::set().await;
+    let bill = scene.office.bill(&scene.world, "k").await;
+    arrives(&scene, 1, ACCOUNT, 205_000, "CHUYEN TIEN").await;
+    let case = case_of(&scene, 205_000).await;
+    let citizen = async |role: &str| {
+        let found: uuid::Uuid = sqlx::query_scalar("select citizen_id from role_grant where role = $1")
+            .bind(role)
+            .fetch_one(&mut scene.world.connection().await)
+            .await
+            .unwrap();
+        Id::<Citizen>::from_uuid(found).to_string()
+    };
+    let system = scene.office.system(&scene.world, "case");
+    let proposal = json!({ "toward": "bill", "bill": bill["id"], "legal_basis": "Điều 9", "words": "Đúng khoản này",
+        "officer": citizen("accountant").await });
+    system.post_once(&format!("/v1/cases/{case}/release"), "p", &proposal).await.expect(200);
+    // Somebody holds the bill, as a desk does that is about to take the money: who approves waits for the bill, and has
+    // not locked the money meanwhile.
+    let mut holder = scene.world.connection().await;
+    let held: uuid::Uuid = id(&bill).parse::<Id<Bill>>().unwrap().uuid();
+    sqlx::raw_sql("begin").execute(&mut holder).await.unwrap();
+    sqlx::query("select id from bill where id = $1 for update")
+        .bind(held)
+        .execute(&mut holder)
+        .await
+        .unwrap();
+    let approval = json!({ "officer": citizen("approver").await });
+    let path = format!("/v1/cases/{case}/release/approve");
+    let approve = system.post_once(&path, "a", &approval);
+    let watch = async {
+        let mut watcher = scene.world.connection().await;
+        loop {
+            let waiting: i64 = sqlx::query_scalar(
+                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+            )
+            .fetch_one(&mut watcher)
+            .await
+            .unwrap();
+            if waiting > 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let money = "select id from suspense for update nowait";
+        sqlx::query(money)
+            .execute(&mut holder)
+            .await
+            .expect("the money is free while the bill is waited for");
+        sqlx::raw_sql("commit").execute(&mut holder).await.unwrap();
+    };
+    let (approved, ()) = tokio::join!(approve, watch);
+    approved.expect(200);
+    assert_eq!(scene.status(&bill).await, "paid");
 }

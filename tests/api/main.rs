@@ -46,6 +46,7 @@ mod store;
 mod succession;
 mod time_stamps;
 mod transfers;
+mod trees;
 mod ways;
 mod webhooks;
 mod witnesses;

@@ -191,17 +191,6 @@ async fn money_that_mixes_owners_waits_and_pays_nobody() {
         let body = if act == "cancel" { Value::Null } else { json!({ "by": "owner" }) };
         set.system.post_once(&path, act, &body).await.expect_refusal(409, "bill_superseded");
     }
-    let rows = json!({ "bills": [set.shared(Some("by_owner"))] });
-    let bulk = set.system.post_once("/v1/bills/bulk", "bulk", &rows).await.expect(200).json();
-    assert_eq!(
-        (&bulk["refused"], &bulk["rows"][0]["violations"][0]["rule"]),
-        (&json!(1), &json!("not_here"))
-    );
-    let path = format!("/v1/bills/{}/replace", first["id"].as_str().unwrap());
-    set.system
-        .post_once(&path, "replace", &set.shared(Some("by_owner")))
-        .await
-        .expect_refusal(400, "invalid_body");
     let mut odd = set.shared(Some("apart"));
     set.system.post_once("/v1/bills", "odd", &odd).await.expect_refusal(400, "invalid_body");
     // One part is withdrawn, the other is not.
@@ -214,6 +203,156 @@ async fn money_that_mixes_owners_waits_and_pays_nobody() {
     odd["lines"][1].as_object_mut().unwrap().remove("beneficiary");
     let plain = set.system.post_once("/v1/bills", "plain", &odd).await.expect(201).json();
     assert_eq!((&plain["status"], plain.get("parts")), (&json!("open"), None));
+    assert_eq!(verify_books(&set.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn in_bulk_each_owner_is_paid_apart_as_well() {
+    let set = set().await;
+    let mut odd = set.shared(Some("apart"));
+    odd["dossier"] = json!("H29.14-261124-0002");
+    let mut later = set.shared(Some("by_owner"));
+    later["dossier"] = json!("H29.14-261124-0003");
+    let rows = json!({ "bills": [set.shared(Some("by_owner")), new_bill(), set.shared(None), odd, later] });
+    let sent = set.system.post_once("/v1/bills/bulk", "bulk", &rows).await.expect(200).json();
+    let word = |told: &Value, row: usize| told["rows"][row]["outcome"].as_str().unwrap().to_owned();
+    assert_eq!((&sent["issued"], &sent["refused"]), (&json!(3), &json!(2)), "{sent}");
+    assert_eq!([word(&sent, 0), word(&sent, 1), word(&sent, 4)], ["issued"; 3]);
+    assert_eq!(
+        (&sent["rows"][2]["code"], &sent["rows"][3]["code"]),
+        (&json!("several_owners"), &json!("invalid_body"))
+    );
+    assert_eq!(sent["rows"][1].get("parts"), None);
+    for row in [0, 4] {
+        let row = &sent["rows"][row];
+        let parts = row["parts"].as_array().unwrap();
+        let sums: Vec<&str> = parts.iter().map(|part| part["total"]["amount"].as_str().unwrap()).collect();
+        assert_eq!((sums, &row["total"]["amount"]), (vec!["200000", "5000"], &json!("205000")));
+        let shown = set.page(row, "").await;
+        assert!(
+            shown.contains(&drawn(ACCOUNT, &parts[0])) && shown.contains(&drawn(THEIRS, &parts[1])),
+            "{shown}"
+        );
+    }
+    // Never open as a whole: only the two plain parts of each, and the bill of one owner.
+    assert_eq!(
+        set.world.count("bill where state = 'open'").await,
+        5 + 1,
+        "and the one that opened the account"
+    );
+    // Sent again it says the same of every row, whatever was paid or changed since; no names stand with the keys.
+    set.transfer(1, THEIRS, 5_000, reference(&sent["rows"][0]["parts"][1])).await;
+    let again = set.system.post_once("/v1/bills/bulk", "bulk", &rows).await.expect(200).json();
+    assert_eq!((&again["existed"], &again["refused"]), (&json!(3), &json!(2)));
+    for row in [0, 1, 4] {
+        let mut told = again["rows"][row].clone();
+        assert_eq!(word(&again, row), "exists");
+        told["outcome"] = json!("issued");
+        assert_eq!(told, sent["rows"][row]);
+    }
+    assert!(!set.world.dump("idempotency_key").await.contains("Hòa"));
+    // Another content under a row's key is refused for that row alone.
+    let mut other = rows.clone();
+    other["bills"][0]["due"] = json!("2026-12-02");
+    let other = set.system.post_once("/v1/bills/bulk", "bulk", &other).await.expect(200).json();
+    assert_eq!(
+        (&other["rows"][0]["code"], &other["rows"][0]["about"], word(&other, 4).as_str()),
+        (&json!("idempotency_key_reused"), &sent["rows"][0]["bill"], "exists")
+    );
+    assert_eq!(verify_books(&set.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn a_bill_that_is_divided_is_replaced_while_all_its_parts_are_open() {
+    let set = set().await;
+    let plain = set.office.bill(&set.world, "plain").await;
+    let at = |bill: &Value, act: &str| format!("/v1/bills/{}/{act}", bill["id"].as_str().unwrap());
+    let silent = set.system.post_once(&at(&plain, "replace"), "silent", &set.shared(None)).await;
+    silent.expect_refusal(422, "several_owners");
+    // One owner's bill gives way to one that is divided, and that to another.
+    let body = set.shared(Some("by_owner"));
+    let first = set.system.post_once(&at(&plain, "replace"), "r", &body).await.expect(201).json();
+    assert_eq!((&first["status"], first["parts"].as_array().unwrap().len()), (&json!("superseded"), 2));
+    let again = set.system.post_once(&at(&plain, "replace"), "r", &body).await.expect(201).json();
+    assert_eq!((&again["id"], &again["parts"]), (&first["id"], &first["parts"]));
+    assert_eq!(set.status(&plain).await, "superseded");
+    let second = set.system.post_once(&at(&first, "replace"), "s", &body).await.expect(201).json();
+    for part in first["parts"].as_array().unwrap() {
+        assert_eq!(set.status(part).await, "superseded");
+    }
+    // Who pays an old part finds the money kept apart, never lost.
+    set.transfer(1, THEIRS, 5_000, reference(&first["parts"][1])).await;
+    assert_eq!(set.world.held().await, [("bill_superseded".to_owned(), 5_000)]);
+    let events = set.office.system(&set.world, "event.read").get("/v1/events").await.expect(200).text();
+    for part in first["parts"].as_array().unwrap() {
+        assert!(events.contains(part["id"].as_str().unwrap()), "{events}");
+    }
+    // Once a part is being paid, or paid, nothing takes the place of the whole.
+    let payment = start(&set.world, &set.office, &second["parts"][0]).await;
+    let refused = set.system.post_once(&at(&second, "replace"), "t", &body).await;
+    refused.expect_refusal(409, "payment_under_way");
+    set.world.tell(&set.world.credit(2, "R2", 200_000, &payment)).await.expect(200);
+    let refused = set.system.post_once(&at(&second, "replace"), "t", &body).await;
+    refused.expect_refusal(409, "bill_already_paid");
+    assert_eq!(set.status(&second["parts"][1]).await, "open", "a refusal changes nothing");
+    let others = set.other.system(&set.world, "bill").post_once(&at(&second, "replace"), "u", &body).await;
+    others.expect_refusal(404, "not_found");
+    assert_eq!(verify_books(&set.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn a_bill_that_is_divided_is_charged_anew_under_the_same_reference() {
+    let set = set().await;
+    let whole = set.issue("k").await;
+    let amend = format!("/v1/bills/{}/amend", whole["id"].as_str().unwrap());
+    let days = json!({ "due": "2026-12-15" });
+    set.system.post_once(&amend, "days", &days).await.expect_refusal(409, "bill_superseded");
+    let lines =
+        json!({ "lines": [{ "fee": "LLTP-01" }, { "fee": "LLTP-02", "count": 3 }], "due": "2026-12-15" });
+    let next = set.system.post_once(&amend, "a", &lines).await.expect(200).json();
+    let sums: Vec<&str> = next["parts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|part| part["total"]["amount"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        (sums, &next["reference"], &next["version"]),
+        (vec!["200000", "15000"], &whole["reference"], &json!(2))
+    );
+    assert_eq!(set.system.post_once(&amend, "a", &lines).await.expect(200).json(), next);
+    assert_eq!(set.status(&whole["parts"][1]).await, "superseded");
+    let shown = set.page(&whole, "").await;
+    assert!(shown.contains(&drawn(THEIRS, &next["parts"][1])), "{shown}");
+    assert!(
+        !shown.contains(&drawn(THEIRS, &whole["parts"][1])) && shown.contains("còn phải nộp 215.000"),
+        "{shown}"
+    );
+    // The first answer is still what was issued first.
+    assert_eq!(set.issue("k").await, whole);
+    // Collected together from now on, if somebody says so; and divided again.
+    let together = json!({ "lines": lines["lines"], "collect": "together" });
+    let joined = set.system.post_once(&amend, "t", &together).await.expect(200).json();
+    assert_eq!((&joined["status"], joined.get("parts")), (&json!("open"), None));
+    let apart = json!({ "collect": "by_owner" });
+    let divided = set.system.post_once(&amend, "d", &apart).await.expect(200).json();
+    assert_eq!((&divided["status"], divided["parts"].as_array().unwrap().len()), (&json!("superseded"), 2));
+    set.system
+        .post_once(&amend, "x", &json!({ "collect": "apart" }))
+        .await
+        .expect_refusal(400, "invalid_body");
+    set.transfer(1, THEIRS, 15_000, reference(&divided["parts"][1])).await;
+    let refused = set.system.post_once(&amend, "b", &lines).await;
+    refused.expect_refusal(409, "bill_already_paid");
+    // What nobody mixed is not mixed by silence: another's line on a bill of one owner needs a word.
+    let plain = set.office.bill(&set.world, "plain").await;
+    let amend = format!("/v1/bills/{}/amend", plain["id"].as_str().unwrap());
+    let mut mixed = json!({ "lines": [{ "fee": "LLTP-01" },
+        { "fee": "LLTP-02", "beneficiary": set.other.agency.to_string() }] });
+    set.system.post_once(&amend, "m", &mixed).await.expect_refusal(422, "several_owners");
+    mixed["collect"] = json!("by_owner");
+    let divided = set.system.post_once(&amend, "n", &mixed).await.expect(200).json();
+    assert_eq!(divided["parts"].as_array().unwrap().len(), 2);
     assert_eq!(verify_books(&set.world.app.store, |_| {}).await.unwrap().finding, None);
 }
 

@@ -2,18 +2,28 @@
 //! the money was seen to leave.
 
 use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, at_board, grant, people};
-use crate::central_bank::{entry, notification};
+use crate::central_bank::{entry, notification, told};
 use crate::office::{ACCOUNT, Office, uuid};
 use crate::payments::start;
 use crate::world::TestApp;
-use chung::base::{calendar::Day, clock::Clock, money::Money};
-use chung::codec::iso20022::{CreditTransfer, Direction, Entry};
+use chung::base::{
+    calendar::Day,
+    clock::Clock,
+    id::{Citizen, Id},
+    money::Money,
+    text::Line,
+};
+use chung::codec::iso20022::{
+    AboutWhat, CreditTransfer, Direction, EndToEndId, Entry, Message, MessageId, PaymentStatus, Reason,
+    TransactionStatus,
+};
 use chung::flow::{pass_on::pass_on, reconcile_statement::match_statement};
 use chung::identity::role::Role;
 use chung::payment::refund::Answer;
 use chung::store::account::account_of_number;
 use serde_json::{Value, json};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// A paid bill of 150,000 đ: lệ phí of 50,000, phí of 100,000 of which the agency keeps 75,000.
 struct Scene {
@@ -132,7 +142,8 @@ async fn each_kind_goes_where_its_rule_says_and_is_over_when_the_money_was_seen_
     assert_eq!((&whole["line_count"], &line["dossier"]), (&json!(1), &json!("H29.14-261124-0007")));
     assert_eq!(
         (&line["chapter"], &line["sub_item"], &line["area"]),
-        (&json!("414"), &json!("2767"), &json!("79001"))
+        (&json!("414"), &json!("2750"), &json!("79001")),
+        "chapter and sub-item are the fee's, by its dated version; the area is the rule's while the agency told none"
     );
 
     // Nothing goes twice, whatever is matched again.
@@ -183,7 +194,7 @@ async fn each_kind_goes_where_its_rule_says_and_is_over_when_the_money_was_seen_
         .await
         .expect(200)
         .text();
-    for shown in ["Mẫu số 02", "H29.14-261124-0007", "Năm mươi nghìn đồng", "1056789", "2767"] {
+    for shown in ["Mẫu số 02", "H29.14-261124-0007", "Năm mươi nghìn đồng", "1056789", "2750"] {
         assert!(slip.contains(shown), "{shown} in {slip}");
     }
 }
@@ -326,4 +337,175 @@ async fn a_rule_is_dated_and_complete_and_what_came_before_the_first_stays() {
     scene.match_day(day.plus_days(1)).await;
     pass_on(&scene.world.app).await.unwrap();
     assert_eq!(scene.orders(), [], "money of before the first rule stays where it is");
+}
+
+impl Scene {
+    /// A word of the clearing system's own accord about an order or a refund.
+    fn word(&self, n: u128, about: AboutWhat, named: Uuid, status: TransactionStatus) -> String {
+        let message = PaymentStatus {
+            inquiry: None,
+            about,
+            original: MessageId(named),
+            end_to_end_id: EndToEndId(named),
+            uetr: None,
+            status,
+            accepted: None,
+            clearing_reference: None,
+        };
+        told(n, &Message::PaymentStatus(message), self.world.clock.now())
+    }
+}
+
+fn rejected(code: &str) -> TransactionStatus {
+    TransactionStatus::Rejected(Reason { code: Line::parse(code).unwrap(), text: None })
+}
+
+#[tokio::test]
+async fn the_clearing_systems_late_word_is_read_and_a_rejection_goes_back_to_whoever_must_act() {
+    let scene = Scene::set().await;
+    scene.rules(&[("phi", "37110001"), ("retained", "37140001"), ("le_phi", "7111")]).await;
+    scene.pay_and_match().await;
+    pass_on(&scene.world.app).await.unwrap();
+    let orders = scene.orders();
+    let to = |number: &str| orders.iter().find(|o| o.creditor_account.as_str() == number).unwrap().id.0;
+    let of = async |named: Uuid| {
+        let all = scene.listed("").await;
+        all.into_iter().find(|o| o["id"].as_str().unwrap().ends_with(&named.simple().to_string())).unwrap()
+    };
+    let (first, second) = (to("7111"), to("37110001"));
+    assert_eq!(of(first).await["report"], Value::Null);
+    let say = async |n: u128, named: Uuid, status: TransactionStatus| {
+        let xml = scene.word(n, AboutWhat::Transfer, named, status);
+        scene.world.tell(&xml).await.expect(200).text()
+    };
+    // Pending and accepted are kept apart, move nothing, and what is accepted is never pending again.
+    assert_eq!(say(51, first, TransactionStatus::Pending).await, "recorded");
+    let told = of(first).await;
+    assert_eq!((&told["status"], &told["report"]["word"]), (&json!("sent"), &json!("pending")));
+    say(52, first, TransactionStatus::Accepted).await;
+    say(53, first, TransactionStatus::Pending).await;
+    let told = of(first).await;
+    assert_eq!((&told["status"], &told["report"]["word"]), (&json!("sent"), &json!("accepted")));
+    // Rejected after all: the accountant has it, and orders it again.
+    let twice = scene.word(54, AboutWhat::Transfer, first, rejected("AC04"));
+    for _ in 0..2 {
+        assert_eq!(scene.world.tell(&twice).await.expect(200).text(), "recorded");
+    }
+    let told = of(first).await;
+    assert_eq!(
+        (&told["status"], &told["bounced"], &told["report"]["word"], &told["report"]["reason"]),
+        (&json!("bounced"), &json!("AC04"), &json!("rejected"), &json!("AC04"))
+    );
+    let accountant = at_board(&scene.world, ACCOUNTANT).await;
+    let page = format!("/board/payouts/{}", told["id"].as_str().unwrap());
+    let shown = accountant.get(&page).await.expect(200);
+    assert!(
+        shown.text().contains("lệnh bị từ chối") && shown.text().contains("Lập lại lệnh"),
+        "{}",
+        shown.text()
+    );
+    let token = shown.form_field("form_token");
+    accountant.post_form(&page, &[("form_token", &token)]).await.expect(303);
+    pass_on(&scene.world.app).await.unwrap();
+    assert_eq!(scene.orders().len(), 4);
+    // One that denies what was seen moves nothing, and says so.
+    let debit = scene.debit("D1", orders.iter().find(|o| o.id.0 == second).unwrap());
+    let xml = notification(61, ACCOUNT, vec![debit], scene.world.clock.now());
+    scene.world.tell(&xml).await.expect(200);
+    say(62, second, rejected("AC06")).await;
+    let told = of(second).await;
+    assert_eq!((&told["status"], &told["report"]["word"]), (&json!("done"), &json!("rejected")));
+    let events = scene.office.system(&scene.world, "event.read").get("/v1/events").await.expect(200).text();
+    assert_eq!(events.matches("payout.denied").count(), 1, "{events}");
+    // What names nothing of ours is acknowledged and changes nothing; another text under one name is refused.
+    let nobody = scene.word(71, AboutWhat::Return, Uuid::from_u128(7), rejected("AC04"));
+    assert_eq!(scene.world.tell(&nobody).await.expect(200).text(), "unknown_payment");
+    let other = scene.word(54, AboutWhat::Transfer, first, TransactionStatus::Accepted);
+    assert_eq!(scene.world.tell(&other).await.status, 409);
+}
+
+#[tokio::test]
+async fn what_had_to_wait_longer_than_a_month_goes_with_the_next_orders() {
+    let scene = Scene::set().await;
+    scene.rules(&[("le_phi", "7111"), ("phi", "37110001")]).await;
+    let payment = start(&scene.world, &scene.office, &scene.bill).await;
+    let came = entry("R1", 150_000, Some(uuid(&payment)), scene.world.clock.now());
+    scene.world.bank.movements.lock().unwrap().push(came);
+    scene.world.tell(&scene.world.credit(1, "R1", 150_000, &payment)).await.expect(200);
+    let body = json!({ "bill": scene.bill["id"], "reason": "agency_error", "words": "x", "officer": ACCOUNTANT.0,
+        "amount": { "amount": "1000", "currency": "VND" } });
+    let system = scene.office.system(&scene.world, "refund");
+    let asked = system.post_once("/v1/refunds", "r", &body).await.expect(201).json();
+    let day = Day::of(scene.world.clock.now());
+    scene.world.later(Duration::from_secs(86_400));
+    scene.match_day(day).await;
+    pass_on(&scene.world.app).await.unwrap();
+    assert_eq!(
+        (scene.orders(), scene.world.count("payout_waiting").await),
+        (vec![], 1),
+        "it waits for the refund"
+    );
+    // Nobody decides for a long time; then it is declined.
+    scene.world.later(Duration::from_secs(60 * 86_400));
+    scene.match_day(day.plus_days(59)).await;
+    pass_on(&scene.world.app).await.unwrap();
+    assert_eq!(scene.orders(), []);
+    grant(&scene.world, NOBODY.0, Role::Approver).await;
+    let approver = at_board(&scene.world, NOBODY).await;
+    let address = format!("/board/refunds/{}", asked["id"].as_str().unwrap());
+    let token = approver.get(&address).await.expect(200).form_field("form_token");
+    approver.post_form(&address, &[("form_token", &*token), ("act", "decline")]).await.expect(303);
+    scene.match_day(day.plus_days(60)).await;
+    pass_on(&scene.world.app).await.unwrap();
+    let sums: i64 = scene.orders().iter().map(|order| order.amount.minor()).sum();
+    assert_eq!(
+        (sums, scene.world.count("payout_waiting").await),
+        (75_000, 0),
+        "all but what nobody said where it goes"
+    );
+    // Once only.
+    for days in [60, 61] {
+        scene.match_day(day.plus_days(days)).await;
+        pass_on(&scene.world.app).await.unwrap();
+    }
+    assert_eq!(scene.orders().len(), 2);
+}
+
+#[tokio::test]
+async fn money_that_a_decision_turned_to_a_bill_goes_on_as_well() {
+    let scene = Scene::set().await;
+    scene.rules(&[("le_phi", "7111"), ("phi", "37110001"), ("retained", "37140001")]).await;
+    let now = scene.world.clock.now();
+    let came = entry("U1", 150_000, None, now);
+    scene.world.bank.movements.lock().unwrap().push(came.clone());
+    scene.world.tell(&notification(1, ACCOUNT, vec![came], now)).await.expect(200);
+    let day = Day::of(now);
+    scene.world.later(Duration::from_secs(86_400));
+    scene.match_day(day).await;
+    pass_on(&scene.world.app).await.unwrap();
+    assert_eq!(scene.orders(), []);
+    grant(&scene.world, NOBODY.0, Role::Approver).await;
+    let case = scene.office.system(&scene.world, "case.read").get("/v1/cases").await.expect(200).json();
+    let case = case["items"][0]["id"].as_str().unwrap().to_owned();
+    let system = scene.office.system(&scene.world, "case");
+    let proposal = json!({ "toward": "bill", "bill": scene.bill["id"], "legal_basis": "Điều 9", "words": "Đúng khoản này",
+        "officer": citizen(&scene, "accountant").await });
+    system.post_once(&format!("/v1/cases/{case}/release"), "p", &proposal).await.expect(200);
+    let approval = json!({ "officer": citizen(&scene, "approver").await });
+    system.post_once(&format!("/v1/cases/{case}/release/approve"), "a", &approval).await.expect(200);
+    assert_eq!(scene.world.count("payout_waiting").await, 1);
+    scene.match_day(day.plus_days(1)).await;
+    pass_on(&scene.world.app).await.unwrap();
+    let sums: i64 = scene.orders().iter().map(|order| order.amount.minor()).sum();
+    assert_eq!((sums, scene.orders().len(), scene.world.count("payout_waiting").await), (150_000, 3, 0));
+}
+
+/// The identifier of whoever holds a role at the office.
+async fn citizen(scene: &Scene, role: &str) -> String {
+    let found: Uuid = sqlx::query_scalar("select citizen_id from role_grant where role = $1")
+        .bind(role)
+        .fetch_one(&mut scene.world.connection().await)
+        .await
+        .unwrap();
+    Id::<Citizen>::from_uuid(found).to_string()
 }

@@ -7,8 +7,8 @@ use crate::payments::start;
 use crate::world::{Actor, TestApp};
 use chung::base::{calendar::Day, clock::Clock, money::Money, text::Line};
 use chung::codec::iso20022::{
-    CancellationRequest, Direction, EndToEndId, Entry, Message, MessageId, OriginalTransfer, Resolution,
-    ResolutionAnswer,
+    AboutWhat, CancellationRequest, Direction, EndToEndId, Entry, Message, MessageId, OriginalTransfer,
+    PaymentStatus, Reason, Resolution, ResolutionAnswer, TransactionStatus,
 };
 use chung::config::Limits;
 use chung::flow::{
@@ -622,4 +622,48 @@ async fn the_words_behind_the_books_are_kept_ten_years_and_the_citizen_is_told()
             (&json!(0), &json!("10y"), &json!(1))
         );
     }
+}
+
+#[tokio::test]
+async fn the_clearing_systems_late_word_about_a_refund_is_read() {
+    let scene = Scene::set(Limits::default()).await;
+    let asked = scene.ask("r", json!({})).await.expect(201).json();
+    let id = asked["id"].as_str().unwrap();
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    scene.press(&approver, id, "approve").await.expect(303);
+    assert_eq!(
+        (&scene.read(id).await["status"], &scene.read(id).await["report"]),
+        (&json!("sent"), &Value::Null)
+    );
+    let named = id.strip_prefix("refund_").unwrap().parse::<Uuid>().unwrap();
+    let say = async |n: u128, status: TransactionStatus| {
+        let message = PaymentStatus {
+            inquiry: None,
+            about: AboutWhat::Return,
+            original: MessageId(named),
+            end_to_end_id: EndToEndId(named),
+            uetr: None,
+            status,
+            accepted: None,
+            clearing_reference: None,
+        };
+        let xml = told(n, &Message::PaymentStatus(message), scene.world.clock.now());
+        assert_eq!(scene.world.tell(&xml).await.expect(200).text(), "recorded");
+        scene.read(id).await
+    };
+    let pending = say(81, TransactionStatus::Pending).await;
+    assert_eq!((&pending["status"], &pending["report"]["word"]), (&json!("sent"), &json!("pending")));
+    let accepted = say(82, TransactionStatus::Accepted).await;
+    assert_eq!((&accepted["status"], &accepted["report"]["word"]), (&json!("sent"), &json!("accepted")));
+    // Rejected however late, it is the agency's to look after again, and the money is still owed.
+    let reason = Reason { code: Line::parse("AC04").unwrap(), text: None };
+    let rejected = say(83, TransactionStatus::Rejected(reason)).await;
+    assert_eq!(
+        (&rejected["status"], &rejected["bounced"], &rejected["report"]["reason"]),
+        (&json!("bounced"), &json!("AC04"), &json!("AC04"))
+    );
+    let late = say(84, TransactionStatus::Pending).await;
+    assert_eq!((&late["status"], &late["report"]["word"]), (&json!("bounced"), &json!("rejected")));
+    let list = scene.office.system(&scene.world, "refund.read").get("/v1/refunds").await.expect(200).json();
+    assert_eq!(list["items"][0]["report"]["word"], "rejected");
 }

@@ -57,6 +57,16 @@ async fn from_the_day_everything_that_moves_is_the_successors() {
             .await,
         1
     );
+    // Each agency says from when until when it is valid, and who comes after it.
+    let reads = admin.system(&world, "admin.read");
+    let told = reads.get(&format!("/v1/agencies/{}", old.agency)).await.expect(200).json();
+    assert_eq!(
+        (&told["valid_from"], &told["valid_to"], &told["successors"]),
+        (&json!("2026-11-24"), &json!("2026-11-25"), &json!([new.agency.to_string()]))
+    );
+    let all = reads.get("/v1/agencies").await.expect(200).json();
+    let heir = all["items"].as_array().unwrap().iter().find(|one| one["code"] == "H29.15").unwrap();
+    assert_eq!((&heir["valid_to"], &heir["successors"]), (&Value::Null, &json!([])));
     // The old agency asks and charges nothing more.
     old.system(&world, "bill")
         .post_once("/v1/bills", "late", &new_bill())

@@ -10,7 +10,7 @@ use crate::base::{
 };
 use crate::flow::{
     self, Error, Refusal, cancel_bill,
-    change_bill::{self, Amendment},
+    change_bill::{self, Amendment, Collect},
     create_bill,
     idempotency::Idempotency,
     issue_by_owner::issue_by_owner,
@@ -22,6 +22,7 @@ use crate::http::{
     json::{Json, idempotency},
     problem::Problem,
     query::Parameters,
+    tree::InTree,
 };
 use crate::payment::{
     bill::{Beneficiary, BillLine, LINES_MAX, Parties},
@@ -94,15 +95,9 @@ impl NewBill {
         self.collect.as_deref() == Some("by_owner")
     }
 
-    /// Demands a bill that stays one, where only such a one has a place.
-    fn demand_whole(&self) -> Result<(), Error> {
-        if self.apart() {
-            Err(super::misshapen("/collect", "not_here"))
-        } else if self.services.is_empty() {
-            Ok(())
-        } else {
-            Err(super::misshapen("/services", "not_here"))
-        }
+    /// Demands a bill without prices of services, where such a one has no place.
+    fn demand_no_service(&self) -> Result<(), Error> {
+        if self.services.is_empty() { Ok(()) } else { Err(super::misshapen("/services", "not_here")) }
     }
 }
 
@@ -235,7 +230,7 @@ async fn create(
     let key = idempotency(&headers, caller.client, "POST /v1/bills", &body)?;
     let draft = draft(&app, &caller, (key.key().to_owned(), *key.digest()), &body).await?;
     if body.apart() || !body.services.is_empty() {
-        let answer = issue_by_owner(&app, &draft, &key, body.apart()).await?;
+        let answer = issue_by_owner(&app, draft, body.apart()).await?;
         return Ok((StatusCode::CREATED, axum::Json(answer)).into_response());
     }
     let answer = create_bill::create_bill(&app, draft).await?;
@@ -360,7 +355,6 @@ struct ListQuery {
     status: Option<String>,
     issued_from: Option<String>,
     issued_to: Option<String>,
-    tree: Option<String>,
     after: Option<String>,
     limit: Option<u32>,
 }
@@ -368,6 +362,7 @@ struct ListQuery {
 async fn list(
     State(app): State<App>,
     caller: Caller,
+    InTree(tree): InTree,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
     let dossier: Option<DossierCode> = super::parameter("dossier", query.dossier.as_deref())?;
@@ -384,7 +379,7 @@ async fn list(
         status: query.status,
         from: super::parameter("issued_from", query.issued_from.as_deref())?,
         to: super::parameter("issued_to", query.issued_to.as_deref())?,
-        tree: super::tree(query.tree.as_deref())?,
+        tree,
     };
     let answer = read_bills::list_bills(&app, caller.agency, &search, &page).await?;
     Ok(axum::Json(answer).into_response())
@@ -427,6 +422,8 @@ async fn family(State(app): State<App>, caller: Caller, Path(id): Path<String>) 
 struct NewAmendment {
     #[serde(skip_serializing_if = "Option::is_none")]
     lines: Option<Vec<NewLine>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    collect: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     due: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -444,6 +441,13 @@ async fn amend(
     let day = |field, text: &Option<String>| text.as_deref().map(|text| read::<Day>(field, text)).transpose();
     let amendment = Amendment {
         asked: body.lines.as_deref().map(asked).transpose()?,
+        owners: owners(body.lines.as_deref().unwrap_or_default())?,
+        collect: match body.collect.as_deref() {
+            None => None,
+            Some("together") => Some(Collect::Together),
+            Some("by_owner") => Some(Collect::ByOwner),
+            Some(_) => return Err(super::misshapen("/collect", "unknown").into()),
+        },
         due: day("/due", &body.due)?,
         payable_until: day("/payable_until", &body.payable_until)?,
     };
@@ -460,9 +464,9 @@ async fn replace(
 ) -> Result<Response, Problem> {
     let key = idempotency(&headers, caller.client, &format!("POST /v1/bills/{id}/replace"), &body)?;
     let id = super::object(&id)?;
-    body.demand_whole()?;
+    body.demand_no_service()?;
     let draft = draft(&app, &caller, (key.key().to_owned(), *key.digest()), &body).await?;
-    let answer = change_bill::replace_bill(&app, caller.agency, id, &draft, &key).await?;
+    let answer = change_bill::replace_bill(&app, caller.agency, id, (&draft, body.apart()), &key).await?;
     Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
 }
 
@@ -554,10 +558,11 @@ async fn bulk(
         let name = format!("{}#{i}", whole.key());
         let key = Idempotency::new(caller.client, &name, "POST /v1/bills/bulk", &canonical);
         let key = key.ok_or_else(|| super::bad_parameter("Idempotency-Key", "too_long"))?;
-        rows.push(match row.demand_whole() {
+        let draft = match row.demand_no_service() {
             Ok(()) => draft(&app, &caller, (key.key().to_owned(), *key.digest()), row).await,
             Err(refused) => Err(refused),
-        });
+        };
+        rows.push(draft.map(|draft| (draft, row.apart())));
     }
     let answer = issue_many::issue_many(&app, rows).await?;
     Ok(axum::Json(answer).into_response())

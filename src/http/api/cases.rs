@@ -15,6 +15,7 @@ use crate::http::{
     json::{Json, idempotency},
     problem::Problem,
     query::Parameters,
+    tree::InTree,
 };
 use crate::payment::{
     case::{By, Resolution},
@@ -42,7 +43,6 @@ pub fn routes() -> Router<App> {
 struct ListQuery {
     pending: Option<String>,
     statement: Option<String>,
-    tree: Option<String>,
     after: Option<String>,
     limit: Option<u32>,
 }
@@ -50,13 +50,14 @@ struct ListQuery {
 async fn list(
     State(app): State<App>,
     caller: Caller,
+    InTree(tree): InTree,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
     let pending: Option<bool> = super::parameter("pending", query.pending.as_deref())?;
     let of: Option<Id<Statement>> = super::parameter("statement", query.statement.as_deref())?;
     let after: Option<Id<Case>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
-    let (wanted, tree) = ((pending.unwrap_or(false), of), super::tree(query.tree.as_deref())?);
+    let wanted = (pending.unwrap_or(false), of);
     let answer = read_cases::list_cases(&app, caller.agency, wanted, tree, &page).await?;
     Ok(axum::Json(answer).into_response())
 }

@@ -2,14 +2,17 @@
 
 use crate::app::App;
 use crate::base::{
-    id::{Closing, Id},
+    id::{Agency, Closing, Id},
     page::PageRequest,
 };
 use crate::flow::{
     export_journal::{Form, export_journal},
+    inherit::Tree,
     read_closings::{Beside, Format, beside_closing, closing_file, read_closings},
 };
-use crate::http::{api::receipts::attachment, auth::Caller, problem::Problem, query::Parameters};
+use crate::http::{
+    api::receipts::attachment, auth::Caller, problem::Problem, query::Parameters, tree::InTree,
+};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -38,11 +41,12 @@ struct ListQuery {
 async fn list(
     State(app): State<App>,
     caller: Caller,
+    InTree(tree): InTree,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
     let after: Option<Id<Closing>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
-    Ok(axum::Json(read_closings(&app, caller.agency, &page).await?).into_response())
+    Ok(axum::Json(read_closings(&app, caller.agency, tree, &page).await?).into_response())
 }
 
 async fn pdf(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
@@ -84,22 +88,24 @@ struct Days {
 async fn journal_csv(
     State(app): State<App>,
     caller: Caller,
+    InTree(tree): InTree,
     Parameters(days): Parameters<Days>,
 ) -> Result<Response, Problem> {
-    journal(&app, &caller, &days, Form::Csv, ("text/csv; charset=utf-8", "csv")).await
+    journal(&app, (caller.agency, tree), &days, Form::Csv, ("text/csv; charset=utf-8", "csv")).await
 }
 
 async fn journal_xlsx(
     State(app): State<App>,
     caller: Caller,
+    InTree(tree): InTree,
     Parameters(days): Parameters<Days>,
 ) -> Result<Response, Problem> {
-    journal(&app, &caller, &days, Form::Xlsx, (Format::Xlsx.media_type(), "xlsx")).await
+    journal(&app, (caller.agency, tree), &days, Form::Xlsx, (Format::Xlsx.media_type(), "xlsx")).await
 }
 
 async fn journal(
     app: &App,
-    caller: &Caller,
+    whose: (Id<Agency>, Tree),
     days: &Days,
     form: Form,
     (media, ending): (&'static str, &str),
@@ -108,6 +114,6 @@ async fn journal(
         super::parameter(name, text.as_deref())?.ok_or_else(|| super::bad_parameter(name, "missing"))
     };
     let span = (day("from", &days.from)?, day("to", &days.to)?);
-    let bytes = export_journal(app, caller.agency, span, form).await?;
+    let bytes = export_journal(app, whose, span, form).await?;
     Ok(attachment(media, &format!("journal-{}-{}.{ending}", span.0, span.1), bytes))
 }

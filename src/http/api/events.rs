@@ -16,6 +16,7 @@ use crate::http::{
     json::{Json, idempotency},
     problem::Problem,
     query::Parameters,
+    tree::InTree,
 };
 use axum::Router;
 use axum::extract::{Path, State};
@@ -47,11 +48,12 @@ struct ListQuery {
 async fn list(
     State(app): State<App>,
     caller: Caller,
+    InTree(tree): InTree,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
     let after: Option<Id<Event>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
-    Ok(axum::Json(read_events::list_events(&app, caller.agency, &page).await?).into_response())
+    Ok(axum::Json(read_events::list_events(&app, caller.agency, tree, &page).await?).into_response())
 }
 
 async fn one(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {

@@ -16,6 +16,7 @@ use crate::http::{
     json::{Json, idempotency},
     problem::Problem,
     query::Parameters,
+    tree::InTree,
 };
 use crate::payment::attachment::Attachment;
 use axum::Router;
@@ -175,6 +176,7 @@ async fn trial(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
+    InTree(tree): InTree,
     Parameters(query): Parameters<Trial>,
 ) -> Result<Response, Problem> {
     let id = super::object(&id)?;
@@ -185,7 +187,7 @@ async fn trial(
         (None, None) => Some(Period::month_before(crate::base::calendar::Day::of(app.clock.now()))),
     };
     let period = period.ok_or_else(|| super::bad_parameter("month", "shape"))?;
-    Ok(axum::Json(try_version(&app, caller.agency, id, period).await?).into_response())
+    Ok(axum::Json(try_version(&app, (caller.agency, tree), id, period).await?).into_response())
 }
 
 /// Who acts.

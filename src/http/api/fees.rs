@@ -10,7 +10,7 @@ use crate::flow::{
     declare_fees::{Period, declare_fees},
     quote_fees,
 };
-use crate::http::{auth::Caller, json::Json, problem::Problem, query::Parameters};
+use crate::http::{auth::Caller, json::Json, problem::Problem, query::Parameters, tree::InTree};
 use crate::payment::{
     code::ProcedureCode,
     exemption::{Circumstances, Dates, Facts},
@@ -49,16 +49,15 @@ async fn list(
 #[derive(Deserialize)]
 struct PeriodQuery {
     period: String,
-    tree: Option<String>,
 }
 
 async fn declaration(
     State(app): State<App>,
     caller: Caller,
+    InTree(tree): InTree,
     Parameters(query): Parameters<PeriodQuery>,
 ) -> Result<Response, Problem> {
     let period = Period::parse(&query.period).ok_or_else(|| super::bad_parameter("period", "shape"))?;
-    let tree = super::tree(query.tree.as_deref())?;
     Ok(axum::Json(declare_fees(&app, caller.agency, period, tree).await?).into_response())
 }
 

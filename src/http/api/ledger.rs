@@ -12,6 +12,7 @@ use crate::http::{
     json::{Json, idempotency},
     problem::Problem,
     query::Parameters,
+    tree::InTree,
 };
 use crate::payment::record::{Record, Told};
 use axum::Router;
@@ -33,43 +34,36 @@ pub fn routes() -> Router<App> {
 #[derive(Deserialize)]
 struct Moment {
     at: Option<String>,
-    tree: Option<String>,
 }
 
 async fn balances(
     State(app): State<App>,
     caller: Caller,
+    InTree(tree): InTree,
     Parameters(query): Parameters<Moment>,
 ) -> Result<Response, Problem> {
     let at =
         query.at.as_deref().map(|at| parse_rfc3339(at).ok_or_else(|| super::bad_parameter("at", "shape")));
-    let answer = trial_balance::read_trial_balance(
-        &app,
-        caller.agency,
-        at.transpose()?,
-        super::tree(query.tree.as_deref())?,
-    )
-    .await?;
+    let answer = trial_balance::read_trial_balance(&app, caller.agency, at.transpose()?, tree).await?;
     Ok(axum::Json(answer).into_response())
 }
 
-async fn cash(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
-    Ok(axum::Json(describe_cash(&app, caller.agency).await?).into_response())
+async fn cash(State(app): State<App>, caller: Caller, InTree(tree): InTree) -> Result<Response, Problem> {
+    Ok(axum::Json(describe_cash(&app, caller.agency, tree).await?).into_response())
 }
 
 #[derive(Deserialize)]
 struct Through {
     through: Option<String>,
-    tree: Option<String>,
 }
 
 async fn proofs(
     State(app): State<App>,
     caller: Caller,
+    InTree(tree): InTree,
     Parameters(query): Parameters<Through>,
 ) -> Result<Response, Problem> {
     let through: Option<Day> = parameter("through", query.through.as_deref())?;
-    let tree = super::tree(query.tree.as_deref())?;
     let answer = trial_balance::read_proofs(&app, caller.agency, through, tree).await?;
     Ok(axum::Json(answer).into_response())
 }

@@ -8,6 +8,7 @@ use crate::http::{
     json::{Json, idempotency},
     problem::Problem,
     query::Parameters,
+    tree::InTree,
 };
 use axum::Router;
 use axum::extract::{Path, State};
@@ -32,12 +33,13 @@ async fn report(
     State(app): State<App>,
     _: Caller,
     Path(id): Path<String>,
+    InTree(tree): InTree,
     Parameters(query): Parameters<MonthQuery>,
 ) -> Result<Response, Problem> {
     let id = super::object(&id)?;
     let first = query.month.as_deref().map(|month| format!("{month}-01"));
     let month: Option<Day> = super::parameter("month", first.as_deref())?;
-    Ok(axum::Json(read_messages(&app, id, month).await?).into_response())
+    Ok(axum::Json(read_messages(&app, id, month, tree).await?).into_response())
 }
 
 #[derive(Serialize, Deserialize)]

@@ -32,6 +32,7 @@ use crate::base::{
     text::{Line, NotALine},
 };
 use crate::flow::{Error, Refusal, inherit::Tree};
+use crate::http::tree::InTree;
 use std::str::FromStr;
 
 /// Reads a member of a body; `field` is its JSON pointer. The value is not repeated: it may be personal.
@@ -65,11 +66,10 @@ fn bad_parameter(name: &str, rule: &'static str) -> Error {
     Error::Refused(Refusal::new("invalid_parameter").violation(name, rule, None))
 }
 
-/// Which rows of a list: in which state, of which tree, on which page.
+/// Which rows of a list: in which state, on which page.
 #[derive(serde::Deserialize)]
 struct ListQuery {
     status: Option<String>,
-    tree: Option<String>,
     after: Option<String>,
     limit: Option<u32>,
 }
@@ -78,20 +78,10 @@ struct ListQuery {
 type Wanted<'a> = (Option<&'a str>, Tree);
 
 impl ListQuery {
-    fn read<T: id::Kind>(&self) -> Result<(Wanted<'_>, PageRequest<Id<T>>), Error> {
+    fn read<T: id::Kind>(&self, InTree(tree): InTree) -> Result<(Wanted<'_>, PageRequest<Id<T>>), Error> {
         let after: Option<Id<T>> = parameter("after", self.after.as_deref())?;
         let page = PageRequest::new(after, self.limit).ok_or_else(|| bad_parameter("limit", "range"))?;
-        Ok(((self.status.as_deref(), tree(self.tree.as_deref())?), page))
-    }
-}
-
-/// For whom a report is read: the agency as it stands (`own`), with everybody whom it succeeded (`new`), or for one of
-/// those alone, by its identifier.
-fn tree(text: Option<&str>) -> Result<Tree, Error> {
-    match text {
-        None | Some("own") => Ok(Tree::Own),
-        Some("new") => Ok(Tree::New),
-        Some(old) => old.parse().map(Tree::Of).map_err(|_| bad_parameter("tree", "unknown")),
+        Ok(((self.status.as_deref(), tree), page))
     }
 }
 

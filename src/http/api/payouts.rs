@@ -15,6 +15,7 @@ use crate::http::{
     json::{Json, idempotency},
     problem::Problem,
     query::Parameters,
+    tree::InTree,
 };
 use crate::payment::payout::{Authority, Kind, Rule};
 use axum::Router;
@@ -91,7 +92,9 @@ fn rule(body: &NewRule) -> Result<Rule, Error> {
         _ => return Err(misshapen("/chapter", "together")),
     };
     Ok(Rule {
-        kind: Kind::named(&body.kind).ok_or_else(|| misshapen("/kind", "unknown"))?,
+        kind: Kind::named(&body.kind)
+            .filter(|kind| *kind != Kind::Collected)
+            .ok_or_else(|| misshapen("/kind", "unknown"))?,
         valid_from: read("/valid_from", &body.valid_from)?,
         bank: body.bank.clone(),
         number: number.to_string(),
@@ -123,9 +126,10 @@ async fn rules(State(app): State<App>, _: Caller, Path(id): Path<String>) -> Res
 async fn list(
     State(app): State<App>,
     caller: Caller,
+    tree: InTree,
     Parameters(query): Parameters<super::ListQuery>,
 ) -> Result<Response, Problem> {
-    let (wanted, page) = query.read::<Payout>()?;
+    let (wanted, page) = query.read::<Payout>(tree)?;
     Ok(axum::Json(list_payouts(&app, caller.agency, wanted, &page).await?).into_response())
 }
 

@@ -4,17 +4,19 @@
 use super::{line, read};
 use crate::app::App;
 use crate::base::{
-    id::{Alert, Client, Id},
+    id::{Agency, Alert, Client, Id},
     page::PageRequest,
 };
 use crate::flow::{
     Error, Refusal,
+    inherit::Tree,
     portal_policies::{list_alerts, read_policy, set_policy, try_policy},
 };
 use crate::http::{
     auth::Caller,
     json::{Json, idempotency},
     problem::Problem,
+    tree::InTree,
 };
 use crate::identity::{
     portal_policy::{PURPOSES_MAX, PortalPolicy},
@@ -114,6 +116,7 @@ async fn attempt(
 
 #[derive(Deserialize)]
 struct ListQuery {
+    agency: Option<String>,
     after: Option<String>,
     limit: Option<u32>,
 }
@@ -121,10 +124,15 @@ struct ListQuery {
 async fn alerts(
     State(app): State<App>,
     _: Caller,
+    InTree(tree): InTree,
     query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|_| super::bad_parameter("limit", "shape"))?;
     let after: Option<Id<Alert>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
-    Ok(axum::Json(list_alerts(&app, &page).await?).into_response())
+    let agency: Option<Id<Agency>> = super::parameter("agency", query.agency.as_deref())?;
+    if agency.is_none() && tree != Tree::Own {
+        return Err(super::bad_parameter("agency", "missing").into());
+    }
+    Ok(axum::Json(list_alerts(&app, agency.map(|agency| (agency, tree)), &page).await?).into_response())
 }

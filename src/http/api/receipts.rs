@@ -20,6 +20,7 @@ use crate::http::{
     json::{Json, idempotency},
     problem::Problem,
     query::Parameters,
+    tree::InTree,
 };
 use crate::payment::{
     blank::Medium,
@@ -55,7 +56,6 @@ pub fn routes() -> Router<App> {
 #[derive(Deserialize)]
 struct ListQuery {
     bill: Option<String>,
-    tree: Option<String>,
     after: Option<String>,
     limit: Option<u32>,
 }
@@ -63,33 +63,32 @@ struct ListQuery {
 async fn list(
     State(app): State<App>,
     caller: Caller,
+    InTree(tree): InTree,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
     let bill: Option<Id<Bill>> = super::parameter("bill", query.bill.as_deref())?;
     let after: Option<Id<Receipt>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
-    Ok(axum::Json(
-        list_receipts(&app, caller.agency, (bill, super::tree(query.tree.as_deref())?), &page).await?,
-    )
-    .into_response())
+    Ok(axum::Json(list_receipts(&app, caller.agency, (bill, tree), &page).await?).into_response())
 }
 
 async fn signed(
     State(app): State<App>,
     caller: Caller,
+    InTree(tree): InTree,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
     let after: Option<Id<Receipt>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
-    Ok(axum::Json(list_signed(&app, caller.agency, &page).await?).into_response())
+    Ok(axum::Json(list_signed(&app, caller.agency, tree, &page).await?).into_response())
 }
 
-async fn series(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
-    Ok(axum::Json(list_series(&app, caller.agency).await?).into_response())
+async fn series(State(app): State<App>, caller: Caller, InTree(tree): InTree) -> Result<Response, Problem> {
+    Ok(axum::Json(list_series(&app, caller.agency, tree).await?).into_response())
 }
 
-async fn due(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
-    Ok(axum::Json(list_due(&app, caller.agency).await?).into_response())
+async fn due(State(app): State<App>, caller: Caller, InTree(tree): InTree) -> Result<Response, Problem> {
+    Ok(axum::Json(list_due(&app, caller.agency, tree).await?).into_response())
 }
 
 /// The bills whose receipts are wanted now.
@@ -121,8 +120,8 @@ async fn issue(
     Ok(axum::Json(with_signed(&app, answer).await?).into_response())
 }
 
-async fn blanks(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
-    Ok(axum::Json(list_blanks(&app, caller.agency).await?).into_response())
+async fn blanks(State(app): State<App>, caller: Caller, InTree(tree): InTree) -> Result<Response, Problem> {
+    Ok(axum::Json(list_blanks(&app, caller.agency, tree).await?).into_response())
 }
 
 async fn printings(
@@ -141,11 +140,12 @@ struct UseQuery {
 async fn usage(
     State(app): State<App>,
     caller: Caller,
+    InTree(tree): InTree,
     Parameters(query): Parameters<UseQuery>,
 ) -> Result<Response, Problem> {
     let quarter = super::parameter("quarter", query.quarter.as_deref())?;
     let quarter = quarter.ok_or_else(|| super::bad_parameter("quarter", "missing"))?;
-    Ok(axum::Json(report_use(&app, caller.agency, quarter).await?).into_response())
+    Ok(axum::Json(report_use(&app, caller.agency, quarter, tree).await?).into_response())
 }
 
 /// A series as an agency registers it.

@@ -16,6 +16,7 @@ use crate::http::{
     json::{Json, idempotency},
     problem::Problem,
     query::Parameters,
+    tree::InTree,
 };
 use crate::payment::refund::{Extent, Reason};
 use axum::Router;
@@ -114,9 +115,10 @@ fn money(field: &str, body: &AmountBody) -> Result<Money, Error> {
 async fn list(
     State(app): State<App>,
     caller: Caller,
+    tree: InTree,
     Parameters(query): Parameters<super::ListQuery>,
 ) -> Result<Response, Problem> {
-    let (wanted, page) = query.read::<Refund>()?;
+    let (wanted, page) = query.read::<Refund>(tree)?;
     let answer = read_refunds::list_refunds(&app, caller.agency, wanted, &page).await?;
     Ok(axum::Json(answer).into_response())
 }

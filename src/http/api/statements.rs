@@ -14,6 +14,7 @@ use crate::http::{
     json::{Json, idempotency},
     problem::Problem,
     query::Parameters,
+    tree::InTree,
 };
 use axum::Router;
 use axum::extract::{Path, State};
@@ -54,7 +55,6 @@ async fn reconcile(
 
 #[derive(Deserialize)]
 struct ListQuery {
-    tree: Option<String>,
     after: Option<String>,
     limit: Option<u32>,
 }
@@ -62,11 +62,11 @@ struct ListQuery {
 async fn list(
     State(app): State<App>,
     caller: Caller,
+    InTree(tree): InTree,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, Problem> {
     let after: Option<Id<Statement>> = super::parameter("after", query.after.as_deref())?;
     let page = PageRequest::new(after, query.limit).ok_or_else(|| super::bad_parameter("limit", "range"))?;
-    let tree = super::tree(query.tree.as_deref())?;
     Ok(axum::Json(read_statements::list_statements(&app, caller.agency, tree, &page).await?).into_response())
 }
 

@@ -9,6 +9,7 @@ use crate::flow::{
     read_books::{Books, read_books},
 };
 use crate::http::session::SignedIn;
+use crate::http::tree::{Trees, Whole, trees};
 use crate::text::Texts;
 use askama::Template;
 use axum::Router;
@@ -47,6 +48,8 @@ struct BooksView<'a> {
     page: &'a Page,
     agency: String,
     id: String,
+    trees: Trees,
+    whole: bool,
     period: String,
     balanced: bool,
     unplaced: u64,
@@ -60,18 +63,19 @@ async fn open(
     AppState(app): AppState<App>,
     signed_in: SignedIn,
     reader: Reader,
+    Whole(whole): Whole,
     Query(query): Query<BooksQuery>,
 ) -> Response {
     let Some((agency, period)) = query.read() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };
-    match read_books(&app, signed_in.session.citizen, agency, period).await {
-        Ok(books) => show_books(&reader, &books),
+    match read_books(&app, signed_in.session.citizen, (agency, whole), period).await {
+        Ok(books) => show_books(&reader, &books, whole),
         Err(error) => failed(&reader, &error),
     }
 }
 
-fn show_books(reader: &Reader, books: &Books) -> Response {
+fn show_books(reader: &Reader, books: &Books, whole: bool) -> Response {
     let page = Page::new(reader, "books-title");
     let lang = page.lang;
     let declared = &books.declaration;
@@ -101,6 +105,8 @@ fn show_books(reader: &Reader, books: &Books) -> Response {
     let view = BooksView {
         agency: name(lang, &books.agency).to_owned(),
         id: books.agency.id.to_string(),
+        trees: trees(&page, "/board/books", &books.agency, whole),
+        whole,
         period: format!("{} – {}", books.period.from.display_vi(), books.period.to.display_vi()),
         balanced: books.trial.sum.is_zero(),
         unplaced: books.trial.unplaced,

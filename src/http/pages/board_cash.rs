@@ -6,12 +6,14 @@ use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
-    id::{Case, Id, Payment},
+    id::{Agency, Case, Drawer, Id, Payment},
+    money::{Currency, Money},
     text::Line,
 };
 use crate::flow::{
     Error,
     cash::{CashPage, Proposal, confirm_slip, read_cash, settle_cards},
+    transfer_collected::transfer_collected,
 };
 use crate::http::session::{SignedIn, is_foreign};
 use crate::payment::desk_match::What;
@@ -56,6 +58,9 @@ struct Sent {
     slip: String,
     case: String,
     payment: Vec<String>,
+    till: String,
+    to: String,
+    amount: String,
 }
 
 async fn act(
@@ -69,8 +74,15 @@ async fn act(
         return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
     }
     let act = async {
-        let case: Id<Case> = sent.case.parse().map_err(|_| Error::not_found())?;
         let officer = signed_in.session.citizen;
+        if sent.act == "transfer" {
+            let till: Id<Drawer> = sent.till.parse().map_err(|_| Error::not_found())?;
+            let to: Id<Agency> = sent.to.parse().map_err(|_| Error::not_found())?;
+            let amount =
+                Money::parse(&sent.amount, Currency::Vnd).map_err(|_| Error::refused("tender_differs"))?;
+            return transfer_collected(&app, officer, (till, to), amount).await.map(|_| ());
+        }
+        let case: Id<Case> = sent.case.parse().map_err(|_| Error::not_found())?;
         match sent.act.as_str() {
             "slip" => {
                 let slip = Line::parse(&sent.slip).map_err(|_| Error::not_found())?;
@@ -96,7 +108,9 @@ struct Till {
     expected: String,
     since: String,
     late: bool,
-    owes: Vec<(String, String)>,
+    id: String,
+    /// What it owes: to whom, how much in words for a reader, the bare number, and the act of transferring it.
+    owes: Vec<[String; 4]>,
 }
 
 struct Slip {
@@ -160,7 +174,21 @@ fn view<'a>(page: &'a Page, cash: &CashPage, form_token: String) -> CashView<'a>
                 expected: shown.till.expected.display_vi(),
                 since: shown.since.map(display_vi).unwrap_or_default(),
                 late: shown.late,
-                owes: shown.owes.iter().map(|(_, name, sum)| (name.clone(), sum.display_vi())).collect(),
+                id: shown.till.id.to_string(),
+                owes: shown
+                    .owes
+                    .iter()
+                    .map(|(to, name, sum)| {
+                        let (shown, agency) = (sum.display_vi(), name.as_str());
+                        let act = [("amount", shown.as_str().into()), ("agency", agency.into())];
+                        [
+                            to.to_string(),
+                            format!("{name}: {shown}"),
+                            sum.decimal(),
+                            page.with("cash-transfer", &act),
+                        ]
+                    })
+                    .collect(),
             })
             .collect(),
         slips: cash

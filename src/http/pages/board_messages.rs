@@ -10,6 +10,7 @@ use crate::base::{
 };
 use crate::flow::read_messages::{MessagesShown, read_messages_as_officer};
 use crate::http::session::SignedIn;
+use crate::http::tree::{Trees, Whole, trees};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
@@ -46,6 +47,8 @@ struct MessagesView<'a> {
     agency: String,
     role: String,
     id: String,
+    trees: Trees,
+    whole: bool,
     month: String,
     /// What was sent: kind, segments, cost.
     rows: Vec<[String; 3]>,
@@ -59,18 +62,19 @@ async fn open(
     State(app): State<App>,
     signed_in: SignedIn,
     reader: Reader,
+    Whole(whole): Whole,
     Query(query): Query<MessagesQuery>,
 ) -> Response {
     let Some((agency, month)) = query.read() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };
-    match read_messages_as_officer(&app, signed_in.session.citizen, agency, month).await {
-        Ok(shown) => show_messages(&reader, &shown),
+    match read_messages_as_officer(&app, signed_in.session.citizen, (agency, whole), month).await {
+        Ok(shown) => show_messages(&reader, &shown, whole),
         Err(error) => failed(&reader, &error),
     }
 }
 
-fn show_messages(reader: &Reader, shown: &MessagesShown) -> Response {
+fn show_messages(reader: &Reader, shown: &MessagesShown, whole: bool) -> Response {
     let page = Page::new(reader, "sms-report-title");
     let dong = |amount: i64| Money::vnd(amount).display_vi();
     let rows = shown.lines.iter().map(|line| {
@@ -85,6 +89,8 @@ fn show_messages(reader: &Reader, shown: &MessagesShown) -> Response {
         agency: name(page.lang, &shown.agency).to_owned(),
         role: role(&page, shown.agency.acts),
         id: shown.agency.id.to_string(),
+        trees: trees(&page, "/board/messages", &shown.agency, whole),
+        whole,
         month: shown.month.to_string()[..7].to_owned(),
         rows: rows.collect(),
         lead: page.with("sms-report-used", &used),

@@ -14,6 +14,7 @@ use crate::flow::{
     read_payouts::{PayoutShown, Payouts, read_payout_page, read_payout_slip},
 };
 use crate::http::session::{SignedIn, is_foreign};
+use crate::http::tree::{Trees, Whole, trees};
 use crate::payment::payout::State;
 use askama::Template;
 use axum::Router;
@@ -34,12 +35,13 @@ async fn list(
     AppState(app): AppState<App>,
     signed_in: SignedIn,
     reader: Reader,
+    Whole(whole): Whole,
     Query(asked): Query<ListQuery>,
 ) -> Response {
     let Some((agency, after)) = asked.read::<Payout>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };
-    let found = match read_payout_page(&app, signed_in.session.citizen, agency, after).await {
+    let found = match read_payout_page(&app, signed_in.session.citizen, (agency, whole), after).await {
         Ok(found) => found,
         Err(error) => return failed(&reader, &error),
     };
@@ -59,7 +61,11 @@ async fn list(
         agency: name(reader.lang, &found.agency).to_owned(),
         role: role(&page, found.agency.acts),
         rows: rows.collect(),
-        next: found.next.map(|next| format!("/board/payouts?agency={}&after={next}", found.agency.id)),
+        next: found.next.map(|next| {
+            let tree = if whole { "&tree=new" } else { "" };
+            format!("/board/payouts?agency={}{tree}&after={next}", found.agency.id)
+        }),
+        trees: trees(&page, "/board/payouts", &found.agency, whole),
         page: &page,
         found: &found,
     };
@@ -83,6 +89,7 @@ struct ListView<'a> {
     role: String,
     rows: Vec<Row>,
     next: Option<String>,
+    trees: Trees,
 }
 
 /// One order in the table.
@@ -141,6 +148,10 @@ async fn show_slip(
         kind: page.t(&format!("payout-kind-{}", order.kind.as_str())).into_owned(),
         made: display_vi(order.created_at),
         lines: lines(&found),
+        told: found.told.as_ref().map(|told| {
+            let key = format!("payout-told-{}", told.word.as_str());
+            page.with(&key, &[("at", display_vi(told.at).into())])
+        }),
         bounced,
         again,
         form_token: signed_in.form_token(),
@@ -163,6 +174,7 @@ struct SlipView<'a> {
     kind: String,
     made: String,
     lines: Vec<Line>,
+    told: Option<String>,
     bounced: Option<String>,
     again: bool,
     form_token: String,
@@ -196,7 +208,7 @@ fn lines(found: &PayoutShown) -> Vec<Line> {
         dossier: item.dossier.clone(),
         notice: item.notice.clone().unwrap_or_else(none),
         content: item.content.clone(),
-        booking: item.booking.clone().unwrap_or_else(|| [none(), none(), none()]),
+        booking: item.booking.clone().map(|of| of.unwrap_or_else(none)),
         amount: item.amount.display_vi(),
     });
     lines.collect()

@@ -21,6 +21,7 @@ use crate::flow::{
 };
 use crate::http::api::receipts::attachment;
 use crate::http::session::{SignedIn, is_foreign};
+use crate::http::tree::{Trees, Whole, trees};
 use crate::payment::closing::{Kind, Period, State};
 use askama::Template;
 use axum::Router;
@@ -47,22 +48,23 @@ async fn list(
     AppState(app): AppState<App>,
     signed_in: SignedIn,
     reader: Reader,
+    Whole(whole): Whole,
     Query(asked): Query<ListQuery>,
 ) -> Response {
     let Some((agency, after)) = asked.read::<Closing>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };
-    show_list(&app, &signed_in, &reader, (agency, after), None).await
+    show_list(&app, &signed_in, &reader, ((agency, whole), after), None).await
 }
 
 async fn show_list(
     app: &App,
     signed_in: &SignedIn,
     reader: &Reader,
-    (agency, after): (Option<Id<Agency>>, Option<Id<Closing>>),
+    ((agency, whole), after): ((Option<Id<Agency>>, bool), Option<Id<Closing>>),
     wrong: Option<(StatusCode, String)>,
 ) -> Response {
-    let found = match list_closings(app, signed_in.session.citizen, agency, after).await {
+    let found = match list_closings(app, signed_in.session.citizen, (agency, whole), after).await {
         Ok(found) => found,
         Err(error) => return failed(reader, &error),
     };
@@ -97,7 +99,11 @@ async fn show_list(
             })
             .collect(),
         yesterday: Day::of(found.now).plus_days(-1).to_string(),
-        next: found.next.map(|next| format!("/board/closings?agency={}&after={next}", found.agency.id)),
+        next: found.next.map(|next| {
+            let tree = if whole { "&tree=new" } else { "" };
+            format!("/board/closings?agency={}{tree}&after={next}", found.agency.id)
+        }),
+        trees: trees(&page, "/board/closings", &found.agency, whole),
         form_token: signed_in.form_token(),
         witnesses: witnesses.iter().map(|witness| witnessed(&page, witness)).collect(),
         page: &page,
@@ -124,6 +130,7 @@ struct ListView<'a> {
     rows: Vec<ListRow>,
     yesterday: String,
     next: Option<String>,
+    trees: Trees,
     form_token: String,
     witnesses: Vec<(String, String)>,
 }
@@ -180,7 +187,7 @@ async fn prepare(
     let Ok(day) = form.day.parse::<Day>() else {
         let message = Page::new(&reader, "reconciliation-day-error").title;
         let wrong = Some((StatusCode::BAD_REQUEST, message));
-        return show_list(&app, &signed_in, &reader, (Some(agency), None), wrong).await;
+        return show_list(&app, &signed_in, &reader, ((Some(agency), false), None), wrong).await;
     };
     match prepare_closing(&app, agency, signed_in.session.citizen, Period::around(kind, day)).await {
         Ok(id) => Redirect::to(&format!("/board/closings/{id}")).into_response(),
@@ -193,7 +200,7 @@ async fn prepare(
                 _ => String::new(),
             };
             let wrong = Some((status_of(&error), message));
-            show_list(&app, &signed_in, &reader, (Some(agency), None), wrong).await
+            show_list(&app, &signed_in, &reader, ((Some(agency), false), None), wrong).await
         }
         Err(error) => failed(&reader, &error),
     }

@@ -113,6 +113,7 @@ cash-carried = Carried at
 cash-credit = Credit
 cash-arrived = in the account
 cash-on-its-way = on its way
+cash-transfer = Transfer { $amount } to { $agency }
 cash-confirm = This is it
 cash-cards = Card slips that wait for their money
 cash-cards-none = No card slip waits.

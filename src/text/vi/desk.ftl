@@ -113,6 +113,7 @@ cash-carried = Mang đi lúc
 cash-credit = Dòng báo có
 cash-arrived = đã về tài khoản
 cash-on-its-way = đang nộp
+cash-transfer = Chuyển khoản { $amount } cho { $agency }
 cash-confirm = Đúng khoản này
 cash-cards = Hóa đơn thẻ chờ thanh toán
 cash-cards-none = Không có hóa đơn thẻ nào chờ.
