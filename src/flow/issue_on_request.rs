@@ -5,7 +5,7 @@ use super::{
     Error, Result, idempotency::Idempotency, issue_due_receipts::issue_waiting, render_receipt::sign_receipts,
 };
 use crate::app::App;
-use crate::base::id::{self, Agency, Bill, Id};
+use crate::base::id::{Agency, Bill, Id};
 use crate::payment::bill::State;
 use crate::store::{
     bill as bills,
@@ -13,7 +13,7 @@ use crate::store::{
     receipt_due::{self, Due},
 };
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 
 /// The most bills of one request.
 pub const BILLS_MAX: usize = super::issue_due_receipts::BULK;
@@ -92,21 +92,16 @@ pub async fn with_signed(app: &App, mut answer: Value) -> Result<Value> {
     let mut tx = app.store.begin().await?;
     let found = receipt::of_bills(&mut tx, &wanted).await?;
     drop(tx);
-    let mut of: BTreeMap<Id<Agency>, Vec<StoredReceipt>> = BTreeMap::new();
-    let told: std::collections::HashSet<String> = rows
+    let told: HashSet<String> = rows
         .iter()
         .flat_map(|row| row["receipts"].as_array().into_iter().flatten())
         .filter_map(|receipt| named(&receipt["id"]))
         .collect();
-    for receipt in found.into_iter().filter(|receipt| told.contains(&receipt.id.to_string())) {
-        of.entry(receipt.agency).or_default().push(receipt);
-    }
-    let mut texts: HashMap<String, String> = HashMap::new();
-    for (agency, receipts) in of {
-        let ids: Vec<Id<id::Receipt>> = receipts.iter().map(|receipt| receipt.id).collect();
-        let signed = sign_receipts(app, agency, &receipts).await?;
-        texts.extend(ids.into_iter().map(|id| id.to_string()).zip(signed));
-    }
+    let receipts: Vec<StoredReceipt> =
+        found.into_iter().filter(|receipt| told.contains(&receipt.id.to_string())).collect();
+    let signed = sign_receipts(app, &receipts).await?;
+    let names = receipts.iter().map(|receipt| receipt.id.to_string());
+    let texts: HashMap<String, String> = names.zip(signed).collect();
     for row in answer["bills"].as_array_mut().into_iter().flatten() {
         for receipt in row["receipts"].as_array_mut().into_iter().flatten() {
             receipt["signed"] = json!(named(&receipt["id"]).and_then(|id| texts.get(&id)));

@@ -122,7 +122,7 @@ fn sign(app: &App, content: &[u8]) -> String {
     receipt_content::signed(&input, &signer.sign(input.as_bytes()))
 }
 
-/// The signed contents of many receipts of one agency, in order: made set-wise for those that have none yet, and kept
+/// The signed contents of many receipts, in order: made set-wise for those that have none yet, and kept
 /// like every file.
 pub async fn sign_receipts(app: &App, receipts: &[StoredReceipt]) -> Result<Vec<String>> {
     let now = app.clock.now();

@@ -2,7 +2,7 @@
 //! credit a bank's slip turned out to be, and for which card slips a card company paid.
 
 use super::board::{failed, why};
-use super::page::{Page, Reader, show, show_status};
+use super::page::{Page, Reader, show};
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -15,15 +15,14 @@ use crate::flow::{
     cash::{CashPage, Proposal, confirm_slip, read_cash, settle_cards},
     transfer_collected::transfer_collected,
 };
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::SentForm;
+use crate::http::session::SignedIn;
 use crate::payment::desk_match::What;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The routes.
@@ -53,7 +52,6 @@ async fn show_cash(app: &App, signed_in: &SignedIn, reader: &Reader, wrong: Opti
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Sent {
-    form_token: String,
     act: String,
     slip: String,
     case: String,
@@ -65,14 +63,9 @@ struct Sent {
 
 async fn act(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    SentForm { signed_in, form: sent }: SentForm<Sent>,
 ) -> Response {
-    if !signed_in.sent(&sent.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let act = async {
         let officer = signed_in.session.citizen;
         if sent.act == "transfer" {

@@ -13,17 +13,16 @@ use crate::flow::{
     pass_on::order_again,
     read_payouts::{PayoutShown, Payouts, read_payout_page, read_payout_slip},
 };
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::{Bare, SentForm};
+use crate::http::session::SignedIn;
 use crate::http::tree::{Trees, Whole, trees};
 use crate::payment::payout::State;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State as AppState};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum_extra::extract::Form;
-use serde::Deserialize;
 use serde_json::Value;
 
 /// The routes.
@@ -214,22 +213,12 @@ fn lines(found: &PayoutShown) -> Vec<Line> {
     lines.collect()
 }
 
-#[derive(Deserialize)]
-struct AgainForm {
-    form_token: String,
-}
-
 async fn again(
     AppState(app): AppState<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
     Path(id): Path<String>,
-    Form(form): Form<AgainForm>,
+    SentForm { signed_in, .. }: SentForm<Bare>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(id) = id.parse::<Id<Payout>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };

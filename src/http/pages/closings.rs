@@ -20,7 +20,8 @@ use crate::flow::{
     witness_heads::{Witness, read_witnesses},
 };
 use crate::http::api::receipts::attachment;
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::SentForm;
+use crate::http::session::SignedIn;
 use crate::http::tree::{Trees, Whole, trees};
 use crate::payment::closing::{Kind, Period, State};
 use askama::Template;
@@ -164,7 +165,6 @@ struct ListRow {
 
 #[derive(Deserialize)]
 struct PrepareForm {
-    form_token: String,
     agency: String,
     kind: String,
     #[serde(default)]
@@ -173,14 +173,9 @@ struct PrepareForm {
 
 async fn prepare(
     AppState(app): AppState<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<PrepareForm>,
+    SentForm { signed_in, form }: SentForm<PrepareForm>,
 ) -> Response {
-    if !signed_in.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let (Ok(agency), Ok(kind)) = (form.agency.parse::<Id<Agency>>(), form.kind.parse::<Kind>()) else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };

@@ -15,7 +15,8 @@ use crate::flow::{
     read_blanks::{BlockShown, read_blanks, read_leaf_void, read_sheet},
 };
 use crate::http::api::receipts::attachment;
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::SentForm;
+use crate::http::session::SignedIn;
 use crate::payment::{
     blank::{Leaf, Medium, Why, serials},
     fee::FeeKind,
@@ -23,10 +24,9 @@ use crate::payment::{
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The routes.
@@ -73,7 +73,6 @@ async fn show_blanks(app: &App, signed_in: &SignedIn, reader: &Reader, wrong: Op
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Sent {
-    form_token: String,
     act: String,
     series: String,
     cashier: String,
@@ -103,14 +102,9 @@ impl Sent {
 
 async fn act(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    SentForm { signed_in, form: sent }: SentForm<Sent>,
 ) -> Response {
-    if !signed_in.sent(&sent.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     match done(&app, signed_in.session.citizen, &sent).await {
         Ok(next) => Redirect::to(&next).into_response(),
         Err(error) => show_blanks(&app, &signed_in, &reader, Some(error)).await,
