@@ -6,13 +6,14 @@ use super::{Result, Store};
 use crate::base::id::{self, Id};
 use uuid::Uuid;
 
-/// A paid bill whose payment booked another amount than the bill's, or nothing.
+/// A paid bill whose payment booked another amount than the bill's, or nothing. What a desk owes its owner stands beside it.
 pub async fn bill_not_borne_out(store: &Store) -> Result<Option<Id<id::Bill>>> {
     let found = sqlx::query_scalar!(
         "select b.id from bill b
          left join (
              select e.subject, sum(p.amount) as moved
              from ledger_entry e join posting p on p.entry_id = e.id and p.booked_on = e.booked_on and p.amount > 0
+             join ledger_account a on a.id = p.account_id and a.kind <> 'owed_by_desk'
              where e.kind = 'settled' group by e.subject) s on s.subject = b.paid_by
          where b.state = 'paid' and s.moved is distinct from b.phi + b.le_phi + b.tax limit 1"
     )
