@@ -60,7 +60,7 @@ pub async fn suspense_not_borne_out(store: &Store) -> Result<Option<Id<id::Case>
              from ledger_entry e join posting p on p.entry_id = e.id and p.booked_on = e.booked_on
              join ledger_account a on a.id = p.account_id and a.kind = 'suspense'
              left join suspense_decision d on d.entry_id = e.id
-             left join desk_payment t on t.payment_id = e.subject and e.kind = 'cash_moved'
+             left join desk_payment t on t.payment_id = e.subject
              where e.kind in ('suspended', 'released', 'cash_moved') or d.toward = 'bill' group by 1) b on b.subject = s.id
          where b.held is distinct from case when s.state = 'held' then s.amount else 0 end limit 1"
     )

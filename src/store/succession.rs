@@ -335,11 +335,11 @@ pub async fn tree_of(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<Id<Agency>>>
     Ok(rows.into_iter().map(Id::from_uuid).collect())
 }
 
+/// An agency with its name, in Vietnamese and English.
+pub type Named = (Id<Agency>, (String, String));
+
 /// Everybody whom each of these agencies succeeded, at any remove, with their names, by code.
-pub async fn succeeded(
-    tx: &mut Tx,
-    agencies: &[Id<Agency>],
-) -> Result<BTreeMap<Id<Agency>, Vec<(Id<Agency>, (String, String))>>> {
+pub async fn succeeded(tx: &mut Tx, agencies: &[Id<Agency>]) -> Result<BTreeMap<Id<Agency>, Vec<Named>>> {
     let roots: Vec<Uuid> = agencies.iter().map(|agency| agency.uuid()).collect();
     let rows = sqlx::query!(
         r#"with recursive tree (root, id) as (
@@ -352,7 +352,7 @@ pub async fn succeeded(
     )
     .fetch_all(tx.conn())
     .await?;
-    let mut all: BTreeMap<Id<Agency>, Vec<(Id<Agency>, (String, String))>> = BTreeMap::new();
+    let mut all: BTreeMap<Id<Agency>, Vec<Named>> = BTreeMap::new();
     for row in rows {
         let old = (Id::from_uuid(row.id), (row.name_vi, row.name_en));
         all.entry(Id::from_uuid(row.root)).or_default().push(old);

@@ -58,11 +58,14 @@ async fn list(
     show_list(&app, &signed_in, &reader, ((agency, whole), after), None).await
 }
 
+/// Of which agency, and whether with everybody whom it succeeded.
+type Whose = (Option<Id<Agency>>, bool);
+
 async fn show_list(
     app: &App,
     signed_in: &SignedIn,
     reader: &Reader,
-    ((agency, whole), after): ((Option<Id<Agency>>, bool), Option<Id<Closing>>),
+    ((agency, whole), after): (Whose, Option<Id<Closing>>),
     wrong: Option<(StatusCode, String)>,
 ) -> Response {
     let found = match list_closings(app, signed_in.session.citizen, (agency, whole), after).await {
