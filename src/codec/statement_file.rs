@@ -109,7 +109,7 @@ pub struct Reader {
 
 enum Kind {
     Camt(camt::Feed),
-    Mt940(mt940::Feed),
+    Mt940(Box<mt940::Feed>),
     Table(table::Feed),
 }
 
@@ -153,7 +153,7 @@ impl Reader {
         };
         self.kind = Some(match Format::of(text).ok_or(NotAFile::Unknown)? {
             format @ (Format::Camt053 | Format::Camt054) => Kind::Camt(camt::Feed::new(format)),
-            Format::Mt940 => Kind::Mt940(mt940::Feed::new(self.day)),
+            Format::Mt940 => Kind::Mt940(Box::new(mt940::Feed::new(self.day))),
             Format::Csv => Kind::Table(table::Feed::default()),
         });
         self.pass(head, take)

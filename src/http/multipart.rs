@@ -51,12 +51,11 @@ impl Multipart {
 }
 
 /// The boundary between the parts of a form.
-fn boundary(request: &Request) -> Result<String, Response> {
+fn boundary(request: &Request) -> Option<String> {
     let media = request.headers().get(header::CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
     let boundary = media.strip_prefix("multipart/form-data").and_then(|rest| rest.split("boundary=").nth(1));
     let boundary = boundary.map(|text| text.trim_matches('"').to_owned());
-    let boundary = boundary.filter(|text| (1..=70).contains(&text.len()));
-    boundary.ok_or_else(|| StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response())
+    boundary.filter(|text| (1..=70).contains(&text.len()))
 }
 
 /// The most bytes of the fields before the file.
@@ -153,7 +152,8 @@ impl<S: Send + Sync> FromRequest<S> for Upload {
     type Rejection = Response;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
-        let boundary = boundary(&request)?;
+        let boundary =
+            boundary(&request).ok_or_else(|| StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response())?;
         let body = request.into_body().into_data_stream();
         Self::begin(&boundary, body).await.ok_or_else(|| StatusCode::BAD_REQUEST.into_response())
     }
@@ -167,7 +167,8 @@ impl<S: Send + Sync> FromRequest<S> for Multipart {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let boundary = boundary(&request)?;
+        let boundary =
+            boundary(&request).ok_or_else(|| StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response())?;
         let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
         Self::read(&boundary, &body).ok_or_else(|| StatusCode::BAD_REQUEST.into_response())
     }
