@@ -132,9 +132,8 @@ impl Lines {
         parts.into_iter().map(Self::new).collect()
     }
 
-    /// The lines of each owner, in the order of the bill: a tax belongs to the account that its notice names, the
-    /// price of a service to its seller's. Lines of an
-    /// owner to whom nothing is owed stand with the first owner's, since no money moves by them.
+    /// The lines of each owner, in the order of the bill: a tax and the price of a service belong to the account that they
+    /// name. Lines by which no money moves stand with the first owner's.
     pub fn by_owner(&self, own: Id<Agency>) -> Result<Vec<(Owner, Self)>, Refusal> {
         let mut owners: Vec<(Owner, Vec<BillLine>)> = Vec::new();
         for line in &self.lines {
