@@ -125,8 +125,9 @@ pub const NEVER: [Law; 40] = [
                   and r.state <> 'declined'), 0)",
     ),
     law(
-        "second money that nobody gives back",
-        "select id::text as row from suspense where reason = 'second_money' and state = 'held'",
+        "second money that nobody gives back, though nobody decided against it",
+        "select id::text as row from suspense s where reason = 'second_money' and state = 'held'
+             and not exists (select from refund r where r.case_id = s.id and r.state = 'declined')",
     ),
     law(
         "a refund that left twice, or was done without leaving",
