@@ -19,6 +19,7 @@ use chung::flow::{
     close_period::{decide_closing, prepare_closing},
     decide_refund::{approve_refund, decline_refund},
     idempotency::Idempotency,
+    import_file::{Interrupted, Source},
     import_statement::{decide_import, import_statement},
     recall::{ask_back, decide_recall},
     request_refund::{NewRefund, Of, request_refund},
@@ -29,8 +30,18 @@ use chung::payment::{
     receipt::ReceiptName,
     refund::{Extent, Reason},
 };
+use futures_util::future::BoxFuture;
 use sqlx::Row;
 use uuid::Uuid;
+
+/// A file that comes in one piece.
+struct Whole(Option<Vec<u8>>);
+
+impl Source for Whole {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Vec<u8>>, Interrupted>> {
+        Box::pin(std::future::ready(Ok(self.0.take())))
+    }
+}
 
 impl Life<'_> {
     /// A receipt that holds is taken back, or another one is issued in its place.
@@ -283,7 +294,10 @@ impl Life<'_> {
         self.say(&format!("the statement of {day} is brought as a file"));
         let bring = |who| {
             let file = &file;
-            async move |app: App| import_statement(&app, who, agency, ACCOUNT, file.as_bytes()).await
+            async move |app: App| {
+                let mut source = Whole(Some(file.clone().into_bytes()));
+                import_statement(&app, who, agency, ACCOUNT, &mut source).await
+            }
         };
         let (_, brought) = self.at_desk(seen, bring(one)).await;
         let waits = "select id from statement_import where state = 'waiting' order by id";

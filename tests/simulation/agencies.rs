@@ -111,7 +111,7 @@ impl Life<'_> {
         draft.key = (key.key().to_owned(), *key.digest());
         draft.together = true;
         draft.owners.insert("DKKD-02".parse().unwrap(), other);
-        let act = async |app: chung::app::App| issue_by_owner(&app, &draft, &key).await;
+        let act = async |app: chung::app::App| issue_by_owner(&app, draft.clone(), true).await;
         let Some(whole) = self.asked_until_answered(seen, ("bill issued to owners", act)).await else {
             return;
         };

@@ -21,6 +21,7 @@ use chung::flow::{
 use chung::payment::fee::Asked;
 use chung::store::succession::{self, Succession};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 impl Life<'_> {
@@ -92,6 +93,8 @@ impl Life<'_> {
             asked: self.chance.percent(50).then(|| vec![asked("DKKD-02"), asked("DKKD-01")]),
             due: Some(Day::of(self.clock.now()).plus_days(3)),
             payable_until: None,
+            owners: BTreeMap::new(),
+            collect: None,
         };
         let key = self.act_key("amend");
         let act = async |app: chung::app::App| amend_bill(&app, agency, id, &amendment, &key).await;
@@ -101,6 +104,12 @@ impl Life<'_> {
                 assert_eq!(self.price(), amount(&amended), "charged anew by the schedule in force");
             }
             self.bills[bill].answer = amended.to_string();
+            // One that is divided by owner is divided again.
+            let [one, other] = self.agencies;
+            for part in amended["parts"].as_array().into_iter().flatten() {
+                let owner = if part["lines"][0]["fee"] == "DKKD-02" { other } else { one };
+                self.promise(part, one, owner);
+            }
         }
     }
 
@@ -110,7 +119,7 @@ impl Life<'_> {
         let key = self.act_key("replace");
         let draft = self.draft(key.key(), agency);
         let draft = chung::payment::issue::Draft { key: (key.key().to_owned(), *key.digest()), ..draft };
-        let act = async |app: chung::app::App| replace_bill(&app, agency, id, &draft, &key).await;
+        let act = async |app: chung::app::App| replace_bill(&app, agency, id, (&draft, false), &key).await;
         if let Some(new) = self.asked_until_answered(seen, ("bill replaced", act)).await {
             self.promise(&new, agency, agency);
         }
