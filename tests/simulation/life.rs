@@ -136,7 +136,7 @@ impl Life<'_> {
             self.look(seen).await;
         }
         let began: Instant = time::macros::datetime!(2026-11-24 09:00 UTC);
-        let mut day = Day::of(began);
+        let mut day = Day::of(began).plus_days(-1);
         // Thrice: what the statements show never to have left is sent again.
         for _ in 0..3 {
             self.tidy_up(seen).await;

@@ -129,12 +129,15 @@ impl Life<'_> {
         let truth = self.rails.truth.lock().unwrap();
         for (id, heard) in &truth.recalls.asked {
             let stands = rows.iter().find(|row| row.get::<Uuid, _>("id") == *id);
-            let yes = heard.iter().all(|answer| *answer == ResolutionAnswer::Accepted);
             let no = heard.iter().all(|answer| matches!(answer, ResolutionAnswer::Rejected(_)));
             let Some(row) = stands else {
                 assert!(no, "a request that nobody knows was answered {heard:?}");
                 continue;
             };
+            // A request that overtook the notification of its money was answered before anybody knew that money.
+            let too_early = ResolutionAnswer::Rejected(Line::parse("NOOR").unwrap());
+            let heard: Vec<&ResolutionAnswer> = heard.iter().filter(|answer| **answer != too_early).collect();
+            let yes = heard.iter().all(|answer| **answer == ResolutionAnswer::Accepted);
             let (state, refund): (&str, &str) = (row.get("state"), row.get("refund"));
             let fits = match state {
                 "accepted" => yes && matches!(refund, "done" | "bounced"),
