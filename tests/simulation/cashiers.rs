@@ -167,7 +167,7 @@ impl Life<'_> {
         match done {
             Ok(_) => {}
             Err(Error::Conflict(refusal)) => {
-                assert!(again && refusal.code == "shift_open", "{}", refusal.code)
+                assert!(again && refusal.code == "shift_open", "{}", refusal.code);
             }
             Err(error) => panic!("{error:?}"),
         }
@@ -198,7 +198,7 @@ impl Life<'_> {
             None => waiting_transfers(&self.app, &reference).await.unwrap(),
             Some(_) => Vec::new(),
         };
-        let transfer = waits.first().filter(|_| self.chance.percent(80)).cloned();
+        let transfer = waits.first().filter(|_| self.chance.percent(80)).copied();
         let rest = total - transfer.as_ref().map_or(0, |waits| waits.1.minor());
         let card = if paper.is_none() && self.chance.percent(35) {
             [rest, rest / 2][self.chance.below(2)]

@@ -21,6 +21,7 @@ use chung::flow::{
 use chung::payment::fee::Asked;
 use chung::store::succession::{self, Succession};
 use serde_json::Value;
+use sqlx::Row;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -125,8 +126,12 @@ impl Life<'_> {
         }
     }
 
+    /// A bill that was withdrawn, else any, is wanted after all.
     async fn revive(&mut self, seen: &Seen) {
-        let Some(bill) = self.some_bill() else { return };
+        let withdrawn = self.world.rows("select id from bill where state = 'cancelled' order by id").await;
+        let withdrawn: Vec<uuid::Uuid> = withdrawn.iter().map(|row| row.get(0)).collect();
+        let wanted = self.bills.iter().position(|bill| withdrawn.contains(&bill.id.uuid()));
+        let Some(bill) = wanted.or_else(|| self.some_bill()) else { return };
         let (agency, id) = (self.bills[bill].agency, self.bills[bill].id);
         let due = Day::of(self.clock.now()).plus_days(2);
         let key = self.act_key("revive");

@@ -40,16 +40,19 @@ pub const NEVER: [Law; 40] = [
     always(
         "a paid bill without exactly one settled payment, and one settling credit where no desk took it",
         "select b.id::text as row from bill b where b.state = 'paid' and (
-             (select count(*) from payment p where p.bill_id = b.id and p.state = 'settled') <> 1
+             (select count(*) from payment p where p.id = b.paid_by and p.bill_id = b.id and p.state = 'settled') <> 1
              or (select count(*) from credit c join payment p on p.id = c.payment_id
                  where p.bill_id = b.id and c.outcome = 'settled')
                  <> (select count(*) from payment p where p.bill_id = b.id and p.state = 'settled'
                      and not exists (select from desk_payment d where d.payment_id = p.id)))",
     ),
     always(
-        "a settled payment of a bill that is not paid by it",
+        "a settled payment of a bill that is not paid by it, unless it was taken on paper and is owed back whole",
         "select p.id::text as row from payment p join bill b on b.id = p.bill_id
-         where p.state = 'settled' and b.paid_by is distinct from p.id",
+         where p.state = 'settled' and b.paid_by is distinct from p.id and not (b.state = 'paid'
+             and exists (select from desk_payment d where d.payment_id = p.id and d.entered_at is not null)
+             and exists (select from refund r where r.payment_id = p.id and r.reason = 'paid_twice'
+                         and r.amount = p.amount and r.state <> 'declined'))",
     ),
     always(
         "a paid bill without exactly one receipt of each kind",
@@ -69,11 +72,11 @@ pub const NEVER: [Law; 40] = [
          or v.replaced_by in (select replaced_by from receipt_void group by replaced_by having count(*) > 1)",
     ),
     always(
-        "more than one receipt of a kind that holds for a bill",
+        "more than one receipt of a kind that holds for a payment",
         "select r.bill_id::text as row from receipt r
          where not exists (select from receipt_void v where v.receipt_id = r.id)
              and r.refund_id is null
-         group by r.bill_id, r.kind having count(*) > 1",
+         group by r.bill_id, r.payment_id, r.kind having count(*) > 1",
     ),
     law(
         "a closed day without its leaf, its event or its second person",
@@ -250,7 +253,8 @@ pub const NEVER: [Law; 40] = [
     always(
         "more given back and passed on of a payment than came",
         "select p.id::text as row from payment p
-         where coalesce((select sum(i.amount) from payout_item i where i.payment_id = p.id), 0)
+         where coalesce((select sum(i.amount) from payout_item i join payout o on o.id = i.payout_id
+                         where i.payment_id = p.id and o.state <> 'bounced'), 0)
              + coalesce((select sum(r.amount) from refund r where r.payment_id = p.id and r.way <> 'treasury'
                  and r.state <> 'declined'), 0) > p.amount",
     ),

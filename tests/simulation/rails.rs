@@ -95,9 +95,9 @@ impl Rails {
     }
 
     /// A credit of that reference.
-    pub fn entry(reference: String, named: Option<Uuid>, amount: Money, now: Instant) -> Entry {
+    pub fn entry(reference: &str, named: Option<Uuid>, amount: Money, now: Instant) -> Entry {
         Entry {
-            reference: Line::parse(&reference).unwrap(),
+            reference: Line::parse(reference).unwrap(),
             amount,
             direction: Direction::Credit,
             reversal: false,
@@ -118,7 +118,7 @@ impl Rails {
     pub fn money(&self, named: Option<Uuid>, amount: Money, now: Instant) -> String {
         let truth = &mut *self.truth.lock().unwrap();
         let nth = truth.movements.len();
-        let mut entry = Self::entry(format!("R{nth:06}"), named, amount, now);
+        let mut entry = Self::entry(&format!("R{nth:06}"), named, amount, now);
         entry.clearing_reference = named.is_none().then(|| clearing_reference(nth));
         truth.movements.push(entry.clone());
         let reference = entry.reference.to_string();

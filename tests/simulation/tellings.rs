@@ -61,7 +61,7 @@ impl Rails {
             let at = self.chance.lock().unwrap().below(some.len());
             Telling::LeavesOut(some[at].clone())
         } else if self.fault(8, "fault: line too many") {
-            let entry = Self::entry(format!("P{day}"), None, Money::vnd(33_000), now);
+            let entry = Self::entry(&format!("P{day}"), None, Money::vnd(33_000), now);
             Telling::Adds(Box::new(Entry { booked: day, value: day, ..entry }))
         } else {
             Telling::Right
