@@ -255,7 +255,9 @@ impl Site {
         postgres.arg("-c").arg(format!("unix_socket_directories={}", socket.display()));
         postgres.args(["-c", "timezone=UTC", "-c", "max_connections=200"]);
         if self.durability == Durability::Test {
-            postgres.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
+            for off in ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "jit=off"] {
+                postgres.args(["-c", off]);
+            }
         }
         // A group of its own: an interrupt typed at the terminal must reach the service first, not its database.
         postgres.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
