@@ -50,17 +50,20 @@ pub(super) fn cast(citizens: u64) -> anyhow::Result<(Vec<Person>, Vec<Officer>)>
         })
         .take(2_000)
         .partition(|(student, _)| *student);
-    if students.len() + others.len() < ROLES.len() + PEOPLE {
+    if students.len() + others.len() < ROLES.len() + OTHER_ROLES.len() + PEOPLE {
         bail!("--citizens {citizens} is too few for the demonstration: take 200 or more");
     }
     let mut others = others.into_iter().map(|(_, person)| person);
-    let officer = |((agency, role), person): (&(usize, Role), Person)| Officer {
-        agency: AGENCIES[*agency].code.to_owned(),
-        role: role.word().to_owned(),
-        person,
+    let officer = |agency: usize| {
+        move |(role, person): (&Role, Person)| Officer {
+            agency: AGENCIES[agency].code.to_owned(),
+            role: role.word().to_owned(),
+            person,
+        }
     };
-    let staff = ROLES.iter().zip(&mut others).map(officer).collect();
+    let mut staff: Vec<Officer> = ROLES.iter().zip(&mut others).map(officer(0)).collect();
     let visitor = others.next().context("nobody for the visitor")?;
+    staff.extend(OTHER_ROLES.iter().zip(&mut others).map(officer(1)));
     let mut people: Vec<Person> =
         students.into_iter().map(|(_, person)| person).chain(others).take(PEOPLE - 1).collect();
     people.insert(VISITOR, visitor);
@@ -70,15 +73,15 @@ pub(super) fn cast(citizens: u64) -> anyhow::Result<(Vec<Person>, Vec<Officer>)>
 /// How many people a program may sign in as; the tours take turns, since one number gets only so many codes an hour.
 const PEOPLE: usize = 11;
 
-/// The officers: at which agency, as what.
-const ROLES: [(usize, Role); 9] = [
-    (0, Role::Officer),
-    (0, Role::Officer),
-    (0, Role::Cashier),
-    (0, Role::Accountant),
-    (0, Role::Approver),
-    (0, Role::Auditor),
-    (0, Role::Administrator),
-    (1, Role::Cashier),
-    (1, Role::Accountant),
+/// The officers of the tour's agency.
+const ROLES: [Role; 7] = [
+    Role::Officer,
+    Role::Officer,
+    Role::Cashier,
+    Role::Accountant,
+    Role::Approver,
+    Role::Auditor,
+    Role::Administrator,
 ];
+/// The officers of the other one.
+const OTHER_ROLES: [Role; 2] = [Role::Cashier, Role::Accountant];
