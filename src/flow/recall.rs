@@ -28,7 +28,7 @@ use crate::{
     identity::role::Role,
     payment::refund::{Answer, Extent, Reason, State},
     store::{
-        Tx, account, audit, debit,
+        Tx, account, audit, debit, inheritance,
         outbox::{self, NewOutbox, Topic},
         recall::{self as rows, Direction, Stand, StoredRecall},
         refund::{self, Source},
@@ -70,7 +70,9 @@ pub async fn take_recall(app: &App, message: MessageId, asked: &CancellationRequ
     };
     let case = debit::case_of(&mut tx, &key).await?;
     let source = case.map(Source::Case).or(payment.map(Source::Payment)).ok_or(Error::not_found())?;
-    let agency = rows::agency_of(&mut tx, source).await?.ok_or(Error::not_found())?;
+    let (owner, procedure) = rows::agency_of(&mut tx, source).await?.ok_or(Error::not_found())?;
+    // Who answers for it now, if that agency is no more.
+    let agency = inheritance::heir(&mut tx, owner, procedure.as_deref()).await?;
     let gone = refund::refunded(&mut tx, source).await? == amount;
     let sealing = agency_key(app, &mut tx, agency).await?;
     let id: Id<id::Recall> = Id::from_uuid(asked.id.0);

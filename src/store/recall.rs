@@ -240,24 +240,22 @@ pub async fn due(tx: &mut Tx, now: Instant, limit: i64) -> Result<Vec<Id<id::Rec
     Ok(ids.into_iter().map(Id::from_uuid).collect())
 }
 
-/// Whose money it is.
-pub async fn agency_of(tx: &mut Tx, source: Source) -> Result<Option<Id<Agency>>> {
-    let id = match source {
-        Source::Payment(id) => {
-            sqlx::query_scalar!(
-                "select b.agency_id from payment p join bill b on b.id = p.bill_id where p.id = $1",
-                id.uuid(),
-            )
-            .fetch_optional(tx.conn())
-            .await?
-        }
-        Source::Case(id) => {
-            sqlx::query_scalar!("select agency_id from suspense where id = $1", id.uuid())
-                .fetch_optional(tx.conn())
-                .await?
-        }
+/// Whose money it was, and for which procedure it was paid, as far as that is known.
+pub async fn agency_of(tx: &mut Tx, source: Source) -> Result<Option<(Id<Agency>, Option<String>)>> {
+    let (payment, case) = match source {
+        Source::Payment(id) => (Some(id.uuid()), None),
+        Source::Case(id) => (None, Some(id.uuid())),
     };
-    Ok(id.map(Id::from_uuid))
+    let found = sqlx::query!(
+        r#"select b.agency_id as "agency_id!", c.procedure as "procedure?" from payment p join bill b on b.id = p.bill_id
+             left join bill_content c on c.bill_id = b.id where p.id = $1
+         union all select s.agency_id, null from suspense s where s.id = $2"#,
+        payment,
+        case,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(found.map(|row| (Id::from_uuid(row.agency_id), row.procedure)))
 }
 
 struct Row {

@@ -469,7 +469,7 @@ async fn what_a_bank_does_not_take_goes_to_a_desk() {
     assert_eq!(scene.world.count("debit").await, 0);
 }
 
-fn recall(name: u128, amount: i64, original: OriginalTransfer) -> CancellationRequest {
+pub fn recall(name: u128, amount: i64, original: OriginalTransfer) -> CancellationRequest {
     CancellationRequest {
         id: EndToEndId(Uuid::from_u128(name)),
         original,

@@ -1,9 +1,13 @@
 //! Agencies that are merged, split or renamed: nobody who holds a reference notices, and nothing that moves is left behind.
 
 use crate::books::officer;
-use crate::office::{ACCOUNT, Office, new_bill};
+use crate::central_bank::told;
+use crate::office::{ACCOUNT, Office, new_bill, uuid};
 use crate::payments::start;
+use crate::refunds::recall;
 use crate::world::TestApp;
+use chung::base::text::Line;
+use chung::codec::iso20022::{Message, OriginalTransfer};
 use chung::flow::succeed_agency::effect_successions;
 use chung::flow::verify_books::verify_books;
 use chung::identity::role::Role;
@@ -215,6 +219,17 @@ async fn refunds_and_unmatched_money_pass_to_the_successor() {
     let paid = format!("/v1/bills/{}", bills[2]["id"].as_str().unwrap());
     assert_eq!(reads.get(&paid).await.expect(200).json()["parties"], bills[2]["parties"]);
     third.system(&world, "bill.read").get(&paid).await.expect_refusal(404, "not_found");
+    // A bank that wants that money back asks the successor, too.
+    let payment = reads.get(&paid).await.expect(200).json()["payment"].as_str().unwrap().to_owned();
+    let original = OriginalTransfer {
+        end_to_end: Line::parse(&uuid(&payment).simple().to_string()).ok(),
+        ..OriginalTransfer::default()
+    };
+    let asked = Message::CancellationRequest(recall(1, 205_000, original));
+    let now = chung::base::clock::Clock::now(&*world.clock);
+    world.tell(&told(30, &asked, now)).await.expect(200);
+    let open = format!("recall where state = 'open' and agency_id = '{}'", new.agency.uuid());
+    assert_eq!(world.count(&open).await, 1);
     reads.post_once("/v1/refunds", "r3", &ask(&bills[2])).await.expect(201);
     third
         .system(&world, "refund")
