@@ -168,7 +168,10 @@ pub async fn ask_back(
     let reason = code(reason)?;
     let mut tx = app.store.begin().await?;
     let sent = refund::lock(&mut tx, of).await?.ok_or(Error::not_found())?;
-    officer::demand(&mut tx, officer, sent.agency, Role::Accountant, Day::of(now)).await?;
+    // Who answers for it now, if the agency that gave it back is no more.
+    let procedure = rows::agency_of(&mut tx, sent.source).await?.and_then(|(_, procedure)| procedure);
+    let agency = inheritance::heir(&mut tx, sent.agency, procedure.as_deref()).await?;
+    officer::demand(&mut tx, officer, agency, Role::Accountant, Day::of(now)).await?;
     let left = matches!(sent.state, State::Done { .. } | State::Sent);
     if !left || sent.account.is_none() || rows::of_refund(&mut tx, of).await?.is_some() {
         return Err(Error::conflict("recall_not_possible"));
@@ -176,7 +179,7 @@ pub async fn ask_back(
     let recall = StoredRecall {
         id: Id::new(now, &*app.entropy),
         direction: Direction::Out,
-        agency: sent.agency,
+        agency,
         source: None,
         refund: Some(of),
         amount: sent.amount,
@@ -188,7 +191,7 @@ pub async fn ask_back(
         next_at: Some(now),
     };
     rows::insert(&mut tx, &recall, None).await?;
-    let sealing = agency_key(app, &mut tx, sent.agency).await?;
+    let sealing = agency_key(app, &mut tx, agency).await?;
     record(app, &mut tx, &recall, "recall.sent", (&sealing, Some(officer)), now).await?;
     tx.commit().await?;
     send_recall(app, recall.id).await?;
