@@ -299,7 +299,8 @@ impl Life<'_> {
         let act = async |app: App| deposit_cash(&app, cashier, (Money::vnd(amount), &name), None).await;
         let (again, done) = self.at_desk(seen, act).await;
         if let Err(error) = done {
-            assert!(again && error.code() == "slip_used", "{error:?}");
+            // The try that died after its commit used the slip, and may have emptied the till.
+            assert!(again && ["slip_used", "till_short"].contains(&error.code()), "{error:?}");
         }
         let slip = &mut self.desk.slips[place];
         slip.carried += amount;
