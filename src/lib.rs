@@ -255,7 +255,8 @@
 //! * 2026-11-26, statements in a connection: all that a node asks stay prepared, or each would be planned again and again.
 //! * 2026-11-26, access tokens: what a signature said is remembered by the token's digest, so that it is checked once; key,
 //!   client and revocation are asked at every request.
-//! * 2026-11-26, forms: whoever takes a form of somebody who is signed in takes it with its proof, or not at all.
+//! * 2026-11-26, forms: a form of somebody who is signed in is taken with its proof (`http::sent`); uploads in parts, the
+//!   steps of a sign-in and a few shared forms still ask for it themselves.
 //! * 2026-11-26, builds: whoever types the first command waits less; what is deployed (`--profile dist`) and what the
 //!   benches measure is optimised across crates.
 //! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.

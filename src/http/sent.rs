@@ -1,7 +1,7 @@
 //! Forms of people who are signed in.
 //!
-//! A page that takes [`SentForm`] knows that the form came from a page of ours which this very person was shown; there is
-//! no other way to such a form, so that no page can forget to ask.
+//! A page that takes [`SentForm`] knows that the form came from a page of ours which this very person was shown, and cannot
+//! forget to ask. Uploads in parts, the steps of a sign-in and a few shared forms still ask by [`SignedIn::sent`] themselves.
 
 use super::{
     pages::page::{Reader, show_status},
