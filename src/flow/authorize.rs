@@ -5,7 +5,7 @@ use super::{
     asking_client::asking_client,
     check_client::{Answered, note_refusal},
     end_session, envelope, push_request,
-    sign_in::Answer,
+    sign_in::{Answer, answer_silently},
     vouch_sign_in,
 };
 use crate::app::App;
@@ -24,6 +24,7 @@ use crate::identity::{
     request::{
         Address, AuthorizationRequest, ClaimsParameter, ErrorCode, Misaddressed, Parameters, RequestRefusal,
     },
+    session::Session,
 };
 use crate::store::{authorization, portal};
 use uuid::Uuid;
@@ -50,11 +51,12 @@ pub struct Begun {
 
 const HINT_PLACE: &[u8] = b"authorization.number_hint";
 
-/// Takes a portal's request, pushed before or sent with the browser. `read_claims` gives the JSON of the `claims`
-/// parameter its meaning.
+/// Takes a portal's request, pushed before or sent with the browser of `present`, if somebody is signed in there.
+/// `read_claims` gives the JSON of the `claims` parameter its meaning.
 pub async fn authorize(
     app: &App,
     sent: &Parameters,
+    present: Option<&Session>,
     read_claims: fn(&str) -> Option<ClaimsParameter>,
 ) -> Result<Authorized> {
     let now = app.clock.now();
@@ -107,10 +109,21 @@ pub async fn authorize(
             // A number never stands in an address: only a pushed hint is heard.
             let hint = pushed.as_ref().and_then(|pushed| pushed.parameters.one("login_hint").ok().flatten());
             let hint = hint.and_then(|text| text.parse::<PersonalNumber>().ok());
-            let lang = request.lang;
+            let (lang, silent) = (request.lang, !request.may_show_pages());
             let errand = Errand::Portal { client: client.id, request: Box::new(request) };
-            let brought = Brought { lang, hint, pushed: pushed.map(|pushed| pushed.digest) };
-            Ok(Authorized::Begun(begin(app, now, errand, brought).await?))
+            let pushed = pushed.map(|pushed| pushed.digest);
+            match present {
+                // No page will be shown, so that no page needs a browser of its own.
+                Some(session) if silent => {
+                    let (bound, _) = drawn(app, now, errand, None)?;
+                    let answer =
+                        answer_silently(app, bound, pushed.as_ref(), (&client, session), now).await?;
+                    Ok(Authorized::Answered(answer))
+                }
+                Some(_) | None => {
+                    Ok(Authorized::Begun(begin(app, now, errand, Brought { lang, hint, pushed }).await?))
+                }
+            }
         }
     }
 }
@@ -162,6 +175,19 @@ struct Brought {
 }
 
 async fn begin(app: &App, now: Instant, errand: Errand, brought: Brought) -> Result<Begun> {
+    let (bound, browser) = drawn(app, now, errand, brought.hint)?;
+    let authorization = bound.authorization.id;
+    authorization::begin(&app.store, &bound, brought.pushed.as_ref()).await?;
+    Ok(Begun { authorization, browser, lang: brought.lang })
+}
+
+/// A new sign-in, and what ties its pages to a browser.
+fn drawn(
+    app: &App,
+    now: Instant,
+    errand: Errand,
+    hint: Option<PersonalNumber>,
+) -> Result<(authorization::Bound, Token)> {
     let id = Id::new(now, &*app.entropy);
     let browser = Token::new(TokenKind::Form, &*app.entropy);
     let authorization = Authorization {
@@ -171,13 +197,10 @@ async fn begin(app: &App, now: Instant, errand: Errand, brought: Brought) -> Res
         expires_at: now + AUTHORIZATION_LIFE,
         state: State::Started,
     };
-    let hint =
-        brought.hint.map(|number| envelope::seal(app, id.uuid(), HINT_PLACE, number.digits().as_bytes()));
-    let browser_digest = sha256(browser.expose().as_bytes());
-    let bound =
-        authorization::Bound { authorization, browser: browser_digest, number_hint: hint.transpose()? };
-    authorization::begin(&app.store, &bound, brought.pushed.as_ref()).await?;
-    Ok(Begun { authorization: id, browser, lang: brought.lang })
+    let hint = hint.map(|number| envelope::seal(app, id.uuid(), HINT_PLACE, number.digits().as_bytes()));
+    let digest = sha256(browser.expose().as_bytes());
+    let bound = authorization::Bound { authorization, browser: digest, number_hint: hint.transpose()? };
+    Ok((bound, browser))
 }
 
 /// The number that the portal expects, for the form of the browser that it sent.

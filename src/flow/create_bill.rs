@@ -6,19 +6,18 @@ use super::{
     audit_leaf,
     bill_answer::{self, OpenBill},
     circumstances::Kept,
-    explain,
-    idempotency::lock_name,
-    open_account, read_bills,
+    claim::{Claim, claim_all},
+    explain, open_account, read_bills,
 };
 use crate::{
     app::App,
     base::{
         calendar::Day,
         clock::Instant,
-        id::{self, Agency, Client, Id},
+        id::{self, Agency, Id},
         reference::Reference,
     },
-    crypto::{digest::equal, seal::DataKey},
+    crypto::seal::DataKey,
     payment::{
         bill::{self, Beneficiary, Bill, BillLine, Lines, State},
         exemption::{Condition, Whose},
@@ -63,86 +62,55 @@ pub async fn create_all(app: &App, drafts: Vec<Draft>) -> Result<Vec<Outcome>> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let claims = claim(&mut tx, &drafts).await?;
-    let fresh: Vec<&Draft> =
-        drafts.iter().zip(&claims).filter(|(_, c)| matches!(c, Claim::Fresh)).map(|(d, _)| d).collect();
-    let before = issued_before(app, &mut tx, &claims).await?;
-    let ground = Ground::read(app, &mut tx, &fresh, now).await?;
-    let mut prepared = Vec::new();
-    let mut places: Vec<std::result::Result<usize, Outcome>> = Vec::with_capacity(drafts.len());
-    for (draft, claim) in drafts.iter().zip(claims) {
-        places.push(match claim {
-            Claim::Done(outcome) => Err(outcome),
-            Claim::Before(bill) => Err(replayed(&before, bill)?),
-            Claim::SameAs(earlier) => places[earlier].clone(),
-            Claim::Fresh => ground.prepare(app, draft, now).map(|bill| {
-                prepared.push(bill);
-                prepared.len() - 1
-            }),
-        });
-    }
+    let before = issued_before(app, &mut tx, &known(&claims)).await?;
+    let ground = Ground::read(app, &mut tx, &fresh(&drafts, &claims), now).await?;
+    let (prepared, places) = ground.prepare_all(app, &drafts, &claims, &before, now)?;
     let answers = write(&mut tx, prepared, now).await?;
     tx.commit().await?;
-    let answer = |place: std::result::Result<usize, Outcome>| match place {
-        Ok(index) => Outcome::Issued(answers[index].clone()),
-        Err(outcome) => outcome,
-    };
-    Ok(places.into_iter().map(answer).collect())
+    Ok(outcomes(places, &answers))
 }
 
-/// What a draft's key says.
-pub(super) enum Claim {
-    /// It is new.
-    Fresh,
-    /// It stands earlier in this batch with the same content.
-    SameAs(usize),
-    /// It has issued this bill before.
-    Before(Id<id::Bill>),
-    /// It is answered already.
-    Done(Outcome),
-}
+/// Where the answer to a draft stands: among those of what is issued now, or it is answered already.
+pub(super) type Place = std::result::Result<usize, Outcome>;
 
+/// What the drafts' keys say.
 pub(super) async fn claim(tx: &mut Tx, drafts: &[Draft]) -> Result<Vec<Claim>> {
-    let names: Vec<i64> = drafts.iter().map(|d| lock_name(d.client, &d.key.0)).collect();
-    let keys: Vec<(Id<Client>, &str)> = drafts.iter().map(|d| (d.client, d.key.0.as_str())).collect();
-    let held = idempotency::try_locks(tx, &names).await?;
-    let before = idempotency::find_all(tx, &keys).await?;
-    let mut first: BTreeMap<(Id<Client>, &str), usize> = BTreeMap::new();
-    let mut claims = Vec::with_capacity(drafts.len());
-    for (i, draft) in drafts.iter().enumerate() {
-        let digest = &draft.key.1;
-        claims.push(if let Some(claimed) = before.get(&(draft.client, draft.key.0.clone())) {
-            let object: Id<id::Bill> = Id::from_uuid(claimed.object);
-            if equal(&claimed.digest, digest) {
-                Claim::Before(object)
-            } else {
-                Claim::Done(Outcome::KeyReused(object.to_string()))
-            }
-        } else if !held[i] {
-            Claim::Done(Outcome::InProgress)
-        } else if let Some(&earlier) = first.get(&keys[i]) {
-            if equal(&drafts[earlier].key.1, digest) {
-                Claim::SameAs(earlier)
-            } else {
-                // Which object the first will make is not certain yet: come again.
-                Claim::Done(Outcome::InProgress)
-            }
-        } else {
-            first.insert(keys[i], i);
-            Claim::Fresh
-        });
-    }
-    Ok(claims)
+    let keys: Vec<_> = drafts.iter().map(|d| (d.client, d.key.0.as_str(), &d.key.1)).collect();
+    claim_all(tx, &keys).await
+}
+
+/// The drafts whose keys are new.
+pub(super) fn fresh<'a>(drafts: &'a [Draft], claims: &[Claim]) -> Vec<&'a Draft> {
+    drafts.iter().zip(claims).filter(|(_, claim)| matches!(claim, Claim::Fresh)).map(|(d, _)| d).collect()
+}
+
+/// The bills that keys of this batch have issued before.
+pub(super) fn known(claims: &[Claim]) -> Vec<Id<id::Bill>> {
+    let object = |claim: &Claim| match claim {
+        Claim::Answered(before) => Some(Id::from_uuid(before.object)),
+        Claim::Fresh | Claim::SameAs(_) | Claim::Reused(_) | Claim::InProgress => None,
+    };
+    claims.iter().filter_map(object).collect()
+}
+
+/// The outcome of each draft, with the answers to what was issued.
+pub(super) fn outcomes(places: Vec<Place>, answers: &[String]) -> Vec<Outcome> {
+    let outcome =
+        |place: Place| place.map_or_else(|done| done, |index| Outcome::Issued(answers[index].clone()));
+    places.into_iter().map(outcome).collect()
 }
 
 /// The bills that were issued before under keys of this batch, each as it was answered then. What a bill says never
 /// changes, so the key keeps no copy of it, which would hold names in the clear.
-async fn issued_before(app: &App, tx: &mut Tx, claims: &[Claim]) -> Result<BTreeMap<Id<id::Bill>, String>> {
-    let ids: Vec<Id<id::Bill>> =
-        claims.iter().filter_map(|c| if let Claim::Before(bill) = c { Some(*bill) } else { None }).collect();
+async fn issued_before(
+    app: &App,
+    tx: &mut Tx,
+    ids: &[Id<id::Bill>],
+) -> Result<BTreeMap<Id<id::Bill>, String>> {
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let bills = as_issued(tx, &ids).await?;
+    let bills = as_issued(tx, ids).await?;
     let keys = agency_keys(app, tx, bills.iter().map(|b| b.bill.agency)).await?;
     let mut answers = BTreeMap::new();
     for stored in &bills {
@@ -165,11 +133,6 @@ pub(super) async fn as_issued(tx: &mut Tx, ids: &[Id<id::Bill>]) -> Result<Vec<S
         stored.state = State::Open;
     }
     Ok(bills)
-}
-
-pub(super) fn replayed(before: &BTreeMap<Id<id::Bill>, String>, bill: Id<id::Bill>) -> Result<Outcome> {
-    let answer = before.get(&bill).ok_or_else(|| Error::internal(bill))?;
-    Ok(Outcome::Replayed(answer.clone()))
 }
 
 /// What the drafts of a batch are decided by.
@@ -223,6 +186,38 @@ impl Ground {
     /// The version of the schedule in force, as far as the drafts need it.
     pub(super) fn schedule(&self) -> Option<(Id<id::Schedule>, &Schedule)> {
         self.schedule.as_ref().map(|(id, schedule)| (*id, schedule))
+    }
+
+    /// Decides on every draft whose key is new, in order, and finds each its place.
+    pub(super) fn prepare_all(
+        &self,
+        app: &App,
+        drafts: &[Draft],
+        claims: &[Claim],
+        before: &BTreeMap<Id<id::Bill>, String>,
+        now: Instant,
+    ) -> Result<(Vec<Prepared>, Vec<Place>)> {
+        let mut prepared = Vec::new();
+        let mut places: Vec<Place> = Vec::with_capacity(drafts.len());
+        for (draft, claim) in drafts.iter().zip(claims) {
+            places.push(match claim {
+                Claim::Fresh => self.prepare(app, draft, now).map(|bill| {
+                    prepared.push(bill);
+                    prepared.len() - 1
+                }),
+                Claim::SameAs(earlier) => places[*earlier].clone(),
+                Claim::Answered(claimed) => {
+                    let answer = before.get(&Id::from_uuid(claimed.object));
+                    let answer = answer.ok_or_else(|| Error::internal(claimed.object))?;
+                    Err(Outcome::Replayed(answer.clone()))
+                }
+                Claim::Reused(object) => {
+                    Err(Outcome::KeyReused(Id::<id::Bill>::from_uuid(*object).to_string()))
+                }
+                Claim::InProgress => Err(Outcome::InProgress),
+            });
+        }
+        Ok((prepared, places))
     }
 
     pub(super) fn prepare(

@@ -5,7 +5,7 @@
 use super::{
     Error, Result,
     agency_key::agency_keys,
-    create_bill::{Claim, Ground, answered, as_issued, claim, replayed, write},
+    create_bill::{Ground, answered, as_issued, claim, fresh, known, outcomes, write},
     divide_bills::{divide_all, has_other_owners, in_order},
     read_bills,
 };
@@ -43,28 +43,10 @@ async fn issue_alone(app: &App, drafts: Vec<Draft>, apart: bool) -> Result<Vec<O
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let claims = claim(&mut tx, &drafts).await?;
-    let known = claims.iter().filter_map(|claim| match claim {
-        Claim::Before(bill) => Some(*bill),
-        Claim::Fresh | Claim::SameAs(_) | Claim::Done(_) => None,
-    });
-    let before = issued_before(app, &mut tx, &known.collect::<Vec<_>>()).await?;
-    let fresh: Vec<&Draft> =
-        drafts.iter().zip(&claims).filter(|(_, c)| matches!(c, Claim::Fresh)).map(|(d, _)| d).collect();
-    let ground = Ground::read(app, &mut tx, &fresh, now).await?;
-    let (mut prepared, mut wholes) = (Vec::new(), Vec::new());
-    let mut places: Vec<std::result::Result<usize, Outcome>> = Vec::with_capacity(drafts.len());
-    for (draft, claim) in drafts.iter().zip(claims) {
-        places.push(match claim {
-            Claim::Done(outcome) => Err(outcome),
-            Claim::Before(bill) => Err(replayed(&before, bill)?),
-            Claim::SameAs(earlier) => places[earlier].clone(),
-            Claim::Fresh => ground.prepare(app, draft, now).map(|bill| {
-                wholes.push(bill.stored.clone());
-                prepared.push(bill);
-                prepared.len() - 1
-            }),
-        });
-    }
+    let before = issued_before(app, &mut tx, &known(&claims)).await?;
+    let ground = Ground::read(app, &mut tx, &fresh(&drafts, &claims), now).await?;
+    let (prepared, places) = ground.prepare_all(app, &drafts, &claims, &before, now)?;
+    let wholes: Vec<StoredBill> = prepared.iter().map(|one| one.stored.clone()).collect();
     write(&mut tx, prepared, now).await?;
     take_invoices(app, &mut tx, &wholes, now).await?;
     let key = |agency| ground.keys().get(&agency).ok_or(Error::internal("a bill without its agency"));
@@ -81,11 +63,7 @@ async fn issue_alone(app: &App, drafts: Vec<Draft>, apart: bool) -> Result<Vec<O
         answers.push(answer(app, key(whole.bill.agency)?, whole, &parts)?);
     }
     tx.commit().await?;
-    let outcome = |place: std::result::Result<usize, Outcome>| match place {
-        Ok(index) => Outcome::Issued(answers[index].clone()),
-        Err(outcome) => outcome,
-    };
-    Ok(places.into_iter().map(outcome).collect())
+    Ok(outcomes(places, &answers))
 }
 
 /// Notes the sellers' invoices that these bills charge; refused as a whole where one was charged before.

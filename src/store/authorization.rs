@@ -51,14 +51,16 @@ async fn write(executor: impl sqlx::PgExecutor<'_>, bound: &Bound, pushed: Optio
     };
     let forced = [Prompt::Login].iter().filter(|_| request.is_none() && authorization.wanted().forced);
     let demand = authorization.wanted().demand;
+    let confirmation = Facts::of(&authorization.state).confirmation;
     let scopes: Vec<&str> = request.iter().flat_map(|r| &r.scopes).map(|s| s.word()).collect();
     let claims: Vec<&str> = request.iter().flat_map(|r| &r.asked).map(|c| c.name()).collect();
     let prompt: Vec<&str> = request.iter().flat_map(|r| &r.prompt).chain(forced).map(|p| p.word()).collect();
     sqlx::query!(
         r#"INSERT INTO "authorization" (id, client_id, return_to, redirect_uri, request_state, nonce, code_challenge,
                scopes, claims, acr_least, acr_aim, prompt, max_age_s, lang, browser_digest, started_at, expires_at, state,
-               dpop_jkt, resource, hint_subject, number_hint, pushed_digest)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)"#,
+               dpop_jkt, resource, hint_subject, number_hint, pushed_digest, citizen_id, session_id)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+                   $24, $25)"#,
         authorization.id.uuid(),
         client,
         return_to,
@@ -81,7 +83,9 @@ async fn write(executor: impl sqlx::PgExecutor<'_>, bound: &Bound, pushed: Optio
         request.and_then(|r| r.resource.as_ref()).map(Resource::as_str),
         request.and_then(|r| r.hint_subject.as_ref()).map(Subject::as_str),
         bound.number_hint.as_deref(),
-        pushed.map(|digest| digest.as_slice())
+        pushed.map(|digest| digest.as_slice()),
+        confirmation.map(|c| c.citizen.uuid()),
+        confirmation.map(|c| c.session.uuid())
     )
     .execute(executor)
     .await?;

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::flow::authorize::{Authorized, authorize};
 use crate::http::pages::{
     page::{Page, Reader, show_error},
-    sign_in::{failed, to_pages},
+    sign_in::{failed, present, to_pages},
 };
 use crate::identity::{
     claims::Claims,
@@ -13,23 +13,37 @@ use crate::identity::{
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum_extra::extract::{Form, Query};
+use axum_extra::extract::{CookieJar, Form, Query};
 use serde_json::Value;
 
 type Pairs = Vec<(String, String)>;
 
 /// By a link.
-pub async fn by_query(State(app): State<App>, reader: Reader, Query(pairs): Query<Pairs>) -> Response {
-    take(&app, &reader, pairs).await
+pub async fn by_query(
+    State(app): State<App>,
+    jar: CookieJar,
+    reader: Reader,
+    Query(pairs): Query<Pairs>,
+) -> Response {
+    take(&app, &jar, &reader, pairs).await
 }
 
 /// By a form, as OpenID Connect demands beside the link.
-pub async fn by_form(State(app): State<App>, reader: Reader, Form(pairs): Form<Pairs>) -> Response {
-    take(&app, &reader, pairs).await
+pub async fn by_form(
+    State(app): State<App>,
+    jar: CookieJar,
+    reader: Reader,
+    Form(pairs): Form<Pairs>,
+) -> Response {
+    take(&app, &jar, &reader, pairs).await
 }
 
-async fn take(app: &App, reader: &Reader, pairs: Pairs) -> Response {
-    match authorize(app, &Parameters::new(pairs), read_claims).await {
+async fn take(app: &App, jar: &CookieJar, reader: &Reader, pairs: Pairs) -> Response {
+    let authorized = async {
+        let present = present(app, jar).await?;
+        authorize(app, &Parameters::new(pairs), present.as_ref(), read_claims).await
+    };
+    match authorized.await {
         Ok(Authorized::Begun(begun)) => to_pages(app, &begun),
         Ok(Authorized::Answered(answer)) => Redirect::to(&answer.location).into_response(),
         Ok(Authorized::Misaddressed(misaddressed)) => lost(reader, misaddressed),

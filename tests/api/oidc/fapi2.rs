@@ -76,9 +76,7 @@ async fn of_two_browsers_that_bring_one_pushed_request_one_is_answered() {
         let pushed = portal.push(&scene.world, &[("prompt", silent)]).await.expect(201);
         let address = portal.address(&pushed);
         let (one, two) = if silent.is_some() {
-            let begun = tokio::join!(citizen.get(&address), other.get(&address));
-            let (one, two) = (begun.0.expect(303).location(), begun.1.expect(303).location());
-            tokio::join!(follow(&citizen, &one), follow(&other, &two))
+            tokio::join!(citizen.get(&address), other.get(&address))
         } else {
             let pages = tokio::join!(follow(&citizen, &address), follow(&other, &address));
             let agree = async |browser: &Actor, page: Answer| {

@@ -63,7 +63,8 @@ async fn without_pages_nobody_is_signed_in_by_surprise() {
     let answer = told(&follow(&citizen, &path).await.location());
     assert_eq!(value(&answer, "error"), "consent_required");
     scene.consent(&citizen, &page, "allow", &["phone_number"]).await;
-    let answer = told(&follow(&citizen, &path).await.location());
+    let answer = told(&citizen.get(&path).await.expect(303).location());
+    assert_eq!(scene.world.count("\"authorization\" where state in ('started', 'confirmed')").await, 0);
     scene.exchange(&value(&answer, "code"), &[]).await.expect(200);
 }
 
