@@ -204,8 +204,7 @@ impl Asking {
 
     /// Writes the counts, and the alerts with their leaves and events.
     pub async fn write(&self, app: &App, tx: &mut Tx, keys: &BTreeMap<Id<Agency>, &DataKey>) -> Result<()> {
-        asking::put_watches(tx, &self.watches).await?;
-        asking::count_number_asks(tx, &self.added, self.day).await?;
+        asking::count(tx, &self.watches, &self.added, self.day).await?;
         let firsts: Vec<Digest> = self.firsts.iter().copied().collect();
         asking::take_firsts(tx, &firsts, self.day).await?;
         for alert in &self.alerts {

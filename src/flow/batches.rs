@@ -7,7 +7,7 @@
 use super::{Error, Refusal, Result, agency_key::agency_key, batch_file, idempotency::Idempotency, locks};
 use crate::app::App;
 use crate::base::{
-    calendar::rfc3339,
+    calendar::{Day, rfc3339},
     id::{Agency, Batch, Client, Id},
     secret::Sealed,
     text::Line,
@@ -23,6 +23,7 @@ use crate::store::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Rows of one chunk.
 const CHUNK_ROWS: usize = 1_000;
@@ -269,7 +270,7 @@ impl Upload {
         if policy.daily_quota.is_some_and(|quota| watch.asked > quota) {
             return Err(Error::Unavailable(Refusal::new("quota_spent")));
         }
-        asking::put_watches(&mut tx, &watches).await?;
+        asking::count(&mut tx, &watches, &BTreeMap::new(), Day::of(now)).await?;
         if !batch::close(&mut tx, self.row.id, self.row.bytes, now).await? {
             return Err(Error::conflict("batch_closed"));
         }

@@ -161,13 +161,14 @@ pub async fn replace_bill(
     }
     close_plan(&mut tx, id, now).await?;
     let ground = Ground::read(app, &mut tx, &[draft], now).await?;
-    let prepared = ground.prepare(app, draft, now).map_err(undone)?;
+    let prepared = ground.prepare(app, draft, Id::new(now, &*app.entropy), now).map_err(undone)?;
     let mut whole = prepared.stored.clone();
     let new = whole.bill.id;
     if !divided && !versions::supersede_bill(&mut tx, id, now).await? {
         return Err(Error::internal("a bill moved under its lock"));
     }
-    let answer = write(&mut tx, vec![prepared], now).await?.pop().unwrap_or_default();
+    key.keep(&mut tx, new.uuid(), &Value::Null, now).await?;
+    let answer = write(&mut tx, vec![prepared]).await?.pop().unwrap_or_default();
     let mut answer: Value = serde_json::from_str(&answer).map_err(Error::internal)?;
     versions::link(&mut tx, new, id, "replaces").await?;
     if apart && has_other_owners(&whole)? {

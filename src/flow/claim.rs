@@ -1,18 +1,37 @@
-//! Claiming idempotency keys for a batch: one pair of statements for all, and a verdict for each.
+//! Claiming idempotency keys for a batch: one statement for all, and a verdict for each.
+//!
+//! A key is claimed by writing it, before anything is decided: of two transactions the second waits for the first and is
+//! told what became of it. Whoever is refused gives the key back in the same transaction.
 
-use super::{Result, idempotency::lock_name};
-use crate::base::id::{Client, Id};
+use super::Result;
+use crate::base::{
+    clock::Instant,
+    id::{Client, Id},
+};
 use crate::crypto::digest::{Digest, equal};
 use crate::store::{
     Tx,
-    idempotency::{self, Claimed},
+    idempotency::{self, Claimed, NewClaim},
 };
+use serde_json::Value;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
+/// A key that a request brings.
+pub struct Wanted<'a> {
+    /// Who asks.
+    pub client: Id<Client>,
+    /// The key.
+    pub key: &'a str,
+    /// Digest of what is asked.
+    pub digest: &'a Digest,
+    /// What will be made under it.
+    pub object: Uuid,
+}
+
 /// What a key says about its request.
 pub enum Claim {
-    /// It is new: decide, and keep the key with the outcome.
+    /// It is new: decide, or give it back.
     Fresh,
     /// It stands at this earlier place of the batch with the same content.
     SameAs(usize),
@@ -20,30 +39,45 @@ pub enum Claim {
     Answered(Claimed),
     /// It stands for other content, which made this object.
     Reused(Uuid),
-    /// It is being worked on elsewhere, or stands earlier in the batch with other content: come again.
+    /// It stands earlier in the batch with other content: which object that will make is not certain yet.
     InProgress,
 }
 
-/// Claims keys (client, key, digest of what is asked) in this transaction, and answers each in order.
-pub async fn claim_all(tx: &mut Tx, keys: &[(Id<Client>, &str, &Digest)]) -> Result<Vec<Claim>> {
-    let names: Vec<i64> = keys.iter().map(|(client, key, _)| lock_name(*client, key)).collect();
-    let held = idempotency::try_locks(tx, &names).await?;
-    let wanted: Vec<(Id<Client>, &str)> = keys.iter().map(|(client, key, _)| (*client, *key)).collect();
-    let before = idempotency::find_all(tx, &wanted).await?;
+/// Claims keys in this transaction, and answers each in order. What is kept with them is no answer: their objects never
+/// change, so that a replay reads those, and a key holds no copy of names.
+pub async fn claim_all(tx: &mut Tx, wanted: &[Wanted<'_>], now: Instant) -> Result<Vec<Claim>> {
     let mut firsts: BTreeMap<(Id<Client>, &str), usize> = BTreeMap::new();
-    let mut claims = Vec::with_capacity(keys.len());
-    for (place, (client, key, digest)) in keys.iter().enumerate() {
-        let first = *firsts.entry((*client, *key)).or_insert(place);
-        let same_content = equal(keys[first].2, *digest);
-        let claim = match before.get(&(*client, (*key).to_owned())) {
-            Some(claimed) if equal(&claimed.digest, *digest) => Claim::Answered(claimed.clone()),
-            Some(claimed) => Claim::Reused(claimed.object),
-            None if !held[place] => Claim::InProgress,
-            None if first == place => Claim::Fresh,
-            None if same_content => Claim::SameAs(first),
-            None => Claim::InProgress,
-        };
-        claims.push(claim);
+    for (place, one) in wanted.iter().enumerate() {
+        firsts.entry((one.client, one.key)).or_insert(place);
     }
-    Ok(claims)
+    let nothing = Value::Null;
+    let new = |place: &usize| NewClaim {
+        client: wanted[*place].client,
+        key: wanted[*place].key,
+        digest: *wanted[*place].digest,
+        object: wanted[*place].object,
+        answer: &nothing,
+        at: now,
+    };
+    let new: Vec<NewClaim<'_>> = firsts.values().map(new).collect();
+    let fresh = idempotency::claim_all(tx, &new).await?;
+    let known: Vec<(Id<Client>, &str)> =
+        new.iter().filter(|one| !fresh.contains(&one.object)).map(|one| (one.client, one.key)).collect();
+    let before = if known.is_empty() { BTreeMap::new() } else { idempotency::find_all(tx, &known).await? };
+    let claim = |(place, one): (usize, &Wanted<'_>)| {
+        let first = firsts.get(&(one.client, one.key)).copied().unwrap_or(place);
+        match before.get(&(one.client, one.key.to_owned())) {
+            Some(claimed) if equal(&claimed.digest, one.digest) => Claim::Answered(claimed.clone()),
+            Some(claimed) => Claim::Reused(claimed.object),
+            None if first == place && fresh.contains(&one.object) => Claim::Fresh,
+            None if first != place && equal(wanted[first].digest, one.digest) => Claim::SameAs(first),
+            None => Claim::InProgress,
+        }
+    };
+    Ok(wanted.iter().enumerate().map(claim).collect())
+}
+
+/// Gives the keys of requests back that were refused.
+pub async fn give_back(tx: &mut Tx, refused: &[(Id<Client>, &str)]) -> Result<()> {
+    if refused.is_empty() { Ok(()) } else { Ok(idempotency::give_back(tx, refused).await?) }
 }

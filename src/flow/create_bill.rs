@@ -6,7 +6,7 @@ use super::{
     audit_leaf,
     bill_answer::{self, OpenBill},
     circumstances::Kept,
-    claim::{Claim, claim_all},
+    claim::{Claim, Wanted, claim_all, give_back},
     explain, open_account, read_bills,
 };
 use crate::{
@@ -33,7 +33,6 @@ use crate::{
         fee as tariff,
         fee_evidence::{self, StoredEvidence},
         fee_version,
-        idempotency::{self, NewClaim},
     },
 };
 use serde_json::{Value, json};
@@ -61,11 +60,12 @@ pub(super) fn answered(outcome: Outcome) -> Result<String> {
 pub async fn create_all(app: &App, drafts: Vec<Draft>) -> Result<Vec<Outcome>> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let claims = claim(&mut tx, &drafts).await?;
-    let before = issued_before(app, &mut tx, &known(&claims)).await?;
-    let ground = Ground::read(app, &mut tx, &fresh(&drafts, &claims), now).await?;
-    let (prepared, places) = ground.prepare_all(app, &drafts, &claims, &before, now)?;
-    let answers = write(&mut tx, prepared, now).await?;
+    let claimed = ClaimedDrafts::claim(app, &mut tx, &drafts, now).await?;
+    let before = issued_before(app, &mut tx, &claimed.known()).await?;
+    let ground = Ground::read(app, &mut tx, &claimed.fresh(), now).await?;
+    let (prepared, places) = ground.prepare_all(app, &claimed, &before, now)?;
+    claimed.give_back(&mut tx, &places).await?;
+    let answers = write(&mut tx, prepared).await?;
     tx.commit().await?;
     Ok(outcomes(places, &answers))
 }
@@ -73,24 +73,54 @@ pub async fn create_all(app: &App, drafts: Vec<Draft>) -> Result<Vec<Outcome>> {
 /// Where the answer to a draft stands: among those of what is issued now, or it is answered already.
 pub(super) type Place = std::result::Result<usize, Outcome>;
 
-/// What the drafts' keys say.
-pub(super) async fn claim(tx: &mut Tx, drafts: &[Draft]) -> Result<Vec<Claim>> {
-    let keys: Vec<_> = drafts.iter().map(|d| (d.client, d.key.0.as_str(), &d.key.1)).collect();
-    claim_all(tx, &keys).await
-}
+/// Drafts with what their keys say, each for the bill that it will be.
+pub(super) struct ClaimedDrafts<'a>(Vec<(&'a Draft, Id<id::Bill>, Claim)>);
 
-/// The drafts whose keys are new.
-pub(super) fn fresh<'a>(drafts: &'a [Draft], claims: &[Claim]) -> Vec<&'a Draft> {
-    drafts.iter().zip(claims).filter(|(_, claim)| matches!(claim, Claim::Fresh)).map(|(d, _)| d).collect()
-}
+impl<'a> ClaimedDrafts<'a> {
+    pub(super) async fn claim(app: &App, tx: &mut Tx, drafts: &'a [Draft], now: Instant) -> Result<Self> {
+        let bills: Vec<Id<id::Bill>> = drafts.iter().map(|_| Id::new(now, &*app.entropy)).collect();
+        let wanted = |(draft, bill): (&'a Draft, &Id<id::Bill>)| Wanted {
+            client: draft.client,
+            key: &draft.key.0,
+            digest: &draft.key.1,
+            object: bill.uuid(),
+        };
+        let wanted: Vec<Wanted<'_>> = drafts.iter().zip(&bills).map(wanted).collect();
+        let claims = claim_all(tx, &wanted, now).await?;
+        Ok(Self(
+            drafts.iter().zip(bills).zip(claims).map(|((draft, bill), claim)| (draft, bill, claim)).collect(),
+        ))
+    }
 
-/// The bills that keys of this batch have issued before.
-pub(super) fn known(claims: &[Claim]) -> Vec<Id<id::Bill>> {
-    let object = |claim: &Claim| match claim {
-        Claim::Answered(before) => Some(Id::from_uuid(before.object)),
-        Claim::Fresh | Claim::SameAs(_) | Claim::Reused(_) | Claim::InProgress => None,
-    };
-    claims.iter().filter_map(object).collect()
+    /// Those whose keys are new.
+    pub(super) fn fresh(&self) -> Vec<&'a Draft> {
+        self.0
+            .iter()
+            .filter(|(_, _, claim)| matches!(claim, Claim::Fresh))
+            .map(|(draft, ..)| *draft)
+            .collect()
+    }
+
+    /// The bills that their keys have issued before.
+    pub(super) fn known(&self) -> Vec<Id<id::Bill>> {
+        let object = |claim: &Claim| match claim {
+            Claim::Answered(before) => Some(Id::from_uuid(before.object)),
+            Claim::Fresh | Claim::SameAs(_) | Claim::Reused(_) | Claim::InProgress => None,
+        };
+        self.0.iter().filter_map(|(_, _, claim)| object(claim)).collect()
+    }
+
+    /// Gives the keys back whose drafts are refused.
+    pub(super) async fn give_back(&self, tx: &mut Tx, places: &[Place]) -> Result<()> {
+        let refused: Vec<_> = self
+            .0
+            .iter()
+            .zip(places)
+            .filter(|((_, _, claim), place)| matches!(claim, Claim::Fresh) && place.is_err())
+            .map(|((draft, ..), _)| (draft.client, draft.key.0.as_str()))
+            .collect();
+        give_back(tx, &refused).await
+    }
 }
 
 /// The outcome of each draft, with the answers to what was issued.
@@ -192,16 +222,15 @@ impl Ground {
     pub(super) fn prepare_all(
         &self,
         app: &App,
-        drafts: &[Draft],
-        claims: &[Claim],
+        claimed: &ClaimedDrafts<'_>,
         before: &BTreeMap<Id<id::Bill>, String>,
         now: Instant,
     ) -> Result<(Vec<Prepared>, Vec<Place>)> {
         let mut prepared = Vec::new();
-        let mut places: Vec<Place> = Vec::with_capacity(drafts.len());
-        for (draft, claim) in drafts.iter().zip(claims) {
+        let mut places: Vec<Place> = Vec::with_capacity(claimed.0.len());
+        for (draft, bill, claim) in &claimed.0 {
             places.push(match claim {
-                Claim::Fresh => self.prepare(app, draft, now).map(|bill| {
+                Claim::Fresh => self.prepare(app, draft, *bill, now).map(|bill| {
                     prepared.push(bill);
                     prepared.len() - 1
                 }),
@@ -224,6 +253,7 @@ impl Ground {
         &self,
         app: &App,
         draft: &Draft,
+        id: Id<id::Bill>,
         now: Instant,
     ) -> std::result::Result<Prepared, Outcome> {
         let unready = || Outcome::Refused(bill::Refusal::NoAccount);
@@ -239,7 +269,7 @@ impl Ground {
         let (lines, trace) = self.lines(draft, &charged)?;
         let procedure = self.procedure(draft, &charged).ok_or_else(|| no_schedule(draft))?;
         let bill = Bill {
-            id: Id::new(now, &*app.entropy),
+            id,
             agency: draft.agency,
             reference: Reference::new(&*app.entropy),
             dossier: draft.dossier.clone(),
@@ -327,7 +357,6 @@ pub(super) struct Prepared {
     pub(super) stored: StoredBill,
     answer: String,
     leaf: NewLeaf,
-    key: (String, crate::crypto::digest::Digest),
 }
 
 impl Prepared {
@@ -354,24 +383,17 @@ impl Prepared {
             pay_until: bill.payable_until,
         };
         let answer = bill_answer::bill_json(app, &open, Day::of(now)).to_string();
-        Self {
-            verification: draft.grounds.applicant,
-            evidence: Vec::new(),
-            answer,
-            leaf,
-            key: draft.key.clone(),
-            stored,
-        }
+        Self { verification: draft.grounds.applicant, evidence: Vec::new(), answer, leaf, stored }
     }
 }
 
-pub(super) async fn write(tx: &mut Tx, prepared: Vec<Prepared>, now: Instant) -> Result<Vec<String>> {
-    let (mut bills, mut leaves, mut keys, mut answers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+/// Writes bills, and answers with each as it was issued.
+pub(super) async fn write(tx: &mut Tx, prepared: Vec<Prepared>) -> Result<Vec<String>> {
+    let (mut bills, mut leaves, mut answers) = (Vec::new(), Vec::new(), Vec::new());
     let (mut verified, mut evidence) = (Vec::new(), Vec::new());
     for one in prepared {
         verified.extend(one.verification.map(|verification| (one.stored.bill.id, verification)));
         evidence.extend(one.evidence);
-        keys.push((one.key, one.stored.client, one.stored.bill.id));
         answers.push(one.answer);
         bills.push(one.stored);
         leaves.push(one.leaf);
@@ -379,19 +401,6 @@ pub(super) async fn write(tx: &mut Tx, prepared: Vec<Prepared>, now: Instant) ->
     if bills.is_empty() {
         return Ok(Vec::new());
     }
-    let nothing = Value::Null;
-    let claims: Vec<NewClaim<'_>> = keys
-        .iter()
-        .map(|((key, digest), client, bill)| NewClaim {
-            client: *client,
-            key,
-            digest: *digest,
-            object: bill.uuid(),
-            answer: &nothing,
-            at: now,
-        })
-        .collect();
-    idempotency::keep_all(tx, &claims).await?;
     store::bill::insert_bills(tx, &bills).await?;
     store::principal::note_bills(tx, &verified).await?;
     if !evidence.is_empty() {

@@ -5,7 +5,7 @@
 use super::{
     Error, Result,
     agency_key::agency_keys,
-    create_bill::{Ground, answered, as_issued, claim, fresh, known, outcomes, write},
+    create_bill::{ClaimedDrafts, Ground, answered, as_issued, outcomes, write},
     divide_bills::{divide_all, has_other_owners, in_order},
     read_bills,
 };
@@ -42,12 +42,13 @@ pub async fn issue_all_by_owner(app: &App, drafts: Vec<Draft>) -> Result<Vec<Out
 async fn issue_alone(app: &App, drafts: Vec<Draft>, apart: bool) -> Result<Vec<Outcome>> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let claims = claim(&mut tx, &drafts).await?;
-    let before = issued_before(app, &mut tx, &known(&claims)).await?;
-    let ground = Ground::read(app, &mut tx, &fresh(&drafts, &claims), now).await?;
-    let (prepared, places) = ground.prepare_all(app, &drafts, &claims, &before, now)?;
+    let claimed = ClaimedDrafts::claim(app, &mut tx, &drafts, now).await?;
+    let before = issued_before(app, &mut tx, &claimed.known()).await?;
+    let ground = Ground::read(app, &mut tx, &claimed.fresh(), now).await?;
+    let (prepared, places) = ground.prepare_all(app, &claimed, &before, now)?;
+    claimed.give_back(&mut tx, &places).await?;
     let wholes: Vec<StoredBill> = prepared.iter().map(|one| one.stored.clone()).collect();
-    write(&mut tx, prepared, now).await?;
+    write(&mut tx, prepared).await?;
     take_invoices(app, &mut tx, &wholes, now).await?;
     let key = |agency| ground.keys().get(&agency).ok_or(Error::internal("a bill without its agency"));
     let mut shared = Vec::new();

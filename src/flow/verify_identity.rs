@@ -6,7 +6,7 @@
 //! for the citizen. What holds questions back is [`Asking`]'s.
 
 use super::asking::{Asking, Hashed};
-use super::claim::{self, Claim};
+use super::claim::{self, Claim, Wanted};
 use super::judge_acting::{self, Judged};
 use super::population::{self, Looked};
 use super::population_copy::hear_number;
@@ -28,7 +28,7 @@ use crate::identity::verification::{State, decide};
 use crate::store::{
     Tx, audit,
     audit::NewLeaf,
-    idempotency::{self, NewClaim},
+    idempotency,
     principal::{self, ActingRow},
     slip::{self, SlipRow},
     unconfirmed::{self, Unconfirmed},
@@ -148,8 +148,9 @@ pub async fn read_verification(app: &App, agency: Id<Agency>, id: Id<Verificatio
 pub async fn verify_all(app: &App, questions: Vec<Question>) -> Result<Vec<Outcome>> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let keys: Vec<_> = questions.iter().map(|q| (q.client, q.key.0.as_str(), &q.key.1)).collect();
-    let claims = claim::claim_all(&mut tx, &keys).await?;
+    let ids: Vec<Id<Verification>> = questions.iter().map(|_| Id::new(now, &*app.entropy)).collect();
+    let wanted: Vec<Wanted<'_>> = questions.iter().zip(&ids).map(wanted).collect();
+    let claims = claim::claim_all(&mut tx, &wanted, now).await?;
     let askers = askers(app, &mut tx, &questions, now).await?;
     let replays = replays(app, &mut tx, &claims, &askers).await?;
     let bases = locks::listed(&mut tx, &questions, now).await?;
@@ -177,7 +178,7 @@ pub async fn verify_all(app: &App, questions: Vec<Question>) -> Result<Vec<Outco
         let Some(asker) = askers.get(&hashed.0.client) else { continue };
         match bounds.admit(app, &hashed, &asker.policy) {
             Ok(()) => {
-                let one = decide_one(app, hashed.0, asker, (looked, acting.remove(place)), now)?;
+                let one = decide_one(app, hashed.0, ids[*place], asker, (looked, acting.remove(place)), now)?;
                 bounds.note(app, &hashed, one.row.state);
                 outcomes.insert(*place, Outcome::Answered(one.answer.clone()));
                 decided.insert(*place, one);
@@ -187,6 +188,14 @@ pub async fn verify_all(app: &App, questions: Vec<Question>) -> Result<Vec<Outco
             }
         }
     }
+    let refused: Vec<_> = wanted
+        .iter()
+        .zip(&claims)
+        .enumerate()
+        .filter(|(place, (_, claim))| matches!(claim, Claim::Fresh) && !decided.contains_key(place))
+        .map(|(_, (one, _))| (one.client, one.key))
+        .collect();
+    claim::give_back(&mut tx, &refused).await?;
     if !decided.is_empty() {
         let owners = askers.values().map(|asker| (asker.agency, &asker.key)).collect();
         bounds.write(app, &mut tx, &owners).await?;
@@ -198,6 +207,11 @@ pub async fn verify_all(app: &App, questions: Vec<Question>) -> Result<Vec<Outco
         claim => outcome(place, claim, &replays, &outcomes),
     });
     Ok(outcomes.collect())
+}
+
+const fn wanted<'a>((question, id): (&'a Question, &Id<Verification>)) -> Wanted<'a> {
+    let (key, digest) = (&question.key.0, &question.key.1);
+    Wanted { client: question.client, key: key.as_str(), digest, object: id.uuid() }
 }
 
 fn outcome(
@@ -275,13 +289,13 @@ struct Decided {
     slip: Option<SlipRow>,
     unconfirmed: Option<Unconfirmed>,
     acting: Option<(ActingRow, NewLeaf)>,
-    key: (String, Digest),
     answer: String,
 }
 
 fn decide_one(
     app: &App,
     question: &Question,
+    id: Id<Verification>,
     asker: &Asker,
     (looked, acting): (Looked, Option<Judged>),
     now: Instant,
@@ -290,7 +304,6 @@ fn decide_one(
     let known = population::known(looked, question.heard, &asker.policy, now);
     let rule = asker.policy.rule(question.policy);
     let answer = decide(question.number, &question.claims, &question.predicates, rule, &known.source);
-    let id: Id<Verification> = Id::new(now, &*app.entropy);
     let salt = Salt(random(&*app.entropy));
     let reference = answer.state.is_negative().then(|| Reference::new(&*app.entropy));
     let said = acting.as_ref().zip(question.acting.as_ref()).map(|(judged, asked)| judged.said(asked, &salt));
@@ -333,7 +346,7 @@ fn decide_one(
     let unconfirmed = waits.then(|| unconfirmed_row(app, question, agency, &row));
     let answer = answer_json(app, &statement, &salt, &signed, now).to_string();
     let acting = acting.and_then(|judged| judged.acted(app, id, question.agency, now));
-    Ok(Decided { row, leaf, slip, unconfirmed, acting, key: question.key.clone(), answer })
+    Ok(Decided { row, leaf, slip, unconfirmed, acting, answer })
 }
 
 /// The citizen's slip: what was asked for and in which dossier, nothing about the person.
@@ -366,11 +379,10 @@ fn unconfirmed_row(app: &App, question: &Question, agency: &DataKey, row: &Verif
 }
 
 async fn write(tx: &mut Tx, decided: BTreeMap<usize, Decided>, now: Instant) -> Result<()> {
-    let (mut rows, mut leaves, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut leaves) = (Vec::new(), Vec::new());
     let (mut slips, mut waiting, mut acted) = (Vec::new(), Vec::new(), Vec::new());
     for one in decided.into_values() {
         let id = one.row.id;
-        keys.push((one.row.client, one.key, id));
         rows.push(one.row);
         leaves.push(one.leaf);
         if let Some((row, leaf)) = one.acting {
@@ -380,20 +392,6 @@ async fn write(tx: &mut Tx, decided: BTreeMap<usize, Decided>, now: Instant) -> 
         slips.extend(one.slip);
         waiting.extend(one.unconfirmed);
     }
-    // The verification never changes, so a replay reads it and the key keeps no second copy.
-    let nothing = Value::Null;
-    let claims: Vec<NewClaim<'_>> = keys
-        .iter()
-        .map(|(client, (key, digest), id)| NewClaim {
-            client: *client,
-            key,
-            digest: *digest,
-            object: id.uuid(),
-            answer: &nothing,
-            at: now,
-        })
-        .collect();
-    idempotency::keep_all(tx, &claims).await?;
     verification::insert_all(tx, &rows).await?;
     principal::insert_acting(tx, &acted).await?;
     slip::insert_all(tx, &slips).await?;

@@ -42,9 +42,14 @@ pub async fn lock_watches(tx: &mut Tx, clients: &[Id<Client>]) -> Result<BTreeMa
     watch.collect()
 }
 
-/// Keeps watches.
-pub async fn put_watches(tx: &mut Tx, watches: &BTreeMap<Id<Client>, Watch>) -> Result<()> {
-    if watches.is_empty() {
+/// Keeps watches, and counts look-ups of numbers: each pair of number and client once, in ascending order. One statement.
+pub async fn count(
+    tx: &mut Tx,
+    watches: &BTreeMap<Id<Client>, Watch>,
+    asks: &BTreeMap<(Digest, Id<Client>), u32>,
+    day: Day,
+) -> Result<()> {
+    if watches.is_empty() && asks.is_empty() {
         return Ok(());
     }
     let count = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
@@ -56,16 +61,25 @@ pub async fn put_watches(tx: &mut Tx, watches: &BTreeMap<Id<Client>, Watch>) -> 
     let misses: Vec<i32> = watches.values().map(|w| count(w.misses)).collect();
     let slowed: Vec<Option<Instant>> = watches.values().map(|w| w.slowed_until).collect();
     let last: Vec<Instant> = watches.values().map(|w| w.last_at).collect();
+    let hashes: Vec<&[u8]> = asks.keys().map(|(hash, _)| hash.as_slice()).collect();
+    let askers: Vec<Uuid> = asks.keys().map(|(_, client)| client.uuid()).collect();
+    let counts: Vec<i32> = asks.values().copied().map(count).collect();
     sqlx::query!(
-        r#"INSERT INTO portal_watch (client_id, day, asked, window_start, answered, misses, slowed_until, last_at)
-           SELECT client_id, day, asked, window_start, answered, misses, slowed_until, last_at
-           FROM unnest($1::uuid[], $2::date[], $3::integer[], $4::timestamptz[], $5::integer[], $6::integer[],
-                       $7::timestamptz[], $8::timestamptz[])
-               AS w (client_id, day, asked, window_start, answered, misses, slowed_until, last_at)
-           ON CONFLICT (client_id) DO UPDATE
-           SET day = EXCLUDED.day, asked = EXCLUDED.asked, window_start = EXCLUDED.window_start,
-               answered = EXCLUDED.answered, misses = EXCLUDED.misses, slowed_until = EXCLUDED.slowed_until,
-               last_at = EXCLUDED.last_at"#,
+        r#"WITH watch AS (
+               INSERT INTO portal_watch (client_id, day, asked, window_start, answered, misses, slowed_until, last_at)
+               SELECT client_id, day, asked, window_start, answered, misses, slowed_until, last_at
+               FROM unnest($1::uuid[], $2::date[], $3::integer[], $4::timestamptz[], $5::integer[], $6::integer[],
+                           $7::timestamptz[], $8::timestamptz[])
+                   AS w (client_id, day, asked, window_start, answered, misses, slowed_until, last_at)
+               ON CONFLICT (client_id) DO UPDATE
+               SET day = EXCLUDED.day, asked = EXCLUDED.asked, window_start = EXCLUDED.window_start,
+                   answered = EXCLUDED.answered, misses = EXCLUDED.misses, slowed_until = EXCLUDED.slowed_until,
+                   last_at = EXCLUDED.last_at
+           )
+           INSERT INTO number_budget (number_hash, day, client_id, asked)
+           SELECT number_hash, $12, client_id, asked
+           FROM unnest($9::bytea[], $10::uuid[], $11::integer[]) AS n (number_hash, client_id, asked)
+           ON CONFLICT (number_hash, day, client_id) DO UPDATE SET asked = number_budget.asked + EXCLUDED.asked"#,
         &clients,
         &days,
         &asked,
@@ -73,7 +87,11 @@ pub async fn put_watches(tx: &mut Tx, watches: &BTreeMap<Id<Client>, Watch>) -> 
         &answered,
         &misses,
         &slowed as &[Option<Instant>],
-        &last
+        &last,
+        &hashes as &[&[u8]],
+        &askers,
+        &counts,
+        day.date()
     )
     .execute(tx.conn())
     .await?;
@@ -101,33 +119,6 @@ pub async fn number_asks(
         Ok((hash, Id::from_uuid(row.client_id), asked))
     });
     asks.collect()
-}
-
-/// Counts look-ups of numbers; each pair of number and client once, in ascending order.
-pub async fn count_number_asks(
-    tx: &mut Tx,
-    asks: &BTreeMap<(Digest, Id<Client>), u32>,
-    day: Day,
-) -> Result<()> {
-    if asks.is_empty() {
-        return Ok(());
-    }
-    let hashes: Vec<&[u8]> = asks.keys().map(|(hash, _)| hash.as_slice()).collect();
-    let clients: Vec<Uuid> = asks.keys().map(|(_, client)| client.uuid()).collect();
-    let counts: Vec<i32> = asks.values().map(|count| i32::try_from(*count).unwrap_or(i32::MAX)).collect();
-    sqlx::query!(
-        r#"INSERT INTO number_budget (number_hash, day, client_id, asked)
-           SELECT number_hash, $4, client_id, asked
-           FROM unnest($1::bytea[], $2::uuid[], $3::integer[]) AS n (number_hash, client_id, asked)
-           ON CONFLICT (number_hash, day, client_id) DO UPDATE SET asked = number_budget.asked + EXCLUDED.asked"#,
-        &hashes as &[&[u8]],
-        &clients,
-        &counts,
-        day.date()
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
 }
 
 /// Deletes what earlier days have counted.

@@ -6,7 +6,7 @@ use crate::base::{
     id::{Client, Id},
 };
 use crate::crypto::digest::Digest;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// A key that was claimed before.
@@ -83,24 +83,6 @@ pub async fn put_answer(
     Ok(())
 }
 
-/// Tries to take one lock for each name; in order, whether it was free.
-pub async fn try_locks(tx: &mut Tx, names: &[i64]) -> Result<Vec<bool>> {
-    let rows = sqlx::query!(
-        r#"SELECT n.place AS "place!", pg_try_advisory_xact_lock(n.name) AS "held!"
-           FROM unnest($1::bigint[]) WITH ORDINALITY AS n (name, place)"#,
-        names
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let mut held = vec![false; names.len()];
-    for row in rows {
-        if let Some(slot) = usize::try_from(row.place - 1).ok().and_then(|place| held.get_mut(place)) {
-            *slot = row.held;
-        }
-    }
-    Ok(held)
-}
-
 /// The earlier claims among these keys.
 pub async fn find_all(
     tx: &mut Tx,
@@ -124,26 +106,43 @@ pub async fn find_all(
     Ok(claimed.collect())
 }
 
-/// Keeps many claims; the primary key refuses the whole when one exists.
-pub async fn keep_all(tx: &mut Tx, claims: &[NewClaim<'_>]) -> Result<()> {
+/// Claims many keys before their answers are known, in one order, and tells the objects of those that are new. A key
+/// that another transaction is claiming is waited for.
+pub async fn claim_all(tx: &mut Tx, claims: &[NewClaim<'_>]) -> Result<BTreeSet<Uuid>> {
     let clients: Vec<Uuid> = claims.iter().map(|c| c.client.uuid()).collect();
     let keys: Vec<&str> = claims.iter().map(|c| c.key).collect();
     let digests: Vec<&[u8]> = claims.iter().map(|c| c.digest.as_slice()).collect();
     let objects: Vec<Uuid> = claims.iter().map(|c| c.object).collect();
     let answers: Vec<serde_json::Value> = claims.iter().map(|c| c.answer.clone()).collect();
     let at: Vec<Instant> = claims.iter().map(|c| c.at).collect();
-    sqlx::query!(
+    let fresh = sqlx::query_scalar!(
         "INSERT INTO idempotency_key (client_id, key, digest, object, answer, at)
          SELECT c.client_id, c.key, c.digest, c.object, c.answer, c.at
          FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::uuid[], $5::jsonb[], $6::timestamptz[])
              AS c (client_id, key, digest, object, answer, at)
-         ORDER BY c.client_id, c.key",
+         ORDER BY c.client_id, c.key
+         ON CONFLICT DO NOTHING RETURNING object",
         &clients,
         &keys as &[&str],
         &digests as &[&[u8]],
         &objects,
         &answers,
         &at
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(fresh.into_iter().collect())
+}
+
+/// Gives keys back that this transaction has claimed: nothing came of them.
+pub async fn give_back(tx: &mut Tx, keys: &[(Id<Client>, &str)]) -> Result<()> {
+    let clients: Vec<Uuid> = keys.iter().map(|k| k.0.uuid()).collect();
+    let texts: Vec<&str> = keys.iter().map(|k| k.1).collect();
+    sqlx::query!(
+        "DELETE FROM idempotency_key i USING unnest($1::uuid[], $2::text[]) AS k (client_id, key)
+         WHERE i.client_id = k.client_id AND i.key = k.key",
+        &clients,
+        &texts as &[&str]
     )
     .execute(tx.conn())
     .await?;
