@@ -57,7 +57,10 @@ impl Asking {
         let clients: BTreeSet<Id<Client>> = questions.iter().map(|(question, _)| question.client).collect();
         let rules = Rules { misses_max: app.limits.misses_max, ..Rules::default() };
         let clients: Vec<Id<Client>> = clients.into_iter().collect();
-        let mut watches = asking::lock_watches(tx, &clients).await?;
+        let numbers: BTreeSet<Digest> = questions.iter().map(|(_, hash)| *hash).collect();
+        let numbers: Vec<Digest> = numbers.into_iter().collect();
+        let day = Day::of(now);
+        let asking::Counted { mut watches, asks } = asking::counted(tx, &clients, &numbers, day).await?;
         for client in clients {
             let watch = watches.entry(client).or_insert_with(|| Watch::new(now));
             *watch = watch.at(now, &rules);
@@ -71,14 +74,9 @@ impl Asking {
         } else {
             asking::firsts_taken(tx, &firsts.into_iter().collect::<Vec<_>>()).await?.into_iter().collect()
         };
-        let counted: BTreeSet<Digest> = questions.iter().map(|(_, hash)| *hash).collect();
-        let day = Day::of(now);
         let mut numbers: BTreeMap<Digest, BTreeMap<Id<Client>, u32>> = BTreeMap::new();
-        if !counted.is_empty() {
-            let counted: Vec<Digest> = counted.into_iter().collect();
-            for (hash, client, asked) in asking::number_asks(tx, &counted, day).await? {
-                numbers.entry(hash).or_default().insert(client, asked);
-            }
+        for (hash, client, asked) in asks {
+            numbers.entry(hash).or_default().insert(client, asked);
         }
         Ok(Self {
             now,

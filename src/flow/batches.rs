@@ -262,7 +262,7 @@ impl Upload {
         let now = app.clock.now();
         let mut tx = app.store.begin().await?;
         let policy = policy_of(&mut tx, self.row.client).await?;
-        let mut watches = asking::lock_watches(&mut tx, &[self.row.client]).await?;
+        let mut watches = asking::counted(&mut tx, &[self.row.client], &[], Day::of(now)).await?.watches;
         let watch = watches.entry(self.row.client).or_insert_with(|| Watch::new(now));
         *watch = watch.at(now, &Rules::default());
         let rows = u32::try_from(self.row.rows_received).unwrap_or(u32::MAX);

@@ -120,19 +120,20 @@ pub(super) async fn listed(tx: &mut Tx, questions: &[Question], now: Instant) ->
 }
 
 /// The answers of the register in which a person whose lock forbids the question stands as locked: one statement for
-/// the whole batch.
+/// the whole batch, none where nobody has a lock.
 pub(super) async fn closed(
     tx: &mut Tx,
     questions: &[(usize, &Question)],
     mut found: Vec<Looked>,
     now: Instant,
 ) -> Result<Vec<Looked>> {
+    let holders = found.iter().filter_map(|looked| looked.on_record.as_ref());
     let people: Vec<Id<Citizen>> =
-        found.iter().filter_map(|looked| looked.on_record.as_ref().map(|holder| holder.citizen)).collect();
-    let standing = locks::of_citizens(tx, &people).await?;
-    if standing.is_empty() {
+        holders.filter(|holder| holder.has_locks).map(|holder| holder.citizen).collect();
+    if people.is_empty() {
         return Ok(found);
     }
+    let standing = locks::of_citizens(tx, &people).await?;
     for ((_, question), looked) in questions.iter().zip(&mut found) {
         let Some(holder) = looked.on_record.as_mut() else { continue };
         let basis = if question.ground.legal_basis.is_some() { Basis::Law } else { Basis::Consent };

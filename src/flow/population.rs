@@ -35,6 +35,8 @@ pub struct OnRecord {
     pub copied_at: Option<Instant>,
     /// Until when the number that was asked about was the person's, if it is no longer.
     pub former_until: Option<Day>,
+    /// Whether any lock of theirs stood when they were looked up.
+    pub has_locks: bool,
 }
 
 /// The register's answer to one number.
@@ -180,6 +182,6 @@ fn open_row(app: &App, row: &RegisterRow) -> Result<OnRecord> {
     let key = app.keys.data_key(&row.key, row.citizen.uuid().as_bytes())?;
     let record = key.open(&record_place(row.citizen), &row.sealed)?;
     let person = person_record::decode(record.expose()).map_err(Error::internal)?;
-    let (copied_at, former_until) = (row.copied_at, row.former_until);
-    Ok(OnRecord { citizen: row.citizen, person, key, copied_at, former_until })
+    let RegisterRow { citizen, copied_at, former_until, has_locks, .. } = *row;
+    Ok(OnRecord { citizen, person, key, copied_at, former_until, has_locks })
 }

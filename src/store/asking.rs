@@ -12,34 +12,78 @@ use crate::identity::watch::Watch;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// The watches of these clients, locked until the transaction ends; in one order, so that two writers never wait for
-/// each other.
-pub async fn lock_watches(tx: &mut Tx, clients: &[Id<Client>]) -> Result<BTreeMap<Id<Client>, Watch>> {
+/// What was counted so far.
+pub struct Counted {
+    /// The watches of the clients, those that are watched already.
+    pub watches: BTreeMap<Id<Client>, Watch>,
+    /// How often each number was asked about on the day without its owner, by client.
+    pub asks: Vec<(Digest, Id<Client>, u32)>,
+}
+
+/// Reads what was counted about these clients and numbers, by one statement. The watches are locked until the
+/// transaction ends, in one order, so that two writers never wait for each other; the numbers are not.
+pub async fn counted(tx: &mut Tx, clients: &[Id<Client>], numbers: &[Digest], day: Day) -> Result<Counted> {
     let ids: Vec<Uuid> = clients.iter().map(|id| id.uuid()).collect();
-    let rows = sqlx::query!(
-        r#"SELECT client_id, day, asked, window_start, answered, misses, slowed_until, last_at FROM portal_watch
-           WHERE client_id = ANY($1) ORDER BY client_id FOR UPDATE"#,
-        &ids
+    let hashes: Vec<&[u8]> = numbers.iter().map(Digest::as_slice).collect();
+    let rows = sqlx::query_as!(
+        Raw,
+        r#"WITH watch AS MATERIALIZED (
+               SELECT client_id, asked, day, window_start, answered, misses, slowed_until, last_at FROM portal_watch
+               WHERE client_id = ANY($1) ORDER BY client_id FOR UPDATE
+           )
+           SELECT client_id AS "client_id!", asked AS "asked!", NULL::bytea AS number_hash, day, window_start, answered,
+                  misses, slowed_until, last_at
+           FROM watch
+           UNION ALL
+           SELECT client_id, asked, number_hash, NULL, NULL, NULL, NULL, NULL, NULL
+           FROM number_budget WHERE number_hash = ANY($2) AND day = $3"#,
+        &ids,
+        &hashes as &[&[u8]],
+        day.date()
     )
     .fetch_all(tx.conn())
     .await?;
-    let watch = rows.into_iter().map(|row| {
+    let mut counted = Counted { watches: BTreeMap::new(), asks: Vec::new() };
+    for row in rows {
         let client: Id<Client> = Id::from_uuid(row.client_id);
-        let count = |column, value: i32| {
-            u32::try_from(value).map_err(|_| StoreError::corrupt("portal_watch", column, client))
-        };
-        let watch = Watch {
-            day: Day::from_date(row.day),
-            asked: count("asked", row.asked)?,
-            window_start: row.window_start,
-            answered: count("answered", row.answered)?,
-            misses: count("misses", row.misses)?,
-            slowed_until: row.slowed_until,
-            last_at: row.last_at,
-        };
-        Ok((client, watch))
-    });
-    watch.collect()
+        let corrupt = |column| StoreError::corrupt("portal_watch or number_budget", column, client);
+        match &row.number_hash {
+            Some(hash) => {
+                let hash = hash.as_slice().try_into().map_err(|_| corrupt("number_hash"))?;
+                counted.asks.push((hash, client, u32::try_from(row.asked).map_err(|_| corrupt("asked"))?));
+            }
+            None => {
+                counted.watches.insert(client, row.watch().ok_or_else(|| corrupt("a count"))?);
+            }
+        }
+    }
+    Ok(counted)
+}
+
+struct Raw {
+    client_id: Uuid,
+    asked: i32,
+    number_hash: Option<Vec<u8>>,
+    day: Option<time::Date>,
+    window_start: Option<Instant>,
+    answered: Option<i32>,
+    misses: Option<i32>,
+    slowed_until: Option<Instant>,
+    last_at: Option<Instant>,
+}
+
+impl Raw {
+    fn watch(&self) -> Option<Watch> {
+        Some(Watch {
+            day: Day::from_date(self.day?),
+            asked: self.asked.try_into().ok()?,
+            window_start: self.window_start?,
+            answered: self.answered?.try_into().ok()?,
+            misses: self.misses?.try_into().ok()?,
+            slowed_until: self.slowed_until,
+            last_at: self.last_at?,
+        })
+    }
 }
 
 /// Keeps watches, and counts look-ups of numbers: each pair of number and client once, in ascending order. One statement.
@@ -96,29 +140,6 @@ pub async fn count(
     .execute(tx.conn())
     .await?;
     Ok(())
-}
-
-/// How often each of these numbers was asked about on a day without its owner, by client.
-pub async fn number_asks(
-    tx: &mut Tx,
-    numbers: &[Digest],
-    day: Day,
-) -> Result<Vec<(Digest, Id<Client>, u32)>> {
-    let hashes: Vec<&[u8]> = numbers.iter().map(Digest::as_slice).collect();
-    let rows = sqlx::query!(
-        "SELECT number_hash, client_id, asked FROM number_budget WHERE number_hash = ANY($1) AND day = $2",
-        &hashes as &[&[u8]],
-        day.date()
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let asks = rows.into_iter().map(|row| {
-        let corrupt = |column| StoreError::corrupt("number_budget", column, row.client_id);
-        let hash = row.number_hash.try_into().map_err(|_| corrupt("number_hash"))?;
-        let asked = u32::try_from(row.asked).map_err(|_| corrupt("asked"))?;
-        Ok((hash, Id::from_uuid(row.client_id), asked))
-    });
-    asks.collect()
 }
 
 /// Deletes what earlier days have counted.

@@ -26,6 +26,8 @@ pub struct RegisterRow {
     pub copied_at: Option<Instant>,
     /// Until when the number that was asked about was the person's, if it is no longer.
     pub former_until: Option<Day>,
+    /// Whether any lock of theirs stands.
+    pub has_locks: bool,
 }
 
 /// The answer to one look-up.
@@ -44,6 +46,7 @@ pub async fn find_all(tx: &mut Tx, number_hashes: &[Digest]) -> Result<Vec<Looke
         Raw,
         r#"SELECT r.citizen_id AS "citizen_id?", r.wrapped_key AS "wrapped_key?", r.key_generation AS "key_generation?",
                   r.sealed AS "sealed?", r.record_hash AS "record_hash?", r.copied_at AS "copied_at?",
+                  EXISTS (SELECT FROM citizen_lock l WHERE l.citizen_id = r.citizen_id AND l.lifted_at IS NULL) AS "has_locks!",
                   r.former_until AS "former_until?",
                   (SELECT max(started_at) FROM population_import WHERE finished_at IS NOT NULL) AS as_of
            FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (number_hash, place)
@@ -71,6 +74,7 @@ pub async fn find_by_citizens(tx: &mut Tx, citizens: &[Id<Citizen>]) -> Result<V
         Raw,
         r#"SELECT r.citizen_id AS "citizen_id?", r.wrapped_key AS "wrapped_key?", r.key_generation AS "key_generation?",
                   r.sealed AS "sealed?", r.record_hash AS "record_hash?", r.copied_at AS "copied_at?",
+                  EXISTS (SELECT FROM citizen_lock l WHERE l.citizen_id = r.citizen_id AND l.lifted_at IS NULL) AS "has_locks!",
                   NULL::date AS former_until, NULL::timestamptz AS as_of
            FROM register_person r WHERE r.citizen_id = ANY($1)"#,
         &citizens
@@ -86,6 +90,7 @@ pub async fn find_by_citizen(tx: &mut Tx, citizen: Id<Citizen>) -> Result<Looked
         Raw,
         r#"SELECT r.citizen_id AS "citizen_id?", r.wrapped_key AS "wrapped_key?", r.key_generation AS "key_generation?",
                   r.sealed AS "sealed?", r.record_hash AS "record_hash?", r.copied_at AS "copied_at?",
+                  EXISTS (SELECT FROM citizen_lock l WHERE l.citizen_id = r.citizen_id AND l.lifted_at IS NULL) AS "has_locks!",
                   NULL::date AS former_until,
                   (SELECT max(started_at) FROM population_import WHERE finished_at IS NOT NULL) AS as_of
            FROM (VALUES ($1::uuid)) AS asked (citizen_id)
@@ -104,6 +109,7 @@ pub async fn find_wards(tx: &mut Tx, citizen: Id<Citizen>, number_hash: &Digest)
         Raw,
         r#"SELECT r.citizen_id AS "citizen_id?", r.wrapped_key AS "wrapped_key?", r.key_generation AS "key_generation?",
                   r.sealed AS "sealed?", r.record_hash AS "record_hash?", r.copied_at AS "copied_at?",
+                  EXISTS (SELECT FROM citizen_lock l WHERE l.citizen_id = r.citizen_id AND l.lifted_at IS NULL) AS "has_locks!",
                   NULL::date AS former_until, NULL::timestamptz AS as_of
            FROM register_person r WHERE r.citizen_id = ANY (ARRAY(
                SELECT DISTINCT k.citizen_id FROM register_kin k WHERE k.kin_hash = ANY (array_append(
@@ -410,6 +416,7 @@ struct Raw {
     record_hash: Option<Vec<u8>>,
     copied_at: Option<Instant>,
     former_until: Option<time::Date>,
+    has_locks: bool,
     as_of: Option<Instant>,
 }
 
@@ -431,7 +438,15 @@ impl TryFrom<Raw> for LookedUp {
         let sealed = Sealed::new(sealed, generation);
         Ok(Self {
             as_of,
-            row: Some(RegisterRow { citizen, key, sealed, record_hash, copied_at, former_until }),
+            row: Some(RegisterRow {
+                citizen,
+                key,
+                sealed,
+                record_hash,
+                copied_at,
+                former_until,
+                has_locks: raw.has_locks,
+            }),
         })
     }
 }
