@@ -123,6 +123,46 @@ async fn a_request_that_takes_too_long_is_told_to_come_again() {
 }
 
 #[tokio::test]
+async fn a_key_that_another_node_claims_is_waited_for() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let system = office.system(&world, "bill");
+    let claim = |key: &str| {
+        format!(
+            "insert into idempotency_key (client_id, key, digest, object, answer, at)
+             values ('{}', '{key}', sha256('another body'), gen_random_uuid(), 'null', now())",
+            office.client.uuid()
+        )
+    };
+    let asked = async |key: &str, undone: bool| {
+        let mut other = hold(&world, &claim(key)).await;
+        let (answer, ()) = tokio::join!(system.post_once("/v1/bills", key, &new_bill()), async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            if undone {
+                sqlx::raw_sql("rollback; begin").execute(&mut other).await.unwrap();
+            }
+            let_go(other).await;
+        });
+        answer
+    };
+    asked("undone", true).await.expect(201);
+    asked("done", false).await.expect_refusal(409, "idempotency_key_reused");
+    assert_eq!(world.count("bill").await, 1);
+
+    // A refusal gives its key back, also where the batch writes something else.
+    let mut early = new_bill();
+    early["submitted_on"] = json!("2016-12-31");
+    let (refused, issued) = tokio::join!(
+        system.post_once("/v1/bills", "again", &early),
+        system.post_once("/v1/bills", "beside", &new_bill())
+    );
+    refused.expect_refusal(422, "fee_not_in_force");
+    issued.expect(201);
+    assert_eq!(world.count("idempotency_key where key = 'again'").await, 0);
+    system.post_once("/v1/bills", "again", &new_bill()).await.expect(201);
+}
+
+#[tokio::test]
 async fn a_service_that_cannot_just_now() {
     let world = TestApp::start_with(Limits { queue_max: 1, batch_max: 1, ..Limits::default() }).await;
     let office = Office::open(&world, "H29.14").await;
