@@ -64,7 +64,9 @@ impl<C, O> Batch<C, O> {
 pub enum Patience {
     /// Not at all: callers wait for one of many steps.
     None,
-    /// While it is smaller than the batch before and still grows, at most three ticks of a millisecond.
+    /// While it is smaller than three quarters of the batch before and still grows, at most three ticks of a millisecond.
+    /// Of callers who come again nearly all are waited for; where others come at a steady rate, as many wait already as
+    /// came during the batch before, and nobody is kept.
     Patient,
 }
 
@@ -83,7 +85,7 @@ impl<C, O> Queue<C, O> {
         let mut last = 0;
         while self.waiting.recv_many(&mut gathered, most).await > 0 {
             if patience == Patience::Patient {
-                self.gather(&mut gathered, last).await;
+                self.gather(&mut gathered, (last, most)).await;
             }
             last = gathered.len();
             let (commands, callers): (Vec<C>, Vec<_>) =
@@ -103,15 +105,16 @@ impl<C, O> Queue<C, O> {
         }
     }
 
-    /// Takes what comes in the next moments, up to the size of the batch before.
-    async fn gather(&mut self, gathered: &mut Vec<Waiting<C, O>>, last: usize) {
+    /// Takes what comes in the next moments, until it is about as much as the batch before.
+    async fn gather(&mut self, gathered: &mut Vec<Waiting<C, O>>, (last, most): (usize, usize)) {
+        let enough = (3 * last).div_ceil(4);
         for _ in 0..TICKS {
             let before = gathered.len();
-            if before >= last {
+            if before >= enough {
                 return;
             }
             tokio::time::sleep(TICK).await;
-            while gathered.len() < last
+            while gathered.len() < most
                 && let Ok(waiting) = self.waiting.try_recv()
             {
                 gathered.push(waiting);

@@ -175,7 +175,7 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::use_once::use_all(&app, marks).await }
     });
-    let verifications = queues.verifications.run(most, Patience::None, |questions| {
+    let verifications = queues.verifications.run(most, Patience::Patient, |questions| {
         let app = app.clone();
         async move { flow::verify_identity::verify_all(&app, questions).await.map_err(|e| flow::undone(&e)) }
     });
