@@ -134,9 +134,10 @@ async fn a_key_that_another_node_claims_is_waited_for() {
             office.client.uuid()
         )
     };
+    let body = new_bill();
     let asked = async |key: &str, undone: bool| {
         let mut other = hold(&world, &claim(key)).await;
-        let (answer, ()) = tokio::join!(system.post_once("/v1/bills", key, &new_bill()), async {
+        let (answer, ()) = tokio::join!(system.post_once("/v1/bills", key, &body), async {
             tokio::time::sleep(Duration::from_millis(300)).await;
             if undone {
                 sqlx::raw_sql("rollback; begin").execute(&mut other).await.unwrap();
@@ -154,12 +155,12 @@ async fn a_key_that_another_node_claims_is_waited_for() {
     early["submitted_on"] = json!("2016-12-31");
     let (refused, issued) = tokio::join!(
         system.post_once("/v1/bills", "again", &early),
-        system.post_once("/v1/bills", "beside", &new_bill())
+        system.post_once("/v1/bills", "beside", &body)
     );
     refused.expect_refusal(422, "fee_not_in_force");
     issued.expect(201);
     assert_eq!(world.count("idempotency_key where key = 'again'").await, 0);
-    system.post_once("/v1/bills", "again", &new_bill()).await.expect(201);
+    system.post_once("/v1/bills", "again", &body).await.expect(201);
 }
 
 #[tokio::test]
