@@ -127,6 +127,7 @@ impl Life<'_> {
 
     /// The faults stop: what is in the mail arrives, silence is asked about, every day gets its statement.
     pub async fn settle_down(&mut self, seen: &Seen) {
+        self.register_more(seen).await;
         self.give_back_to_the_end(seen).await;
         check_always(self).await;
         *self.rails.calm.lock().unwrap() = true;

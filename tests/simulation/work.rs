@@ -82,6 +82,7 @@ impl Life<'_> {
         match done {
             Ok(answer) => Some(answer),
             Err(Error::Unavailable(_)) => None,
+            Err(error) if error.code() == "no_receipt_series" => None,
             Err(error) => panic!("{error:?}"),
         }
     }
