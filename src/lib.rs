@@ -235,7 +235,7 @@
 //! * 2026-11-26, what waits: money that cannot go with its day's orders is a row until it does; a desk's cash counts as
 //!   brought first in first out, after what its till owes others. The clearing system's late word stands beside an order.
 //! * 2026-11-26, desks: what a till takes for another agency stands between the two agencies, so that the books of each
-//!   balance for themselves; it is carried to that agency's account in cash.
+//!   balance for themselves; it is carried to that agency's account, or transferred from the desk's own.
 //! * 2026-11-26, receipts in bulk: what waited is issued hundreds in one transaction and signed at once; what settles with its
 //!   money is signed when somebody first asks.
 //! * 2026-11-26, time stamps: the stamp of a head stands beside it and never in what was signed; while one is asked for, a
@@ -243,15 +243,15 @@
 //! * 2026-11-26, prices of services: they stand in the bill's column of what belongs to accounts that the lines name; an
 //!   invoice is charged once, by a bill in a transaction of its own.
 //! * 2026-11-26, imports: a file is kept as it came, sealed in pieces, and read twice, because some tell their day at the end.
-//! * 2026-11-26, second money on paper: it is booked and receipted like any other, and owed back by rule, in cash; the bill
-//!   stays paid by what came first.
+//! * 2026-11-26, money on paper that nobody owed: whatever became of its bill meanwhile (paid, withdrawn, replaced, past its
+//!   day), it is booked and receipted like any other, and owed back by rule, in cash; the bill stays what it is.
 //! * 2026-11-26, proposals: exactly one thing that fits is proposed, two are nobody's guess; a person confirms.
-//!   balance for themselves; it is carried to that agency's account, or transferred from the desk's own.
 //! * 2026-11-26, cards: one credit pays chosen slips and leaves a twentieth of them at most as its discount; more needs
 //!   another paper.
 //! * 2026-11-26, recalls: a bank hears yes once the refund is approved, never before; declined, its request is open again.
-//! * 2026-11-26, succession: tills, open shifts, cash on its way and card slips pass on with one entry; a paper receipt of
-//!   the old agency that was not entered before is void, and its payment is entered as the successor's.
+//! * 2026-11-26, succession: tills, open shifts, cash on its way, card slips and what other agencies' tills owe pass on with
+//!   one entry; a paper receipt of the old agency that was not entered before is void, and its payment is entered as the
+//!   successor's.
 //! * 2026-11-26, statements in a connection: all that a node asks stay prepared, or each would be planned again and again.
 //! * 2026-11-26, access tokens: what a signature said is remembered by the token's digest, so that it is checked once; key,
 //!   client and revocation are asked at every request.

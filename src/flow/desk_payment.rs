@@ -10,8 +10,8 @@ use super::{
     desk::{book, open_one},
     issue_receipts::Issued,
     read_bills::pay_until,
-    second_at_desk::enter_second,
     tell_paid::{Proof, prove, settle_at_once, tell_paid},
+    unowed_at_desk::enter_unowed,
 };
 use crate::{
     app::App,
@@ -60,8 +60,8 @@ pub struct Tender {
     pub written: Option<Written>,
 }
 
-/// Takes the payment of a bill, of whatever agency, in the cashier's shift. What was taken on paper for a bill that was paid
-/// elsewhere meanwhile is entered too, and owed back.
+/// Takes the payment of a bill, of whatever agency, in the cashier's shift. What was taken on paper for a bill that asks for
+/// nothing any more is entered too, and owed back.
 pub async fn pay_at_desk(
     app: &App,
     cashier: Id<Citizen>,
@@ -75,14 +75,15 @@ pub async fn pay_at_desk(
     let (state, live) = bills::lock_bill(&mut tx, of.bill.id).await?.ok_or(Error::not_found())?;
     // What was paid in time is in time, whenever it is entered.
     let taken_at = tender.written.as_ref().map_or(now, |written| written.at);
-    if let (Some(written), bill::State::Paid { .. }) = (&tender.written, &state) {
+    let until = pay_until(&mut tx, &of, now).await?;
+    let may = bill::may_pay(&state, until, Day::of(taken_at));
+    if let (Some(written), Err(unpayable)) = (&tender.written, &may) {
         let entered = (cashier, tender, written);
-        let payment = enter_second(app, &mut tx, (&shift, &of), entered, now).await?;
+        let payment = enter_unowed(app, &mut tx, (&shift, &of), entered, unpayable, now).await?;
         tx.commit().await?;
         return Ok(payment);
     }
-    let until = pay_until(&mut tx, &of, now).await?;
-    bill::may_pay(&state, until, Day::of(taken_at)).map_err(create_bill::refused)?;
+    may.map_err(create_bill::refused)?;
     if live && !tender.warned {
         return Err(Error::Conflict(Refusal::new("payment_under_way").about(of.bill.reference)));
     }

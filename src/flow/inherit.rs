@@ -190,7 +190,8 @@ pub(super) async fn pass_money(
     Ok(books::append(tx, &entries, &numbers, now).await?)
 }
 
-/// Passes on the desk: tills with what lies in them, open shifts, cash on its way, card slips, and what the tills owe.
+/// Passes on the desk: tills with what lies in them, open shifts, cash on its way, card slips, what the tills owe, and what
+/// other agencies' tills owe.
 pub(super) async fn pass_desk(
     app: &App,
     tx: &mut Tx,
@@ -202,7 +203,9 @@ pub(super) async fn pass_desk(
     // Whoever takes or counts cash at this moment holds the shift.
     rows::pass_shifts(tx, old, main).await?;
     rows::pass_drawers(tx, old, main).await?;
+    rows::pass_collections(tx, old, main).await?;
     rows::pass_deposits(tx, old, main).await?;
+    let heir = |agency: Id<Agency>| if agency == old { main } else { agency };
     let mut postings = Vec::new();
     for held in rows::desk_balances(tx, old).await? {
         let (from, to) = match (held.kind.as_str(), held.drawer, held.other) {
@@ -211,13 +214,13 @@ pub(super) async fn pass_desk(
             }
             ("cash_in_transit", ..) => (Account::CashInTransit(old), Some(Account::CashInTransit(main))),
             ("card_receivable", ..) => (Account::CardReceivable(old), Some(Account::CardReceivable(main))),
-            // What the tills took for their new agency they owe to nobody any more.
-            ("desk_owes", _, Some(owner)) => {
-                (Account::DeskOwes(old, owner), (owner != main).then_some(Account::DeskOwes(main, owner)))
-            }
-            ("owed_by_desk", _, Some(owner)) => {
-                let new = (owner != main).then_some(Account::OwedByDesk(owner, main));
-                (Account::OwedByDesk(owner, old), new)
+            (kind @ ("desk_owes" | "owed_by_desk"), _, Some(other)) => {
+                let between: fn(Id<Agency>, Id<Agency>) -> Account =
+                    if kind == "desk_owes" { Account::DeskOwes } else { Account::OwedByDesk };
+                let one = held.agency;
+                // What tills took for the agency that is now theirs they owe to nobody any more.
+                let new = (heir(one) != heir(other)).then(|| between(heir(one), heir(other)));
+                (between(one, other), new)
             }
             _ => return Err(Error::internal("an account of a desk without its till or its owner")),
         };

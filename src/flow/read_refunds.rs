@@ -20,8 +20,9 @@ use crate::{
         reference::Reference,
     },
     identity::role::Role,
+    payment::refund::Told,
     store::{
-        Tx, bill as bills,
+        Tx, bill as bills, clearing_report,
         refund::{self as rows, StoredRefund},
     },
 };
@@ -91,6 +92,8 @@ pub struct RefundShown {
     pub approvers: Vec<String>,
     /// Whether this reader asked or approved, and so may not approve.
     pub own: bool,
+    /// What the clearing system said last of its own accord.
+    pub told: Option<Told>,
 }
 
 /// The page of refunds.
@@ -162,6 +165,8 @@ pub async fn read_refund_page(
         let words = words(&refund, key)?;
         refunds.push((refund, approvers, bill, words));
     }
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let mut told = clearing_report::of(&mut tx, &ids).await?;
     let recalls = recall::shown(app, &mut tx, &agencies).await?;
     let names = officer::names(app, &mut tx, &people).await?;
     let name = |id: &Id<Citizen>| names.get(id).cloned().unwrap_or_default();
@@ -171,6 +176,7 @@ pub async fn read_refund_page(
             own: refund.requested_by == Some(citizen) || approvers.contains(&citizen),
             asker: refund.requested_by.as_ref().map(name),
             approvers: approvers.iter().map(name).collect(),
+            told: told.remove(&refund.id.uuid()),
             bill,
             words,
             refund,
@@ -188,12 +194,16 @@ pub struct RefundStep {
     pub amount: Money,
     /// Until when the agency itself must decide, while it has not.
     pub decide_until: Option<Day>,
+    /// What the clearing system said last of its own accord.
+    pub told: Option<Told>,
 }
 
 /// The refunds about a bill, for its page.
 pub(super) async fn of_bill(tx: &mut Tx, bill: Id<id::Bill>) -> Result<Vec<RefundStep>> {
     use crate::payment::refund::{APPROVAL_DAYS, State};
     let refunds = rows::of_bill(tx, bill).await?;
+    let ids: Vec<Uuid> = refunds.iter().map(|refund| refund.id.uuid()).collect();
+    let mut told = clearing_report::of(tx, &ids).await?;
     let mut steps = Vec::with_capacity(refunds.len());
     for refund in refunds {
         let decide_until = if refund.state == State::Requested {
@@ -203,7 +213,8 @@ pub(super) async fn of_bill(tx: &mut Tx, bill: Id<id::Bill>) -> Result<Vec<Refun
         } else {
             None
         };
-        steps.push(RefundStep { amount: refund.amount, decide_until, refund });
+        let told = told.remove(&refund.id.uuid());
+        steps.push(RefundStep { amount: refund.amount, decide_until, told, refund });
     }
     Ok(steps)
 }

@@ -1,17 +1,17 @@
 //! Gives second money back without being asked: a bill is paid once, and whoever paid it again need not know that they
-//! did. The rule decides in the place of two officers; everything else is a refund like any other.
+//! did.
 
 use super::{
-    Result, agency_key::agency_key, decide_refund::decide, refund_answer::place, send_refund::send_refund,
+    Result,
+    agency_key::agency_key,
+    refund_unasked::{Unasked, refund_unasked},
+    send_refund::send_refund,
 };
 use crate::{
     app::App,
     base::id::{Case, Id},
-    payment::refund::{Reason, State, Way},
-    store::{
-        debit,
-        refund::{self as rows, Source, StoredRefund},
-    },
+    payment::refund::Reason,
+    store::{debit, refund::Source},
 };
 
 /// How many one look gives back.
@@ -38,32 +38,21 @@ async fn give_back(app: &App, case: Id<Case>) -> Result<bool> {
     let Some(waiting) = debit::lock_waiting(&mut tx, case).await?.filter(|waiting| waiting.held) else {
         return Ok(false);
     };
-    // Another node may have begun while this one waited for the lock; an officer may have asked before.
-    if !rows::reserve(&mut tx, Source::Case(case), waiting.amount, waiting.amount).await? {
-        return Ok(false);
-    }
     let sealing = agency_key(app, &mut tx, waiting.agency).await?;
-    let id = Id::new(now, &*app.entropy);
-    let mut refund = StoredRefund {
-        id,
+    let unasked = Unasked {
         agency: waiting.agency,
         bill: waiting.bill,
         source: Source::Case(case),
         account: Some(waiting.key.0),
         amount: waiting.amount,
-        way: Way::Clearing,
+        lines: Vec::new(),
         reason: Reason::PaidTwice,
-        words: sealing.seal(&*app.entropy, &place(id), WORDS.as_bytes()),
-        state: State::Requested,
-        requested_by: None,
-        client: None,
-        requested_at: now,
-        decided_at: None,
-        entry: None,
-        next_at: None,
+        words: WORDS,
     };
-    rows::insert(&mut tx, &refund).await?;
-    decide(app, &mut tx, &mut refund, &sealing, now).await?;
+    // Another node may have begun while this one waited for the lock; an officer may have asked before.
+    let Some(id) = refund_unasked(app, &mut tx, unasked, &sealing, now).await? else {
+        return Ok(false);
+    };
     tx.commit().await?;
     send_refund(app, id).await?;
     Ok(true)

@@ -23,15 +23,15 @@ pub async fn bill_not_borne_out(store: &Store) -> Result<Option<Id<id::Bill>>> {
     Ok(found.map(Id::from_uuid))
 }
 
-/// A payment that is booked as settled while its row, or its bill's, says otherwise; second money that is owed back whole is
-/// none.
+/// A payment that is booked as settled while its row, or its bill's, says otherwise; second money, or money on paper that
+/// nobody owed, is none once it is owed back whole.
 pub async fn payment_not_settled(store: &Store) -> Result<Option<Id<id::Payment>>> {
     let found = sqlx::query_scalar!(
         "select e.subject from ledger_entry e
          left join payment p on p.id = e.subject
          left join bill b on b.id = p.bill_id and b.paid_by = p.id
          where e.kind = 'settled' and (p.state is distinct from 'settled' or b.state is distinct from 'paid')
-             and not exists (select from refund_source r join refund f on f.payment_id = r.id and f.reason = 'paid_twice'
+             and not exists (select from refund_source r join refund f on f.payment_id = r.id and f.rule is not null
                              where r.id = p.id and r.refunded = r.received) limit 1"
     )
     .fetch_optional(&store.pool)
@@ -69,11 +69,11 @@ pub async fn suspense_not_borne_out(store: &Store) -> Result<Option<Id<id::Case>
     Ok(found.map(Id::from_uuid))
 }
 
-/// A receipt of a bill that is not paid.
+/// A receipt of a payment that is not settled.
 pub async fn receipt_without_money(store: &Store) -> Result<Option<Id<id::Receipt>>> {
     let found = sqlx::query_scalar!(
-        "select r.id from receipt r left join bill b on b.id = r.bill_id and b.state = 'paid'
-         where b.id is null limit 1"
+        "select r.id from receipt r left join payment p on p.id = r.payment_id and p.bill_id = r.bill_id and p.state = 'settled'
+         where p.id is null limit 1"
     )
     .fetch_optional(&store.pool)
     .await?;

@@ -253,7 +253,8 @@ pub async fn left(tx: &mut Tx, drawers: &[Id<Drawer>]) -> Result<BTreeMap<Id<Dra
     Ok(rows.into_iter().map(|row| (Id::from_uuid(row.id), Money::vnd(row.left))).collect())
 }
 
-/// What each of these tills owes other agencies: taken for them, and not yet carried to their accounts.
+/// What each of these tills owes other agencies, or whoever took their place: taken for them, and not yet carried to their
+/// accounts.
 pub async fn owed_by_tills(
     tx: &mut Tx,
     drawers: &[Id<Drawer>],
@@ -262,9 +263,11 @@ pub async fn owed_by_tills(
         r#"select o.drawer_id as "drawer_id!", o.agency_id as "agency_id!", o.owed as "owed!" from (
              select k.drawer_id, k.agency_id, (sum(k.amount) - coalesce((
                  select sum(c.amount) from cash_deposit c
-                 where c.drawer_id = k.drawer_id and c.agency_id = k.agency_id), 0))::bigint as owed
-             from desk_collection k join drawer d on d.id = k.drawer_id and d.agency_id <> k.agency_id
-             where k.drawer_id = any($1) group by k.drawer_id, k.agency_id) o
+                 where c.drawer_id = k.drawer_id and coalesce(c.heir_id, c.agency_id) = k.agency_id), 0))::bigint as owed
+             from (select drawer_id, coalesce(heir_id, agency_id) as agency_id, amount from desk_collection
+                   where drawer_id = any($1)) k
+             join drawer d on d.id = k.drawer_id and d.agency_id <> k.agency_id
+             group by k.drawer_id, k.agency_id) o
          where o.owed > 0 order by o.drawer_id, o.agency_id"#,
         &uuids(drawers),
     )

@@ -270,6 +270,25 @@ pub async fn pass_shifts(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>) -> Resul
     Ok(())
 }
 
+/// Lets what other agencies' tills took for an agency be owed to its successor.
+pub async fn pass_collections(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>) -> Result<()> {
+    sqlx::query!(
+        "update desk_collection set heir_id = $2 where coalesce(heir_id, agency_id) = $1",
+        from.uuid(),
+        to.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!(
+        "update cash_deposit set heir_id = $2 where coalesce(heir_id, agency_id) = $1 and case_id is not null",
+        from.uuid(),
+        to.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Gives the cash that is on its way to the bank to a successor.
 pub async fn pass_deposits(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>) -> Result<()> {
     sqlx::query!(
@@ -286,23 +305,24 @@ pub async fn pass_deposits(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>) -> Res
 pub struct DeskBalance {
     /// The kind of the account.
     pub kind: String,
+    /// Whose it is.
+    pub agency: Id<Agency>,
     /// Of which till.
     pub drawer: Option<Id<Drawer>>,
-    /// The other agency of the two.
+    /// The agency at its other side.
     pub other: Option<Id<Agency>>,
     /// How much.
     pub sum: Money,
 }
 
-/// What an agency's desk holds, and is owed or owes: cash, cash on its way, cards, and what it took for others, as they
-/// see it and as those others do.
+/// What an agency's desk holds, and is owed or owes: cash, cash on its way, cards, and what it took for others or others
+/// took for it, in the books of both.
 pub async fn desk_balances(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<DeskBalance>> {
     let rows = sqlx::query!(
-        r#"select a.kind, a.drawer_id,
-             case when a.agency_id = $1 then a.counterpart_id else a.agency_id end as other, sum(p.amount)::bigint as "sum!"
+        r#"select a.kind, a.agency_id as "agency_id!", a.drawer_id, a.counterpart_id, sum(p.amount)::bigint as "sum!"
          from ledger_account a join posting p on p.account_id = a.id
-         where a.agency_id = $1 and a.kind in ('cash_drawer', 'cash_in_transit', 'card_receivable', 'desk_owes')
-             or a.counterpart_id = $1 and a.kind = 'owed_by_desk'
+         where a.agency_id = $1 and a.kind in ('cash_drawer', 'cash_in_transit', 'card_receivable', 'desk_owes', 'owed_by_desk')
+             or a.counterpart_id = $1 and a.kind in ('desk_owes', 'owed_by_desk')
          group by a.id having sum(p.amount) <> 0 order by a.id"#,
         agency.uuid(),
     )
@@ -310,8 +330,9 @@ pub async fn desk_balances(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<DeskBa
     .await?;
     let balance = rows.into_iter().map(|row| DeskBalance {
         kind: row.kind,
+        agency: Id::from_uuid(row.agency_id),
         drawer: row.drawer_id.map(Id::from_uuid),
-        other: row.other.map(Id::from_uuid),
+        other: row.counterpart_id.map(Id::from_uuid),
         sum: Money::vnd(row.sum),
     });
     Ok(balance.collect())

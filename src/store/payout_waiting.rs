@@ -105,18 +105,20 @@ pub async fn keep_paid(tx: &mut Tx, payments: &[Id<Payment>], at: Instant) -> Re
 
 /// Lets wait what desks took and what of it has reached an account of this agency by now: cash first in, first out, once
 /// a statement shows the slip that carried it; a card slip once it is paid; a transfer at once. What a till owes others is
-/// set aside before its own agency's cash counts as carried. Only where a rule says where it goes.
+/// set aside before its own agency's cash counts as carried. What was owed to an agency that is no more comes to its
+/// successor, and goes on as that agency's. Only where a rule says where it goes.
 pub async fn cover_desks(tx: &mut Tx, agency: Id<Agency>, at: Instant) -> Result<()> {
     sqlx::query!(
         r#"with flow as (
-             select p.payment_id, h.drawer_id, p.at, p.card, p.case_id, (p.cash - coalesce((
+             select p.payment_id, h.drawer_id, $1::uuid as of, p.at, p.card, p.case_id, (p.cash - coalesce((
                  select sum(k.amount) from desk_collection k where k.payment_id = p.payment_id), 0))::bigint as cash
              from desk_payment p join shift h on h.id = p.shift_id where h.agency_id = $1
              union all
-             select k.payment_id, k.drawer_id, p.at, 0, null, k.amount
-             from desk_collection k join desk_payment p on p.payment_id = k.payment_id where k.agency_id = $1
+             select k.payment_id, k.drawer_id, k.agency_id, p.at, 0, null, k.amount
+             from desk_collection k join desk_payment p on p.payment_id = k.payment_id
+             where coalesce(k.heir_id, k.agency_id) = $1
              union all
-             select p.payment_id, h.drawer_id, p.at, 0, p.case_id, 0
+             select p.payment_id, h.drawer_id, $1, p.at, 0, p.case_id, 0
              from desk_payment p join shift h on h.id = p.shift_id
              join suspense s on s.id = p.case_id join collecting_account a on a.id = s.account_id
              where coalesce(a.heir_id, a.owner_id) = $1 and h.agency_id <> $1
@@ -126,7 +128,9 @@ pub async fn cover_desks(tx: &mut Tx, agency: Id<Agency>, at: Instant) -> Result
            brought as (
              select d.drawer_id, d.case_id,
                  sum(d.amount) over (partition by d.drawer_id order by d.confirmed_at, d.id) as upto
-             from cash_deposit d where d.agency_id = $1 and d.case_id is not null),
+             from cash_deposit d
+             where d.case_id is not null and (d.agency_id = $1 or d.heir_id = $1 and exists (
+                 select from drawer w where w.id = d.drawer_id and w.agency_id <> $1))),
            aside as (
              select w.id as drawer_id, coalesce((
                      select sum(o.amount) from desk_payout o join shift h on h.id = o.shift_id where h.drawer_id = w.id), 0)
@@ -135,7 +139,7 @@ pub async fn cover_desks(tx: &mut Tx, agency: Id<Agency>, at: Instant) -> Result
                          where d.drawer_id = w.id and d.agency_id <> $1 and d.payout_id is null), 0)) as more
              from drawer w where w.agency_id = $1)
          insert into payout_waiting (payment_id, agency_id, account_id, servicer_reference, booked_on, since)
-         select t.payment_id, $1, s.account_id, s.servicer_reference, c.booked_on, $2
+         select t.payment_id, t.of, s.account_id, s.servicer_reference, c.booked_on, $2
          from taken t
          left join aside a on a.drawer_id = t.drawer_id
          left join lateral (
@@ -145,8 +149,8 @@ pub async fn cover_desks(tx: &mut Tx, agency: Id<Agency>, at: Instant) -> Result
          join suspense s on s.id = coalesce(b.case_id, k.case_id, t.case_id)
          join credit c on c.account_id = s.account_id and c.servicer_reference = s.servicer_reference
          where (t.cash <= 0 or b.case_id is not null) and (t.card = 0 or k.case_id is not null)
-             and not exists (select from payout_item i where i.payment_id = t.payment_id and i.agency_id = $1)
-             and exists (select from payout_rule r where r.agency_id = $1 and r.valid_from <= c.booked_on)
+             and not exists (select from payout_item i where i.payment_id = t.payment_id and i.agency_id = t.of)
+             and exists (select from payout_rule r where r.agency_id = t.of and r.valid_from <= c.booked_on)
          on conflict on constraint payout_waiting_once do nothing"#,
         agency.uuid(),
         at,

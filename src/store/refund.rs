@@ -80,7 +80,11 @@ pub async fn insert(tx: &mut Tx, refund: &StoredRefund) -> Result<()> {
         Source::Payment(id) => (Some(id.uuid()), None),
         Source::Case(id) => (None, Some(id.uuid())),
     };
-    let rule = refund.requested_by.is_none().then_some("second_money");
+    let rule = match (refund.requested_by, refund.reason) {
+        (Some(_), _) => None,
+        (None, Reason::PaidTwice) => Some("second_money"),
+        (None, _) => Some("unowed_money"),
+    };
     sqlx::query!(
         "insert into refund (id, agency_id, bill_id, payment_id, case_id, account_id, amount, way, reason, words, key,
              state, requested_by, client_id, rule, requested_at)

@@ -77,7 +77,12 @@ impl Life<'_> {
         let first = live(&self.app, death, act).await;
         // Whoever got no answer asks again, and gets the same.
         let again = live(&self.app, None, act).await.unwrap();
-        let again = again.unwrap_or_else(|error| panic!("{error:?}"));
+        let again = match again {
+            Err(Error::Conflict(refusal)) if replaced && refusal.code == "no_receipt_series" => {
+                return seen.note("receipt not replaced: no_receipt_series");
+            }
+            again => again.unwrap_or_else(|error| panic!("{error:?}")),
+        };
         if let Some(Ok(first)) = first {
             assert_eq!(first, again, "the same request got two answers");
         }
@@ -106,7 +111,7 @@ impl Life<'_> {
             let sql = format!("select id from closing where first_day = '{day}' and state = 'prepared'");
             let closing: Id<id::Closing> = Id::from_uuid(self.world.rows(&sql).await[0].get("id"));
             let own = decide_closing(&self.app, accountant, closing, true).await;
-            assert!(own.is_err(), "nobody approves their own closing");
+            assert!(refused(&own), "nobody approves their own closing");
             let death = self.death(seen);
             let approve = async |app: chung::app::App| decide_closing(&app, approver, closing, true).await;
             live(&self.app, death, approve).await;
@@ -184,7 +189,7 @@ impl Life<'_> {
         let asked = format!("select requested_by from refund where id = '{}'", refund.uuid());
         let asked: Id<Citizen> = Id::from_uuid(self.world.rows(&asked).await[0].get("requested_by"));
         let own = approve_refund(&self.app, asked, refund).await;
-        assert!(own.is_err(), "nobody decides what they asked for");
+        assert!(refused(&own), "nobody decides what they asked for");
         let by = APPROVERS[usize::from(APPROVERS[0] == asked)];
         self.say(&format!("{refund} is {}", if approves { "approved" } else { "declined" }));
         let act = async |app: App| {
@@ -309,7 +314,7 @@ impl Life<'_> {
         );
         let Some(import) = import else { return };
         let own = decide_import(&self.app, one, import, true).await;
-        assert!(own.is_err(), "nobody confirms their own file");
+        assert!(refused(&own), "nobody confirms their own file");
         let withdrawn = self.chance.percent(20);
         let done = if self.chance.percent(50) && !withdrawn {
             self.at_desk(seen, bring(other)).await.1.map(drop)
@@ -366,6 +371,11 @@ impl Life<'_> {
             self.rails.order_by_treasury(row.get("id"), Money::vnd(row.get("amount")), self.clock.now());
         }
     }
+}
+
+/// Refused by a rule: what only a constraint stops is a mistake of ours.
+const fn refused<T>(done: &Result<T, Error>) -> bool {
+    matches!(done, Err(error) if !matches!(error, Error::Internal(_)))
 }
 
 /// Whether a credit is explained now: by this act, or by the one whose answer was lost.

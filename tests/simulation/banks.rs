@@ -113,7 +113,12 @@ impl Life<'_> {
         Some(match done {
             Ok(_) => Taken::Acknowledged,
             Err(Error::Unavailable(_)) => Taken::ComeAgain,
-            Err(Error::Conflict(refusal)) if refusal.code == "payment_moved" => Taken::ComeAgain,
+            // Money that a refund gave back, whose receipt finds no number.
+            Err(Error::Conflict(refusal))
+                if ["payment_moved", "no_receipt_series"].contains(&refusal.code) =>
+            {
+                Taken::ComeAgain
+            }
             Err(Error::Conflict(refusal)) if refusal.code == "message_id_reused" => Taken::Refused,
             Err(error) => panic!("{error:?}"),
         })

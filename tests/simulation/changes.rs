@@ -193,15 +193,18 @@ impl Life<'_> {
         if dearer { 300_000 } else { 150_000 }
     }
 
-    /// The first agency is merged into another, once in a life: from then on that one asks, and everything that moves is its.
+    /// One of the agencies is merged into another, once in a life: from then on that one asks, and everything that moves is
+    /// its, and what the tills of the other one owe.
     async fn succeed(&mut self, seen: &Seen) {
-        let (first, successor) = (self.world.agencies[0], self.world.successor);
-        if self.agencies[0] == successor || self.chance.percent(50) {
+        let successor = self.world.successor;
+        if self.agencies.contains(&successor) || self.chance.percent(50) {
             return;
         }
+        let at = usize::from(self.chance.percent(30));
+        let old = self.world.agencies[at];
         let now = self.clock.now();
         let one = Succession {
-            agency: first,
+            agency: old,
             kind: "merge".to_owned(),
             from: Day::of(now),
             successors: vec![(successor, vec![])],
@@ -222,14 +225,18 @@ impl Life<'_> {
             expect_or_refused(done.map(drop));
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        self.agencies[0] = successor;
+        self.agencies[at] = successor;
         // The tills go on where they stand.
-        for shift in self.desk.tills.iter_mut().filter_map(|till| till.shift.as_mut()) {
+        let shifts = self.desk.tills.iter_mut().filter_map(|till| till.shift.as_mut());
+        for shift in shifts.filter(|shift| shift.agency == old) {
             shift.agency = successor;
             seen.note("shift passed on");
         }
+        if at == 1 && self.desk.owed > 0 {
+            seen.note("debt of a desk passed on");
+        }
         for bill in &mut self.bills {
-            for of in [&mut bill.agency, &mut bill.owner].into_iter().filter(|of| **of == first) {
+            for of in [&mut bill.agency, &mut bill.owner].into_iter().filter(|of| **of == old) {
                 *of = successor;
             }
         }

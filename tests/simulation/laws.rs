@@ -54,7 +54,7 @@ async fn money(life: &Life<'_>) {
 /// What the documents say that each kind of account must hold.
 const DOCUMENTS: &str = "select
      ((select coalesce(sum(phi + le_phi), 0) from bill where state = 'paid')
-      + (select coalesce(sum(p.amount), 0) from payment p join bill b on b.id = p.bill_id and b.paid_by <> p.id
+      + (select coalesce(sum(p.amount), 0) from payment p join bill b on b.id = p.bill_id and b.paid_by is distinct from p.id
          where p.state = 'settled'))::bigint as paid,
      (select coalesce(sum(amount), 0) from suspense where state = 'held')::bigint as waits,
      (select coalesce(sum(amount), 0) from payout where state = 'done')::bigint as gone,

@@ -52,6 +52,8 @@ pub struct Life<'a> {
     /// The tills, as their cashiers know them.
     pub desk: Desk,
     pub keys: usize,
+    /// Whether the first agency has but a few numbers for its receipts.
+    pub short: bool,
     pub delivered: Vec<Letter>,
     pub faults: usize,
     pub tell: bool,
@@ -62,6 +64,7 @@ impl Life<'_> {
     /// Lives: at least so many steps, until enough went wrong.
     pub async fn live(&mut self, seen: &Seen) {
         let mut steps = 0;
+        self.begin_short(seen).await;
         while steps < STEPS || self.faults < FAULTS {
             self.step(seen).await;
             self.look(seen).await;
@@ -74,7 +77,7 @@ impl Life<'_> {
     }
 
     async fn step(&mut self, seen: &Seen) {
-        match self.chance.below(126) {
+        match self.chance.below(129) {
             0..=7 => self.issue(seen).await,
             8..=24 => self.start(seen).await,
             25..=40 => self.decide(),
@@ -91,6 +94,7 @@ impl Life<'_> {
             92..=105 => self.serve(seen).await,
             106..=111 => self.keep_books(seen).await,
             112..=118 => self.ask_back(seen).await,
+            119..=121 => self.issue_waiting(seen).await,
             _ => self.wait(),
         }
         self.note_faults(seen);
@@ -123,7 +127,9 @@ impl Life<'_> {
 
     /// The faults stop: what is in the mail arrives, silence is asked about, every day gets its statement.
     pub async fn settle_down(&mut self, seen: &Seen) {
+        self.register_more(seen).await;
         self.give_back_to_the_end(seen).await;
+        check_always(self).await;
         *self.rails.calm.lock().unwrap() = true;
         for _ in 0..6 {
             self.deliver_all().await;
@@ -146,6 +152,7 @@ impl Life<'_> {
                 live(&self.app, None, async |app| return_second_money(&app).await).await.unwrap().unwrap();
                 live(&self.app, None, async |app| look_after_refunds(&app).await).await.unwrap().unwrap();
                 while live(&self.app, None, async |app| pass_on(&app).await).await.unwrap().unwrap() > 0 {}
+                self.issue_the_rest(seen).await;
                 self.look(seen).await;
             }
             self.deliver_all().await;

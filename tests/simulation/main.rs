@@ -29,6 +29,7 @@ mod paper;
 mod process;
 mod rails;
 mod recalls;
+mod receipts;
 mod seen;
 mod tellings;
 mod work;
@@ -42,6 +43,9 @@ use world::World;
 /// Two workers, as there are two cores; each has a database of its own, which it empties between seeds.
 const WORKERS: usize = 2;
 
+/// So many lives have seen everything.
+const ENOUGH: u64 = 300;
+
 #[expect(clippy::disallowed_methods, reason = "a test has no configuration")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
@@ -54,7 +58,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn whatever_happens_in_whatever_order_the_books_tell_the_truth() {
     let one = number("CHUNG_SIM_SEED");
-    let seeds = number("CHUNG_SIM_SEEDS").unwrap_or(if variable("CI").is_some() { 500 } else { 300 });
+    let seeds = number("CHUNG_SIM_SEEDS").unwrap_or(if variable("CI").is_some() { 500 } else { ENOUGH });
     let next = Arc::new(AtomicU64::new(1));
     let seen = Arc::new(Seen::default());
     let failed = Arc::new(AtomicBool::new(false));
@@ -83,7 +87,7 @@ fn whatever_happens_in_whatever_order_the_books_tell_the_truth() {
     let fell = workers.into_iter().map(std::thread::JoinHandle::join).filter(Result::is_err).count();
     seen.print();
     assert_eq!(fell, 0, "a seed failed: see above");
-    if one.is_none() {
+    if one.is_none() && seeds >= ENOUGH {
         seen.demand_everything();
     }
 }

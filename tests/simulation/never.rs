@@ -16,7 +16,7 @@ const fn always(name: &'static str, rows: &'static str) -> Law {
 }
 
 /// The laws.
-pub const NEVER: [Law; 40] = [
+pub const NEVER: [Law; 45] = [
     always(
         "a whole and one of its instalments that were both paid",
         "select k.bill_id::text as row from bill_link k join bill p on p.id = k.bill_id join bill w on w.id = k.other_id
@@ -32,6 +32,12 @@ pub const NEVER: [Law; 40] = [
         "something open that is still the old agency's once it was succeeded",
         "select b.id::text as row from bill b join agency_succession s on s.agency_id = b.agency_id
          where s.effected_at is not null and b.state = 'open'",
+    ),
+    law(
+        "a desk that owes an agency that is no more, or owes in its name",
+        "select a.id::text as row from ledger_account a join posting p on p.account_id = a.id
+         join agency_succession s on s.agency_id in (a.agency_id, a.counterpart_id) and s.effected_at is not null
+         where a.kind in ('desk_owes', 'owed_by_desk') group by a.id having sum(p.amount) <> 0",
     ),
     always(
         "an entry that does not sum to zero",
@@ -49,19 +55,31 @@ pub const NEVER: [Law; 40] = [
     always(
         "a settled payment of a bill that is not paid by it, unless it was taken on paper and is owed back whole",
         "select p.id::text as row from payment p join bill b on b.id = p.bill_id
-         where p.state = 'settled' and b.paid_by is distinct from p.id and not (b.state = 'paid'
-             and exists (select from desk_payment d where d.payment_id = p.id and d.entered_at is not null)
-             and exists (select from refund r where r.payment_id = p.id and r.reason = 'paid_twice'
+         where p.state = 'settled' and b.paid_by is distinct from p.id and not (
+             exists (select from desk_payment d where d.payment_id = p.id and d.entered_at is not null)
+             and exists (select from refund r where r.payment_id = p.id and r.rule is not null
                          and r.amount = p.amount and r.state <> 'declined'))",
     ),
     always(
-        "a paid bill without exactly one receipt of each kind",
+        "a paid bill without exactly one receipt of each kind, given or waiting for its number",
         "select b.id::text as row from bill b where b.state = 'paid'
-             and (select count(distinct kind) from receipt r where r.bill_id = b.id) <> (b.phi > 0)::int + (b.le_phi > 0)::int",
+             and (select count(distinct kind) from (select kind from receipt where payment_id = b.paid_by
+                  union all select kind from receipt_due where payment_id = b.paid_by) r)
+                 <> (b.phi > 0)::int + (b.le_phi > 0)::int",
     ),
     always(
-        "a receipt of a bill that is not paid",
-        "select r.id::text as row from receipt r join bill b on b.id = r.bill_id where b.state <> 'paid'",
+        "a receipt that waits and was given",
+        "select d.bill_id::text as row from receipt_due d join receipt r on (r.payment_id, r.kind, r.agency_id)
+             = (d.payment_id, d.kind, d.agency_id) where r.refund_id is null",
+    ),
+    law(
+        "a receipt that still waits although there are numbers",
+        "select bill_id::text as row from receipt_due",
+    ),
+    always(
+        "a receipt of a payment that is not settled",
+        "select r.id::text as row from receipt r join payment p on p.id = r.payment_id
+         where p.state <> 'settled' or p.bill_id <> r.bill_id",
     ),
     law(
         "a receipt that was replaced by none of the same money, or by two",
@@ -193,6 +211,13 @@ pub const NEVER: [Law; 40] = [
          where not exists (select from receipt_leaf l where l.receipt_id = r.id)",
     ),
     always(
+        "what was written on paper and is entered under another number",
+        "select r.id::text as row from desk_payment d join receipt r on r.payment_id = d.payment_id and r.refund_id is null
+         join shift h on h.id = d.shift_id and h.agency_id = r.agency_id
+         where d.entered_at is not null and not exists (select from receipt_leaf l where l.receipt_id = r.id)
+             and not exists (select from receipt_void v where v.replaced_by = r.id)",
+    ),
+    always(
         "two shifts at one till, or of one cashier, at once",
         "select a.id::text as row from shift a join shift b on b.id <> a.id
              and (b.drawer_id = a.drawer_id or b.cashier_id = a.cashier_id)
@@ -227,6 +252,17 @@ pub const NEVER: [Law; 40] = [
                  and not exists (select from credit_shown s where s.line_id = l.id)
                  and not exists (select from debit d where d.account_id = l.account_id
                      and d.servicer_reference = l.servicer_reference and d.amount = -l.amount))",
+    ),
+    always(
+        "a line of a matched day that is neither matched nor in a case",
+        "select l.servicer_reference || ' ' || l.amount as row from statement_line l
+         join statement s on s.id = l.statement_id and s.reconciled_at is not null
+         where not exists (select from withdrawn_line w where w.line_id = l.id)
+             and not exists (select from credit_shown c where c.line_id = l.id)
+             and not exists (select from debit d where d.account_id = l.account_id
+                 and d.servicer_reference = l.servicer_reference and d.amount = -l.amount)
+             and not exists (select from \"case\" k where k.line_id = l.id
+                 or k.account_id = l.account_id and k.servicer_reference = l.servicer_reference)",
     ),
     law(
         "a case that waits about a line that the bank took back",

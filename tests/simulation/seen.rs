@@ -8,7 +8,7 @@ use std::sync::Mutex;
 pub struct Seen(Mutex<BTreeMap<String, u64>>);
 
 /// What a run must have seen at least once.
-const DEMANDED: [&str; 154] = [
+const DEMANDED: [&str; 160] = [
     "a bank answers: no",
     "a bank answers: wait",
     "a bank answers: yes",
@@ -45,6 +45,7 @@ const DEMANDED: [&str; 154] = [
     "count: right",
     "count: short",
     "day closed",
+    "debt of a desk passed on",
     "desk: bill_already_cancelled",
     "desk: bill_already_paid",
     "desk: bill_superseded",
@@ -88,11 +89,13 @@ const DEMANDED: [&str; 154] = [
     "fault: unknown reference",
     "fault: wrong amount",
     "fees raised",
+    "few numbers left",
     "import accepted",
     "import withdrawn",
     "leaves drawn: book",
     "leaves drawn: printed",
     "leaves void",
+    "more numbers registered",
     "paid at a desk",
     "paid by card",
     "paid with a transfer",
@@ -123,10 +126,11 @@ const DEMANDED: [&str; 154] = [
     "recall out open → refused",
     "recall refused",
     "receipt on paper entered",
-    "receipt on paper given back",
     "receipt replaced",
     "receipt void",
     "receipt written by hand",
+    "receipts asked for",
+    "receipts issued in bulk",
     "refund approved",
     "refund approved → bounced",
     "refund approved → done",
@@ -163,6 +167,8 @@ const DEMANDED: [&str; 154] = [
     "suspense unmatched",
     "suspense wrong_amount",
     "taken for another agency",
+    "taken on paper, owed by nobody",
+    "waiting receipts issued",
 ];
 
 impl Seen {

@@ -112,6 +112,14 @@ impl Life<'_> {
         self.match_day(day, death).await;
     }
 
+    /// A bank that took a credit back may find that it was right to show it.
+    pub async fn change_its_mind(&mut self, seen: &Seen) {
+        let took_back = !self.rails.truth.lock().unwrap().withdrawn.is_empty();
+        if took_back && self.chance.percent(50) {
+            self.take_back(seen).await;
+        }
+    }
+
     /// What the bank owes the account: credits that it took back.
     pub fn taken_back(&self) -> i64 {
         let truth = self.rails.truth.lock().unwrap();

@@ -1,7 +1,7 @@
 //! `/board/refunds`: money that goes back. Officers and accountants ask, approvers decide and never about an own
 //! request, accountants answer banks that ask money back; everybody sees who holds the next step.
 
-use super::board::{failed, said, status_of};
+use super::board::{self, failed, status_of};
 use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
@@ -19,7 +19,7 @@ use crate::flow::{
 };
 use crate::http::sent::SentForm;
 use crate::http::session::SignedIn;
-use crate::payment::refund::{Extent, Reason, State as Stand};
+use crate::payment::refund::{Extent, Reason, State as Stand, Told, Word};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
@@ -102,7 +102,7 @@ async fn ask(
         }
         Err(error @ Error::Internal(_)) => failed(&reader, &error),
         Err(error) => {
-            let wrong = (status_of(&error), said(reader.lang, error.code()));
+            let wrong = (status_of(&error), board::said(reader.lang, error.code()));
             show_all(&app, &signed_in, &reader, Some(wrong)).await
         }
     }
@@ -215,7 +215,7 @@ async fn act(
             super::ways::stronger(&reader, key, &format!("/board/refunds/{id}"))
         }
         Err(error) => {
-            let wrong = (status_of(&error), said(reader.lang, error.code()));
+            let wrong = (status_of(&error), board::said(reader.lang, error.code()));
             show_one(&app, &signed_in, &reader, id, Some(wrong)).await
         }
     }
@@ -243,7 +243,7 @@ async fn answer(
             failed(&reader, &error)
         }
         Err(error) => {
-            let wrong = (status_of(&error), said(reader.lang, error.code()));
+            let wrong = (status_of(&error), board::said(reader.lang, error.code()));
             show_all(&app, &signed_in, &reader, Some(wrong)).await
         }
     }
@@ -262,6 +262,18 @@ pub(super) fn state(page: &Page, state: &Stand) -> String {
 /// Who holds the next step, in words.
 pub(super) fn holder(page: &Page, state: &Stand) -> String {
     page.t(&format!("refund-holder-{}", state.holder().as_str())).into_owned()
+}
+
+/// What the clearing system said last of its own accord; against what was seen to leave, what follows from it.
+pub(super) fn clearing_said(page: &Page, state: &Stand, told: Option<&Told>) -> Option<String> {
+    let told = told?;
+    let (word, code) = match (&told.word, state) {
+        (Word::Rejected(code), Stand::Done { .. }) => ("denied", code.to_string()),
+        (Word::Rejected(code), _) => ("rejected", code.to_string()),
+        (Word::Pending | Word::Accepted, _) => (told.word.as_str(), String::new()),
+    };
+    let (at, key) = (display_vi(told.at), format!("refund-told-{word}"));
+    Some(page.with(&key, &[("at", at.into()), ("code", code.into())]))
 }
 
 /// The colour of a state.
@@ -327,6 +339,7 @@ fn facts(page: &Page, shown: &RefundShown) -> Vec<(String, String)> {
         ("refund-approvers", Some(shown.approvers.join(", ")).filter(|names| !names.is_empty())),
         ("refund-decided", refund.decided_at.map(display_vi)),
         ("refund-bounced", bounced),
+        ("refund-told", clearing_said(page, &refund.state, shown.told.as_ref())),
     ];
     facts.into_iter().filter_map(|(key, value)| Some((page.t(key).into_owned(), value?))).collect()
 }

@@ -21,7 +21,7 @@ use crate::flow::{
     sign_in::session_of,
     start_payment::start_payment_as,
 };
-use crate::http::pages::page::{FieldError, Page, Reader, show, show_error, show_status};
+use crate::http::pages::page::{FieldError, Page, Reader, show, show_status};
 use crate::http::pages::{board_refunds, parts};
 use crate::http::session::session_token;
 use crate::payment::{
@@ -208,21 +208,22 @@ fn show_checkout(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> R
                 },
             )
         }
-        (Status::Cancelled, _) => closed(reader, "cancelled"),
+        (Status::Cancelled, _) => closed(reader, checkout, "cancelled"),
         (Status::Superseded, _) if checkout.is_apart() => parts::show_parts(reader, checkout, false),
-        (Status::Superseded, _) => closed(reader, "superseded"),
+        (Status::Superseded, _) => closed(reader, checkout, "superseded"),
         (Status::Open | Status::Expired, Some(attempt)) if attempt.state.is_live() => {
             show_waiting(reader, checkout, &attempt.state)
         }
-        (Status::Expired, _) => closed(reader, "expired"),
+        (Status::Expired, _) => closed(reader, checkout, "expired"),
         (Status::Open, _) => show_choice(reader, checkout, wrong),
     }
 }
 
-fn closed(reader: &Reader, why: &str) -> Response {
+/// Nothing can be paid any more; money that came all the same goes back.
+fn closed(reader: &Reader, checkout: &Checkout, why: &str) -> Response {
     let page = Page::new(reader, &format!("payment-{why}-title"));
-    let body = page.t(&format!("payment-{why}-body"));
-    show_error(StatusCode::OK, &page, &body, None)
+    let body = page.t(&format!("payment-{why}-body")).into_owned();
+    show(StatusCode::OK, &page, &ClosedView { page: &page, body, refunds: refunds(&page, checkout) })
 }
 
 fn show_choice(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> Response {
@@ -246,6 +247,7 @@ fn show_choice(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> Res
         facts: Facts::of(&page, checkout),
         owners: parts::owners(&page, &checkout.owners),
         instalments: parts::instalments(&page, checkout),
+        refunds: refunds(&page, checkout),
         page: &page,
         checkout,
         failed,
@@ -378,6 +380,7 @@ struct CheckoutView<'a> {
     checkout: &'a Checkout,
     owners: Vec<(String, String)>,
     instalments: Vec<parts::PartRow>,
+    refunds: Vec<Vec<String>>,
     failed: Option<String>,
     code: Option<String>,
 }
@@ -407,6 +410,14 @@ struct WaitingView<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "pages/closed.html")]
+struct ClosedView<'a> {
+    page: &'a Page,
+    body: String,
+    refunds: Vec<Vec<String>>,
+}
+
+#[derive(Template)]
 #[template(path = "pages/paid.html")]
 struct PaidView<'a> {
     page: &'a Page,
@@ -415,8 +426,8 @@ struct PaidView<'a> {
     refunds: Vec<Vec<String>>,
 }
 
-/// What goes back of a bill, step by step: how much and why, who holds the next step, and only such dates as the
-/// agency itself can keep.
+/// What goes back of a bill, step by step: how much and why, what the clearing system said last, who holds the next step,
+/// and only such dates as the agency itself can keep.
 fn refunds(page: &Page, checkout: &Checkout) -> Vec<Vec<String>> {
     checkout.refunds.iter().map(|step| refund(page, step)).collect()
 }
@@ -439,6 +450,7 @@ fn refund(page: &Page, step: &RefundStep) -> Vec<String> {
         Some(format!("{}: {}.", page.t("refund-basis"), step.refund.reason.legal_basis())),
         told("refund-page-since", display_vi(step.refund.requested_at)),
         until.and_then(|day| told("refund-page-decide-until", day)),
+        board_refunds::clearing_said(page, state, step.told.as_ref()),
         told("refund-page-holder", board_refunds::holder(page, state))
             .filter(|_| state.holder() != Holder::Nobody),
         elsewhere.then(|| page.t("refund-page-no-date").into_owned()),
