@@ -222,8 +222,9 @@
 //! * 2026-11-26, secrets: one former secret serves beside the new one until its end.
 //! * 2026-11-26, a day told again: the first telling's rows never change, a revision adds lines and withdraws lines; what a
 //!   bank takes back becomes a claim on it, and the bill and its receipt stand.
-//! * 2026-11-26, long days: a statement is read twice and never held; SQL decides one thing, that a line is plain, and a
-//!   plain line's showing is derived, so that a million of them write no row but their own.
+//! * 2026-11-26, long days: a statement is read once, kept as it is read and never held; SQL decides one thing, that a line
+//!   is plain, and a plain line's showing is derived, so that a million of them write no row but their own. Payers' words are
+//!   sealed for many lines at once; whoever gives up in the middle of a COPY costs a connection, not the next caller.
 //! * 2026-11-26, witnesses: whoever keeps heads outside is named on the command line; one head is on its way at a time.
 //! * 2026-11-26, no money, no number: a dossier of nothing has a signed notice instead of a bill; a seller's price is a
 //!   reference to an invoice.

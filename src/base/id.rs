@@ -21,8 +21,7 @@ impl<K: Kind> Id<K> {
     /// A fresh identifier: 48 bits of milliseconds, 74 random bits.
     pub fn new(now: Instant, entropy: &dyn Entropy) -> Self {
         let mut bytes: [u8; 16] = super::entropy::random(entropy);
-        let millis = (now.unix_timestamp_nanos() / 1_000_000).max(0).to_be_bytes();
-        bytes[..6].copy_from_slice(&millis[10..]);
+        bytes[..6].copy_from_slice(&millis(now));
         bytes[6] = (bytes[6] & 0x0f) | 0x70;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
         Self::from_uuid(Uuid::from_bytes(bytes))
@@ -31,7 +30,20 @@ impl<K: Kind> Id<K> {
     /// The `nth` of many that are made at one instant, ordered as they are counted (RFC 9562, section 6.2, method 1): an
     /// index grows at its end. 32 bits count, 42 are random.
     pub fn nth(now: Instant, nth: u32, entropy: &dyn Entropy) -> Self {
-        let mut bytes = *Self::new(now, entropy).0.as_bytes();
+        Self::counted(now, nth, super::entropy::random(entropy))
+    }
+
+    /// So many of these, from that one on; chance is asked once for all of them.
+    pub fn series(now: Instant, from: u32, many: usize, entropy: &dyn Entropy) -> Vec<Self> {
+        let mut chance = vec![[0; 6]; many];
+        entropy.fill(chance.as_flattened_mut());
+        (from..).zip(chance).map(|(nth, chance)| Self::counted(now, nth, chance)).collect()
+    }
+
+    fn counted(now: Instant, nth: u32, chance: [u8; 6]) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..6].copy_from_slice(&millis(now));
+        bytes[10..].copy_from_slice(&chance);
         let [high, low] = [(nth >> 20).to_be_bytes(), (nth & 0x000f_ffff).to_be_bytes()];
         bytes[6] = 0x70 | (high[2] & 0x0f);
         bytes[7] = high[3];
@@ -51,6 +63,12 @@ impl<K: Kind> Id<K> {
     pub const fn uuid(self) -> Uuid {
         self.0
     }
+}
+
+/// The first 48 bits: milliseconds.
+fn millis(now: Instant) -> [u8; 6] {
+    let [.., a, b, c, d, e, f] = (now.unix_timestamp_nanos() / 1_000_000).max(0).to_be_bytes();
+    [a, b, c, d, e, f]
 }
 
 /// A text that is not an identifier of the wanted kind.
@@ -240,6 +258,9 @@ mod tests {
         assert!(ids.is_sorted());
         assert!(ids.iter().all(|id| id.uuid().get_version_num() == 7 && id.to_string().parse() == Ok(*id)));
         assert_ne!(Id::<Bill>::nth(now, 7, &entropy), Id::nth(now, 7, &entropy));
+        let series: Vec<Id<Bill>> = Id::series(now, 255, 3, &entropy);
+        assert_eq!(series.len(), 3);
+        assert!(ids[5] < series[0] && series[1] < ids[7] && series.is_sorted(), "{series:?}");
     }
 
     #[test]

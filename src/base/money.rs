@@ -186,6 +186,9 @@ impl Money {
 
     /// The decimal text that goes on the wire: `50000`.
     pub fn decimal(self) -> String {
+        if self.currency.exponent() == 0 {
+            return self.minor.to_string();
+        }
         Decimal::new(self.minor, self.currency.exponent()).to_string()
     }
 

@@ -63,6 +63,10 @@ impl<const MAX: usize> Line<MAX> {
         if text.len() > MAX * 16 {
             return Err(NotALine::TooLong(MAX));
         }
+        // What banks write is mostly this already, and is told apart from the rest at a glance.
+        if is_plain(text) && text.len() <= MAX {
+            return Ok(Self(text.to_owned()));
+        }
         if text.chars().any(unprintable) {
             return Err(NotALine::Unprintable);
         }
@@ -102,6 +106,18 @@ impl<const MAX: usize> fmt::Debug for Line<MAX> {
     }
 }
 
+/// Whether the text is a line as it stands: printable ASCII, single blanks, none at its ends.
+fn is_plain(text: &str) -> bool {
+    let mut before = b' ';
+    for byte in text.bytes() {
+        if !matches!(byte, b' '..=b'~') || (byte == b' ' && before == b' ') {
+            return false;
+        }
+        before = byte;
+    }
+    before != b' '
+}
+
 fn unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -136,6 +152,11 @@ mod tests {
         }
         assert_eq!(Line::<3>::parse("Đặng"), Err(NotALine::TooLong(3)));
         assert_eq!(Line::<3>::parse("  "), Err(NotALine::Empty));
+        for (text, line) in [("a b", "a b"), (" a b", "a b"), ("a b ", "a b"), ("a  b", "a b"), ("a\u{7f}", "")] {
+            assert_eq!(Line::<3>::parse(text).map(|l| l.to_string()).unwrap_or_default(), line, "{text:?}");
+        }
+        assert_eq!(Line::<3>::parse("abcd"), Err(NotALine::TooLong(3)));
+        assert_eq!(Line::<3>::parse(""), Err(NotALine::Empty));
         assert_eq!(Line::<9>::cleaned("nop\u{202E}\nphi").unwrap().as_str(), "nop phi");
     }
 

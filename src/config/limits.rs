@@ -20,6 +20,9 @@ pub struct Limits {
     pub import_rows_at_once: usize,
     /// Milliseconds until a request that has not been answered is given up. Default 10,000.
     pub request_timeout_ms: u64,
+    /// Milliseconds until a statement that people bring is given up while it is taken or confirmed: it may have a million lines.
+    /// Default 600,000.
+    pub import_timeout_ms: u64,
     /// Milliseconds that running requests get to finish when the service stops. Default 20,000.
     pub drain_timeout_ms: u64,
     /// Milliseconds that a partner gets to answer. Default 5,000.
@@ -79,6 +82,7 @@ impl Default for Limits {
             import_bytes_max: 1 << 30,
             import_rows_at_once: 5_000,
             request_timeout_ms: 10_000,
+            import_timeout_ms: 600_000,
             drain_timeout_ms: 20_000,
             partner_timeout_ms: 5_000,
             connections_max: 16,
@@ -113,6 +117,11 @@ impl Limits {
         Duration::from_millis(self.request_timeout_ms)
     }
 
+    /// The deadline of a request that brings or confirms a statement.
+    pub const fn import_timeout(&self) -> Duration {
+        Duration::from_millis(self.import_timeout_ms)
+    }
+
     /// The time to finish when the service stops.
     pub const fn drain_timeout(&self) -> Duration {
         Duration::from_millis(self.drain_timeout_ms)
@@ -132,6 +141,7 @@ impl Limits {
             ("import_bytes_max", self.import_bytes_max == 0),
             ("import_rows_at_once", self.import_rows_at_once == 0),
             ("request_timeout_ms", self.request_timeout_ms == 0),
+            ("import_timeout_ms", self.import_timeout_ms == 0),
             ("drain_timeout_ms", self.drain_timeout_ms == 0),
             ("partner_timeout_ms", self.partner_timeout_ms == 0),
             ("connections_max", self.connections_max == 0),

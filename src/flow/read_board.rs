@@ -3,6 +3,7 @@
 use super::{
     Error, Result,
     agency_key::{agency_key, kept_words},
+    line_told::{PayerTold, open_told},
     officer::{self, Workplace},
     statement_answer::unexplained,
 };
@@ -20,12 +21,11 @@ use crate::{
         Tx,
         account::{self, CollectingAccount},
         case::{self, Filter, StoredCase, StoredNote},
-        case_facts::{self, LineTold, PaidFor, Place},
+        case_facts::{self, PaidFor, Place},
         statement::{self, StoredStatement},
         statement_fetch::{self, Missing},
     },
 };
-use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many statements the board compares.
@@ -209,12 +209,9 @@ pub async fn read_case_file(app: &App, citizen: Id<Citizen>, id: Id<id::Case>) -
     };
     // What another owner's bank told is another's to read; what one's own told before one took its place is not.
     let told = match told.filter(|(_, told)| told.heir == agency.id) {
-        Some((line, LineTold { told, owner, .. })) => {
-            let key = agency_key(app, &mut tx, owner).await?;
-            match kept_words(&key, line.uuid().as_bytes(), &told)? {
-                Some(text) => serde_json::from_str::<PayerTold>(&text).map_err(Error::internal)?,
-                None => PayerTold::default(),
-            }
+        Some((line, told)) => {
+            let key = agency_key(app, &mut tx, told.owner).await?;
+            open_told(&key, line, &told)?
         }
         None => PayerTold::default(),
     };
@@ -245,11 +242,4 @@ fn author(note: &StoredNote) -> Option<Id<Citizen>> {
         Some(By::Officer(citizen)) => Some(citizen),
         Some(By::System(_)) | None => None,
     }
-}
-
-/// What a line's sealed part says.
-#[derive(Default, Deserialize)]
-struct PayerTold {
-    counterparty: Option<String>,
-    remittance: Vec<String>,
 }

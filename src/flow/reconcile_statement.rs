@@ -92,8 +92,8 @@ async fn fetch(app: &App, account: &CollectingAccount, day: Day, watch: Watch<'_
         let lines = Box::new(statement.entries);
         return Ok(Telling { message: message.0, day: statement.day, balances, lines });
     }
-    let pages = Pages::begin(app, account, day).await?;
-    let (mut number, mut lines, mut statement) = (1, 0, statement);
+    let mut pages = Pages::begin(app, account, day).await?;
+    let (mut number, mut statement) = (1, statement);
     loop {
         let last = statement.part.last;
         if (statement.opening, statement.closing) != balances {
@@ -102,9 +102,8 @@ async fn fetch(app: &App, account: &CollectingAccount, day: Day, watch: Watch<'_
         if statement.part.number != number || statement.entries.is_empty() || number > PAGES_MAX {
             return Err(Error::refused("statement_unreadable"));
         }
-        lines += statement.entries.len();
         pages.keep(app, message, statement).await?;
-        watch(Step::Fetched(lines));
+        watch(Step::Fetched(pages.lines));
         if last {
             return Ok(Telling { message: message.0, day, balances, lines: Box::new(pages) });
         }

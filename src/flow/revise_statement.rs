@@ -7,29 +7,26 @@ use super::{
     audit_leaf::{self, Concern},
     event::event_json,
     inherit::{Tree, agencies_of},
+    match_day::AT_ONCE,
     officer::{self, Workplace},
 };
 use crate::app::App;
 use crate::base::{
     calendar::{Day, rfc3339},
     clock::Instant,
-    id::{self, Account as BankAccount, Agency, Citizen, Event, Id, Leaf, StatementLine},
+    id::{self, Account as BankAccount, Agency, Citizen, Event, Id, Leaf},
     money::{Currency, Money},
 };
 use crate::crypto::{digest::Digest, seal::DataKey};
-use crate::payment::{
-    ledger::{Account, moved},
-    revision::Standing,
-};
+use crate::payment::ledger::{Account, moved};
 use crate::store::{
     Tx, account, audit,
     ledger::{self as books, EntryKind, NewEntry},
     outbox::{self, NewOutbox, Topic},
-    sift,
     statement_revision::{self as revisions, Reversal},
 };
 use serde_json::{Value, json};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// A revision on its way.
@@ -42,9 +39,8 @@ pub(super) struct Revision {
     pub before: Digest,
     /// How many lines it added.
     pub came: usize,
-    /// The lines that it left out.
-    pub gone: Vec<Standing>,
-    gone_references: HashSet<String>,
+    /// How many it left out.
+    pub gone: u64,
     /// The cases that began again.
     pub reopened: Vec<Id<id::Case>>,
     /// What was reversed.
@@ -52,34 +48,22 @@ pub(super) struct Revision {
 }
 
 impl Revision {
-    pub(super) fn new(
-        app: &App,
-        now: Instant,
-        (version, before): (i32, Digest),
-        (came, gone): (usize, Vec<Standing>),
-    ) -> Self {
+    pub(super) fn new(app: &App, now: Instant, (version, before): (i32, Digest), came: usize) -> Self {
         Self {
             id: Id::<Event>::new(now, &*app.entropy).uuid(),
             version,
             before,
             came,
-            gone_references: gone.iter().map(|line| line.reference.clone()).collect(),
-            gone,
+            gone: 0,
             reopened: Vec::new(),
             reversed: Money::zero(Currency::Vnd),
         }
     }
 
-    /// Whether it left out a line of that reference.
-    pub(super) fn left_out(&self, reference: &str) -> bool {
-        self.gone_references.contains(reference)
-    }
-
-    /// Leaves the lines out that are gone, and begins again what rested on them.
+    /// Begins again what rested on the lines that it left out.
     pub(super) async fn withdraw(&mut self, app: &App, tx: &mut Tx, now: Instant) -> Result<()> {
-        let gone: Vec<Id<StatementLine>> = self.gone.iter().map(|line| line.id).collect();
-        revisions::withdraw(tx, self.id, &gone, now).await?;
-        self.reopened = revisions::reopen(tx, &gone).await?;
+        revisions::withdraw(tx, self.id, now).await?;
+        self.reopened = revisions::reopen(tx, self.id).await?;
         let note = |case: &Id<id::Case>| (Id::<Event>::new(now, &*app.entropy).uuid(), *case);
         let notes: Vec<(Uuid, Id<id::Case>)> = self.reopened.iter().map(note).collect();
         Ok(revisions::note_reopened(tx, &notes, now).await?)
@@ -91,7 +75,7 @@ impl Revision {
             "version": self.version,
             "before_sha256": hex::encode(self.before),
             "lines_added": self.came,
-            "lines_left_out": self.gone.len(),
+            "lines_left_out": self.gone,
             "cases_reopened": self.reopened.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "reversed": self.reversed.decimal(),
         })
@@ -121,52 +105,67 @@ impl Revision {
     }
 }
 
-/// Reverses what a revision took back and nothing shows (`missing`), and takes reversals back whose money the statement
-/// shows again; the entries belong to that leaf. Whether there were any.
-pub(super) async fn reverse(
+/// Reverses what a revision took back and nothing shows (`missing`); the entries belong to that leaf. Whether there were any.
+pub(super) async fn take_back(
     app: &App,
     tx: &mut Tx,
     (account, leaf, now): (Id<BankAccount>, Id<Leaf>, Instant),
-    revision: Option<&mut Revision>,
-    (statement, missing): (Id<id::Statement>, Vec<(String, Money)>),
+    revision: &mut Revision,
+    missing: &[(&str, Money)],
 ) -> Result<bool> {
-    let standing = revisions::reversals(tx, account).await?;
-    let mut entries = Vec::new();
-    if !standing.is_empty() {
-        let references: Vec<&str> = standing.iter().map(|reversal| reversal.reference.as_str()).collect();
-        let shown: HashSet<String> =
-            sift::told_again(tx, statement, &references).await?.into_iter().collect();
-        for reversal in standing.iter().filter(|reversal| shown.contains(&reversal.reference)) {
+    if missing.is_empty() {
+        return Ok(false);
+    }
+    let references: Vec<&str> = missing.iter().map(|(reference, _)| *reference).collect();
+    let booked = revisions::booked(tx, account, &references).await?;
+    let (mut entries, mut reversals) = (Vec::new(), Vec::new());
+    for (reference, amount) in missing {
+        let Some(original) = booked.get(*reference) else { continue };
+        let (from, to) = (Account::Clearing(account), Account::BankClaim(account));
+        let entry = entry(app, now, leaf, original.uuid(), (from, to, *amount))?;
+        reversals.push(Reversal { entry: entry.id, reference: (*reference).to_owned(), amount: *amount });
+        entries.push(entry);
+        revision.reversed = revision.reversed.plus(*amount).map_err(Error::internal)?;
+    }
+    if !append(tx, account, &entries, now).await? {
+        return Ok(false);
+    }
+    revisions::insert_reversals(tx, account, &reversals, revision.id, now).await?;
+    Ok(true)
+}
+
+/// Takes reversals back whose money the statement shows again; the entries belong to that leaf. Whether there were any.
+pub(super) async fn give_back(
+    app: &App,
+    tx: &mut Tx,
+    (account, leaf, now): (Id<BankAccount>, Id<Leaf>, Instant),
+    statement: Id<id::Statement>,
+) -> Result<bool> {
+    let mut any = false;
+    loop {
+        let shown = revisions::shown_again(tx, account, statement, AT_ONCE).await?;
+        let (mut entries, mut undone) = (Vec::new(), Vec::new());
+        for reversal in &shown {
             let (from, to) = (Account::BankClaim(account), Account::Clearing(account));
             let entry = entry(app, now, leaf, reversal.entry.uuid(), (from, to, reversal.amount))?;
-            revisions::undo_reversal(tx, reversal.entry, entry.id).await?;
+            undone.push((reversal.entry, entry.id));
             entries.push(entry);
         }
-    }
-    if let Some(revision) = revision {
-        let known: HashSet<&str> = standing.iter().map(|reversal| reversal.reference.as_str()).collect();
-        let missing: Vec<&(String, Money)> =
-            missing.iter().filter(|(reference, _)| !known.contains(reference.as_str())).collect();
-        let references: Vec<&str> = missing.iter().map(|(reference, _)| reference.as_str()).collect();
-        let booked = revisions::booked(tx, account, &references).await?;
-        let mut sum = Money::zero(Currency::Vnd);
-        for (reference, amount) in missing {
-            let Some(original) = booked.get(reference) else { continue };
-            let (from, to) = (Account::Clearing(account), Account::BankClaim(account));
-            let entry = entry(app, now, leaf, original.uuid(), (from, to, *amount))?;
-            let reversal = Reversal { entry: entry.id, reference: reference.clone(), amount: *amount };
-            revisions::insert_reversal(tx, account, &reversal, revision.id, now).await?;
-            entries.push(entry);
-            sum = sum.plus(*amount).map_err(Error::internal)?;
+        if !append(tx, account, &entries, now).await? {
+            return Ok(any);
         }
-        revision.reversed = sum;
+        revisions::undo_reversals(tx, &undone).await?;
+        any = true;
     }
+}
+
+async fn append(tx: &mut Tx, account: Id<BankAccount>, entries: &[NewEntry], now: Instant) -> Result<bool> {
     if entries.is_empty() {
         return Ok(false);
     }
     let accounts = [Account::Clearing(account), Account::BankClaim(account)];
     let numbers = account::open_numbers(tx, &accounts).await?;
-    books::append(tx, &entries, &numbers, now).await?;
+    books::append(tx, entries, &numbers, now).await?;
     Ok(true)
 }
 

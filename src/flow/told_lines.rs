@@ -25,6 +25,11 @@ pub trait Lines: Send + Sync {
     /// The chunk of that number, from 0; an empty one comes after the last.
     fn chunk<'a>(&'a self, tx: &'a mut Tx, nth: usize) -> BoxFuture<'a, Result<Vec<Entry>>>;
 
+    /// How many there are, if that is known before they are read.
+    fn many(&self) -> Option<usize> {
+        None
+    }
+
     /// Nobody will ask again.
     fn over<'a>(&'a self, _tx: &'a mut Tx) -> BoxFuture<'a, Result<()>> {
         Box::pin(ready(Ok(())))
@@ -35,6 +40,10 @@ pub trait Lines: Send + Sync {
 impl Lines for Vec<Entry> {
     fn chunk<'a>(&'a self, _: &'a mut Tx, nth: usize) -> BoxFuture<'a, Result<Vec<Entry>>> {
         Box::pin(ready(Ok(self.chunks(AT_ONCE).nth(nth).unwrap_or_default().to_vec())))
+    }
+
+    fn many(&self) -> Option<usize> {
+        Some(self.len())
     }
 }
 
@@ -55,7 +64,7 @@ pub struct Telling {
 pub enum Step {
     /// So many lines came from the bank.
     Fetched(usize),
-    /// So many of the lines are kept.
+    /// So many of the lines are kept; as many as there are, or as are known of so far.
     Kept(usize, usize),
     /// So many of those that are not plain are judged.
     Judged(usize, usize),
@@ -69,6 +78,8 @@ pub(super) struct Pages {
     account: CollectingAccount,
     day: Day,
     key: DataKey,
+    /// How many lines came so far.
+    pub(super) lines: usize,
 }
 
 impl Pages {
@@ -78,12 +89,13 @@ impl Pages {
         let key = agency_key(app, &mut tx, account.owner).await?;
         pages::clear(&mut tx, account.id, day).await?;
         tx.commit().await?;
-        Ok(Self { account: account.clone(), day, key })
+        Ok(Self { account: account.clone(), day, key, lines: 0 })
     }
 
     /// Keeps a page.
-    pub(super) async fn keep(&self, app: &App, message: MessageId, page: Statement) -> Result<()> {
+    pub(super) async fn keep(&mut self, app: &App, message: MessageId, page: Statement) -> Result<()> {
         let number = page.part.number;
+        self.lines += page.entries.len();
         let party = |text: &str| text.parse().map_err(|_| Error::internal("a member's name"));
         let header = Header {
             from: party("PAGE")?,
@@ -121,6 +133,10 @@ impl Pages {
 impl Lines for Pages {
     fn chunk<'a>(&'a self, tx: &'a mut Tx, nth: usize) -> BoxFuture<'a, Result<Vec<Entry>>> {
         Box::pin(self.read(tx, nth))
+    }
+
+    fn many(&self) -> Option<usize> {
+        Some(self.lines)
     }
 
     fn over<'a>(&'a self, tx: &'a mut Tx) -> BoxFuture<'a, Result<()>> {

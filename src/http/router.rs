@@ -123,9 +123,16 @@ fn people() -> Router<App> {
         .merge(pages::matches::routes())
 }
 
+/// Where statements are brought and confirmed, which takes as long as they are.
+const IMPORTS: &str = "/board/imports";
+
 /// A request that has no answer by its deadline is told to come again, with the same key where it has one.
 async fn in_time(State(app): State<App>, request: Request, next: Next) -> Response {
-    let answer = tokio::time::timeout(app.limits.request_timeout(), next.run(request)).await;
+    let deadline = match request.uri().path() {
+        path if path.starts_with(IMPORTS) => app.limits.import_timeout(),
+        _ => app.limits.request_timeout(),
+    };
+    let answer = tokio::time::timeout(deadline, next.run(request)).await;
     answer.unwrap_or_else(|_| Problem(Error::Unavailable(Refusal::new("try_again"))).into_response())
 }
 

@@ -3,8 +3,7 @@
 use super::{Result, Tx};
 use crate::base::{
     calendar::Day,
-    clock::Instant,
-    id::{Agency, Id, Payment, StatementLine},
+    id::{self, Agency, Id, Payment, StatementLine},
     secret::Sealed,
 };
 use crate::store::statement::Told;
@@ -78,15 +77,23 @@ pub struct LineTold {
     pub heir: Id<Agency>,
     /// Payer and remittance text, as JSON.
     pub told: Sealed<Told>,
-    /// When the payer's bank took the order.
-    pub accepted: Option<Instant>,
+    /// The statement and the place of the first line of those that are sealed together, and how many come before this one;
+    /// nothing when it is sealed alone.
+    pub among: Option<(Id<id::Statement>, i32, usize)>,
 }
 
 /// What the bank told of this line.
 pub async fn told(tx: &mut Tx, line: Id<StatementLine>) -> Result<Option<LineTold>> {
     let row = sqlx::query!(
-        r#"select l.told, l.key, l.accepted_at, a.owner_id, coalesce(a.heir_id, a.owner_id) as "heir_id!"
-         from statement_line l join collecting_account a on a.id = l.account_id where l.id = $1"#,
+        r#"select coalesce(l.told, t.told) as "told!", coalesce(l.key, t.key) as "key!", l.statement_id, l.number,
+               t.first as "first?", a.owner_id, coalesce(a.heir_id, a.owner_id) as "heir_id!"
+         from statement_line l
+         join collecting_account a on a.id = l.account_id
+         left join lateral (
+             select o.told, o.key, o.first, o.last from statement_told o
+             where l.told is null and o.statement_id = l.statement_id and o.first <= l.number
+             order by o.first desc limit 1) t on t.last >= l.number
+         where l.id = $1 and num_nonnulls(l.told, t.told) > 0"#,
         line.uuid(),
     )
     .fetch_optional(tx.conn())
@@ -95,7 +102,10 @@ pub async fn told(tx: &mut Tx, line: Id<StatementLine>) -> Result<Option<LineTol
         owner: Id::from_uuid(row.owner_id),
         heir: Id::from_uuid(row.heir_id),
         told: Sealed::new(row.told, row.key.cast_unsigned()),
-        accepted: row.accepted_at,
+        among: row.first.map(|first| {
+            let before = usize::try_from(row.number - first).unwrap_or(usize::MAX);
+            (Id::from_uuid(row.statement_id), first, before)
+        }),
     }))
 }
 

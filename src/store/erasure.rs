@@ -68,9 +68,11 @@ pub async fn vouchers_of(tx: &mut Tx, dossiers: &[(Id<id::Agency>, String)]) -> 
                  SELECT 'ledger', l.servicer_reference, s.fetched_at, o.owner_id
                  FROM bills b JOIN payment p ON p.bill_id = b.id JOIN credit c ON c.payment_id = p.id
                  JOIN statement_line l ON l.account_id = c.account_id
-                     AND l.servicer_reference = c.servicer_reference AND length(l.told) > 0
+                     AND l.servicer_reference = c.servicer_reference AND (length(l.told) > 0 OR EXISTS (
+                         SELECT FROM statement_told t WHERE t.statement_id = l.statement_id AND t.first <= l.number
+                             AND t.last >= l.number AND length(t.told) > 0))
                  JOIN statement s ON s.id = l.statement_id
-                 JOIN collecting_account o ON o.id = l.account_id) v
+                 JOIN collecting_account o ON o.id = c.account_id) v
            JOIN agency a ON a.id = v.agency_id
            ORDER BY v.issued_at, v.kind, v.number"#,
         &agencies,

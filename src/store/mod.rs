@@ -30,6 +30,7 @@ pub mod closing;
 pub mod code_counter;
 pub mod consent;
 pub mod contact;
+mod copy;
 pub mod counter;
 pub mod debit;
 pub mod declaration;
@@ -109,6 +110,7 @@ pub mod verification_batch;
 pub mod vouched;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};
+use copy::Suspects;
 use std::time::Duration;
 
 /// The migrations that this program was built with.
@@ -185,16 +187,23 @@ const STATEMENTS_MAX: usize = 1_024;
 #[derive(Clone)]
 pub struct Store {
     pool: PgPool,
+    suspects: Suspects,
 }
 
 impl Store {
     /// Opens a pool of at most `connections_max`; a caller waits three seconds for one, then is told so.
     pub async fn connect(url: &str, connections_max: u32) -> Result<Self> {
         let options: sqlx::postgres::PgConnectOptions = url.parse()?;
+        let suspects = Suspects::default();
+        let look = suspects.clone();
         let pool = PgPoolOptions::new()
             .max_connections(connections_max)
             .acquire_timeout(Duration::from_secs(3))
             .test_before_acquire(false)
+            .after_release(move |connection, _| {
+                let look = look.clone();
+                Box::pin(async move { Ok(look.clear(connection).await) })
+            })
             .connect_with(options.application_name("chung").statement_cache_capacity(STATEMENTS_MAX).options(
                 [
                     // Statements take arrays of any length and find their rows by keys: one plan serves all, and it must
@@ -207,7 +216,7 @@ impl Store {
                 ],
             ))
             .await?;
-        Ok(Self { pool })
+        Ok(Self { pool, suspects })
     }
 
     /// Brings the schema up to date; several nodes may start at once.
@@ -217,7 +226,7 @@ impl Store {
 
     /// Begins a transaction; dropping it without [`Tx::commit`] undoes it.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(Tx(self.pool.begin().await?))
+        Ok(Tx(self.pool.begin().await?, self.suspects.clone()))
     }
 
     /// Whether the database answers: for readiness.
@@ -233,7 +242,7 @@ impl Store {
 }
 
 /// The unit of work: everything a decision writes, or nothing.
-pub struct Tx(Transaction<'static, Postgres>);
+pub struct Tx(Transaction<'static, Postgres>, Suspects);
 
 impl Tx {
     /// Makes it durable.

@@ -81,6 +81,9 @@ pub async fn attempts(
 
 /// What the ledger posted to the account for the credits and debits that its bank booked on `day`.
 pub async fn posted(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<Money> {
+    if let Some(sum) = posted_that_day(tx, account, day).await? {
+        return Ok(sum);
+    }
     let sum = sqlx::query_scalar!(
         r#"select coalesce(sum(p.amount), 0)::bigint as "sum!"
            from (select entry_id from credit where account_id = $1 and booked_on = $2
@@ -93,6 +96,28 @@ pub async fn posted(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<Money
     .fetch_one(tx.conn())
     .await?;
     Ok(Money::vnd(sum))
+}
+
+/// The same, if what the ledger posted to the account on that very day is those credits and debits and nothing else, as it
+/// mostly is: as many, the same entries and the same amounts by the sum of their hashes. Two sums are cheaper than a join.
+async fn posted_that_day(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<Option<Money>> {
+    let sum = sqlx::query_scalar!(
+        r#"with told as (
+               select count(*) as many, sum(amount) as sum, sum(uuid_hash_extended(entry_id, amount)) as hashes
+               from (select entry_id, amount from credit where account_id = $1 and booked_on = $2
+                     union all select entry_id, -amount from debit where account_id = $1 and booked_on = $2) as m
+           ), posted as (
+               select count(*) as many, sum(p.amount) as sum, sum(uuid_hash_extended(p.entry_id, p.amount)) as hashes
+               from ledger_account l join posting p on p.account_id = l.id and p.booked_on = $2
+               where l.kind = 'clearing' and l.account_id = $1
+           )
+           select p.sum::bigint as "sum!" from told t join posted p using (many, sum, hashes)"#,
+        account.uuid(),
+        day.date(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(sum.map(Money::vnd))
 }
 
 /// Attempts that asked money to this account, were asked about in vain, and whose money would stand on a statement by
@@ -113,8 +138,8 @@ pub async fn absent_attempts(
                      interval '1 day') as d (day)
                  where not exists (select from statement s where s.account_id = $1 and s.day = d.day::date))
              and not exists (
-                 select from statement_line n where n.account_id = $1 and n.payment_id = l.payment_id
-                     and not exists (select from withdrawn_line w where w.line_id = n.id))
+                 select from named_line n where n.account_id = $1 and n.payment_id = l.payment_id
+                     and not exists (select from withdrawn_line w where w.line_id = n.line_id))
          order by l.since limit $3",
         account.uuid(),
         window.whole_seconds() as f64,

@@ -348,8 +348,8 @@ pub async fn absent(tx: &mut Tx, account: Id<Account>, limit: i64) -> Result<Vec
                      interval '1 day') as d (day)
                  where not exists (select from statement s where s.account_id = $1 and s.day = d.day::date))
              and not exists (
-                 select from statement_line n where n.account_id = $1 and n.payment_id = r.id
-                     and not exists (select from withdrawn_line w where w.line_id = n.id))
+                 select from named_line n where n.account_id = $1 and n.payment_id = r.id
+                     and not exists (select from withdrawn_line w where w.line_id = n.line_id))
          order by r.silent_since limit $2",
         account.uuid(),
         limit,

@@ -1,6 +1,6 @@
 //! The local population register: sealed records found by the keyed hash of their number, and how imports merge.
 
-use super::{Result, Store, StoreError, Tx};
+use super::{Result, Store, StoreError, Tx, copy::CopyRows};
 use crate::base::{
     calendar::Day,
     clock::Instant,
@@ -345,17 +345,20 @@ pub struct StagedPerson {
 
 /// Brings records to the staging table with COPY.
 pub async fn stage(tx: &mut Tx, people: &[StagedPerson]) -> Result<()> {
-    let bytes = copy_text(people)?;
-    let mut copy = tx
-        .conn()
-        .copy_in_raw(
-            r#"COPY population_staging (citizen_id, number_hash, wrapped_key, key_generation, sealed, record_hash)
-               FROM STDIN (FORMAT binary)"#,
-        )
-        .await?;
-    copy.send(bytes).await?;
-    copy.finish().await?;
-    Ok(())
+    let mut rows = CopyRows::with_room(people.len() * 512);
+    for person in people {
+        let generation = i32::try_from(person.key.generation).unwrap_or(i32::MAX).to_be_bytes();
+        rows.row(6)
+            .field(Some(person.citizen.uuid().as_bytes()))
+            .field(Some(&person.number_hash))
+            .field(Some(&person.key.bytes))
+            .field(Some(&generation))
+            .field(Some(person.sealed.bytes()))
+            .field(Some(&person.record_hash));
+    }
+    let into = "COPY population_staging (citizen_id, number_hash, wrapped_key, key_generation, sealed, record_hash)
+        FROM STDIN (FORMAT binary)";
+    tx.copy(into, rows).await
 }
 
 /// Merges the staged records: new people are added, known ones change where their record does.
@@ -379,33 +382,6 @@ pub async fn merge_staged(tx: &mut Tx, at: Instant) -> Result<u64> {
 pub async fn clear_staged(tx: &mut Tx) -> Result<()> {
     sqlx::query!("TRUNCATE population_staging").execute(tx.conn()).await?;
     Ok(())
-}
-
-/// Rows in the binary format of COPY: each field with its length before it.
-fn copy_text(people: &[StagedPerson]) -> Result<Vec<u8>> {
-    let mut out = b"PGCOPY\n\xff\r\n\0".to_vec();
-    out.extend_from_slice(&[0; 8]);
-    for person in people {
-        let citizen = person.citizen.uuid();
-        let generation = i32::try_from(person.key.generation).unwrap_or(i32::MAX).to_be_bytes();
-        let fields: [&[u8]; 6] = [
-            citizen.as_bytes(),
-            &person.number_hash,
-            &person.key.bytes,
-            &generation,
-            person.sealed.bytes(),
-            &person.record_hash,
-        ];
-        out.extend_from_slice(&6_i16.to_be_bytes());
-        for field in fields {
-            let length = i32::try_from(field.len())
-                .map_err(|_| StoreError::corrupt("population_staging", "sealed", person.citizen))?;
-            out.extend_from_slice(&length.to_be_bytes());
-            out.extend_from_slice(field);
-        }
-    }
-    out.extend_from_slice(&(-1_i16).to_be_bytes());
-    Ok(out)
 }
 
 struct Raw {

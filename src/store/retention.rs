@@ -238,6 +238,10 @@ async fn empty_ledger_vouchers(tx: &mut Tx, end: Instant, most: i64) -> Result<u
                UPDATE statement_line SET told = '' WHERE id IN
                    (SELECT l.id FROM statement s JOIN statement_line l ON l.statement_id = s.id
                     WHERE s.fetched_at < $1 AND length(l.told) > 0 LIMIT $2) RETURNING 1),
+           told AS (
+               UPDATE statement_told SET told = '' WHERE (statement_id, first) IN
+                   (SELECT t.statement_id, t.first FROM statement s JOIN statement_told t ON t.statement_id = s.id
+                    WHERE s.fetched_at < $1 AND length(t.told) > 0 LIMIT $2) RETURNING 1),
            notes AS (
                UPDATE case_note SET words = '' WHERE id IN
                    (SELECT id FROM case_note WHERE at < $1 AND length(words) > 0 LIMIT $2) RETURNING 1),
@@ -245,8 +249,8 @@ async fn empty_ledger_vouchers(tx: &mut Tx, end: Instant, most: i64) -> Result<u
                UPDATE suspense_decision SET words = '' WHERE suspense_id IN
                    (SELECT suspense_id FROM suspense_decision WHERE proposed_at < $1 AND length(words) > 0 LIMIT $2)
                RETURNING 1)
-           SELECT (SELECT count(*) FROM lines) + (SELECT count(*) FROM notes) + (SELECT count(*) FROM decisions)
-               AS "emptied!""#,
+           SELECT (SELECT count(*) FROM lines) + (SELECT count(*) FROM told) + (SELECT count(*) FROM notes)
+               + (SELECT count(*) FROM decisions) AS "emptied!""#,
         end,
         most
     )
@@ -312,6 +316,8 @@ pub async fn held(tx: &mut Tx, class: Class, end: Instant) -> Result<Held> {
             r#"SELECT count(*) AS "rows!", min(at) AS oldest, count(*) FILTER (WHERE at < $1) AS "overdue!"
                FROM (SELECT s.fetched_at AS at FROM statement s JOIN statement_line l ON l.statement_id = s.id
                      WHERE length(l.told) > 0
+                     UNION ALL SELECT s.fetched_at FROM statement s JOIN statement_told t ON t.statement_id = s.id
+                     WHERE length(t.told) > 0
                      UNION ALL SELECT at FROM case_note WHERE length(words) > 0
                      UNION ALL SELECT proposed_at FROM suspense_decision WHERE length(words) > 0) v"#
         ),

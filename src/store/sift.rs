@@ -1,8 +1,8 @@
 //! A day's lines and the books of the day, sifted set-wise: what is plain is never read, the rest comes in chunks.
 //!
 //! A line is plain when the books hold a credit of the statement's own day under its reference and with its amount, that
-//! credit settled its payment, nothing else shows it, no other line has the reference, and neither people nor a debit say
-//! otherwise. That is the only thing about matching that SQL decides; a test compares it with [`reconciliation`].
+//! credit settled the payment that the line names if it names one, nothing else shows it, no other line has the reference, and
+//! neither people nor a debit say otherwise. That is the only thing about matching that SQL decides; a test compares it with [`reconciliation`].
 //!
 //! [`reconciliation`]: crate::payment::reconciliation
 
@@ -25,12 +25,26 @@ pub struct Sifting {
     pub statement: Id<id::Statement>,
     /// The bank's business day.
     pub day: Day,
+    /// Whether the bank told it more than once: then lines may be left out.
+    pub told_again: bool,
+}
+
+/// A reference that has to be judged.
+pub struct Sifted {
+    /// The reference.
+    pub reference: String,
+    /// Whether a line shows a credit of it.
+    pub seen: bool,
+    /// Whether a line shows a debit of it.
+    pub gone: bool,
+    /// Whether the revision that is judged left out a line with it.
+    pub taken: bool,
 }
 
 /// Lets the statements of this transaction read whole tables, with room to join them: a day may have a million lines.
 pub async fn widen(tx: &mut Tx) -> Result<()> {
     sqlx::query!(
-        r#"select set_config('work_mem', '64MB', true) as a, set_config('enable_seqscan', 'on', true) as b,
+        r#"select set_config('work_mem', '96MB', true) as a, set_config('enable_seqscan', 'on', true) as b,
                set_config('plan_cache_mode', 'force_custom_plan', true) as c"#
     )
     .fetch_one(tx.conn())
@@ -50,10 +64,11 @@ pub async fn sift(tx: &mut Tx, of: Sifting, by_hand: &[Uuid], lines: usize) -> R
                    l.payment_id
                from (
                    select n.id, n.number, n.servicer_reference, n.amount, n.payment_id
-                   from statement_line n left join withdrawn_line x on x.line_id = n.id
-                   where n.statement_id = $2 and x.line_id is null
+                   from statement_line n
+                   where n.statement_id = $2
+                       and not ($5 and exists (select from withdrawn_line x where x.line_id = n.id))
                ) l full join (
-                   select b.servicer_reference, b.amount,
+                   select b.servicer_reference, b.amount, b.payment_id,
                        b.outcome = 'settled' and w.line_id is null and d.entry_id is null as fit
                    from credit b
                    left join shown_credit w on w.account_id = $1 and w.servicer_reference = b.servicer_reference
@@ -61,7 +76,8 @@ pub async fn sift(tx: &mut Tx, of: Sifting, by_hand: &[Uuid], lines: usize) -> R
                    left join debit d on d.account_id = $1 and d.servicer_reference = b.servicer_reference
                    where b.account_id = $1 and b.booked_on = $3
                ) c on c.servicer_reference = l.servicer_reference
-               where not coalesce(c.fit and l.amount = c.amount and l.id <> all($4), false)
+               where not coalesce(c.fit and l.amount = c.amount and (l.payment_id is null or l.payment_id = c.payment_id)
+                   and l.id <> all($4), false)
                returning servicer_reference, line_id
            )
            select count(line_id) as "lines!",
@@ -74,6 +90,7 @@ pub async fn sift(tx: &mut Tx, of: Sifting, by_hand: &[Uuid], lines: usize) -> R
         statement,
         day,
         by_hand,
+        of.told_again,
     )
     .fetch_one(tx.conn())
     .await?;
@@ -108,6 +125,33 @@ pub async fn sift(tx: &mut Tx, of: Sifting, by_hand: &[Uuid], lines: usize) -> R
         rest += usize::try_from(repeated.rows_affected()).unwrap_or(usize::MAX);
     }
     Ok(rest)
+}
+
+/// Keeps what the lines name that have to be judged: whoever waits for an answer in vain looks there.
+pub async fn keep_names(tx: &mut Tx, account: Id<Account>) -> Result<()> {
+    sqlx::query!(
+        "insert into named_line (payment_id, line_id, account_id)
+         select payment_id, line_id, account_id from sifted
+         where account_id = $1 and payment_id is not null and line_id is not null
+         on conflict on constraint named_line_once do nothing",
+        account.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Notes which references are of lines that this revision left out.
+pub async fn mark_taken(tx: &mut Tx, account: Id<Account>, revision: Uuid) -> Result<()> {
+    sqlx::query!(
+        "update sifted s set taken = true from withdrawn_line w join statement_line l on l.id = w.line_id
+         where w.revision_id = $2 and s.account_id = $1 and s.servicer_reference = l.servicer_reference",
+        account.uuid(),
+        revision,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Lines that have to be judged, ordered by reference and place, after that place.
@@ -162,16 +206,13 @@ pub async fn mark(
     Ok(())
 }
 
-/// References after that one, in order, each with whether a line shows a credit and whether one shows a debit of it.
-pub async fn references(
-    tx: &mut Tx,
-    account: Id<Account>,
-    after: &str,
-    limit: i64,
-) -> Result<Vec<(String, bool, bool)>> {
-    let rows = sqlx::query!(
-        r#"select servicer_reference, bool_or(seen) as "seen!", bool_or(gone) as "gone!" from sifted
-           where account_id = $1 and servicer_reference > $2
+/// References after that one, in order.
+pub async fn references(tx: &mut Tx, account: Id<Account>, after: &str, limit: i64) -> Result<Vec<Sifted>> {
+    let found = sqlx::query_as!(
+        Sifted,
+        r#"select servicer_reference as reference, bool_or(seen) as "seen!", bool_or(gone) as "gone!",
+               bool_or(taken) as "taken!"
+           from sifted where account_id = $1 and servicer_reference > $2
            group by servicer_reference order by servicer_reference limit $3"#,
         account.uuid(),
         after,
@@ -179,7 +220,7 @@ pub async fn references(
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows.into_iter().map(|row| (row.servicer_reference, row.seen, row.gone)).collect())
+    Ok(found)
 }
 
 /// Clears the pending cases about lines that are plain now, and about credits that were missing there and are plainly
@@ -268,22 +309,4 @@ pub async fn outgoing(
         (row.number, line)
     });
     Ok(lines.collect())
-}
-
-/// Which of these references a standing line of the statement has.
-pub async fn told_again(
-    tx: &mut Tx,
-    statement: Id<id::Statement>,
-    references: &[&str],
-) -> Result<Vec<String>> {
-    let found = sqlx::query_scalar!(
-        "select distinct servicer_reference from statement_line l
-         where statement_id = $1 and servicer_reference = any($2)
-             and not exists (select from withdrawn_line w where w.line_id = l.id)",
-        statement.uuid(),
-        references as &[&str],
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(found)
 }

@@ -1,6 +1,6 @@
 //! Statements, their lines, and which line shows which credit.
 
-use super::{Result, StoreError, Tx, moved_one};
+use super::{Result, StoreError, Tx, copy::CopyRows, moved_one};
 use crate::{
     base::{
         calendar::Day,
@@ -60,21 +60,25 @@ pub struct Outcome {
 pub enum Told {}
 
 /// A movement about to be written.
-pub struct NewLine {
+pub struct NewLine<'a> {
     /// Its identifier.
     pub id: Id<id::StatementLine>,
     /// The bank's own reference.
-    pub reference: String,
+    pub reference: &'a str,
     /// Above nothing when money came, below when it went.
     pub amount: Money,
     /// The payment that it names, if that looks like ours.
     pub named: Option<Id<Payment>>,
     /// When the payer's bank took the order.
     pub accepted: Option<Instant>,
-    /// Payer, payer's bank and remittance text.
+}
+
+/// What a bank tells of so many lines beyond their money, about to be written.
+pub struct NewTold {
+    /// The places of the first line and of the last one.
+    pub places: (i32, i32),
+    /// Payers, payers' banks and remittance texts, in the order of the lines.
     pub told: Sealed<Told>,
-    /// The revision that brought it, when the first telling did not.
-    pub revision: Option<Uuid>,
 }
 
 /// The statement of an account for a day.
@@ -175,42 +179,60 @@ pub async fn insert(tx: &mut Tx, statement: &StoredStatement) -> Result<()> {
     Ok(())
 }
 
-/// Adds lines of a statement in its order, the first of them at the place after `from`.
-///
-/// No COPY: whoever gives up in the middle of one leaves a connection that nobody can use.
+/// Adds lines of a statement in its order, the first of them at the place after `from`; with the revision that brought them,
+/// when the first telling did not.
 pub async fn insert_lines(
     tx: &mut Tx,
-    statement: &StoredStatement,
-    from: usize,
-    lines: &[NewLine],
+    (statement, account): (Id<id::Statement>, Id<Account>),
+    from: i32,
+    lines: &[NewLine<'_>],
+    revision: Option<Uuid>,
 ) -> Result<()> {
-    let ids: Vec<Uuid> = lines.iter().map(|l| l.id.uuid()).collect();
-    let references: Vec<&str> = lines.iter().map(|l| l.reference.as_str()).collect();
-    let amounts: Vec<i64> = lines.iter().map(|l| l.amount.minor()).collect();
-    let named: Vec<Option<Uuid>> = lines.iter().map(|l| l.named.map(Id::uuid)).collect();
-    let accepted: Vec<Option<Instant>> = lines.iter().map(|l| l.accepted).collect();
-    let told: Vec<&[u8]> = lines.iter().map(|l| l.told.bytes()).collect();
-    let keys: Vec<i32> = lines.iter().map(|l| l.told.key().cast_signed()).collect();
-    let revisions: Vec<Option<Uuid>> = lines.iter().map(|l| l.revision).collect();
+    let mut rows = CopyRows::with_room(lines.len() * LINE_BYTES);
+    let (statement, account) = (statement.uuid(), account.uuid());
+    for (line, place) in lines.iter().zip(from.saturating_add(1)..) {
+        let named = line.named.map(Id::uuid);
+        let accepted = line.accepted.map(|at| microseconds(at).to_be_bytes());
+        rows.row(9)
+            .field(Some(line.id.uuid().as_bytes()))
+            .field(Some(statement.as_bytes()))
+            .field(Some(&place.to_be_bytes()))
+            .field(Some(account.as_bytes()))
+            .field(Some(line.reference.as_bytes()))
+            .field(Some(&line.amount.minor().to_be_bytes()))
+            .field(named.as_ref().map(|named| named.as_bytes().as_slice()))
+            .field(accepted.as_ref().map(|at| at.as_slice()))
+            .field(revision.as_ref().map(|revision| revision.as_bytes().as_slice()));
+    }
+    let into = "COPY statement_line (id, statement_id, number, account_id, servicer_reference, amount, payment_id,
+            accepted_at, revision_id) FROM STDIN (FORMAT binary)";
+    tx.copy(into, rows).await
+}
+
+/// About how long a line is on its way in.
+const LINE_BYTES: usize = 192;
+
+/// An instant as PostgreSQL sends it: microseconds since the year 2000.
+fn microseconds(at: Instant) -> i64 {
+    let since = at - time::macros::datetime!(2000-01-01 00:00 UTC);
+    i64::try_from(since.whole_microseconds()).unwrap_or(i64::MAX)
+}
+
+/// Adds what the bank tells of lines beyond their money.
+pub async fn insert_told(tx: &mut Tx, statement: Id<id::Statement>, told: &[NewTold]) -> Result<()> {
+    let firsts: Vec<i32> = told.iter().map(|t| t.places.0).collect();
+    let lasts: Vec<i32> = told.iter().map(|t| t.places.1).collect();
+    let sealed: Vec<&[u8]> = told.iter().map(|t| t.told.bytes()).collect();
+    let keys: Vec<i32> = told.iter().map(|t| t.told.key().cast_signed()).collect();
     sqlx::query!(
-        "insert into statement_line (id, statement_id, number, account_id, servicer_reference, amount, payment_id,
-             accepted_at, told, key, revision_id)
-         select l.id, $1, ($3 + l.place)::integer, $2, l.reference, l.amount, l.payment_id, l.accepted_at, l.told,
-             l.key, l.revision_id
-         from unnest($4::uuid[], $5::text[], $6::bigint[], $7::uuid[], $8::timestamptz[], $9::bytea[], $10::integer[],
-                     $11::uuid[])
-             with ordinality as l (id, reference, amount, payment_id, accepted_at, told, key, revision_id, place)",
-        statement.id.uuid(),
-        statement.account.uuid(),
-        i64::try_from(from).unwrap_or(i64::MAX),
-        &ids,
-        &references as &[&str],
-        &amounts,
-        &named as &[Option<Uuid>],
-        &accepted as &[Option<Instant>],
-        &told as &[&[u8]],
+        "insert into statement_told (statement_id, first, last, told, key)
+         select $1, t.first, t.last, t.told, t.key
+         from unnest($2::integer[], $3::integer[], $4::bytea[], $5::integer[]) as t (first, last, told, key)",
+        statement.uuid(),
+        &firsts,
+        &lasts,
+        &sealed as &[&[u8]],
         &keys,
-        &revisions as &[Option<Uuid>],
     )
     .execute(tx.conn())
     .await?;

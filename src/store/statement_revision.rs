@@ -49,22 +49,19 @@ pub async fn insert(
     Ok(())
 }
 
-/// Leaves lines out from now on: they show no credit, the cases about them that wait are done with, and money whose case
-/// was about another sum is missing there.
-pub async fn withdraw(tx: &mut Tx, revision: Uuid, lines: &[Id<StatementLine>], at: Instant) -> Result<()> {
-    let lines: Vec<Uuid> = lines.iter().map(|line| line.uuid()).collect();
+/// What follows for lines that a revision left out: they show no credit, the cases about them that wait are done with.
+pub async fn withdraw(tx: &mut Tx, revision: Uuid, at: Instant) -> Result<()> {
     sqlx::query!(
-        "insert into withdrawn_line (line_id, revision_id) select l, $2 from unnest($1::uuid[]) as l",
-        &lines,
+        "delete from shown_credit where line_id in (select line_id from withdrawn_line where revision_id = $1)",
         revision,
     )
     .execute(tx.conn())
     .await?;
-    sqlx::query!("delete from shown_credit where line_id = any($1)", &lines).execute(tx.conn()).await?;
     sqlx::query!(
         r#"update "case" set state = 'cleared', ended_at = $2
-           where line_id = any($1) and servicer_reference is null and state in ('open', 'assigned')"#,
-        &lines,
+           where line_id in (select line_id from withdrawn_line where revision_id = $1)
+               and servicer_reference is null and state in ('open', 'assigned')"#,
+        revision,
         at,
     )
     .execute(tx.conn())
@@ -72,13 +69,13 @@ pub async fn withdraw(tx: &mut Tx, revision: Uuid, lines: &[Id<StatementLine>], 
     Ok(())
 }
 
-/// Begins the cases again that were resolved on the word of these lines, alone or together with others; a match that one
-/// of them was part of holds no more. Which cases these are.
-pub async fn reopen(tx: &mut Tx, lines: &[Id<StatementLine>]) -> Result<Vec<Id<id::Case>>> {
-    let lines: Vec<Uuid> = lines.iter().map(|line| line.uuid()).collect();
+/// Begins the cases again that were resolved on the word of lines that a revision left out, alone or together with others; a
+/// match that one of them was part of holds no more. Money whose case was about another sum is missing there. Which cases
+/// began again: as many as people had resolved.
+pub async fn reopen(tx: &mut Tx, revision: Uuid) -> Result<Vec<Id<id::Case>>> {
     let ids = sqlx::query_scalar!(
         r#"with about as (
-               select c.id from "case" c where c.line_id = any($1)
+               select c.id from "case" c where c.line_id in (select line_id from withdrawn_line where revision_id = $1)
            ), fallen as (
                select distinct m.group_id from match_member m where m.living and m.case_id in (select id from about)
            ), others as (
@@ -90,7 +87,7 @@ pub async fn reopen(tx: &mut Tx, lines: &[Id<StatementLine>]) -> Result<Vec<Id<i
            update "case" c set state = 'open', owner_id = null, resolution = null, ended_at = null
            where c.state = 'resolved' and c.id in (select id from about union select case_id from others)
            returning c.id"#,
-        &lines,
+        revision,
     )
     .fetch_all(tx.conn())
     .await?;
@@ -98,8 +95,9 @@ pub async fn reopen(tx: &mut Tx, lines: &[Id<StatementLine>]) -> Result<Vec<Id<i
     sqlx::query!(
         r#"update "case" c set line_id = null, stated = null,
                kind = case when exists (select from suspense s where s.id = c.id) then c.kind else 'missing_there' end
-           where c.line_id = any($1) and c.servicer_reference is not null and c.state in ('open', 'assigned')"#,
-        &lines,
+           where c.line_id in (select line_id from withdrawn_line where revision_id = $1)
+               and c.servicer_reference is not null and c.state in ('open', 'assigned')"#,
+        revision,
     )
     .execute(tx.conn())
     .await?;
@@ -122,7 +120,7 @@ pub async fn note_reopened(tx: &mut Tx, notes: &[(Uuid, Id<id::Case>)], at: Inst
     Ok(())
 }
 
-/// The entries by which these movements of an account were booked.
+/// The entries by which these movements of an account were booked, of those that no reversal stands for.
 pub async fn booked(
     tx: &mut Tx,
     account: Id<Account>,
@@ -132,7 +130,9 @@ pub async fn booked(
         r#"select servicer_reference as "reference!", entry_id as "entry!" from (
                select servicer_reference, entry_id from credit where account_id = $1 and servicer_reference = any($2)
                union all
-               select servicer_reference, entry_id from debit where account_id = $1 and servicer_reference = any($2)) as m"#,
+               select servicer_reference, entry_id from debit where account_id = $1 and servicer_reference = any($2)) as m
+           where not exists (select from reversal r where r.account_id = $1
+                             and r.servicer_reference = m.servicer_reference and r.undone_by is null)"#,
         account.uuid(),
         references as &[&str],
     )
@@ -151,35 +151,56 @@ pub struct Reversal {
     pub amount: Money,
 }
 
-/// Notes a reversal.
-pub async fn insert_reversal(
+/// Notes reversals that a revision brought about.
+pub async fn insert_reversals(
     tx: &mut Tx,
     account: Id<Account>,
-    reversal: &Reversal,
+    reversals: &[Reversal],
     revision: Uuid,
     at: Instant,
 ) -> Result<()> {
+    let entries: Vec<Uuid> = reversals.iter().map(|r| r.entry.uuid()).collect();
+    let references: Vec<&str> = reversals.iter().map(|r| r.reference.as_str()).collect();
+    let amounts: Vec<i64> = reversals.iter().map(|r| r.amount.minor()).collect();
     sqlx::query!(
         "insert into reversal (entry_id, account_id, servicer_reference, amount, revision_id, at)
-         values ($1, $2, $3, $4, $5, $6)",
-        reversal.entry.uuid(),
+         select r.entry, $1, r.reference, r.amount, $2, $3
+         from unnest($4::uuid[], $5::text[], $6::bigint[]) as r (entry, reference, amount)",
         account.uuid(),
-        reversal.reference,
-        reversal.amount.minor(),
         revision,
         at,
+        &entries,
+        &references as &[&str],
+        &amounts,
     )
     .execute(tx.conn())
     .await?;
     Ok(())
 }
 
-/// The reversals of an account that stand.
-pub async fn reversals(tx: &mut Tx, account: Id<Account>) -> Result<Vec<Reversal>> {
+/// Reversals of an account that stand although a line of the statement shows the movement.
+pub async fn shown_again(
+    tx: &mut Tx,
+    account: Id<Account>,
+    statement: Id<id::Statement>,
+    limit: i64,
+) -> Result<Vec<Reversal>> {
+    let any = sqlx::query_scalar!(
+        r#"select exists (select from reversal where account_id = $1 and undone_by is null) as "any!""#,
+        account.uuid(),
+    );
+    if !any.fetch_one(tx.conn()).await? {
+        return Ok(Vec::new());
+    }
     let rows = sqlx::query!(
         "select entry_id, servicer_reference, amount from reversal
-         where account_id = $1 and undone_by is null order by entry_id",
+         where account_id = $1 and undone_by is null and servicer_reference in (
+             select l.servicer_reference from statement_line l
+             where l.statement_id = $2 and not exists (select from withdrawn_line w where w.line_id = l.id))
+         order by entry_id limit $3",
         account.uuid(),
+        statement.uuid(),
+        limit,
     )
     .fetch_all(tx.conn())
     .await?;
@@ -191,11 +212,18 @@ pub async fn reversals(tx: &mut Tx, account: Id<Account>) -> Result<Vec<Reversal
     Ok(reversals.collect())
 }
 
-/// Notes that a reversal was taken back.
-pub async fn undo_reversal(tx: &mut Tx, reversal: Id<Entry>, by: Id<Entry>) -> Result<()> {
-    sqlx::query!("update reversal set undone_by = $2 where entry_id = $1", reversal.uuid(), by.uuid())
-        .execute(tx.conn())
-        .await?;
+/// Notes that reversals were taken back, each by its entry.
+pub async fn undo_reversals(tx: &mut Tx, undone: &[(Id<Entry>, Id<Entry>)]) -> Result<()> {
+    let reversals: Vec<Uuid> = undone.iter().map(|(reversal, _)| reversal.uuid()).collect();
+    let by: Vec<Uuid> = undone.iter().map(|(_, by)| by.uuid()).collect();
+    sqlx::query!(
+        "update reversal r set undone_by = u.by from unnest($1::uuid[], $2::uuid[]) as u (entry_id, by)
+         where r.entry_id = u.entry_id",
+        &reversals,
+        &by,
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 

@@ -1,11 +1,8 @@
 //! Another telling of a day, compared with the lines that stand: [`crate::payment::revision::compare`] for days of any length.
 
 use super::{Result, Tx};
-use crate::base::{
-    id::{self, Account, Id},
-    money::Money,
-};
-use crate::payment::{revision::Standing, statement::Movement};
+use crate::base::id::{self, Account, Id};
+use crate::payment::statement::Movement;
 use uuid::Uuid;
 
 /// Forgets the telling of before.
@@ -67,25 +64,25 @@ pub async fn compare(tx: &mut Tx, account: Id<Account>, statement: Id<id::Statem
     Ok(usize::try_from(came).unwrap_or(0))
 }
 
-/// The lines that the new telling leaves out.
-pub async fn gone(tx: &mut Tx, account: Id<Account>, statement: Id<id::Statement>) -> Result<Vec<Standing>> {
-    let rows = sqlx::query!(
-        "select l.id, l.servicer_reference, l.amount, l.payment_id from statement_line l
+/// Leaves the lines out that the new telling, this revision, does not have. How many.
+pub async fn leave_out(
+    tx: &mut Tx,
+    account: Id<Account>,
+    statement: Id<id::Statement>,
+    revision: Uuid,
+) -> Result<u64> {
+    let gone = sqlx::query!(
+        "insert into withdrawn_line (line_id, revision_id)
+         select l.id, $3 from statement_line l
          where l.statement_id = $2 and not exists (select from withdrawn_line w where w.line_id = l.id)
-             and l.id not in (select t.stays from told_again t where t.account_id = $1 and t.stays is not null)
-         order by l.id",
+             and not exists (select from told_again t where t.account_id = $1 and t.stays = l.id)",
         account.uuid(),
         statement.uuid(),
+        revision,
     )
-    .fetch_all(tx.conn())
+    .execute(tx.conn())
     .await?;
-    let gone = rows.into_iter().map(|row| Standing {
-        id: Id::from_uuid(row.id),
-        reference: row.servicer_reference,
-        amount: Money::vnd(row.amount),
-        named: row.payment_id.map(Id::from_uuid),
-    });
-    Ok(gone.collect())
+    Ok(gone.rows_affected())
 }
 
 /// Which of so many movements from that place on are new.

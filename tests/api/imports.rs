@@ -3,6 +3,7 @@
 use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, at_board, grant, people};
 use crate::office::{ACCOUNT, Office, uuid};
 use crate::payments::start;
+use crate::reachable::{hold, let_go};
 use crate::world::{Actor, Answer, TestApp};
 use chung::config::Limits;
 use chung::identity::role::Role;
@@ -203,4 +204,29 @@ async fn what_is_too_large_or_interrupted_leaves_nothing_behind() {
     assert!(page.contains("cấu trúc"), "{page}");
     assert_eq!((world.count("statement_import_piece").await, world.count("statement_import").await), (0, 0));
     bring(&accountant, &office, &file).await.expect(303);
+}
+
+#[tokio::test]
+async fn a_long_statement_has_more_time_than_other_requests_and_no_more_than_its_own() {
+    let limits = Limits { request_timeout_ms: 1_000, import_timeout_ms: 4_000, ..Limits::default() };
+    let (world, office, file) = set_within(limits).await;
+    let (accountant, approver) = (at_board(&world, ACCOUNTANT).await, at_board(&world, AUDITOR).await);
+    let held = async |table: &str, millis: u64| {
+        let other = hold(&world, &format!("lock table {table} in access exclusive mode")).await;
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        let_go(other).await;
+    };
+    let (brought, ()) = tokio::join!(bring(&accountant, &office, &file), async {
+        held("statement_import_part", 2_000).await;
+    });
+    brought.expect(303);
+    let page = approver.get("/board/imports").await.expect(200).text();
+    // Too long for this as well: nothing of it stays, and it can be confirmed again.
+    let (late, ()) = tokio::join!(decide(&approver, &page, "accept"), held("statement_line", 5_000));
+    late.expect(503);
+    assert_eq!(world.count("statement_import where state = 'waiting'").await, 1);
+    assert_eq!((world.count("statement").await, world.count("statement_line").await), (0, 0));
+    let (confirmed, ()) = tokio::join!(decide(&approver, &page, "accept"), held("statement_line", 2_000));
+    confirmed.expect(303);
+    assert_eq!(world.count("statement where lines = 2").await, 1);
 }

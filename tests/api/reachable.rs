@@ -30,13 +30,13 @@ fn every_code_is_met_by_some_test() {
 }
 
 /// A transaction of somebody else that holds what the service needs, until it is let go.
-async fn hold(world: &TestApp, sql: &str) -> PgConnection {
+pub async fn hold(world: &TestApp, sql: &str) -> PgConnection {
     let mut other = world.connection().await;
     sqlx::raw_sql(AssertSqlSafe(format!("begin; {sql}"))).execute(&mut other).await.unwrap();
     other
 }
 
-async fn let_go(other: PgConnection) {
+pub async fn let_go(other: PgConnection) {
     let mut other = other;
     sqlx::raw_sql("commit").execute(&mut other).await.unwrap();
     other.close().await.unwrap();

@@ -597,7 +597,7 @@ async fn the_words_behind_the_books_are_kept_ten_years_and_the_citizen_is_told()
     }
     let kept = async || {
         let refunds = scene.world.count("refund where length(words) > 0").await;
-        (refunds, scene.world.count("statement_line where length(told) > 0").await)
+        (refunds, scene.world.count("statement_told where length(told) > 0").await)
     };
     let approver = signed_in(&scene.world, APPROVER, "/board").await;
     assert!(approver.get(&path).await.expect(200).text().contains("Tính thừa một bản."));
@@ -613,6 +613,9 @@ async fn the_words_behind_the_books_are_kept_ten_years_and_the_citizen_is_told()
     assert!(!approver.get(&path).await.expect(200).text().contains("Tính thừa một bản."));
     for change in ["amount = 1", "told = 'x'"] {
         assert!(scene.world.sql(&format!("update statement_line set {change}")).await.is_err(), "{change}");
+    }
+    for change in ["last = 9", "told = 'x'"] {
+        assert!(scene.world.sql(&format!("update statement_told set {change}")).await.is_err(), "{change}");
     }
     let report = report_retention(&scene.world.app).await.unwrap();
     for class in ["refunds", "ledger_vouchers"] {

@@ -21,7 +21,10 @@ use chung::store::account::{self, CollectingAccount};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 use std::collections::{BTreeMap, HashMap};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Mutex;
+use std::task::Poll;
 
 async fn collecting(world: &TestApp) -> CollectingAccount {
     let mut tx = world.app.store.begin().await.unwrap();
@@ -66,6 +69,43 @@ async fn a_long_day_comes_in_pages_and_is_one_statement() {
     assert_eq!(refused.code(), "statement_unreadable");
     assert_eq!(match_statement(&world.app, &account, day).await.unwrap(), told);
     assert_eq!(world.count("statement_revision").await, 0);
+}
+
+/// Lets somebody work until they have waited so often, and then give up; whether they were done before.
+async fn done_before(work: impl Future, waits: usize) -> bool {
+    let (mut work, mut waited) = (pin!(work), 0);
+    poll_fn(|context| {
+        if work.as_mut().poll(context).is_ready() {
+            return Poll::Ready(true);
+        }
+        waited += 1;
+        if waited > waits { Poll::Ready(false) } else { Poll::Pending }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn whoever_gives_up_in_the_middle_leaves_nothing_behind_and_every_connection_answers() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    office.bill(&world, "k").await;
+    let movements = (0..3).map(|n| entry(&format!("R{n}"), 205_000, None, world.clock.now()));
+    world.bank.movements.lock().unwrap().extend(movements);
+    let (account, day) = (collecting(&world).await, Day::new(2026, 11, 24).unwrap());
+    let mut waits = 0;
+    while !done_before(match_statement(&world.app, &account, day), waits).await {
+        for _ in 0..4 {
+            let mut tx = world.app.store.begin().await.unwrap();
+            let found = account::account_of_number(&mut tx, ACCOUNT).await.unwrap();
+            assert_eq!(found.map(|account| account.number), Some(ACCOUNT.to_owned()), "after {waits} waits");
+        }
+        let (heads, lines) = (world.count("statement").await, world.count("statement_line").await);
+        assert_eq!(lines, heads * 3, "all or nothing after {waits} waits");
+        waits += 1;
+    }
+    assert!(waits > 20, "{waits} waits");
+    assert_eq!(world.count("statement where lines = 3 and matched = 0").await, 1);
+    assert_eq!(world.count("\"case\" where kind = 'unknown_reference' and state = 'open'").await, 3);
 }
 
 /// Chance with a seed.

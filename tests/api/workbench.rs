@@ -106,6 +106,24 @@ async fn one_line_that_collects_two_credits_is_suggested_and_matched_by_one_pers
 }
 
 #[tokio::test]
+async fn many_lines_and_many_credits_are_one_matter_when_they_come_to_the_same() {
+    let (world, office, _) = set().await;
+    told(&world, &[("B1", 300_000, None), ("B2", 110_000, None)]);
+    fetch(&world, &office, "a").await;
+    let open = cases(&world, &office, "?pending=true").await;
+    assert_eq!(open.len(), 4, "two lines that nobody knows, two credits that no line shows");
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    put_together(&accountant, &office, &open, "other").await.expect(303);
+    assert_eq!(world.count("match_group where state = 'matched' and stated = 410000 and held = 410000").await, 1);
+    assert_eq!(world.count("match_member where living").await, 4);
+    let after = fetch(&world, &office, "b").await;
+    let found = &after["reconciliation"];
+    assert_eq!((&found["matched"], &found["differing"]), (&json!(2), &json!(0)));
+    assert_eq!(found["unexplained"]["amount"], "0");
+    assert!(cases(&world, &office, "?pending=true").await.is_empty(), "matching again opens nothing");
+}
+
+#[tokio::test]
 async fn what_leaves_more_open_than_one_person_may_say_takes_a_second_one() {
     let (world, office, _) = set().await;
     told(&world, &[("B1", 405_000, None)]);

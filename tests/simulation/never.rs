@@ -265,6 +265,12 @@ pub const NEVER: [Law; 45] = [
                  or k.account_id = l.account_id and k.servicer_reference = l.servicer_reference)",
     ),
     law(
+        "a line of a statement whose words are kept nowhere, or twice",
+        "select l.servicer_reference as row from statement_line l
+         where 1 <> (select count(*) from statement_told t where t.statement_id = l.statement_id
+             and l.number between t.first and t.last)",
+    ),
+    law(
         "a case that waits about a line that the bank took back",
         "select k.id::text as row from \"case\" k join withdrawn_line w on w.line_id = k.line_id
          where k.state in ('open', 'assigned') and k.servicer_reference is null",

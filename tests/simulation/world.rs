@@ -102,7 +102,7 @@ const FILLED: &str = "role_grant agency_successor agency_succession balance_at_c
     refund_approval refund_line refund_line_source refund_source refund payout_day payout_item payout closing_file closing \
     leaf_void receipt_leaf receipt_block receipt_void receipt_file receipt_due receipt receipt_series reversal withdrawn_line \
     payout_waiting clearing_report statement_import_piece statement_import_part \
-    statement_revision statement_import shown_credit statement statement_line suspense uetr_claim";
+    statement_revision statement_import shown_credit statement statement_line statement_told named_line suspense uetr_claim";
 
 /// Empties what the last life filled, and nothing else: a look at an empty table costs less than a delete from it.
 fn again(agencies: &[Id<Agency>]) -> String {
