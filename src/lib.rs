@@ -256,6 +256,10 @@
 //! * 2026-11-26, statements in a connection: all that a node asks stay prepared, or each would be planned again and again.
 //! * 2026-11-26, access tokens: what a signature said is remembered by the token's digest, so that it is checked once; key,
 //!   client and revocation are asked at every request.
+//! * 2026-11-26, keys of a batch: they are claimed by writing them before anything is decided, and given back where it is
+//!   refused; of two nodes the second waits for the first and hears what it answered.
+//! * 2026-11-26, silent sign-ins: a portal that forbids pages is answered at once where somebody is signed in: request,
+//!   confirmation and code are one transaction, and no page comes between.
 //! * 2026-11-26, forms: a form of somebody who is signed in is taken with its proof (`http::sent`); uploads in parts, the
 //!   steps of a sign-in and a few shared forms still ask for it themselves.
 //! * 2026-11-26, builds: whoever types the first command waits less; what is deployed (`--profile dist`) and what the
