@@ -152,7 +152,9 @@ mod tests {
         }
         assert_eq!(Line::<3>::parse("Đặng"), Err(NotALine::TooLong(3)));
         assert_eq!(Line::<3>::parse("  "), Err(NotALine::Empty));
-        for (text, line) in [("a b", "a b"), (" a b", "a b"), ("a b ", "a b"), ("a  b", "a b"), ("a\u{7f}", "")] {
+        for (text, line) in
+            [("a b", "a b"), (" a b", "a b"), ("a b ", "a b"), ("a  b", "a b"), ("a\u{7f}", "")]
+        {
             assert_eq!(Line::<3>::parse(text).map(|l| l.to_string()).unwrap_or_default(), line, "{text:?}");
         }
         assert_eq!(Line::<3>::parse("abcd"), Err(NotALine::TooLong(3)));

@@ -61,9 +61,11 @@ pub(super) fn open_told(key: &DataKey, line: Id<StatementLine>, of: &LineTold) -
     let Some(text) = kept_words(key, &place(statement, first), &of.told)? else {
         return Ok(PayerTold::default());
     };
-    let together: Vec<(Option<String>, Vec<String>)> = serde_json::from_str(&text).map_err(Error::internal)?;
+    let together: Vec<(Option<String>, Vec<String>)> =
+        serde_json::from_str(&text).map_err(Error::internal)?;
     let told = together.into_iter().nth(before);
-    let (counterparty, remittance) = told.ok_or_else(|| Error::internal("a line that is not sealed with others"))?;
+    let (counterparty, remittance) =
+        told.ok_or_else(|| Error::internal("a line that is not sealed with others"))?;
     Ok(PayerTold { counterparty, remittance })
 }
 

@@ -109,8 +109,8 @@ pub mod verification;
 pub mod verification_batch;
 pub mod vouched;
 
-use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};
 use copy::Suspects;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};
 use std::time::Duration;
 
 /// The migrations that this program was built with.

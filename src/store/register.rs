@@ -356,7 +356,8 @@ pub async fn stage(tx: &mut Tx, people: &[StagedPerson]) -> Result<()> {
             .field(Some(person.sealed.bytes()))
             .field(Some(&person.record_hash));
     }
-    let into = "COPY population_staging (citizen_id, number_hash, wrapped_key, key_generation, sealed, record_hash)
+    let into =
+        "COPY population_staging (citizen_id, number_hash, wrapped_key, key_generation, sealed, record_hash)
         FROM STDIN (FORMAT binary)";
     tx.copy(into, rows).await
 }

@@ -204,7 +204,8 @@ pub async fn insert_lines(
             .field(accepted.as_ref().map(|at| at.as_slice()))
             .field(revision.as_ref().map(|revision| revision.as_bytes().as_slice()));
     }
-    let into = "COPY statement_line (id, statement_id, number, account_id, servicer_reference, amount, payment_id,
+    let into =
+        "COPY statement_line (id, statement_id, number, account_id, servicer_reference, amount, payment_id,
             accepted_at, revision_id) FROM STDIN (FORMAT binary)";
     tx.copy(into, rows).await
 }

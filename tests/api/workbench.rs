@@ -114,7 +114,10 @@ async fn many_lines_and_many_credits_are_one_matter_when_they_come_to_the_same()
     assert_eq!(open.len(), 4, "two lines that nobody knows, two credits that no line shows");
     let accountant = at_board(&world, ACCOUNTANT).await;
     put_together(&accountant, &office, &open, "other").await.expect(303);
-    assert_eq!(world.count("match_group where state = 'matched' and stated = 410000 and held = 410000").await, 1);
+    assert_eq!(
+        world.count("match_group where state = 'matched' and stated = 410000 and held = 410000").await,
+        1
+    );
     assert_eq!(world.count("match_member where living").await, 4);
     let after = fetch(&world, &office, "b").await;
     let found = &after["reconciliation"];

@@ -89,7 +89,8 @@ async fn of_two_browsers_that_bring_one_pushed_request_one_is_answered() {
         let answered = |answer: &Answer| answer.status == 303 && answer.location().starts_with(CALLBACK);
         assert!(answered(&one) != answered(&two), "{} {}", one.status, two.status);
         let (won, lost) = if answered(&one) { (one, two) } else { (two, one) };
-        assert_eq!(lost.status, 410, "{}", lost.text());
+        // Where no page came between, whoever is a little later finds the request used already.
+        assert!(lost.status == 410 || silent.is_some() && lost.status == 400, "{}", lost.text());
         portal.exchange(&scene.world, &value(&told(&won.location()), "code")).await.expect(200);
     }
     assert_eq!(scene.world.count("pushed_request where used_at is not null").await, 4);
