@@ -212,6 +212,7 @@ async fn the_applicant_and_the_payer_are_both_written_to_about_each_step_that_ma
     }
     // What is declined is told as well.
     let other = scene.ask("r2", json!({ "amount": vnd(1_000) })).await.expect(201).json();
+    assert!(scene.world.last_letter("la@example.vn").await.unwrap().text.contains("chờ duyệt"));
     scene.press(&approver, other["id"].as_str().unwrap(), "decline").await.expect(303);
     assert!(scene.world.last_letter("la@example.vn").await.unwrap().text.contains("declined"));
 }

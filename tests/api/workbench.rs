@@ -188,6 +188,7 @@ async fn a_day_told_again_is_kept_beside_the_first_and_reversed_until_it_is_show
     office.system(&world, "case").post_once(&format!("{path}/resolve"), "r", &ended).await.expect(200);
     let posted = world.count("posting").await;
 
+    world.later(std::time::Duration::from_secs(1));
     told(&world, &[("R2", 205_000, Some(&payments[1])), ("R8", 30_000, None)]);
     let second = fetch(&world, &office, "b").await;
     assert_eq!((&second["id"], &second["version"]), (&first["id"], &json!(2)));
