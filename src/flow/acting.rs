@@ -82,8 +82,9 @@ pub(super) async fn party(
     now: Instant,
 ) -> Result<Option<Party>> {
     let what = authorization.used_by(confirmation.method);
-    let looked = population::look_up_citizen(app, tx, confirmation.citizen).await?;
-    let Some(present) = locks::admitted(tx, looked.on_record, what, now).await? else { return Ok(None) };
+    let Some(present) = locks::admitted(app, tx, confirmation.citizen, what, now).await? else {
+        return Ok(None);
+    };
     let Some(Chosen::For { principal, .. }) = principal::chosen(tx, authorization.id).await? else {
         return Ok(Some(Party { holder: present, actor: None }));
     };

@@ -63,6 +63,10 @@ pub struct LocksShown {
 /// Whether a lock of this citizen forbids this now. The decision's transaction holds off new locks until it ends.
 pub(super) async fn forbids(tx: &mut Tx, citizen: Id<Citizen>, what: Use, now: Instant) -> Result<bool> {
     locks::share_citizen(tx, citizen).await?;
+    standing_forbid(tx, citizen, what, now).await
+}
+
+async fn standing_forbid(tx: &mut Tx, citizen: Id<Citizen>, what: Use, now: Instant) -> Result<bool> {
     let found = locks::of_citizens(tx, &[citizen]).await?.remove(&citizen).unwrap_or_default();
     Ok(lock::forbidding(&found, what, Day::of(now)).is_some())
 }
@@ -72,17 +76,20 @@ pub(super) async fn may_sign_in(tx: &mut Tx, holder: &OnRecord, what: Use, now: 
     Ok(disclosure::is_open(&holder.person) && !forbids(tx, holder.citizen, what, now).await?)
 }
 
-/// The holder, if the register and their own locks let them sign in so.
+/// The citizen as the register has them, if it and their own locks let them sign in so. They are looked up behind the
+/// hold on new locks, so that who has none is not asked about again.
 pub(super) async fn admitted(
+    app: &App,
     tx: &mut Tx,
-    holder: Option<Box<OnRecord>>,
+    citizen: Id<Citizen>,
     what: Use,
     now: Instant,
 ) -> Result<Option<Box<OnRecord>>> {
-    match holder {
-        Some(holder) if may_sign_in(tx, &holder, what, now).await? => Ok(Some(holder)),
-        Some(_) | None => Ok(None),
-    }
+    locks::share_citizen(tx, citizen).await?;
+    let holder = population::look_up_citizen(app, tx, citizen).await?.on_record;
+    let Some(holder) = holder.filter(|holder| disclosure::is_open(&holder.person)) else { return Ok(None) };
+    let forbidden = holder.has_locks && standing_forbid(tx, citizen, what, now).await?;
+    Ok(Some(holder).filter(|_| !forbidden))
 }
 
 /// Whether a lock ends this session for as long as it stands.

@@ -200,8 +200,10 @@ pub(super) async fn answer_silently(
 pub async fn session_of(app: &App, cookie: Option<&Token>, now: Instant) -> Result<Option<Session>> {
     let Some(cookie) = cookie else { return Ok(None) };
     let found = session::find(&app.store, &sha256(cookie.expose().as_bytes())).await?;
-    let Some(session) = found.filter(|session| session.is_live(now)) else { return Ok(None) };
-    Ok(if locks::stops_session(app, &session, now).await? { None } else { Some(session) })
+    let Some((session, has_locks)) = found.filter(|(session, _)| session.is_live(now)) else {
+        return Ok(None);
+    };
+    Ok(if has_locks && locks::stops_session(app, &session, now).await? { None } else { Some(session) })
 }
 
 /// The sign-in of a step, locked, if it is this browser's.

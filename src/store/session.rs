@@ -33,16 +33,28 @@ pub async fn insert(
     Ok(())
 }
 
-/// The session whose cookie has that digest, ended or not.
-pub async fn find(store: &Store, digest: &Digest) -> Result<Option<Session>> {
-    let row = sqlx::query_as!(
-        Raw,
-        r#"SELECT id, citizen_id, method, reached, authenticated_at, expires_at, ended_at FROM session WHERE digest = $1"#,
+/// The session whose cookie has that digest, ended or not, and whether a lock of its citizen stands.
+pub async fn find(store: &Store, digest: &Digest) -> Result<Option<(Session, bool)>> {
+    let row = sqlx::query!(
+        r#"SELECT s.id, s.citizen_id, s.method, s.reached, s.authenticated_at, s.expires_at, s.ended_at,
+                  EXISTS (SELECT FROM citizen_lock l WHERE l.citizen_id = s.citizen_id AND l.lifted_at IS NULL)
+                      AS "has_locks!"
+           FROM session s WHERE s.digest = $1"#,
         digest.as_slice()
     )
     .fetch_optional(&store.pool)
     .await?;
-    row.map(TryInto::try_into).transpose()
+    let Some(row) = row else { return Ok(None) };
+    let raw = Raw {
+        id: row.id,
+        citizen_id: row.citizen_id,
+        method: row.method,
+        reached: row.reached,
+        authenticated_at: row.authenticated_at,
+        expires_at: row.expires_at,
+        ended_at: row.ended_at,
+    };
+    Ok(Some((raw.try_into()?, row.has_locks)))
 }
 
 /// Ends a session; false when it had ended before.
