@@ -145,6 +145,26 @@ async fn a_month_needs_its_days_and_what_is_sent_back_is_prepared_again() {
 }
 
 #[tokio::test]
+async fn a_year_needs_the_months_in_which_money_moved() {
+    let (world, office, _) = set().await;
+    match_day(&world, &office).await;
+    world.later(Duration::from_secs(40 * 86_400));
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    let approver = at_board(&world, AUDITOR).await;
+    let open = prepare(&accountant, &office, "year", "2026-06-30").await.expect(409).text();
+    assert!(open.contains("chưa khóa") && open.contains("2026-11"), "{open}");
+    prepare(&accountant, &office, "year", "2027-01-01").await.expect(409);
+    let mut last = String::new();
+    for (kind, day) in [("day", "2026-11-24"), ("month", "2026-11-10"), ("year", "2026-06-30")] {
+        last = prepare(&accountant, &office, kind, day).await.expect(303).location();
+        decide(&approver, &last, "approve").await.expect(303);
+    }
+    let page = accountant.get(&last).await.expect(200).text();
+    assert!(page.contains("01/01/2026 – 31/12/2026") && page.contains("205.000"), "{page}");
+    prepare(&accountant, &office, "year", "2026-01-01").await.expect(409);
+}
+
+#[tokio::test]
 async fn the_journal_is_in_the_prescribed_accounts_with_both_dates() {
     let (world, office, _) = set().await;
     let system = office.system(&world, "statement.read");
