@@ -475,6 +475,7 @@ pub(super) fn refused(refusal: bill::Refusal) -> Error {
         | bill::Refusal::NotCancelled
         | bill::Refusal::OtherWayChosen
         | bill::Refusal::AlreadySplit
+        | bill::Refusal::InvoiceKnown
         | bill::Refusal::PaymentUnderWay => Error::conflict(refusal.code()),
         bill::Refusal::LineCount
         | bill::Refusal::NegativeLine
