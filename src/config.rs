@@ -109,8 +109,10 @@ pub struct NationalId {
 pub struct TimeStamp {
     /// Where questions are posted.
     pub url: Url,
-    /// The file with the certificate (DER or PEM) of whoever certifies its signers.
+    /// The file with the certificate (DER or PEM) of the trusted authority at the end of the way from its signers.
     pub anchor: PathBuf,
+    /// The folder with revocation lists, if any are brought.
+    pub lists: Option<PathBuf>,
 }
 
 /// How to reach the message gateway.
@@ -198,9 +200,18 @@ pub struct Settings {
     #[arg(long, env = "CHUNG_TIME_STAMP_URL", value_name = "URL", global = true, hide_short_help = true)]
     #[serde(deserialize_with = "address")]
     pub time_stamp_url: Option<Url>,
-    /// The certificate of whoever certifies that authority's signers, as DER or PEM
+    /// The certificate of the trusted authority behind that authority's signers, as DER or PEM
     #[arg(long, env = "CHUNG_TIME_STAMP_ANCHOR", value_name = "FILE", global = true, hide_short_help = true)]
     pub time_stamp_anchor: Option<PathBuf>,
+    /// A folder with revocation lists (DER or PEM) for time stamps; it is read each time, and no network is asked
+    #[arg(
+        long,
+        env = "CHUNG_TIME_STAMP_LISTS",
+        value_name = "FOLDER",
+        global = true,
+        hide_short_help = true
+    )]
+    pub time_stamp_lists: Option<PathBuf>,
     /// How much is logged, e.g. info or chung=debug,info [default: info]
     #[arg(long, env = "CHUNG_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
@@ -322,6 +333,7 @@ impl Settings {
             national_id_keys: self.national_id_keys.or(file.national_id_keys),
             time_stamp_url: self.time_stamp_url.or(file.time_stamp_url),
             time_stamp_anchor: self.time_stamp_anchor.or(file.time_stamp_anchor),
+            time_stamp_lists: self.time_stamp_lists.or(file.time_stamp_lists),
             log: self.log.or(file.log),
             clearing_url: self.clearing_url.or(file.clearing_url),
             clearing_bic: self.clearing_bic.or(file.clearing_bic),
@@ -343,7 +355,11 @@ impl Settings {
         let national_id = self.national_id()?;
         let time_stamp = match (&self.time_stamp_url, &self.time_stamp_anchor) {
             (None, None) => None,
-            (Some(url), Some(anchor)) => Some(TimeStamp { url: url.clone(), anchor: anchor.clone() }),
+            (Some(url), Some(anchor)) => Some(TimeStamp {
+                url: url.clone(),
+                anchor: anchor.clone(),
+                lists: self.time_stamp_lists.clone(),
+            }),
             (Some(_), None) => return Err(ConfigError::Missing(vec!["time_stamp_anchor"])),
             (None, Some(_)) => return Err(ConfigError::Missing(vec!["time_stamp_url"])),
         };

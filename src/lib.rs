@@ -191,6 +191,11 @@
 //! * 2026-11-26, retention: bills are emptied in the order of their issue behind a mark, so that no new bill pays for an
 //!   index; the key of an act is forgotten with the people whom its answer names.
 //! * 2026-11-26, receipts: every owner of a shared bill gives its own; a tax belongs to the account of its notice.
+//! * 2026-11-26, services: a seller's invoice is taken by the bill that charges it and let go of by one that no longer does;
+//!   the claim is a row of its own beside the record. Its money goes by rule to whoever pays the sellers, never to a receipt.
+//! * 2026-11-26, stamps: revocation rests on lists that the operator brings; no network is asked, so that checking years
+//!   later needs none, and what no list shows is kept and told as unknown, never as well.
+//! * 2026-11-26, uploads: a file has no deadline and must come on, so much within each window; everything else has one.
 //! * 2026-11-25, national e-ID: where it is configured it is the floor of portals; while it is down the page names the
 //!   counter and nothing weaker takes its place. What it reports of an account is evidence under the citizen's key.
 //! * 2026-11-25, privacy: erasing destroys the citizen's key and nothing that law keeps, which stands under its agency's

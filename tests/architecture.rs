@@ -115,6 +115,23 @@ fn crates_live_in_their_rooms() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Who judges whether a form comes from a page of ours: what people send is proved by the type that a page takes
+/// (`http/sent.rs`). A portal's request to sign out is no form of ours.
+const JUDGE_PROOFS: &[&str] = &["sent.rs", "session.rs", "logout.rs"];
+
+#[test]
+fn nobody_but_the_extractors_judges_the_proof_of_a_form() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| source.room == "http") {
+        let judges = ["is_foreign(", "is_genuine(", "step_sent(", ".sent("];
+        let judges = judges.iter().any(|call| source.code.contains(call));
+        if judges && !JUDGE_PROOFS.iter().any(|name| source.path.ends_with(name)) {
+            wrong.push(source.path.display().to_string());
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn names_say_what_a_thing_is() {
     let mut wrong = Vec::new();

@@ -21,9 +21,74 @@ use uuid::Uuid;
 const GOAL: f64 = 0.4;
 /// Bills that are prepared in one transaction.
 const CHUNK: usize = 200;
-/// The tables that a receipt's issue appends to.
-const TABLES: [&str; 6] =
-    ["receipt", "receipt_file", "audit_leaf", "audit_detail", "event_sequence", "outbox"];
+/// A table that a receipt's issue appends to: its name, how its rows hang on the receipts `r`, and its columns by type.
+type Table = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+const TABLES: [Table; 6] = [
+    (
+        "receipt",
+        "t.id = r.id",
+        &[
+            ("id", "uuid"),
+            ("number", "text"),
+            ("agency_id", "uuid"),
+            ("kind", "text"),
+            ("bill_id", "uuid"),
+            ("payment_id", "uuid"),
+            ("amount", "bigint"),
+            ("issued_at", "timestamptz"),
+            ("content", "bytea"),
+            ("key", "integer"),
+            ("digest", "bytea"),
+            ("leaf_id", "uuid"),
+            ("letters", "text"),
+            ("year", "smallint"),
+        ],
+    ),
+    (
+        "receipt_file",
+        "t.receipt_id = r.id and t.format = 'jws'",
+        &[
+            ("receipt_id", "uuid"),
+            ("format", "text"),
+            ("bytes", "bytea"),
+            ("key", "integer"),
+            ("made_at", "timestamptz"),
+        ],
+    ),
+    (
+        "audit_leaf",
+        "t.id = r.leaf_id",
+        &[("id", "uuid"), ("kind", "text"), ("at", "timestamptz"), ("commitment", "bytea")],
+    ),
+    (
+        "audit_detail",
+        "t.leaf_id = r.leaf_id",
+        &[
+            ("leaf_id", "uuid"),
+            ("agency_id", "uuid"),
+            ("object", "uuid"),
+            ("sealed", "bytea"),
+            ("generation", "integer"),
+        ],
+    ),
+    ("event_sequence", "t.object = r.bill_id", &[("object", "uuid"), ("last", "integer")]),
+    (
+        "outbox",
+        "t.object = r.bill_id and t.name = 'receipt.issued'",
+        &[
+            ("id", "uuid"),
+            ("at", "timestamptz"),
+            ("topic", "text"),
+            ("agency_id", "uuid"),
+            ("object", "uuid"),
+            ("name", "text"),
+            ("body", "bytea"),
+            ("due_at", "timestamptz"),
+            ("state", "text"),
+            ("sequence", "integer"),
+        ],
+    ),
+];
 
 /// Measures receipts in bulk.
 pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
@@ -34,12 +99,12 @@ pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
     issue(world, many).await?;
     let rows = Rows::read(world, many).await?;
     let mut connection = PgConnection::connect(&world.url()).await?;
-    for table in TABLES {
+    for (table, ..) in TABLES {
         run(&mut connection, &format!("create table beside_{table} (like {table} including all)")).await?;
     }
     let trio =
         trio(world, async |world| append(world, &rows).await, async |world| issue(world, many).await).await?;
-    for table in TABLES {
+    for (table, ..) in TABLES {
         run(&mut connection, &format!("drop table beside_{table}")).await?;
     }
     world.start().await?;
@@ -98,35 +163,19 @@ async fn wait(world: &World, many: usize) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-type Receipts = (
-    Vec<Uuid>,
-    Vec<String>,
-    Vec<Uuid>,
-    Vec<String>,
-    Vec<Uuid>,
-    Vec<Uuid>,
-    Vec<i64>,
-    Vec<OffsetDateTime>,
-    Vec<Vec<u8>>,
-    Vec<i32>,
-    Vec<Vec<u8>>,
-    Vec<Uuid>,
-    Vec<String>,
-    Vec<i16>,
-);
-type Files = (Vec<Uuid>, Vec<String>, Vec<Vec<u8>>, Vec<i32>, Vec<OffsetDateTime>);
-type Leaves = (Vec<Uuid>, Vec<String>, Vec<OffsetDateTime>, Vec<Vec<u8>>);
-type Details = (Vec<Uuid>, Vec<Uuid>, Vec<Uuid>, Vec<Vec<u8>>, Vec<i32>);
-type Events = (Vec<Uuid>, Vec<OffsetDateTime>, Vec<Uuid>, Vec<Uuid>, Vec<Vec<u8>>);
-
-/// What one transaction wrote, column by column.
-struct Batch {
-    receipts: Receipts,
-    files: Files,
-    leaves: Leaves,
-    details: Details,
-    events: Events,
+/// One column of one transaction's rows in a table.
+enum Column {
+    Uuids(Vec<Uuid>),
+    Texts(Vec<String>),
+    Bytes(Vec<Vec<u8>>),
+    Times(Vec<OffsetDateTime>),
+    Longs(Vec<i64>),
+    Integers(Vec<i32>),
+    Shorts(Vec<i16>),
 }
+
+/// What one transaction wrote, table by table, column by column.
+type Batch = Vec<Vec<Column>>;
 
 /// Rows as they were written, in batches.
 struct Rows(Vec<Batch>);
@@ -136,149 +185,79 @@ impl Rows {
         let mut connection = PgConnection::connect(&world.url()).await?;
         let mut batches = Vec::new();
         for from in (0..many).step_by(BULK) {
-            let page = format!("order by r.id offset {from} limit {BULK}");
-            let of = format!(
-                "(select r.*, f.format, f.bytes, f.key as file_key, f.made_at from receipt r
-                  join receipt_file f on f.receipt_id = r.id and f.format = 'jws' {page})"
-            );
-            let receipts = format!(
-                "select array_agg(id), array_agg(number), array_agg(agency_id), array_agg(kind), array_agg(bill_id),
-                     array_agg(payment_id), array_agg(amount), array_agg(issued_at), array_agg(content),
-                     array_agg(key), array_agg(digest), array_agg(leaf_id), array_agg(letters), array_agg(year)
-                 from {of} r"
-            );
-            let files = format!(
-                "select array_agg(id), array_agg(format), array_agg(bytes), array_agg(file_key), array_agg(made_at)
-                 from {of} r"
-            );
-            let leaves = format!(
-                "select array_agg(l.id), array_agg(l.kind), array_agg(l.at), array_agg(l.commitment)
-                 from {of} r join audit_leaf l on l.id = r.leaf_id"
-            );
-            let details = format!(
-                "select array_agg(d.leaf_id), array_agg(d.agency_id), array_agg(d.object), array_agg(d.sealed),
-                     array_agg(d.generation)
-                 from {of} r join audit_detail d on d.leaf_id = r.leaf_id"
-            );
-            let events = format!(
-                "select array_agg(o.id), array_agg(o.at), array_agg(o.agency_id), array_agg(o.object), array_agg(o.body)
-                 from {of} r join outbox o on o.object = r.bill_id and o.name = 'receipt.issued'"
-            );
-            batches.push(Batch {
-                receipts: one(&mut connection, receipts).await?,
-                files: one(&mut connection, files).await?,
-                leaves: one(&mut connection, leaves).await?,
-                details: one(&mut connection, details).await?,
-                events: one(&mut connection, events).await?,
-            });
+            let mut batch = Batch::new();
+            for (table, on, columns) in TABLES {
+                let of = format!(
+                    "from (select * from receipt order by id offset {from} limit {BULK}) r join {table} t on {on}"
+                );
+                let mut read = Vec::with_capacity(columns.len());
+                for (name, kind) in columns {
+                    let sql = format!("select array_agg(t.{name} order by r.id) {of}");
+                    read.push(column(&mut connection, sql, kind).await?);
+                }
+                batch.push(read);
+            }
+            batches.push(batch);
         }
         Ok(Self(batches))
     }
 }
 
-async fn one<T>(connection: &mut PgConnection, sql: String) -> Result<T>
-where
-    T: Send + Unpin + for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
-{
-    Ok(sqlx::query_as(AssertSqlSafe(sql)).fetch_one(connection).await?)
+async fn column(connection: &mut PgConnection, sql: String, kind: &str) -> Result<Column> {
+    let sql = AssertSqlSafe(sql);
+    Ok(match kind {
+        "uuid" => Column::Uuids(sqlx::query_scalar(sql).fetch_one(connection).await?),
+        "text" => Column::Texts(sqlx::query_scalar(sql).fetch_one(connection).await?),
+        "bytea" => Column::Bytes(sqlx::query_scalar(sql).fetch_one(connection).await?),
+        "timestamptz" => Column::Times(sqlx::query_scalar(sql).fetch_one(connection).await?),
+        "bigint" => Column::Longs(sqlx::query_scalar(sql).fetch_one(connection).await?),
+        "integer" => Column::Integers(sqlx::query_scalar(sql).fetch_one(connection).await?),
+        "smallint" => Column::Shorts(sqlx::query_scalar(sql).fetch_one(connection).await?),
+        other => return Err(anyhow!("no column is read as {other}")),
+    })
 }
 
 /// Appends the rows to empty tables beside theirs, batch by batch.
 async fn append(world: &World, rows: &Rows) -> Result<Rate> {
     let mut connection = PgConnection::connect(&world.url()).await?;
-    for table in TABLES {
+    for (table, ..) in TABLES {
         run(&mut connection, &format!("truncate beside_{table}")).await?;
     }
     let meter = Meter::start(&payers(world), &world.url()).await?;
-    let mut many = 0;
     for batch in &rows.0 {
-        many += batch.receipts.0.len();
         write(&mut connection, batch).await?;
     }
     let spent = meter.stop().await?;
-    ensure!(usize::try_from(world.count("beside_receipt").await?)? == many, "rows are missing");
+    let many = usize::try_from(world.count("beside_receipt").await?)?;
+    ensure!(many.div_ceil(BULK) == rows.0.len(), "rows are missing: {many} in {} batches", rows.0.len());
     Ok(Rate::of(many, spent))
 }
 
 async fn write(connection: &mut PgConnection, batch: &Batch) -> Result<()> {
     let mut tx = connection.begin().await?;
-    let of = &batch.receipts;
-    sqlx::query(
-        "insert into beside_receipt (id, number, agency_id, kind, bill_id, payment_id, amount, issued_at, content, key,
-                                     digest, leaf_id, letters, year)
-         select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[],
-                              $8::timestamptz[], $9::bytea[], $10::integer[], $11::bytea[], $12::uuid[], $13::text[],
-                              $14::smallint[])",
-    )
-    .bind(&of.0)
-    .bind(&of.1)
-    .bind(&of.2)
-    .bind(&of.3)
-    .bind(&of.4)
-    .bind(&of.5)
-    .bind(&of.6)
-    .bind(&of.7)
-    .bind(&of.8)
-    .bind(&of.9)
-    .bind(&of.10)
-    .bind(&of.11)
-    .bind(&of.12)
-    .bind(&of.13)
-    .execute(&mut *tx)
-    .await?;
-    let of = &batch.files;
-    sqlx::query(
-        "insert into beside_receipt_file (receipt_id, format, bytes, key, made_at)
-         select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::integer[], $5::timestamptz[])",
-    )
-    .bind(&of.0)
-    .bind(&of.1)
-    .bind(&of.2)
-    .bind(&of.3)
-    .bind(&of.4)
-    .execute(&mut *tx)
-    .await?;
-    let of = &batch.leaves;
-    sqlx::query(
-        "insert into beside_audit_leaf (id, kind, at, commitment)
-         select * from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::bytea[])",
-    )
-    .bind(&of.0)
-    .bind(&of.1)
-    .bind(&of.2)
-    .bind(&of.3)
-    .execute(&mut *tx)
-    .await?;
-    let of = &batch.details;
-    sqlx::query(
-        "insert into beside_audit_detail (leaf_id, agency_id, object, sealed, generation)
-         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bytea[], $5::integer[])",
-    )
-    .bind(&of.0)
-    .bind(&of.1)
-    .bind(&of.2)
-    .bind(&of.3)
-    .bind(&of.4)
-    .execute(&mut *tx)
-    .await?;
-    let of = &batch.events;
-    sqlx::query("insert into beside_event_sequence (object, last) select object, 1 from unnest($1::uuid[]) as t (object)")
-        .bind(&of.3)
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query(
-        "insert into beside_outbox (id, at, topic, agency_id, object, name, body, due_at, state, sequence)
-         select id, at, 'event', agency_id, object, 'receipt.issued', body, at, 'done', 1
-         from unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::bytea[])
-             as t (id, at, agency_id, object, body)",
-    )
-    .bind(&of.0)
-    .bind(&of.1)
-    .bind(&of.2)
-    .bind(&of.3)
-    .bind(&of.4)
-    .execute(&mut *tx)
-    .await?;
+    for ((table, _, columns), values) in TABLES.into_iter().zip(batch) {
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let arrays: Vec<String> = columns
+            .iter()
+            .enumerate()
+            .map(|(place, (_, kind))| format!("${}::{kind}[]", place + 1))
+            .collect();
+        let (names, arrays) = (names.join(", "), arrays.join(", "));
+        let sql = format!("insert into beside_{table} ({names}) select * from unnest({arrays})");
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for values in values {
+            query = match values {
+                Column::Uuids(values) => query.bind(values),
+                Column::Texts(values) => query.bind(values),
+                Column::Bytes(values) => query.bind(values),
+                Column::Times(values) => query.bind(values),
+                Column::Longs(values) => query.bind(values),
+                Column::Integers(values) => query.bind(values),
+                Column::Shorts(values) => query.bind(values),
+            };
+        }
+        query.execute(&mut *tx).await?;
+    }
     Ok(tx.commit().await?)
 }
 

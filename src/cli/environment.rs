@@ -190,7 +190,11 @@ fn time_stamps(config: &Config) -> anyhow::Result<Option<time_stamp::Authority>>
         bail!("{} is the sandbox's, by which everybody can stamp any time", told());
     }
     let service = RemoteTimeStamps::new(known.url.clone(), config.limits.partner_timeout())?;
-    Ok(Some(time_stamp::Authority { service: Arc::new(service), anchors: Arc::new(anchors) }))
+    Ok(Some(time_stamp::Authority {
+        service: Arc::new(service),
+        anchors: Arc::new(anchors),
+        lists: time_stamp::ListFolder(known.lists.clone()),
+    }))
 }
 
 /// The national e-ID of the configuration, pinned to its keys.

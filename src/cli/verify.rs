@@ -3,11 +3,14 @@
 use super::out;
 use crate::audit::{evidence::Evidence, head::TreeHead};
 use crate::base::calendar::display_vi;
+use crate::base::clock::{Clock as _, SystemClock};
 use crate::codec::{
     amount_in_words::dong_in_words,
     certificate::Anchors,
     receipt_content::{self, Proof, ReceiptContent, leaf_names},
-    receipt_xml, time_stamp,
+    receipt_xml,
+    revocation::{Revocation, RevocationLists, Why},
+    time_stamp::{self, Trust},
     verification_statement::{self, Statement},
 };
 use crate::crypto::{
@@ -69,6 +72,9 @@ pub enum Verify {
         /// The trusted certificate, as DER or PEM
         #[arg(long, value_name = "FILE", requires = "stamp")]
         anchor: Option<PathBuf>,
+        /// Revocation lists of whoever certified, as DER or PEM; without them revocation is unknown, and said to be
+        #[arg(long, value_name = "FILE", requires = "stamp")]
+        lists: Vec<PathBuf>,
     },
     /// Check the signed statement of a verification
     ///
@@ -104,8 +110,8 @@ pub fn run(command: &Verify) -> anyhow::Result<()> {
             out::line(&place);
             Ok(())
         }
-        Verify::Head { file, keys, stamp, anchor } => {
-            for line in head(file, keys, stamp.as_deref().zip(anchor.as_deref()))? {
+        Verify::Head { file, keys, stamp, anchor, lists } => {
+            for line in head(file, keys, stamp.as_deref().zip(anchor.as_deref()), lists)? {
                 out::line(&line);
             }
             Ok(())
@@ -123,7 +129,12 @@ pub fn run(command: &Verify) -> anyhow::Result<()> {
 }
 
 /// What a signed head says, and its time stamp beside it.
-fn head(file: &Path, keys: &Path, stamp: Option<(&Path, &Path)>) -> anyhow::Result<Vec<String>> {
+fn head(
+    file: &Path,
+    keys: &Path,
+    stamp: Option<(&Path, &Path)>,
+    lists: &[PathBuf],
+) -> anyhow::Result<Vec<String>> {
     let text = String::from_utf8(read(file)?).context("the head")?;
     let (head, log) = TreeHead::verify(text.trim(), &read_keys(keys)?)
         .with_context(|| format!("{} is not a valid head", file.display()))?;
@@ -133,11 +144,24 @@ fn head(file: &Path, keys: &Path, stamp: Option<(&Path, &Path)>) -> anyhow::Resu
     ];
     if let Some((stamp, anchor)) = stamp {
         let anchors = Anchors::read([read(anchor)?.as_slice()]).context("the anchor")?;
-        let stamp = time_stamp::verify(&read(stamp)?, &sha256(text.trim().as_bytes()), None, &anchors)
+        let lists = lists.iter().map(|list| read(list)).collect::<anyhow::Result<Vec<_>>>()?;
+        let lists = RevocationLists::read(lists.iter().map(Vec::as_slice)).context("the revocation lists")?;
+        let trust = Trust { anchors: &anchors, lists: &lists, now: SystemClock.now() };
+        let stamp = time_stamp::verify(&read(stamp)?, &sha256(text.trim().as_bytes()), None, trust)
             .with_context(|| format!("{} is not a time stamp of this head", stamp.display()))?;
         lines.push(format!("stamped: {} by {}", display_vi(stamp.at), stamp.authority));
         lines.push(format!("  number       {} (policy {})", stamp.serial, stamp.policy));
         lines.push(format!("  anchor       sha256 {}", hex::encode(stamp.anchor)));
+        lines.push(match stamp.revocation {
+            Revocation::Clear { as_of } => format!("  revocation   none, by lists of {}", display_vi(as_of)),
+            Revocation::Unknown(Why::NoList) => {
+                "  revocation   unknown: no list of whoever certified was given".to_owned()
+            }
+            Revocation::Unknown(Why::ListOver) => "  revocation   unknown: a list is out of date".to_owned(),
+            Revocation::Unknown(Why::ListTooLate) => {
+                "  revocation   unknown: a list is later than the end of its certificate".to_owned()
+            }
+        });
     }
     Ok(lines)
 }

@@ -1,18 +1,23 @@
 //! X.509 certificates (RFC 5280) as far as we judge them: whose they are, how long they hold, what their key signed.
 //!
-//! Only a chain of two is known here: a trusted anchor and a signer that it certified. Deliberately absent: path
-//! building, name constraints, revocation lists (a list that cannot be had offline would stop every counter).
+//! What a chip card takes stands here: a trusted anchor and a signer that it certified. Longer ways are
+//! [`super::certificate_path`]'s, revocation lists [`super::revocation`]'s; cards take neither (a list that cannot be had
+//! offline would stop every counter). Deliberately absent: name constraints.
 
 use crate::base::clock::Instant;
 use crate::crypto::certified::{Hash, PublicKey, Refused, Scheme};
 use crate::crypto::digest::{Digest, sha256};
 use der::asn1::ObjectIdentifier;
 use der::{Any, Decode, Encode, Sequence};
+use time::macros::datetime;
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 use x509_cert::name::Name;
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::Time;
+
+/// What a certificate says that shall never end (RFC 5280 section 4.1.2.5).
+const END_OF_TIME: Instant = datetime!(9999-12-31 23:59:59 UTC);
 
 const fn oid(text: &str) -> ObjectIdentifier {
     ObjectIdentifier::new_unwrap(text)
@@ -119,15 +124,20 @@ pub enum Validity {
 
 /// Whether the certificate holds at that instant.
 pub fn validity(certificate: &Certificate, at: Instant) -> Validity {
-    let seconds = |time: Time| i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
     let span = &certificate.tbs_certificate.validity;
-    if at.unix_timestamp() < seconds(span.not_before) {
+    if at.unix_timestamp() < moment(span.not_before).unix_timestamp() {
         Validity::NotYet
-    } else if seconds(span.not_after) < at.unix_timestamp() {
+    } else if moment(span.not_after).unix_timestamp() < at.unix_timestamp() {
         Validity::Over
     } else {
         Validity::Now
     }
+}
+
+/// The moment that a certificate or a list names; the end of time where it lies beyond.
+pub(super) fn moment(time: Time) -> Instant {
+    let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
+    Instant::from_unix_timestamp(seconds).unwrap_or(END_OF_TIME)
 }
 
 /// Whether it may certify others: a certificate authority by its own words.

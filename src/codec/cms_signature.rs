@@ -28,6 +28,8 @@ pub struct Signed {
     pub content: Vec<u8>,
     /// The signer's certificate.
     pub signer: Certificate,
+    /// The certificates that travel along, in no order that means anything.
+    pub others: Vec<Certificate>,
     /// What was signed beside it.
     pub attributes: Attributes,
 }
@@ -56,6 +58,15 @@ pub enum Refused {
     /// The signer's certificate is not meant for this.
     #[error("the signer's certificate is not meant for this")]
     UnfitSigner,
+    /// An authority between the signer and the trusted one may not certify, or not for this.
+    #[error("an authority between may not certify")]
+    UnfitAuthority,
+    /// The way to the trusted authority is longer than is allowed.
+    #[error("the way to a trusted authority is too long")]
+    PathTooLong,
+    /// A certificate on the way was revoked.
+    #[error("a certificate was revoked")]
+    Revoked,
 }
 
 impl From<der::Error> for Refused {
@@ -78,17 +89,22 @@ pub fn read(info: &ContentInfo, kind: ObjectIdentifier) -> Result<Signed, Refuse
     let [signer] = signed.signer_infos.0.as_slice() else { return Err(Refused::Unreadable) };
     let certificate = signers_certificate(&signed, signer)?;
     let attributes = check_signature(signer, &certificate, content.as_bytes(), kind)?;
-    Ok(Signed { content: content.into_bytes(), signer: certificate, attributes })
+    let others = certificates(&signed).filter(|other| **other != certificate).cloned().collect();
+    Ok(Signed { content: content.into_bytes(), signer: certificate, others, attributes })
+}
+
+/// The certificates that travel with the content.
+fn certificates(signed: &SignedData) -> impl Iterator<Item = &Certificate> {
+    let all = signed.certificates.iter().flat_map(|all| all.0.iter());
+    all.filter_map(|choice| match choice {
+        CertificateChoices::Certificate(certificate) => Some(certificate),
+        CertificateChoices::Other(_) => None,
+    })
 }
 
 /// The certificate that the signer names, out of those that travel with the content.
 fn signers_certificate(signed: &SignedData, signer: &SignerInfo) -> Result<Certificate, Refused> {
-    let all = signed.certificates.as_ref().ok_or(Refused::UntrustedSigner)?;
-    let mut certificates = all.0.iter().filter_map(|choice| match choice {
-        CertificateChoices::Certificate(certificate) => Some(certificate),
-        CertificateChoices::Other(_) => None,
-    });
-    let found = certificates.find(|certificate| match &signer.sid {
+    let found = certificates(signed).find(|certificate| match &signer.sid {
         SignerIdentifier::IssuerAndSerialNumber(name) => {
             certificate.tbs_certificate.issuer == name.issuer
                 && certificate.tbs_certificate.serial_number == name.serial_number

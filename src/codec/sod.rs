@@ -166,7 +166,9 @@ impl From<cms_signature::Refused> for Refused {
             Signature::BadSignature => Self::BadSignature,
             Signature::UntrustedSigner => Self::UntrustedSigner,
             Signature::SignerExpired => Self::SignerExpired,
-            Signature::UnfitSigner => Self::UnfitSigner,
+            Signature::UnfitSigner | Signature::UnfitAuthority => Self::UnfitSigner,
+            // A card has neither a way of many steps nor a list.
+            Signature::PathTooLong | Signature::Revoked => Self::UntrustedSigner,
         }
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! A stamp is believed only if the authority granted it, its token says that it stamped this digest (and answers this
 //! question, while the question is known), the certificate inside it signed it and is meant for time stamps and nothing
-//! else, and a trusted anchor certified that certificate, both of them holding at the stamp's own time. Deliberately
-//! absent: revocation, and stamps that carry extensions.
+//! else, a way leads from it to a trusted anchor ([`Path`]) that holds at the stamp's own time, and no list that somebody
+//! brought says that a certificate on it was revoked. What no list shows is told as unknown. Deliberately absent: stamps
+//! that carry extensions, and asking anybody about revocation.
 
 use super::asn1::{integer, octets, sequence, sha256_algorithm, tlv};
 use super::certificate::{self, Anchors, HASHES};
-use super::cms_signature::{self, Signed, certified_by, only_value};
+use super::certificate_path::Path;
+use super::cms_signature::{self, Signed, only_value};
+use super::revocation::{Revocation, RevocationLists};
 use crate::base::{calendar::parse_rfc3339, clock::Instant};
 use crate::crypto::certified::Hash;
 use crate::crypto::digest::{Digest, equal};
@@ -78,8 +81,12 @@ pub struct Stamp {
     pub authority: String,
     /// The certificate that signed.
     pub signer: Digest,
-    /// The anchor that certified it.
+    /// The anchor at the end of the way from it.
     pub anchor: Digest,
+    /// How many authorities stand between.
+    pub between: usize,
+    /// What lists show of the certificates on that way.
+    pub revocation: Revocation,
 }
 
 /// Why a stamp is not believed.
@@ -121,6 +128,9 @@ impl Refused {
             Self::Signature(Signature::UntrustedSigner) => "untrusted_signer",
             Self::Signature(Signature::SignerExpired) => "signer_expired",
             Self::Signature(Signature::UnfitSigner) => "unfit_signer",
+            Self::Signature(Signature::UnfitAuthority) => "unfit_authority",
+            Self::Signature(Signature::PathTooLong) => "path_too_long",
+            Self::Signature(Signature::Revoked) => "revoked",
         }
     }
 }
@@ -131,12 +141,23 @@ impl From<der::Error> for Refused {
     }
 }
 
+/// Who is believed: the trusted authorities, and the lists of what they and others revoked, as they stand at a time.
+#[derive(Clone, Copy)]
+pub struct Trust<'a> {
+    /// The trusted authorities.
+    pub anchors: &'a Anchors,
+    /// The lists that were brought.
+    pub lists: &'a RevocationLists,
+    /// The time.
+    pub now: Instant,
+}
+
 /// Judges an answer to the question for that digest; with `nonce` only an answer to that very question is believed.
 pub fn verify(
     answer: &[u8],
     imprint: &Digest,
     nonce: Option<&[u8; NONCE_LENGTH]>,
-    anchors: &Anchors,
+    trust: Trust<'_>,
 ) -> Result<Stamp, Refused> {
     let info = ContentInfo::from_der(&token(answer)?)?;
     let signed = cms_signature::read(&info, TST_INFO)?;
@@ -148,14 +169,20 @@ pub fn verify(
         return Err(Refused::WrongNonce);
     }
     check_named(&signed)?;
-    let anchor = certified_by(&signed.signer, anchors, told.at, may_stamp)?;
+    let path = Path::find(&signed.signer, &signed.others, trust.anchors, (told.at, TIME_STAMPING))?;
+    if !may_stamp(&signed.signer) {
+        return Err(cms_signature::Refused::UnfitSigner.into());
+    }
+    let revocation = trust.lists.judge(&path, told.at, trust.now)?;
     Ok(Stamp {
         at: told.at,
         policy: told.policy,
         serial: hex::encode(trimmed(told.serial)),
         authority: signed.signer.tbs_certificate.subject.to_string(),
         signer: certificate::fingerprint(&signed.signer),
-        anchor,
+        anchor: certificate::fingerprint(path.anchor),
+        between: path.certificates.len() - 1,
+        revocation,
     })
 }
 
@@ -294,6 +321,7 @@ fn may_stamp(certificate: &Certificate) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::revocation::Why;
     use super::*;
     use crate::crypto::digest::sha256;
     use time::macros::datetime;
@@ -306,21 +334,24 @@ mod tests {
     #[test]
     fn a_stamp_of_another_implementation_is_believed_and_of_nothing_else() {
         let anchors = Anchors::read([AUTHORITY]).unwrap();
+        let (lists, nobody) = (RevocationLists::default(), Anchors::default());
+        let by = |anchors| Trust { anchors, lists: &lists, now: datetime!(2027-01-01 00:00 UTC) };
         let imprint = sha256(HEAD);
-        let stamp = verify(ANSWER, &imprint, None, &anchors).unwrap();
+        let stamp = verify(ANSWER, &imprint, None, by(&anchors)).unwrap();
+        assert_eq!((stamp.between, stamp.revocation), (0, Revocation::Unknown(Why::NoList)));
         assert_eq!(stamp.at, datetime!(2026-11-26 07:42:44.618 UTC));
         assert_eq!((stamp.policy.as_str(), stamp.serial.as_str()), ("1.2.3.4.1", "06"));
         assert!(stamp.authority.contains("Sandbox time stamps"), "{}", stamp.authority);
-        let other = verify(ANSWER, &sha256(b"another head"), None, &anchors);
+        let other = verify(ANSWER, &sha256(b"another head"), None, by(&anchors));
         assert_eq!(other, Err(Refused::WrongImprint));
-        let nonce = verify(ANSWER, &imprint, Some(&[7; NONCE_LENGTH]), &anchors);
+        let nonce = verify(ANSWER, &imprint, Some(&[7; NONCE_LENGTH]), by(&anchors));
         assert_eq!(nonce, Err(Refused::WrongNonce));
-        let untrusted = verify(ANSWER, &imprint, None, &Anchors::default());
+        let untrusted = verify(ANSWER, &imprint, None, by(&nobody));
         assert_eq!(untrusted, Err(Refused::Signature(cms_signature::Refused::UntrustedSigner)));
         for place in 0..ANSWER.len() {
             let mut altered = ANSWER.to_vec();
             altered[place] ^= 1;
-            if let Ok(read) = verify(&altered, &imprint, None, &anchors) {
+            if let Ok(read) = verify(&altered, &imprint, None, by(&anchors)) {
                 // What nobody signs (the status, the order of sets) may change, what it says may not.
                 assert_eq!((read.at, &read.serial), (stamp.at, &stamp.serial), "byte {place}");
             }

@@ -20,9 +20,13 @@ pub struct Limits {
     pub import_rows_at_once: usize,
     /// Milliseconds until a request that has not been answered is given up. Default 10,000.
     pub request_timeout_ms: u64,
-    /// Milliseconds until a statement that people bring is given up while it is taken or confirmed: it may have a million lines.
+    /// Milliseconds until the confirmation of a statement that people bring is given up: it may have a million lines.
     /// Default 600,000.
     pub import_timeout_ms: u64,
+    /// Milliseconds within which `upload_window_bytes_min` of a file must come; else it is given up. Default 10,000.
+    pub upload_window_ms: u64,
+    /// Bytes of a file that must come within each such window; a file as a whole has no deadline. Default 32 KiB.
+    pub upload_window_bytes_min: usize,
     /// Milliseconds that running requests get to finish when the service stops. Default 20,000.
     pub drain_timeout_ms: u64,
     /// Milliseconds that a partner gets to answer. Default 5,000.
@@ -83,6 +87,8 @@ impl Default for Limits {
             import_rows_at_once: 5_000,
             request_timeout_ms: 10_000,
             import_timeout_ms: 600_000,
+            upload_window_ms: 10_000,
+            upload_window_bytes_min: 32 << 10,
             drain_timeout_ms: 20_000,
             partner_timeout_ms: 5_000,
             connections_max: 16,
@@ -117,9 +123,14 @@ impl Limits {
         Duration::from_millis(self.request_timeout_ms)
     }
 
-    /// The deadline of a request that brings or confirms a statement.
+    /// The deadline of a request that confirms a statement.
     pub const fn import_timeout(&self) -> Duration {
         Duration::from_millis(self.import_timeout_ms)
+    }
+
+    /// The time in which a file must come on.
+    pub const fn upload_window(&self) -> Duration {
+        Duration::from_millis(self.upload_window_ms)
     }
 
     /// The time to finish when the service stops.
@@ -142,6 +153,8 @@ impl Limits {
             ("import_rows_at_once", self.import_rows_at_once == 0),
             ("request_timeout_ms", self.request_timeout_ms == 0),
             ("import_timeout_ms", self.import_timeout_ms == 0),
+            ("upload_window_ms", self.upload_window_ms == 0),
+            ("upload_window_bytes_min", self.upload_window_bytes_min == 0),
             ("drain_timeout_ms", self.drain_timeout_ms == 0),
             ("partner_timeout_ms", self.partner_timeout_ms == 0),
             ("connections_max", self.connections_max == 0),

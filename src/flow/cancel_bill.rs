@@ -1,8 +1,13 @@
 //! Withdraws a bill. An attempt under way forbids it: its money may be coming.
 
 use super::{
-    Error, Result, agency_key::agency_key, audit_leaf, create_bill, event::event_json,
-    idempotency::Idempotency, read_bills, split_bill::close_plan,
+    Error, Result,
+    agency_key::agency_key,
+    audit_leaf, create_bill,
+    event::event_json,
+    idempotency::Idempotency,
+    read_bills,
+    split_bill::{close_plan, is_instalment},
 };
 use crate::{
     app::App,
@@ -12,7 +17,7 @@ use crate::{
     },
     payment::bill,
     store::{
-        audit, bill as rows,
+        audit, bill as rows, exemption,
         outbox::{self, NewOutbox, Topic},
     },
 };
@@ -32,6 +37,10 @@ pub async fn cancel_bill(app: &App, agency: Id<Agency>, id: Id<Bill>, key: &Idem
     let refused = |refusal| create_bill::refused(refusal);
     stored.state = bill::cancel(&state, under_way, now).map_err(refused)?;
     close_plan(&mut tx, id, now).await?;
+    if !is_instalment(&mut tx, id).await? {
+        let charged: Vec<_> = stored.bill.lines.invoices().collect();
+        exemption::let_go(&mut tx, &charged).await?;
+    }
     if !rows::cancel_bill(&mut tx, id, now).await? {
         return Err(Error::internal("a bill moved under its lock"));
     }

@@ -10,8 +10,9 @@ use super::{
     event::event_json,
     idempotency::Idempotency,
     issue_by_owner::parts_told,
+    notify_exemption::{charge_invoices, known},
     quote_fees, read_bills,
-    split_bill::{Split, close_plan, demand_no_part, demand_open_plan, divide},
+    split_bill::{Split, close_plan, demand_no_part, demand_open_plan, divide, is_instalment},
 };
 use crate::{
     app::App,
@@ -22,15 +23,16 @@ use crate::{
     },
     crypto::seal::DataKey,
     payment::{
-        bill::{self, State},
+        bill::{self, BillLine, Lines, State},
         code::Code,
         fee::{self, Asked},
+        invoice::Invoice,
         issue::{Draft, Outcome},
     },
     store::{
         Tx, audit,
         bill::{self as rows, StoredBill},
-        bill_version as versions,
+        bill_version as versions, exemption,
         outbox::{self, NewOutbox, Topic},
     },
 };
@@ -42,6 +44,8 @@ use std::collections::BTreeMap;
 pub struct Amendment {
     /// The fees, computed anew from what the bill was computed from.
     pub asked: Option<Vec<Asked>>,
+    /// The prices of services in the place of those before.
+    pub services: Option<Vec<BillLine>>,
     /// Fees among them that belong to another agency than the one that asks, beside those of the lines before.
     pub owners: BTreeMap<Code, Id<Agency>>,
     /// How the money of several owners is collected; as it stands, where nothing is said.
@@ -78,13 +82,14 @@ pub async fn amend_bill(
     }
     let (mut stored, under_way) = locked(&mut tx, agency, id).await?;
     // The parts bear the days; a whole that is divided is only charged anew.
-    let divided = amendment.asked.is_some() && take_back(app, &mut tx, (&stored, &sealing), now).await?;
+    let anew = amendment.asked.is_some() || amendment.services.is_some();
+    let divided = anew && take_back(app, &mut tx, (&stored, &sealing), now).await?;
     if !divided {
         bill::may_change(&stored.state, under_way).map_err(refused)?;
     }
-    if let Some(asked) = &amendment.asked {
+    if anew {
         close_plan(&mut tx, id, now).await?;
-        charge_anew(app, &mut tx, &sealing, &mut stored, (asked, amendment), now).await?;
+        charge_anew(app, &mut tx, &sealing, &mut stored, amendment, now).await?;
     }
     let was = stored.bill.due;
     stored.bill.due = amendment.due.unwrap_or(was);
@@ -122,6 +127,10 @@ pub async fn revive_bill(
     let (mut stored, _) = locked(&mut tx, agency, id).await?;
     stored.state = bill::revive(&stored.state).map_err(refused)?;
     demand_open_plan(&mut tx, id).await?;
+    if !is_instalment(&mut tx, id).await? {
+        let charged: Vec<_> = stored.bill.lines.invoices().collect();
+        exemption::take_again(&mut tx, id, &charged).await.map_err(known)?;
+    }
     stored.bill.due = due;
     stored.bill.payable_until = due;
     put(&mut tx, &mut stored, ("revived", "cancelled"), now).await?;
@@ -154,11 +163,11 @@ pub async fn replace_bill(
         return Ok(answer);
     }
     let (old, under_way) = locked(&mut tx, agency, id).await?;
-    demand_no_part(&mut tx, id).await?;
     let divided = take_back(app, &mut tx, (&old, &sealing), now).await?;
     if !divided {
         bill::may_change(&old.state, under_way).map_err(refused)?;
     }
+    demand_no_part(&mut tx, id).await?;
     close_plan(&mut tx, id, now).await?;
     let ground = Ground::read(app, &mut tx, &[draft], now).await?;
     let prepared = ground.prepare(app, draft, Id::new(now, &*app.entropy), now).map_err(undone)?;
@@ -168,6 +177,10 @@ pub async fn replace_bill(
         return Err(Error::internal("a bill moved under its lock"));
     }
     key.keep(&mut tx, new.uuid(), &Value::Null, now).await?;
+    let freed: Vec<_> = old.bill.lines.invoices().collect();
+    exemption::let_go(&mut tx, &freed).await?;
+    let taken: Vec<_> = draft.invoices().map(|invoice| (new, agency, invoice)).collect();
+    charge_invoices(app, &mut tx, &taken, now).await?;
     let answer = write(&mut tx, vec![prepared]).await?.pop().unwrap_or_default();
     let mut answer: Value = serde_json::from_str(&answer).map_err(Error::internal)?;
     versions::link(&mut tx, new, id, "replaces").await?;
@@ -203,24 +216,25 @@ async fn locked(tx: &mut Tx, agency: Id<Agency>, id: Id<Bill>) -> Result<(Stored
     Ok((own(rows::bill(tx, id).await?)?, under_way))
 }
 
-/// Computes the lines of other fees from what the bill was computed from.
+/// Computes the lines of other fees from what the bill was computed from, with other prices of services beside them: what
+/// is no longer charged is let go, what is new is taken.
 async fn charge_anew(
     app: &App,
     tx: &mut Tx,
     sealing: &DataKey,
     stored: &mut StoredBill,
-    (asked, amendment): (&[Asked], &Amendment),
+    amendment: &Amendment,
     now: Instant,
 ) -> Result<()> {
     let kept = bill_answer::open_kept(sealing, stored.bill.id, &stored.trace)?;
-    let (_, circumstances) =
+    let (before, circumstances) =
         kept.and_then(|kept| kept.read()).ok_or(Error::conflict("bill_not_amendable"))?;
+    let asked = amendment.asked.clone().unwrap_or(before);
     let old = stored.bill.lines.as_slice();
-    let obligations = old
-        .iter()
-        .filter(|line| line.notice.is_some() || line.invoice.is_some())
-        .cloned()
-        .collect::<Vec<_>>();
+    let of_old = |which: fn(&BillLine) -> bool| old.iter().filter(move |line| which(line)).cloned();
+    let mut obligations: Vec<BillLine> = of_old(|line| line.notice.is_some()).collect();
+    let services = amendment.services.clone();
+    obligations.extend(services.unwrap_or_else(|| of_old(|line| line.invoice.is_some()).collect()));
     let mut owners: BTreeMap<_, _> =
         old.iter().filter_map(|line| Some((line.fee.clone(), line.beneficiary.agency?))).collect();
     // Whose money was mixed by nobody's word is not mixed by an amendment's silence.
@@ -232,7 +246,7 @@ async fn charge_anew(
         key: (String::new(), [0; 32]),
         dossier: stored.bill.dossier.clone(),
         procedure: stored.bill.procedure.clone(),
-        asked: asked.to_vec(),
+        asked,
         grounds: crate::payment::issue::Grounds::default(),
         circumstances,
         owners,
@@ -244,13 +258,20 @@ async fn charge_anew(
     };
     let ground = Ground::read(app, tx, &[&draft], now).await?;
     let (schedule, of) = ground.schedule().ok_or(Error::refused("unknown_fee"))?;
-    let charged = fee::charge(of, &draft.procedure, asked, &draft.circumstances);
+    let charged = fee::charge(of, &draft.procedure, &draft.asked, &draft.circumstances);
     let charged = charged.map_err(|refused| quote_fees::refuse(&refused))?;
     let (lines, trace) = ground.lines(&draft, &charged).map_err(|outcome| match outcome {
         Outcome::Refused(refusal) => refused(refusal),
         _ => Error::internal("lines that were refused otherwise"),
     })?;
-    let kept = super::circumstances::Kept::of(asked, &draft.circumstances);
+    let charges =
+        |lines: &Lines, of: &Invoice| lines.invoices().any(|other| other.known_by() == of.known_by());
+    let (was, id, agency) = (&stored.bill.lines, stored.bill.id, stored.bill.agency);
+    let freed: Vec<_> = was.invoices().filter(|of| !charges(&lines, of)).collect();
+    exemption::let_go(tx, &freed).await?;
+    let taken: Vec<_> = lines.invoices().filter(|of| !charges(was, of)).map(|of| (id, agency, of)).collect();
+    charge_invoices(app, tx, &taken, now).await?;
+    let kept = super::circumstances::Kept::of(&draft.asked, &draft.circumstances);
     stored.bill.lines = lines;
     stored.schedule = schedule;
     stored.trace = bill_answer::seal_trace(app, sealing, stored.bill.id, &trace, Some(&kept));

@@ -63,7 +63,7 @@ pub async fn create_all(app: &App, drafts: Vec<Draft>) -> Result<Vec<Outcome>> {
     let claimed = ClaimedDrafts::claim(app, &mut tx, &drafts, now).await?;
     let before = issued_before(app, &mut tx, &claimed.known()).await?;
     let ground = Ground::read(app, &mut tx, &claimed.fresh(), now).await?;
-    let (prepared, places) = ground.prepare_all(app, &claimed, &before, now)?;
+    let (prepared, places) = ground.prepare_all(app, &claimed, &before, |_| Ok(()), now)?;
     claimed.give_back(&mut tx, &places).await?;
     let answers = write(&mut tx, prepared).await?;
     tx.commit().await?;
@@ -218,21 +218,24 @@ impl Ground {
         self.schedule.as_ref().map(|(id, schedule)| (*id, schedule))
     }
 
-    /// Decides on every draft whose key is new, in order, and finds each its place.
+    /// Decides on every draft whose key is new, in order, and finds each its place; `admit` has the last word on one that
+    /// nothing else refuses.
     pub(super) fn prepare_all(
         &self,
         app: &App,
         claimed: &ClaimedDrafts<'_>,
         before: &BTreeMap<Id<id::Bill>, String>,
+        mut admit: impl FnMut(&Draft) -> std::result::Result<(), Outcome>,
         now: Instant,
     ) -> Result<(Vec<Prepared>, Vec<Place>)> {
         let mut prepared = Vec::new();
         let mut places: Vec<Place> = Vec::with_capacity(claimed.0.len());
         for (draft, bill, claim) in &claimed.0 {
             places.push(match claim {
-                Claim::Fresh => self.prepare(app, draft, *bill, now).map(|bill| {
+                Claim::Fresh => self.prepare(app, draft, *bill, now).and_then(|bill| {
+                    admit(draft)?;
                     prepared.push(bill);
-                    prepared.len() - 1
+                    Ok(prepared.len() - 1)
                 }),
                 Claim::SameAs(earlier) => places[*earlier].clone(),
                 Claim::Answered(claimed) => {
@@ -479,6 +482,7 @@ pub(super) fn refused(refusal: bill::Refusal) -> Error {
         | bill::Refusal::NotCancelled
         | bill::Refusal::OtherWayChosen
         | bill::Refusal::AlreadySplit
+        | bill::Refusal::InvoiceKnown
         | bill::Refusal::PaymentUnderWay => Error::conflict(refusal.code()),
         bill::Refusal::LineCount
         | bill::Refusal::NegativeLine

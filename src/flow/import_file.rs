@@ -36,8 +36,14 @@ pub trait Source: Send {
 
 /// A file whose end never came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the file was interrupted")]
-pub struct Interrupted;
+pub enum Interrupted {
+    /// It broke off.
+    #[error("the file was interrupted")]
+    BrokenOff,
+    /// It no longer came on.
+    #[error("the file stalled")]
+    Stalled,
+}
 
 /// An import on its way, and what it is sealed with.
 #[derive(Clone, Copy)]
@@ -67,7 +73,10 @@ pub(super) async fn take(
     let (mut hasher, mut buffer) = (Hasher::new(), Vec::with_capacity(PIECE_BYTES));
     let (mut number, mut length) = (0, 0_usize);
     loop {
-        let piece = source.next().await.map_err(|_| Error::refused("import_broken"))?;
+        let piece = source.next().await.map_err(|why| match why {
+            Interrupted::BrokenOff => Error::refused("import_broken"),
+            Interrupted::Stalled => Error::refused("upload_stalled"),
+        })?;
         let is_last = piece.is_none();
         let piece = piece.unwrap_or_default();
         length = length.saturating_add(piece.len());

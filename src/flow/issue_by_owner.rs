@@ -7,53 +7,81 @@ use super::{
     agency_key::agency_keys,
     create_bill::{ClaimedDrafts, Ground, answered, as_issued, outcomes, write},
     divide_bills::{divide_all, has_other_owners, in_order},
+    notify_exemption::charge_invoices,
     read_bills,
 };
 use crate::{
     app::App,
     base::{
         calendar::Day,
-        clock::Instant,
         id::{Bill, Id},
     },
     crypto::seal::DataKey,
     payment::{
-        bill::State,
+        bill::{Refusal, State},
+        invoice::{Invoice, Name},
         issue::{Draft, Outcome},
     },
     store::{Tx, bill::StoredBill, bill_version as versions, exemption},
 };
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How often bills are issued again when somebody else takes an invoice at the same moment.
+const TRIES: usize = 3;
 
 /// Issues a draft; the answer is the bill that stands for all of it, with `parts` where it is wanted `apart` and not all
 /// the agency's own.
 pub async fn issue_by_owner(app: &App, draft: Draft, apart: bool) -> Result<Value> {
-    let outcome = issue_alone(app, vec![draft], apart).await?.pop();
+    let outcome = issue_all_alone(app, vec![(draft, apart)]).await?.pop();
     let answer = answered(outcome.ok_or(Error::internal("a draft without an outcome"))?)?;
     serde_json::from_str(&answer).map_err(Error::internal)
 }
 
-/// Issues drafts, each divided by owner, in one transaction, and answers each. A draft that is refused writes nothing.
-pub async fn issue_all_by_owner(app: &App, drafts: Vec<Draft>) -> Result<Vec<Outcome>> {
-    issue_alone(app, drafts, true).await
+/// Issues drafts, each divided by owner where that is said beside it, in one transaction, and answers each. A draft that
+/// is refused writes nothing.
+pub async fn issue_all_alone(app: &App, drafts: Vec<(Draft, bool)>) -> Result<Vec<Outcome>> {
+    let (drafts, apart): (Vec<Draft>, Vec<bool>) = drafts.into_iter().unzip();
+    for _ in 1..TRIES {
+        match issue_alone(app, &drafts, &apart).await {
+            // Somebody took an invoice between the look and the insert: it is known now.
+            Err(Error::Conflict(refusal)) if refusal.code == "invoice_known" => {}
+            done => return done,
+        }
+    }
+    issue_alone(app, &drafts, &apart).await
 }
 
-async fn issue_alone(app: &App, drafts: Vec<Draft>, apart: bool) -> Result<Vec<Outcome>> {
+async fn issue_alone(app: &App, drafts: &[Draft], apart: &[bool]) -> Result<Vec<Outcome>> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let claimed = ClaimedDrafts::claim(app, &mut tx, &drafts, now).await?;
+    let claimed = ClaimedDrafts::claim(app, &mut tx, drafts, now).await?;
     let before = issued_before(app, &mut tx, &claimed.known()).await?;
-    let ground = Ground::read(app, &mut tx, &claimed.fresh(), now).await?;
-    let (prepared, places) = ground.prepare_all(app, &claimed, &before, now)?;
+    let fresh = claimed.fresh();
+    let ground = Ground::read(app, &mut tx, &fresh, now).await?;
+    let charged: Vec<&Invoice> = fresh.iter().flat_map(|draft| draft.invoices()).collect();
+    let mut invoices = exemption::known(&mut tx, &charged).await?;
+    let takes = |draft: &Draft| take(&mut invoices, draft);
+    let (prepared, places) = ground.prepare_all(app, &claimed, &before, takes, now)?;
     claimed.give_back(&mut tx, &places).await?;
     let wholes: Vec<StoredBill> = prepared.iter().map(|one| one.stored.clone()).collect();
+    let mut divided: Vec<Option<bool>> = vec![None; wholes.len()];
+    for (place, apart) in places.iter().zip(apart) {
+        if let Ok(index) = place {
+            divided[*index].get_or_insert(*apart);
+        }
+    }
     write(&mut tx, prepared).await?;
-    take_invoices(app, &mut tx, &wholes, now).await?;
+    let mut charged = Vec::new();
+    for whole in &wholes {
+        let bill = &whole.bill;
+        charged.extend(bill.lines.invoices().map(|invoice| (bill.id, bill.agency, invoice)));
+    }
+    charge_invoices(app, &mut tx, &charged, now).await?;
     let key = |agency| ground.keys().get(&agency).ok_or(Error::internal("a bill without its agency"));
     let mut shared = Vec::new();
-    for whole in &wholes {
-        if apart && has_other_owners(whole)? {
+    for (whole, apart) in wholes.iter().zip(divided) {
+        if apart == Some(true) && has_other_owners(whole)? {
             shared.push(whole);
         }
     }
@@ -67,17 +95,14 @@ async fn issue_alone(app: &App, drafts: Vec<Draft>, apart: bool) -> Result<Vec<O
     Ok(outcomes(places, &answers))
 }
 
-/// Notes the sellers' invoices that these bills charge; refused as a whole where one was charged before.
-async fn take_invoices(app: &App, tx: &mut Tx, bills: &[StoredBill], now: Instant) -> Result<()> {
-    for whole in bills {
-        for invoice in whole.bill.lines.as_slice().iter().filter_map(|line| line.invoice.as_ref()) {
-            let named = (Id::new(now, &*app.entropy), whole.bill.id, whole.bill.agency);
-            match exemption::insert_invoice(tx, named, invoice, now).await {
-                Err(e) if e.violates("seller_invoice_once") => return Err(Error::conflict("invoice_known")),
-                done => done?,
-            }
-        }
+/// Takes the invoices of a draft, all or none: each is charged once, by whatever bill.
+fn take(taken: &mut BTreeSet<Name>, draft: &Draft) -> std::result::Result<(), Outcome> {
+    let names: Vec<Name> = draft.invoices().map(Invoice::known_by).collect();
+    let own: BTreeSet<&Name> = names.iter().collect();
+    if own.len() < names.len() || names.iter().any(|name| taken.contains(name)) {
+        return Err(Outcome::Refused(Refusal::InvoiceKnown));
     }
+    taken.extend(names);
     Ok(())
 }
 

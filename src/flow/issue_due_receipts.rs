@@ -1,9 +1,10 @@
 //! Issues receipts that had to wait: for a number, once a series with numbers left is in force, or from another issuer
 //! (`order_receipt`).
 //!
-//! What waits for numbers is issued in bulk: hundreds in one transaction, their numbers drawn from the series in one
-//! step, each with its own signature, leaf and event. The series stays locked until the transaction ends, so that the
-//! numbers have no gaps whoever else issues meanwhile. One receipt that cannot be made waits on and stops no other.
+//! What waits for numbers is issued in bulk: hundreds in one transaction of so many statements whatever their number, their
+//! numbers drawn from the series in one step, each with its own signature, leaf and event. They are signed beside the
+//! database's work. The series stays locked until the transaction ends, so that the numbers have no gaps whoever else
+//! issues meanwhile. One receipt that cannot be made waits on and stops no other.
 
 use super::{
     Error, Result,
@@ -13,7 +14,7 @@ use super::{
     issue_receipts::Issued,
     order_receipt::order_receipt,
     receipt_draft::{Agencies, number_drafts},
-    render_receipt::sign_issued,
+    render_receipt::{keep_signed, sign_beside},
     waiting_receipts::know_all,
 };
 use crate::app::App;
@@ -46,24 +47,47 @@ pub async fn issue_due_receipts(app: &App) -> Result<usize> {
     let now = app.clock.now();
     let lease = (now, now + app.limits.partner_timeout() + LEASE_MARGIN);
     let mut tx = app.store.begin().await?;
-    let bulk = i64::try_from(BULK).unwrap_or(i64::MAX);
-    let waiting = receipt_due::claim(&mut tx, lease, "no_series", bulk).await?;
     let elsewhere = receipt_due::claim(&mut tx, lease, "issuer", ORDERS).await?;
     tx.commit().await?;
-    if !waiting.is_empty() {
-        let mut tx = app.store.begin().await?;
-        issue_waiting(app, &mut tx, &waiting, now).await?;
-        tx.commit().await?;
-    }
+    let ours = issue_own(app, now).await?;
     for done in join_all(elsewhere.iter().map(|due| order_receipt(app, due, now))).await {
         done?;
     }
-    Ok(waiting.len() + elsewhere.len())
+    Ok(ours + elsewhere.len())
+}
+
+/// Tries what waits for a number, in one transaction; how many were tried. Nobody outside is asked, so that nothing need be
+/// claimed before: whoever else looks meanwhile passes over them.
+async fn issue_own(app: &App, now: Instant) -> Result<usize> {
+    let mut tx = app.store.begin().await?;
+    let bulk = i64::try_from(BULK).unwrap_or(i64::MAX);
+    let waiting = receipt_due::take(&mut tx, now, "no_series", bulk).await?;
+    if waiting.is_empty() {
+        return Ok(0);
+    }
+    let tried = waiting.len();
+    match issue_locked(app, &mut tx, waiting.clone(), now).await {
+        Ok(_) => tx.commit().await?,
+        Err(error) => {
+            // The whole of it failed: it rests, so that what comes after it is tried.
+            drop(tx);
+            let mut tx = app.store.begin().await?;
+            let left: Vec<(Due, &str)> = waiting.into_iter().map(|due| (due, "failed")).collect();
+            put_off(app, &mut tx, left, now).await?;
+            tx.commit().await?;
+            return Err(error);
+        }
+    }
+    Ok(tried)
 }
 
 /// Issues those of them that still wait and for which there is a number; the others are tried later. How many were issued.
 pub(super) async fn issue_waiting(app: &App, tx: &mut Tx, waiting: &[Due], now: Instant) -> Result<usize> {
     let waiting = receipt_due::lock(tx, waiting).await?;
+    issue_locked(app, tx, waiting, now).await
+}
+
+async fn issue_locked(app: &App, tx: &mut Tx, waiting: Vec<Due>, now: Instant) -> Result<usize> {
     let (agencies, known) = know_all(app, tx, &waiting, now).await?;
     let (mut asked, mut drafts, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for (due, known) in waiting.into_iter().zip(known) {
@@ -75,39 +99,46 @@ pub(super) async fn issue_waiting(app: &App, tx: &mut Tx, waiting: &[Due], now: 
             None => left.push((due, "unreadable")),
         }
     }
-    let numbered = number_drafts(app, tx, now, drafts, &agencies).await?;
-    let mut done = Vec::new();
-    for ((due, leaf), numbered) in asked.into_iter().zip(numbered) {
+    let mut numbered = number_drafts(app, tx, now, drafts, &agencies).await?;
+    let (mut done, mut bytes) = (Vec::new(), Vec::new());
+    for ((due, leaf), numbered) in asked.into_iter().zip(numbered.take()) {
         match numbered {
-            Some((issued, bytes)) => done.push((due, leaf, issued, bytes)),
+            Some((issued, content)) => {
+                done.push((due, leaf, issued));
+                bytes.push(content);
+            }
             None => left.push((due, "no_series")),
         }
     }
-    put_off(app, tx, &left, now).await?;
+    put_off(app, tx, left, now).await?;
     if done.is_empty() {
         return Ok(0);
     }
+    let signing = sign_beside(app, bytes);
+    numbered.keep(app, tx, now).await?;
     let gone: Vec<Due> = done.iter().map(|(due, ..)| due.clone()).collect();
     receipt_due::delete(tx, &gone).await?;
     let keys: Vec<&DataKey> = done.iter().map(|(due, ..)| key_of(&agencies, due)).collect::<Result<_>>()?;
-    let signed =
-        done.iter().zip(&keys).map(|((_, _, issued, bytes), key)| (issued.id, bytes.as_slice(), *key));
-    sign_issued(app, tx, signed, now).await?;
     let late: Vec<Late<'_>> = done
         .iter()
-        .zip(keys)
-        .map(|((due, leaf, issued, _), key)| Late::ours(due, *leaf, issued, key))
+        .zip(&keys)
+        .map(|((due, leaf, issued), key)| Late::ours(due, *leaf, issued, key))
         .collect();
     record(app, tx, &late, now).await?;
+    let signed = signing.await.map_err(Error::internal)?;
+    let signed = done.iter().zip(keys).zip(signed);
+    let signed: Vec<_> = signed.map(|(((_, _, issued), key), text)| (issued.id, key, text)).collect();
+    keep_signed(app, tx, signed, now).await?;
     Ok(done.len())
 }
 
-async fn put_off(app: &App, tx: &mut Tx, left: &[(Due, &str)], now: Instant) -> Result<()> {
+async fn put_off(app: &App, tx: &mut Tx, left: Vec<(Due, &str)>, now: Instant) -> Result<()> {
     if left.is_empty() {
         return Ok(());
     }
-    let due: Vec<Due> = left.iter().map(|(due, _)| due.clone()).collect();
     let outcomes: Vec<&str> = left.iter().map(|(_, outcome)| *outcome).collect();
+    let tried = |(due, _): (Due, &str)| Due { attempts: due.attempts.saturating_add(1), ..due };
+    let due: Vec<Due> = left.into_iter().map(tried).collect();
     let next: Vec<Instant> =
         due.iter().map(|due| now + backoff(due.attempts, PAUSE_MAX, &*app.entropy)).collect();
     Ok(receipt_due::put_off(tx, &due, &next, &outcomes).await?)

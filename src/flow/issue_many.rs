@@ -1,6 +1,6 @@
 //! Issues many bills of one request, each row on its own: what is wrong with one is told of that row and stops no other.
 
-use super::{Error, Refusal, Result, create_bill, issue_by_owner::issue_all_by_owner, quote_fees};
+use super::{Error, Refusal, Result, create_bill, issue_by_owner::issue_all_alone, quote_fees};
 use crate::{
     app::App,
     payment::issue::{Draft, Outcome},
@@ -53,21 +53,22 @@ pub async fn issue_many(app: &App, rows: Vec<Row>) -> Result<Value> {
     Ok(json!({ "issued": counts[0], "existed": counts[1], "refused": counts[2], "rows": items }))
 }
 
-/// Issues some rows, those that stay one bill and those that are divided by owner each in one transaction; in their order.
+/// Issues some rows in their order: those of several owners and those that charge sellers' invoices in one transaction,
+/// the others in another.
 async fn issue(app: &App, drafts: Vec<(Draft, bool)>) -> Result<Vec<Outcome>> {
-    let apart: Vec<bool> = drafts.iter().map(|(_, apart)| *apart).collect();
-    let (divided, whole): (Vec<_>, Vec<_>) = drafts.into_iter().partition(|(_, apart)| *apart);
-    let only = |drafts: Vec<(Draft, bool)>| drafts.into_iter().map(|(draft, _)| draft).collect::<Vec<_>>();
-    let divided = match only(divided) {
+    let alone = |(draft, apart): &(Draft, bool)| *apart || draft.invoices().next().is_some();
+    let places: Vec<bool> = drafts.iter().map(alone).collect();
+    let (apart, whole): (Vec<_>, Vec<_>) = drafts.into_iter().partition(alone);
+    let apart = match apart {
         none if none.is_empty() => Vec::new(),
-        some => issue_all_by_owner(app, some).await?,
+        some => issue_all_alone(app, some).await?,
     };
-    let whole = match only(whole) {
+    let whole = match whole.into_iter().map(|(draft, _)| draft).collect::<Vec<_>>() {
         none if none.is_empty() => Vec::new(),
         some => create_bill::create_all(app, some).await?,
     };
-    let (mut divided, mut whole) = (divided.into_iter(), whole.into_iter());
-    let next = apart.into_iter().map(|apart| if apart { divided.next() } else { whole.next() });
+    let (mut apart, mut whole) = (apart.into_iter(), whole.into_iter());
+    let next = places.into_iter().map(|alone| if alone { apart.next() } else { whole.next() });
     next.collect::<Option<Vec<Outcome>>>().ok_or(Error::internal("a row without an outcome"))
 }
 

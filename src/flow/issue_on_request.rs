@@ -1,14 +1,26 @@
 //! Issues the receipts of many bills when an agency asks for them: what waits for a number in one transaction, and what
-//! waits for another issuer is asked for at once. One bill stops no other; the answer tells of each.
+//! waits for another issuer is asked for at once. One bill stops no other; the answer tells of each. An accountant asks
+//! for all that waits at the agency's page.
 
 use super::{
-    Error, Result, idempotency::Idempotency, issue_due_receipts::issue_waiting, render_receipt::sign_receipts,
+    Error, Result,
+    agency_key::agency_key,
+    audit_leaf::{self, Concern},
+    idempotency::Idempotency,
+    issue_due_receipts::issue_waiting,
+    officer,
+    render_receipt::sign_receipts,
 };
 use crate::app::App;
-use crate::base::id::{Agency, Bill, Id};
+use crate::base::{
+    calendar::Day,
+    clock::Instant,
+    id::{Agency, Bill, Citizen, Id},
+};
+use crate::identity::role::Role;
 use crate::payment::bill::State;
 use crate::store::{
-    bill as bills,
+    Tx, audit, bill as bills,
     receipt::{self, StoredReceipt},
     receipt_due::{self, Due},
 };
@@ -33,9 +45,7 @@ pub async fn issue_on_request(
     }
     let mine = |due: &Due| due.agency == agency;
     let waiting: Vec<Due> = receipt_due::of_bills(&mut tx, wanted).await?.into_iter().filter(mine).collect();
-    let (elsewhere, ours): (Vec<Due>, Vec<Due>) = waiting.into_iter().partition(|due| due.reason == "issuer");
-    let issued = issue_waiting(app, &mut tx, &ours, now).await?;
-    receipt_due::hasten_all(&mut tx, &elsewhere, now).await?;
+    let issued = issue_now(app, &mut tx, waiting, now).await?.issued;
     let states: HashMap<Id<Bill>, (Id<Agency>, bool)> = bills::bills(&mut tx, wanted)
         .await?
         .into_iter()
@@ -61,6 +71,43 @@ pub async fn issue_on_request(
     key.keep(&mut tx, object.uuid(), &answer, now).await?;
     tx.commit().await?;
     Ok(answer)
+}
+
+/// What came of asking for receipts now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// How many were issued.
+    pub issued: usize,
+    /// How many another issuer was asked for.
+    pub asked: usize,
+    /// How many wait on.
+    pub left: usize,
+}
+
+async fn issue_now(app: &App, tx: &mut Tx, waiting: Vec<Due>, now: Instant) -> Result<Told> {
+    let (elsewhere, ours): (Vec<Due>, Vec<Due>) = waiting.into_iter().partition(|due| due.reason == "issuer");
+    let issued = issue_waiting(app, tx, &ours, now).await?;
+    receipt_due::hasten_all(tx, &elsewhere, now).await?;
+    Ok(Told { issued, asked: elsewhere.len(), left: ours.len() - issued })
+}
+
+/// Issues what waits at an agency, as much as one transaction takes, because its accountant asks for it.
+pub async fn issue_at_board(app: &App, citizen: Id<Citizen>, agency: Id<Agency>) -> Result<Told> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    officer::demand(&mut tx, citizen, agency, Role::Accountant, Day::of(now)).await?;
+    let bulk = i64::try_from(BILLS_MAX).unwrap_or(i64::MAX);
+    let waiting = receipt_due::of_agencies(&mut tx, &[agency], bulk).await?;
+    let told = issue_now(app, &mut tx, waiting, now).await?;
+    let sealing = agency_key(app, &mut tx, agency).await?;
+    let concern = Concern { citizen: None, agency: Some(agency), object: agency.uuid() };
+    let details = json!({
+        "by": citizen.to_string(), "issued": told.issued, "asked": told.asked, "left": told.left,
+    });
+    let leaf = audit_leaf::leaf(app, now, "receipt.asked", concern, &sealing, &details);
+    audit::append(&mut tx, &[leaf]).await?;
+    tx.commit().await?;
+    Ok(told)
 }
 
 fn row(bill: Id<Bill>, (own, paid): (bool, bool), given: &[&StoredReceipt], left: &[&Due]) -> Value {

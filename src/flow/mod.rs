@@ -141,6 +141,7 @@ pub mod read_notice;
 pub mod read_parts;
 pub mod read_payouts;
 pub mod read_proofs;
+pub mod read_receipt_page;
 pub mod read_receipts;
 pub mod read_refunds;
 pub mod read_slip;

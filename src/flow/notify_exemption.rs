@@ -12,6 +12,7 @@ use super::{
 use crate::app::App;
 use crate::base::{
     calendar::{Day, rfc3339},
+    clock::Instant,
     id::{Agency, Bill, ExemptionNotice, Id, SellerInvoice},
     money::{Currency, Money},
 };
@@ -23,8 +24,8 @@ use crate::payment::{
     issue::Draft,
 };
 use crate::store::{
-    audit, bill as bills,
-    exemption::{self, StoredNotice},
+    StoreError, Tx, audit, bill as bills,
+    exemption::{self, NewInvoice, StoredNotice},
     fee as tariff, fee_version,
 };
 use serde_json::{Value, json};
@@ -169,10 +170,7 @@ pub async fn note_invoice(
         Error::Refused(Refusal::new("invoice_unfit").violation(unfit.field(), "shape", None))
     })?;
     let id: Id<SellerInvoice> = Id::new(now, &*app.entropy);
-    match exemption::insert_invoice(&mut tx, (id, bill, agency), invoice, now).await {
-        Err(e) if e.violates("seller_invoice_once") => return Err(Error::conflict("invoice_known")),
-        done => done?,
-    }
+    exemption::take(&mut tx, &[NewInvoice { id, bill, agency, invoice }], false, now).await.map_err(known)?;
     let mut answer = invoice_json(invoice);
     answer["id"] = id.to_string().into();
     answer["bill"] = bill.to_string().into();
@@ -183,6 +181,28 @@ pub async fn note_invoice(
     key.keep(&mut tx, id.uuid(), &answer, now).await?;
     tx.commit().await?;
     Ok(answer)
+}
+
+/// What it means that an invoice could not be taken.
+pub(super) fn known(error: StoreError) -> Error {
+    if error.violates("seller_invoice_claim_once") { Error::conflict("invoice_known") } else { error.into() }
+}
+
+/// Notes the invoices that bills charge from now on, and takes them for these bills.
+pub(super) async fn charge_invoices(
+    app: &App,
+    tx: &mut Tx,
+    invoices: &[(Id<Bill>, Id<Agency>, &Invoice)],
+    now: Instant,
+) -> Result<()> {
+    let new = |&(bill, agency, invoice): &(Id<Bill>, Id<Agency>, _)| NewInvoice {
+        id: Id::new(now, &*app.entropy),
+        bill,
+        agency,
+        invoice,
+    };
+    let taken: Vec<NewInvoice<'_>> = invoices.iter().map(new).collect();
+    exemption::take(tx, &taken, true, now).await.map_err(known)
 }
 
 /// A reference to an invoice.

@@ -102,28 +102,28 @@ pub async fn order_again(app: &App, citizen: Id<Citizen>, id: Id<id::Payout>) ->
 /// Makes the orders of a day's money, and of what waits in the account; what cannot go yet waits.
 async fn prepare(app: &App, tx: &mut Tx, (account, day): (Id<Account>, Day), now: Instant) -> Result<()> {
     let mut sorted = Sorted::default();
+    let lies_in =
+        account::account(tx, account).await?.ok_or(Error::internal("an order without its account"))?;
     let (from, mut after) = (day.plus_days(-DAYS_BACK), Uuid::nil());
     loop {
         let found = rows::payable(tx, account, (from, day), after, PAYMENTS_AT_ONCE).await?;
         let Some(last) = found.last() else { break };
         after = last.payment.uuid();
-        sort(app, tx, found, day, &mut sorted).await?;
+        sort(app, tx, found, (day, &lies_in.number), &mut sorted).await?;
     }
     let mut place = 0;
     loop {
         let found = payout_waiting::waiting(tx, account, place, PAYMENTS_AT_ONCE).await?;
         let Some(last) = found.last().and_then(|last| last.waits) else { break };
         place = last;
-        sort(app, tx, found, day, &mut sorted).await?;
+        sort(app, tx, found, (day, &lies_in.number), &mut sorted).await?;
     }
     let Sorted { heaps, mut waits, seen } = sorted;
     if !heaps.is_empty() {
-        let from = account::account(tx, account).await?;
-        let from = from.ok_or(Error::internal("an order without its account"))?;
         let payers = agencies_with_keys(app, tx, heaps.keys().map(|(agency, _)| *agency)).await?;
         for (heap, (rule, items)) in heaps {
             let payer = payers.get(&heap.0).ok_or(Error::internal("an order without its agency"))?;
-            if !order(app, tx, (&from, day), (heap, payer), (&rule, &items), now).await? {
+            if !order(app, tx, (&lies_in, day), (heap, payer), (&rule, &items), now).await? {
                 // The day's money of this kind was ordered before: what is left goes with the next day's.
                 waits.extend(items.iter().map(|item| item.payment));
             }
@@ -183,7 +183,8 @@ pub(super) fn slip(
     (from, amount, made): (&account::CollectingAccount, Money, Day),
 ) -> Value {
     json!({
-        "form": "02",
+        // The price of a service is not the budget's: it goes by a transfer without that form.
+        "form": if rule.kind == Kind::Service { Value::Null } else { json!("02") },
         "made_on": made.to_string(),
         "method": "transfer",
         "currency": "VND",
@@ -267,9 +268,12 @@ async fn message(tx: &mut Tx, order: &StoredPayout) -> Result<CreditTransfer> {
         Kind::LePhi => "LE PHI",
         Kind::Tax => "THUE",
         Kind::Retained => "PHI DE LAI",
+        Kind::Service => "GIA DICH VU",
         Kind::Collected => "THU HO",
     };
-    let text = format!("NSNN {} {words} {}", order.slip_number, order.day);
+    // What is not the budget's does not bear its name.
+    let whose = if order.kind == Kind::Service { "DVC" } else { "NSNN" };
+    let text = format!("{whose} {} {words} {}", order.slip_number, order.day);
     Ok(CreditTransfer {
         id: EndToEndId(order.id.uuid()),
         uetr: Uetr::new(order.id.uuid()),

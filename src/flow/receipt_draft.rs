@@ -102,20 +102,44 @@ pub(super) async fn issue_drafts(
     drafts: Vec<Draft>,
     agencies: &Agencies,
 ) -> Result<Vec<Option<Issued>>> {
-    let numbered = number_drafts(app, tx, now, drafts, agencies).await?;
-    Ok(numbered.into_iter().map(|numbered| numbered.map(|(issued, _)| issued)).collect())
+    let mut numbered = number_drafts(app, tx, now, drafts, agencies).await?;
+    numbered.keep(app, tx, now).await?;
+    Ok(numbered.take().into_iter().map(|numbered| numbered.map(|(issued, _)| issued)).collect())
 }
 
-/// The same with the bytes that a signature is to cover.
+/// Drafts that have their numbers and are not kept yet.
+pub(super) struct Numbered {
+    issued: Vec<Option<(Issued, Vec<u8>)>>,
+    receipts: Vec<StoredReceipt>,
+    contents: Vec<ReceiptContent>,
+}
+
+impl Numbered {
+    /// What was issued, in the order of the drafts, each with the bytes that a signature is to cover; taken once.
+    pub(super) fn take(&mut self) -> Vec<Option<(Issued, Vec<u8>)>> {
+        std::mem::take(&mut self.issued)
+    }
+
+    /// Keeps the receipts, and tells whoever they concern.
+    pub(super) async fn keep(&self, app: &App, tx: &mut Tx, now: Instant) -> Result<()> {
+        if self.receipts.is_empty() {
+            return Ok(());
+        }
+        receipt::insert(tx, &self.receipts).await?;
+        tell_payers::receipts_issued(app, tx, &self.receipts, &self.contents, now).await
+    }
+}
+
+/// Numbers and seals drafts; the caller keeps them in the same transaction.
 pub(super) async fn number_drafts(
     app: &App,
     tx: &mut Tx,
     now: Instant,
     drafts: Vec<Draft>,
     agencies: &Agencies,
-) -> Result<Vec<Option<(Issued, Vec<u8>)>>> {
+) -> Result<Numbered> {
     if drafts.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Numbered { issued: Vec::new(), receipts: Vec::new(), contents: Vec::new() });
     }
     let mut numbers = draw_numbers(app, tx, now, &drafts).await?;
     let (mut receipts, mut issued) = (Vec::new(), Vec::with_capacity(drafts.len()));
@@ -169,11 +193,7 @@ pub(super) async fn number_drafts(
         receipts.push(StoredReceipt { content: sealed, digest, ..receipt });
         contents.push(content);
     }
-    if !receipts.is_empty() {
-        receipt::insert(tx, &receipts).await?;
-        tell_payers::receipts_issued(app, tx, &receipts, &contents, now).await?;
-    }
-    Ok(issued)
+    Ok(Numbered { issued, receipts, contents })
 }
 
 /// Draws a number for each draft that can have one. The series are locked in one order until the transaction ends, so

@@ -19,7 +19,7 @@ use crate::payment::{
     receipt::{Letters, Range},
 };
 use crate::store::{
-    audit, blank,
+    Tx, audit, blank,
     receipt_due::{self, Due},
     receipt_series::{self, StoredSeries, Use},
 };
@@ -138,6 +138,37 @@ pub struct Quarter {
     after: Day,
 }
 
+impl Quarter {
+    /// The quarter in which a day lies.
+    pub fn of(day: Day) -> Self {
+        let (year, month) =
+            (day.year(), day.to_string().get(5..7).and_then(|m| m.parse().ok()).unwrap_or(1_u8));
+        let first = (month - 1) / 3 * 3 + 1;
+        let at = |year, month| Day::new(year, month, 1).unwrap_or(day);
+        let after = if first == 10 { at(year + 1, 1) } else { at(year, first + 3) };
+        Self { first: at(year, first), after }
+    }
+
+    /// The quarter before it.
+    #[must_use]
+    pub fn before(self) -> Self {
+        Self::of(self.first.plus_days(-1))
+    }
+
+    /// Its first and its last day.
+    pub fn days(self) -> (Day, Day) {
+        (self.first, self.after.plus_days(-1))
+    }
+}
+
+impl std::fmt::Display for Quarter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = self.first.to_string();
+        let month: u8 = text.get(5..7).and_then(|month| month.parse().ok()).unwrap_or(1);
+        write!(f, "{}-Q{}", text.get(..4).unwrap_or_default(), (month + 2) / 3)
+    }
+}
+
 impl std::str::FromStr for Quarter {
     type Err = NotAQuarter;
 
@@ -162,12 +193,22 @@ pub struct NotAQuarter;
 /// The report on the use of receipts in a quarter (Decree 123/2020, article 38): of each series what was there at its
 /// beginning, what was issued, voided and replaced, and what is left.
 pub async fn report_use(app: &App, agency: Id<Agency>, quarter: Quarter, tree: Tree) -> Result<Value> {
-    let (from, to) = (quarter.first.start(), quarter.after.start());
     let mut tx = app.store.begin().await?;
     let agencies = agencies_of(&mut tx, agency, tree).await?;
-    let series = receipt_series::of_agencies(&mut tx, &agencies).await?;
-    let used = receipt_series::used(&mut tx, &agencies, from, to).await?;
-    let leaves = blank::voided(&mut tx, &agencies, (from, to)).await?;
+    let items = use_of(&mut tx, &agencies, quarter).await?;
+    Ok(json!({
+        "from": quarter.first.to_string(),
+        "to": quarter.after.plus_days(-1).to_string(),
+        "items": items,
+    }))
+}
+
+/// What these agencies used of each series in a quarter.
+pub(super) async fn use_of(tx: &mut Tx, agencies: &[Id<Agency>], quarter: Quarter) -> Result<Vec<Value>> {
+    let (from, to) = (quarter.first.start(), quarter.after.start());
+    let series = receipt_series::of_agencies(tx, agencies).await?;
+    let used = receipt_series::used(tx, agencies, from, to).await?;
+    let leaves = blank::voided(tx, agencies, (from, to)).await?;
     let of = |series: &StoredSeries| {
         let year = i16::try_from(series.year).unwrap_or(i16::MAX);
         let mut used =
@@ -184,12 +225,7 @@ pub async fn report_use(app: &App, agency: Id<Agency>, quarter: Quarter, tree: T
         series.registered_at < to
             && (in_force || of(series) != Use { before: of(series).before, ..Use::default() })
     };
-    let items: Vec<Value> = series.iter().filter(told).map(|series| use_json(series, of(series))).collect();
-    Ok(json!({
-        "from": quarter.first.to_string(),
-        "to": quarter.after.plus_days(-1).to_string(),
-        "items": items,
-    }))
+    Ok(series.iter().filter(told).map(|series| use_json(series, of(series))).collect())
 }
 
 fn use_json(series: &StoredSeries, used: Use) -> Value {

@@ -155,20 +155,24 @@ pub async fn sign_receipts(app: &App, receipts: &[StoredReceipt]) -> Result<Vec<
     signed.collect()
 }
 
-/// Signs receipts in the transaction that issues them and keeps the signed contents, which verify offline; the other
-/// files are made when they are asked for.
-pub(super) async fn sign_issued<'a>(
+/// Signs contents on another thread, while the caller's transaction goes on.
+pub(super) fn sign_beside(app: &App, contents: Vec<Vec<u8>>) -> tokio::task::JoinHandle<Vec<String>> {
+    let app = app.clone();
+    tokio::task::spawn_blocking(move || contents.iter().map(|content| sign(&app, content)).collect())
+}
+
+/// Keeps the signed contents of receipts in the transaction that issues them: they verify offline, and the other files are
+/// made when they are asked for.
+pub(super) async fn keep_signed(
     app: &App,
     tx: &mut Tx,
-    issued: impl Iterator<Item = (Id<id::Receipt>, &'a [u8], &'a DataKey)>,
+    signed: Vec<(Id<id::Receipt>, &DataKey, String)>,
     now: Instant,
 ) -> Result<()> {
-    let made: Vec<_> = issued
-        .map(|(id, bytes, key)| {
-            let signed = sign(app, bytes);
-            (id, key.seal(&*app.entropy, &file_place(id, Format::Jws), signed.as_bytes()))
-        })
-        .collect();
+    let seal = |(id, key, text): (Id<id::Receipt>, &DataKey, String)| {
+        (id, key.seal(&*app.entropy, &file_place(id, Format::Jws), text.as_bytes()))
+    };
+    let made: Vec<_> = signed.into_iter().map(seal).collect();
     Ok(receipt::keep_many(tx, &made, Format::Jws.as_str(), now).await?)
 }
 

@@ -1,7 +1,8 @@
 //! Sorts what is left of paid lines by whose it is and by which rule it goes, with what the budget books it under.
 //!
 //! Chapter and sub-item are those of the fee, by the version that the bill was computed by and the day that governed it;
-//! a tax brings its own by its notice; the rule's stand in where neither has any. The area is the agency's.
+//! a tax brings its own by its notice; the rule's stand in where neither has any. The area is the agency's. A tax or the
+//! price of a service that was paid into the very account that its line names has arrived, and goes nowhere.
 
 use super::{Error, Result, agency_key::agency_keys, bill_answer};
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     crypto::seal::DataKey,
     payment::{
         bill::BillLine,
+        fee::FeeKind,
         payout::{Kind, Rule, parts, rule_for},
     },
     store::{
@@ -46,7 +48,7 @@ pub(super) async fn sort(
     app: &App,
     tx: &mut Tx,
     found: Vec<Payable>,
-    day: Day,
+    (day, lies_in): (Day, &str),
     sorted: &mut Sorted,
 ) -> Result<()> {
     let of_bills: Vec<Id<Bill>> = found.iter().map(|one| one.bill).collect();
@@ -60,6 +62,9 @@ pub(super) async fn sort(
         for (place, line) in (0_i16..).zip(stored.bill.lines.as_slice()) {
             let agency = line.beneficiary.agency.unwrap_or(stored.bill.agency);
             if one.of.is_some_and(|of| of != agency) {
+                continue;
+            }
+            if arrived(line, lies_in) {
                 continue;
             }
             let gone = ground.back.get(&(one.payment, place)).copied().unwrap_or(Money::vnd(0));
@@ -84,6 +89,14 @@ pub(super) async fn sort(
     }
     sorted.seen.extend(found);
     Ok(())
+}
+
+/// Whether a line's money lies where it belongs.
+fn arrived(line: &BillLine, lies_in: &str) -> bool {
+    match line.kind {
+        FeeKind::Tax | FeeKind::Service => line.beneficiary.number == lies_in,
+        FeeKind::Phi | FeeKind::LePhi => false,
+    }
 }
 
 /// What the payments of one look are sorted by.
@@ -144,6 +157,9 @@ impl Ground {
     ) -> [Option<String>; 3] {
         if let Some(notice) = &line.notice {
             return [notice.chapter.clone(), notice.sub_item.clone(), notice.area.clone()].map(Some);
+        }
+        if line.invoice.is_some() {
+            return [None, None, None];
         }
         let of_fee = |one: &&Booked| {
             one.schedule == stored.schedule && one.fee == line.fee.as_str() && one.from <= governed

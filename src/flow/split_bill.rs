@@ -107,6 +107,11 @@ pub(super) async fn demand_open_plan(tx: &mut Tx, id: Id<Bill>) -> Result<()> {
     Ok(())
 }
 
+/// Whether a bill asks for a share of what its whole charges: the whole alone lets go of that.
+pub(super) async fn is_instalment(tx: &mut Tx, id: Id<Bill>) -> Result<bool> {
+    Ok(wholes(tx, id).await?.iter().any(|(relation, _)| relation == "instalment"))
+}
+
 /// What this bill is a part of.
 async fn wholes(tx: &mut Tx, id: Id<Bill>) -> Result<Vec<(String, Id<Bill>)>> {
     let links = versions::links(tx, id).await?;

@@ -16,16 +16,13 @@ use crate::{
         money::Money,
     },
     identity::role::Role,
-    payment::payout::{Kind, Rule, State},
+    payment::payout::{Kind, NO_TREASURY, Rule, State},
     store::{
         account, cash,
         payout::{self as rows, StoredPayout},
     },
 };
 use serde_json::json;
-
-/// What stands on its slip in the place of a Treasury office: it goes to none.
-const NO_TREASURY: &str = "0000";
 
 /// Orders it in the name of an accountant of the till's agency: never more than the till owes.
 pub async fn transfer_collected(

@@ -1,6 +1,6 @@
 //! JSON bodies: read strictly, refused by name.
 
-use super::problem::Problem;
+use super::{pace::is_stalled, problem::Problem};
 use crate::base::id::{Client, Id};
 use crate::flow::{Error, Refusal, idempotency::Idempotency};
 use axum::body::Bytes;
@@ -25,6 +25,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             return Err(Error::refused("unsupported_media_type").into());
         }
         let body = Bytes::from_request(request, state).await.map_err(|rejection| {
+            if is_stalled(&rejection) {
+                return Error::refused("upload_stalled");
+            }
             match rejection.into_response().status() {
                 StatusCode::PAYLOAD_TOO_LARGE => Error::refused("body_too_large"),
                 _ => Error::refused("invalid_body"),

@@ -11,6 +11,7 @@ pub mod messenger_inbox;
 pub mod multipart;
 pub mod oauth_error;
 pub mod oidc;
+mod pace;
 pub mod pages;
 pub mod payment_platform;
 pub mod population_inbox;

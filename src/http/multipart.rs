@@ -1,11 +1,12 @@
 //! Forms that carry a file (`multipart/form-data`, RFC 7578): as browsers send them, read whole within the body's limit, or
 //! with the file as it comes, whatever its length.
 
+use super::pace::is_stalled;
 use crate::flow::import_file::{Interrupted, Source};
 use axum::body::{BodyDataStream, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
@@ -78,7 +79,8 @@ impl Upload {
         self.fields.text(name)
     }
 
-    async fn begin(boundary: &str, body: BodyDataStream) -> Option<Self> {
+    /// The fields before the file; nothing where there is no file, or too much before it.
+    async fn begin(boundary: &str, body: BodyDataStream) -> Result<Option<Self>, Interrupted> {
         let mark = format!("\r\n--{boundary}").into_bytes();
         let fields = Multipart(HashMap::new());
         let mut upload = Self { fields, body, buffer: b"\r\n".to_vec(), mark, is_over: false };
@@ -86,7 +88,7 @@ impl Upload {
             if let Some((name, from)) = upload.head() {
                 if name == "file" {
                     upload.buffer.drain(..from);
-                    return Some(upload);
+                    return Ok(Some(upload));
                 }
                 if let Some(length) = find(&upload.buffer[from..], &upload.mark) {
                     let value = upload.buffer[from..from + length].to_vec();
@@ -95,8 +97,8 @@ impl Upload {
                     continue;
                 }
             }
-            if upload.buffer.len() > FIELDS_BYTES_MAX || !upload.more().await.ok()? {
-                return None;
+            if upload.buffer.len() > FIELDS_BYTES_MAX || !upload.more().await? {
+                return Ok(None);
             }
         }
     }
@@ -116,7 +118,8 @@ impl Upload {
                 self.buffer.extend_from_slice(&bytes);
                 Ok(true)
             }
-            Some(Err(_)) => Err(Interrupted),
+            Some(Err(error)) if is_stalled(&error) => Err(Interrupted::Stalled),
+            Some(Err(_)) => Err(Interrupted::BrokenOff),
             None => Ok(false),
         }
     }
@@ -135,7 +138,7 @@ impl Upload {
                 return Ok(Some(std::mem::replace(&mut self.buffer, rest)));
             }
             if !self.more().await? {
-                return Err(Interrupted);
+                return Err(Interrupted::BrokenOff);
             }
         }
         Ok(None)
@@ -149,13 +152,16 @@ impl Source for Upload {
 }
 
 impl<S: Send + Sync> FromRequest<S> for Upload {
-    type Rejection = Response;
+    type Rejection = StatusCode;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
-        let boundary =
-            boundary(&request).ok_or_else(|| StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response())?;
+    async fn from_request(request: Request, _: &S) -> Result<Self, StatusCode> {
+        let boundary = boundary(&request).ok_or(StatusCode::UNSUPPORTED_MEDIA_TYPE)?;
         let body = request.into_body().into_data_stream();
-        Self::begin(&boundary, body).await.ok_or_else(|| StatusCode::BAD_REQUEST.into_response())
+        match Self::begin(&boundary, body).await {
+            Ok(Some(upload)) => Ok(upload),
+            Ok(None) | Err(Interrupted::BrokenOff) => Err(StatusCode::BAD_REQUEST),
+            Err(Interrupted::Stalled) => Err(StatusCode::REQUEST_TIMEOUT),
+        }
     }
 }
 
@@ -164,13 +170,34 @@ fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 impl<S: Send + Sync> FromRequest<S> for Multipart {
-    type Rejection = Response;
+    type Rejection = StatusCode;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let boundary =
-            boundary(&request).ok_or_else(|| StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response())?;
-        let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
-        Self::read(&boundary, &body).ok_or_else(|| StatusCode::BAD_REQUEST.into_response())
+    async fn from_request(request: Request, state: &S) -> Result<Self, StatusCode> {
+        let boundary = boundary(&request).ok_or(StatusCode::UNSUPPORTED_MEDIA_TYPE)?;
+        let body = Bytes::from_request(request, state).await;
+        let body = body.map_err(|refused| match is_stalled(&refused) {
+            true => StatusCode::REQUEST_TIMEOUT,
+            false => refused.into_response().status(),
+        })?;
+        Self::read(&boundary, &body).ok_or(StatusCode::BAD_REQUEST)
+    }
+}
+
+/// A form with a file that says what it says by name.
+pub trait Fields {
+    /// A field's text; nothing when it is missing or no text.
+    fn field(&self, name: &str) -> &str;
+}
+
+impl Fields for Multipart {
+    fn field(&self, name: &str) -> &str {
+        self.text(name)
+    }
+}
+
+impl Fields for Upload {
+    fn field(&self, name: &str) -> &str {
+        self.text(name)
     }
 }
 
@@ -189,7 +216,7 @@ mod tests {
             let pieces: Vec<Result<Vec<u8>, std::io::Error>> =
                 body.as_bytes().chunks(length).map(|piece| Ok(piece.to_vec())).collect();
             let stream = axum::body::Body::from_stream(futures_util::stream::iter(pieces));
-            let mut upload = Upload::begin("x", stream.into_data_stream()).await.unwrap();
+            let mut upload = Upload::begin("x", stream.into_data_stream()).await.unwrap().unwrap();
             assert_eq!(upload.text("account"), "15");
             let mut taken = Vec::new();
             while let Some(piece) = upload.piece().await.unwrap() {
@@ -200,16 +227,17 @@ mod tests {
         }
         // A file whose end does not come was interrupted; without a file there is none.
         let cut = axum::body::Body::from(body[..body.len() - 20].to_owned()).into_data_stream();
-        let mut upload = Upload::begin("x", cut).await.unwrap();
+        let mut upload = Upload::begin("x", cut).await.unwrap().unwrap();
         let end = loop {
             match upload.piece().await {
                 Ok(Some(_)) => (),
                 end => break end,
             }
         };
-        assert_eq!(end, Err(Interrupted));
+        assert_eq!(end, Err(Interrupted::BrokenOff));
         let none = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--\r\n";
-        assert!(Upload::begin("x", axum::body::Body::from(none).into_data_stream()).await.is_none());
+        let none = axum::body::Body::from(none).into_data_stream();
+        assert!(Upload::begin("x", none).await.unwrap().is_none());
     }
 
     #[test]

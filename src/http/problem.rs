@@ -60,6 +60,7 @@ pub static CODES: &[Code] = &[
     // Questions about people.
     row("policy_forbids", 403),
     row("upload_offset_wrong", 409),
+    row("upload_stalled", 408),
     row("batch_closed", 409),
     row("batch_not_finished", 409),
     row("batch_too_large", 422),
@@ -103,6 +104,7 @@ pub static CODES: &[Code] = &[
     row("several_owners", 422),
     row("bill_split_already", 409),
     row("payment_under_way", 409),
+    row("other_way_chosen", 409),
     // Refunds.
     row("officer_needed", 403),
     row("bill_not_paid", 409),

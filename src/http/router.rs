@@ -1,14 +1,14 @@
 //! Every route on one page, grouped by who calls it.
 
 use super::{
-    api, auth, clearing_inbox, messenger_inbox, oidc, pages, payment_platform, population_inbox,
+    api, auth, clearing_inbox, messenger_inbox, oidc, pace, pages, payment_platform, population_inbox,
     problem::Problem, session,
 };
 use crate::app::App;
-use crate::flow::{Error, Refusal};
+use crate::flow::Error;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -23,7 +23,7 @@ pub fn router(app: App) -> Router {
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(app.limits.body_bytes_max))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(app.clone(), in_time))
+        .layer(from_fn_with_state(app.clone(), pace::in_time))
         .with_state(app)
 }
 
@@ -111,6 +111,7 @@ fn people() -> Router<App> {
         .merge(pages::board_fees::routes())
         .merge(pages::board_messages::routes())
         .merge(pages::board_payouts::routes())
+        .merge(pages::board_receipts::routes())
         .merge(pages::board_refunds::routes())
         .merge(pages::board_revisions::routes())
         .merge(pages::board_successions::routes())
@@ -121,19 +122,6 @@ fn people() -> Router<App> {
         .merge(pages::closings::routes())
         .merge(pages::imports::routes())
         .merge(pages::matches::routes())
-}
-
-/// Where statements are brought and confirmed, which takes as long as they are.
-const IMPORTS: &str = "/board/imports";
-
-/// A request that has no answer by its deadline is told to come again, with the same key where it has one.
-async fn in_time(State(app): State<App>, request: Request, next: Next) -> Response {
-    let deadline = match request.uri().path() {
-        path if path.starts_with(IMPORTS) => app.limits.import_timeout(),
-        _ => app.limits.request_timeout(),
-    };
-    let answer = tokio::time::timeout(deadline, next.run(request)).await;
-    answer.unwrap_or_else(|_| Problem(Error::Unavailable(Refusal::new("try_again"))).into_response())
 }
 
 async fn nothing_here() -> Problem {

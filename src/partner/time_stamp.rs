@@ -2,12 +2,17 @@
 //! answer is worth is judged by [`crate::codec::time_stamp`], never here.
 
 use crate::codec::certificate::Anchors;
+use crate::codec::revocation::RevocationLists;
 use crate::codec::time_stamp::{QUERY_TYPE, REPLY_TYPE};
 use futures_util::future::BoxFuture;
 use reqwest::header::CONTENT_TYPE;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
+
+/// How many revocation lists are read.
+const LISTS_MAX: usize = 64;
 
 /// The longest answer.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -25,6 +30,39 @@ pub struct Authority {
     pub service: Arc<dyn TimeStamps>,
     /// The trusted certificates.
     pub anchors: Arc<Anchors>,
+    /// Where revocation lists are put, if anybody does.
+    pub lists: ListFolder,
+}
+
+/// A folder into which the operator puts revocation lists, each a file in DER or PEM. It is read each time, so that a new
+/// list counts at once; nobody is asked for one.
+#[derive(Debug, Clone, Default)]
+pub struct ListFolder(pub Option<PathBuf>);
+
+/// The folder, or a file in it, does not read.
+#[derive(Debug, thiserror::Error)]
+#[error("a revocation list does not read: {0}")]
+pub struct NoLists(PathBuf);
+
+impl ListFolder {
+    /// The lists as they are there now.
+    pub async fn read(&self) -> Result<RevocationLists, NoLists> {
+        let Some(folder) = &self.0 else { return Ok(RevocationLists::default()) };
+        let bad = |_| NoLists(folder.clone());
+        let mut files = Vec::new();
+        let mut entries = tokio::fs::read_dir(folder).await.map_err(bad)?;
+        while let Some(entry) = entries.next_entry().await.map_err(bad)? {
+            let path = entry.path();
+            let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+            if !hidden && path.is_file() && files.len() < LISTS_MAX {
+                let bad = |_| NoLists(path.clone());
+                let bytes = tokio::fs::read(&path).await.map_err(bad)?;
+                RevocationLists::read([bytes.as_slice()]).map_err(|_| NoLists(path.clone()))?;
+                files.push(bytes);
+            }
+        }
+        RevocationLists::read(files.iter().map(Vec::as_slice)).map_err(|_| NoLists(folder.clone()))
+    }
 }
 
 /// Why there is no answer; it may be asked again.

@@ -151,6 +151,11 @@ impl Lines {
         owners.into_iter().map(|(owner, lines)| Ok((owner, Self::new(lines)?))).collect()
     }
 
+    /// The sellers' invoices that lines charge.
+    pub fn invoices(&self) -> impl Iterator<Item = &Invoice> {
+        self.lines.iter().filter_map(|line| line.invoice.as_ref())
+    }
+
     /// What is owed of each kind; a kind with nothing owed does not occur.
     pub fn shares(&self) -> Vec<(FeeKind, Money)> {
         let of_kind = |kind| self.lines.iter().filter(move |line| line.kind == kind).map(|line| line.amount);
@@ -429,6 +434,9 @@ pub enum Refusal {
     /// The lines belong to several owners, and nothing says how they are collected.
     #[error("the lines belong to several owners")]
     SeveralOwners,
+    /// A seller's invoice is charged by a bill, or noted beside one.
+    #[error("the seller's invoice is known already")]
+    InvoiceKnown,
 }
 
 impl Refusal {
@@ -450,6 +458,7 @@ impl Refusal {
             Self::NotCancelled => "bill_not_cancelled",
             Self::UntilBeforeDue => "until_before_due",
             Self::SeveralOwners => "several_owners",
+            Self::InvoiceKnown => "invoice_known",
             Self::OtherWayChosen => "other_way_chosen",
             Self::AlreadySplit => "bill_split_already",
         }

@@ -21,6 +21,9 @@ pub struct Invoice {
     pub amount: Money,
 }
 
+/// What an invoice is known by: its seller's tax code, its serial and its number.
+pub type Name = (String, String, String);
+
 /// What is wrong with a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unfit {
@@ -50,6 +53,11 @@ impl Unfit {
 }
 
 impl Invoice {
+    /// What it is known by.
+    pub fn known_by(&self) -> Name {
+        (self.tax_code.clone(), self.serial.clone(), self.number.clone())
+    }
+
     /// Whether it may be an invoice, as far as its looks go.
     pub fn check(&self, today: Day) -> Result<(), Unfit> {
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

@@ -5,6 +5,7 @@ use super::{
     code::{Code, DossierCode, ProcedureCode},
     exemption::Circumstances,
     fee::{Asked, RefusedAt},
+    invoice::Invoice,
 };
 use crate::{
     base::{
@@ -36,7 +37,7 @@ pub struct Draft {
     pub circumstances: Circumstances,
     /// Fees that belong to another agency than the one that asks.
     pub owners: BTreeMap<Code, Id<Agency>>,
-    /// What offices elsewhere have assessed: whole lines.
+    /// What offices elsewhere have assessed, then what sellers have invoiced: whole lines.
     pub obligations: Vec<BillLine>,
     /// Whether money of several owners is collected together, in the account that the bill names.
     pub together: bool,
@@ -46,6 +47,13 @@ pub struct Draft {
     pub due: Day,
     /// The four parties.
     pub parties: Parties,
+}
+
+impl Draft {
+    /// The sellers' invoices that it charges.
+    pub fn invoices(&self) -> impl Iterator<Item = &Invoice> {
+        self.obligations.iter().filter_map(|line| line.invoice.as_ref())
+    }
 }
 
 /// The verifications that the facts about the parties were taken from.

@@ -29,13 +29,16 @@ pub enum Kind {
     Tax,
     /// The part of phí that the collecting agency keeps.
     Retained,
+    /// Prices that sellers have invoiced, into the account from which their agency pays them.
+    Service,
     /// What a desk took for another agency, on its way to that agency's account: no rule's, an accountant orders it.
     Collected,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Phi, Self::LePhi, Self::Tax, Self::Retained, Self::Collected];
+    pub const ALL: [Self; 6] =
+        [Self::Phi, Self::LePhi, Self::Tax, Self::Retained, Self::Service, Self::Collected];
 
     /// The word on the wire and in rows.
     pub const fn as_str(self) -> &'static str {
@@ -44,6 +47,7 @@ impl Kind {
             Self::LePhi => "le_phi",
             Self::Tax => "tax",
             Self::Retained => "retained",
+            Self::Service => "service",
             Self::Collected => "collected",
         }
     }
@@ -60,10 +64,14 @@ impl Kind {
             Self::LePhi => Some(Account::AgencyFee(agency, FeeKind::LePhi)),
             Self::Tax => Some(Account::AgencyFee(agency, FeeKind::Tax)),
             Self::Retained => Some(Account::Retained(agency)),
+            Self::Service => Some(Account::AgencyFee(agency, FeeKind::Service)),
             Self::Collected => None,
         }
     }
 }
+
+/// What stands on a slip in the place of a Treasury office whose money goes to none.
+pub const NO_TREASURY: &str = "0000";
 
 /// An office that the budget collects by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +95,7 @@ pub struct Rule {
     pub number: String,
     /// Its name.
     pub holder: String,
-    /// *Kho bạc*: four digits.
+    /// *Kho bạc*: four digits, or [`NO_TREASURY`].
     pub treasury_office: String,
     /// The collecting authority, where the money is the budget's.
     pub authority: Option<Authority>,
@@ -103,7 +111,7 @@ impl Rule {
         match self.kind {
             Kind::LePhi => self.authority.is_some() && self.booking.is_some(),
             Kind::Tax => self.authority.is_some(),
-            Kind::Phi | Kind::Retained => true,
+            Kind::Phi | Kind::Retained | Kind::Service => true,
             Kind::Collected => false,
         }
     }
@@ -133,8 +141,7 @@ pub fn parts(line: &BillLine, back: Money) -> Result<Vec<(Kind, Money)>, MoneyEr
         FeeKind::Phi => Kind::Phi,
         FeeKind::LePhi => Kind::LePhi,
         FeeKind::Tax => Kind::Tax,
-        // No rule of the budget says where a seller's money goes: the agency passes it on by hand.
-        FeeKind::Service => return Ok(Vec::new()),
+        FeeKind::Service => Kind::Service,
     };
     Ok([(kind, rest), (Kind::Retained, kept)].into_iter().filter(|part| part.1.is_positive()).collect())
 }

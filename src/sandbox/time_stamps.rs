@@ -183,16 +183,19 @@ mod tests {
     use super::*;
     use crate::codec::certificate::Anchors;
     use crate::codec::cms_signature::Refused as Signature;
-    use crate::codec::time_stamp::{Refused, query, verify};
+    use crate::codec::revocation::RevocationLists;
+    use crate::codec::time_stamp::{Refused, Trust, query, verify};
     use time::macros::datetime;
 
     #[test]
     fn its_stamps_are_believed_and_every_wrong_one_is_refused_by_name() {
         let anchors = Anchors::read([AUTHORITY]).unwrap();
+        let lists = RevocationLists::default();
+        let trust = Trust { anchors: &anchors, lists: &lists, now: datetime!(2026-11-24 03:00 UTC) };
         let (imprint, nonce) = (sha256(b"a head"), [5; 16]);
         let asked = query(&imprint, &nonce);
         let at = datetime!(2026-11-24 02:00 UTC);
-        let judged = |wrong| verify(&answer(&asked, at, wrong).unwrap(), &imprint, Some(&nonce), &anchors);
+        let judged = |wrong| verify(&answer(&asked, at, wrong).unwrap(), &imprint, Some(&nonce), trust);
         let stamp = judged(None).unwrap();
         assert_eq!((stamp.at, stamp.policy.as_str()), (at, "2.999.1.3.1"));
         for (wrong, refused) in [
@@ -206,14 +209,14 @@ mod tests {
         }
         // What was given before answers another question.
         let before = answer(&query(&imprint, &[6; 16]), at, None).unwrap();
-        assert_eq!(verify(&before, &imprint, Some(&nonce), &anchors), Err(Refused::WrongNonce));
+        assert_eq!(verify(&before, &imprint, Some(&nonce), trust), Err(Refused::WrongNonce));
         // Years later, and offline, the question is not known any more.
-        assert!(verify(&before, &imprint, None, &anchors).is_ok());
+        assert!(verify(&before, &imprint, None, trust).is_ok());
         let long_ago = answer(&asked, datetime!(2025-11-24 02:00 UTC), None).unwrap();
         let expired = Err(Refused::Signature(Signature::SignerExpired));
-        assert_eq!(verify(&long_ago, &imprint, Some(&nonce), &anchors), expired);
+        assert_eq!(verify(&long_ago, &imprint, Some(&nonce), trust), expired);
         let none = sequence(&[&sequence(&[&integer(&[2])])]);
-        assert_eq!(verify(&none, &imprint, Some(&nonce), &anchors), Err(Refused::NotGranted));
+        assert_eq!(verify(&none, &imprint, Some(&nonce), trust), Err(Refused::NotGranted));
         assert_eq!(answer(b"no", at, None), None);
     }
 }

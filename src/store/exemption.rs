@@ -10,7 +10,11 @@ use crate::base::{
     text::Line,
 };
 use crate::crypto::digest::Digest;
-use crate::payment::{fee::Bilingual, invoice::Invoice};
+use crate::payment::{
+    fee::Bilingual,
+    invoice::{Invoice, Name},
+};
+use std::collections::BTreeSet;
 
 /// A notice as it was signed, under the agency's key.
 pub enum Signed {}
@@ -82,39 +86,141 @@ pub async fn find(tx: &mut Tx, id: Id<ExemptionNotice>) -> Result<Option<StoredN
     }))
 }
 
-/// Notes an invoice beside a bill; the same invoice twice violates `seller_invoice_once`.
-pub async fn insert_invoice(
-    tx: &mut Tx,
-    (id, bill, agency): (Id<SellerInvoice>, Id<Bill>, Id<Agency>),
-    invoice: &Invoice,
-    at: Instant,
-) -> Result<()> {
+/// An invoice on its way into a bill's record.
+pub struct NewInvoice<'a> {
+    /// Its identifier here.
+    pub id: Id<SellerInvoice>,
+    /// The bill.
+    pub bill: Id<Bill>,
+    /// Whose bill.
+    pub agency: Id<Agency>,
+    /// The reference.
+    pub invoice: &'a Invoice,
+}
+
+/// The names of invoices as arrays: tax codes, serials, numbers.
+fn names(invoices: &[&Invoice]) -> (Vec<String>, Vec<String>, Vec<String>) {
+    let mut names: Vec<Name> = invoices.iter().map(|invoice| invoice.known_by()).collect();
+    // In one order, so that two that take the same do not wait for each other in a circle.
+    names.sort_unstable();
+    let mut columns = (Vec::new(), Vec::new(), Vec::new());
+    for (tax_code, serial, number) in names {
+        columns.0.push(tax_code);
+        columns.1.push(serial);
+        columns.2.push(number);
+    }
+    columns
+}
+
+/// Which of these invoices a bill charges or has beside it.
+pub async fn known(tx: &mut Tx, invoices: &[&Invoice]) -> Result<BTreeSet<Name>> {
+    let (tax_codes, serials, numbers) = names(invoices);
+    if numbers.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let rows = sqlx::query!(
+        "select c.tax_code, c.serial, c.number from seller_invoice_claim c
+         join unnest($1::text[], $2::text[], $3::text[]) as i (tax_code, serial, number)
+             on (c.tax_code, c.serial, c.number) = (i.tax_code, i.serial, i.number)",
+        &tax_codes,
+        &serials,
+        &numbers,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.tax_code, row.serial, row.number)).collect())
+}
+
+/// Takes invoices for bills, charged by them or noted beside them; one that is taken violates
+/// `seller_invoice_claim_once`.
+pub async fn take(tx: &mut Tx, taken: &[NewInvoice<'_>], charged: bool, at: Instant) -> Result<()> {
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let of = |text: fn(&Invoice) -> &str| -> Vec<String> {
+        taken.iter().map(|new| text(new.invoice).to_owned()).collect()
+    };
     sqlx::query!(
-        "insert into seller_invoice (id, bill_id, agency_id, number, serial, issued_on, tax_code, name_vi, name_en,
+        "with i as (
+             select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::date[], $7::text[],
+                 $8::text[], $9::text[], $10::bigint[])
+                 as i (id, bill_id, agency_id, number, serial, issued_on, tax_code, name_vi, name_en, amount)
+         ), claimed as (
+             insert into seller_invoice_claim (tax_code, serial, number, bill_id, charged)
+             select i.tax_code, i.serial, i.number, i.bill_id, $12 from i order by 1, 2, 3
+         )
+         insert into seller_invoice (id, bill_id, agency_id, number, serial, issued_on, tax_code, name_vi, name_en,
              amount, noted_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        id.uuid(),
-        bill.uuid(),
-        agency.uuid(),
-        invoice.number,
-        invoice.serial,
-        invoice.issued_on.date(),
-        invoice.tax_code,
-        invoice.name.vi.as_str(),
-        invoice.name.en.as_str(),
-        invoice.amount.minor(),
+         select i.id, i.bill_id, i.agency_id, i.number, i.serial, i.issued_on, i.tax_code, i.name_vi, i.name_en,
+             i.amount, $11 from i",
+        &taken.iter().map(|new| new.id.uuid()).collect::<Vec<_>>(),
+        &taken.iter().map(|new| new.bill.uuid()).collect::<Vec<_>>(),
+        &taken.iter().map(|new| new.agency.uuid()).collect::<Vec<_>>(),
+        &of(|invoice| &invoice.number),
+        &of(|invoice| &invoice.serial),
+        &taken.iter().map(|new| new.invoice.issued_on.date()).collect::<Vec<_>>(),
+        &of(|invoice| &invoice.tax_code),
+        &of(|invoice| invoice.name.vi.as_str()),
+        &of(|invoice| invoice.name.en.as_str()),
+        &taken.iter().map(|new| new.invoice.amount.minor()).collect::<Vec<_>>(),
         at,
+        charged,
     )
     .execute(tx.conn())
     .await?;
     Ok(())
 }
 
-/// The invoices that are noted beside a bill, in the order in which they were.
+/// Lets a bill that is opened again charge what it charged before; one that is taken meanwhile violates
+/// `seller_invoice_claim_once`.
+pub async fn take_again(tx: &mut Tx, bill: Id<Bill>, invoices: &[&Invoice]) -> Result<()> {
+    let (tax_codes, serials, numbers) = names(invoices);
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into seller_invoice_claim (tax_code, serial, number, bill_id, charged)
+         select i.tax_code, i.serial, i.number, $1, true
+         from unnest($2::text[], $3::text[], $4::text[]) as i (tax_code, serial, number)",
+        bill.uuid(),
+        &tax_codes,
+        &serials,
+        &numbers,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Lets go of invoices that are no longer charged; those that are only noted stay.
+pub async fn let_go(tx: &mut Tx, invoices: &[&Invoice]) -> Result<()> {
+    let (tax_codes, serials, numbers) = names(invoices);
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "delete from seller_invoice_claim c
+         using unnest($1::text[], $2::text[], $3::text[]) as i (tax_code, serial, number)
+         where (c.tax_code, c.serial, c.number) = (i.tax_code, i.serial, i.number) and c.charged",
+        &tax_codes,
+        &serials,
+        &numbers,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The invoices that a bill charges or that are noted beside it, in the order in which they were.
 pub async fn invoices(tx: &mut Tx, bill: Id<Bill>) -> Result<Vec<(Id<SellerInvoice>, Invoice)>> {
     let rows = sqlx::query!(
-        "select id, number, serial, issued_on, tax_code, name_vi, name_en, amount from seller_invoice
-         where bill_id = $1 order by id limit 100",
+        "select i.id, i.number, i.serial, i.issued_on, i.tax_code, i.name_vi, i.name_en, i.amount from seller_invoice i
+         join seller_invoice_claim c on (c.tax_code, c.serial, c.number) = (i.tax_code, i.serial, i.number)
+             and c.bill_id = i.bill_id
+         where i.bill_id = $1 and not exists (
+             select from seller_invoice n where n.bill_id = i.bill_id and n.id > i.id
+                 and (n.tax_code, n.serial, n.number) = (i.tax_code, i.serial, i.number))
+         order by i.id limit 100",
         bill.uuid(),
     )
     .fetch_all(tx.conn())

@@ -81,13 +81,17 @@ pub struct Given {
     pub authority: String,
     /// The trusted certificate behind it.
     pub anchor: Digest,
+    /// What revocation lists showed when it was given: `clear`, or why it is unknown.
+    pub revocation: String,
+    /// When the oldest of those lists was made.
+    pub lists_of: Option<Instant>,
 }
 
 /// Keeps a stamp.
 pub async fn keep(tx: &mut Tx, size: u64, given: &Given, now: Instant) -> Result<()> {
     sqlx::query!(
         "update head_stamp set state = 'stamped', outcome = 'stamped', ended_at = $2, answer = $3, stamped_at = $4,
-             policy = $5, serial = $6, authority = $7, anchor = $8
+             policy = $5, serial = $6, authority = $7, anchor = $8, revocation = $9, lists_of = $10
          where size = $1 and state = 'waiting'",
         size.cast_signed(),
         now,
@@ -97,6 +101,8 @@ pub async fn keep(tx: &mut Tx, size: u64, given: &Given, now: Instant) -> Result
         given.serial,
         given.authority,
         given.anchor.as_slice(),
+        given.revocation,
+        given.lists_of,
     )
     .execute(tx.conn())
     .await?;
@@ -140,7 +146,7 @@ pub enum Stamping {
 pub async fn of_heads(tx: &mut Tx, sizes: &[u64]) -> Result<HashMap<u64, Stamping>> {
     let sizes: Vec<i64> = sizes.iter().map(|size| size.cast_signed()).collect();
     let rows = sqlx::query!(
-        "select size, state, attempts, outcome, answer, stamped_at, policy, serial, authority, anchor
+        "select size, state, attempts, outcome, answer, stamped_at, policy, serial, authority, anchor, revocation, lists_of
          from head_stamp where size = any($1)",
         &sizes,
     )
@@ -159,6 +165,8 @@ pub async fn of_heads(tx: &mut Tx, sizes: &[u64]) -> Result<HashMap<u64, Stampin
                     serial: row.serial.ok_or_else(|| bad("serial"))?,
                     authority: row.authority.ok_or_else(|| bad("authority"))?,
                     anchor: row.anchor.and_then(|a| a.try_into().ok()).ok_or_else(|| bad("anchor"))?,
+                    revocation: row.revocation,
+                    lists_of: row.lists_of,
                 }),
                 _ => return Err(bad("state")),
             };

@@ -82,6 +82,21 @@ pub async fn claim(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
+/// Locks what is due and waits for that reason until the transaction ends; what somebody else holds is theirs.
+pub async fn take(tx: &mut Tx, now: Instant, reason: &str, most: i64) -> Result<Vec<Due>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome
+         FROM receipt_due WHERE next_at <= $1 AND reason = $2 ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED",
+        now,
+        reason,
+        most
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
 /// Locks those of them that still wait until the transaction ends, in one order.
 pub async fn lock(tx: &mut Tx, due: &[Due]) -> Result<Vec<Due>> {
     let (bills, kinds, agencies) = keys(due);
@@ -89,7 +104,7 @@ pub async fn lock(tx: &mut Tx, due: &[Due]) -> Result<Vec<Due>> {
         Row,
         "SELECT d.bill_id, d.kind, d.payment_id, d.agency_id, d.reason, d.since, d.attempts, d.next_at, d.outcome
          FROM receipt_due d JOIN unnest($1::uuid[], $2::text[], $3::uuid[]) AS w (bill_id, kind, agency_id)
-             ON d.bill_id = w.bill_id AND d.kind = w.kind AND d.agency_id = w.agency_id
+             ON d.bill_id = w.bill_id AND d.kind = w.kind AND d.agency_id IS NOT DISTINCT FROM w.agency_id
          ORDER BY d.bill_id, d.kind, d.agency_id FOR UPDATE OF d",
         &bills,
         &kinds as &[&str],
@@ -100,19 +115,20 @@ pub async fn lock(tx: &mut Tx, due: &[Due]) -> Result<Vec<Due>> {
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Sets when each is tried next, and how it went.
+/// Sets when each is tried next, how it went, and how often it was tried by then.
 pub async fn put_off(tx: &mut Tx, due: &[Due], next: &[Instant], outcomes: &[&str]) -> Result<()> {
     let (bills, kinds, agencies) = keys(due);
     sqlx::query!(
-        "UPDATE receipt_due d SET next_at = w.next_at, outcome = w.outcome
-         FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[])
-             AS w (bill_id, kind, agency_id, next_at, outcome)
-         WHERE d.bill_id = w.bill_id AND d.kind = w.kind AND d.agency_id = w.agency_id",
+        "UPDATE receipt_due d SET next_at = w.next_at, outcome = w.outcome, attempts = w.attempts
+         FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[], $6::integer[])
+             AS w (bill_id, kind, agency_id, next_at, outcome, attempts)
+         WHERE d.bill_id = w.bill_id AND d.kind = w.kind AND d.agency_id IS NOT DISTINCT FROM w.agency_id",
         &bills,
         &kinds as &[&str],
         &agencies,
         next,
-        outcomes as &[&str]
+        outcomes as &[&str],
+        &due.iter().map(|due| due.attempts).collect::<Vec<_>>()
     )
     .execute(tx.conn())
     .await?;
@@ -124,7 +140,7 @@ pub async fn delete(tx: &mut Tx, due: &[Due]) -> Result<()> {
     let (bills, kinds, agencies) = keys(due);
     sqlx::query!(
         "DELETE FROM receipt_due d USING unnest($1::uuid[], $2::text[], $3::uuid[]) AS w (bill_id, kind, agency_id)
-         WHERE d.bill_id = w.bill_id AND d.kind = w.kind AND d.agency_id = w.agency_id",
+         WHERE d.bill_id = w.bill_id AND d.kind = w.kind AND d.agency_id IS NOT DISTINCT FROM w.agency_id",
         &bills,
         &kinds as &[&str],
         &agencies
@@ -134,6 +150,8 @@ pub async fn delete(tx: &mut Tx, due: &[Due]) -> Result<()> {
     Ok(())
 }
 
+/// What rows are found by. Statements compare the agency last and by `IS NOT DISTINCT FROM`, so that no plan looks for one row
+/// among all that wait at its agency.
 fn keys(due: &[Due]) -> (Vec<Uuid>, Vec<&'static str>, Vec<Uuid>) {
     (
         due.iter().map(|d| d.bill.uuid()).collect(),
@@ -167,7 +185,7 @@ pub async fn hasten_all(tx: &mut Tx, due: &[Due], now: Instant) -> Result<()> {
     let (bills, kinds, agencies) = keys(due);
     sqlx::query!(
         "UPDATE receipt_due d SET next_at = $4 FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS w (bill_id, kind, agency_id)
-         WHERE d.bill_id = w.bill_id AND d.kind = w.kind AND d.agency_id = w.agency_id AND d.next_at > $4",
+         WHERE d.bill_id = w.bill_id AND d.kind = w.kind AND d.agency_id IS NOT DISTINCT FROM w.agency_id AND d.next_at > $4",
         &bills,
         &kinds as &[&str],
         &agencies,
@@ -204,6 +222,17 @@ pub async fn of_agencies(tx: &mut Tx, agencies: &[Id<Agency>], most: i64) -> Res
     .fetch_all(tx.conn())
     .await?;
     rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// How much waits at an agency.
+pub async fn count(tx: &mut Tx, agency: Id<Agency>) -> Result<i64> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM receipt_due WHERE agency_id = $1"#,
+        agency.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(count)
 }
 
 /// Sets the name that a bill's receipts shall bear.

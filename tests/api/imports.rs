@@ -4,7 +4,7 @@ use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, at_board, grant, people};
 use crate::office::{ACCOUNT, Office, uuid};
 use crate::payments::start;
 use crate::reachable::{hold, let_go};
-use crate::world::{Actor, Answer, TestApp};
+use crate::world::{Actor, Answer, TestApp, slowly};
 use chung::config::Limits;
 use chung::identity::role::Role;
 use reqwest::Method;
@@ -52,6 +52,67 @@ async fn bring_with(browser: &Actor, office: &Office, file: &str, token: &str) -
         .header("content-type", "multipart/form-data; boundary=x")
         .body(body);
     browser.send(request).await
+}
+
+/// A form with a file that comes slowly, so many bytes at once; with `cut` nothing comes after so many altogether.
+async fn bring_slowly(
+    browser: &Actor,
+    office: &Office,
+    file: &str,
+    (at_once, cut): (usize, Option<usize>),
+) -> Answer {
+    let token = browser.get("/board/imports").await.expect(200).form_field("form_token");
+    let agency = office.agency.to_string();
+    let mut body = String::new();
+    for (name, value) in [("form_token", &*token), ("agency", &agency), ("account", ACCOUNT), ("file", file)]
+    {
+        body += &format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    }
+    body += "--x--\r\n";
+    let body = &body.as_bytes()[..cut.unwrap_or(body.len())];
+    let request = browser
+        .request(Method::POST, "/board/imports")
+        .header("content-type", "multipart/form-data; boundary=x")
+        .body(slowly(body, at_once, Duration::from_millis(200), cut.is_none()));
+    browser.send(request).await
+}
+
+#[tokio::test]
+async fn a_file_may_come_slowly_as_long_as_it_comes_and_one_that_stalls_is_refused_by_name() {
+    let limits = Limits {
+        request_timeout_ms: 2_500,
+        upload_window_ms: 1_000,
+        upload_window_bytes_min: 60,
+        ..Limits::default()
+    };
+    let (world, office, file) = set_within(limits).await;
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    // Twenty pieces of 200 ms each are 4 s: more than a request has.
+    let length = file.len() + 500;
+    bring_slowly(&accountant, &office, &file, (length / 20, None)).await.expect(303);
+    assert_eq!(world.count("statement_import where state = 'waiting'").await, 1);
+    let page = accountant.get("/board/imports").await.expect(200).text();
+    decide(&accountant, &page, "withdraw").await.expect(303);
+
+    // Its end never comes; too little comes; and it stalls before the file itself begins.
+    for slowness in [(2_000, Some(length - 100)), (4, None), (30, Some(60))] {
+        let answer = bring_slowly(&accountant, &office, &file, slowness).await;
+        assert_eq!(answer.status, 408, "{}", answer.text());
+        assert!(answer.text().contains("upload_stalled") || answer.text().contains("Tệp ngừng được gửi"));
+    }
+    assert_eq!(world.count("statement_import").await, 1);
+    assert_eq!(
+        world.count("statement_import_piece p where not exists (select from statement_import i where i.id = p.import_id)").await,
+        0,
+        "nothing is left of them"
+    );
+    // Everything else has its deadline as before.
+    let form = "form_token=0&agency=".to_owned() + &"x".repeat(400);
+    let slow = accountant
+        .request(Method::POST, "/board/receipts")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(slowly(form.as_bytes(), 20, Duration::from_millis(200), true));
+    accountant.send(slow).await.expect(503);
 }
 
 async fn decide(browser: &Actor, page: &str, outcome: &str) -> Answer {

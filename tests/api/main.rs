@@ -44,6 +44,7 @@ mod statement_chunks;
 mod statements;
 mod store;
 mod succession;
+mod time_stamp_chains;
 mod time_stamps;
 mod transfers;
 mod trees;

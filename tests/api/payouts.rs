@@ -74,9 +74,10 @@ impl Scene {
     /// The bill is paid, and the statement of the day is matched.
     async fn pay_and_match(&self) -> Day {
         let payment = start(&self.world, &self.office, &self.bill).await;
-        let came = entry("R1", 150_000, Some(uuid(&payment)), self.world.clock.now());
+        let total: i64 = self.bill["total"]["amount"].as_str().unwrap().parse().unwrap();
+        let came = entry("R1", total, Some(uuid(&payment)), self.world.clock.now());
         self.world.bank.movements.lock().unwrap().push(came);
-        self.world.tell(&self.world.credit(1, "R1", 150_000, &payment)).await.expect(200);
+        self.world.tell(&self.world.credit(1, "R1", total, &payment)).await.expect(200);
         assert_eq!(pass_on(&self.world.app).await.unwrap(), 0, "nothing goes before its day is matched");
         let day = Day::of(self.world.clock.now());
         self.world.later(Duration::from_secs(86_400));
@@ -197,6 +198,56 @@ async fn each_kind_goes_where_its_rule_says_and_is_over_when_the_money_was_seen_
     for shown in ["Mẫu số 02", "H29.14-261124-0007", "Năm mươi nghìn đồng", "1056789", "2750"] {
         assert!(slip.contains(shown), "{shown} in {slip}");
     }
+}
+
+#[tokio::test]
+async fn the_price_of_a_service_goes_into_the_account_from_which_its_agency_pays_the_seller() {
+    let mut scene = Scene::set().await;
+    let mut with_service = new_bill();
+    with_service["services"] = json!([{
+        "invoice": {
+            "number": "1", "serial": "1K26TAA", "date": "2026-11-24", "seller_tax_code": "0101243150",
+            "name": { "vi": "Trích đo địa chính", "en": "Cadastral survey" },
+            "amount": { "amount": "1200000", "currency": "VND" },
+        },
+        "legal_basis": "Hợp đồng 12/2026",
+        "account": { "bank": "970405", "number": "19001234567", "holder": "CONG TY TNHH DO DAC MAU" },
+    }]);
+    with_service["collect"] = json!("together");
+    let system = scene.office.system(&scene.world, "bill");
+    scene.bill = system.post_once("/v1/bills", "with", &with_service).await.expect(201).json();
+    let day = Day::of(scene.world.clock.now()).to_string();
+    let mut services = rule("service", "19009999", &day);
+    for budget in ["treasury_office", "authority", "chapter", "sub_item", "area"] {
+        services.as_object_mut().unwrap().remove(budget);
+    }
+    let mut taxes = services.clone();
+    taxes["kind"] = json!("tax");
+    scene.say("tax", &taxes).await.expect_refusal(400, "invalid_body");
+    let told = scene.say("services", &services).await.expect(200).json();
+    assert_eq!((&told["kind"], &told["treasury_office"]), (&json!("service"), &json!("0000")));
+    scene.rules(&[("le_phi", "7111")]).await;
+    scene.pay_and_match().await;
+    pass_on(&scene.world.app).await.unwrap();
+    let orders = scene.orders();
+    assert_eq!(orders.len(), 2);
+    let order = orders.iter().find(|order| order.creditor_account.as_str() == "19009999").unwrap();
+    assert_eq!(order.amount, Money::vnd(1_200_000));
+    assert!(order.remittance.as_str().starts_with("DVC 0000"), "{order:?}");
+    let listed = scene.listed("?status=sent").await.into_iter().find(|o| o["kind"] == "service").unwrap();
+    assert_eq!((&listed["slip"]["form"], &listed["slip"]["authority"]), (&Value::Null, &Value::Null));
+    let id = listed["id"].as_str().unwrap();
+    let system = scene.office.system(&scene.world, "statement.read");
+    let whole = system.get(&format!("/v1/payouts/{id}")).await.expect(200).json();
+    let line = &whole["lines"][0];
+    assert_eq!((&line["content"], &line["chapter"]), (&json!("Trích đo địa chính"), &Value::Null));
+    let page = at_board(&scene.world, ACCOUNTANT).await.get(&format!("/board/payouts/{id}")).await;
+    let page = page.expect(200).text();
+    assert!(page.contains("Giá dịch vụ của bên bán") && !page.contains("Mẫu số 02"), "{page}");
+    assert_eq!(scene.balance("fee_service").await, -1_200_000);
+    let xml = notification(7, ACCOUNT, vec![scene.debit("D1", order)], scene.world.clock.now());
+    scene.world.tell(&xml).await.expect(200);
+    assert_eq!(scene.balance("fee_service").await, 0);
 }
 
 #[tokio::test]

@@ -156,12 +156,22 @@ async fn what_is_no_invoice_or_not_here_is_refused() {
     wrong["account"]["holder"] = json!("");
     wrong["invoice"]["amount"]["amount"] = json!("1");
     system.post_once("/v1/bills", "c", &bill(wrong)).await.expect_refusal(400, "invalid_body");
-    let many = json!({ "bills": [bill(service("2"))] });
+    // In bulk a row is refused alone; in an amendment and in a replacement nothing is changed.
+    let mut unfit = service("2");
+    unfit["invoice"]["serial"] = json!("k");
+    let many = json!({ "bills": [bill(unfit.clone())] });
     let told = system.post_once("/v1/bills/bulk", "d", &many).await.expect(200).json();
-    assert_eq!((&told["refused"], &told["rows"][0]["code"]), (&json!(1), &json!("invalid_body")));
+    assert_eq!((&told["refused"], &told["rows"][0]["code"]), (&json!(1), &json!("invoice_unfit")));
     let open = office.bill(&world, "open").await;
-    let replace = format!("/v1/bills/{}/replace", open["id"].as_str().unwrap());
-    system.post_once(&replace, "e", &bill(service("3"))).await.expect_refusal(400, "invalid_body");
+    let at = |act: &str| format!("/v1/bills/{}/{act}", open["id"].as_str().unwrap());
+    system.post_once(&at("replace"), "e", &bill(unfit.clone())).await.expect_refusal(422, "invoice_unfit");
+    let amended = json!({ "services": [unfit], "collect": "together" });
+    system.post_once(&at("amend"), "e", &amended).await.expect_refusal(422, "invoice_unfit");
+    let mixed = json!({ "services": [service("2")] });
+    system.post_once(&at("amend"), "g", &mixed).await.expect_refusal(422, "several_owners");
+    let many: Vec<Value> = (0..51).map(|n| service(&format!("{}", n + 100))).collect();
+    let many = json!({ "services": many, "collect": "together" });
+    system.post_once(&at("amend"), "h", &many).await.expect_refusal(400, "invalid_body");
     assert_eq!(world.count("seller_invoice").await, 0);
     // By owner the seller's part is a bill of its own, into the seller's account.
     let mut apart = bill(service("4"));
@@ -171,4 +181,123 @@ async fn what_is_no_invoice_or_not_here_is_refused() {
     assert_eq!(parts.len(), 2);
     assert!(parts.iter().any(|part| part["total"]["amount"] == "1200000"));
     assert_eq!(world.count("seller_invoice").await, 1);
+}
+
+/// A bill for one invoice, beside its fees.
+fn charging(number: &str) -> Value {
+    let mut bill = new_bill();
+    bill["services"] = json!([service(number)]);
+    bill["collect"] = json!("together");
+    bill
+}
+
+#[tokio::test]
+async fn prices_of_services_are_charged_in_bulk_each_row_on_its_own() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let system = office.system(&world, "bill bill.read");
+    system.post_once("/v1/bills", "before", &charging("9")).await.expect(201);
+    let mut apart = charging("3");
+    apart["collect"] = json!("by_owner");
+    let mut twice = charging("4");
+    twice["services"] = json!([service("4"), service("4")]);
+    let rows = [charging("2"), charging("2"), new_bill(), apart, twice, charging("9"), charging("5")];
+    let many = json!({ "bills": rows });
+    let told = system.post_once("/v1/bills/bulk", "many", &many).await.expect(200).json();
+    let outcomes: Vec<&str> =
+        told["rows"].as_array().unwrap().iter().map(|row| row["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["issued", "refused", "issued", "issued", "refused", "refused", "issued"]);
+    for row in [1, 4, 5] {
+        assert_eq!(told["rows"][row]["code"], "invoice_known", "{row}");
+    }
+    assert_eq!(told["rows"][3]["parts"].as_array().unwrap().len(), 2);
+    assert_eq!(told["rows"][0]["total"]["amount"], "1405000");
+    assert_eq!(world.count("seller_invoice_claim").await, 4);
+    // Sent again, rows that were issued are told as they were.
+    let again = system.post_once("/v1/bills/bulk", "many", &many).await.expect(200).json();
+    assert_eq!((&again["existed"], &again["refused"]), (&json!(4), &json!(3)));
+    assert_eq!(again["rows"][0]["bill"], told["rows"][0]["bill"]);
+    let path = format!("/v1/bills/{}", told["rows"][6]["bill"].as_str().unwrap());
+    let one = system.get(&path).await.expect(200).json();
+    assert_eq!(one["lines"][2]["invoice"], invoice("5"));
+    // Two at the same moment: one has it.
+    let race = charging("6");
+    let (a, b) = tokio::join!(
+        system.post_once("/v1/bills", "race-a", &race),
+        system.post_once("/v1/bills", "race-b", &race)
+    );
+    let mut status = [a.status, b.status];
+    status.sort_unstable();
+    assert_eq!(status, [201, 409]);
+}
+
+#[tokio::test]
+async fn a_bill_that_is_changed_lets_go_of_its_invoices_and_takes_others() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let system = office.system(&world, "bill bill.read");
+    let at = |bill: &Value, act: &str| format!("/v1/bills/{}/{act}", bill["id"].as_str().unwrap());
+    let bill = system.post_once("/v1/bills", "one", &charging("10")).await.expect(201).json();
+    system.post_once("/v1/bills", "b", &charging("10")).await.expect_refusal(409, "invoice_known");
+
+    let other = json!({ "services": [service("11")], "collect": "together" });
+    let amended = system.post_once(&at(&bill, "amend"), "c", &other).await.expect(200).json();
+    assert_eq!((&amended["version"], &amended["total"]["amount"]), (&json!(2), &json!("1405000")));
+    assert_eq!(
+        (&amended["lines"][0]["fee"], &amended["lines"][2]["invoice"]),
+        (&json!("LLTP-01"), &invoice("11"))
+    );
+    let freed = system.post_once("/v1/bills", "d", &charging("10")).await.expect(201).json();
+    // Fees alone leave the prices of services as they stand.
+    let fees = json!({ "lines": [{ "fee": "LLTP-01" }] });
+    let amended = system.post_once(&at(&bill, "amend"), "e", &fees).await.expect(200).json();
+    assert_eq!(amended["lines"].as_array().unwrap().len(), 2);
+    assert_eq!(amended["lines"][1]["invoice"], invoice("11"));
+    system.post_once("/v1/bills", "f", &charging("11")).await.expect_refusal(409, "invoice_known");
+    let taken = json!({ "services": [service("10")], "collect": "together" });
+    system.post_once(&at(&bill, "amend"), "g", &taken).await.expect_refusal(409, "invoice_known");
+    let documents = system.get(&at(&freed, "documents")).await.expect(200).json();
+    assert_eq!(documents["items"], json!([]), "what a line charges does not stand beside the bill");
+
+    // Another bill in its place may charge the same, and more; what is asked for no more is free.
+    let mut both = charging("11");
+    both["services"] = json!([service("11"), service("12")]);
+    let new = system.post_once(&at(&bill, "replace"), "h", &both).await.expect(201).json();
+    assert_eq!(new["total"]["amount"], "2605000");
+    system.post_once(&at(&bill, "replace"), "i", &both).await.expect_refusal(409, "bill_superseded");
+    let none = json!({ "services": [] });
+    let bare = system.post_once(&at(&freed, "amend"), "j", &none).await.expect(200).json();
+    assert_eq!(bare["total"]["amount"], "205000");
+    let mut apart = charging("10");
+    apart["collect"] = json!("by_owner");
+    let divided = system.post_once(&at(&freed, "replace"), "k", &apart).await.expect(201).json();
+    assert_eq!(divided["parts"].as_array().unwrap().len(), 2);
+
+    // Withdrawn it lets go of all; opened again it needs them.
+    system.post_once(&at(&new, "cancel"), "l", &Value::Null).await.expect(200);
+    let last = system.post_once("/v1/bills", "m", &charging("12")).await.expect(201).json();
+    let due = json!({ "due": "2026-12-01" });
+    system.post_once(&at(&new, "revive"), "n", &due).await.expect_refusal(409, "invoice_known");
+    system.post_once(&at(&last, "cancel"), "o", &Value::Null).await.expect(200);
+    let revived = system.post_once(&at(&new, "revive"), "p", &due).await.expect(200).json();
+    assert_eq!(revived["total"]["amount"], "2605000");
+    system.post_once("/v1/bills", "q", &charging("12")).await.expect_refusal(409, "invoice_known");
+
+    // Instalments share what their whole charges: withdrawing one frees nothing.
+    let plan =
+        json!({ "by": "instalments", "instalments": [{ "due": "2026-12-01" }, { "due": "2027-01-01" }] });
+    let parts = system.post_once(&at(&new, "split"), "r", &plan).await.expect(201).json();
+    let first = &parts["items"][0];
+    system.post_once(&at(first, "cancel"), "s", &Value::Null).await.expect(200);
+    system.post_once("/v1/bills", "t", &charging("12")).await.expect_refusal(409, "invoice_known");
+    system.post_once(&at(first, "revive"), "u", &due).await.expect(200);
+    // A part that is paid says so before it says that it is a part.
+    let payment = start(&world, &office, first).await;
+    let total: i64 = first["total"]["amount"].as_str().unwrap().parse().unwrap();
+    world.tell(&world.credit(1, "R1", total, &payment)).await.expect(200);
+    system.post_once(&at(first, "replace"), "v", &new_bill()).await.expect_refusal(409, "bill_already_paid");
+    // Whoever began to pay by instalments goes on so, even where the whole were open again.
+    let id = new["id"].as_str().unwrap().trim_start_matches("bill_");
+    world.sql(&format!("update bill set state = 'open', ended_at = null where id = '{id}'")).await.unwrap();
+    system.post_once(&at(&new, "cancel"), "w", &Value::Null).await.expect_refusal(409, "other_way_chosen");
 }

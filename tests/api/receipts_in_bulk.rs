@@ -1,14 +1,16 @@
 //! Receipts in bulk: what waited is numbered, signed, logged and told of in one transaction, of its own accord or when an
 //! agency asks for many bills at once.
 
+use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, at_board, grant, people};
 use crate::office::Office;
 use crate::payments::start;
 use crate::time_stamps::{sandbox, trouble};
-use crate::world::TestApp;
+use crate::world::{Actor, TestApp};
 use chung::codec::receipt_content;
 use chung::crypto::signing::KeyList;
 use chung::flow::issue_due_receipts::issue_due_receipts;
 use chung::flow::sequence_audit::sequence_audit;
+use chung::identity::role::Role;
 use serde_json::{Value, json};
 use std::process::Command;
 use std::time::Duration;
@@ -81,6 +83,85 @@ async fn what_waits_is_issued_in_one_transaction_each_with_its_signature_leaf_an
     for item in signed["items"].as_array().unwrap() {
         let (content, _) = receipt_content::verify(item["signed"].as_str().unwrap(), &keys).unwrap();
         assert_eq!(json!(content.number.to_string()), item["number"]);
+    }
+}
+
+#[tokio::test]
+async fn an_accountant_issues_what_waits_at_the_agencys_page_and_is_told_what_came_of_it() {
+    let (world, office, bills) = waiting(3).await;
+    people(&world).await;
+    grant(&world, ACCOUNTANT.0, Role::Accountant).await;
+    grant(&world, AUDITOR.0, Role::Auditor).await;
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    let board = accountant.get("/board").await.expect(200).text();
+    assert!(board.contains("/board/receipts?agency="), "{board}");
+    let page = accountant.get("/board/receipts").await.expect(200);
+    for part in [
+        "chờ biên lai (3)",
+        "H29.14-261124-0001",
+        "không còn số",
+        "hết số",
+        "Lập ngay",
+        "H29.14-AP26E-0000001",
+    ] {
+        assert!(page.text().contains(part), "{part} in {}", page.text());
+    }
+    let agency = office.agency.to_string();
+    let form = |token: &str| [("form_token", token.to_owned()), ("agency", agency.clone())];
+    let send = async |actor: &Actor, form: [(&str, String); 2]| {
+        let fields = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+        actor.post_form("/board/receipts", &fields).await
+    };
+    let token = page.form_field("form_token");
+    // No number is left: nothing is issued, and the page says so.
+    let told = send(&accountant, form(&token)).await.expect(200).text();
+    assert!(told.contains("3 biên lai còn chờ") && !told.contains("Đã lập"), "{told}");
+
+    let system = office.system(&world, "receipt");
+    system.post_once("/v1/receipts/series", "second", &series("BP", 2)).await.expect(201);
+    let broken = format!("update bill_content set parties = '\\x01' where bill_id = '{}'", bill(&bills[0]));
+    world.sql(&broken).await.unwrap();
+    // Whoever only reads, a stranger and a form that nobody was shown issue nothing.
+    let auditor = at_board(&world, AUDITOR).await;
+    let read = auditor.get("/board/receipts").await.expect(200).text();
+    assert!(read.contains("chờ biên lai (3)") && !read.contains("Lập ngay"), "{read}");
+    let theirs = auditor.get("/board/payouts").await.expect(200).form_field("form_token");
+    send(&auditor, form(&theirs)).await.expect(403);
+    send(&accountant, form("0")).await.expect(400);
+    send(&accountant, [("form_token", token.clone()), ("agency", "x".to_owned())]).await.expect(404);
+    send(&world.stranger(), form(&token)).await.expect(303);
+    at_board(&world, NOBODY).await.get("/board/receipts").await.expect(403);
+    assert_eq!(world.count("receipt").await, 1);
+
+    let told = send(&accountant, form(&token)).await.expect(200).text();
+    for part in ["Đã lập 2 biên lai", "1 biên lai còn chờ", "không đọc được hồ sơ", "H29.14-BP26E-0000002"]
+    {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    assert_eq!(numbers(&world, 2).await, (2, 0));
+    assert_eq!(world.count("receipt_file where format = 'jws'").await, 2, "each with its signature");
+    assert_eq!(world.count("audit_leaf where kind = 'receipt.asked'").await, 2, "and who asked is known");
+    let number = "/receipts/H29.14-BP26E-0000001?code=";
+    let link =
+        told.split('"').find(|part| part.starts_with(number)).unwrap_or_else(|| panic!("no link in {told}"));
+    world.stranger().get(link).await.expect(200);
+    // The quarter's report comes from the same series.
+    let link = told.split('"').find(|part| part.starts_with("/board/receipts/use?")).unwrap();
+    let before = accountant.get(link).await.expect(200).text();
+    assert!(
+        before.contains("Từ 01/07/2026 đến 30/09/2026") && before.contains("không có ký hiệu"),
+        "{before}"
+    );
+    let report = auditor.get(&format!("{link}&quarter=2026-Q4")).await.expect(200).text();
+    for part in ["Từ 01/10/2026 đến 31/12/2026", "BP-26E", "0000001 – 0000002", "2026-Q3", "Tồn cuối kỳ"]
+    {
+        assert!(report.contains(part), "{part} in {report}");
+    }
+    accountant.get(&format!("{link}&quarter=2026-Q5")).await.expect(404);
+    at_board(&world, NOBODY).await.get(link).await.expect(403);
+    let english = accountant.get("/board/receipts?lang=en").await.expect(200).text();
+    for part in ["Paid, receipt pending (1)", "Issue now", "Receipts given"] {
+        assert!(english.contains(part), "{part} in {english}");
     }
 }
 

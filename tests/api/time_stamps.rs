@@ -14,7 +14,7 @@ use chung::crypto::signing::SigningKey;
 use chung::flow::sequence_audit::sequence_audit;
 use chung::flow::stamp_heads::stamp_heads;
 use chung::identity::role::Role;
-use chung::partner::time_stamp::{Authority, RemoteTimeStamps};
+use chung::partner::time_stamp::{Authority, ListFolder, RemoteTimeStamps};
 use chung::sandbox::{Sandbox, Settings, router, time_stamps::AUTHORITY};
 use serde_json::{Value, json};
 use std::process::Command;
@@ -25,13 +25,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use url::Url;
 
-const HOUR: Duration = Duration::from_secs(3_600);
+pub const HOUR: Duration = Duration::from_secs(3_600);
 
 /// An office with two bookkeepers, and the sandbox's authority, which stamps for the service that is given back.
-struct Scene {
-    world: TestApp,
-    office: Office,
-    app: App,
+pub struct Scene {
+    pub world: TestApp,
+    pub office: Office,
+    pub app: App,
     sandbox: Url,
     _running: JoinSet<()>,
 }
@@ -67,7 +67,7 @@ pub async fn trouble(sandbox: &Url, fault: &Value) {
 }
 
 impl Scene {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let world = TestApp::start().await;
         people(&world).await;
         let office = Office::open(&world, "H29.14").await;
@@ -79,7 +79,8 @@ impl Scene {
         let app = world.app.with(|parts| {
             let service = RemoteTimeStamps::new(sandbox.join("time-stamps").unwrap(), HOUR).unwrap();
             let anchors = Arc::new(Anchors::read([AUTHORITY]).unwrap());
-            parts.time_stamps = Some(Authority { service: Arc::new(service), anchors });
+            parts.time_stamps =
+                Some(Authority { service: Arc::new(service), anchors, lists: ListFolder::default() });
         });
         Self { world, office, app, sandbox, _running: running }
     }
@@ -88,13 +89,13 @@ impl Scene {
         trouble(&self.sandbox, fault).await;
     }
 
-    async fn state(&self) -> Vec<(String, Option<String>)> {
+    pub async fn state(&self) -> Vec<(String, Option<String>)> {
         let rows = "select state, outcome from head_stamp order by size";
         sqlx::query_as(rows).fetch_all(&mut self.world.connection().await).await.unwrap()
     }
 
     /// Closes the day before, which nothing happened on that a statement would have to show; the closing's page.
-    async fn close(&self) -> String {
+    pub async fn close(&self) -> String {
         let (accountant, approver) =
             (at_board(&self.world, ACCOUNTANT).await, at_board(&self.world, AUDITOR).await);
         let token = accountant.get("/board/closings").await.expect(200).form_field("form_token");
@@ -108,7 +109,7 @@ impl Scene {
     }
 }
 
-async fn listed(system: &Actor) -> Value {
+pub async fn listed(system: &Actor) -> Value {
     system.get("/v1/closings").await.expect(200).json()["items"][0].clone()
 }
 

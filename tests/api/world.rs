@@ -19,6 +19,7 @@ use chung::partner::receipt_issuer::RemoteReceiptIssuers;
 use chung::partner::webhook::RemoteWebhooks;
 use chung::sandbox::card::AUTHORITY;
 use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, stream};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -241,6 +242,19 @@ impl import_population::Listener for Strict {
         panic!("{reject:?}")
     }
     fn progressed(&mut self, _: &import_population::Progress) {}
+}
+
+/// A body of so many bytes at a time, each piece after a pause; with `ends` it ends, else nothing comes after the last one.
+pub fn slowly(bytes: &[u8], at_once: usize, pause: Duration, ends: bool) -> reqwest::Body {
+    let pieces: Vec<Vec<u8>> = bytes.chunks(at_once).map(<[u8]>::to_vec).collect();
+    let pieces = stream::iter(pieces).then(move |piece| async move {
+        tokio::time::sleep(pause).await;
+        Ok::<_, std::io::Error>(piece)
+    });
+    if ends {
+        return reqwest::Body::wrap_stream(pieces);
+    }
+    reqwest::Body::wrap_stream(pieces.chain(stream::pending()))
 }
 
 /// Providers are chosen once per process.

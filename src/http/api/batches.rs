@@ -11,6 +11,7 @@ use crate::flow::{
 use crate::http::{
     auth::Caller,
     json::{Json, idempotency},
+    pace::is_stalled,
     problem::Problem,
 };
 use crate::payment::code::ProcedureCode;
@@ -88,7 +89,9 @@ async fn upload(
     let mut upload = Upload::begin(&app, caller.agency, id, offset).await?;
     let mut bytes = body.into_data_stream();
     while let Some(part) = bytes.next().await {
-        let part = part.map_err(|_| Error::refused("invalid_body"))?;
+        let part = part.map_err(|error| {
+            Error::refused(if is_stalled(&error) { "upload_stalled" } else { "invalid_body" })
+        })?;
         upload.push(&app, &part).await?;
     }
     Ok(axum::Json(upload.end(&app, complete).await?).into_response())

@@ -94,11 +94,6 @@ impl NewBill {
     fn apart(&self) -> bool {
         self.collect.as_deref() == Some("by_owner")
     }
-
-    /// Demands a bill without prices of services, where such a one has no place.
-    fn demand_no_service(&self) -> Result<(), Error> {
-        if self.services.is_empty() { Ok(()) } else { Err(super::misshapen("/services", "not_here")) }
-    }
 }
 
 /// A fee and how many of it.
@@ -168,6 +163,14 @@ fn service(i: usize, new: &NewService, today: Day) -> Result<BillLine, Error> {
         notice: None,
         invoice: Some(invoice),
     })
+}
+
+/// The prices of services, each by its seller's invoice.
+fn services(new: &[NewService], today: Day) -> Result<Vec<BillLine>, Error> {
+    if new.len() > LINES_MAX {
+        return Err(super::misshapen("/services", "count"));
+    }
+    new.iter().enumerate().map(|(i, new)| service(i, new, today)).collect()
 }
 
 impl TheirAccount {
@@ -290,14 +293,13 @@ pub(super) async fn draft(
             asked(&body.lines)?
         },
         owners: owners(&body.lines)?,
-        obligations: body
-            .obligations
-            .iter()
-            .enumerate()
-            .map(|(i, new)| obligation(i, new))
+        obligations: {
+            let noticed = body.obligations.iter().enumerate().map(|(i, new)| obligation(i, new));
+            let mut lines = noticed.collect::<Result<Vec<_>, Error>>()?;
             // They have no trace, so that they stand last.
-            .chain(body.services.iter().enumerate().map(|(i, new)| service(i, new, today)))
-            .collect::<Result<_, _>>()?,
+            lines.extend(services(&body.services, today)?);
+            lines
+        },
         together: match body.collect.as_deref() {
             None => false,
             Some("together" | "by_owner") => true,
@@ -422,6 +424,8 @@ async fn family(State(app): State<App>, caller: Caller, Path(id): Path<String>) 
 struct NewAmendment {
     #[serde(skip_serializing_if = "Option::is_none")]
     lines: Option<Vec<NewLine>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    services: Option<Vec<NewService>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     collect: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -439,8 +443,10 @@ async fn amend(
 ) -> Result<Response, Problem> {
     let key = idempotency(&headers, caller.client, &format!("POST /v1/bills/{id}/amend"), &body)?;
     let day = |field, text: &Option<String>| text.as_deref().map(|text| read::<Day>(field, text)).transpose();
+    let today = Day::of(app.clock.now());
     let amendment = Amendment {
         asked: body.lines.as_deref().map(asked).transpose()?,
+        services: body.services.as_deref().map(|new| services(new, today)).transpose()?,
         owners: owners(body.lines.as_deref().unwrap_or_default())?,
         collect: match body.collect.as_deref() {
             None => None,
@@ -464,7 +470,6 @@ async fn replace(
 ) -> Result<Response, Problem> {
     let key = idempotency(&headers, caller.client, &format!("POST /v1/bills/{id}/replace"), &body)?;
     let id = super::object(&id)?;
-    body.demand_no_service()?;
     let draft = draft(&app, &caller, (key.key().to_owned(), *key.digest()), &body).await?;
     let answer = change_bill::replace_bill(&app, caller.agency, id, (&draft, body.apart()), &key).await?;
     Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
@@ -558,10 +563,7 @@ async fn bulk(
         let name = format!("{}#{i}", whole.key());
         let key = Idempotency::new(caller.client, &name, "POST /v1/bills/bulk", &canonical);
         let key = key.ok_or_else(|| super::bad_parameter("Idempotency-Key", "too_long"))?;
-        let draft = match row.demand_no_service() {
-            Ok(()) => draft(&app, &caller, (key.key().to_owned(), *key.digest()), row).await,
-            Err(refused) => Err(refused),
-        };
+        let draft = draft(&app, &caller, (key.key().to_owned(), *key.digest()), row).await;
         rows.push(draft.map(|draft| (draft, row.apart())));
     }
     let answer = issue_many::issue_many(&app, rows).await?;

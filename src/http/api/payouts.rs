@@ -17,7 +17,7 @@ use crate::http::{
     query::Parameters,
     tree::InTree,
 };
-use crate::payment::payout::{Authority, Kind, Rule};
+use crate::payment::payout::{Authority, Kind, NO_TREASURY, Rule};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -43,7 +43,8 @@ struct NewRule {
     bank: String,
     number: String,
     holder: String,
-    treasury_office: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    treasury_office: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     authority: Option<NewAuthority>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,15 +92,21 @@ fn rule(body: &NewRule) -> Result<Rule, Error> {
         ]),
         _ => return Err(misshapen("/chapter", "together")),
     };
+    let kind = Kind::named(&body.kind).filter(|kind| *kind != Kind::Collected);
+    let kind = kind.ok_or_else(|| misshapen("/kind", "unknown"))?;
+    let treasury_office = match &body.treasury_office {
+        Some(office) => digits("/treasury_office", office, 4)?,
+        // What is not the budget's may go to an account at any bank.
+        None if kind == Kind::Service => NO_TREASURY.to_owned(),
+        None => return Err(misshapen("/treasury_office", "missing")),
+    };
     Ok(Rule {
-        kind: Kind::named(&body.kind)
-            .filter(|kind| *kind != Kind::Collected)
-            .ok_or_else(|| misshapen("/kind", "unknown"))?,
+        kind,
         valid_from: read("/valid_from", &body.valid_from)?,
         bank: body.bank.clone(),
         number: number.to_string(),
         holder: holder.to_string(),
-        treasury_office: digits("/treasury_office", &body.treasury_office, 4)?,
+        treasury_office,
         authority: authority.transpose()?,
         booking,
         basis: basis.to_string(),

@@ -15,13 +15,13 @@ use crate::flow::{
     read_board::{Asked, Board, CaseShown, DayShown, read_board},
 };
 use crate::http::sent::SentForm;
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::session::SignedIn;
 use crate::payment::case::{Kind, State};
 use crate::text::Texts;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State as AppState};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -135,22 +135,12 @@ impl ListQuery {
 /// What a second person says of what a first one prepared: it holds, or it goes back.
 #[derive(Deserialize)]
 pub struct DecideForm {
-    form_token: String,
     outcome: String,
 }
 
 impl DecideForm {
     /// What is decided on, and whether it holds; or the status and the reason of the page that refuses the form.
-    pub fn read<T: id::Kind>(
-        &self,
-        app: &App,
-        signed_in: &SignedIn,
-        headers: &HeaderMap,
-        id: &str,
-    ) -> Result<(Id<T>, bool), Unfit> {
-        if !signed_in.sent(&self.form_token) || is_foreign(app, headers) {
-            return Err((StatusCode::BAD_REQUEST, Some("form_token")));
-        }
+    pub fn read<T: id::Kind>(&self, id: &str) -> Result<(Id<T>, bool), Unfit> {
         let id = id.parse().map_err(|_| (StatusCode::NOT_FOUND, None))?;
         match self.outcome.as_str() {
             "accept" | "approve" => Ok((id, true)),

@@ -12,15 +12,15 @@ use crate::flow::{
     read_board::{CaseFile, NoteShown, read_case_file},
     settle_case::{Step, Words, settle_as_officer},
 };
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::{Bare, SentForm};
+use crate::http::session::SignedIn;
 use crate::payment::case::Resolution;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The routes.
@@ -64,7 +64,6 @@ async fn open(
 
 #[derive(Deserialize)]
 struct Sent {
-    form_token: String,
     #[serde(default)]
     outcome: String,
     #[serde(default)]
@@ -73,23 +72,19 @@ struct Sent {
 
 async fn take(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    SentForm { signed_in, .. }: SentForm<Bare>,
 ) -> Response {
     let step = Step::Take(signed_in.session.citizen);
-    act(&app, &signed_in, &reader, &id, (&headers, &sent), Ok(step)).await
+    act(&app, &signed_in, &reader, &id, Ok(step)).await
 }
 
 async fn settle(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    SentForm { signed_in, form: sent }: SentForm<Sent>,
 ) -> Response {
     let step = match (Words::parse(sent.words.trim()), sent.outcome.as_str()) {
         (Err(_), _) => Err("reconciliation-words-error"),
@@ -99,7 +94,7 @@ async fn settle(
             None => return show_status(&reader, StatusCode::BAD_REQUEST, Some("outcome")),
         },
     };
-    act(&app, &signed_in, &reader, &id, (&headers, &sent), step).await
+    act(&app, &signed_in, &reader, &id, step).await
 }
 
 async fn act(
@@ -107,12 +102,8 @@ async fn act(
     signed_in: &SignedIn,
     reader: &Reader,
     id: &str,
-    (headers, sent): (&HeaderMap, &Sent),
     step: Result<Step, &'static str>,
 ) -> Response {
-    if !signed_in.sent(&sent.form_token) || is_foreign(app, headers) {
-        return show_status(reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(id) = id.parse::<Id<Case>>() else {
         return show_status(reader, StatusCode::NOT_FOUND, None);
     };

@@ -21,8 +21,8 @@ use crate::flow::{
 };
 use crate::http::api::fee_versions::instrument_file;
 use crate::http::multipart::Multipart;
-use crate::http::sent::SentForm;
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::{SentFile, SentForm};
+use crate::http::session::SignedIn;
 use crate::identity::role::Role;
 use crate::payment::{
     attachment::{Attachment, BYTES_MAX},
@@ -31,7 +31,7 @@ use crate::payment::{
 use askama::Template;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use serde::Deserialize;
@@ -274,15 +274,10 @@ async fn instrument(
 
 async fn attach(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    form: Multipart,
+    SentFile { signed_in, form }: SentFile<Multipart>,
 ) -> Response {
-    if !signed_in.sent(form.text("form_token")) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let officer = signed_in.session.citizen;
     let Ok(id) = id.parse::<Id<Schedule>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);

@@ -146,6 +146,7 @@ async fn show_slip(
         holder: page.t(&format!("payout-holder-{}", order.state.as_str())).into_owned(),
         kind: page.t(&format!("payout-kind-{}", order.kind.as_str())).into_owned(),
         made: display_vi(order.created_at),
+        budget: found.order.slip["form"].is_string(),
         lines: lines(&found),
         told: found.told.as_ref().map(|told| {
             let key = format!("payout-told-{}", told.word.as_str());
@@ -172,6 +173,8 @@ struct SlipView<'a> {
     holder: String,
     kind: String,
     made: String,
+    /// Whether the slip is the budget's form.
+    budget: bool,
     lines: Vec<Line>,
     told: Option<String>,
     bounced: Option<String>,

@@ -16,7 +16,7 @@ use crate::flow::{
         Beside, Closings, Format, beside_closing_as_officer, closing_file_as_officer, list_closings,
         read_closing,
     },
-    stamp_heads::Stamping,
+    stamp_heads::{Given, Stamping},
     witness_heads::{Witness, read_witnesses},
 };
 use crate::http::api::receipts::attachment;
@@ -27,10 +27,9 @@ use crate::payment::closing::{Kind, Period, State};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State as AppState};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The routes.
@@ -308,6 +307,7 @@ fn stamp_facts(page: &Page, stamping: Option<&Stamping>) -> Vec<(String, String)
             said("closing-stamp-at", display_vi(given.at)),
             said("closing-stamp-authority", given.authority.clone()),
             said("closing-stamp-serial", format!("{} ({})", given.serial, given.policy)),
+            said("closing-stamp-revocation", revocation(page, given)),
         ],
         Some(Stamping::Waiting(attempts, last)) => {
             let last = last.clone().unwrap_or_else(|| page.t("witness-unanswered").into_owned());
@@ -318,6 +318,12 @@ fn stamp_facts(page: &Page, stamping: Option<&Stamping>) -> Vec<(String, String)
             vec![said("closing-stamp", page.with("closing-stamp-given-up", &[("last", last.clone().into())]))]
         }
     }
+}
+
+/// What revocation lists showed of whoever stamped.
+fn revocation(page: &Page, given: &Given) -> String {
+    let key = format!("closing-revocation-{}", given.revocation);
+    page.with(&key, &[("at", given.lists_of.map(display_vi).unwrap_or_default().into())])
 }
 
 #[derive(Template)]
@@ -344,13 +350,11 @@ struct OneView<'a> {
 
 async fn decide(
     AppState(app): AppState<App>,
-    signed_in: SignedIn,
     reader: Reader,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<DecideForm>,
+    SentForm { signed_in, form }: SentForm<DecideForm>,
 ) -> Response {
-    let (id, approve) = match form.read::<Closing>(&app, &signed_in, &headers, &id) {
+    let (id, approve) = match form.read::<Closing>(&id) {
         Ok(read) => read,
         Err((status, why)) => return show_status(&reader, status, why),
     };

@@ -2,22 +2,23 @@
 //! asked; nothing is ticked beforehand.
 
 use super::page::{Page, Reader, show, show_status};
-use super::sign_in::{failed, framed, genuine, onward, over, stand};
+use super::sign_in::{failed, framed, onward, stand};
 use crate::app::App;
 use crate::flow::{
     Error,
     decide_consent::decide_consent,
     sign_in::{Consenting, Step, View},
 };
+use crate::http::sent::StepForm;
 use crate::http::session::step_form_token;
 use crate::identity::{claims::Claims, consent::Answer};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum_extra::extract::{CookieJar, Form};
+use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 
 /// The consent page and its answer.
@@ -125,7 +126,6 @@ pub fn page(reader: &Reader, step: &Step, consenting: &Consenting) -> Response {
 
 #[derive(Deserialize)]
 struct ConsentForm {
-    form_token: String,
     answer: String,
     #[serde(default)]
     claim: Vec<String>,
@@ -133,13 +133,9 @@ struct ConsentForm {
 
 async fn take_answer(
     State(app): State<App>,
-    Path(id): Path<String>,
-    jar: CookieJar,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<ConsentForm>,
+    StepForm { step, form }: StepForm<ConsentForm>,
 ) -> Response {
-    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
     let ticked: Result<Claims, _> = form.claim.iter().map(|name| name.parse()).collect();
     let answer = match (form.answer.as_str(), ticked) {
         ("refuse", _) => Answer::Refuse,

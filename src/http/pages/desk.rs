@@ -23,15 +23,16 @@ use crate::flow::{
     print_receipt::print_receipt,
 };
 use crate::http::api::receipts::attachment;
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::{Bare, SentForm};
+use crate::http::session::SignedIn;
 use crate::payment::bill::Status;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::{Form, Query};
+use axum_extra::extract::Query;
 use serde::Deserialize;
 
 /// The routes.
@@ -111,7 +112,6 @@ fn view<'a>(page: &'a Page, desk: &Desk, form_token: String, note: Option<String
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Sent {
-    form_token: String,
     agency: String,
     till: String,
     counted: String,
@@ -142,20 +142,11 @@ fn line<const MAX: usize>(text: &str) -> Result<Line<MAX>, Error> {
     Line::parse(text).map_err(|_| Error::refused("invalid_body"))
 }
 
-fn is_ours(app: &App, signed_in: &SignedIn, headers: &HeaderMap, sent: &Sent) -> bool {
-    signed_in.sent(&sent.form_token) && !is_foreign(app, headers)
-}
-
 async fn begin(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    SentForm { signed_in, form: sent }: SentForm<Sent>,
 ) -> Response {
-    if !is_ours(&app, &signed_in, &headers, &sent) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let act = async {
         let agency = sent.agency.parse::<Id<Agency>>().map_err(|_| Error::not_found())?;
         let (till, counted) = (line(&sent.till)?, dong(&sent.counted)?);
@@ -169,14 +160,9 @@ async fn begin(
 
 async fn end(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    SentForm { signed_in, form: sent }: SentForm<Sent>,
 ) -> Response {
-    if !is_ours(&app, &signed_in, &headers, &sent) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let act = async { close_shift(&app, signed_in.session.citizen, dong(&sent.counted)?).await };
     match act.await {
         Ok(difference) => {
@@ -196,14 +182,9 @@ async fn end(
 
 async fn deposit(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    SentForm { signed_in, form: sent }: SentForm<Sent>,
 ) -> Response {
-    if !is_ours(&app, &signed_in, &headers, &sent) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let act = async {
         let to = Some(sent.to.as_str()).filter(|to| !to.is_empty()).map(str::parse::<Id<Agency>>).transpose();
         let (to, slip) = (to.map_err(|_| Error::not_found())?, line(&sent.slip)?);
@@ -217,15 +198,10 @@ async fn deposit(
 
 async fn refund(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    SentForm { signed_in, form: sent }: SentForm<Sent>,
 ) -> Response {
-    if !is_ours(&app, &signed_in, &headers, &sent) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let act = async {
         let id = id.parse::<Id<Refund>>().map_err(|_| Error::not_found())?;
         let to =
@@ -255,14 +231,9 @@ async fn bill(
 
 async fn take(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    SentForm { signed_in, form: sent }: SentForm<Sent>,
 ) -> Response {
-    if !is_ours(&app, &signed_in, &headers, &sent) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let act = async {
         let reference = sent.reference.parse::<Reference>().map_err(|_| Error::not_found())?;
         let card = dong(&sent.card)?;
@@ -295,15 +266,10 @@ fn written(sent: &Sent) -> Result<Option<Written>, Error> {
 
 async fn print(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
     Path(number): Path<String>,
-    headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    SentForm { signed_in, .. }: SentForm<Bare>,
 ) -> Response {
-    if !is_ours(&app, &signed_in, &headers, &sent) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(number) = number.parse::<Number>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };

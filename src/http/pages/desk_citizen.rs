@@ -1,7 +1,6 @@
 //! `/desk/citizens/{check}`: the citizen whose card the officer has just read; `/desk/sheets`: what they sign on paper.
 
 use super::page::{FieldError, Page, Reader, show, show_error, show_status};
-use super::ways::genuine;
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -16,15 +15,15 @@ use crate::flow::{
     },
     sheet_for_request::print_request_sheet,
 };
+use crate::http::sent::{Bare, SentForm};
 use crate::http::session::SignedIn;
 use crate::identity::{claims::Claims, client::Wording};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The pages of a served citizen.
@@ -86,21 +85,14 @@ struct SheetView<'a> {
 
 #[derive(Deserialize)]
 struct RecoverForm {
-    form_token: String,
     #[serde(default)]
     phone: String,
     #[serde(default)]
     remove_all: bool,
 }
 
-#[derive(Deserialize)]
-struct BareForm {
-    form_token: String,
-}
-
 #[derive(Default, Deserialize)]
 struct SheetForm {
-    form_token: String,
     #[serde(default)]
     portal: String,
     #[serde(default)]
@@ -111,13 +103,11 @@ struct SheetForm {
 
 #[derive(Deserialize)]
 struct RequestForm {
-    form_token: String,
     request: String,
 }
 
 #[derive(Deserialize)]
 struct EndForm {
-    form_token: String,
     answer: String,
     #[serde(default)]
     claim: Vec<String>,
@@ -179,15 +169,10 @@ async fn shown(
 
 async fn restore(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     Path(check): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<RecoverForm>,
+    SentForm { signed_in: person, form }: SentForm<RecoverForm>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(check) = check.parse() else { return show_status(&reader, StatusCode::NOT_FOUND, None) };
     let phone = match form.phone.trim() {
         "" => None,
@@ -218,15 +203,10 @@ fn slip_page(reader: &Reader, slip: Slip) -> Response {
 
 async fn lock(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     Path(check): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<BareForm>,
+    SentForm { signed_in: person, .. }: SentForm<Bare>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(check) = check.parse() else { return show_status(&reader, StatusCode::NOT_FOUND, None) };
     match lock_at_counter(&app, &person.session, check).await {
         Ok(()) => {
@@ -239,15 +219,10 @@ async fn lock(
 
 async fn print(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     Path(check): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<SheetForm>,
+    SentForm { signed_in: person, form }: SentForm<SheetForm>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(check) = check.parse() else { return show_status(&reader, StatusCode::NOT_FOUND, None) };
     let read = (Line::parse(&form.portal), Line::parse(&form.act), Line::parse(&form.dossier));
     let (Ok(portal), Ok(act), Ok(dossier)) = read else {
@@ -276,15 +251,10 @@ async fn print(
 /// The sheet for a request that waits: what stands on it is the portal's, and nothing is typed.
 async fn print_request(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     Path(check): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<RequestForm>,
+    SentForm { signed_in: person, form }: SentForm<RequestForm>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let (Ok(check), Ok(request)) = (check.parse(), form.request.parse()) else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };
@@ -338,15 +308,10 @@ async fn sheet(
 
 async fn end(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     Path(sheet): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<EndForm>,
+    SentForm { signed_in: person, form }: SentForm<EndForm>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(id) = sheet.parse::<Id<SheetId>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };

@@ -18,15 +18,14 @@ use crate::flow::{
     mandates::{MandateShown, Named, Recorded, read_offered, read_slip, record_at_desk},
 };
 use crate::http::sent::SentForm;
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::session::SignedIn;
 use crate::identity::mandate::Paper;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The routes.
@@ -141,17 +140,12 @@ impl DeskForm {
 
 async fn record(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(fields): Form<Vec<(String, String)>>,
+    SentForm { signed_in: person, form: fields }: SentForm<Vec<(String, String)>>,
 ) -> Response {
     let Some((desk, form)) = parts(&fields) else {
         return show_status(&reader, StatusCode::BAD_REQUEST, None);
     };
-    if !person.sent(&form.form_token) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let again = |fault| page(&app, &person, &reader, (&desk, &form), wrong(&reader, fault));
     let Ok(agency) = desk.agency.parse::<Id<Agency>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);

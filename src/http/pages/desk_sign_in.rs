@@ -1,7 +1,7 @@
 //! `/desk/sign-ins`: an officer starts a sign-in for the citizen at the counter, and watches what becomes of it.
 
 use super::page::{FieldError, Page, Reader, show, show_status};
-use super::ways::{failed, genuine};
+use super::ways::failed;
 use crate::app::App;
 use crate::base::{calendar::display_vi, text::Line};
 use crate::flow::{
@@ -9,15 +9,15 @@ use crate::flow::{
     desk_sign_in::{Started, read_desk_sign_ins, start_at_desk},
     start_counter::Waiting,
 };
+use crate::http::sent::SentForm;
 use crate::http::session::{From, SignedIn};
 use crate::identity::counter::Progress;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The page and what is done on it.
@@ -64,7 +64,6 @@ async fn open(State(app): State<App>, person: SignedIn, reader: Reader) -> Respo
 
 #[derive(Deserialize)]
 struct StartForm {
-    form_token: String,
     portal: String,
     #[serde(default)]
     number: String,
@@ -74,15 +73,10 @@ struct StartForm {
 
 async fn start(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     From(address): From,
-    headers: HeaderMap,
-    Form(form): Form<StartForm>,
+    SentForm { signed_in: person, form }: SentForm<StartForm>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(portal) = form.portal.parse() else { return show_status(&reader, StatusCode::NOT_FOUND, None) };
     let wrong = |field, key: &str| FieldError { field, message: Page::new(&reader, key).title };
     let (number, message) = (form.number.trim().parse(), Line::parse(&form.message));

@@ -13,14 +13,14 @@ use crate::flow::{
     import_statement::{Imports, decide_import, import_statement, read_imports},
 };
 use crate::http::multipart::Upload;
-use crate::http::session::{SignedIn, is_foreign};
+use crate::http::sent::{SentFile, SentForm};
+use crate::http::session::SignedIn;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
 use serde::Deserialize;
 
 /// The routes.
@@ -49,14 +49,9 @@ async fn list(
 
 async fn bring(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    mut form: Upload,
+    SentFile { signed_in, mut form }: SentFile<Upload>,
 ) -> Response {
-    if !signed_in.sent(form.text("form_token")) || is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(agency) = form.text("agency").parse::<Id<Agency>>() else {
         return show_status(&reader, StatusCode::NOT_FOUND, None);
     };
@@ -79,6 +74,7 @@ async fn refuse(
         Error::Refused(_) | Error::Conflict(_) | Error::Unavailable(_) => {
             let status = match error.code() {
                 "body_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+                "upload_stalled" => StatusCode::REQUEST_TIMEOUT,
                 _ => status_of(error),
             };
             let wrong = (status, said(reader.lang, error.code()));
@@ -90,13 +86,11 @@ async fn refuse(
 
 async fn decide(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<DecideForm>,
+    SentForm { signed_in, form }: SentForm<DecideForm>,
 ) -> Response {
-    let (id, accept) = match form.read::<StatementImport>(&app, &signed_in, &headers, &id) {
+    let (id, accept) = match form.read::<StatementImport>(&id) {
         Ok(read) => read,
         Err((status, why)) => return show_status(&reader, status, why),
     };

@@ -15,9 +15,6 @@ use std::collections::BTreeSet;
 /// What was typed.
 #[derive(Default, Deserialize)]
 pub struct MandateForm {
-    /// The proof that the form is ours.
-    #[serde(default)]
-    pub form_token: String,
     /// The delegate's number.
     #[serde(default)]
     pub delegate_number: String,

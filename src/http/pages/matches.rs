@@ -19,10 +19,9 @@ use crate::payment::matching::{Reason, sides};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -91,13 +90,11 @@ async fn propose(
 
 async fn decide(
     State(app): State<App>,
-    signed_in: SignedIn,
     reader: Reader,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<DecideForm>,
+    SentForm { signed_in, form }: SentForm<DecideForm>,
 ) -> Response {
-    let (id, approve) = match form.read::<MatchGroup>(&app, &signed_in, &headers, &id) {
+    let (id, approve) = match form.read::<MatchGroup>(&id) {
         Ok(read) => read,
         Err((status, why)) => return show_status(&reader, status, why),
     };

@@ -9,6 +9,7 @@ pub mod board_cash;
 pub mod board_fees;
 pub mod board_messages;
 pub mod board_payouts;
+pub mod board_receipts;
 pub mod board_refunds;
 pub mod board_revisions;
 pub mod board_successions;

@@ -2,22 +2,23 @@
 //! code of a notice does the same without a sign-in.
 
 use super::page::{FieldError, Page, Reader, show, show_error, show_status};
-use super::ways::{failed, genuine};
+use super::ways::failed;
 use crate::app::App;
 use crate::base::calendar::display_vi;
 use crate::flow::{
     disown::{Disowned, disown_by_code, disown_on_page},
     notify::{Shown, read_notices},
 };
-use crate::http::session::{From, SignedIn, is_foreign, no_session_cookie};
+use crate::http::sent::{Bare, OwnForm, SentForm};
+use crate::http::session::{From, SignedIn, no_session_cookie};
 use crate::identity::notice::NoticeCode;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::{CookieJar, Form};
+use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 
 /// The pages of notices.
@@ -49,11 +50,6 @@ struct NoticeLine {
 struct CodeView<'a> {
     page: &'a Page,
     limited: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct BareForm {
-    form_token: String,
 }
 
 #[derive(Deserialize)]
@@ -89,15 +85,10 @@ fn line(page: &Page, notice: &Shown) -> NoticeLine {
 
 async fn not_me(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     Path(notice): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<BareForm>,
+    SentForm { signed_in: person, .. }: SentForm<Bare>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(notice) = notice.parse() else { return show_status(&reader, StatusCode::NOT_FOUND, None) };
     match disown_on_page(&app, &person.session, notice).await {
         Ok(()) => (CookieJar::new().add(no_session_cookie(&app)), locked(reader)).into_response(),
@@ -129,12 +120,8 @@ async fn take_code(
     State(app): State<App>,
     reader: Reader,
     From(address): From,
-    headers: HeaderMap,
-    Form(form): Form<CodeForm>,
+    OwnForm(form): OwnForm<CodeForm>,
 ) -> Response {
-    if is_foreign(&app, &headers) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let page = Page::new(&reader, "not-me-title");
     match disown_by_code(&app, NoticeCode::parse(&form.code).as_ref(), address).await {
         Ok(Disowned::Locked) => locked(reader),

@@ -14,10 +14,9 @@ use crate::flow::{
     sign_in_by_passkey::offers_passkeys,
     vouch_sign_in::{is_offered, reachable},
 };
-use crate::http::sent::{Bare, SentForm};
+use crate::http::sent::{Bare, SentForm, StepForm};
 use crate::http::session::{
-    From, is_foreign, no_session_cookie, session_token, signed_in_cookies, step, step_cookie,
-    step_form_token, step_sent, visitor,
+    From, no_session_cookie, session_token, signed_in_cookies, step, step_cookie, step_form_token, visitor,
 };
 use crate::identity::{
     assurance::Assurance,
@@ -27,10 +26,10 @@ use crate::identity::{
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::{CookieJar, Form};
+use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 use url::Url;
 
@@ -286,7 +285,6 @@ pub fn framed(page: Page, asking: &Asking) -> Page {
 
 #[derive(Deserialize)]
 struct NumberForm {
-    form_token: String,
     number: String,
     /// `app` for the code of an app; everything else is a code by SMS.
     way: Option<String>,
@@ -294,18 +292,7 @@ struct NumberForm {
 
 #[derive(Deserialize)]
 struct CodeForm {
-    form_token: String,
     code: String,
-}
-
-#[derive(Deserialize)]
-struct BareForm {
-    form_token: String,
-}
-
-/// The step that a form belongs to, if the form came from one of its pages.
-pub fn genuine(app: &App, jar: &CookieJar, headers: &HeaderMap, id: &str, form_token: &str) -> Option<Step> {
-    step(app, jar, id).filter(|step| step_sent(step, form_token) && !is_foreign(app, headers))
 }
 
 /// What the page that a sign-in stands at asks for, and by which way; or where else the browser belongs.
@@ -320,14 +307,11 @@ pub async fn asking_now(app: &App, step: &Step, reader: &Reader) -> Result<(Aski
 
 async fn take_number(
     State(app): State<App>,
-    Path(id): Path<String>,
     jar: CookieJar,
     reader: Reader,
     From(address): From,
-    headers: HeaderMap,
-    Form(form): Form<NumberForm>,
+    StepForm { step, form }: StepForm<NumberForm>,
 ) -> Response {
-    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
     let way = if form.way.as_deref() == Some("app") { Way::App } else { Way::Sms };
     let outcome = match form.number.parse() {
         Ok(number) => identify(&app, &step, number, way, &visitor(&app, &jar, address)).await.map(Some),
@@ -350,14 +334,11 @@ async fn take_number(
 
 async fn take_code(
     State(app): State<App>,
-    Path(id): Path<String>,
     jar: CookieJar,
     reader: Reader,
     From(address): From,
-    headers: HeaderMap,
-    Form(form): Form<CodeForm>,
+    StepForm { step, form }: StepForm<CodeForm>,
 ) -> Response {
-    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
     let Some(code) = OneTimeCode::parse(&form.code) else {
         let error = vec![field(&reader, "code", "sign-in-code-shape")];
         return again(&app, &step, &reader, (error, None), false).await;
@@ -414,14 +395,11 @@ fn field(reader: &Reader, name: &'static str, key: &str) -> FieldError {
 
 async fn another_code(
     State(app): State<App>,
-    Path(id): Path<String>,
     jar: CookieJar,
     reader: Reader,
     From(address): From,
-    headers: HeaderMap,
-    Form(form): Form<BareForm>,
+    StepForm { step, .. }: StepForm<Bare>,
 ) -> Response {
-    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
     let page = Page::new(&reader, "sign-in-code-title");
     let (notice, limited) = match ask_again(&app, &step, Way::Sms, &visitor(&app, &jar, address)).await {
         Ok(Identified::CodeSent) => (page.t("sign-in-code-resent").into_owned(), false),
@@ -443,14 +421,11 @@ async fn another_code(
 
 async fn app_code(
     State(app): State<App>,
-    Path(id): Path<String>,
     jar: CookieJar,
     reader: Reader,
     From(address): From,
-    headers: HeaderMap,
-    Form(form): Form<BareForm>,
+    StepForm { step, .. }: StepForm<Bare>,
 ) -> Response {
-    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
     match ask_again(&app, &step, Way::App, &visitor(&app, &jar, address)).await {
         Ok(_) | Err(Error::Conflict(_)) => onward(&step),
         Err(error) => failed(&reader, error),
@@ -459,13 +434,10 @@ async fn app_code(
 
 async fn somebody_else(
     State(app): State<App>,
-    Path(id): Path<String>,
     jar: CookieJar,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<BareForm>,
+    StepForm { step, .. }: StepForm<Bare>,
 ) -> Response {
-    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
     let outcome = match present(&app, &jar).await {
         Ok(before) => start_over(&app, &step, before.as_ref()).await,
         Err(error) => Err(error),
@@ -476,15 +448,7 @@ async fn somebody_else(
     }
 }
 
-async fn refuse(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    jar: CookieJar,
-    reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<BareForm>,
-) -> Response {
-    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
+async fn refuse(State(app): State<App>, reader: Reader, StepForm { step, .. }: StepForm<Bare>) -> Response {
     match turn_back(&app, &step).await {
         Ok(answer) => Redirect::to(&answer.location).into_response(),
         Err(error) => failed(&reader, error),

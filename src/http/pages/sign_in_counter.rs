@@ -1,22 +1,23 @@
 //! `/sign-in/…/counter`: a sign-in that an officer vouches for, and `/desk/citizens/…/sign-in`, where the officer does.
 
 use super::page::{Page, Reader, show, show_error, show_status};
-use super::sign_in::{asking_now, barred, failed, framed, genuine, onward, over, present};
+use super::sign_in::{asking_now, barred, failed, framed, onward, present};
 use crate::app::App;
 use crate::base::calendar::display_vi;
 use crate::flow::{
     Error,
     vouch_sign_in::{WentOn, go_on, preview, show_code, vouch},
 };
-use crate::http::session::{From, SignedIn, signed_in_cookies, step_form_token, visitor};
+use crate::http::sent::{Bare, SentForm, StepForm};
+use crate::http::session::{From, signed_in_cookies, step_form_token, visitor};
 use crate::identity::notice::NoticeCode;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
-use axum_extra::extract::{CookieJar, Form};
+use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 
 /// The page of the citizen and that of the officer.
@@ -39,25 +40,12 @@ struct CodeView<'a> {
     form_token: String,
 }
 
-#[derive(Deserialize)]
-struct BareForm {
-    form_token: String,
-}
-
 /// A page that was loaded again has nothing to show any more.
 async fn back(Path(id): Path<String>) -> Response {
     Redirect::to(&format!("/sign-in/{id}")).into_response()
 }
 
-async fn begin(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    jar: CookieJar,
-    reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<BareForm>,
-) -> Response {
-    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
+async fn begin(State(app): State<App>, reader: Reader, StepForm { step, .. }: StepForm<Bare>) -> Response {
     code_page(&app, &step, &reader, false).await
 }
 
@@ -89,14 +77,11 @@ async fn code_page(app: &App, step: &crate::flow::sign_in::Step, reader: &Reader
 
 async fn finish(
     State(app): State<App>,
-    Path(id): Path<String>,
     jar: CookieJar,
     reader: Reader,
     From(address): From,
-    headers: HeaderMap,
-    Form(form): Form<BareForm>,
+    StepForm { step, .. }: StepForm<Bare>,
 ) -> Response {
-    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
     let before = match present(&app, &jar).await {
         Ok(before) => before,
         Err(error) => return failed(&reader, error),
@@ -127,7 +112,6 @@ struct VouchView<'a> {
 
 #[derive(Deserialize)]
 struct OfficerForm {
-    form_token: String,
     #[serde(default)]
     code: String,
     #[serde(default)]
@@ -137,15 +121,10 @@ struct OfficerForm {
 /// First what the code stands for, then, once the officer is sure, the act.
 async fn officer(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     Path(check): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<OfficerForm>,
+    SentForm { signed_in: person, form }: SentForm<OfficerForm>,
 ) -> Response {
-    if !super::ways::genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(check) = check.parse() else { return show_status(&reader, StatusCode::NOT_FOUND, None) };
     let Some(code) = NoticeCode::parse(&form.code) else { return unknown(&reader) };
     if form.sure {

@@ -1,7 +1,7 @@
 //! `/sign-in/{authorization}/for`: in whose name somebody goes on to a portal.
 
 use super::page::{FieldError, Page, Reader, show};
-use super::sign_in::{failed, framed, genuine, onward, over};
+use super::sign_in::{failed, framed, onward, over};
 use crate::app::App;
 use crate::base::id::{self, Id};
 use crate::flow::{
@@ -10,14 +10,15 @@ use crate::flow::{
     choose_principal::{Choice, choose_principal},
     sign_in::{Choosing, Step, View, view},
 };
+use crate::http::sent::StepForm;
 use crate::http::session::{step, step_form_token};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum_extra::extract::{CookieJar, Form};
+use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 
 /// The page and its answer.
@@ -82,7 +83,6 @@ pub fn page(reader: &Reader, step: &Step, choosing: &Choosing, wrong: Vec<FieldE
 
 #[derive(Deserialize)]
 struct WhomForm {
-    form_token: String,
     #[serde(default)]
     whom: String,
     #[serde(default)]
@@ -108,13 +108,9 @@ impl WhomForm {
 
 async fn choose(
     State(app): State<App>,
-    Path(id): Path<String>,
-    jar: CookieJar,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<WhomForm>,
+    StepForm { step, form }: StepForm<WhomForm>,
 ) -> Response {
-    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
     let wrong = |(field, key): (&'static str, &str)| {
         vec![FieldError { field, message: Page::new(&reader, key).title }]
     };

@@ -2,7 +2,7 @@
 //! page says what went wrong. Nothing here leads to a weaker way by itself.
 
 use super::page::{Page, Reader, show};
-use super::sign_in::{failed, genuine, onward, over};
+use super::sign_in::{failed, onward, over};
 use crate::app::App;
 use crate::base::{
     secret::{Token, TokenKind},
@@ -13,14 +13,15 @@ use crate::flow::{
     national_id::{Arrival, Departure, Returned, arrive, counter_of, depart, trip_of},
     sign_in::{Step, session_of},
 };
+use crate::http::sent::{Bare, StepForm};
 use crate::http::session::{From, session_token, signed_in_cookies, step, visitor};
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::{CookieJar, Form};
+use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 
 /// The routes.
@@ -30,20 +31,7 @@ pub fn routes() -> Router<App> {
         .route("/sign-in/national-id/callback", get(callback))
 }
 
-#[derive(Deserialize)]
-struct BareForm {
-    form_token: String,
-}
-
-async fn go(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    jar: CookieJar,
-    reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<BareForm>,
-) -> Response {
-    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
+async fn go(State(app): State<App>, reader: Reader, StepForm { step, .. }: StepForm<Bare>) -> Response {
     match depart(&app, &step).await {
         Ok(Departure::To(url)) => Redirect::to(url.as_str()).into_response(),
         Ok(Departure::Down) => note(&app, &reader, &step, StatusCode::SERVICE_UNAVAILABLE, "down").await,

@@ -2,21 +2,22 @@
 //! where to go without one.
 
 use super::page::{FieldError, Page, Reader, show};
-use super::sign_in::{asking_now, barred, failed, framed, genuine, onward, over, present};
+use super::sign_in::{asking_now, barred, failed, framed, onward, present};
 use crate::app::App;
 use crate::flow::{
     Error,
     sign_in::Step,
     sign_in_by_passkey::{Answered, begin_passkey_sign_in, confirm_passkey},
 };
+use crate::http::sent::{Bare, StepForm};
 use crate::http::session::{From, signed_in_cookies, step_form_token, visitor};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
-use axum_extra::extract::{CookieJar, Form};
+use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 
 /// The page and its answer.
@@ -37,13 +38,7 @@ struct PasskeyView<'a> {
 }
 
 #[derive(Deserialize)]
-struct BeginForm {
-    form_token: String,
-}
-
-#[derive(Deserialize)]
 struct AnswerForm {
-    form_token: String,
     credential: String,
 }
 
@@ -52,15 +47,7 @@ async fn back(Path(id): Path<String>) -> Response {
     Redirect::to(&format!("/sign-in/{id}")).into_response()
 }
 
-async fn begin(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    jar: CookieJar,
-    reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<BeginForm>,
-) -> Response {
-    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
+async fn begin(State(app): State<App>, reader: Reader, StepForm { step, .. }: StepForm<Bare>) -> Response {
     ask(&app, &step, &reader, Vec::new()).await
 }
 
@@ -89,14 +76,11 @@ async fn ask(app: &App, step: &Step, reader: &Reader, errors: Vec<FieldError>) -
 
 async fn answer(
     State(app): State<App>,
-    Path(id): Path<String>,
     jar: CookieJar,
     reader: Reader,
     From(address): From,
-    headers: HeaderMap,
-    Form(form): Form<AnswerForm>,
+    StepForm { step, form }: StepForm<AnswerForm>,
 ) -> Response {
-    let Some(step) = genuine(&app, &jar, &headers, &id, &form.form_token) else { return over(&reader) };
     let before = match present(&app, &jar).await {
         Ok(before) => before,
         Err(error) => return failed(&reader, error),

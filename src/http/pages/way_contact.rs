@@ -1,22 +1,23 @@
 //! `/me/ways/phone` and `/me/ways/mail`: where codes and notices go. A code alone changes no phone.
 
-use super::page::{FieldError, Page, Reader, show, show_error, show_status};
-use super::ways::{failed, genuine};
+use super::page::{FieldError, Page, Reader, show, show_error};
+use super::ways::failed;
 use crate::app::App;
 use crate::base::calendar::display_vi;
 use crate::flow::{
     Result,
     contact::{Asked, Changed, ask_mail, ask_phone, change_mail, change_phone},
 };
+use crate::http::sent::SentForm;
 use crate::http::session::{From, SignedIn, visitor};
 use crate::identity::{authenticator::OneTimeCode, mailbox::Mailbox, person::Phone};
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::{CookieJar, Form};
+use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 
 /// The pages that change where the citizen is reached.
@@ -59,13 +60,11 @@ struct ContactView<'a> {
 
 #[derive(Deserialize)]
 struct ValueForm {
-    form_token: String,
     value: String,
 }
 
 #[derive(Deserialize)]
 struct CodeForm {
-    form_token: String,
     code: String,
 }
 
@@ -124,16 +123,11 @@ fn shown(
 
 async fn take_phone(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     jar: CookieJar,
     From(address): From,
-    headers: HeaderMap,
-    Form(form): Form<ValueForm>,
+    SentForm { signed_in: person, form }: SentForm<ValueForm>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(phone) = form.value.parse::<Phone>() else {
         return wrong(&person, &reader, Which::Phone, form.value);
     };
@@ -143,16 +137,11 @@ async fn take_phone(
 
 async fn take_mail(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     jar: CookieJar,
     From(address): From,
-    headers: HeaderMap,
-    Form(form): Form<ValueForm>,
+    SentForm { signed_in: person, form }: SentForm<ValueForm>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(mail) = form.value.parse::<Mailbox>() else {
         return wrong(&person, &reader, Which::Mail, form.value);
     };
@@ -179,14 +168,9 @@ fn after_asking(person: &SignedIn, reader: &Reader, which: Which, asked: Result<
 
 async fn take_phone_code(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<CodeForm>,
+    SentForm { signed_in: person, form }: SentForm<CodeForm>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Some(code) = OneTimeCode::parse(&form.code) else {
         return code_page(&person, &reader, Which::Phone, vec![code_error(&reader)]);
     };
@@ -195,14 +179,9 @@ async fn take_phone_code(
 
 async fn take_mail_code(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<CodeForm>,
+    SentForm { signed_in: person, form }: SentForm<CodeForm>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Some(code) = OneTimeCode::parse(&form.code) else {
         return code_page(&person, &reader, Which::Mail, vec![code_error(&reader)]);
     };

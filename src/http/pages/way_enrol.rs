@@ -1,22 +1,22 @@
 //! `/me/ways/passkey` and `/me/ways/app`: adding a way to sign in. A passkey needs the one script; an app needs none.
 
-use super::page::{FieldError, Page, Reader, show, show_error, show_status};
-use super::ways::{failed, genuine};
+use super::page::{FieldError, Page, Reader, show, show_error};
+use super::ways::failed;
 use crate::app::App;
 use crate::base::text::Line;
 use crate::flow::{
     authenticators::NAME_MAX,
     enrol_authenticator::{Enrolled, begin_passkey, finish_app, finish_passkey, offer_app},
 };
+use crate::http::sent::{Bare, SentForm};
 use crate::http::session::SignedIn;
 use crate::identity::authenticator::OneTimeCode;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::Form;
 use qrcode::{EcLevel, QrCode, render::svg};
 use serde::Deserialize;
 
@@ -47,20 +47,13 @@ struct AppView<'a> {
 }
 
 #[derive(Deserialize)]
-struct BareForm {
-    form_token: String,
-}
-
-#[derive(Deserialize)]
 struct PasskeyForm {
-    form_token: String,
     credential: String,
     name: String,
 }
 
 #[derive(Deserialize)]
 struct AppForm {
-    form_token: String,
     code: String,
     name: String,
 }
@@ -72,14 +65,9 @@ async fn back() -> Redirect {
 
 async fn ask_passkey(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<BareForm>,
+    SentForm { signed_in: person, .. }: SentForm<Bare>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     passkey_page(&app, &person, &reader, Vec::new()).await
 }
 
@@ -95,14 +83,9 @@ async fn passkey_page(app: &App, person: &SignedIn, reader: &Reader, errors: Vec
 
 async fn take_passkey(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<PasskeyForm>,
+    SentForm { signed_in: person, form }: SentForm<PasskeyForm>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(name) = Line::<NAME_MAX>::cleaned(&form.name) else {
         return passkey_page(&app, &person, &reader, vec![error(&reader, "name", "ways-name-wrong")]).await;
     };
@@ -145,14 +128,9 @@ async fn app_page(
 
 async fn take_app(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
-    headers: HeaderMap,
-    Form(form): Form<AppForm>,
+    SentForm { signed_in: person, form }: SentForm<AppForm>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let (name, code) = (Line::<NAME_MAX>::cleaned(&form.name), OneTimeCode::parse(&form.code));
     let (Ok(name), Some(code)) = (&name, &code) else {
         let mut errors = Vec::new();

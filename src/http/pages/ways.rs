@@ -9,15 +9,16 @@ use crate::flow::{
     authenticators::{NAME_MAX, Shown, Ways, read_ways, remove, rename},
     serve_at_counter::{SlipUsed, use_slip},
 };
-use crate::http::session::{From, SignedIn, is_foreign, visitor};
+use crate::http::sent::{Bare, SentForm};
+use crate::http::session::{From, SignedIn, visitor};
 use crate::identity::{assurance::Assurance, authenticator::AUTHENTICATORS_MAX, notice::NoticeCode};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::{CookieJar, Form};
+use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 
 /// The page and what is done on it.
@@ -52,13 +53,7 @@ struct WayLine {
 
 #[derive(Deserialize)]
 struct NameForm {
-    form_token: String,
     name: String,
-}
-
-#[derive(Deserialize)]
-struct BareForm {
-    form_token: String,
 }
 
 async fn list(State(app): State<App>, person: SignedIn, reader: Reader) -> Response {
@@ -103,23 +98,17 @@ async fn back() -> Redirect {
 
 #[derive(Deserialize)]
 struct SlipForm {
-    form_token: String,
     code: String,
 }
 
 /// The code of a slip from a counter brings what is on trial to its full strength; wrong ones are counted like others.
 async fn take_slip(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     jar: CookieJar,
     From(address): From,
-    headers: HeaderMap,
-    Form(form): Form<SlipForm>,
+    SentForm { signed_in: person, form }: SentForm<SlipForm>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let code = NoticeCode::parse(&form.code);
     match use_slip(&app, &person.session, code.as_ref(), &visitor(&app, &jar, address)).await {
         Ok(SlipUsed::Trusted) => Redirect::to("/me/ways").into_response(),
@@ -138,15 +127,10 @@ async fn take_slip(
 
 async fn give_name(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     Path(way): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<NameForm>,
+    SentForm { signed_in: person, form }: SentForm<NameForm>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(way) = way.parse() else { return show_status(&reader, StatusCode::NOT_FOUND, None) };
     let Ok(name) = Line::<NAME_MAX>::cleaned(&form.name) else {
         let message = Page::new(&reader, "ways-name-wrong").title;
@@ -160,25 +144,15 @@ async fn give_name(
 
 async fn take_away(
     State(app): State<App>,
-    person: SignedIn,
     reader: Reader,
     Path(way): Path<String>,
-    headers: HeaderMap,
-    Form(form): Form<BareForm>,
+    SentForm { signed_in: person, .. }: SentForm<Bare>,
 ) -> Response {
-    if !genuine(&app, &person, &headers, &form.form_token) {
-        return show_status(&reader, StatusCode::BAD_REQUEST, Some("form_token"));
-    }
     let Ok(way) = way.parse() else { return show_status(&reader, StatusCode::NOT_FOUND, None) };
     match remove(&app, &person.session, way).await {
         Ok(()) => Redirect::to("/me/ways").into_response(),
         Err(error) => failed(&reader, error),
     }
-}
-
-/// Whether a form came from a page that this person was shown.
-pub(super) fn genuine(app: &App, person: &SignedIn, headers: &HeaderMap, form_token: &str) -> bool {
-    person.sent(form_token) && !is_foreign(app, headers)
 }
 
 #[derive(Template)]

@@ -2,6 +2,7 @@
 payout-title = What goes on
 payout-one-title = Budget payment slip
 payout-form = Form 02 of Decree 347/2025/ND-CP
+payout-no-form = A transfer, not a slip of the budget
 payout-lead = Once the statement of a day is matched, its money goes on to whom it belongs, by the rule in force. An order is over only when a bank or its statement shows that the money has left.
 payout-none = There is no order yet. Without a rule, money stays in the collecting account.
 payout-day = Clearing day
@@ -35,6 +36,7 @@ payout-kind-phi = Fees for the budget
 payout-kind-le_phi = State charges
 payout-kind-tax = Taxes
 payout-kind-retained = Kept part of fees
+payout-kind-service = Prices of services, for their sellers
 payout-kind-collected = Taken for another agency
 payout-state-created = to be sent
 payout-state-sent = sent

@@ -2,6 +2,7 @@
 payout-title = Chuyển tiền đã thu
 payout-one-title = Giấy nộp tiền vào ngân sách nhà nước
 payout-form = Mẫu số 02 ban hành kèm theo Nghị định 347/2025/NĐ-CP
+payout-no-form = Lệnh chuyển tiền, không phải giấy nộp tiền vào ngân sách
 payout-lead = Khi sao kê của một ngày đã được đối chiếu, tiền của ngày đó được chuyển tới nơi thụ hưởng theo quy tắc có hiệu lực. Chỉ khi ngân hàng hoặc sao kê cho thấy tiền đã đi, lệnh mới xong.
 payout-none = Chưa có lệnh nào. Không có quy tắc thì tiền nằm nguyên trong tài khoản thu.
 payout-day = Ngày giao dịch
@@ -35,6 +36,7 @@ payout-kind-phi = Phí nộp ngân sách
 payout-kind-le_phi = Lệ phí nộp ngân sách
 payout-kind-tax = Thuế
 payout-kind-retained = Phí được để lại
+payout-kind-service = Giá dịch vụ của bên bán
 payout-kind-collected = Tiền thu hộ cơ quan khác
 payout-state-created = chờ gửi
 payout-state-sent = đã gửi

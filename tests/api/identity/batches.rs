@@ -2,7 +2,7 @@
 
 use super::{PEOPLE, import};
 use crate::office::Office;
-use crate::world::{Actor, Answer, TestApp};
+use crate::world::{Actor, Answer, TestApp, slowly};
 use chung::codec::batch_result::verify;
 use chung::config::Limits;
 use chung::crypto::{digest::sha256, keyring::Purpose, signing::KeyList};
@@ -53,6 +53,33 @@ async fn result(world: &TestApp, system: &Actor, path: &str) -> (Vec<Value>, Val
     assert!(verify(last["signed"].as_str().unwrap(), &sha256(lines.as_bytes()), &keys).is_err());
     let lines = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     (lines, serde_json::to_value(said).unwrap())
+}
+
+#[tokio::test]
+async fn a_part_may_come_slowly_and_one_that_stalls_is_refused_by_name_and_gone_on_from() {
+    let limits = Limits {
+        request_timeout_ms: 2_500,
+        upload_window_ms: 1_000,
+        upload_window_bytes_min: 60,
+        ..Limits::default()
+    };
+    let (_world, _, system) = start(limits).await;
+    let path = open(&system, "b", "csv").await;
+    let file = format!("number,name\n{}", "079185000001,Nguyen Thi Hoa\n".repeat(40));
+    let slow = async |offset: usize, at_once: usize, ends: bool| {
+        let request = system
+            .request(Method::PATCH, &format!("{path}/rows"))
+            .header("upload-offset", offset.to_string())
+            .header("content-type", "application/octet-stream")
+            .body(slowly(&file.as_bytes()[offset..], at_once, std::time::Duration::from_millis(200), ends));
+        system.send(request).await
+    };
+    slow(0, 400, false).await.expect_refusal(408, "upload_stalled");
+    let kept = system.get(&path).await.expect(200).json()["bytes"].as_u64().unwrap();
+    let kept = usize::try_from(kept).unwrap();
+    slow(kept, (file.len() - kept) / 20, true).await.expect(200);
+    let whole = system.get(&path).await.expect(200).json();
+    assert_eq!(whole["rows_received"], 40, "{whole}");
 }
 
 #[tokio::test]
