@@ -9,7 +9,7 @@ use crate::world::{Actor, Answer};
 use chung::base::{
     calendar::Day,
     clock::Clock,
-    id::{Bill, Case, Citizen, Id},
+    id::{Agency, Bill, Case, Citizen, Id},
     text::Line,
 };
 use chung::codec::iso20022::Direction;
@@ -169,13 +169,7 @@ async fn a_till_goes_on_when_its_agency_becomes_another() {
     let paid = [("reference", reference(&bill)), ("cash", "105000"), ("card", "100000"), ("slip", "T-1")];
     scene.send("/desk/bill", &paid).await.expect(303);
     scene.send("/desk/deposits", &[("amount", "100000"), ("slip", "NT-1")]).await.expect(303);
-    let (now, successors) = (scene.world.clock.now(), vec![(heir.agency, vec![])]);
-    let (agency, kind) = (scene.office.agency, "merge".to_owned());
-    let mut tx = scene.world.app.store.begin().await.unwrap();
-    let one = succession::Succession { agency, kind, from: Day::of(now), successors };
-    succession::insert(&mut tx, &one, Id::from_uuid(uuid::Uuid::from_u128(9)), now).await.unwrap();
-    tx.commit().await.unwrap();
-    assert!(effect_successions(&scene.world.app).await.unwrap());
+    merge(&scene, scene.office.agency, heir.agency).await;
 
     // The cash in the till, the cash on its way and the card slip are the successor's; the shift goes on.
     let seen = cash(&scene, &heir).await;
@@ -198,6 +192,78 @@ async fn a_till_goes_on_when_its_agency_becomes_another() {
     let accountant = AtCash::open(&scene, ACCOUNTANT).await;
     accountant.send(&[("act", "slip"), ("slip", "NT-1"), ("case", &case)]).await.expect(303);
     assert_eq!((scene.balance("cash_in_transit").await, scene.balance("suspense").await), (0, 0));
+}
+
+async fn merge(scene: &Scene, agency: Id<Agency>, heir: Id<Agency>) {
+    let (now, successors) = (scene.world.clock.now(), vec![(heir, vec![])]);
+    let one = succession::Succession { agency, kind: "merge".to_owned(), from: Day::of(now), successors };
+    let mut tx = scene.world.app.store.begin().await.unwrap();
+    succession::insert(&mut tx, &one, Id::from_uuid(uuid::Uuid::from_u128(9)), now).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(effect_successions(&scene.world.app).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_a_desk_owes_another_agency_it_owes_that_agencys_successor() {
+    let scene = Scene::set().await;
+    let (other, heir) =
+        (Office::open(&scene.world, "H29.150").await, Office::open(&scene.world, "H29.151").await);
+    heir.bill(&scene.world, "opens-its-account").await;
+    let mut theirs = new_bill();
+    theirs["dossier"] = json!("H29.150-261124-0001");
+    let system = other.system(&scene.world, "bill");
+    let bill = system.post_once("/v1/bills", "k", &theirs).await.expect(201).json();
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
+    let carry = |amount, slip, to| [("amount", amount), ("slip", slip), ("to", to)];
+    let (old, new) = (other.agency.to_string(), heir.agency.to_string());
+    scene.send("/desk/deposits", &carry("5000", "NT-1", &old)).await.expect(303);
+    merge(&scene, other.agency, heir.agency).await;
+
+    // The debt is the successor's, in the books of both, and on the pages.
+    let of = |office: Id<Agency>, kind: &'static str| {
+        let sql = format!("(select coalesce(sum(p.amount), 0)::bigint from posting p join ledger_account a on a.id = p.account_id
+            where a.kind = '{kind}' and '{}' in (a.agency_id, a.counterpart_id))", office.uuid());
+        let world = &scene.world;
+        async move { world.dump(&sql).await }
+    };
+    for (office, kind, sum) in [
+        (other.agency, "desk_owes", "(0)"),
+        (other.agency, "owed_by_desk", "(0)"),
+        (heir.agency, "desk_owes", "(-200000)"),
+        (heir.agency, "owed_by_desk", "(200000)"),
+    ] {
+        assert_eq!(of(office, kind).await, sum, "{office} {kind}");
+    }
+    let till = cash(&scene, &scene.office).await["tills"][0].clone();
+    assert_eq!(till["owes"], json!([{ "to": new, "amount": { "amount": "200000", "currency": "VND" } }]));
+    // Nothing is carried any more to whoever is no more, nor more than is owed.
+    scene.send("/desk/deposits", &carry("200000", "NT-2", &old)).await.expect(404);
+    scene.send("/desk/deposits", &carry("200001", "NT-2", &new)).await.expect(422);
+    scene.send("/desk/deposits", &carry("200000", "NT-2", &new)).await.expect(303);
+    assert_eq!((scene.balance("desk_owes").await, scene.balance("owed_by_desk").await), (0, 0));
+    assert_eq!(cash(&scene, &scene.office).await["tills"][0]["owes"], json!([]));
+    for change in ["update desk_collection set amount = 1", "delete from desk_collection"] {
+        assert!(scene.world.sql(change).await.is_err(), "{change}");
+    }
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn a_desk_owes_nothing_any_more_to_an_agency_that_became_its_own() {
+    let scene = Scene::set().await;
+    let other = Office::open(&scene.world, "H29.150").await;
+    scene.office.bill(&scene.world, "opens-its-account").await;
+    let mut theirs = new_bill();
+    theirs["dossier"] = json!("H29.150-261124-0001");
+    let system = other.system(&scene.world, "bill");
+    let bill = system.post_once("/v1/bills", "k", &theirs).await.expect(201).json();
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
+    merge(&scene, other.agency, scene.office.agency).await;
+    assert_eq!((scene.balance("desk_owes").await, scene.balance("owed_by_desk").await), (0, 0));
+    assert_eq!(cash(&scene, &scene.office).await["tills"][0]["owes"], json!([]));
+    // It is cash of the till like any other.
+    scene.send("/desk/deposits", &[("amount", "205000"), ("slip", "NT-1")]).await.expect(303);
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
 }
 
 #[tokio::test]

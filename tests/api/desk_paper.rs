@@ -2,9 +2,9 @@
 
 use crate::board::{grant, signed_in};
 use crate::desk::{ACCOUNTANT, APPROVER, Scene, reference};
-use crate::office::Office;
+use crate::office::{Office, new_bill};
 use crate::payments::start;
-use crate::world::{Actor, TestApp};
+use crate::world::{Actor, Answer, TestApp};
 use chung::base::{calendar::VIETNAM, clock::Clock};
 use chung::codec::leaf_void;
 use chung::crypto::keyring::Purpose;
@@ -253,8 +253,7 @@ async fn a_receipt_is_printed_once_and_copies_say_so() {
     let receipt = receipt_of(&scene, &bill).await;
     let (number, id) = (receipt["number"].as_str().unwrap(), receipt["id"].as_str().unwrap());
     let path = format!("/desk/receipts/{number}");
-    let name =
-        |answer: &crate::world::Answer| answer.headers["content-disposition"].to_str().unwrap().to_owned();
+    let name = |answer: &Answer| answer.headers["content-disposition"].to_str().unwrap().to_owned();
     let original = scene.send(&path, &[]).await.expect(200);
     assert!(original.body.starts_with(b"%PDF") && name(&original).contains(&format!("{number}.pdf")));
     let kept = scene.office.system(&scene.world, "receipt.read");
@@ -354,6 +353,88 @@ async fn what_was_taken_on_paper_for_a_bill_that_was_paid_elsewhere_is_entered_a
         .await
         .expect(303);
     scene.send("/desk/close", &[("counted", "500000")]).await.expect(200);
+}
+
+/// Enters what a paper says: its number, its time, and the cash.
+async fn enter(scene: &Scene, bill: &Value, [number, at, cash]: [&str; 3]) -> Answer {
+    let form = [("reference", reference(bill)), ("cash", cash), ("numbers", number), ("written_at", at)];
+    scene.send("/desk/bill", &form).await
+}
+
+#[tokio::test]
+async fn what_was_taken_on_paper_for_a_bill_that_asks_for_nothing_any_more_is_entered_and_owed_back() {
+    let mut scene = Scene::set().await;
+    let of = series(&scene, "TP", "printed").await;
+    let (series, page) = (of["id"].as_str().unwrap(), "/desk/blanks");
+    scene.send(page, &[("act", "print"), ("series", series), ("leaves", "3")]).await.expect(303);
+    scene.world.later(Duration::from_secs(600));
+    let mut bills =
+        vec![scene.office.bill(&scene.world, "k1").await, scene.office.bill(&scene.world, "k2").await];
+    let mut today = new_bill();
+    today["due"] = json!("2026-11-24");
+    let create = scene.office.system(&scene.world, "bill");
+    bills.push(create.post_once("/v1/bills", "k3", &today).await.expect(201).json());
+    let (early, id) = (written(&scene.world, 5), |at: usize| bills[at]["id"].as_str().unwrap().to_owned());
+    // While the desk has no connection, one is withdrawn, one replaced, and the third runs past its last day.
+    let system = scene.office.system(&scene.world, "bill bill.read refund.read receipt.read");
+    system.post_once(&format!("/v1/bills/{}/cancel", id(0)), "c", &Value::Null).await.expect(200);
+    system.post_once(&format!("/v1/bills/{}/replace", id(1)), "r", &new_bill()).await.expect(201);
+    // The page of such a bill offers to enter it, and takes nothing else.
+    let shown =
+        scene.cashier.get(&format!("/desk/bill?reference={}", reference(&bills[0]))).await.expect(200);
+    assert!(shown.text().contains("name=\"numbers\"") && shown.text().contains("không ai phải nộp"));
+    scene.send("/desk/bill", &[("reference", reference(&bills[0])), ("cash", "205000")]).await.expect(409);
+    enter(&scene, &bills[0], ["H29.14-TP26T-0000001", &early, "205001"]).await.expect(422);
+    enter(&scene, &bills[0], ["H29.14-TP26T-0000009", &early, "205000"]).await.expect(422);
+    assert_eq!(scene.balance("cash_drawer").await, 500_000, "a refusal books nothing");
+    enter(&scene, &bills[0], ["H29.14-TP26T-0000001", &early, "205000"]).await.expect(303);
+    enter(&scene, &bills[0], ["H29.14-TP26T-0000001", &early, "205000"]).await.expect(409);
+    enter(&scene, &bills[1], ["H29.14-TP26T-0000002", &early, "205000"]).await.expect(303);
+    scene.world.later(Duration::from_secs(86_400));
+    scene.cashier = signed_in(&scene.world, crate::desk::CASHIER, "/desk").await;
+    scene.token = scene.cashier.get("/desk").await.expect(200).form_field("form_token");
+    assert_eq!(scene.status(&bills[2]).await, "expired");
+    let late = written(&scene.world, 5);
+    enter(&scene, &bills[2], ["H29.14-TP26T-0000003", &late, "205000"]).await.expect(303);
+    let system = scene.office.system(&scene.world, "bill bill.read refund.read receipt.read");
+
+    // Each is booked with the number and the time of its paper, and owed back; the bills are what they were.
+    for (at, status) in ["cancelled", "superseded", "expired"].into_iter().enumerate() {
+        assert_eq!(scene.status(&bills[at]).await, status);
+        let receipts = system.get(&format!("/v1/receipts?bill={}", id(at))).await.expect(200).json();
+        assert_eq!(receipts["items"][0]["number"], format!("H29.14-TP26T-000000{}", at + 1));
+        let path = format!("/pay/{}", reference(&bills[at]));
+        let citizens = scene.world.stranger().get(&path).await.expect(200).text();
+        assert!(citizens.contains("205.000") && citizens.contains("quầy của cơ quan"), "{citizens}");
+    }
+    let first = system.get(&format!("/v1/receipts?bill={}", id(0))).await.expect(200).json();
+    assert_eq!(first["items"][0]["issued_at"], "2026-11-24T02:05:00Z", "the time of the paper");
+    assert_eq!(
+        (scene.balance("cash_drawer").await, scene.balance("refund_due").await),
+        (1_115_000, -615_000)
+    );
+    let waiting = "refund where reason = 'late_money' and state = 'at_desk' and rule = 'unowed_money'";
+    assert_eq!(scene.world.count(waiting).await, 3, "nobody had to ask");
+    let refunds = system.get("/v1/refunds").await.expect(200).json();
+    let item = &refunds["items"][0];
+    assert_eq!(
+        (&item["automatic"], &item["reason"], &item["holder"]),
+        (&json!(true), &json!("late_money"), &json!("desk"))
+    );
+    // It is no money of the bill's that an officer could give back once more.
+    let again =
+        json!({ "bill": id(0), "reason": "agency_error", "words": "Lần nữa.", "officer": ACCOUNTANT.0 });
+    let refund = scene.office.system(&scene.world, "refund");
+    refund.post_once("/v1/refunds", "again", &again).await.expect(409);
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
+
+    // The payer fetches it, and the receipt of paper is adjusted.
+    let id = item["id"].as_str().unwrap();
+    let to = [("name", "Nguyễn Thị Hòa"), ("document", "079185000123"), ("slip", "PC-1")];
+    scene.send(&format!("/desk/refunds/{id}"), &to).await.expect(303);
+    scene.send(&format!("/desk/refunds/{id}"), &to).await.expect(409);
+    assert_eq!(scene.world.count("receipt where refund_id is not null and amount = 205000").await, 1);
+    assert_eq!((scene.balance("cash_drawer").await, scene.balance("refund_due").await), (910_000, -410_000));
 }
 
 async fn block_of(scene: &Scene) -> String {

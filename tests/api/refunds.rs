@@ -655,10 +655,23 @@ async fn the_clearing_systems_late_word_about_a_refund_is_read() {
         assert_eq!(scene.world.tell(&xml).await.expect(200).text(), "recorded");
         scene.read(id).await
     };
+    // Both pages tell it, each time with who holds the next step.
+    let shown = async |words: &[&str]| {
+        let officers = approver.get(&format!("/board/refunds/{id}")).await.expect(200).text();
+        for (page, whose) in [(officers, "officer"), (scene.page().await, "citizen")] {
+            for word in words {
+                assert!(page.contains(word), "the {whose}'s page: {word} in {page}");
+            }
+        }
+    };
+    assert!(!scene.page().await.contains("Hệ thống bù trừ báo"), "nothing was said yet");
     let pending = say(81, TransactionStatus::Pending).await;
     assert_eq!((&pending["status"], &pending["report"]["word"]), (&json!("sent"), &json!("pending")));
+    let bank = "Hệ thống bù trừ và ngân hàng của người nộp";
+    shown(&["lệnh hoàn trả đang chờ xử lý", bank]).await;
     let accepted = say(82, TransactionStatus::Accepted).await;
     assert_eq!((&accepted["status"], &accepted["report"]["word"]), (&json!("sent"), &json!("accepted")));
+    shown(&["lệnh hoàn trả đã được chấp nhận", "khi thấy tiền rời tài khoản", bank]).await;
     // Rejected however late, it is the agency's to look after again, and the money is still owed.
     let reason = Reason { code: Line::parse("AC04").unwrap(), text: None };
     let rejected = say(83, TransactionStatus::Rejected(reason)).await;
@@ -666,8 +679,40 @@ async fn the_clearing_systems_late_word_about_a_refund_is_read() {
         (&rejected["status"], &rejected["bounced"], &rejected["report"]["reason"]),
         (&json!("bounced"), &json!("AC04"), &json!("AC04"))
     );
+    shown(&["lệnh hoàn trả bị từ chối, mã AC04", "vẫn còn nợ", "Kế toán của cơ quan"]).await;
     let late = say(84, TransactionStatus::Pending).await;
     assert_eq!((&late["status"], &late["report"]["word"]), (&json!("bounced"), &json!("rejected")));
     let list = scene.office.system(&scene.world, "refund.read").get("/v1/refunds").await.expect(200).json();
     assert_eq!(list["items"][0]["report"]["word"], "rejected");
+}
+
+#[tokio::test]
+async fn a_return_that_is_denied_after_its_money_left_is_said_so_and_promises_nothing() {
+    let scene = Scene::set(Limits::default()).await;
+    let asked = scene.ask("r", json!({ "amount": vnd(5_000) })).await.expect(201).json();
+    let id = asked["id"].as_str().unwrap();
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    scene.press(&approver, id, "approve").await.expect(303);
+    scene.debited(91, scene.debit("D1", 5_000, id)).await;
+    let named = MessageId(id.strip_prefix("refund_").unwrap().parse::<Uuid>().unwrap());
+    let reason = Reason { code: Line::parse("AC04").unwrap(), text: None };
+    let message = PaymentStatus {
+        inquiry: None,
+        about: AboutWhat::Return,
+        original: named,
+        end_to_end_id: EndToEndId(named.0),
+        uetr: None,
+        status: TransactionStatus::Rejected(reason),
+        accepted: None,
+        clearing_reference: None,
+    };
+    scene.world.tell(&told(92, &Message::PaymentStatus(message), scene.world.clock.now())).await.expect(200);
+    let read = scene.read(id).await;
+    assert_eq!((&read["status"], &read["report"]["word"]), (&json!("done"), &json!("rejected")));
+    for page in [scene.page().await, approver.get(&format!("/board/refunds/{id}")).await.expect(200).text()] {
+        for word in ["sau khi tiền đã rời tài khoản", "mã AC04", "kế toán của cơ quan xử lý tiếp"]
+        {
+            assert!(page.contains(word), "{word} in {page}");
+        }
+    }
 }
