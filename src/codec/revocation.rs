@@ -165,8 +165,8 @@ fn status(list: &CertificateList, certificate: &Certificate, now: Instant) -> Re
 /// Whether a list is that issuer's, complete, and signed by it.
 fn is_of(list: &CertificateList, issuer: &Certificate) -> bool {
     let of = &list.tbs_cert_list;
-    let whole = |extensions: &Option<Extensions>| {
-        extensions.as_deref().unwrap_or_default().iter().all(|one| !one.critical)
+    let whole = |extensions: Option<&Extensions>| {
+        extensions.is_none_or(|extensions| extensions.iter().all(|one| !one.critical))
     };
     let entries = of.revoked_certificates.as_deref().unwrap_or_default();
     let signs = match issuer.tbs_certificate.get::<KeyUsage>() {
@@ -175,8 +175,8 @@ fn is_of(list: &CertificateList, issuer: &Certificate) -> bool {
     };
     of.issuer == issuer.tbs_certificate.subject
         && signs
-        && whole(&of.crl_extensions)
-        && entries.iter().all(|entry| whole(&entry.crl_entry_extensions))
+        && whole(of.crl_extensions.as_ref())
+        && entries.iter().all(|entry| whole(entry.crl_entry_extensions.as_ref()))
         && list.signature_algorithm == of.signature
         && is_signed(list, issuer)
 }

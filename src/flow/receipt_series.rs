@@ -165,7 +165,7 @@ impl std::fmt::Display for Quarter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text = self.first.to_string();
         let month: u8 = text.get(5..7).and_then(|month| month.parse().ok()).unwrap_or(1);
-        write!(f, "{}-Q{}", text.get(..4).unwrap_or_default(), (month + 2) / 3)
+        write!(f, "{}-Q{}", text.get(..4).unwrap_or_default(), month.div_ceil(3))
     }
 }
 

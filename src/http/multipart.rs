@@ -175,9 +175,11 @@ impl<S: Send + Sync> FromRequest<S> for Multipart {
     async fn from_request(request: Request, state: &S) -> Result<Self, StatusCode> {
         let boundary = boundary(&request).ok_or(StatusCode::UNSUPPORTED_MEDIA_TYPE)?;
         let body = Bytes::from_request(request, state).await;
-        let body = body.map_err(|refused| match is_stalled(&refused) {
-            true => StatusCode::REQUEST_TIMEOUT,
-            false => refused.into_response().status(),
+        let body = body.map_err(|refused| {
+            if is_stalled(&refused) {
+                return StatusCode::REQUEST_TIMEOUT;
+            }
+            refused.into_response().status()
         })?;
         Self::read(&boundary, &body).ok_or(StatusCode::BAD_REQUEST)
     }

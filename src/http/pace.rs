@@ -7,7 +7,6 @@
 
 use super::problem::Problem;
 use crate::app::App;
-use crate::config::Limits;
 use crate::flow::{Error, Refusal};
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{MatchedPath, Request, State};
@@ -57,7 +56,7 @@ pub async fn in_time(State(app): State<App>, request: Request, next: Next) -> Re
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let brings = UPLOADS.iter().any(|(method, at)| request.method() == method && path == Some(at));
     let answer = if brings {
-        by_progress(&app.limits, request, next).await
+        by_progress(&app, request, next).await
     } else {
         let confirms = path == Some(CONFIRMING);
         let deadline = if confirms { app.limits.import_timeout() } else { app.limits.request_timeout() };
@@ -67,7 +66,8 @@ pub async fn in_time(State(app): State<App>, request: Request, next: Next) -> Re
 }
 
 /// Each piece that comes gives its reader the time of a request again, and once all has come so much more as it was long.
-async fn by_progress(limits: &Limits, request: Request, next: Next) -> Option<Response> {
+async fn by_progress(app: &App, request: Request, next: Next) -> Option<Response> {
+    let limits = &app.limits;
     let (sender, mut come) = watch::channel(0_usize);
     let (window, least) = (limits.upload_window(), limits.upload_window_bytes_min);
     let request = request.map(|body| paced(body, (window, least), sender));

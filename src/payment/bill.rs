@@ -4,6 +4,8 @@
 //! due day has passed is derived from the day and never stored. Deliberately absent: how the amounts came about
 //! (`super::fee`) and the attempts to pay them (`super::payment`).
 
+pub use super::owner::Owner;
+
 use super::{
     code::{Code, DossierCode, ProcedureCode},
     fee::{Bilingual, FeeKind},
@@ -151,11 +153,6 @@ impl Lines {
         owners.into_iter().map(|(owner, lines)| Ok((owner, Self::new(lines)?))).collect()
     }
 
-    /// The sellers' invoices that lines charge.
-    pub fn invoices(&self) -> impl Iterator<Item = &Invoice> {
-        self.lines.iter().filter_map(|line| line.invoice.as_ref())
-    }
-
     /// What is owed of each kind; a kind with nothing owed does not occur.
     pub fn shares(&self) -> Vec<(FeeKind, Money)> {
         let of_kind = |kind| self.lines.iter().filter(move |line| line.kind == kind).map(|line| line.amount);
@@ -164,28 +161,6 @@ impl Lines {
             .filter_map(|kind| Some((kind, Money::sum(Currency::Vnd, of_kind(kind)).ok()?)))
             .filter(|(_, amount)| amount.is_positive())
             .collect()
-    }
-}
-
-/// To whom lines belong, as far as their money may be collected together without saying so.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Owner {
-    /// An agency.
-    Agency(Id<Agency>),
-    /// Whoever holds the account that the line names: of a tax notice, of a seller; bank, number and holder.
-    Account(String, String, String),
-}
-
-impl Owner {
-    /// The owner of a line of `own`'s bill.
-    pub fn of(line: &BillLine, own: Id<Agency>) -> Self {
-        let to = &line.beneficiary;
-        match line.kind {
-            FeeKind::Phi | FeeKind::LePhi => Self::Agency(to.agency.unwrap_or(own)),
-            FeeKind::Tax | FeeKind::Service => {
-                Self::Account(to.bank.clone(), to.number.clone(), to.holder.to_string())
-            }
-        }
     }
 }
 

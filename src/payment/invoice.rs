@@ -1,7 +1,7 @@
 //! A seller's invoice for the price of a service, as far as a reference to it goes. What it proves is the seller's to say;
 //! here it is never a receipt.
 
-use super::fee::Bilingual;
+use super::{bill::Lines, fee::Bilingual};
 use crate::base::{calendar::Day, money::Money};
 
 /// A reference to an electronic invoice (Decree 123/2020).
@@ -87,6 +87,13 @@ impl Invoice {
             return Err(Unfit::Amount);
         }
         if self.issued_on > today { Err(Unfit::Day) } else { Ok(()) }
+    }
+}
+
+impl Lines {
+    /// The sellers' invoices that lines charge.
+    pub fn invoices(&self) -> impl Iterator<Item = &Invoice> {
+        self.as_slice().iter().filter_map(|line| line.invoice.as_ref())
     }
 }
 

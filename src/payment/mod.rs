@@ -24,6 +24,7 @@ pub mod late;
 pub mod ledger;
 pub mod matching;
 pub mod notice;
+pub mod owner;
 #[expect(
     clippy::module_inception,
     reason = "the room is named after its main noun, and so is the half of the house"

@@ -69,7 +69,7 @@ async fn bring_slowly(
         body += &format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
     }
     body += "--x--\r\n";
-    let body = &body.as_bytes()[..cut.unwrap_or(body.len())];
+    let body = &body.as_bytes()[..cut.map_or(body.len(), |cut| cut.min(body.len() - 20))];
     let request = browser
         .request(Method::POST, "/board/imports")
         .header("content-type", "multipart/form-data; boundary=x")

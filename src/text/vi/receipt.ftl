@@ -59,7 +59,7 @@ receipt-copy = BẢN SAO SỐ { $copy }, in lúc { $at }
 
 # Trang biên lai của cơ quan: /board/receipts.
 receipts-title = Biên lai
-receipts-lead = Khoản đã nộp mà chưa có biên lai được chờ ở đây cho đến khi có số trong ký hiệu đang dùng, hoặc cho đến khi bên lập hóa đơn, biên lai trả lời. Hệ thống tự thử lại; kế toán có thể lập ngay.
+receipts-lead = Khoản đã nộp mà chưa có biên lai chờ ở đây cho đến khi có số trong ký hiệu đang dùng, hoặc cho đến khi bên lập hóa đơn, biên lai trả lời. Hệ thống tự thử lại; kế toán có thể lập ngay.
 receipts-waiting = Đã nộp, chờ biên lai
 receipts-none-waiting = Mọi khoản đã nộp đều đã có biên lai.
 receipts-issue = Lập ngay
