@@ -104,7 +104,7 @@ async fn bring(
     let stored = StoredImport {
         id: of.id,
         account: account.id,
-        agency: account.owner,
+        agency: account.heir,
         day: heading.day,
         format: heading.format.as_str().to_owned(),
         digest,

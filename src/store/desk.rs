@@ -26,10 +26,11 @@ pub async fn drawer(tx: &mut Tx, agency: Id<Agency>, name: &str, fresh: Id<Drawe
     Ok(Id::from_uuid(id))
 }
 
-/// What the last shift of a till left in it.
+/// What the last shift of a till left in it; of two that a coarse clock saw end at once, the one that began later.
 pub async fn left_in(tx: &mut Tx, drawer: Id<Drawer>) -> Result<Money> {
     let counted = sqlx::query_scalar!(
-        "select counted from shift where drawer_id = $1 and closed_at is not null order by closed_at desc limit 1",
+        "select counted from shift where drawer_id = $1 and closed_at is not null
+         order by closed_at desc, opened_at desc, id desc limit 1",
         drawer.uuid(),
     )
     .fetch_optional(tx.conn())

@@ -370,6 +370,7 @@ impl Life<'_> {
             Err(error) => assert!(again && error.code() == "no_shift_open", "{error:?}"),
         }
         self.count(at, seen);
+        self.clock.advance(Duration::from_secs(1));
         self.desk.tills[at].shift = None;
         seen.note("shift closed");
     }

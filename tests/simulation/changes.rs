@@ -197,10 +197,11 @@ impl Life<'_> {
     /// its, and what the tills of the other one owe.
     async fn succeed(&mut self, seen: &Seen) {
         let successor = self.world.successor;
-        if self.agencies.contains(&successor) || self.chance.percent(50) {
+        if self.agencies.contains(&successor) {
             return;
         }
-        let at = usize::from(self.chance.percent(30));
+        // Where a till owes the other agency, rather that one.
+        let at = usize::from(self.chance.percent(if self.desk.owed > 0 { 60 } else { 10 }));
         let old = self.world.agencies[at];
         let now = self.clock.now();
         let one = Succession {

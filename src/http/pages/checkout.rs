@@ -428,7 +428,7 @@ struct PaidView<'a> {
 
 /// What goes back of a bill, step by step: how much and why, what the clearing system said last, who holds the next step,
 /// and only such dates as the agency itself can keep.
-fn refunds(page: &Page, checkout: &Checkout) -> Vec<Vec<String>> {
+pub(super) fn refunds(page: &Page, checkout: &Checkout) -> Vec<Vec<String>> {
     checkout.refunds.iter().map(|step| refund(page, step)).collect()
 }
 

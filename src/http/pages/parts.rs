@@ -1,7 +1,7 @@
 //! `/pay/{reference}` of a bill that is paid in parts: one transfer for each owner, or instalments; on the screen and on
 //! paper.
 
-use super::checkout::Facts;
+use super::checkout::{Facts, refunds};
 use super::page::{Page, Reader, show};
 use crate::base::{money::Money, text::Lang};
 use crate::codec::qr_svg::qr_svg;
@@ -26,6 +26,7 @@ pub(super) fn show_parts(reader: &Reader, checkout: &Checkout, printed: bool) ->
         count: parts.len().to_string(),
         left: Money::vnd(left).display_vi(),
         reference: checkout.reference.to_string(),
+        refunds: refunds(&page, checkout),
         page: &page,
         parts,
         printed,
@@ -104,5 +105,6 @@ struct PartsView<'a> {
     count: String,
     left: String,
     reference: String,
+    refunds: Vec<Vec<String>>,
     printed: bool,
 }
