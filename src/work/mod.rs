@@ -175,7 +175,8 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::use_once::use_all(&app, marks).await }
     });
-    let verifications = queues.verifications.run(most, Patience::Patient, |questions| {
+    // Whoever asks about a person has them waiting: no question is kept for the sake of the next.
+    let verifications = queues.verifications.run(most, Patience::None, |questions| {
         let app = app.clone();
         async move { flow::verify_identity::verify_all(&app, questions).await.map_err(|e| flow::undone(&e)) }
     });

@@ -92,6 +92,7 @@ impl Life<'_> {
         let asked = |fee: &str| Asked { fee: fee.parse().unwrap(), count: 1, copies: 1, value: None };
         let amendment = Amendment {
             asked: self.chance.percent(50).then(|| vec![asked("DKKD-02"), asked("DKKD-01")]),
+            services: None,
             due: Some(Day::of(self.clock.now()).plus_days(3)),
             payable_until: None,
             owners: BTreeMap::new(),
