@@ -55,7 +55,10 @@ impl Life<'_> {
     /// What waits for its number is issued, if there is one by now.
     pub async fn issue_waiting(&mut self, seen: &Seen) {
         match self.chance.below(6) {
-            0 => self.register_more(seen).await,
+            0 => {
+                self.register_more(seen).await;
+                self.ask_for_receipts(seen).await;
+            }
             1 | 2 => self.ask_for_receipts(seen).await,
             _ => {
                 let death = self.death(seen);
