@@ -339,7 +339,7 @@ fn what_was_revoked_is_refused_and_what_no_list_shows_is_unknown() {
 
     let unknown = |why| Ok(Revocation::Unknown(why));
     assert_eq!(by(&[], AT), unknown(Why::NoList));
-    assert_eq!(by(&[of_between.clone()], AT), unknown(Why::NoList));
+    assert_eq!(by(std::slice::from_ref(&of_between), AT), unknown(Why::NoList));
     let over = datetime!(2026-12-20 00:00:01 UTC);
     assert_eq!(by(&[of_root.clone(), of_between.clone()], over), unknown(Why::ListOver));
     let late = (datetime!(2045-01-02 00:00 UTC), datetime!(2046-01-01 00:00 UTC));
