@@ -20,7 +20,7 @@ use sqlx::Row;
 impl Life<'_> {
     /// In some lives the first agency has but a few numbers.
     pub async fn begin_short(&mut self, seen: &Seen) {
-        if self.chance.percent(25) {
+        if self.chance.percent(40) {
             self.short = true;
             let last = [1, 2][self.chance.below(2)];
             self.register_numbers('A', last).await;
@@ -89,6 +89,9 @@ impl Life<'_> {
     pub async fn issue_the_rest(&mut self, seen: &Seen) {
         self.register_more(seen).await;
         let waits = self.world.rows("select count(*) from receipt_due").await[0].get::<i64, _>(0);
+        if self.chance.percent(50) {
+            self.ask_for_receipts(seen).await;
+        }
         live(&self.app, None, async |app| issue_due_receipts(&app).await).await.unwrap().unwrap();
         let left = self.world.rows("select count(*) from receipt_due").await[0].get::<i64, _>(0);
         if left < waits {
