@@ -51,7 +51,7 @@
 //! An agency's system posts `/v1/verifications` with a bearer token: [`http`] reads the token in memory and the body
 //! strictly; the command joins others in a [`batch`]; `flow::verify_identity` looks up all numbers of the batch by
 //! keyed hash in one statement, opens each record with its citizen's key, lets `identity::verification` grade it, and
-//! writes verification, audit leaf and idempotency key of every command in one transaction. The answer carries a
+//! writes verification and audit leaf of every command in the transaction that has claimed its key. The answer carries a
 //! signed statement that `chung verify statement` checks years later with public keys alone.
 //!
 //! # The life of one payment
@@ -219,9 +219,7 @@
 //!   becomes a case and the rest of the day is matched.
 //! * 2026-11-26, counters: past the limit of a number a request stands and asks no phone; a sheet signed after the card
 //!   was read answers any request, as the strongest sign-in, with a session that no cookie opens.
-//! * 2026-11-26, clients: which client asks is read for all who wait at that moment, like its standing. A sign-in that a
-//!   session answers confirms, finds consent and issues the code in one transaction; who must not be asked anything is
-//!   not looked up for pages.
+//! * 2026-11-26, clients: which client asks is read for all who wait at that moment, like its standing.
 //! * 2026-11-26, pushed requests: several browsers may open one, the first answer uses it up, and whoever comes second is
 //!   told that it is over while the portal hears nothing.
 //! * 2026-11-26, secrets: one former secret serves beside the new one until its end.
@@ -265,8 +263,8 @@
 //!   refused; of two nodes the second waits for the first and hears what it answered.
 //! * 2026-11-26, silent sign-ins: a portal that forbids pages is answered at once where somebody is signed in: request,
 //!   confirmation and code are one transaction, and no page comes between.
-//! * 2026-11-26, forms: a form of somebody who is signed in is taken with its proof (`http::sent`); uploads in parts, the
-//!   steps of a sign-in and a few shared forms still ask for it themselves.
+//! * 2026-11-26, forms: a form of somebody who is signed in is taken with its proof (`http::sent`), and so are files, the steps
+//!   of a sign-in and its own sheet; nobody else asks whether a form is genuine, but signing out.
 //! * 2026-11-26, builds: whoever types the first command waits less; what is deployed (`--profile dist`) and what the
 //!   benches measure is optimised across crates.
 //! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.
