@@ -269,7 +269,7 @@ async fn what_is_too_large_or_interrupted_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_long_statement_has_more_time_than_other_requests_and_no_more_than_its_own() {
-    let limits = Limits { request_timeout_ms: 1_000, import_timeout_ms: 4_000, ..Limits::default() };
+    let limits = Limits { request_timeout_ms: 2_500, import_timeout_ms: 6_000, ..Limits::default() };
     let (world, office, file) = set_within(limits).await;
     let (accountant, approver) = (at_board(&world, ACCOUNTANT).await, at_board(&world, AUDITOR).await);
     let held = async |table: &str, millis: u64| {
@@ -278,16 +278,16 @@ async fn a_long_statement_has_more_time_than_other_requests_and_no_more_than_its
         let_go(other).await;
     };
     let (brought, ()) = tokio::join!(bring(&accountant, &office, &file), async {
-        held("statement_import_part", 2_000).await;
+        held("statement_import_part", 3_500).await;
     });
     brought.expect(303);
     let page = approver.get("/board/imports").await.expect(200).text();
     // Too long for this as well: nothing of it stays, and it can be confirmed again.
-    let (late, ()) = tokio::join!(decide(&approver, &page, "accept"), held("statement_line", 5_000));
+    let (late, ()) = tokio::join!(decide(&approver, &page, "accept"), held("statement_line", 7_000));
     late.expect(503);
     assert_eq!(world.count("statement_import where state = 'waiting'").await, 1);
     assert_eq!((world.count("statement").await, world.count("statement_line").await), (0, 0));
-    let (confirmed, ()) = tokio::join!(decide(&approver, &page, "accept"), held("statement_line", 2_000));
+    let (confirmed, ()) = tokio::join!(decide(&approver, &page, "accept"), held("statement_line", 3_500));
     confirmed.expect(303);
     assert_eq!(world.count("statement where lines = 2").await, 1);
 }
