@@ -5,7 +5,7 @@ use super::{
     asking_client::asking_client,
     check_client::{Answered, note_refusal},
     end_session, envelope, push_request,
-    sign_in::{Answer, answer_silently},
+    sign_in::{Answer, answer_silently, session_of},
     vouch_sign_in,
 };
 use crate::app::App;
@@ -24,7 +24,6 @@ use crate::identity::{
     request::{
         Address, AuthorizationRequest, ClaimsParameter, ErrorCode, Misaddressed, Parameters, RequestRefusal,
     },
-    session::Session,
 };
 use crate::store::{authorization, portal};
 use uuid::Uuid;
@@ -51,12 +50,12 @@ pub struct Begun {
 
 const HINT_PLACE: &[u8] = b"authorization.number_hint";
 
-/// Takes a portal's request, pushed before or sent with the browser of `present`, if somebody is signed in there.
-/// `read_claims` gives the JSON of the `claims` parameter its meaning.
+/// Takes a portal's request, pushed before or sent with the browser; `cookie` is the one of the session that the browser
+/// has, if it has one. `read_claims` gives the JSON of the `claims` parameter its meaning.
 pub async fn authorize(
     app: &App,
     sent: &Parameters,
-    present: Option<&Session>,
+    cookie: Option<&Token>,
     read_claims: fn(&str) -> Option<ClaimsParameter>,
 ) -> Result<Authorized> {
     let now = app.clock.now();
@@ -112,18 +111,15 @@ pub async fn authorize(
             let (lang, silent) = (request.lang, !request.may_show_pages());
             let errand = Errand::Portal { client: client.id, request: Box::new(request) };
             let pushed = pushed.map(|pushed| pushed.digest);
-            match present {
-                // No page will be shown, so that no page needs a browser of its own.
-                Some(session) if silent => {
-                    let (bound, _) = drawn(app, now, errand, None)?;
-                    let answer =
-                        answer_silently(app, bound, pushed.as_ref(), (&client, session), now).await?;
-                    Ok(Authorized::Answered(answer))
-                }
-                Some(_) | None => {
-                    Ok(Authorized::Begun(begin(app, now, errand, Brought { lang, hint, pushed }).await?))
-                }
-            }
+            // Where no page will be shown, no page needs a browser of its own.
+            let present = if silent { session_of(app, cookie, now).await? } else { None };
+            let Some(session) = present else {
+                let brought = Brought { lang, hint, pushed };
+                return Ok(Authorized::Begun(begin(app, now, errand, brought).await?));
+            };
+            let (bound, _) = drawn(app, now, errand, None)?;
+            let answer = answer_silently(app, bound, pushed.as_ref(), (&client, &session), now).await?;
+            Ok(Authorized::Answered(answer))
         }
     }
 }

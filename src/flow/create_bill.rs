@@ -6,7 +6,7 @@ use super::{
     audit_leaf,
     bill_answer::{self, OpenBill},
     circumstances::Kept,
-    claim::{Claim, Wanted, claim_all, give_back},
+    claimed_drafts::{ClaimedDrafts, outcomes},
     explain, open_account, read_bills,
 };
 use crate::{
@@ -63,71 +63,11 @@ pub async fn create_all(app: &App, drafts: Vec<Draft>) -> Result<Vec<Outcome>> {
     let claimed = ClaimedDrafts::claim(app, &mut tx, &drafts, now).await?;
     let before = issued_before(app, &mut tx, &claimed.known()).await?;
     let ground = Ground::read(app, &mut tx, &claimed.fresh(), now).await?;
-    let (prepared, places) = ground.prepare_all(app, &claimed, &before, |_| Ok(()), now)?;
+    let (prepared, places) = claimed.prepare(app, &ground, &before, |_| Ok(()), now)?;
     claimed.give_back(&mut tx, &places).await?;
     let answers = write(&mut tx, prepared).await?;
     tx.commit().await?;
     Ok(outcomes(places, &answers))
-}
-
-/// Where the answer to a draft stands: among those of what is issued now, or it is answered already.
-pub(super) type Place = std::result::Result<usize, Outcome>;
-
-/// Drafts with what their keys say, each for the bill that it will be.
-pub(super) struct ClaimedDrafts<'a>(Vec<(&'a Draft, Id<id::Bill>, Claim)>);
-
-impl<'a> ClaimedDrafts<'a> {
-    pub(super) async fn claim(app: &App, tx: &mut Tx, drafts: &'a [Draft], now: Instant) -> Result<Self> {
-        let bills: Vec<Id<id::Bill>> = drafts.iter().map(|_| Id::new(now, &*app.entropy)).collect();
-        let wanted = |(draft, bill): (&'a Draft, &Id<id::Bill>)| Wanted {
-            client: draft.client,
-            key: &draft.key.0,
-            digest: &draft.key.1,
-            object: bill.uuid(),
-        };
-        let wanted: Vec<Wanted<'_>> = drafts.iter().zip(&bills).map(wanted).collect();
-        let claims = claim_all(tx, &wanted, now).await?;
-        Ok(Self(
-            drafts.iter().zip(bills).zip(claims).map(|((draft, bill), claim)| (draft, bill, claim)).collect(),
-        ))
-    }
-
-    /// Those whose keys are new.
-    pub(super) fn fresh(&self) -> Vec<&'a Draft> {
-        self.0
-            .iter()
-            .filter(|(_, _, claim)| matches!(claim, Claim::Fresh))
-            .map(|(draft, ..)| *draft)
-            .collect()
-    }
-
-    /// The bills that their keys have issued before.
-    pub(super) fn known(&self) -> Vec<Id<id::Bill>> {
-        let object = |claim: &Claim| match claim {
-            Claim::Answered(before) => Some(Id::from_uuid(before.object)),
-            Claim::Fresh | Claim::SameAs(_) | Claim::Reused(_) | Claim::InProgress => None,
-        };
-        self.0.iter().filter_map(|(_, _, claim)| object(claim)).collect()
-    }
-
-    /// Gives the keys back whose drafts are refused.
-    pub(super) async fn give_back(&self, tx: &mut Tx, places: &[Place]) -> Result<()> {
-        let refused: Vec<_> = self
-            .0
-            .iter()
-            .zip(places)
-            .filter(|((_, _, claim), place)| matches!(claim, Claim::Fresh) && place.is_err())
-            .map(|((draft, ..), _)| (draft.client, draft.key.0.as_str()))
-            .collect();
-        give_back(tx, &refused).await
-    }
-}
-
-/// The outcome of each draft, with the answers to what was issued.
-pub(super) fn outcomes(places: Vec<Place>, answers: &[String]) -> Vec<Outcome> {
-    let outcome =
-        |place: Place| place.map_or_else(|done| done, |index| Outcome::Issued(answers[index].clone()));
-    places.into_iter().map(outcome).collect()
 }
 
 /// The bills that were issued before under keys of this batch, each as it was answered then. What a bill says never
@@ -216,40 +156,6 @@ impl Ground {
     /// The version of the schedule in force, as far as the drafts need it.
     pub(super) fn schedule(&self) -> Option<(Id<id::Schedule>, &Schedule)> {
         self.schedule.as_ref().map(|(id, schedule)| (*id, schedule))
-    }
-
-    /// Decides on every draft whose key is new, in order, and finds each its place; `admit` has the last word on one that
-    /// nothing else refuses.
-    pub(super) fn prepare_all(
-        &self,
-        app: &App,
-        claimed: &ClaimedDrafts<'_>,
-        before: &BTreeMap<Id<id::Bill>, String>,
-        mut admit: impl FnMut(&Draft) -> std::result::Result<(), Outcome>,
-        now: Instant,
-    ) -> Result<(Vec<Prepared>, Vec<Place>)> {
-        let mut prepared = Vec::new();
-        let mut places: Vec<Place> = Vec::with_capacity(claimed.0.len());
-        for (draft, bill, claim) in &claimed.0 {
-            places.push(match claim {
-                Claim::Fresh => self.prepare(app, draft, *bill, now).and_then(|bill| {
-                    admit(draft)?;
-                    prepared.push(bill);
-                    Ok(prepared.len() - 1)
-                }),
-                Claim::SameAs(earlier) => places[*earlier].clone(),
-                Claim::Answered(claimed) => {
-                    let answer = before.get(&Id::from_uuid(claimed.object));
-                    let answer = answer.ok_or_else(|| Error::internal(claimed.object))?;
-                    Err(Outcome::Replayed(answer.clone()))
-                }
-                Claim::Reused(object) => {
-                    Err(Outcome::KeyReused(Id::<id::Bill>::from_uuid(*object).to_string()))
-                }
-                Claim::InProgress => Err(Outcome::InProgress),
-            });
-        }
-        Ok((prepared, places))
     }
 
     pub(super) fn prepare(

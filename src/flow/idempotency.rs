@@ -2,7 +2,8 @@
 //!
 //! Scope is key and client. The first transaction of a flow claims the key under an advisory try-lock; whoever finds
 //! the lock held is told to wait, whoever finds the claim gets the stored answer, and another body is refused by
-//! naming the first object. A refusal that wrote nothing leaves the key free.
+//! naming the first object. A refusal that wrote nothing leaves the key free. Batches claim their keys by writing them
+//! ([`super::claim`]); the primary key holds the two ways apart.
 
 use super::{Error, Refusal, Result};
 use crate::base::{

@@ -5,7 +5,8 @@
 use super::{
     Error, Result,
     agency_key::agency_keys,
-    create_bill::{ClaimedDrafts, Ground, answered, as_issued, outcomes, write},
+    claimed_drafts::{ClaimedDrafts, outcomes},
+    create_bill::{Ground, answered, as_issued, write},
     divide_bills::{divide_all, has_other_owners, in_order},
     notify_exemption::charge_invoices,
     read_bills,
@@ -62,7 +63,7 @@ async fn issue_alone(app: &App, drafts: &[Draft], apart: &[bool]) -> Result<Vec<
     let charged: Vec<&Invoice> = fresh.iter().flat_map(|draft| draft.invoices()).collect();
     let mut invoices = exemption::known(&mut tx, &charged).await?;
     let takes = |draft: &Draft| take(&mut invoices, draft);
-    let (prepared, places) = ground.prepare_all(app, &claimed, &before, takes, now)?;
+    let (prepared, places) = claimed.prepare(app, &ground, &before, takes, now)?;
     claimed.give_back(&mut tx, &places).await?;
     let wholes: Vec<StoredBill> = prepared.iter().map(|one| one.stored.clone()).collect();
     let mut divided: Vec<Option<bool>> = vec![None; wholes.len()];

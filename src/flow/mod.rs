@@ -33,6 +33,7 @@ pub mod checkout;
 pub mod choose_principal;
 pub mod circumstances;
 mod claim;
+mod claimed_drafts;
 pub mod close_period;
 pub mod confirm_code;
 pub mod confirm_verifications;

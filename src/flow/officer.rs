@@ -114,6 +114,18 @@ pub(super) async fn workplaces(tx: &mut Tx, citizen: Id<Citizen>, today: Day) ->
     Ok(seats.into_iter().map(|seat| seat.workplace(&[Role::Accountant])).collect())
 }
 
+/// That one of them, or the first if none is named.
+pub(super) async fn workplace(
+    tx: &mut Tx,
+    citizen: Id<Citizen>,
+    agency: Option<Id<Agency>>,
+    today: Day,
+) -> Result<Workplace> {
+    let mut places = workplaces(tx, citizen, today).await?.into_iter();
+    let place = places.find(|place| agency.is_none_or(|id| id == place.id));
+    place.ok_or(Error::forbidden("accountant_needed"))
+}
+
 /// The same for what takes two people: who keeps the books and who approves both act.
 pub(super) async fn workplaces_of_two(
     tx: &mut Tx,

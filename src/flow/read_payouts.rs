@@ -132,13 +132,7 @@ pub async fn read_payout_page(
     after: Option<Id<id::Payout>>,
 ) -> Result<Payouts> {
     let mut tx = app.store.begin().await?;
-    let places = officer::workplaces(&mut tx, citizen, Day::of(app.clock.now())).await?;
-    let mut places = places.into_iter();
-    let place = match agency {
-        Some(agency) => places.find(|place| place.id == agency),
-        None => places.next(),
-    };
-    let place = place.ok_or(Error::forbidden("accountant_needed"))?;
+    let place = officer::workplace(&mut tx, citizen, agency, Day::of(app.clock.now())).await?;
     let page = PageRequest::new(after, None).ok_or(Error::not_found())?;
     let found = rows::of_agencies(&mut tx, &place.tree(whole), None, &page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id);

@@ -14,7 +14,7 @@ use crate::base::{
 };
 use crate::codec::receipt_content::check_code;
 use crate::store::{
-    Tx, bill as bills,
+    bill as bills,
     receipt::{self, StoredReceipt},
     receipt_due,
     receipt_series::{self, StoredSeries},
@@ -54,7 +54,7 @@ pub async fn read_receipt_page(
 ) -> Result<Receipts> {
     let today = Day::of(app.clock.now());
     let mut tx = app.store.begin().await?;
-    let place = workplace(&mut tx, citizen, agency, today).await?;
+    let place = officer::workplace(&mut tx, citizen, agency, today).await?;
     let agencies = place.tree(whole);
     let waiting = receipt_due::of_agencies(&mut tx, &agencies, WAITING_SHOWN).await?;
     let of_bills: Vec<Id<Bill>> = waiting.iter().map(|due| due.bill).collect();
@@ -110,7 +110,7 @@ pub async fn read_use_page(
 ) -> Result<UseReport> {
     let today = Day::of(app.clock.now());
     let mut tx = app.store.begin().await?;
-    let agency = workplace(&mut tx, citizen, agency, today).await?;
+    let agency = officer::workplace(&mut tx, citizen, agency, today).await?;
     let offered: Vec<Quarter> =
         std::iter::successors(Some(Quarter::of(today)), |quarter| Some(quarter.before()))
             .take(QUARTERS)
@@ -120,18 +120,4 @@ pub async fn read_use_page(
     let names = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
     let reader = names.get(&citizen).cloned().unwrap_or_default();
     Ok(UseReport { reader, agency, quarter, offered, items })
-}
-
-async fn workplace(
-    tx: &mut Tx,
-    citizen: Id<Citizen>,
-    agency: Option<Id<Agency>>,
-    today: Day,
-) -> Result<Workplace> {
-    let mut places = officer::workplaces(tx, citizen, today).await?.into_iter();
-    let place = match agency {
-        Some(agency) => places.find(|place| place.id == agency),
-        None => places.next(),
-    };
-    place.ok_or(Error::forbidden("accountant_needed"))
 }

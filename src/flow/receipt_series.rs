@@ -139,14 +139,15 @@ pub struct Quarter {
 }
 
 impl Quarter {
+    /// The quarter of that number, 1 to 4, of a year.
+    fn nth(year: i32, number: u8) -> Option<Self> {
+        let after = if number == 4 { Day::new(year + 1, 1, 1) } else { Day::new(year, number * 3 + 1, 1) };
+        Some(Self { first: Day::new(year, number * 3 - 2, 1)?, after: after? })
+    }
+
     /// The quarter in which a day lies.
     pub fn of(day: Day) -> Self {
-        let (year, month) =
-            (day.year(), day.to_string().get(5..7).and_then(|m| m.parse().ok()).unwrap_or(1_u8));
-        let first = (month - 1) / 3 * 3 + 1;
-        let at = |year, month| Day::new(year, month, 1).unwrap_or(day);
-        let after = if first == 10 { at(year + 1, 1) } else { at(year, first + 3) };
-        Self { first: at(year, first), after }
+        Self::nth(day.year(), number(day)).unwrap_or(Self { first: day, after: day })
     }
 
     /// The quarter before it.
@@ -161,11 +162,14 @@ impl Quarter {
     }
 }
 
+/// Which quarter of its year a day lies in.
+fn number(day: Day) -> u8 {
+    u8::from(day.date().month()).div_ceil(3)
+}
+
 impl std::fmt::Display for Quarter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = self.first.to_string();
-        let month: u8 = text.get(5..7).and_then(|month| month.parse().ok()).unwrap_or(1);
-        write!(f, "{}-Q{}", text.get(..4).unwrap_or_default(), month.div_ceil(3))
+        write!(f, "{:04}-Q{}", self.first.year(), number(self.first))
     }
 }
 
@@ -179,9 +183,7 @@ impl std::str::FromStr for Quarter {
             return Err(NotAQuarter);
         }
         let year: i32 = year.parse().map_err(|_| NotAQuarter)?;
-        let first = Day::new(year, number * 3 - 2, 1).ok_or(NotAQuarter)?;
-        let after = if number == 4 { Day::new(year + 1, 1, 1) } else { Day::new(year, number * 3 + 1, 1) };
-        Ok(Self { first, after: after.ok_or(NotAQuarter)? })
+        Self::nth(year, number).ok_or(NotAQuarter)
     }
 }
 

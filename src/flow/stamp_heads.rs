@@ -49,6 +49,9 @@ pub async fn stamp_heads(app: &App) -> Result<usize> {
     let until = now + app.limits.partner_timeout() + MARGIN;
     let due = stamps::claim(&mut tx, now, until, AT_ONCE).await?;
     tx.commit().await?;
+    if due.is_empty() {
+        return Ok(0);
+    }
     let lists = match authority.lists.read().await {
         Ok(lists) => lists,
         Err(why) => {

@@ -2,7 +2,7 @@
 //!
 //! A page that takes one of these cannot forget to ask: [`SentForm`] and [`SentFile`] come from a page that this very person
 //! was shown, [`StepForm`] from one of this browser's sign-in, and [`OwnForm`], which nobody has to be signed in for, from no
-//! other origin. Nobody else judges a proof, but for the two who take more than a form (a portal's request to sign out).
+//! other origin. Nobody else judges a proof, but for signing out, which takes a portal's request as well.
 
 use super::{
     multipart::Fields,

@@ -4,8 +4,9 @@ use crate::app::App;
 use crate::flow::authorize::{Authorized, authorize};
 use crate::http::pages::{
     page::{Page, Reader, show_error},
-    sign_in::{failed, present, to_pages},
+    sign_in::{failed, to_pages},
 };
+use crate::http::session::session_token;
 use crate::identity::{
     claims::Claims,
     request::{ClaimsParameter, Misaddressed, Parameters},
@@ -39,11 +40,8 @@ pub async fn by_form(
 }
 
 async fn take(app: &App, jar: &CookieJar, reader: &Reader, pairs: Pairs) -> Response {
-    let authorized = async {
-        let present = present(app, jar).await?;
-        authorize(app, &Parameters::new(pairs), present.as_ref(), read_claims).await
-    };
-    match authorized.await {
+    let cookie = session_token(app, jar);
+    match authorize(app, &Parameters::new(pairs), cookie.as_ref(), read_claims).await {
         Ok(Authorized::Begun(begun)) => to_pages(app, &begun),
         Ok(Authorized::Answered(answer)) => Redirect::to(&answer.location).into_response(),
         Ok(Authorized::Misaddressed(misaddressed)) => lost(reader, misaddressed),

@@ -487,6 +487,6 @@ async fn another_person(
 }
 
 /// Who is signed in at this browser.
-pub(in crate::http) async fn present(app: &App, jar: &CookieJar) -> crate::flow::Result<Option<Session>> {
+pub(super) async fn present(app: &App, jar: &CookieJar) -> crate::flow::Result<Option<Session>> {
     session_of(app, session_token(app, jar).as_ref(), app.clock.now()).await
 }
