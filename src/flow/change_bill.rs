@@ -257,8 +257,8 @@ async fn charge_anew(
         parties: bill_answer::open_parties(sealing, stored.bill.id, &stored.parties)?,
     };
     let ground = Ground::read(app, tx, &[&draft], now).await?;
-    let (schedule, of) = ground.schedule().ok_or(Error::refused("unknown_fee"))?;
-    let charged = fee::charge(of, &draft.procedure, &draft.asked, &draft.circumstances);
+    let schedule = ground.schedule().ok_or(Error::refused("unknown_fee"))?;
+    let charged = fee::charge(schedule, &draft.procedure, &draft.asked, &draft.circumstances);
     let charged = charged.map_err(|refused| quote_fees::refuse(&refused))?;
     let (lines, trace) = ground.lines(&draft, &charged).map_err(|outcome| match outcome {
         Outcome::Refused(refusal) => refused(refusal),
@@ -273,7 +273,7 @@ async fn charge_anew(
     charge_invoices(app, tx, &taken, now).await?;
     let kept = super::circumstances::Kept::of(&draft.asked, &draft.circumstances);
     stored.bill.lines = lines;
-    stored.schedule = schedule;
+    stored.schedule = schedule.id;
     stored.trace = bill_answer::seal_trace(app, sealing, stored.bill.id, &trace, Some(&kept));
     Ok(())
 }

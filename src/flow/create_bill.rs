@@ -21,18 +21,17 @@ use crate::{
     payment::{
         bill::{self, Beneficiary, Bill, BillLine, Lines, State},
         exemption::{Condition, Whose},
-        fee::{self, ChargedLine, FeeKind, Procedure, Schedule, Step, Verdict},
+        fee::{self, ChargedLine, Step, Verdict},
         issue::{Draft, Outcome},
         ledger::Account,
     },
     store::{
         self, Tx, account,
-        account::CollectingAccount,
+        account::Standing,
         audit::{self, NewLeaf},
         bill::StoredBill,
-        fee as tariff,
         fee_evidence::{self, StoredEvidence},
-        fee_version,
+        tariff::{self, Version},
     },
 };
 use serde_json::{Value, json};
@@ -107,45 +106,24 @@ pub(super) async fn as_issued(tx: &mut Tx, ids: &[Id<id::Bill>]) -> Result<Vec<S
 
 /// What the drafts of a batch are decided by.
 pub(super) struct Ground {
-    schedule: Option<(Id<id::Schedule>, Schedule)>,
+    schedule: Option<Version>,
     keys: BTreeMap<Id<Agency>, DataKey>,
-    collecting: BTreeMap<Id<Agency>, CollectingAccount>,
-    beneficiaries: BTreeMap<(Id<Agency>, FeeKind), Beneficiary>,
-    /// Those that a draft without fees names.
-    procedures: Vec<Procedure>,
+    standing: Standing,
 }
 
 impl Ground {
     pub(super) async fn read(app: &App, tx: &mut Tx, drafts: &[&Draft], now: Instant) -> Result<Self> {
         let agencies: Vec<Id<Agency>> =
             drafts.iter().map(|d| d.agency).collect::<BTreeSet<_>>().into_iter().collect();
-        let fees: Vec<_> = drafts
-            .iter()
-            .flat_map(|d| d.asked.iter().map(|a| a.fee.clone()))
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-        let schedule = match fee_version::in_force(tx, Day::of(now)).await? {
-            Some(id) => Some((id, tariff::schedule_for(tx, id, &fees).await?)),
-            None => None,
-        };
+        let schedule = tariff::in_force(&app.store, tx, Day::of(now)).await?;
         let keys = agency_keys(app, tx, agencies.iter().copied()).await?;
-        let mut owners = agencies.clone();
-        owners.extend(drafts.iter().flat_map(|draft| draft.owners.values().copied()));
-        let foreign: Vec<_> = owners[agencies.len()..].to_vec();
+        let foreign: Vec<_> = drafts.iter().flat_map(|draft| draft.owners.values().copied()).collect();
         if !foreign.is_empty() {
             let books: Vec<_> = foreign.iter().flat_map(|agency| Account::of_agency(*agency)).collect();
             account::open_ledger_accounts(tx, &books).await?;
         }
-        let beneficiaries = account::beneficiaries(tx, &owners).await?;
-        let bare: Vec<_> =
-            drafts.iter().filter(|d| d.asked.is_empty()).map(|d| d.procedure.clone()).collect();
-        let procedures = match &schedule {
-            Some((id, _)) if !bare.is_empty() => tariff::procedures(tx, *id, &bare).await?,
-            Some(_) | None => Vec::new(),
-        };
-        let collecting = open_account::collecting(app, tx, &agencies, &beneficiaries, now).await?;
-        Ok(Self { schedule, keys, collecting, beneficiaries, procedures })
+        let standing = open_account::standing(app, tx, (&agencies, &foreign), now).await?;
+        Ok(Self { schedule, keys, standing })
     }
 
     /// The keys of the agencies that ask.
@@ -153,9 +131,9 @@ impl Ground {
         &self.keys
     }
 
-    /// The version of the schedule in force, as far as the drafts need it.
-    pub(super) fn schedule(&self) -> Option<(Id<id::Schedule>, &Schedule)> {
-        self.schedule.as_ref().map(|(id, schedule)| (*id, schedule))
+    /// The version of the schedule in force.
+    pub(super) const fn schedule(&self) -> Option<&Version> {
+        self.schedule.as_ref()
     }
 
     pub(super) fn prepare(
@@ -166,17 +144,19 @@ impl Ground {
         now: Instant,
     ) -> std::result::Result<Prepared, Outcome> {
         let unready = || Outcome::Refused(bill::Refusal::NoAccount);
-        let (schedule_id, schedule) = self.schedule.as_ref().ok_or_else(|| no_schedule(draft))?;
+        let schedule = self.schedule.as_ref().ok_or_else(|| no_schedule(draft))?;
         let charged = fee::charge(schedule, &draft.procedure, &draft.asked, &draft.circumstances)
             .map_err(Outcome::Fees)?;
         bill::check_due(draft.due, Day::of(now)).map_err(Outcome::Refused)?;
         if let Some(until) = draft.payable_until {
             bill::check_until(until, draft.due).map_err(Outcome::Refused)?;
         }
-        let collecting = self.collecting.get(&draft.agency).ok_or_else(unready)?;
+        let collecting = self.standing.collecting.get(&draft.agency).ok_or_else(unready)?;
         let key = self.keys.get(&draft.agency).ok_or_else(unready)?;
         let (lines, trace) = self.lines(draft, &charged)?;
-        let procedure = self.procedure(draft, &charged).ok_or_else(|| no_schedule(draft))?;
+        let of_fees = charged.first().map(|line| &line.item.procedure);
+        let procedure =
+            of_fees.or_else(|| schedule.procedure(&draft.procedure)).ok_or_else(|| no_schedule(draft))?;
         let bill = Bill {
             id,
             agency: draft.agency,
@@ -193,8 +173,8 @@ impl Ground {
             state: State::Open,
             account: collecting.id,
             client: draft.client,
-            schedule: *schedule_id,
-            procedure,
+            schedule: schedule.id,
+            procedure: procedure.clone(),
             parties: bill_answer::seal_parties(app, key, bill.id, &draft.parties),
             trace: bill_answer::seal_trace(
                 app,
@@ -233,17 +213,10 @@ impl Ground {
         Ok((Lines::new(lines).map_err(Outcome::Refused)?, trace))
     }
 
-    /// The procedure of the dossier: that of the charged fees, else as the schedule names it.
-    fn procedure(&self, draft: &Draft, charged: &[ChargedLine]) -> Option<Procedure> {
-        let of_fees = charged.first().map(|line| line.item.procedure.clone());
-        of_fees
-            .or_else(|| self.procedures.iter().find(|procedure| procedure.code == draft.procedure).cloned())
-    }
-
     fn line(&self, draft: &Draft, charged: &ChargedLine) -> Option<BillLine> {
         let owner = draft.owners.get(&charged.item.code).copied();
         let agency = owner.unwrap_or(draft.agency);
-        let beneficiary = self.beneficiaries.get(&(agency, charged.item.kind))?.clone();
+        let beneficiary = self.standing.beneficiaries.get(&(agency, charged.item.kind))?.clone();
         Some(BillLine {
             fee: charged.item.code.clone(),
             kind: charged.item.kind,

@@ -19,7 +19,7 @@ use crate::{
     crypto::seal::DataKey,
     payment::bill::{self, Lines, Owner, Refusal, State},
     store::{
-        Tx, account, audit,
+        Tx, audit,
         bill::{self as rows, StoredBill},
         bill_version as versions,
         outbox::{self, NewOutbox, Topic},
@@ -49,8 +49,7 @@ pub(super) async fn divide_all<'a>(
     let agencies: BTreeSet<Id<Agency>> =
         owned.iter().flatten().filter_map(|(owner, _)| agency(owner)).collect();
     let agencies: Vec<Id<Agency>> = agencies.into_iter().collect();
-    let beneficiaries = account::beneficiaries(tx, &agencies).await?;
-    let collecting = open_account::collecting(app, tx, &agencies, &beneficiaries, now).await?;
+    let collecting = open_account::standing(app, tx, (&agencies, &[]), now).await?.collecting;
     let taxed = taxed(app, tx, wholes, &owned, now).await?;
     let mut parts = Vec::with_capacity(wholes.len());
     for (whole, owned) in wholes.iter().zip(owned) {

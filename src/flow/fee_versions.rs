@@ -154,7 +154,7 @@ async fn demand_fit(tx: &mut Tx, agency: Id<Agency>, id: Id<id::Schedule>, from:
         return Err(Error::refused("agency_budget_missing"));
     }
     let schedule = fee::whole_schedule(tx, id).await?;
-    let accounts = account::beneficiaries(tx, &[agency]).await?;
+    let accounts = account::standing(tx, &[agency]).await?.beneficiaries;
     if schedule.items().iter().any(|item| !accounts.contains_key(&(agency, item.kind))) {
         return Err(Error::refused("agency_account_missing"));
     }

@@ -14,7 +14,7 @@ use crate::{
     codec::iso20022::{Direction, Entry},
     payment::statement::{Balances, Movement, Reading, Refusal, Statement},
     store::{
-        Tx,
+        Tx, sift,
         statement::{self, NewLine, StoredStatement},
         statement_revision as revisions, told_again,
     },
@@ -66,6 +66,7 @@ impl Matching<'_> {
         telling: &Telling,
     ) -> Result<()> {
         let account = self.account.id;
+        sift::widen(tx, before.lines.max(told.lines)).await?;
         told_again::begin(tx, account).await?;
         let (mut place, mut chunks) = (0, Chunks::of(telling));
         while let Some(entries) = chunks.next(tx).await? {

@@ -140,7 +140,6 @@ impl<'a> Matching<'a> {
             outcome: None,
         };
         let (revision, leaf) = (None, Id::new(now, &*app.entropy));
-        sift::widen(tx).await?;
         Ok(Self {
             app,
             account,
@@ -158,6 +157,7 @@ impl<'a> Matching<'a> {
 
     /// Matches, and writes what was found.
     async fn run(&mut self, tx: &mut Tx) -> Result<()> {
+        sift::widen(tx, self.stored.lines).await?;
         if self.went {
             self.debits(tx).await?;
         }

@@ -26,7 +26,7 @@ use crate::payment::{
 use crate::store::{
     StoreError, Tx, audit, bill as bills,
     exemption::{self, NewInvoice, StoredNotice},
-    fee as tariff, fee_version,
+    tariff,
 };
 use serde_json::{Value, json};
 
@@ -40,9 +40,8 @@ pub async fn notify_exemption(app: &App, draft: &Draft, key: &Idempotency) -> Re
     if let Some(answer) = key.claim(&mut tx).await? {
         return Ok(answer);
     }
-    let version = fee_version::in_force(&mut tx, Day::of(now)).await?.ok_or(Error::refused("unknown_fee"))?;
-    let fees: Vec<_> = draft.asked.iter().map(|ask| ask.fee.clone()).collect();
-    let schedule = tariff::schedule_for(&mut tx, version, &fees).await?;
+    let schedule =
+        tariff::in_force(&app.store, &mut tx, Day::of(now)).await?.ok_or(Error::refused("unknown_fee"))?;
     let charged = fee::charge(&schedule, &draft.procedure, &draft.asked, &draft.circumstances)
         .map_err(|refused| quote_fees::refuse(&refused))?;
     let total = fee::total(&charged).map_err(|refusal| Error::refused(refusal.code()))?;

@@ -8,10 +8,10 @@ use crate::{
         id::{self, Agency, Id},
         text::Line,
     },
-    payment::{bill::Beneficiary, fee::FeeKind, ledger::Account},
+    payment::{fee::FeeKind, ledger::Account},
     store::{
         Tx,
-        account::{self, CollectingAccount},
+        account::{self, CollectingAccount, Standing},
     },
 };
 use std::collections::BTreeMap;
@@ -36,25 +36,24 @@ pub async fn open_account(app: &App, agency: Id<Agency>, new: NewAccount) -> Res
     Ok(account)
 }
 
-/// Where these agencies collect. One that has named no account of its own collects in that of its phí, or else of
-/// its lệ phí, which is opened now.
-pub(super) async fn collecting(
+/// Where these agencies collect, and to whom their fees and those of `others` belong. An agency that has named no account
+/// of its own collects in that of its phí, or else of its lệ phí, which is opened now.
+pub(super) async fn standing(
     app: &App,
     tx: &mut Tx,
-    agencies: &[Id<Agency>],
-    beneficiaries: &BTreeMap<(Id<Agency>, FeeKind), Beneficiary>,
+    (agencies, others): (&[Id<Agency>], &[Id<Agency>]),
     now: Instant,
-) -> Result<BTreeMap<Id<Agency>, CollectingAccount>> {
-    let mut collecting = account::collecting_of(tx, agencies).await?;
+) -> Result<Standing> {
+    let mut standing = account::standing(tx, &[agencies, others].concat()).await?;
     for agency in agencies {
-        let own = FeeKind::ALL.iter().find_map(|kind| beneficiaries.get(&(*agency, *kind)));
-        if let (false, Some(own)) = (collecting.contains_key(agency), own) {
+        let own = FeeKind::ALL.iter().find_map(|kind| standing.beneficiaries.get(&(*agency, *kind)));
+        if let (false, Some(own)) = (standing.collecting.contains_key(agency), own) {
             let own = own.clone();
             let new = NewAccount { bank: own.bank, number: own.number, holder: own.holder };
-            collecting.insert(*agency, open(app, tx, *agency, new, now).await?);
+            standing.collecting.insert(*agency, open(app, tx, *agency, new, now).await?);
         }
     }
-    Ok(collecting)
+    Ok(standing)
 }
 
 async fn open(

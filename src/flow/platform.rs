@@ -197,7 +197,7 @@ impl Answering<'_> {
     async fn owns(&self, init: &Init) -> Result<bool> {
         let slip = &init.thong_tin_bien_lai;
         let mut tx = self.app.store.begin().await?;
-        let own = account::beneficiaries(&mut tx, &[self.partner.agency]).await?;
+        let own = account::standing(&mut tx, &[self.partner.agency]).await?.beneficiaries;
         let names = |number: &str, bank: &str| number == slip.tk_thu_huong && bank == slip.ma_nh_thu_huong;
         Ok(own.values().any(|account| names(&account.number, &account.bank)))
     }

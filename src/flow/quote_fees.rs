@@ -9,7 +9,7 @@ use crate::{
         exemption::Circumstances,
         fee::{self, Asked, Item, RefusedAt, Schedule},
     },
-    store::{fee as tariff, fee_version},
+    store::tariff,
 };
 use serde_json::{Value, json};
 
@@ -18,16 +18,13 @@ pub async fn read_fees(app: &App, procedure: Option<&ProcedureCode>, on: Option<
     let today = Day::of(app.clock.now());
     let on = on.unwrap_or(today);
     let mut tx = app.store.begin().await?;
-    let Some(id) = fee_version::in_force(&mut tx, today).await? else {
+    let Some(schedule) = tariff::in_force(&app.store, &mut tx, today).await? else {
         return Ok(json!({ "schedule": null, "on": on.to_string(), "items": [] }));
     };
-    let schedule = match procedure {
-        Some(procedure) => tariff::schedule_of_procedure(&mut tx, id, procedure).await?,
-        None => tariff::whole_schedule(&mut tx, id).await?,
-    };
-    let in_force = schedule.items().iter().filter(|item| item.validity.holds_on(on));
+    let asked = |item: &&Item| procedure.is_none_or(|code| item.procedure.code == *code);
+    let in_force = schedule.items().iter().filter(asked).filter(|item| item.validity.holds_on(on));
     let items: Vec<Value> = in_force.map(|item| item_json(&schedule, item, on)).collect();
-    Ok(json!({ "schedule": id.to_string(), "on": on.to_string(), "items": items }))
+    Ok(json!({ "schedule": schedule.id.to_string(), "on": on.to_string(), "items": items }))
 }
 
 /// What a dossier would owe, with the explanation of each amount.
@@ -39,9 +36,8 @@ pub async fn quote_fees(
 ) -> Result<Value> {
     let mut tx = app.store.begin().await?;
     let today = Day::of(app.clock.now());
-    let id = fee_version::in_force(&mut tx, today).await?.ok_or(Error::refused("unknown_fee"))?;
-    let fees: Vec<_> = asked.iter().map(|ask| ask.fee.clone()).collect();
-    let schedule = tariff::schedule_for(&mut tx, id, &fees).await?;
+    let schedule =
+        tariff::in_force(&app.store, &mut tx, today).await?.ok_or(Error::refused("unknown_fee"))?;
     let lines =
         fee::charge(&schedule, procedure, asked, circumstances).map_err(|refused| refuse(&refused))?;
     let total = fee::total(&lines).map_err(|refusal| Error::refused(refusal.code()))?;
@@ -59,7 +55,7 @@ pub async fn quote_fees(
             })
         })
         .collect();
-    Ok(json!({ "schedule": id.to_string(), "total": explain::money(total), "lines": lines }))
+    Ok(json!({ "schedule": schedule.id.to_string(), "total": explain::money(total), "lines": lines }))
 }
 
 /// Names each fee that cannot be charged by its place in the request.

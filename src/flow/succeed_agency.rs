@@ -110,7 +110,7 @@ pub async fn decide_succession(
     }
     officer::demand(&mut tx, new.administrator, actor, Role::Administrator, today).await?;
     // Whoever takes the place of an agency can be paid what that one was paid.
-    let accounts = account::beneficiaries(&mut tx, &ids).await?;
+    let accounts = account::standing(&mut tx, &ids).await?.beneficiaries;
     let of_old = || accounts.keys().filter(|key| key.0 == agency).map(|key| key.1);
     if ids[1..].iter().any(|heir| of_old().any(|kind| !accounts.contains_key(&(*heir, kind)))) {
         return Err(Error::refused("agency_account_missing"));
@@ -161,7 +161,7 @@ async fn effect_next(app: &App, tx: &mut Tx, now: Instant) -> Result<bool> {
         keys.insert(row.id, app.keys.data_key(&row.key, row.id.uuid().as_bytes())?);
     }
     let successors: Vec<Id<Agency>> = one.successors.iter().map(|successor| successor.0).collect();
-    let beneficiaries = account::beneficiaries(tx, &successors).await?;
+    let beneficiaries = account::standing(tx, &successors).await?.beneficiaries;
     let heirs = Heirs { one: &one, keys: &keys, beneficiaries: &beneficiaries };
     let bills = pass_bills(app, tx, &heirs, now).await?;
     inherit::pass_lines(tx, &heirs).await?;
@@ -188,7 +188,7 @@ async fn effect_next(app: &App, tx: &mut Tx, now: Instant) -> Result<bool> {
 async fn pass_bills(app: &App, tx: &mut Tx, heirs: &Heirs<'_>, now: Instant) -> Result<usize> {
     let one = heirs.one;
     let ids: Vec<Id<Agency>> = one.successors.iter().map(|successor| successor.0).collect();
-    let accounts = open_account::collecting(app, tx, &ids, heirs.beneficiaries, now).await?;
+    let accounts = open_account::standing(app, tx, (&ids, &[]), now).await?.collecting;
     let (mut after, mut passed) = (None::<Id<Bill>>, 0);
     let lost = || Error::refused("agency_account_missing");
     loop {

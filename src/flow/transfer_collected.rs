@@ -41,7 +41,7 @@ pub async fn transfer_collected(
     if !amount.is_positive() || amount.minor() > owed.minor() {
         return Err(Error::refused("tender_differs"));
     }
-    let mut accounts = account::collecting_of(&mut tx, &[desk, to]).await?;
+    let mut accounts = account::standing(&mut tx, &[desk, to]).await?.collecting;
     let (from, of) =
         accounts.remove(&desk).zip(accounts.remove(&to)).ok_or(Error::refused("transfer_unfit"))?;
     if from.id == of.id {

@@ -245,9 +245,15 @@ impl Schedule {
         &self.adjustments
     }
 
+    /// A procedure that has fees, as they name it.
+    pub fn procedure(&self, code: &ProcedureCode) -> Option<&Procedure> {
+        self.items.iter().map(|item| &item.procedure).find(|procedure| procedure.code == *code)
+    }
+
     /// The version of a fee in force on a day.
     pub fn item(&self, code: &Code, on: Day) -> Result<&Item, Refusal> {
-        let mut versions = self.items.iter().filter(|item| item.code == *code).peekable();
+        let first = self.items.partition_point(|item| item.code < *code);
+        let mut versions = self.items[first..].iter().take_while(|item| item.code == *code).peekable();
         if versions.peek().is_none() {
             return Err(Refusal::UnknownFee);
         }

@@ -83,57 +83,49 @@ pub async fn collect_in(tx: &mut Tx, agency: Id<Agency>, account: Id<Account>) -
     Ok(())
 }
 
-/// Where these agencies collect now.
-pub async fn collecting_of(
-    tx: &mut Tx,
-    agencies: &[Id<Agency>],
-) -> Result<BTreeMap<Id<Agency>, CollectingAccount>> {
-    let agencies: Vec<Uuid> = agencies.iter().map(|a| a.uuid()).collect();
-    let rows = sqlx::query!(
-        r#"select c.agency_id, a.id, a.owner_id, coalesce(a.heir_id, a.owner_id) as "heir_id!", a.bank, a.number, a.holder
-         from agency_collection c join collecting_account a on a.id = c.account_id where c.agency_id = any($1)"#,
-        &agencies,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let agency = Id::from_uuid(row.agency_id);
-            let raw = Raw {
-                id: row.id,
-                owner_id: row.owner_id,
-                heir_id: row.heir_id,
-                bank: row.bank,
-                number: row.number,
-                holder: row.holder,
-            };
-            Ok((agency, raw.try_into()?))
-        })
-        .collect()
+/// What agencies have said about their accounts.
+#[derive(Default)]
+pub struct Standing {
+    /// To whom fees of each kind belong.
+    pub beneficiaries: BTreeMap<(Id<Agency>, FeeKind), Beneficiary>,
+    /// Where each collects now.
+    pub collecting: BTreeMap<Id<Agency>, CollectingAccount>,
 }
 
-/// To whom fees of each kind belong, for these agencies.
-pub async fn beneficiaries(
-    tx: &mut Tx,
-    agencies: &[Id<Agency>],
-) -> Result<BTreeMap<(Id<Agency>, FeeKind), Beneficiary>> {
+/// What these agencies have said.
+pub async fn standing(tx: &mut Tx, agencies: &[Id<Agency>]) -> Result<Standing> {
     let agencies: Vec<Uuid> = agencies.iter().map(|a| a.uuid()).collect();
     let rows = sqlx::query!(
-        "select agency_id, kind, account_no, agent_bic, account_name from agency_account where agency_id = any($1)",
+        r#"select a.id as "agency!", k.kind as "kind?", k.account_no as "account_no?", k.agent_bic as "agent_bic?",
+               k.account_name as "account_name?", c.id as "id?", c.owner_id as "owner_id?",
+               coalesce(c.heir_id, c.owner_id) as "heir_id?", c.bank as "bank?", c.number as "number?", c.holder as "holder?"
+           from unnest($1::uuid[]) as a (id)
+           left join agency_account k on k.agency_id = a.id
+           left join agency_collection g on g.agency_id = a.id
+           left join collecting_account c on c.id = g.account_id"#,
         &agencies,
     )
     .fetch_all(tx.conn())
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let agency: Id<Agency> = Id::from_uuid(row.agency_id);
+    let mut standing = Standing::default();
+    for row in rows {
+        let agency: Id<Agency> = Id::from_uuid(row.agency);
+        if let (Some(kind), Some(bank), Some(number), Some(holder)) =
+            (row.kind, row.agent_bic, row.account_no, row.account_name)
+        {
             let bad = |column| StoreError::corrupt("agency_account", column, agency);
-            let kind = row.kind.parse().map_err(|_| bad("kind"))?;
-            let holder = Line::parse(&row.account_name).map_err(|_| bad("account_name"))?;
-            let own = Beneficiary { agency: None, bank: row.agent_bic, number: row.account_no, holder };
-            Ok(((agency, kind), own))
-        })
-        .collect()
+            let kind = kind.parse().map_err(|_| bad("kind"))?;
+            let holder = Line::parse(&holder).map_err(|_| bad("account_name"))?;
+            standing.beneficiaries.insert((agency, kind), Beneficiary { agency: None, bank, number, holder });
+        }
+        if let (Some(id), Some(owner_id), Some(heir_id), Some(bank), Some(number), Some(holder)) =
+            (row.id, row.owner_id, row.heir_id, row.bank, row.number, row.holder)
+        {
+            let raw = Raw { id, owner_id, heir_id, bank, number, holder };
+            standing.collecting.insert(agency, raw.try_into()?);
+        }
+    }
+    Ok(standing)
 }
 
 /// An account by its identifier.

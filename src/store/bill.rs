@@ -50,10 +50,11 @@ pub struct StoredBill {
 pub async fn insert_bills(tx: &mut Tx, bills: &[StoredBill]) -> Result<()> {
     let shares: Vec<(i64, i64, i64)> = bills.iter().map(|b| shares(&b.bill.lines)).collect();
     let uuid = |f: fn(&StoredBill) -> Uuid| bills.iter().map(f).collect::<Vec<_>>();
-    let text = |f: fn(&StoredBill) -> String| bills.iter().map(f).collect::<Vec<_>>();
+    let text = |f: fn(&StoredBill) -> &str| bills.iter().map(f).collect::<Vec<_>>();
     let phi: Vec<i64> = shares.iter().map(|s| s.0).collect();
     let le_phi: Vec<i64> = shares.iter().map(|s| s.1).collect();
     let tax: Vec<i64> = shares.iter().map(|s| s.2).collect();
+    let references: Vec<String> = bills.iter().map(|b| b.bill.reference.to_string()).collect();
     let due: Vec<Date> = bills.iter().map(|b| b.bill.due.date()).collect();
     // Only where it is another day.
     let until: Vec<Option<Date>> = bills
@@ -61,59 +62,48 @@ pub async fn insert_bills(tx: &mut Tx, bills: &[StoredBill]) -> Result<()> {
         .map(|b| (b.bill.payable_until != b.bill.due).then(|| b.bill.payable_until.date()))
         .collect();
     let issued: Vec<Instant> = bills.iter().map(|b| b.bill.issued_at).collect();
+    let sensitive: Vec<bool> = bills.iter().map(|b| b.procedure.sensitive).collect();
+    let lines: Vec<serde_json::Value> = bills.iter().map(|b| lines_json(&b.bill.lines)).collect();
+    let parties: Vec<&[u8]> = bills.iter().map(|b| b.parties.bytes()).collect();
+    let trace: Vec<&[u8]> = bills.iter().map(|b| b.trace.bytes()).collect();
+    let key: Vec<i32> = bills.iter().map(|b| b.parties.key().cast_signed()).collect();
     sqlx::query!(
-        "insert into bill (id, agency_id, account_id, reference, dossier, due, phi, le_phi, tax, state,
-             issued_at, payable_until)
-         select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.tax, 'open',
-             b.issued_at, b.payable_until
-         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::date[], $7::bigint[],
-             $8::bigint[], $9::bigint[], $10::timestamptz[], $11::date[])
-             as b (id, agency_id, account_id, reference, dossier, due, phi, le_phi, tax, issued_at, payable_until)
-         order by b.id",
+        "with b as materialized (
+             select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::date[], $7::bigint[],
+                 $8::bigint[], $9::bigint[], $10::timestamptz[], $11::date[], $12::uuid[], $13::uuid[], $14::text[],
+                 $15::text[], $16::text[], $17::boolean[], $18::jsonb[], $19::bytea[], $20::bytea[], $21::integer[])
+                 as b (id, agency_id, account_id, reference, dossier, due, phi, le_phi, tax, issued_at, payable_until,
+                     client_id, schedule_id, procedure, name_vi, name_en, sensitive, lines, parties, trace, key)
+             order by id
+         ), issued as (
+             insert into bill (id, agency_id, account_id, reference, dossier, due, phi, le_phi, tax, state, issued_at,
+                 payable_until)
+             select id, agency_id, account_id, reference, dossier, due, phi, le_phi, tax, 'open', issued_at, payable_until
+             from b
+         )
+         insert into bill_content (bill_id, client_id, schedule_id, procedure, name_vi, name_en, sensitive, lines, parties,
+             trace, key)
+         select id, client_id, schedule_id, procedure, name_vi, name_en, sensitive, lines, parties, trace, key from b",
         &uuid(|b| b.bill.id.uuid()),
         &uuid(|b| b.bill.agency.uuid()),
         &uuid(|b| b.account.uuid()),
-        &text(|b| b.bill.reference.to_string()),
-        &text(|b| b.bill.dossier.to_string()),
+        &references,
+        &text(|b| b.bill.dossier.as_str()) as &[&str],
         &due,
         &phi,
         &le_phi,
         &tax,
         &issued,
         &until as &[Option<Date>],
-    )
-    .execute(tx.conn())
-    .await?;
-    insert_contents(tx, bills).await
-}
-
-async fn insert_contents(tx: &mut Tx, bills: &[StoredBill]) -> Result<()> {
-    let uuid = |f: fn(&StoredBill) -> Uuid| bills.iter().map(f).collect::<Vec<_>>();
-    let text = |f: fn(&StoredBill) -> &str| bills.iter().map(|b| f(b).to_owned()).collect::<Vec<_>>();
-    let sensitive: Vec<bool> = bills.iter().map(|b| b.procedure.sensitive).collect();
-    let lines: Vec<serde_json::Value> = bills.iter().map(|b| lines_json(&b.bill.lines)).collect();
-    let parties: Vec<Vec<u8>> = bills.iter().map(|b| b.parties.bytes().to_vec()).collect();
-    let trace: Vec<Vec<u8>> = bills.iter().map(|b| b.trace.bytes().to_vec()).collect();
-    let key: Vec<i32> = bills.iter().map(|b| b.parties.key().cast_signed()).collect();
-    sqlx::query!(
-        "insert into bill_content (bill_id, client_id, schedule_id, procedure, name_vi, name_en, sensitive, lines,
-             parties, trace, key)
-         select b.bill_id, b.client_id, b.schedule_id, b.procedure, b.name_vi, b.name_en, b.sensitive, b.lines,
-             b.parties, b.trace, b.key
-         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::boolean[],
-             $8::jsonb[], $9::bytea[], $10::bytea[], $11::integer[])
-             as b (bill_id, client_id, schedule_id, procedure, name_vi, name_en, sensitive, lines, parties, trace, key)
-         order by b.bill_id",
-        &uuid(|b| b.bill.id.uuid()),
         &uuid(|b| b.client.uuid()),
         &uuid(|b| b.schedule.uuid()),
-        &text(|b| b.procedure.code.as_str()),
-        &text(|b| b.procedure.name.vi.as_str()),
-        &text(|b| b.procedure.name.en.as_str()),
+        &text(|b| b.procedure.code.as_str()) as &[&str],
+        &text(|b| b.procedure.name.vi.as_str()) as &[&str],
+        &text(|b| b.procedure.name.en.as_str()) as &[&str],
         &sensitive,
         &lines,
-        &parties,
-        &trace,
+        &parties as &[&[u8]],
+        &trace as &[&[u8]],
         &key,
     )
     .execute(tx.conn())

@@ -6,7 +6,7 @@ use crate::{
     base::{calendar::Day, clock::Instant, id::Id, money::Money, text::Line},
     crypto::digest::Digest,
     payment::{
-        code::{Code, ProcedureCode},
+        code::Code,
         exemption::{Adjustment, Effect, Validity},
         fee::{Bilingual, Budget, Item, Procedure, Schedule},
         formula::Formula,
@@ -159,57 +159,6 @@ pub async fn schedule_for(tx: &mut Tx, schedule: Id<id::Schedule>, fees: &[Code]
     .fetch_all(tx.conn())
     .await?;
     assemble(tx, schedule, items, &codes).await
-}
-
-/// The part of a version that concerns one procedure.
-pub async fn schedule_of_procedure(
-    tx: &mut Tx,
-    schedule: Id<id::Schedule>,
-    procedure: &ProcedureCode,
-) -> Result<Schedule> {
-    let items = sqlx::query_as!(
-        ItemRow,
-        "select i.code, i.valid_from, i.valid_to, i.procedure_code, p.name_vi as procedure_vi,
-             p.name_en as procedure_en, p.sensitive, i.kind, i.name_vi, i.name_en, i.unit_amount, i.unit,
-             i.legal_basis, i.retained_pct, i.chapter, i.sub_item, i.formula, i.retained_basis
-         from fee_item i join fee_procedure p on p.schedule_id = i.schedule_id and p.code = i.procedure_code
-         where i.schedule_id = $1 and i.procedure_code = $2",
-        schedule.uuid(),
-        procedure.as_str(),
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let codes: Vec<String> = items.iter().map(|item| item.code.clone()).collect();
-    assemble(tx, schedule, items, &codes).await
-}
-
-/// The procedures of these codes, as a version names them.
-pub async fn procedures(
-    tx: &mut Tx,
-    schedule: Id<id::Schedule>,
-    codes: &[ProcedureCode],
-) -> Result<Vec<Procedure>> {
-    let codes: Vec<String> = codes.iter().map(ToString::to_string).collect();
-    let rows = sqlx::query!(
-        "select code, name_vi, name_en, sensitive from fee_procedure where schedule_id = $1 and code = any($2)",
-        schedule.uuid(),
-        &codes,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let bad = |column| StoreError::corrupt("fee_procedure", column, &row.code);
-            Ok(Procedure {
-                code: row.code.parse().map_err(|_| bad("code"))?,
-                name: Bilingual {
-                    vi: Line::parse(&row.name_vi).map_err(|_| bad("name_vi"))?,
-                    en: Line::parse(&row.name_en).map_err(|_| bad("name_en"))?,
-                },
-                sensitive: row.sensitive,
-            })
-        })
-        .collect()
 }
 
 /// A whole version.

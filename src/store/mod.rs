@@ -100,6 +100,7 @@ pub mod statement_revision;
 pub mod subject_request;
 pub mod succession;
 pub mod suspense;
+pub mod tariff;
 pub mod told;
 pub mod told_again;
 pub mod transfer;
@@ -188,6 +189,7 @@ const STATEMENTS_MAX: usize = 1_024;
 pub struct Store {
     pool: PgPool,
     suspects: Suspects,
+    last_version: tariff::LastRead,
 }
 
 impl Store {
@@ -216,7 +218,7 @@ impl Store {
                 ],
             ))
             .await?;
-        Ok(Self { pool, suspects })
+        Ok(Self { pool, suspects, last_version: tariff::LastRead::default() })
     }
 
     /// Brings the schema up to date; several nodes may start at once.

@@ -41,8 +41,15 @@ pub struct Sifted {
     pub taken: bool,
 }
 
-/// Lets the statements of this transaction read whole tables, with room to join them: a day may have a million lines.
-pub async fn widen(tx: &mut Tx) -> Result<()> {
+/// From so many lines on, planning each statement for what it meets costs less than what it saves.
+const MANY: usize = 2_000;
+
+/// Lets the statements of this transaction read whole tables, with room to join them, if there are many `lines`: a day
+/// may have a million of them.
+pub async fn widen(tx: &mut Tx, lines: usize) -> Result<()> {
+    if lines < MANY {
+        return Ok(());
+    }
     sqlx::query!(
         r#"select set_config('work_mem', '96MB', true) as a, set_config('enable_seqscan', 'on', true) as b,
                set_config('plan_cache_mode', 'force_custom_plan', true) as c"#

@@ -73,11 +73,21 @@ async fn bills_that_cannot_be() {
     assert!(!kept.contains(name) && !kept.contains("trace"), "{kept}");
     system.post_once(&cancel, "e", &Value::Null).await.expect_refusal(409, "bill_already_cancelled");
 
-    world.sql("update fee_item set unit_amount = 9223372036854775807").await.unwrap();
+    let dear = "00000000-0000-0000-0000-00000000000d";
+    let of = format!(r#"'{{"schedule_id": "{dear}", "unit_amount": 9223372036854775807}}'"#);
+    let another = format!(
+        "insert into fee_schedule (id, digest, imported_at) select '{dear}', sha256('dear'), imported_at + '1 s' from fee_schedule;
+         insert into fee_procedure select (jsonb_populate_record(p, {of})).* from fee_procedure p;
+         insert into fee_item select (jsonb_populate_record(i, {of})).* from fee_item i;"
+    );
+    world.sql(&another).await.unwrap();
     system.post_once("/v1/bills", "f", &new_bill()).await.expect_refusal(422, "amount_too_large");
     let poorest = Office::open(&world, "H29.15").await;
     world.sql("delete from agency_collection; delete from agency_account").await.unwrap();
-    world.sql("update fee_item set unit_amount = 5000").await.unwrap();
+    world
+        .sql("update fee_schedule set discontinued_from = '2026-01-01' where digest = sha256('dear')")
+        .await
+        .unwrap();
     let system = poorest.system(&world, "bill");
     let mut theirs = new_bill();
     theirs["dossier"] = json!("H29.15-261124-0001");

@@ -6,7 +6,7 @@
 //!
 //! Every act is a process of its own with queues of its own: two at once are two nodes on one database.
 //!
-//! `CHUNG_SIM_SEEDS` says how many seeds run (500 in CI, 300 elsewhere), `CHUNG_SIM_SEED` runs one and tells its
+//! `CHUNG_SIM_SEEDS` says how many seeds run (2,000 in CI, 300 elsewhere), `CHUNG_SIM_SEED` runs one and tells its
 //! steps. A seed that fails says so with its number. The seed decides what happens; at which poll a process that must
 //! die finds itself depends on the database too.
 //!
@@ -40,8 +40,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use world::World;
 
-/// Two workers, as there are two cores; each has a database of its own, which it empties between seeds.
-const WORKERS: usize = 2;
+/// Each has a database of its own, which it empties between seeds. Twice as many as two cores can bear: while one waits for
+/// its database the other goes on.
+const WORKERS: usize = 4;
 
 /// So many lives have seen everything that is not rare.
 const ENOUGH: u64 = 300;
@@ -60,7 +61,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn whatever_happens_in_whatever_order_the_books_tell_the_truth() {
     let one = number("CHUNG_SIM_SEED");
-    let seeds = number("CHUNG_SIM_SEEDS").unwrap_or(if variable("CI").is_some() { 500 } else { ENOUGH });
+    let seeds = number("CHUNG_SIM_SEEDS").unwrap_or(if variable("CI").is_some() { MANY } else { ENOUGH });
     let next = Arc::new(AtomicU64::new(1));
     let seen = Arc::new(Seen::default());
     let failed = Arc::new(AtomicBool::new(false));

@@ -26,7 +26,10 @@ use chung::store::agency::{self, AccountRow};
 use chung::store::bank::{Bank, put_banks};
 use chung::store::payout_rule::add as add_rule;
 use futures_util::future::BoxFuture;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgRow};
+use sqlx::{
+    AssertSqlSafe, Connection, PgConnection,
+    postgres::{PgConnectOptions, PgRow},
+};
 use std::sync::{Arc, Mutex};
 use time::macros::datetime;
 use uuid::Uuid;
@@ -239,7 +242,10 @@ impl World {
             let account = NewAccount { bank, number, holder: Line::parse("KHO BAC").unwrap() };
             open_account(&app, agency, account).await.unwrap();
         }
-        let mut onlooker = PgConnection::connect(&database.url()).await.unwrap();
+        // The laws are long questions to small tables: planned once, and not at every look.
+        let options: PgConnectOptions = database.url().parse().unwrap();
+        let options = options.options([("plan_cache_mode", "force_generic_plan"), ("jit", "off")]);
+        let mut onlooker = PgConnection::connect_with(&options).await.unwrap();
         sqlx::raw_sql(DEARER).execute(&mut onlooker).await.unwrap();
         let onlooker = tokio::sync::Mutex::new(onlooker);
         Self {
