@@ -1,6 +1,7 @@
 //! Bills: fees computed by the schedule with their trace, names sealed, bill and audit leaf durable.
 
-use super::client::{Pace, Requests, load, post};
+use super::client::{Requests, post};
+use super::half::at_half_load;
 use super::reference::BareInsert;
 use super::report::Record;
 use super::verifications::against_insert;
@@ -39,8 +40,7 @@ pub async fn measure(world: &mut World, disk: &str) -> Result<Vec<Record>> {
     });
     let bare = BareInsert::start(world, "bill").await?;
     let trio = against_insert(world, &bare, &requests, "bill").await?;
-    let pace = Pace::Open(trio.ours.per_s / 2.0, world.seconds);
-    let half = load(world.address, CLIENTS, pace, 201, &requests).await?;
+    let (half, memory) = at_half_load(world, (CLIENTS, trio.ours.per_s), 201, &requests).await?;
     Ok(vec![
         Record {
             memory_mib: Some(world.service_memory()?),
@@ -53,5 +53,6 @@ pub async fn measure(world: &mut World, disk: &str) -> Result<Vec<Record>> {
             goal: disk.is_empty().then_some(50.0),
             ..Record::default()
         },
+        memory,
     ])
 }

@@ -27,6 +27,7 @@
 mod batches;
 mod bills;
 mod client;
+mod half;
 mod history;
 mod ledger;
 mod measure;
@@ -116,9 +117,8 @@ async fn measure_all() -> Result<()> {
         report.extend(peer::measure(&mut world).await?);
     }
     report.add(Record {
-        path: "resident memory of the service, at most (MiB)".to_owned(),
+        path: "resident memory of the service, at most at full speed (MiB)".to_owned(),
         memory_mib: Some(world.service_memory_peak()?),
-        goal: Some(65.0),
         ..Record::default()
     });
     if wanted("sources") {

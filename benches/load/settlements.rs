@@ -2,6 +2,7 @@
 //! receipt, audit leaf and event are durable.
 
 use super::client::{Pace, Requests, load, post};
+use super::half::at_half_load;
 use super::measure::Meter;
 use super::reference::{Posting, postings};
 use super::report::{Rate, Record, trio};
@@ -53,7 +54,7 @@ pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
         });
     }
     let messages = prepare(world, (per_trial / 2.0) as usize).await?;
-    let half = load(world.address, 64, Pace::Open(rate / 2.0, world.seconds), 200, &messages).await?;
+    let (half, memory) = at_half_load(world, (64, rate), 200, &messages).await?;
     records.push(Record {
         path: "  at half load".to_owned(),
         p50_ms: Some(half.quantile_ms(0.5)),
@@ -61,6 +62,7 @@ pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
         goal: Some(50.0),
         ..Record::default()
     });
+    records.push(memory);
     for (posting, words) in [
         (Posting::AppendOnly, "the same posting without balances"),
         (Posting::WithoutTriggers, "the same posting with two balances, without triggers"),

@@ -1,6 +1,7 @@
 //! Questions about people: token checked, register read, answer signed, verification and audit leaf durable.
 
 use super::client::{Pace, Requests, load, post};
+use super::half::at_half_load;
 use super::measure::Meter;
 use super::reference::BareInsert;
 use super::report::{Rate, Record, Trio, trio};
@@ -30,8 +31,7 @@ pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
     });
     let bare = BareInsert::start(world, "verification").await?;
     let trio = against_insert(world, &bare, &requests, "verification").await?;
-    let pace = Pace::Open(trio.ours.per_s / 2.0, world.seconds);
-    let half = load(world.address, CLIENTS, pace, 201, &requests).await?;
+    let (half, memory) = at_half_load(world, (CLIENTS, trio.ours.per_s), 201, &requests).await?;
     Ok(vec![
         Record {
             memory_mib: Some(world.service_memory()?),
@@ -50,6 +50,7 @@ pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
             goal: Some(11.0),
             ..Record::default()
         },
+        memory,
     ])
 }
 

@@ -70,6 +70,8 @@ pub struct World {
     pub more: Vec<String>,
     citizens: Vec<Citizen>,
     service: Option<Child>,
+    /// MiB that the service took at most before it was watched anew.
+    peak_before: f64,
     folder: PathBuf,
     server: Server,
 }
@@ -118,6 +120,7 @@ impl World {
             more: Vec::new(),
             citizens,
             service: None,
+            peak_before: 0.0,
             folder,
             server,
         })
@@ -215,8 +218,20 @@ impl World {
         memory_mib(self.service.as_ref().context("the service runs")?.id(), "VmRSS")
     }
 
-    /// The service's resident memory at most.
+    /// The service's resident memory at most, since it started.
     pub fn service_memory_peak(&self) -> Result<f64> {
+        Ok(self.memory_since_watched()?.max(self.peak_before))
+    }
+
+    /// Watches the service's memory anew: what it needed before counts for its whole life only.
+    pub fn watch_memory(&mut self) -> Result<()> {
+        self.peak_before = self.service_memory_peak()?;
+        let service = self.service.as_ref().context("the service runs")?.id();
+        Ok(fs::write(format!("/proc/{service}/clear_refs"), "5")?)
+    }
+
+    /// The service's resident memory at most, since it is watched.
+    pub fn memory_since_watched(&self) -> Result<f64> {
         memory_mib(self.service.as_ref().context("the service runs")?.id(), "VmHWM")
     }
 

@@ -111,7 +111,7 @@ pub mod verification_batch;
 pub mod vouched;
 
 use copy::Suspects;
-use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};
 use std::time::Duration;
 
 /// The migrations that this program was built with.
@@ -204,7 +204,11 @@ impl Store {
             .test_before_acquire(false)
             .after_release(move |connection, _| {
                 let look = look.clone();
-                Box::pin(async move { Ok(look.clear(connection).await) })
+                Box::pin(async move {
+                    // What a large batch needed once would stay with each of the connections.
+                    connection.shrink_buffers();
+                    Ok(look.clear(connection).await)
+                })
             })
             .connect_with(options.application_name("chung").statement_cache_capacity(STATEMENTS_MAX).options(
                 [
