@@ -396,7 +396,7 @@ async fn a_long_import_is_matched_beside_and_its_page_says_how_far_it_is() {
     assert!(worked.unwrap());
     assert_eq!(world.count("statement where lines = 8 and matched = 1").await, 1);
     assert_eq!(world.count("statement_import where state = 'accepted'").await, 1);
-    let page = accountant.get(&day).await.expect(200).text();
+    let page = accountant.get(&format!("{day}?lang=vi")).await.expect(200).text();
     assert!(
         page.contains("Đã đối soát: 1 trên 8 dòng khớp") && !page.contains("http-equiv=\"refresh\""),
         "{page}"
