@@ -192,9 +192,10 @@
 //!   index; the key of an act is forgotten with the people whom its answer names.
 //! * 2026-11-26, receipts: every owner of a shared bill gives its own; a tax belongs to the account of its notice.
 //! * 2026-11-26, services: a seller's invoice is taken by the bill that charges it and let go of by one that no longer does;
-//!   the claim is a row of its own beside the record. Its money goes by rule to whoever pays the sellers, never to a receipt.
+//!   the claim is a row of its own beside the record. Its money goes by rule to each seller's account, or to whoever pays them.
 //! * 2026-11-26, stamps: revocation rests on lists that the operator brings; no network is asked, so that checking years
-//!   later needs none, and what no list shows is kept and told as unknown, never as well.
+//!   later needs none, and what no list shows is kept and told as unknown, never as well. A kept stamp is judged
+//!   again whenever it is shown; a key that was lost takes its stamps with it whenever that is said (RFC 3161 section 4).
 //! * 2026-11-26, uploads: a file has no deadline and must come on, so much within each window; everything else has one.
 //! * 2026-11-25, national e-ID: where it is configured it is the floor of portals; while it is down the page names the
 //!   counter and nothing weaker takes its place. What it reports of an account is evidence under the citizen's key.
@@ -228,6 +229,9 @@
 //! * 2026-11-26, long days: a statement is read once, kept as it is read and never held; SQL decides one thing, that a line
 //!   is plain, and a plain line's showing is derived, so that a million of them write no row but their own. Payers' words are
 //!   sealed for many lines at once; whoever gives up in the middle of a COPY costs a connection, not the next caller.
+//! * 2026-11-26, days matched beside: what is too long to wait for is a row before the work begins and ends in the transaction
+//!   that keeps the day; how far it is is told on a connection of its own, which the matching never waits for. Two tellings are
+//!   compared by one full join, whose plan depends on no statistics; what stays writes nothing.
 //! * 2026-11-26, witnesses: whoever keeps heads outside is named on the command line; one head is on its way at a time.
 //! * 2026-11-26, no money, no number: a dossier of nothing has a signed notice instead of a bill; a seller's price is a
 //!   reference to an invoice.
@@ -235,13 +239,15 @@
 //! * 2026-11-26, matching by hand: a match moves no money and hides no sum; it says that cases are one matter, and what it
 //!   leaves open beyond the tolerance takes two people.
 //! * 2026-11-26, paper: blanks end with the shift in which they were printed; a book stays with its cashier, and no leaf of
-//!   it is skipped. A receipt of paper bears its own number and time; its payment is booked when it is entered.
+//!   it is skipped. A receipt of paper bears its own number and time; its payment is booked when it is entered. A bill that was
+//!   charged anew meanwhile goes back to what the paper says, and the difference is a refund by rule or a bill of its own.
 //! * 2026-11-26, what waits: money that cannot go with its day's orders is a row until it does; a desk's cash counts as
 //!   brought first in first out, after what its till owes others. The clearing system's late word stands beside an order.
 //! * 2026-11-26, desks: what a till takes for another agency stands between the two agencies, so that the books of each
 //!   balance for themselves; it is carried to that agency's account, or transferred from the desk's own.
 //! * 2026-11-26, receipts in bulk: what waited is issued hundreds in one transaction and signed at once; what settles with its
-//!   money is signed when somebody first asks.
+//!   money is signed when somebody first asks. Money that goes back waits
+//!   for no paper: its adjusting receipt is a row until a number, and the receipt it adjusts, are there.
 //! * 2026-11-26, time stamps: the stamp of a head stands beside it and never in what was signed; while one is asked for, a
 //!   closing's files are made and not kept.
 //! * 2026-11-26, prices of services: they stand in the bill's column of what belongs to accounts that the lines name; an

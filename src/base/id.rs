@@ -226,6 +226,8 @@ registry! {
     Statement = "stmt";
     /// Something about their identity that a citizen is told, and may disown.
     Notice = "notice";
+    /// A day that is matched beside the request that asked for it.
+    LongDay = "longday";
     /// A statement that people bring as a file.
     StatementImport = "import";
     /// One movement on a statement.

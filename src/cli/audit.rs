@@ -8,6 +8,7 @@ use crate::base::calendar::rfc3339;
 use crate::config::Config;
 use crate::flow::{
     Error,
+    judge_stamps::{self, judge_stamps},
     verify_audit::{Report, verify_audit},
     verify_books::verify_books,
     witness_heads::{Witness, add_witness, read_witnesses, retire_witness},
@@ -83,6 +84,24 @@ async fn verify(config: &Config, opened: &Opened, head: Option<&PathBuf>) -> any
         bail!("the books do not hold: {finding}");
     }
     out::line("the books are consistent");
+    let (app, _queues) = environment::app(config, opened.store.clone())?;
+    let stamps = judge_stamps(&app).await;
+    match stamps.map_err(|error| anyhow::anyhow!("the time stamps could not be read: {error:?}"))? {
+        Some(stamps) => stamped(&stamps),
+        None => Ok(()),
+    }
+}
+
+/// What revocation lists show today of the stamps that were kept.
+fn stamped(report: &judge_stamps::Report) -> anyhow::Result<()> {
+    let judge_stamps::Report { clear, unknown, fallen } = report;
+    out::line(&format!(
+        "{} time stamps stand, of {unknown} no list shows whether their signer was revoked",
+        clear + unknown
+    ));
+    if let Some((size, why)) = fallen.first() {
+        bail!("{} time stamps stand no more; the first is of the head of {size} leaves: {why}", fallen.len());
+    }
     Ok(())
 }
 

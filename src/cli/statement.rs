@@ -83,6 +83,7 @@ async fn fetch(config: &Config, opened: &Opened, number: &str, day: Option<Day>)
 fn show(bar: &ProgressBar, step: Step) {
     let (done, of, what) = match step {
         Step::Fetched(lines) => (lines, None, "lines fetched"),
+        Step::Read(lines, of) => (lines, Some(of), "lines read"),
         Step::Kept(lines, of) => (lines, Some(of), "lines kept"),
         Step::Judged(lines, of) => (lines, Some(of), "lines judged one by one"),
     };

@@ -18,6 +18,8 @@ pub struct Limits {
     pub import_bytes_max: usize,
     /// Rows of such a file that are in memory at a time. Default 5,000.
     pub import_rows_at_once: usize,
+    /// Lines of a day up to which a person's browser waits for their matching; a longer day is matched beside. Default 20,000.
+    pub lines_waited_for: usize,
     /// Milliseconds until a request that has not been answered is given up. Default 10,000.
     pub request_timeout_ms: u64,
     /// Milliseconds until the confirmation of a statement that people bring is given up: it may have a million lines.
@@ -85,6 +87,7 @@ impl Default for Limits {
             statement_bytes_max: 64 << 20,
             import_bytes_max: 1 << 30,
             import_rows_at_once: 5_000,
+            lines_waited_for: 20_000,
             request_timeout_ms: 10_000,
             import_timeout_ms: 600_000,
             upload_window_ms: 10_000,

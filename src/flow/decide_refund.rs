@@ -26,7 +26,7 @@ use crate::{
         refund::{self, Approval, Bounds, State, Way},
     },
     store::{
-        Tx, account, audit, bill as bills, debit,
+        Tx, account, audit, bill as bills, bill_version as versions, debit,
         ledger::{self as books, EntryKind, NewEntry},
         principal, recall,
         refund::{self as rows, Source, StoredRefund},
@@ -201,7 +201,12 @@ pub(super) async fn decide(
 /// that many small refunds give back exactly what was kept.
 pub(super) async fn parts(tx: &mut Tx, refund: &StoredRefund) -> Result<Vec<Part>> {
     let bill = refund.bill.ok_or(Error::internal("a refund of a payment without its bill"))?;
-    let stored = bills::bill(tx, bill).await?.ok_or(Error::internal("a refund without its bill"))?;
+    let mut stored = bills::bill(tx, bill).await?.ok_or(Error::internal("a refund without its bill"))?;
+    if let Source::Payment(payment) = refund.source
+        && let Some(paid) = versions::lines_paid(tx, payment).await?
+    {
+        stored.bill.lines = paid;
+    }
     let before = rows::lines_before(tx, refund).await?;
     let mut parts: Vec<Part> = Vec::new();
     for (at, amount) in rows::lines(tx, refund.id).await? {

@@ -6,6 +6,7 @@ use super::{
     agency_key::agency_key,
     audit_leaf::{self, Concern},
     blank_receipts::{TakenLeaf, Written, take_leaves},
+    charged_anew::{as_written, go_back, may_go_back, settle_difference},
     create_bill,
     desk::{book, open_one},
     issue_receipts::Issued,
@@ -61,7 +62,7 @@ pub struct Tender {
 }
 
 /// Takes the payment of a bill, of whatever agency, in the cashier's shift. What was taken on paper for a bill that asks for
-/// nothing any more is entered too, and owed back.
+/// nothing any more is entered too, and owed back; for one that was charged anew meanwhile, it pays what was asked then.
 pub async fn pay_at_desk(
     app: &App,
     cashier: Id<Citizen>,
@@ -87,7 +88,24 @@ pub async fn pay_at_desk(
     if live && !tender.warned {
         return Err(Error::Conflict(Refusal::new("payment_under_way").about(of.bill.reference)));
     }
-    let (paid, waiting) = parts_of(&mut tx, &of, tender).await?;
+    let (of, anew, (paid, waiting)) = match (parts_of(&mut tx, &of, tender).await, &tender.written) {
+        (Err(error), Some(written)) if error.code() == "tender_differs" => {
+            // The bill was charged anew meanwhile: the paper says what was asked then.
+            let stood = as_written(&mut tx, &of, written.at).await?;
+            let mut stood = stood.ok_or(error)?;
+            let parts = parts_of(&mut tx, &stood, tender).await?;
+            if !may_go_back(&stood, &of) {
+                let entered = (cashier, tender, written);
+                let unpayable = bill::Refusal::InvoiceKnown;
+                let payment = enter_unowed(app, &mut tx, (&shift, &of), entered, &unpayable, now).await?;
+                tx.commit().await?;
+                return Ok(payment);
+            }
+            go_back(&mut tx, &mut stood, &of, now).await?;
+            (stood, Some(of), parts)
+        }
+        (parts, _) => (of, None, parts?),
+    };
     let (paper, leaves) = match &tender.written {
         Some(written) => {
             let (paper, leaves) = take_leaves(&mut tx, &shift, cashier, written, now).await?;
@@ -106,6 +124,7 @@ pub async fn pay_at_desk(
         case: tender.transfer,
         at: taken_at,
         entered_at: tender.written.as_ref().map(|_| now),
+        version: None,
     };
     rows::insert_payment(&mut tx, &taken).await?;
     if let (Some(case), Some(_)) = (tender.transfer, waiting)
@@ -126,6 +145,9 @@ pub async fn pay_at_desk(
         json!({ "shift": shift.id.to_string(), "by": cashier.to_string(), "taken_at": rfc3339(taken_at) });
     record(app, &mut tx, (&proof, &key), (by, &issued), now).await?;
     tell_paid(app, &mut tx, (&of, &payment), &issued, now).await?;
+    if let Some(asked) = &anew {
+        settle_difference(app, &mut tx, (&of, asked), &payment, &key, now).await?;
+    }
     tx.commit().await?;
     Ok(payment.id)
 }

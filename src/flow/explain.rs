@@ -67,6 +67,13 @@ pub fn difference_text(adjustment: &str, saving: Money, reference: &str) -> serd
     json!({ "vi": text(Lang::Vi), "en": text(Lang::En) })
 }
 
+/// Why a bill for what is still to be paid exists, in both languages.
+pub fn anew_text(amount: Money, reference: &str) -> serde_json::Value {
+    let facts = [("amount", amount.display_vi().into()), ("reference", reference.into())];
+    let text = |lang| Texts::embedded().with(lang, "payment-trace-anew", &facts);
+    json!({ "vi": text(Lang::Vi), "en": text(Lang::En) })
+}
+
 /// What a line of late interest is called.
 pub fn interest_name(interest: &Interest) -> Bilingual {
     let text = |lang| {

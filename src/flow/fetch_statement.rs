@@ -1,12 +1,15 @@
 //! Fetches statements: those of days that are over without being asked, one at a time and each tried a bounded number
 //! of times; any other when an officer asks for it.
 
-use super::{Error, Refusal, Result, officer, reconcile_statement::match_statement};
+use super::{
+    Error, Refusal, Result, match_long_days, officer,
+    reconcile_statement::{match_if_short, match_statement},
+};
 use crate::{
     app::App,
     base::{
         calendar::Day,
-        id::{Agency, Citizen, Id},
+        id::{Agency, Citizen, Id, LongDay},
     },
     payment::statement::{FETCHES_MAX, next_fetch},
     store::{account, statement_fetch},
@@ -15,21 +18,29 @@ use crate::{
 /// How many days back a missing statement is looked for: a weekend's stop of the service loses none.
 pub const DAYS_BACK: i64 = 3;
 
-/// Fetches and matches a day of an account for an officer who keeps the books of its owner.
+/// Fetches and matches a day of an account for an officer who keeps the books of its owner; where it is too long to wait for, the
+/// name under which it is matched beside.
 pub async fn fetch_as_officer(
     app: &App,
     officer: Id<Citizen>,
     agency: Id<Agency>,
     number: &str,
     day: Day,
-) -> Result<()> {
+) -> Result<Option<Id<LongDay>>> {
+    let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    officer::demand_accountant(&mut tx, officer, agency, Day::of(app.clock.now())).await?;
+    officer::demand_accountant(&mut tx, officer, agency, Day::of(now)).await?;
     let account = account::account_of_number(&mut tx, number).await?;
     drop(tx);
     let account = account.filter(|account| account.heir == agency);
     let account = account.ok_or_else(|| Error::Refused(Refusal::new("unknown_account")))?;
-    match_statement(app, &account, day).await.map(drop)
+    if match_if_short(app, &account, day).await?.is_some() {
+        return Ok(None);
+    }
+    let mut tx = app.store.begin().await?;
+    let asked = match_long_days::ask(app, &mut tx, (account.id, day), None, (officer, now)).await?;
+    tx.commit().await?;
+    Ok(Some(asked))
 }
 
 /// Fetches and matches the missing statement that has waited longest; false when none is due. The try is recorded

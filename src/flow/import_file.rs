@@ -232,6 +232,8 @@ pub(super) struct KeptRows {
     pub id: Id<StatementImport>,
     pub key: DataKey,
     pub unread: Option<Entry>,
+    /// How many there are altogether.
+    pub many: usize,
 }
 
 impl KeptRows {
@@ -251,6 +253,10 @@ impl KeptRows {
 impl Lines for KeptRows {
     fn chunk<'a>(&'a self, tx: &'a mut Tx, nth: usize) -> BoxFuture<'a, Result<Vec<Entry>>> {
         Box::pin(self.read(tx, nth))
+    }
+
+    fn many(&self) -> Option<usize> {
+        Some(self.many)
     }
 }
 

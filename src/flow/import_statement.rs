@@ -1,5 +1,6 @@
 //! Statements that people bring as files. One brings, a second one confirms, by looking at it or by bringing the same
-//! file; then it is matched like one that the bank signed. Rows that cannot be read are set aside and named; what the
+//! file; then it is matched like one that the bank signed, beside
+//! the request where it is long ([`super::match_long_days`]). Rows that cannot be read are set aside and named; what the
 //! balances say beyond the others stands on the statement as one line of its own, which opens a case. The file is taken, read
 //! and matched in pieces (`import_file`).
 
@@ -7,10 +8,9 @@ use super::{
     Error, Refusal, Result,
     agency_key::agency_key,
     audit_leaf::{self, Concern},
-    import_file::{self, Bringing, Brought, KeptRows, Source},
-    match_day::match_told,
+    import_file::{self, Bringing, Brought, Source},
+    match_long_days,
     officer::{self, Workplace},
-    told_lines::Telling,
 };
 use crate::app::App;
 use crate::base::{
@@ -26,11 +26,11 @@ use crate::identity::role::Role;
 use crate::store::{
     Tx,
     account::{self, CollectingAccount},
-    audit,
+    audit, long_day,
     statement_import::{self, StoredImport},
 };
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use time::Duration;
 
 /// The name of the line that stands for what could not be read.
@@ -105,6 +105,7 @@ async fn bring(
         id: of.id,
         account: account.id,
         agency: account.heir,
+        heir: account.heir,
         day: heading.day,
         format: heading.format.as_str().to_owned(),
         digest,
@@ -127,44 +128,49 @@ async fn bring(
     Ok(of.id)
 }
 
-/// Confirms an import, which matches it, or takes it back. Confirming takes a second person.
+/// Confirms an import or takes it back; confirming takes a second person, and doing so again changes nothing. What is confirmed
+/// is matched, at once where it is short, else beside; under which name, if it is.
 pub async fn decide_import(
     app: &App,
     citizen: Id<Citizen>,
     id: Id<id::StatementImport>,
     accept: bool,
-) -> Result<()> {
+) -> Result<Option<Id<id::LongDay>>> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let places = officer::workplaces_of_two(&mut tx, citizen, Day::of(now)).await?;
     let ids: Vec<Id<Agency>> = places.iter().map(|place| place.id).collect();
     let stored = statement_import::of_agencies(&mut tx, &ids, id).await?.ok_or(Error::not_found())?;
-    if !places.iter().any(|place| place.id == stored.agency && place.acts) {
+    if !places.iter().any(|place| place.id == stored.heir && place.acts) {
         return Err(Error::forbidden("accountant_needed"));
     }
     if accept && stored.imported.0 == citizen {
         return Err(Error::forbidden("own_act"));
     }
-    let word = if accept { "accepted" } else { "withdrawn" };
+    if accept && stored.is_confirmed() && stored.decided.is_some_and(|decided| decided.0 == citizen) {
+        return Ok(long_day::of_imports(&mut tx, &[id]).await?.remove(&id));
+    }
+    let word = if accept { "confirmed" } else { "withdrawn" };
     if !statement_import::decide(&mut tx, id, word, (citizen, now)).await? {
         return Err(Error::conflict("import_decided"));
     }
-    let key = agency_key(app, &mut tx, stored.agency).await?;
+    let key = agency_key(app, &mut tx, stored.heir).await?;
     let kind = if accept { "statement.import_accepted" } else { "statement.import_withdrawn" };
     record(app, &mut tx, &stored, (kind, citizen), &key, now).await?;
     if !accept {
-        return Ok(tx.commit().await?);
+        tx.commit().await?;
+        return Ok(None);
     }
-    let unread = (stored.unread != 0).then(|| unread(stored.unread, stored.day)).transpose()?;
-    let accounts = account::accounts_of(&mut tx, stored.agency).await?;
-    let account = accounts.into_iter().find(|a| a.id == stored.account).ok_or(Error::not_found())?;
-    let telling = Telling {
-        message: stored.id.uuid(),
-        day: stored.day,
-        balances: (Money::vnd(stored.balances.0), Money::vnd(stored.balances.1)),
-        lines: Box::new(KeptRows { id, key, unread }),
-    };
-    match_told(app, tx, &account, &telling, None, &|_| ()).await.map(|_| ())
+    let (of, import) = ((stored.account, stored.day), Some((id, stored.rows)));
+    let day = match_long_days::ask(app, &mut tx, of, import, (citizen, now)).await?;
+    tx.commit().await?;
+    if usize::try_from(stored.rows).is_ok_and(|rows| rows <= app.limits.lines_waited_for)
+        && let Err(error) = match_long_days::match_now(app, day).await
+    {
+        // The confirmation stands: who matches the long days takes it up.
+        tracing::warn!(import = %id, ?error, "a confirmed statement waits for its matching");
+    }
+    Ok(Some(day))
 }
 
 /// What the file tells, or what follows from the day before.
@@ -176,7 +182,8 @@ async fn balances(tx: &mut Tx, account: &CollectingAccount, brought: &Brought) -
     Ok((opening, opening.checked_add(brought.moved).ok_or(Error::refused("import_wrong_total"))?))
 }
 
-fn unread(gap: i64, day: Day) -> Result<Entry> {
+/// The line that stands for what could not be read.
+pub(super) fn unread_line(gap: i64, day: Day) -> Result<Entry> {
     let amount = gap.checked_abs().ok_or(Error::refused("import_wrong_total"))?;
     Ok(Entry {
         reference: Line::parse(&format!("{UNREAD} {day}")).map_err(Error::internal)?,
@@ -211,6 +218,8 @@ pub struct Imports {
     pub accounts: Vec<CollectingAccount>,
     /// The newest imports, each with the name of who brought it.
     pub items: Vec<(StoredImport, String)>,
+    /// Under which names those are matched that were confirmed.
+    pub days: BTreeMap<Id<id::StatementImport>, Id<id::LongDay>>,
 }
 
 /// The imports of an agency where the citizen keeps, approves or audits the books.
@@ -225,6 +234,9 @@ pub async fn read_imports(app: &App, citizen: Id<Citizen>, agency: Option<Id<Age
     let of = places.into_iter().find(wanted).ok_or(Error::not_found())?;
     let accounts = account::accounts_of(&mut tx, of.id).await?;
     let found = statement_import::newest(&mut tx, of.id, SHOWN).await?;
+    let confirmed = found.iter().filter(|import| import.is_confirmed());
+    let confirmed: Vec<_> = confirmed.map(|import| import.id).collect();
+    let days = long_day::of_imports(&mut tx, &confirmed).await?;
     let people: BTreeSet<Id<Citizen>> =
         found.iter().map(|import| import.imported.0).chain(std::iter::once(citizen)).collect();
     let names = officer::names(app, &mut tx, &people).await?;
@@ -233,7 +245,8 @@ pub async fn read_imports(app: &App, citizen: Id<Citizen>, agency: Option<Id<Age
         let by = name(import.imported.0);
         (import, by)
     });
-    Ok(Imports { reader: citizen, reader_name: name(citizen), agency: of, accounts, items: items.collect() })
+    let (reader_name, items) = (name(citizen), items.collect());
+    Ok(Imports { reader: citizen, reader_name, agency: of, accounts, items, days })
 }
 
 async fn record(
@@ -244,7 +257,7 @@ async fn record(
     key: &DataKey,
     now: Instant,
 ) -> Result<()> {
-    let concern = Concern { citizen: None, agency: Some(stored.agency), object: stored.id.uuid() };
+    let concern = Concern { citizen: None, agency: Some(stored.heir), object: stored.id.uuid() };
     let details: Value = json!({
         "import": stored.id.to_string(),
         "day": stored.day.to_string(),

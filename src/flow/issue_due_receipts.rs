@@ -20,12 +20,12 @@ use super::{
 use crate::app::App;
 use crate::base::{
     clock::Instant,
-    id::{Event, Id, Leaf},
+    id::{Event, Id, Leaf, Payment},
 };
 use crate::codec::receipt_content::leaf_name;
 use crate::crypto::seal::DataKey;
 use crate::store::{
-    Tx, audit,
+    Tx, adjustment_due, audit,
     outbox::{self, NewOutbox, Topic},
     receipt_due::{self, Due},
 };
@@ -118,6 +118,8 @@ async fn issue_locked(app: &App, tx: &mut Tx, waiting: Vec<Due>, now: Instant) -
     numbered.keep(app, tx, now).await?;
     let gone: Vec<Due> = done.iter().map(|(due, ..)| due.clone()).collect();
     receipt_due::delete(tx, &gone).await?;
+    let paid: Vec<Id<Payment>> = gone.iter().map(|due| due.payment).collect();
+    adjustment_due::hasten_of(tx, &paid, now).await?;
     let keys: Vec<&DataKey> = done.iter().map(|(due, ..)| key_of(&agencies, due)).collect::<Result<_>>()?;
     let late: Vec<Late<'_>> = done
         .iter()
@@ -182,17 +184,15 @@ pub(super) async fn record(app: &App, tx: &mut Tx, late: &[Late<'_>], now: Insta
         audit_leaf::leaf_named(app, (late.leaf, now), "receipt.issued", concern, late.key, &late.details)
     };
     audit::append(tx, &late.iter().map(leaf).collect::<Vec<_>>()).await?;
-    let event = |late: &Late<'_>| {
-        let id: Id<Event> = Id::new(now, &*app.entropy);
-        NewOutbox {
-            id,
-            at: now,
-            topic: Topic::Event,
-            agency: Some(late.due.agency),
-            object: late.due.bill.uuid(),
-            name: "receipt.issued",
-            body: event_json("receipt.issued", now, &late.told),
-        }
+    let ids: Vec<Id<Event>> = Id::series(now, 0, late.len(), &*app.entropy);
+    let event = |(late, id): (&Late<'_>, Id<Event>)| NewOutbox {
+        id,
+        at: now,
+        topic: Topic::Event,
+        agency: Some(late.due.agency),
+        object: late.due.bill.uuid(),
+        name: "receipt.issued",
+        body: event_json("receipt.issued", now, &late.told),
     };
-    Ok(outbox::enqueue(tx, &late.iter().map(event).collect::<Vec<_>>()).await?)
+    Ok(outbox::enqueue(tx, &late.iter().zip(ids).map(event).collect::<Vec<_>>()).await?)
 }

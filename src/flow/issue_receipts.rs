@@ -167,8 +167,8 @@ pub(super) async fn issue_with(
     for ((place, kind), done) in places.into_iter().zip(kinds).zip(done) {
         match done {
             Some(done) => issued[place].push(done),
-            // What takes back a part of an earlier receipt belongs to its refund and goes with it, or not at all.
-            None if settled[place].adjusts.is_some() => return Err(Error::conflict("no_receipt_series")),
+            // What takes back a part of an earlier receipt waits with its refund (`adjust_receipts`).
+            None if settled[place].adjusts.is_some() => (),
             None => due.push(waiting(&settled[place], kind, "no_series", now)),
         }
     }

@@ -28,8 +28,11 @@ impl Matching<'_> {
             return self.keep_first(tx, telling).await;
         };
         let (mut reading, mut chunks) = (self.reading(telling), Chunks::of(telling));
+        let mut read = 0;
         while let Some(entries) = chunks.next(tx).await? {
             taken(&mut reading, &entries)?;
+            read += entries.len();
+            (self.watch)(Step::Read(read, telling.lines.many().unwrap_or(read)));
         }
         let told = reading.finish().map_err(refused)?;
         self.went = told.went;
@@ -73,12 +76,12 @@ impl Matching<'_> {
             let movements: Vec<Movement> = entries.iter().map(movement).collect::<Result<_>>()?;
             told_again::put(tx, account, place, &movements).await?;
             place += movements.len();
+            (self.watch)(Step::Kept(place, told.lines));
         }
-        let came = told_again::compare(tx, account, before.id).await?;
         let version = before.version + 1;
-        let mut revision = Revision::new(self.app, self.now, (version, before.digest), came);
+        let mut revision = Revision::new(self.app, self.now, (version, before.digest));
         revisions::insert(tx, (revision.id, before.id, version), told, telling.message, self.now).await?;
-        revision.gone = told_again::leave_out(tx, account, before.id, revision.id).await?;
+        (revision.came, revision.gone) = told_again::compare(tx, account, before.id, revision.id).await?;
         self.stored = StoredStatement { version, ..as_told(&before, told, telling) };
         self.add_new(tx, telling, revision.id).await?;
         told_again::begin(tx, account).await?;
@@ -92,14 +95,14 @@ impl Matching<'_> {
         let mut last = revisions::last_number(tx, self.stored.id).await?;
         let (mut place, mut chunks) = (0, Chunks::of(telling));
         while let Some(entries) = chunks.next(tx).await? {
-            let new = told_again::are_new(tx, self.account.id, place, entries.len()).await?;
-            place += entries.len();
-            let came = entries.iter().zip(new).filter(|(_, new)| *new).map(|(entry, _)| entry);
+            let new = told_again::new_places(tx, self.account.id, place, entries.len()).await?;
+            let came = (place..).zip(&entries).filter(|(at, _)| new.contains(at)).map(|(_, entry)| entry);
             let came: Vec<(&Entry, Movement)> =
                 came.map(|entry| Ok((entry, movement(entry)?))).collect::<Result<_>>()?;
             let lines: Vec<(&Entry, &Movement)> = came.iter().map(|(entry, moved)| (*entry, moved)).collect();
             self.put(tx, &lines, last, Some(revision)).await?;
             last += lines.len();
+            place += entries.len();
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! state moves by compare-and-set; a lock or suspension holds in the transaction of the decision it forbids.
 
 pub mod acting;
-mod adjust_receipts;
+pub mod adjust_receipts;
 pub mod admin_answer;
 pub mod administer;
 pub mod agency_accounts;
@@ -28,6 +28,7 @@ pub mod cash;
 pub mod change_bill;
 pub mod change_client;
 mod charge_late;
+mod charged_anew;
 pub mod check_client;
 pub mod checkout;
 pub mod choose_principal;
@@ -92,6 +93,7 @@ pub mod issue_token;
 mod judge_acting;
 mod judge_day;
 mod judge_right;
+pub mod judge_stamps;
 mod keep_day;
 pub mod limit_attempts;
 mod line_told;
@@ -101,6 +103,7 @@ pub mod mandate_answer;
 pub mod mandates;
 pub mod match_cases;
 pub mod match_day;
+pub mod match_long_days;
 pub mod message;
 pub mod move_payment;
 mod named_transfers;

@@ -36,7 +36,7 @@ pub(super) async fn order_receipt(app: &App, due: &Due, now: Instant) -> Result<
         (Some(known), Some(stored)) => {
             let token = key.open(&token_place(due.agency), &stored.token)?;
             let url = stored.url.parse().map_err(Error::internal)?;
-            app.receipt_issuers.order(&Issuer { url, token }, &order_of(due, &known.content)).await
+            app.receipt_issuers.order(&Issuer { url, token }, &order_of(due, known.content())).await
         }
     };
     let later = app.clock.now();
@@ -46,7 +46,7 @@ pub(super) async fn order_receipt(app: &App, due: &Due, now: Instant) -> Result<
     }
     let made = answered.and_then(|provided| {
         let known = known.as_ref().ok_or(NotProvided::Silence)?;
-        kept(due, &known.content, provided, known.leaf).ok_or(NotProvided::Silence)
+        kept(due, known.content(), provided, known.leaf).ok_or(NotProvided::Silence)
     });
     match made {
         Err(why) => {

@@ -120,7 +120,7 @@ async fn prepare(app: &App, tx: &mut Tx, (account, day): (Id<Account>, Day), now
     }
     let Sorted { heaps, mut waits, seen } = sorted;
     if !heaps.is_empty() {
-        let payers = agencies_with_keys(app, tx, heaps.keys().map(|(agency, _)| *agency)).await?;
+        let payers = agencies_with_keys(app, tx, heaps.keys().map(|heap| heap.0)).await?;
         for (heap, (rule, items)) in heaps {
             let payer = payers.get(&heap.0).ok_or(Error::internal("an order without its agency"))?;
             if !order(app, tx, (&lies_in, day), (heap, payer), (&rule, &items), now).await? {
@@ -142,7 +142,7 @@ async fn order(
     app: &App,
     tx: &mut Tx,
     (from, day): (&account::CollectingAccount, Day),
-    ((agency, kind), (payer, sealing)): (Heap, &(agency::AgencyRow, DataKey)),
+    ((agency, kind, seller), (payer, sealing)): (Heap, &(agency::AgencyRow, DataKey)),
     (rule, items): (&Rule, &[Item]),
     now: Instant,
 ) -> Result<bool> {
@@ -152,7 +152,13 @@ async fn order(
     let running = rows::next_slip(tx).await?;
     let month = today.to_string().replace('-', "");
     let slip_number = format!("{}{}{:09}", rule.treasury_office, month.get(2..6).unwrap_or("0000"), running);
-    let replaces = rows::unreplaced(tx, (account, agency), kind, day).await?;
+    let seller_account =
+        seller.as_ref().map_or_else(String::new, |to| format!("{} {} {}", to.tax_code, to.bank, to.number));
+    let replaces = rows::unreplaced(tx, (account, agency), (kind, &seller_account), day).await?;
+    let mut slip = slip(rule, payer, (from, amount, today));
+    if let Some(seller) = &seller {
+        slip["seller"] = json!({ "tax_code": seller.tax_code });
+    }
     let order = StoredPayout {
         id: Id::new(now, &*app.entropy),
         account,
@@ -161,14 +167,14 @@ async fn order(
         day,
         amount,
         beneficiary: json!({ "bank": rule.bank, "number": rule.number, "holder": rule.holder }),
-        slip: slip(rule, payer, (from, amount, today)),
+        slip,
         slip_number,
         state: State::Created,
         replaces,
         counterpart: None,
         created_at: now,
     };
-    if !rows::insert(tx, &order).await? {
+    if !rows::insert(tx, &order, &seller_account).await? {
         return Ok(false);
     }
     rows::insert_items(tx, &order, items).await?;

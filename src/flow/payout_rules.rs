@@ -65,5 +65,6 @@ fn rule_json(agency: Id<Agency>, rule: &Rule) -> Value {
         "sub_item": booking(1),
         "area": booking(2),
         "legal_basis": rule.basis,
+        "to_sellers": rule.to_sellers,
     })
 }

@@ -5,6 +5,7 @@ use super::{
     agency_key::agency_with_key,
     document_signer::sign_pdf,
     inherit::{Tree, agencies_of},
+    judge_stamps::{Judge, Judged},
     officer::{self, Seat, Workplace},
     stamp_heads::{Stamping, stamp_json},
 };
@@ -28,7 +29,7 @@ use crate::store::{
     head_stamp,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +90,8 @@ pub struct ClosingShown {
     pub content: ClosingContent,
     /// How it stands with the time stamp of the head that it names.
     pub stamping: Option<Stamping>,
+    /// What is to be said of that stamp today.
+    pub judged: Option<Judged>,
     /// Whether the reader may approve it.
     pub approves: bool,
     /// Whether the reader may send it back.
@@ -103,6 +106,10 @@ pub async fn read_closing(app: &App, citizen: Id<Citizen>, id: Id<id::Closing>) 
     let content = complete_content(app, &mut tx, &stored, &sealing).await?;
     let stamping = stamping_of(&mut tx, &content).await?;
     let reader = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
+    drop(tx);
+    let judge = Judge::open(app).await;
+    let signed = content.head.as_ref().map(|(_, signed)| signed.as_str());
+    let judged = signed.zip(stamping.as_ref()).and_then(|(signed, of)| judged(judge.as_ref(), signed, of));
     let open = stored.state == State::Prepared;
     Ok(ClosingShown {
         reader: reader.get(&citizen).cloned().unwrap_or_default(),
@@ -112,6 +119,7 @@ pub async fn read_closing(app: &App, citizen: Id<Citizen>, id: Id<id::Closing>) 
         stored,
         content,
         stamping,
+        judged,
     })
 }
 
@@ -165,12 +173,28 @@ pub async fn read_closings(
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
     let sizes: Vec<u64> = found.items.iter().filter_map(|stored| stored.head_size).collect();
     let stamps = head_stamp::of_heads(&mut tx, &sizes).await?;
-    let stamping = |stored: &StoredClosing| stored.head_size.and_then(|size| stamps.get(&size));
-    let items: Vec<Value> = found.items.iter().map(|stored| closing_json(stored, stamping(stored))).collect();
+    let signed: HashMap<u64, String> = head_stamp::heads(&mut tx, &sizes).await?.into_iter().collect();
+    drop(tx);
+    let judge = Judge::open(app).await;
+    let item = |stored: &StoredClosing| {
+        let stamping = stored.head_size.and_then(|size| stamps.get(&size));
+        let signed = stored.head_size.and_then(|size| signed.get(&size));
+        let judged = signed.zip(stamping).and_then(|(signed, of)| judged(judge.as_ref(), signed, of));
+        closing_json(stored, stamping, judged.as_ref())
+    };
+    let items: Vec<Value> = found.items.iter().map(item).collect();
     Ok(json!({ "items": items, "next": next }))
 }
 
-fn closing_json(stored: &StoredClosing, stamping: Option<&Stamping>) -> Value {
+/// What is to be said today of a stamp that was given.
+fn judged(judge: Option<&Judge<'_>>, signed: &str, stamping: &Stamping) -> Option<Judged> {
+    match stamping {
+        Stamping::Stamped(given) => judge?.judge(signed, given),
+        Stamping::Waiting(..) | Stamping::GivenUp(_) => None,
+    }
+}
+
+fn closing_json(stored: &StoredClosing, stamping: Option<&Stamping>, judged: Option<&Judged>) -> Value {
     json!({
         "id": stored.id.to_string(),
         "agency": stored.agency.to_string(),
@@ -182,7 +206,7 @@ fn closing_json(stored: &StoredClosing, stamping: Option<&Stamping>) -> Value {
         "prepared_at": rfc3339(stored.prepared.1),
         "decided_at": stored.decided.map(|(_, at)| rfc3339(at)),
         "tree_size": stored.head_size,
-        "time_stamp": stamp_json(stamping, &format!("/v1/closings/{}/stamp", stored.id)),
+        "time_stamp": stamp_json(stamping, judged, &format!("/v1/closings/{}/stamp", stored.id)),
     })
 }
 

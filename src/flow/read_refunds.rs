@@ -22,7 +22,7 @@ use crate::{
     identity::role::Role,
     payment::refund::Told,
     store::{
-        Tx, bill as bills, clearing_report,
+        Tx, adjustment_due, bill as bills, clearing_report,
         refund::{self as rows, StoredRefund},
     },
 };
@@ -38,6 +38,8 @@ pub async fn read_refund(app: &App, agency: Id<Agency>, id: Id<id::Refund>) -> R
     let (lines, approvers) = (rows::lines(&mut tx, id).await?, rows::approvers(&mut tx, id).await?);
     let mut answer = refund_json(&refund, &lines, &approvers);
     answer["report"] = reports(&mut tx, &[id.uuid()]).await?.remove(&id.uuid()).into();
+    answer["receipt_pending"] =
+        adjustment_due::waiting(&mut tx, &[id.uuid()]).await?.contains(&id.uuid()).into();
     Ok(answer)
 }
 
@@ -54,9 +56,11 @@ pub async fn list_refunds(
     let next = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
     let ids: Vec<Uuid> = found.items.iter().map(|refund| refund.id.uuid()).collect();
     let mut told = reports(&mut tx, &ids).await?;
+    let pending = adjustment_due::waiting(&mut tx, &ids).await?;
     let of = |refund: &StoredRefund| {
         let mut item = refund_json(refund, &[], &[]);
         item["report"] = told.remove(&refund.id.uuid()).into();
+        item["receipt_pending"] = pending.contains(&refund.id.uuid()).into();
         item
     };
     let items: Vec<Value> = found.items.iter().map(of).collect();
@@ -94,6 +98,8 @@ pub struct RefundShown {
     pub own: bool,
     /// What the clearing system said last of its own accord.
     pub told: Option<Told>,
+    /// Whether the money went back and its adjusting receipt still waits.
+    pub receipt_pending: bool,
 }
 
 /// The page of refunds.
@@ -167,6 +173,7 @@ pub async fn read_refund_page(
     }
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let mut told = clearing_report::of(&mut tx, &ids).await?;
+    let pending = adjustment_due::waiting(&mut tx, &ids).await?;
     let recalls = recall::shown(app, &mut tx, &agencies).await?;
     let names = officer::names(app, &mut tx, &people).await?;
     let name = |id: &Id<Citizen>| names.get(id).cloned().unwrap_or_default();
@@ -177,6 +184,7 @@ pub async fn read_refund_page(
             asker: refund.requested_by.as_ref().map(name),
             approvers: approvers.iter().map(name).collect(),
             told: told.remove(&refund.id.uuid()),
+            receipt_pending: pending.contains(&refund.id.uuid()),
             bill,
             words,
             refund,

@@ -75,6 +75,11 @@ impl Draft {
         }
     }
 
+    /// What it says, but for its number.
+    pub(super) const fn content(&self) -> &ReceiptContent {
+        &self.content
+    }
+
     /// What stands in the place of another receipt.
     pub(super) fn in_place_of(old: &StoredReceipt, leaf: Id<Leaf>, content: ReceiptContent) -> Self {
         Self {
@@ -144,7 +149,8 @@ pub(super) async fn number_drafts(
     let mut numbers = draw_numbers(app, tx, now, &drafts).await?;
     let (mut receipts, mut issued) = (Vec::new(), Vec::with_capacity(drafts.len()));
     let mut contents = Vec::with_capacity(drafts.len());
-    for draft in drafts {
+    let ids = Id::series(now, 0, drafts.len(), &*app.entropy);
+    for (draft, id) in drafts.into_iter().zip(ids) {
         let (agency, key) = agencies.get(&draft.agency).ok_or_else(|| Error::internal(draft.agency))?;
         let queue = numbers.get_mut(&(draft.agency, draft.kind));
         let written = draft.written.or_else(|| Some((now, queue?.pop_front()?)));
@@ -160,7 +166,7 @@ pub(super) async fn number_drafts(
         content.at = receipt_content::instant(at);
         content.form = (form != FORM).then_some(form);
         let receipt = StoredReceipt {
-            id: Id::new(now, &*app.entropy),
+            id,
             number: content.number.to_string(),
             agency: draft.agency,
             kind: draft.kind,

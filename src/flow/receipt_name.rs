@@ -63,24 +63,37 @@ pub(super) async fn names_of<'k>(
     key_of: impl Fn(Id<Bill>) -> Option<&'k DataKey>,
 ) -> Result<HashMap<Id<Bill>, ReceiptName>> {
     let found = receipt_due::names(tx, bills).await?;
-    let open = |(bill, sealed): (Id<Bill>, Sealed<ReceiptName>)| -> Result<Option<(Id<Bill>, ReceiptName)>> {
-        let bad = || Error::internal(format!("the receipt name of {bill}"));
-        // What was sealed for the agency before a succession does not open here: the bill's own parties name the receipt,
-        // and money never waits for a name.
-        let Ok(plain) = key_of(bill).ok_or_else(bad)?.open(&place(bill), &sealed) else {
-            tracing::warn!(%bill, "the name that was given for a receipt does not open");
-            return Ok(None);
-        };
-        let (name, tax, address): (String, Option<String>, Option<String>) =
-            serde_json::from_slice(plain.expose()).map_err(|_| bad())?;
-        let name = ReceiptName {
-            name: PartyName::parse(&name).map_err(|_| bad())?,
-            tax_code: tax.map(|code| code.parse()).transpose().map_err(|_| bad())?,
-            address: address.map(|address| Address::parse(&address)).transpose().map_err(|_| bad())?,
-        };
-        Ok(Some((bill, name)))
+    let open = |(bill, sealed): (Id<Bill>, Sealed<ReceiptName>)| {
+        let key = key_of(bill).ok_or_else(|| bad_name(bill))?;
+        Ok(open_name(key, bill, &sealed)?.map(|name| (bill, name)))
     };
     found.into_iter().filter_map(|found| open(found).transpose()).collect()
+}
+
+fn bad_name(bill: Id<Bill>) -> Error {
+    Error::internal(format!("the receipt name of {bill}"))
+}
+
+/// A name that was given for a bill's receipts, where it still opens.
+pub(super) fn open_name(
+    key: &DataKey,
+    bill: Id<Bill>,
+    sealed: &Sealed<ReceiptName>,
+) -> Result<Option<ReceiptName>> {
+    let bad = || bad_name(bill);
+    // What was sealed for the agency before a succession does not open here: the bill's own parties name the receipt,
+    // and money never waits for a name.
+    let Ok(plain) = key.open(&place(bill), sealed) else {
+        tracing::warn!(%bill, "the name that was given for a receipt does not open");
+        return Ok(None);
+    };
+    let (name, tax, address): (String, Option<String>, Option<String>) =
+        serde_json::from_slice(plain.expose()).map_err(|_| bad())?;
+    Ok(Some(ReceiptName {
+        name: PartyName::parse(&name).map_err(|_| bad())?,
+        tax_code: tax.map(|code| code.parse()).transpose().map_err(|_| bad())?,
+        address: address.map(|address| Address::parse(&address)).transpose().map_err(|_| bad())?,
+    }))
 }
 
 pub(super) fn place(bill: Id<Bill>) -> Vec<u8> {

@@ -19,7 +19,7 @@ use crate::payment::{
     receipt::{Letters, Range},
 };
 use crate::store::{
-    Tx, audit, blank,
+    Tx, adjustment_due, audit, blank,
     receipt_due::{self, Due},
     receipt_series::{self, StoredSeries, Use},
 };
@@ -87,6 +87,7 @@ pub async fn register_series(
         done => done?,
     }
     receipt_due::hasten(&mut tx, agency, now).await?;
+    adjustment_due::hasten(&mut tx, now).await?;
     let sealing = agency_key(app, &mut tx, agency).await?;
     let concern = Concern { citizen: None, agency: Some(agency), object: stored.id.uuid() };
     let answer = series_json(&stored);

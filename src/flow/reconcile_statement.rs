@@ -66,6 +66,27 @@ pub async fn match_watched(
     match_day(app, account, day, None, watch).await
 }
 
+/// Fetches and matches a day at once where its bank tells it in one message; nothing happens where it is longer.
+pub(super) async fn match_if_short(
+    app: &App,
+    account: &CollectingAccount,
+    day: Day,
+) -> Result<Option<Value>> {
+    let first = page(app, account, (day, 1)).await?;
+    if !first.statement.part.last {
+        return Ok(None);
+    }
+    let tx = app.store.begin().await?;
+    match_told(app, tx, account, &whole(first), None, &|_| ()).await.map(Some)
+}
+
+/// What one message tells.
+fn whole(first: FetchedStatement) -> Telling {
+    let FetchedStatement { message, statement, .. } = first;
+    let (day, balances) = (statement.day, (statement.opening, statement.closing));
+    Telling { message: message.0, day, balances, lines: Box::new(statement.entries) }
+}
+
 async fn match_day(
     app: &App,
     account: &CollectingAccount,
@@ -84,14 +105,18 @@ async fn match_day(
 }
 
 /// Asks for the day: usually one message, several when it is long.
-async fn fetch(app: &App, account: &CollectingAccount, day: Day, watch: Watch<'_>) -> Result<Telling> {
+pub(super) async fn fetch(
+    app: &App,
+    account: &CollectingAccount,
+    day: Day,
+    watch: Watch<'_>,
+) -> Result<Telling> {
     let first = page(app, account, (day, 1)).await?;
+    if first.statement.part.last {
+        return Ok(whole(first));
+    }
     let (message, statement) = (first.message, first.statement);
     let balances = (statement.opening, statement.closing);
-    if statement.part.last {
-        let lines = Box::new(statement.entries);
-        return Ok(Telling { message: message.0, day: statement.day, balances, lines });
-    }
     let mut pages = Pages::begin(app, account, day).await?;
     let (mut number, mut statement) = (1, statement);
     loop {

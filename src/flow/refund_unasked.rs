@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// What goes back, all of it.
+/// What goes back.
 pub(super) struct Unasked<'a> {
     /// Whose money it was.
     pub agency: Id<Agency>,
@@ -27,10 +27,12 @@ pub(super) struct Unasked<'a> {
     pub source: Source,
     /// Where it lies; nowhere while it is in a till.
     pub account: Option<Id<Account>>,
-    /// How much.
+    /// How much had come.
+    pub received: Money,
+    /// How much of it goes back.
     pub amount: Money,
-    /// By which line of the bill, where it was booked so.
-    pub lines: Vec<(i16, Money)>,
+    /// By which line of the bill, where it was booked so: its place, what was charged, and what goes back.
+    pub lines: Vec<(i16, Money, Money)>,
     /// Why.
     pub reason: Reason,
     /// Why, in words.
@@ -45,15 +47,14 @@ pub(super) async fn refund_unasked(
     sealing: &DataKey,
     now: Instant,
 ) -> Result<Option<Id<id::Refund>>> {
-    let Unasked { agency, bill, source, account, amount, lines, reason, words } = unasked;
-    if !rows::reserve(tx, source, amount, amount).await? {
+    let Unasked { agency, bill, source, account, received, amount, lines, reason, words } = unasked;
+    if !rows::reserve(tx, source, received, amount).await? {
         return Ok(None);
     }
-    if let Source::Payment(payment) = source {
-        let all: Vec<(i16, Money, Money)> = lines.iter().map(|(at, line)| (*at, *line, *line)).collect();
-        if rows::reserve_lines(tx, payment, &all).await? != all.len() as u64 {
-            return Err(Error::internal("money that is new went back already"));
-        }
+    if let Source::Payment(payment) = source
+        && rows::reserve_lines(tx, payment, &lines).await? != lines.len() as u64
+    {
+        return Err(Error::internal("money that is new went back already"));
     }
     let id = Id::new(now, &*app.entropy);
     let mut refund = StoredRefund {
@@ -76,7 +77,8 @@ pub(super) async fn refund_unasked(
     };
     rows::insert(tx, &refund).await?;
     if !lines.is_empty() {
-        rows::insert_lines(tx, id, &lines).await?;
+        let back: Vec<(i16, Money)> = lines.iter().map(|(at, _, back)| (*at, *back)).collect();
+        rows::insert_lines(tx, id, &back).await?;
     }
     decide(app, tx, &mut refund, sealing, now).await?;
     Ok(Some(id))

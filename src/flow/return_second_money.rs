@@ -44,6 +44,7 @@ async fn give_back(app: &App, case: Id<Case>) -> Result<bool> {
         bill: waiting.bill,
         source: Source::Case(case),
         account: Some(waiting.key.0),
+        received: waiting.amount,
         amount: waiting.amount,
         lines: Vec::new(),
         reason: Reason::PaidTwice,

@@ -48,12 +48,12 @@ pub(super) struct Revision {
 }
 
 impl Revision {
-    pub(super) fn new(app: &App, now: Instant, (version, before): (i32, Digest), came: usize) -> Self {
+    pub(super) fn new(app: &App, now: Instant, (version, before): (i32, Digest)) -> Self {
         Self {
             id: Id::<Event>::new(now, &*app.entropy).uuid(),
             version,
             before,
-            came,
+            came: 0,
             gone: 0,
             reopened: Vec::new(),
             reversed: Money::zero(Currency::Vnd),

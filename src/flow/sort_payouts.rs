@@ -2,7 +2,8 @@
 //!
 //! Chapter and sub-item are those of the fee, by the version that the bill was computed by and the day that governed it;
 //! a tax brings its own by its notice; the rule's stand in where neither has any. The area is the agency's. A tax or the
-//! price of a service that was paid into the very account that its line names has arrived, and goes nowhere.
+//! price of a service that was paid into the very account that its line names has arrived, and goes nowhere. Where the rule says
+//! so, the price of a service goes to its seller, one order for each seller's account.
 
 use super::{Error, Result, agency_key::agency_keys, bill_answer};
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     payment::{
         bill::BillLine,
         fee::FeeKind,
-        payout::{Kind, Rule, parts, rule_for},
+        payout::{Kind, Rule, Seller, parts, rule_for, to_seller},
     },
     store::{
         Tx,
@@ -29,8 +30,8 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Whose money, of which kind: what one order is for.
-pub(super) type Heap = (Id<Agency>, Kind);
+/// Whose money, of which kind, and to which seller, if to one: what one order is for.
+pub(super) type Heap = (Id<Agency>, Kind, Option<Seller>);
 
 /// What was found payable, sorted.
 #[derive(Default)]
@@ -74,21 +75,32 @@ pub(super) async fn sort(
                 if ground.passed.contains(&(one.payment, place, kind.as_str().to_owned())) {
                     continue;
                 }
+                let (seller, rule) = match to_seller(rule, line) {
+                    Some((seller, own)) => (Some(seller), own),
+                    None => (None, rule.clone()),
+                };
                 let item = Item {
                     payment: one.payment,
                     line: place,
                     amount,
                     dossier: stored.bill.dossier.to_string(),
                     content: line.name.vi.to_string(),
-                    notice: line.notice.as_ref().map(|notice| notice.number.as_str().to_owned()),
-                    booking: ground.booking((stored, line), agency, rule, governed),
+                    notice: named(line),
+                    booking: ground.booking((stored, line), agency, &rule, governed),
                 };
-                sorted.heaps.entry((agency, kind)).or_insert_with(|| (rule.clone(), Vec::new())).1.push(item);
+                let heap = (agency, kind, seller);
+                sorted.heaps.entry(heap).or_insert_with(|| (rule, Vec::new())).1.push(item);
             }
         }
     }
     sorted.seen.extend(found);
     Ok(())
+}
+
+/// The paper that asked for a line: a tax's notice, or the seller's invoice.
+fn named(line: &BillLine) -> Option<String> {
+    let notice = line.notice.as_ref().map(|notice| notice.number.as_str().to_owned());
+    notice.or_else(|| line.invoice.as_ref().map(|invoice| format!("{} {}", invoice.serial, invoice.number)))
 }
 
 /// Whether a line's money lies where it belongs.

@@ -6,7 +6,11 @@
 //! whom the anchor does not vouch for, one that was revoked, one of another time) is recorded by name and asked for again
 //! for three days. What the lists in the operator's folder do not show of revocation is kept with the stamp as unknown.
 
-use super::{Result, backoff::backoff};
+use super::{
+    Result,
+    backoff::backoff,
+    judge_stamps::{Judged, judged_json},
+};
 use crate::app::App;
 use crate::base::{calendar::rfc3339, clock::Instant, entropy::random};
 use crate::codec::revocation::{Revocation, RevocationLists};
@@ -110,8 +114,8 @@ async fn ask(
     Ok(Given { answer, at, policy, serial, authority, anchor, revocation: revocation.to_owned(), lists_of })
 }
 
-/// A head's stamp as `/v1` tells it; `file` is where the authority's answer is had.
-pub(super) fn stamp_json(stamping: Option<&Stamping>, file: &str) -> Value {
+/// A head's stamp as `/v1` tells it, with what is to be said of it today; `file` is where the authority's answer is had.
+pub(super) fn stamp_json(stamping: Option<&Stamping>, judged: Option<&Judged>, file: &str) -> Value {
     match stamping {
         None => Value::Null,
         Some(Stamping::Waiting(..)) => json!({ "state": "waiting" }),
@@ -124,6 +128,7 @@ pub(super) fn stamp_json(stamping: Option<&Stamping>, file: &str) -> Value {
             "serial": given.serial,
             "revocation": given.revocation,
             "lists_of": given.lists_of.map(rfc3339),
+            "now": judged.map(judged_json),
             "file": file,
         }),
     }

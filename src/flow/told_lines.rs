@@ -64,6 +64,8 @@ pub struct Telling {
 pub enum Step {
     /// So many lines came from the bank.
     Fetched(usize),
+    /// So many of the lines of a day that is known already are read, of as many as are known of.
+    Read(usize, usize),
     /// So many of the lines are kept; as many as there are, or as are known of so far.
     Kept(usize, usize),
     /// So many of those that are not plain are judged.

@@ -58,6 +58,7 @@ pub async fn transfer_collected(
         authority: None,
         booking: None,
         basis: "Chuyển tiền thu hộ tại quầy".to_owned(),
+        to_sellers: false,
     };
     let payers = agencies_with_keys(app, &mut tx, [desk]).await?;
     let (payer, sealing) = payers.get(&desk).ok_or(Error::not_found())?;
@@ -78,7 +79,7 @@ pub async fn transfer_collected(
         counterpart: Some(to),
         created_at: now,
     };
-    rows::insert(&mut tx, &order).await?;
+    rows::insert(&mut tx, &order, "").await?;
     let deposit: Id<Deposit> = Id::new(now, &*app.entropy);
     let noted = (amount, order.slip_number.as_str());
     cash::insert_transfer(&mut tx, (deposit, order.id), (till, to), noted, accountant, now).await?;

@@ -1,12 +1,13 @@
 //! Enters money that a desk took on paper during an outage for a bill that asks for nothing any more: paid elsewhere
 //! meanwhile, withdrawn, replaced, or past its last day. It was taken, so that it is booked, under the receipt that was
 //! given; nobody owed it, so that it is owed back from the same moment without anybody asking, and fetched at the desk. Its
-//! receipt is adjusted when it is.
+//! receipt is adjusted when it is. Where the bill was charged anew meanwhile, what was asked then is what goes back.
 
 use super::{
     Error, Result,
     agency_key::agency_key,
     blank_receipts::{Written, take_leaves},
+    charged_anew::as_written,
     desk_payment::{Tender, enter_leaves, parts_of, payment, record, settle_books},
     refund_unasked::{Unasked, refund_unasked},
     tell_paid::{Proof, prove},
@@ -37,6 +38,11 @@ const fn reason(unpayable: &bill::Refusal) -> (Reason, &'static str) {
             Reason::PaidTwice,
             "Tiền mặt thu bằng biên lai giấy cho khoản đã được nộp nơi khác: hoàn lại không cần đề nghị.",
         ),
+        // The bill was charged anew, and what it charged then may be charged by another: it is paid anew.
+        bill::Refusal::InvoiceKnown => (
+            Reason::WrongAmount,
+            "Tiền mặt thu bằng biên lai giấy theo số tiền trước khi khoản được tính lại: hoàn lại không cần đề nghị.",
+        ),
         _ => (
             Reason::LateMoney,
             "Tiền mặt thu bằng biên lai giấy cho khoản không còn phải nộp: hoàn lại không cần đề nghị.",
@@ -57,7 +63,16 @@ pub(super) async fn enter_unowed(
     if tender.transfer.is_some() {
         return Err(Error::refused("transfer_unfit"));
     }
-    let (paid, _) = parts_of(tx, of, tender).await?;
+    let (now_says, mut version) = (of, None);
+    let stood = as_written(tx, of, written.at).await?;
+    let (of, (paid, _)) = match (parts_of(tx, of, tender).await, &stood) {
+        // The paper says what was asked then.
+        (Err(error), Some(stood)) if error.code() == "tender_differs" => {
+            version = Some(stood.bill.version);
+            (stood, parts_of(tx, stood, tender).await?)
+        }
+        (parts, _) => (now_says, parts?),
+    };
     let (paper, leaves) = take_leaves(tx, shift, cashier, written, now).await?;
     let payment = payment(app, of, &paid, now);
     payments::insert_settled(tx, &payment, now).await?;
@@ -70,6 +85,7 @@ pub(super) async fn enter_unowed(
         case: None,
         at: written.at,
         entered_at: Some(now),
+        version,
     };
     rows::insert_payment(tx, &taken).await?;
     let leaf: Id<Leaf> = Id::new(now, &*app.entropy);
@@ -87,6 +103,7 @@ pub(super) async fn enter_unowed(
         bill: Some(of.bill.id),
         source: Source::Payment(payment.id),
         account: None,
+        received: payment.amount,
         amount: payment.amount,
         lines: charged(of)?,
         reason,
@@ -98,7 +115,9 @@ pub(super) async fn enter_unowed(
 }
 
 /// The lines that ask for anything, by their place.
-fn charged(of: &StoredBill) -> Result<Vec<(i16, Money)>> {
+fn charged(of: &StoredBill) -> Result<Vec<(i16, Money, Money)>> {
     let lines = of.bill.lines.as_slice().iter().enumerate().filter(|(_, line)| line.amount.is_positive());
-    lines.map(|(at, line)| Ok((i16::try_from(at).map_err(Error::internal)?, line.amount))).collect()
+    lines
+        .map(|(at, line)| Ok((i16::try_from(at).map_err(Error::internal)?, line.amount, line.amount)))
+        .collect()
 }

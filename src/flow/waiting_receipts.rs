@@ -7,7 +7,7 @@ use super::{
     bill_answer::open_parties,
     issue_receipts::{Documented, SettledBill, content, documented, shared_accounts},
     receipt_draft::{Agencies, Draft},
-    receipt_name::names_of,
+    receipt_name::open_name,
 };
 use crate::app::App;
 use crate::base::{
@@ -15,33 +15,34 @@ use crate::base::{
     id::{Agency, Bill, Id, Leaf, Payment},
 };
 use crate::codec::receipt_content::{self, ReceiptContent};
-use crate::payment::bill::Parties;
+use crate::payment::{bill::Parties, receipt::ReceiptName};
 use crate::store::{
     Tx,
-    bill::{self as bills, StoredBill},
     inheritance::heir,
-    payment::{self as payments, StoredPayment},
-    principal,
     receipt_due::Due,
+    waiting_receipt::{self as rows, Paid},
 };
 use std::collections::HashMap;
 
 /// Everything that a waiting receipt is made of.
 pub(super) struct Known {
-    /// What it says, but for its number.
-    pub content: ReceiptContent,
     /// The leaf that will commit to it.
     pub leaf: Id<Leaf>,
     /// What is numbered.
     pub draft: Draft,
 }
 
+impl Known {
+    /// What it says, but for its number.
+    pub(super) const fn content(&self) -> &ReceiptContent {
+        self.draft.content()
+    }
+}
+
 /// A bill's words, which its receipts repeat.
 struct Words {
-    reference: String,
-    dossier: String,
-    procedure: String,
     parties: Parties,
+    name: Option<ReceiptName>,
 }
 
 /// Reads them, in order; none where something of it is gone. The bank is the one that the payment names.
@@ -51,86 +52,63 @@ pub(super) async fn know_all(
     waiting: &[Due],
     now: Instant,
 ) -> Result<(Agencies, Vec<Option<Known>>)> {
-    let ids: Vec<Id<Bill>> = waiting.iter().map(|due| due.bill).collect();
-    let attempts: Vec<Id<Payment>> = waiting.iter().map(|due| due.payment).collect();
-    let found: HashMap<Id<Bill>, StoredBill> =
-        bills::bills(tx, &ids).await?.into_iter().map(|stored| (stored.bill.id, stored)).collect();
-    let paid: HashMap<Id<Payment>, StoredPayment> =
-        payments::payments(tx, &attempts).await?.into_iter().map(|payment| (payment.id, payment)).collect();
-    let owners = found.values().map(|stored| stored.bill.agency);
+    let about: Vec<(Id<Bill>, Id<Payment>)> = waiting.iter().map(|due| (due.bill, due.payment)).collect();
+    let found = rows::paid(tx, &about).await?;
+    let owners = found.iter().flatten().map(|paid| paid.agency);
     let agencies = agencies_with_keys(app, tx, waiting.iter().map(|due| due.agency).chain(owners)).await?;
-    let key_of = |bill| found.get(&bill).and_then(|stored| agencies.get(&stored.bill.agency));
-    let names = names_of(tx, &ids, |bill| key_of(bill).map(|(_, key)| key)).await?;
-    let payers: HashMap<Id<Payment>, _> = principal::payers(tx, &attempts)
-        .await?
-        .into_iter()
-        .map(|payer| (payer.payment, payer.parties))
-        .collect();
-    let words: Vec<Option<Words>> = waiting
-        .iter()
-        .map(|due| {
-            let stored = found.get(&due.bill)?;
-            let parties = payers.get(&due.payment).unwrap_or(&stored.parties);
-            let parties = key_of(due.bill).map(|(_, key)| open_parties(key, due.bill, parties))?;
-            let told = |parties| Words {
-                reference: stored.bill.reference.to_string(),
-                dossier: stored.bill.dossier.to_string(),
-                procedure: stored.procedure.code.to_string(),
-                parties,
-            };
-            let warn =
-                |error: &Error| tracing::warn!(bill = %due.bill, ?error, "a waiting receipt does not read");
-            parties.map(told).inspect_err(warn).ok()
-        })
-        .collect();
-    let settled: Vec<Option<SettledBill<'_>>> = waiting
+    let words: Vec<Option<Words>> = found.iter().map(|paid| words(&agencies, paid.as_ref()?)).collect();
+    let leaves = Id::series(now, 0, waiting.len(), &*app.entropy);
+    let settled: Vec<Option<SettledBill<'_>>> = found
         .iter()
         .zip(&words)
-        .map(|(due, words)| {
-            let (stored, payment) = (found.get(&due.bill)?, paid.get(&due.payment)?);
-            Some(settled(stored, payment, words.as_ref()?, Id::new(now, &*app.entropy)))
-        })
+        .zip(leaves)
+        .map(|((paid, words), leaf)| Some(settled(paid.as_ref()?, words.as_ref()?, leaf)))
         .collect();
-    let readable: Vec<SettledBill<'_>> = settled.iter().flatten().cloned().collect();
+    let readable: Vec<SettledBill<'_>> =
+        settled.iter().flatten().filter(|settled| settled.is_shared()).cloned().collect();
     let accounts = shared_accounts(tx, &readable).await?;
     let mut known = Vec::with_capacity(waiting.len());
     let mut heirs = HashMap::new();
-    for (due, settled) in waiting.iter().zip(&settled) {
-        let Some(settled) = settled else {
+    for ((due, settled), words) in waiting.iter().zip(&settled).zip(&words) {
+        let (Some(settled), Some(words)) = (settled, words) else {
             known.push(None);
             continue;
         };
         let of = share(tx, due, settled, &mut heirs).await?;
         known.push(of.zip(agencies.get(&due.agency)).map(|(of, (agency, _))| {
             let account = settled.account.filter(|_| settled.is_shared()).and_then(|id| accounts.get(&id));
-            let name = names.get(&due.bill);
-            let mut content = content(app, now, settled, (agency, account), &of, name);
+            let mut content = content(app, now, settled, (agency, account), &of, words.name.as_ref());
             content.paid = (due.since != now).then(|| receipt_content::instant(due.since));
-            let draft = Draft::of(settled, (due.agency, due.kind), content.clone());
-            Known { content, leaf: settled.leaf, draft }
+            Known { leaf: settled.leaf, draft: Draft::of(settled, (due.agency, due.kind), content) }
         }));
     }
     Ok((agencies, known))
 }
 
-fn settled<'a>(
-    stored: &'a StoredBill,
-    payment: &'a StoredPayment,
-    words: &'a Words,
-    leaf: Id<Leaf>,
-) -> SettledBill<'a> {
+/// Opens a bill's words; none where they do not read.
+fn words(agencies: &Agencies, paid: &Paid) -> Option<Words> {
+    let (_, key) = agencies.get(&paid.agency)?;
+    let read = || -> Result<Words> {
+        let name = paid.name.as_ref().map(|name| open_name(key, paid.bill, name)).transpose()?;
+        Ok(Words { parties: open_parties(key, paid.bill, &paid.parties)?, name: name.flatten() })
+    };
+    let warn = |error: &Error| tracing::warn!(bill = %paid.bill, ?error, "a waiting receipt does not read");
+    read().inspect_err(warn).ok()
+}
+
+fn settled<'a>(paid: &'a Paid, words: &'a Words, leaf: Id<Leaf>) -> SettledBill<'a> {
     SettledBill {
-        agency: stored.bill.agency,
-        account: Some(payment.account),
-        bill: stored.bill.id,
-        payment: payment.id,
-        reference: &words.reference,
-        dossier: &words.dossier,
-        procedure: &words.procedure,
-        procedure_vi: stored.procedure.name.vi.as_str(),
-        lines: &stored.bill.lines,
+        agency: paid.agency,
+        account: Some(paid.account),
+        bill: paid.bill,
+        payment: paid.payment,
+        reference: &paid.reference,
+        dossier: &paid.dossier,
+        procedure: &paid.procedure,
+        procedure_vi: &paid.procedure_vi,
+        lines: &paid.lines,
         payer: words.parties.name_on_receipt().as_str(),
-        bank: &payment.bank,
+        bank: &paid.bank,
         leaf,
         adjusts: None,
     }

@@ -108,6 +108,7 @@ fn people() -> Router<App> {
         .merge(pages::board_books::routes())
         .merge(pages::board_case::routes())
         .merge(pages::board_cash::routes())
+        .merge(pages::board_days::routes())
         .merge(pages::board_fees::routes())
         .merge(pages::board_messages::routes())
         .merge(pages::board_payouts::routes())

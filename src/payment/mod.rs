@@ -10,6 +10,7 @@ pub mod attachment;
 pub mod bill;
 pub mod blank;
 pub mod case;
+pub mod charged_anew;
 pub mod closing;
 pub mod code;
 pub mod desk;

@@ -29,7 +29,7 @@ pub enum Kind {
     Tax,
     /// The part of phí that the collecting agency keeps.
     Retained,
-    /// Prices that sellers have invoiced, into the account from which their agency pays them.
+    /// Prices that sellers have invoiced: to each seller, or into the account from which their agency pays them.
     Service,
     /// What a desk took for another agency, on its way to that agency's account: no rule's, an accountant orders it.
     Collected,
@@ -103,6 +103,19 @@ pub struct Rule {
     pub booking: Option<[String; 3]>,
     /// The instrument by which it goes there.
     pub basis: String,
+    /// Prices of services go into the account that their line names for the seller, and not into this one.
+    pub to_sellers: bool,
+}
+
+/// A seller who is paid: the tax code on its invoices, and its own account's bank and number.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seller {
+    /// The tax code.
+    pub tax_code: String,
+    /// The bank that keeps its account.
+    pub bank: String,
+    /// The account.
+    pub number: String,
 }
 
 impl Rule {
@@ -115,6 +128,25 @@ impl Rule {
             Kind::Collected => false,
         }
     }
+}
+
+/// Whom a line's price goes to by a rule, and the rule as it is for that seller; `None` where it goes by the rule alone.
+pub fn to_seller(rule: &Rule, line: &BillLine) -> Option<(Seller, Rule)> {
+    let invoice = line.invoice.as_ref().filter(|_| rule.to_sellers && rule.kind == Kind::Service)?;
+    let to = &line.beneficiary;
+    let seller = Seller {
+        tax_code: invoice.tax_code.clone(),
+        bank: to.bank.clone(),
+        number: to.number.clone(),
+    };
+    let rule = Rule {
+        bank: to.bank.clone(),
+        number: to.number.clone(),
+        holder: to.holder.to_string(),
+        treasury_office: NO_TREASURY.to_owned(),
+        ..rule.clone()
+    };
+    Some((seller, rule))
 }
 
 /// The rule of that kind which holds on a clearing day, if money booked on `booked` may go by it: nothing goes that came
@@ -293,6 +325,7 @@ mod tests {
             authority: None,
             booking: None,
             basis: "QĐ 1".to_owned(),
+            to_sellers: false,
         }
     }
 

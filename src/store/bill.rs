@@ -328,7 +328,10 @@ pub(super) fn state(state: &str, paid_by: Option<Uuid>, ended_at: Option<Instant
 }
 
 pub(super) fn lines(json: serde_json::Value) -> Option<Lines> {
-    let rows: Vec<LineJson> = serde_json::from_value(json).ok()?;
+    lines_of(serde_json::from_value(json).ok()?)
+}
+
+pub(super) fn lines_of(rows: Vec<LineJson>) -> Option<Lines> {
     Lines::new(rows.into_iter().map(LineJson::line).collect::<Option<_>>()?).ok()
 }
 
@@ -345,8 +348,8 @@ pub(super) fn shares(lines: &Lines) -> (i64, i64, i64) {
 }
 
 /// A line in the `lines` column.
-#[derive(Serialize, Deserialize)]
-struct LineJson {
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LineJson {
     fee: String,
     kind: String,
     vi: String,

@@ -31,8 +31,9 @@ pub async fn keep_version(tx: &mut Tx, bill: Id<id::Bill>, reason: &str, at: Ins
     Ok(())
 }
 
-/// What a bill said when it was issued, where an amendment changed it since.
-pub struct FirstVersion {
+/// What a bill said once, where an amendment changed it since.
+pub struct EarlierVersion {
+    version: u32,
     due: Day,
     payable_until: Day,
     lines: Lines,
@@ -40,12 +41,12 @@ pub struct FirstVersion {
     trace: Sealed<Trace>,
 }
 
-impl FirstVersion {
+impl EarlierVersion {
     /// Puts it in the place of the newest version.
     pub fn restore(&self, stored: &mut StoredBill) {
         stored.bill.due = self.due;
         stored.bill.payable_until = self.payable_until;
-        stored.bill.version = 1;
+        stored.bill.version = self.version;
         stored.bill.lines = self.lines.clone();
         stored.schedule = self.schedule;
         stored.trace = self.trace.clone();
@@ -56,28 +57,73 @@ impl FirstVersion {
 pub async fn first_versions(
     tx: &mut Tx,
     bills: &[Id<id::Bill>],
-) -> Result<BTreeMap<Id<id::Bill>, FirstVersion>> {
+) -> Result<BTreeMap<Id<id::Bill>, EarlierVersion>> {
     let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
-    let rows = sqlx::query!(
-        "select bill_id, due, payable_until, lines, schedule_id, trace, key from bill_version
+    let rows = sqlx::query_as!(
+        Row,
+        "select bill_id, version, due, payable_until, lines, schedule_id, trace, key from bill_version
          where version = 1 and bill_id = any($1)",
         &bills,
     )
     .fetch_all(tx.conn())
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let id: Id<id::Bill> = Id::from_uuid(row.bill_id);
-            let first = FirstVersion {
-                due: Day::from_date(row.due),
-                payable_until: Day::from_date(row.payable_until.unwrap_or(row.due)),
-                lines: lines(row.lines).ok_or_else(|| StoreError::corrupt("bill_version", "lines", id))?,
-                schedule: Id::from_uuid(row.schedule_id),
-                trace: Sealed::new(row.trace, row.key.cast_unsigned()),
-            };
-            Ok((id, first))
+    rows.into_iter().map(|row| Ok((Id::from_uuid(row.bill_id), row.try_into()?))).collect()
+}
+
+/// What a bill said at that time, where it was amended since.
+pub async fn standing_at(tx: &mut Tx, bill: Id<id::Bill>, at: Instant) -> Result<Option<EarlierVersion>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select bill_id, version, due, payable_until, lines, schedule_id, trace, key from bill_version
+         where bill_id = $1 and until > $2 order by version limit 1",
+        bill.uuid(),
+        at,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The lines that a payment was of, where the bill says something else now: it was taken on paper before.
+pub async fn lines_paid(tx: &mut Tx, payment: Id<id::Payment>) -> Result<Option<Lines>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select v.bill_id, v.version, v.due, v.payable_until, v.lines, v.schedule_id, v.trace, v.key
+         from desk_payment d join payment p on p.id = d.payment_id
+         join bill_version v on v.bill_id = p.bill_id and v.version = d.version
+         where d.payment_id = $1",
+        payment.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(EarlierVersion::try_from).transpose()?.map(|version| version.lines))
+}
+
+struct Row {
+    bill_id: Uuid,
+    version: i32,
+    due: time::Date,
+    payable_until: Option<time::Date>,
+    lines: serde_json::Value,
+    schedule_id: Uuid,
+    trace: Vec<u8>,
+    key: i32,
+}
+
+impl TryFrom<Row> for EarlierVersion {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let bad = || StoreError::corrupt("bill_version", "lines", Id::<id::Bill>::from_uuid(row.bill_id));
+        Ok(Self {
+            version: row.version.unsigned_abs(),
+            due: Day::from_date(row.due),
+            payable_until: Day::from_date(row.payable_until.unwrap_or(row.due)),
+            lines: lines(row.lines).ok_or_else(bad)?,
+            schedule: Id::from_uuid(row.schedule_id),
+            trace: Sealed::new(row.trace, row.key.cast_unsigned()),
         })
-        .collect()
+    }
 }
 
 /// Closes the other ways to pay bills that transfers have just paid: their instalments, or the whole they are part of.

@@ -138,13 +138,15 @@ pub struct Taken<'a> {
     pub at: Instant,
     /// When it was entered, where paper was given before.
     pub entered_at: Option<Instant>,
+    /// The version of the bill whose lines were paid, where the bill says something else now.
+    pub version: Option<u32>,
 }
 
 /// Notes how a payment was made.
 pub async fn insert_payment(tx: &mut Tx, taken: &Taken<'_>) -> Result<()> {
     sqlx::query!(
-        "insert into desk_payment (payment_id, shift_id, cash, card, slip, transfer, case_id, at, entered_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "insert into desk_payment (payment_id, shift_id, cash, card, slip, transfer, case_id, at, entered_at, version)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         taken.payment.uuid(),
         taken.shift.uuid(),
         taken.paid.cash.minor(),
@@ -154,6 +156,7 @@ pub async fn insert_payment(tx: &mut Tx, taken: &Taken<'_>) -> Result<()> {
         taken.case.map(Id::uuid),
         taken.at,
         taken.entered_at,
+        taken.version.map(|version| i32::try_from(version).unwrap_or(i32::MAX)),
     )
     .execute(tx.conn())
     .await?;

@@ -175,6 +175,36 @@ pub async fn of_heads(tx: &mut Tx, sizes: &[u64]) -> Result<HashMap<u64, Stampin
         .collect()
 }
 
+/// Stamps that were given of heads of more leaves than that, the smallest first: how many leaves, the head as it was signed, and
+/// the stamp.
+pub async fn kept(tx: &mut Tx, after: u64, limit: i64) -> Result<Vec<(u64, String, Given)>> {
+    let sizes = sqlx::query_scalar!(
+        "select size from head_stamp where state = 'stamped' and size > $1 order by size limit $2",
+        after.cast_signed(),
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let sizes: Vec<u64> = sizes.into_iter().map(i64::cast_unsigned).collect();
+    let mut stamps = of_heads(tx, &sizes).await?;
+    let mut kept = Vec::with_capacity(sizes.len());
+    for (size, signed) in heads(tx, &sizes).await? {
+        if let Some(Stamping::Stamped(given)) = stamps.remove(&size) {
+            kept.push((size, signed, given));
+        }
+    }
+    Ok(kept)
+}
+
+/// Heads as they were signed, the smallest first.
+pub async fn heads(tx: &mut Tx, sizes: &[u64]) -> Result<Vec<(u64, String)>> {
+    let sizes: Vec<i64> = sizes.iter().map(|size| size.cast_signed()).collect();
+    let rows = sqlx::query!("select size, signed from tree_head where size = any($1) order by size", &sizes)
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.size.cast_unsigned(), row.signed)).collect())
+}
+
 /// A head as it was signed.
 pub async fn head(tx: &mut Tx, size: u64) -> Result<Option<String>> {
     let found = sqlx::query_scalar!("select signed from tree_head where size = $1", size.cast_signed());

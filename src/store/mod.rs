@@ -5,6 +5,7 @@
 //! that no longer parses is [`StoreError::Corrupt`] and names its place.
 
 pub mod account;
+pub mod adjustment_due;
 pub mod agency;
 pub mod asking;
 pub mod at_counter;
@@ -56,6 +57,7 @@ pub mod kyc;
 pub mod ledger;
 pub mod ledger_record;
 pub mod lock;
+pub mod long_day;
 pub mod mandate;
 pub mod matching;
 pub mod national_id;
@@ -109,6 +111,7 @@ pub mod unconfirmed;
 pub mod verification;
 pub mod verification_batch;
 pub mod vouched;
+pub mod waiting_receipt;
 
 use copy::Suspects;
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};

@@ -6,6 +6,7 @@ use crate::base::{
     id::{Agency, Event, Id},
     page::{Page, PageRequest},
 };
+use std::collections::HashMap;
 use time::Duration;
 use uuid::Uuid;
 
@@ -62,37 +63,52 @@ pub async fn enqueue(tx: &mut Tx, rows: &[NewOutbox]) -> Result<()> {
     let objects: Vec<Uuid> = rows.iter().map(|r| r.object).collect();
     let names: Vec<&str> = rows.iter().map(|r| r.name).collect();
     let bodies: Vec<&[u8]> = rows.iter().map(|r| r.body.as_slice()).collect();
+    let (nth, many) = places(rows);
     sqlx::query!(
-        r#"WITH told AS (
-               SELECT t.*, row_number() OVER same AS nth, count(*) OVER same AS many
-               FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::bytea[])
-                   WITH ORDINALITY AS t (id, at, topic, agency_id, object, name, body, place)
-               WINDOW same AS (PARTITION BY t.topic, t.object ORDER BY t.place
-                               ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
-           ), drawn AS (
+        r#"WITH drawn AS (
                INSERT INTO event_sequence AS s (object, last)
-               SELECT object, many::integer FROM told WHERE topic = 'event' AND nth = 1 ORDER BY object
+               SELECT o.object, o.many FROM unnest($3::text[], $5::uuid[], $8::integer[], $9::integer[])
+                   AS o (topic, object, nth, many)
+               WHERE o.topic = 'event' AND o.nth = 1 ORDER BY o.object
                ON CONFLICT (object) DO UPDATE SET last = s.last + EXCLUDED.last
                RETURNING object, last
            )
            INSERT INTO outbox (id, at, topic, agency_id, object, name, body, due_at, state, sequence)
            SELECT t.id, t.at, t.topic, t.agency_id, t.object, t.name, t.body, t.at,
-                  CASE WHEN t.topic = 'event' AND NOT EXISTS (
-                      SELECT FROM endpoint e WHERE e.agency_id = t.agency_id AND e.state = 'active')
+                  CASE WHEN t.topic = 'event' AND coalesce(t.agency_id NOT IN (
+                      SELECT e.agency_id FROM endpoint e WHERE e.agency_id = ANY($4) AND e.state = 'active'), true)
                   THEN 'done' ELSE 'pending' END,
-                  (d.last - t.many + t.nth)::integer
-           FROM told t LEFT JOIN drawn d ON t.topic = 'event' AND d.object = t.object"#,
+                  d.last - t.many + t.nth
+           FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::bytea[],
+                       $8::integer[], $9::integer[])
+               AS t (id, at, topic, agency_id, object, name, body, nth, many)
+           LEFT JOIN drawn d ON t.topic = 'event' AND d.object = t.object"#,
         &ids,
         &ats,
         &topics as &[&str],
         &agencies as &[Option<Uuid>],
         &objects,
         &names as &[&str],
-        &bodies as &[&[u8]]
+        &bodies as &[&[u8]],
+        &nth,
+        &many
     )
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Of each row its number among those of the same topic and object, and how many those are.
+fn places(rows: &[NewOutbox]) -> (Vec<i32>, Vec<i32>) {
+    let mut counted: HashMap<(&str, Uuid), i32> = HashMap::with_capacity(rows.len());
+    let mut next = |row: &NewOutbox| {
+        let many = counted.entry((row.topic.as_str(), row.object)).or_default();
+        *many += 1;
+        *many
+    };
+    let nth: Vec<i32> = rows.iter().map(&mut next).collect();
+    let many = rows.iter().filter_map(|row| counted.get(&(row.topic.as_str(), row.object)).copied());
+    (nth, many.collect())
 }
 
 /// A message on its way out.

@@ -180,12 +180,12 @@ pub async fn next_slip(tx: &mut Tx) -> Result<i64> {
 }
 
 /// Adds an order; false when the day's money of that kind was ordered before.
-pub async fn insert(tx: &mut Tx, payout: &StoredPayout) -> Result<bool> {
+pub async fn insert(tx: &mut Tx, payout: &StoredPayout, seller_account: &str) -> Result<bool> {
     let done = sqlx::query!(
         "insert into payout (id, account_id, agency_id, kind, day, amount, beneficiary, slip, slip_number, state,
-             replaces, created_at, next_at, counterpart_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'created', $10, $11, $11, $12)
-         on conflict (account_id, agency_id, kind, day) where state <> 'bounced' and kind <> 'collected' do nothing",
+             replaces, created_at, next_at, counterpart_id, seller_account)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'created', $10, $11, $11, $12, $13)
+         on conflict (account_id, agency_id, kind, day, seller_account) where state <> 'bounced' and kind <> 'collected' do nothing",
         payout.id.uuid(),
         payout.account.uuid(),
         payout.agency.uuid(),
@@ -198,6 +198,7 @@ pub async fn insert(tx: &mut Tx, payout: &StoredPayout) -> Result<bool> {
         payout.replaces.map(Id::uuid),
         payout.created_at,
         payout.counterpart.map(Id::uuid),
+        seller_account,
     )
     .execute(tx.conn())
     .await?;
@@ -254,18 +255,19 @@ pub async fn release_items(tx: &mut Tx, order: &StoredPayout) -> Result<BTreeSet
 pub async fn unreplaced(
     tx: &mut Tx,
     (account, agency): (Id<Account>, Id<Agency>),
-    kind: Kind,
+    (kind, seller_account): (Kind, &str),
     day: Day,
 ) -> Result<Option<Id<id::Payout>>> {
     let id = sqlx::query_scalar!(
         "select o.id from payout o
          where o.account_id = $1 and o.agency_id = $2 and o.kind = $3 and o.day = $4 and o.state = 'bounced'
-             and not exists (select from payout n where n.replaces = o.id)
+             and (o.seller_account = $5 or $5 = '') and not exists (select from payout n where n.replaces = o.id)
          order by o.id desc limit 1",
         account.uuid(),
         agency.uuid(),
         kind.as_str(),
         day.date(),
+        seller_account,
     )
     .fetch_optional(tx.conn())
     .await?;

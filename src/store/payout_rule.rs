@@ -15,8 +15,8 @@ pub async fn add(tx: &mut Tx, agency: Id<Agency>, rule: &Rule, at: Instant) -> R
     let booking = |place: usize| rule.booking.as_ref().map(|booking| booking[place].as_str());
     let done = sqlx::query!(
         "insert into payout_rule (agency_id, kind, valid_from, bank, number, holder, treasury_office, authority_code,
-             authority_name, chapter, sub_item, area, basis, set_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+             authority_name, chapter, sub_item, area, basis, set_at, to_sellers)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
          on conflict on constraint payout_rule_once do nothing",
         agency.uuid(),
         rule.kind.as_str(),
@@ -32,6 +32,7 @@ pub async fn add(tx: &mut Tx, agency: Id<Agency>, rule: &Rule, at: Instant) -> R
         booking(2),
         rule.basis,
         at,
+        rule.to_sellers,
     )
     .execute(tx.conn())
     .await?;
@@ -43,7 +44,7 @@ pub async fn of_agencies(tx: &mut Tx, agencies: &[Id<Agency>]) -> Result<BTreeMa
     let ids: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query!(
         "select agency_id, kind, valid_from, bank, number, holder, treasury_office, authority_code, authority_name,
-             chapter, sub_item, area, basis
+             chapter, sub_item, area, basis, to_sellers
          from payout_rule where agency_id = any($1) order by agency_id, kind, valid_from",
         &ids,
     )
@@ -68,6 +69,7 @@ pub async fn of_agencies(tx: &mut Tx, agencies: &[Id<Agency>]) -> Result<BTreeMa
                 _ => None,
             },
             basis: row.basis,
+            to_sellers: row.to_sellers,
         };
         rules.entry(Id::from_uuid(row.agency_id)).or_default().push(rule);
     }

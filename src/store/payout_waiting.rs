@@ -106,22 +106,28 @@ pub async fn keep_paid(tx: &mut Tx, payments: &[Id<Payment>], at: Instant) -> Re
 /// Lets wait what desks took and what of it has reached an account of this agency by now: cash first in, first out, once
 /// a statement shows the slip that carried it; a card slip once it is paid; a transfer at once. What a till owes others is
 /// set aside before its own agency's cash counts as carried. What was owed to an agency that is no more comes to its
-/// successor, and goes on as that agency's. Only where a rule says where it goes.
+/// successor, and goes on as that agency's; so does what that agency's own tills took, whichever shift it was, since the till
+/// and what lies in it have passed on. Only where a rule says where it goes.
 pub async fn cover_desks(tx: &mut Tx, agency: Id<Agency>, at: Instant) -> Result<()> {
     sqlx::query!(
         r#"with flow as (
-             select p.payment_id, h.drawer_id, $1::uuid as of, p.at, p.card, p.case_id, (p.cash - coalesce((
+             select p.payment_id, h.drawer_id, case
+                     when exists (select from desk_collection k where k.payment_id = p.payment_id and k.agency_id = b.agency_id)
+                     then h.agency_id else b.agency_id end as of,
+                 p.at, p.card, p.case_id, (p.cash - coalesce((
                  select sum(k.amount) from desk_collection k where k.payment_id = p.payment_id), 0))::bigint as cash
-             from desk_payment p join shift h on h.id = p.shift_id where h.agency_id = $1
+             from desk_payment p join shift h on h.id = p.shift_id join drawer w on w.id = h.drawer_id
+             join payment q on q.id = p.payment_id join bill b on b.id = q.bill_id
+             where w.agency_id = $1
              union all
              select k.payment_id, k.drawer_id, k.agency_id, p.at, 0, null, k.amount
              from desk_collection k join desk_payment p on p.payment_id = k.payment_id
              where coalesce(k.heir_id, k.agency_id) = $1
              union all
              select p.payment_id, h.drawer_id, $1, p.at, 0, p.case_id, 0
-             from desk_payment p join shift h on h.id = p.shift_id
+             from desk_payment p join shift h on h.id = p.shift_id join drawer w on w.id = h.drawer_id
              join suspense s on s.id = p.case_id join collecting_account a on a.id = s.account_id
-             where coalesce(a.heir_id, a.owner_id) = $1 and h.agency_id <> $1
+             where coalesce(a.heir_id, a.owner_id) = $1 and w.agency_id <> $1
                  and not exists (select from desk_collection k where k.payment_id = p.payment_id and k.agency_id = $1)),
            taken as (
              select f.*, sum(f.cash) over (partition by f.drawer_id order by f.at, f.payment_id) as due from flow f),
@@ -129,14 +135,13 @@ pub async fn cover_desks(tx: &mut Tx, agency: Id<Agency>, at: Instant) -> Result
              select d.drawer_id, d.case_id,
                  sum(d.amount) over (partition by d.drawer_id order by d.confirmed_at, d.id) as upto
              from cash_deposit d
-             where d.case_id is not null and (d.agency_id = $1 or d.heir_id = $1 and exists (
-                 select from drawer w where w.id = d.drawer_id and w.agency_id <> $1))),
+             where d.case_id is not null and coalesce(d.heir_id, d.agency_id) = $1),
            aside as (
              select w.id as drawer_id, coalesce((
                      select sum(o.amount) from desk_payout o join shift h on h.id = o.shift_id where h.drawer_id = w.id), 0)
                  - greatest(0, coalesce((select sum(k.amount) from desk_collection k where k.drawer_id = w.id), 0)
                      - coalesce((select sum(d.amount) from cash_deposit d
-                         where d.drawer_id = w.id and d.agency_id <> $1 and d.payout_id is null), 0)) as more
+                         where d.drawer_id = w.id and coalesce(d.heir_id, d.agency_id) <> $1 and d.payout_id is null), 0)) as more
              from drawer w where w.agency_id = $1)
          insert into payout_waiting (payment_id, agency_id, account_id, servicer_reference, booked_on, since)
          select t.payment_id, t.of, s.account_id, s.servicer_reference, c.booked_on, $2

@@ -220,6 +220,27 @@ pub async fn originals(tx: &mut Tx, payment: Id<Payment>) -> Result<Vec<(Id<Agen
         .collect()
 }
 
+/// Who gave receipts that adjust others for this refund of a bill, and of which kind each.
+pub async fn adjusting(
+    tx: &mut Tx,
+    bill: Id<Bill>,
+    refund: Id<Refund>,
+) -> Result<Vec<(Id<Agency>, FeeKind)>> {
+    let rows = sqlx::query!(
+        "SELECT agency_id, kind, number FROM receipt WHERE bill_id = $1 AND refund_id = $2 AND replaces IS NULL",
+        bill.uuid(),
+        refund.uuid()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let kind = row.kind.parse().map_err(|_| StoreError::corrupt("receipt", "kind", &row.number))?;
+            Ok((Id::from_uuid(row.agency_id), kind))
+        })
+        .collect()
+}
+
 /// The receipts of these agencies, the newest first, of all bills or of one.
 pub async fn of_agencies(
     store: &Store,

@@ -21,8 +21,10 @@ pub struct StoredImport {
     pub id: Id<id::StatementImport>,
     /// The account.
     pub account: Id<Account>,
-    /// Its owner.
+    /// Whose officers brought it, and under whose key it is sealed.
     pub agency: Id<Agency>,
+    /// Who answers for the account now, whose officers decide.
+    pub heir: Id<Agency>,
     /// The bank's business day.
     pub day: Day,
     /// What kind of file it is.
@@ -39,12 +41,19 @@ pub struct StoredImport {
     pub unread: i64,
     /// Balances at the two ends of the day.
     pub balances: (i64, i64),
-    /// `waiting`, `accepted` or `withdrawn`.
+    /// `waiting`, `confirmed`, `accepted`, `refused` or `withdrawn`.
     pub state: String,
     /// Who brought it, and when.
     pub imported: (Id<Citizen>, Instant),
     /// Who decided about it, and when.
     pub decided: Option<(Id<Citizen>, Instant)>,
+}
+
+impl StoredImport {
+    /// Whether a second person has confirmed it, whatever came of it.
+    pub fn is_confirmed(&self) -> bool {
+        ["confirmed", "accepted", "refused"].contains(&self.state.as_str())
+    }
 }
 
 /// Adds an import; a second one that waits for the same day violates `statement_import_waits_once`.
@@ -171,15 +180,45 @@ pub async fn decide(
     Ok(moved_one(&done))
 }
 
-/// The import of that day that waits for a second person.
+/// The import of that day that waits for a second person, or is being matched.
 pub async fn waiting(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<Option<StoredImport>> {
     let row = sqlx::query_as!(
         Row,
-        "select id, account_id, agency_id, day, format, digest, rows, bad, bad_rows, unread, opening, closing, state,
-             imported_by, imported_at, decided_by, decided_at
-         from statement_import where account_id = $1 and day = $2 and state = 'waiting'",
+        r#"select i.id, i.account_id, i.agency_id, coalesce(a.heir_id, a.owner_id) as "heir_id!", i.day, i.format, i.digest,
+               i.rows, i.bad, i.bad_rows, i.unread, i.opening, i.closing, i.state, i.imported_by, i.imported_at, i.decided_by,
+               i.decided_at
+           from statement_import i join collecting_account a on a.id = i.account_id
+           where i.account_id = $1 and i.day = $2 and i.state in ('waiting', 'confirmed')"#,
         account.uuid(),
         day.date()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// What came of an import that was confirmed.
+pub async fn conclude(tx: &mut Tx, import: Id<id::StatementImport>, state: &str) -> Result<()> {
+    sqlx::query!(
+        "update statement_import set state = $2 where id = $1 and state = 'confirmed'",
+        import.uuid(),
+        state,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// That import.
+pub async fn find(tx: &mut Tx, import: Id<id::StatementImport>) -> Result<Option<StoredImport>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select i.id, i.account_id, i.agency_id, coalesce(a.heir_id, a.owner_id) as "heir_id!", i.day, i.format, i.digest,
+               i.rows, i.bad, i.bad_rows, i.unread, i.opening, i.closing, i.state, i.imported_by, i.imported_at, i.decided_by,
+               i.decided_at
+           from statement_import i join collecting_account a on a.id = i.account_id
+           where i.id = $1"#,
+        import.uuid(),
     )
     .fetch_optional(tx.conn())
     .await?;
@@ -195,9 +234,11 @@ pub async fn of_agencies(
     let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
     let row = sqlx::query_as!(
         Row,
-        "select id, account_id, agency_id, day, format, digest, rows, bad, bad_rows, unread, opening, closing, state,
-             imported_by, imported_at, decided_by, decided_at
-         from statement_import where id = $1 and agency_id = any($2)",
+        r#"select i.id, i.account_id, i.agency_id, coalesce(a.heir_id, a.owner_id) as "heir_id!", i.day, i.format, i.digest,
+               i.rows, i.bad, i.bad_rows, i.unread, i.opening, i.closing, i.state, i.imported_by, i.imported_at, i.decided_by,
+               i.decided_at
+           from statement_import i join collecting_account a on a.id = i.account_id
+           where i.id = $1 and (i.agency_id = any($2) or a.heir_id = any($2))"#,
         import.uuid(),
         &agencies
     )
@@ -210,9 +251,11 @@ pub async fn of_agencies(
 pub async fn newest(tx: &mut Tx, agency: Id<Agency>, most: i64) -> Result<Vec<StoredImport>> {
     let rows = sqlx::query_as!(
         Row,
-        "select id, account_id, agency_id, day, format, digest, rows, bad, bad_rows, unread, opening, closing, state,
-             imported_by, imported_at, decided_by, decided_at
-         from statement_import where agency_id = $1 order by id desc limit $2",
+        r#"select i.id, i.account_id, i.agency_id, coalesce(a.heir_id, a.owner_id) as "heir_id!", i.day, i.format, i.digest,
+               i.rows, i.bad, i.bad_rows, i.unread, i.opening, i.closing, i.state, i.imported_by, i.imported_at, i.decided_by,
+               i.decided_at
+           from statement_import i join collecting_account a on a.id = i.account_id
+           where $1 in (i.agency_id, a.heir_id) order by i.id desc limit $2"#,
         agency.uuid(),
         most
     )
@@ -238,6 +281,7 @@ struct Row {
     id: Uuid,
     account_id: Uuid,
     agency_id: Uuid,
+    heir_id: Uuid,
     day: time::Date,
     format: String,
     digest: Vec<u8>,
@@ -263,6 +307,7 @@ impl TryFrom<Row> for StoredImport {
             id,
             account: Id::from_uuid(row.account_id),
             agency: Id::from_uuid(row.agency_id),
+            heir: Id::from_uuid(row.heir_id),
             day: Day::from_date(row.day),
             format: row.format,
             digest: row

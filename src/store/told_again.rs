@@ -3,11 +3,13 @@
 use super::{Result, Tx};
 use crate::base::id::{self, Account, Id};
 use crate::payment::statement::Movement;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Forgets the telling of before.
 pub async fn begin(tx: &mut Tx, account: Id<Account>) -> Result<()> {
     sqlx::query!("delete from told_again where account_id = $1", account.uuid()).execute(tx.conn()).await?;
+    sqlx::query!("delete from told_apart where account_id = $1", account.uuid()).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -33,69 +35,62 @@ pub async fn put(tx: &mut Tx, account: Id<Account>, from: usize, told: &[Movemen
     Ok(())
 }
 
-/// Finds for each movement the line that stays: what says the same stays as often as it is told. How many are new.
-pub async fn compare(tx: &mut Tx, account: Id<Account>, statement: Id<id::Statement>) -> Result<usize> {
-    sqlx::query!(
-        "with standing as (
-             select l.id, l.servicer_reference, l.amount, l.payment_id, row_number() over (
-                 partition by l.servicer_reference, l.amount, l.payment_id order by l.number) as nth
-             from statement_line l
-             where l.statement_id = $2 and not exists (select from withdrawn_line w where w.line_id = l.id)
-         ), told as (
-             select t.number, t.servicer_reference, t.amount, t.payment_id, row_number() over (
-                 partition by t.servicer_reference, t.amount, t.payment_id order by t.number) as nth
-             from told_again t where t.account_id = $1
-         )
-         update told_again t set stays = s.id
-         from told n join standing s on s.servicer_reference = n.servicer_reference and s.amount = n.amount
-             and s.payment_id is not distinct from n.payment_id and s.nth = n.nth
-         where t.account_id = $1 and t.number = n.number",
-        account.uuid(),
-        statement.uuid(),
-    )
-    .execute(tx.conn())
-    .await?;
-    let came = sqlx::query_scalar!(
-        r#"select count(*) as "came!" from told_again where account_id = $1 and stays is null"#,
-        account.uuid(),
-    )
-    .fetch_one(tx.conn())
-    .await?;
-    Ok(usize::try_from(came).unwrap_or(0))
-}
-
-/// Leaves the lines out that the new telling, this revision, does not have. How many.
-pub async fn leave_out(
+/// Finds where the tellings part: what says the same stays as often as it is told. Lines that the new telling does not have
+/// are left out by this revision; the places of those that are new wait to be asked for. How many came, and how many went.
+///
+/// A full join can only be hashed or merged, so that a day of a million lines is never looked up line by line, whatever the
+/// database believes of tables that were filled a moment ago; and what stays writes nothing.
+pub async fn compare(
     tx: &mut Tx,
     account: Id<Account>,
     statement: Id<id::Statement>,
     revision: Uuid,
-) -> Result<u64> {
-    let gone = sqlx::query!(
-        "insert into withdrawn_line (line_id, revision_id)
-         select l.id, $3 from statement_line l
-         where l.statement_id = $2 and not exists (select from withdrawn_line w where w.line_id = l.id)
-             and not exists (select from told_again t where t.account_id = $1 and t.stays = l.id)",
+) -> Result<(usize, u64)> {
+    let parted = sqlx::query!(
+        r#"with standing as (
+               select l.id, l.servicer_reference, l.amount, coalesce(l.payment_id, $4) as named, row_number() over (
+                   partition by l.servicer_reference, l.amount, l.payment_id order by l.number) as nth
+               from statement_line l
+               where l.statement_id = $2 and not exists (select from withdrawn_line w where w.line_id = l.id)
+           ), told as (
+               select t.number, t.servicer_reference, t.amount, coalesce(t.payment_id, $4) as named, row_number() over (
+                   partition by t.servicer_reference, t.amount, t.payment_id order by t.number) as nth
+               from told_again t where t.account_id = $1
+           ), apart as materialized (
+               select t.number, s.id from told t full join standing s using (servicer_reference, amount, named, nth)
+               where t.number is null or s.id is null
+           ), gone as (
+               insert into withdrawn_line (line_id, revision_id) select id, $3 from apart where id is not null
+           ), came as (
+               insert into told_apart (account_id, number) select $1, number from apart where number is not null
+           )
+           select count(number) as "came!", count(id) as "gone!" from apart"#,
         account.uuid(),
         statement.uuid(),
         revision,
+        Uuid::nil(),
     )
-    .execute(tx.conn())
+    .fetch_one(tx.conn())
     .await?;
-    Ok(gone.rows_affected())
+    let many = |count: i64| u64::try_from(count).unwrap_or(0);
+    Ok((usize::try_from(parted.came).unwrap_or(0), many(parted.gone)))
 }
 
-/// Which of so many movements from that place on are new.
-pub async fn are_new(tx: &mut Tx, account: Id<Account>, from: usize, many: usize) -> Result<Vec<bool>> {
+/// Which places, of so many from that one on, have lines that are new.
+pub async fn new_places(
+    tx: &mut Tx,
+    account: Id<Account>,
+    from: usize,
+    many: usize,
+) -> Result<BTreeSet<usize>> {
     let place = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
     let rows = sqlx::query_scalar!(
-        r#"select stays is null as "new!" from told_again
-           where account_id = $1 and number >= $2 and number < $3 order by number"#,
+        "select number from told_apart where account_id = $1 and number >= $2 and number < $3",
         account.uuid(),
         place(from),
         place(from.saturating_add(many)),
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows)
+    Ok(rows.into_iter().filter_map(|number| usize::try_from(number).ok()).collect())
 }

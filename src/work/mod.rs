@@ -41,7 +41,8 @@ fn to_people(app: &App) -> [BoxFuture<'static, ()>; 4] {
             Ok(flow::deliver_messages::deliver_messages(&app).await? > 0)
         }),
         forever(app, RECEIPT_REST, "waiting receipts were not issued", |app| async move {
-            Ok(flow::issue_due_receipts::issue_due_receipts(&app).await? > 0)
+            let issued = flow::issue_due_receipts::issue_due_receipts(&app).await?;
+            Ok(issued + flow::adjust_receipts::adjust_due_receipts(&app).await? > 0)
         }),
         forever(app, PARTNER_REST, "questions were not asked again", |app| async move {
             Ok(flow::confirm_verifications::confirm_verifications(&app).await? > 0)
@@ -74,7 +75,7 @@ fn to_systems(app: &App) -> [BoxFuture<'static, ()>; 5] {
 }
 
 /// The clearing system, and whoever keeps or stamps heads of the log.
-fn with_partners(app: &App) -> [BoxFuture<'static, ()>; 5] {
+fn with_partners(app: &App) -> [BoxFuture<'static, ()>; 6] {
     [
         forever(app, PARTNER_REST, "silent attempts were not asked about", |app| async move {
             Ok(flow::inquire_payment::inquire_due(&app).await? > 0)
@@ -88,6 +89,9 @@ fn with_partners(app: &App) -> [BoxFuture<'static, ()>; 5] {
         }),
         forever(app, MINUTE, "statements were not looked for", |app| async move {
             flow::fetch_statement::fetch_due_statement(&app).await
+        }),
+        forever(app, BATCH_REST, "a long day was not taken up", |app| async move {
+            flow::match_long_days::match_long_day(&app).await
         }),
         forever(app, WITNESS_REST, "heads were not sent outside", |app| async move {
             Ok(flow::witness_heads::witness_heads(&app).await? > 0)

@@ -254,3 +254,17 @@ async fn cash_is_followed_to_the_statement_and_an_alarm_rings_when_it_is_kept() 
     ];
     assert_eq!(balances, [0, 0, 205_000]);
 }
+
+#[tokio::test]
+async fn after_its_last_day_a_bill_is_not_paid_at_a_desk_and_the_page_says_why() {
+    let scene = Scene::set().await;
+    let bill = scene.office.bill(&scene.world, "k").await;
+    scene.world.later(Duration::from_secs(86_400 * 60));
+    let desk = signed_in(&scene.world, CASHIER, "/desk").await;
+    let token = desk.get("/desk").await.expect(200).form_field("form_token");
+    let form = [("form_token", token.as_str()), ("reference", reference(&bill)), ("cash", "205000")];
+    let refused = desk.post_form("/desk/bill", &form).await.expect(422).text();
+    assert!(refused.contains("Đã quá ngày cuối được nộp khoản này"), "{refused}");
+    assert!(!refused.contains("problem-bill_past_due"), "{refused}");
+    assert_eq!(scene.world.count("payment").await, 0);
+}

@@ -526,6 +526,53 @@ async fn what_a_desk_took_goes_on_once_it_has_reached_the_account() {
 }
 
 #[tokio::test]
+async fn what_a_till_took_before_its_agency_became_another_goes_on_all_the_same() {
+    let scene = Scene::set().await;
+    let heir = Office::open(&scene.world, "H29.15").await;
+    heir.bill(&scene.world, "opens-its-account").await;
+    rules(&scene, &scene.office, &[("phi", "37110001"), ("retained", "37140001")]).await;
+    // One bill is paid in a shift that closes before, one in a shift that is still open then.
+    for (key, slip) in [("k1", "NT-1"), ("k2", "NT-2")] {
+        let bill = scene.office.bill(&scene.world, key).await;
+        let form = [("reference", reference(&bill)), ("cash", "205000")];
+        scene.send("/desk/bill", &form).await.expect(303);
+        scene.send("/desk/deposits", &[("amount", "205000"), ("slip", slip)]).await.expect(303);
+        scene.world.later(Duration::from_secs(1));
+        if key == "k1" {
+            scene.send("/desk/close", &[("counted", "500000")]).await.expect(200);
+            let agency = scene.office.agency.to_string();
+            let form = [("agency", agency.as_str()), ("till", "Quầy 1"), ("counted", "500000")];
+            scene.send("/desk/open", &form).await.expect(303);
+        }
+    }
+    merge(&scene, scene.office.agency, heir.agency).await;
+    let day = Day::of(scene.world.clock.now());
+    stands(&scene, 1, ACCOUNT, 205_000, "NOP TIEN NT-1").await;
+    let accountant = AtCash::open(&scene, ACCOUNTANT).await;
+    let case = case_of(&scene, 205_000).await;
+    accountant.send(&[("act", "slip"), ("slip", "NT-1"), ("case", &case)]).await.expect(303);
+    let waits = format!("payout_waiting where agency_id = '{}'", scene.office.agency.uuid());
+    assert_eq!(scene.world.count(&waits).await, 1, "the first bill; the other one's slip did not arrive");
+    scene.world.later(Duration::from_secs(86_400));
+    assert_eq!(match_and_pass_on(&scene, ACCOUNT, day).await, 205_000);
+    assert_eq!(match_and_pass_on(&scene, ACCOUNT, day).await, 0, "nothing goes twice");
+
+    let next = day.plus_days(1);
+    stands(&scene, 2, ACCOUNT, 205_000, "NOP TIEN NT-2").await;
+    let held = "select id from suspense where state = 'held'";
+    let held: uuid::Uuid =
+        sqlx::query_scalar(held).fetch_one(&mut scene.world.connection().await).await.unwrap();
+    let case = Id::<Case>::from_uuid(held).to_string();
+    let accountant = AtCash::open(&scene, ACCOUNTANT).await;
+    accountant.send(&[("act", "slip"), ("slip", "NT-2"), ("case", &case)]).await.expect(303);
+    assert_eq!(scene.world.count(&waits).await, 1);
+    scene.world.later(Duration::from_secs(86_400));
+    assert_eq!(match_and_pass_on(&scene, ACCOUNT, next).await, 205_000);
+    assert_eq!(scene.world.count("payout_waiting").await, 0);
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
 async fn what_a_desk_owes_another_agency_goes_there_by_transfer_as_well() {
     let scene = Scene::set().await;
     let other = Office::open(&scene.world, "H29.150").await;

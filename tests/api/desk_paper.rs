@@ -440,3 +440,117 @@ async fn what_was_taken_on_paper_for_a_bill_that_asks_for_nothing_any_more_is_en
 async fn block_of(scene: &Scene) -> String {
     blanks(scene).await["items"][0]["id"].as_str().unwrap().to_owned()
 }
+
+/// A scene with three blanks, and bills of 205,000 đ whose receipts were written on them five minutes ago.
+async fn on_paper(bills: usize) -> (Scene, Vec<Value>, String) {
+    let scene = Scene::set().await;
+    let of = series(&scene, "TP", "printed").await;
+    let series = of["id"].as_str().unwrap();
+    scene.send("/desk/blanks", &[("act", "print"), ("series", series), ("leaves", "3")]).await.expect(303);
+    let mut made = Vec::new();
+    for nth in 0..bills {
+        made.push(scene.office.bill(&scene.world, &format!("k{nth}")).await);
+    }
+    scene.world.later(Duration::from_secs(600));
+    let early = written(&scene.world, 5);
+    (scene, made, early)
+}
+
+async fn amend(scene: &Scene, bill: &Value, lines: Value) -> Value {
+    let path = format!("/v1/bills/{}/amend", bill["id"].as_str().unwrap());
+    let system = scene.office.system(&scene.world, "bill");
+    system.post_once(&path, &lines.to_string(), &json!({ "lines": lines })).await.expect(200).json()
+}
+
+async fn family(scene: &Scene, bill: &Value) -> Value {
+    let path = format!("/v1/bills/{}/family", bill["id"].as_str().unwrap());
+    scene.office.system(&scene.world, "bill.read").get(&path).await.expect(200).json()
+}
+
+#[tokio::test]
+async fn a_bill_that_became_less_while_it_was_paid_on_paper_is_paid_and_the_rest_is_owed_back() {
+    let (scene, bills, early) = on_paper(1).await;
+    let bill = &bills[0];
+    let less = amend(&scene, bill, json!([{ "fee": "LLTP-01" }])).await;
+    assert_eq!(less["total"]["amount"], "200000");
+    // What the paper says, and nothing else.
+    enter(&scene, bill, ["H29.14-TP26T-0000001", &early, "204999"]).await.expect(422);
+    scene.send("/desk/bill", &[("reference", reference(bill)), ("cash", "205000")]).await.expect(422);
+    assert_eq!(scene.balance("cash_drawer").await, 500_000, "a refusal books nothing");
+    enter(&scene, bill, ["H29.14-TP26T-0000001", &early, "205000"]).await.expect(303);
+    enter(&scene, bill, ["H29.14-TP26T-0000001", &early, "205000"]).await.expect(409);
+    assert_eq!(scene.status(bill).await, "paid");
+    let receipt = receipt_of(&scene, bill).await;
+    assert_eq!(
+        (&receipt["number"], &receipt["total"]["amount"], &receipt["issued_at"]),
+        (&json!("H29.14-TP26T-0000001"), &json!("205000"), &json!("2026-11-24T02:05:00Z"))
+    );
+    let system = scene.office.system(&scene.world, "bill.read refund.read");
+    let read = system.get(&format!("/v1/bills/{}", bill["id"].as_str().unwrap())).await.expect(200).json();
+    assert_eq!((&read["total"]["amount"], &read["version"]), (&json!("205000"), &json!(3)), "as it was paid");
+
+    // The difference is a refund with a state and an owner that nobody asked for; it is fetched, and the receipt adjusted.
+    let refunds = system.get("/v1/refunds").await.expect(200).json();
+    let refund = &refunds["items"][0];
+    assert_eq!(
+        (&refund["amount"]["amount"], &refund["status"], &refund["holder"], &refund["automatic"]),
+        (&json!("5000"), &json!("at_desk"), &json!("desk"), &json!(true))
+    );
+    assert_eq!(refund["reason"], "wrong_amount");
+    let to = [("name", "Nguyễn Thị Hòa"), ("document", "079185000123"), ("slip", "PC-1")];
+    scene.send(&format!("/desk/refunds/{}", refund["id"].as_str().unwrap()), &to).await.expect(303);
+    assert_eq!((scene.balance("cash_drawer").await, scene.balance("refund_due").await), (700_000, 0));
+    assert_eq!(scene.world.count("receipt where refund_id is not null and amount = 5000").await, 1);
+    assert_eq!(family(&scene, bill).await["items"], json!([]), "nothing more is asked");
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn a_bill_that_became_more_while_it_was_paid_on_paper_is_paid_and_the_rest_is_another_bill() {
+    let (scene, bills, early) = on_paper(1).await;
+    let bill = &bills[0];
+    let more = amend(&scene, bill, json!([{ "fee": "LLTP-01" }, { "fee": "LLTP-02", "count": 3 }])).await;
+    assert_eq!(more["total"]["amount"], "215000");
+    enter(&scene, bill, ["H29.14-TP26T-0000001", &early, "205000"]).await.expect(303);
+    assert_eq!(scene.status(bill).await, "paid");
+    assert_eq!(receipt_of(&scene, bill).await["total"]["amount"], "205000");
+    let links = family(&scene, bill).await;
+    let link = &links["items"][0];
+    assert_eq!((&link["relation"], &link["later"]), (&json!("difference"), &json!(true)));
+    let path = format!("/v1/bills/{}", link["bill"].as_str().unwrap());
+    let system = scene.office.system(&scene.world, "bill.read");
+    let rest = system.get(&path).await.expect(200).json();
+    assert_eq!(
+        (&rest["total"]["amount"], &rest["status"], &rest["due"], &rest["dossier"]),
+        (&json!("10000"), &json!("open"), &json!("2026-12-24"), &bill["dossier"])
+    );
+    let step = &rest["lines"][0]["trace"][0];
+    assert_eq!((&step["step"], &step["of"]), (&json!("anew"), &bill["id"]));
+    assert_eq!(scene.world.count("refund").await, 0);
+    // It is paid like any other.
+    scene.send("/desk/bill", &[("reference", reference(&rest)), ("cash", "10000")]).await.expect(303);
+    assert_eq!(scene.balance("cash_drawer").await, 715_000);
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn a_bill_that_was_charged_anew_and_withdrawn_is_entered_with_what_its_paper_says() {
+    let (scene, bills, early) = on_paper(1).await;
+    let bill = &bills[0];
+    amend(&scene, bill, json!([{ "fee": "LLTP-01" }])).await;
+    let path = format!("/v1/bills/{}/cancel", bill["id"].as_str().unwrap());
+    scene.office.system(&scene.world, "bill").post_once(&path, "c", &Value::Null).await.expect(200);
+    enter(&scene, bill, ["H29.14-TP26T-0000001", &early, "204999"]).await.expect(422);
+    enter(&scene, bill, ["H29.14-TP26T-0000001", &early, "205000"]).await.expect(303);
+    assert_eq!(scene.status(bill).await, "cancelled");
+    assert_eq!(receipt_of(&scene, bill).await["total"]["amount"], "205000");
+    assert_eq!(scene.balance("refund_due").await, -205_000);
+    let system = scene.office.system(&scene.world, "refund.read");
+    let refund = system.get("/v1/refunds").await.expect(200).json()["items"][0].clone();
+    assert_eq!((&refund["amount"]["amount"], &refund["status"]), (&json!("205000"), &json!("at_desk")));
+    let to = [("name", "Nguyễn Thị Hòa"), ("document", "079185000123"), ("slip", "PC-1")];
+    scene.send(&format!("/desk/refunds/{}", refund["id"].as_str().unwrap()), &to).await.expect(303);
+    assert_eq!((scene.balance("cash_drawer").await, scene.balance("refund_due").await), (500_000, 0));
+    assert_eq!(scene.world.count("receipt where refund_id is not null and amount = 205000").await, 1);
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
+}

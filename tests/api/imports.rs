@@ -1,14 +1,25 @@
 //! Statements that people bring as files: one brings, another confirms; bad rows are set aside, and nothing is lost.
 
 use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, at_board, grant, people};
+use crate::central_bank::entry;
 use crate::office::{ACCOUNT, Office, uuid};
 use crate::payments::start;
 use crate::reachable::{hold, let_go};
 use crate::world::{Actor, Answer, TestApp, slowly};
+use chung::base::{calendar::Day, clock::Clock, id::Id};
 use chung::config::Limits;
+use chung::flow::{
+    match_long_days::match_long_day,
+    roles::{Granting, grant_role},
+    succeed_agency::effect_successions,
+};
 use chung::identity::role::Role;
+use chung::store::succession;
 use reqwest::Method;
 use std::time::Duration;
+use uuid::Uuid;
+
+const DAY: time::Duration = time::Duration::DAY;
 
 /// An office in which one bill was paid and the day is over; the file that its bank would give.
 async fn set() -> (TestApp, Office, String) {
@@ -141,7 +152,9 @@ async fn a_file_is_matched_when_a_second_person_confirms_and_its_bad_row_becomes
     let seen = approver.get("/board/imports").await.expect(200).text();
     assert!(seen.contains("value=\"accept\""));
     decide(&approver, &seen, "accept").await.expect(303);
-    decide(&approver, &seen, "accept").await.expect(409);
+    // Pressed again it changes nothing; nobody takes back what was confirmed.
+    decide(&approver, &seen, "accept").await.expect(303);
+    decide(&accountant, &seen, "withdraw").await.expect(409);
     assert_eq!(world.count("statement where lines = 2 and matched = 1").await, 1);
     assert_eq!(
         world.count("\"case\" where kind = 'unknown_reference'").await,
@@ -282,12 +295,185 @@ async fn a_long_statement_has_more_time_than_other_requests_and_no_more_than_its
     });
     brought.expect(303);
     let page = approver.get("/board/imports").await.expect(200).text();
-    // Too long for this as well: nothing of it stays, and it can be confirmed again.
+    // Too long for this as well: no line of it stays.
     let (late, ()) = tokio::join!(decide(&approver, &page, "accept"), held("statement_line", 7_000));
     late.expect(503);
-    assert_eq!(world.count("statement_import where state = 'waiting'").await, 1);
+    assert_eq!(world.count("statement_import where state = 'confirmed'").await, 1);
     assert_eq!((world.count("statement").await, world.count("statement_line").await), (0, 0));
-    let (confirmed, ()) = tokio::join!(decide(&approver, &page, "accept"), held("statement_line", 3_500));
-    confirmed.expect(303);
+    // It is confirmed all the same, and is taken up once nobody holds it.
+    assert!(!match_long_day(&world.app).await.unwrap());
+    world.later(Duration::from_secs(61));
+    assert!(match_long_day(&world.app).await.unwrap());
     assert_eq!(world.count("statement where lines = 2").await, 1);
+    assert_eq!(world.count("statement_import where state = 'accepted'").await, 1);
+}
+
+#[tokio::test]
+async fn an_import_that_waits_when_its_agency_becomes_another_is_the_successors_to_confirm() {
+    let (world, office, file) = set().await;
+    let heir = Office::open(&world, "H29.15").await;
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    bring(&accountant, &office, &file).await.expect(303);
+    let granting = Granting {
+        number: NOBODY.0.parse().unwrap(),
+        role: Role::Approver,
+        agency_code: "H29.15".to_owned(),
+        from: None,
+        to: None,
+        by: None,
+    };
+    grant_role(&world.app, &granting).await.unwrap();
+    let theirs = at_board(&world, NOBODY).await;
+    assert!(!theirs.get("/board/imports").await.expect(200).text().contains("mt940"), "not theirs before");
+    let (now, successors) = (world.clock.now(), vec![(heir.agency, vec![])]);
+    let one = succession::Succession {
+        agency: office.agency,
+        kind: "merge".to_owned(),
+        from: Day::of(now),
+        successors,
+    };
+    let mut tx = world.app.store.begin().await.unwrap();
+    succession::insert(&mut tx, &one, Id::from_uuid(Uuid::from_u128(9)), now).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(effect_successions(&world.app).await.unwrap());
+
+    let page = theirs.get("/board/imports").await.expect(200).text();
+    assert!(page.contains("mt940") && page.contains("value=\"accept\""), "{page}");
+    let token = theirs.get("/board/imports").await.expect(200).form_field("form_token");
+    let action = page.split("action=\"").map(|rest| rest.split('"').next().unwrap());
+    let action = { action }.find(|address| address.ends_with("/decide")).unwrap();
+    theirs.post_form(action, &[("form_token", &*token), ("outcome", "accept")]).await.expect(303);
+    assert_eq!(world.count("statement where lines = 2 and matched = 1").await, 1);
+    assert_eq!(world.count("statement_import where state = 'accepted'").await, 1);
+    let leaf = format!(
+        "audit_detail d join audit_leaf l on l.id = d.leaf_id
+         where l.kind = 'statement.import_accepted' and d.agency_id = '{}'",
+        heir.agency.uuid()
+    );
+    assert_eq!(world.count(&leaf).await, 1);
+}
+
+/// An office in which one file of eight lines was brought, where nobody waits for more than two.
+async fn long() -> (TestApp, Office, [Actor; 2], String) {
+    let limits = Limits { import_rows_at_once: 2, lines_waited_for: 2, ..Limits::default() };
+    let (world, office, file) = set_within(limits).await;
+    let (accountant, approver) = (at_board(&world, ACCOUNTANT).await, at_board(&world, AUDITOR).await);
+    let file = longer(&file, 6, 1_000);
+    bring(&accountant, &office, &file).await.expect(303);
+    (world, office, [accountant, approver], file)
+}
+
+#[tokio::test]
+async fn a_long_import_is_matched_beside_and_its_page_says_how_far_it_is() {
+    let (world, office, [accountant, approver], file) = long().await;
+    let list = approver.get("/board/imports").await.expect(200).text();
+    let day = decide(&approver, &list, "accept").await.expect(303).location();
+    assert!(day.starts_with("/board/days/longday_"), "{day}");
+    assert_eq!(world.count("statement").await, 0, "nobody waited for it");
+    let page = approver.get(&day).await.expect(200).text();
+    for shown in ["Đang chờ đến lượt", "http-equiv=\"refresh\"", "24/11/2026", ACCOUNT] {
+        assert!(page.contains(shown), "{shown} in {page}");
+    }
+    // A second press leads to the same work; the day is spoken for.
+    assert_eq!(decide(&approver, &list, "accept").await.expect(303).location(), day);
+    decide(&accountant, &list, "withdraw").await.expect(409);
+    bring(&accountant, &office, &file).await.expect(409);
+    assert_eq!(world.count("long_day").await, 1);
+    assert!(accountant.get("/board/imports").await.expect(200).text().contains(&day));
+
+    // While it is worked at, whoever looks sees how far it is.
+    let other = hold(&world, "lock table \"case\" in access exclusive mode").await;
+    let (worked, ()) = tokio::join!(match_long_day(&world.app), async {
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        let page = accountant.get(&format!("{day}?lang=en")).await.expect(200).text();
+        assert!(
+            page.contains("All 8 lines are kept") && page.contains("<progress max=\"8\" value=\"8\""),
+            "{page}"
+        );
+        assert!(!match_long_day(&world.app).await.unwrap(), "one works at it");
+        let_go(other).await;
+    });
+    assert!(worked.unwrap());
+    assert_eq!(world.count("statement where lines = 8 and matched = 1").await, 1);
+    assert_eq!(world.count("statement_import where state = 'accepted'").await, 1);
+    let page = accountant.get(&format!("{day}?lang=vi")).await.expect(200).text();
+    assert!(
+        page.contains("Đã đối soát: 1 trên 8 dòng khớp") && !page.contains("http-equiv=\"refresh\""),
+        "{page}"
+    );
+    assert!(!match_long_day(&world.app).await.unwrap(), "and it is over");
+    assert_eq!(decide(&approver, &list, "accept").await.expect(303).location(), day);
+
+    // Not for who keeps no books there.
+    at_board(&world, NOBODY).await.get(&day).await.expect(404);
+    world.stranger().get(&day).await.expect(303);
+    accountant.get("/board/days/longday_0").await.expect(404);
+}
+
+#[tokio::test]
+async fn a_run_that_died_is_followed_by_another_and_no_line_is_kept_twice() {
+    let (world, _, [_, approver], _) = long().await;
+    let list = approver.get("/board/imports").await.expect(200).text();
+    let day = decide(&approver, &list, "accept").await.expect(303).location();
+    let other = hold(&world, "lock table \"case\" in access exclusive mode").await;
+    let died = tokio::time::timeout(Duration::from_millis(1_500), match_long_day(&world.app)).await;
+    assert!(died.is_err());
+    let_go(other).await;
+    assert_eq!(world.count("statement_line").await, 0, "nothing of it stays");
+    assert!(!match_long_day(&world.app).await.unwrap(), "it might live");
+    world.later(Duration::from_secs(61));
+
+    // The second run is held up for so long that a third takes its place: only one of them can keep the day.
+    let other = hold(&world, "lock table \"case\" in access exclusive mode").await;
+    let (second, third, ()) = tokio::join!(
+        match_long_day(&world.app),
+        async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            world.later(Duration::from_secs(61));
+            match_long_day(&world.app).await
+        },
+        async {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            let page = approver.get(&day).await.expect(200).text();
+            assert!(page.contains("Lần thứ 3"), "{page}");
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let_go(other).await;
+        }
+    );
+    assert!(second.unwrap() && third.unwrap());
+    assert_eq!(world.count("statement_line").await, 8);
+    assert_eq!(world.count("statement where lines = 8 and matched = 1").await, 1);
+    assert_eq!(world.count("long_day where state = 'done'").await, 1);
+    assert_eq!(world.count("statement_revision").await, 0);
+}
+
+#[tokio::test]
+async fn a_long_day_of_the_bank_is_fetched_beside_and_ends_with_its_result_or_why_not() {
+    let (world, office, _) = set().await;
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    let movements = (0..5).map(|n| entry(&format!("L{n}"), 1_000, None, world.clock.now() - DAY));
+    world.bank.movements.lock().unwrap().extend(movements);
+    *world.bank.page_room.lock().unwrap() = 2;
+    let agency = office.agency.to_string();
+    let ask = async || {
+        let token = accountant.get("/board").await.expect(200).form_field("form_token");
+        let form =
+            [("form_token", &*token), ("agency", &agency), ("account", ACCOUNT), ("day", "2026-11-24")];
+        accountant.post_form("/board/statements", &form).await.expect(303).location()
+    };
+    let day = ask().await;
+    assert_eq!(ask().await, day, "it is asked for once");
+    world.bank.lost_pages.lock().unwrap().push(2);
+    assert!(match_long_day(&world.app).await.unwrap());
+    let page = accountant.get(&day).await.expect(200).text();
+    assert!(page.contains("Không đối soát được") && !page.contains("http-equiv=\"refresh\""), "{page}");
+    assert_eq!(world.count("statement").await, 0);
+
+    let again = ask().await;
+    assert_ne!(again, day);
+    assert!(match_long_day(&world.app).await.unwrap());
+    assert!(accountant.get(&again).await.expect(200).text().contains("Đã đối soát: 0 trên 5 dòng khớp"));
+    // A short day is there at once.
+    *world.bank.page_room.lock().unwrap() = 10;
+    assert_eq!(ask().await, format!("/board?agency={agency}"));
 }

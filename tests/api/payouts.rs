@@ -200,19 +200,79 @@ async fn each_kind_goes_where_its_rule_says_and_is_over_when_the_money_was_seen_
     }
 }
 
-#[tokio::test]
-async fn the_price_of_a_service_goes_into_the_account_from_which_its_agency_pays_the_seller() {
-    let mut scene = Scene::set().await;
-    let mut with_service = new_bill();
-    with_service["services"] = json!([{
+/// A seller's invoice for a survey, with the account that it is to be paid into.
+fn survey(number: &str, seller: &str, account: &str, amount: i64) -> Value {
+    json!({
         "invoice": {
-            "number": "1", "serial": "1K26TAA", "date": "2026-11-24", "seller_tax_code": "0101243150",
+            "number": number, "serial": "1K26TAA", "date": "2026-11-24", "seller_tax_code": seller,
             "name": { "vi": "Trích đo địa chính", "en": "Cadastral survey" },
-            "amount": { "amount": "1200000", "currency": "VND" },
+            "amount": { "amount": amount.to_string(), "currency": "VND" },
         },
         "legal_basis": "Hợp đồng 12/2026",
-        "account": { "bank": "970405", "number": "19001234567", "holder": "CONG TY TNHH DO DAC MAU" },
-    }]);
+        "account": { "bank": "970405", "number": account, "holder": "CONG TY TNHH DO DAC MAU" },
+    })
+}
+
+#[tokio::test]
+async fn the_price_of_a_service_goes_to_each_seller_who_is_named_with_an_account() {
+    let mut scene = Scene::set().await;
+    let mut with_services = new_bill();
+    with_services["services"] = json!([
+        survey("1", "0101243150", "19001234567", 1_200_000),
+        survey("2", "0101243150", "19001234567", 300_000),
+        survey("1", "0301452948", "19007654321", 500_000),
+    ]);
+    with_services["collect"] = json!("together");
+    let system = scene.office.system(&scene.world, "bill");
+    scene.bill = system.post_once("/v1/bills", "with", &with_services).await.expect(201).json();
+    let day = Day::of(scene.world.clock.now()).to_string();
+    let mut services = rule("service", "19009999", &day);
+    for budget in ["treasury_office", "authority", "chapter", "sub_item", "area"] {
+        services.as_object_mut().unwrap().remove(budget);
+    }
+    // To sellers go prices of services alone.
+    let mut fees = rule("le_phi", "7111", &day);
+    fees["to_sellers"] = json!(true);
+    scene.say("fees", &fees).await.expect_refusal(400, "invalid_body");
+    assert_eq!(scene.say("services", &services).await.expect(200).json()["to_sellers"], true);
+    scene.pay_and_match().await;
+    pass_on(&scene.world.app).await.unwrap();
+    pass_on(&scene.world.app).await.unwrap();
+    let mut sent: Vec<_> = scene.orders();
+    sent.sort_by_key(|order| order.amount.minor());
+    let to: Vec<_> =
+        sent.iter().map(|order| (order.creditor_account.as_str(), order.amount.minor())).collect();
+    assert_eq!(to, [("19007654321", 500_000), ("19001234567", 1_500_000)], "one order for each seller");
+    assert_eq!(sent[1].creditor.as_str(), "CONG TY TNHH DO DAC MAU");
+
+    let listed = scene.listed("?status=sent").await;
+    let order = listed.iter().find(|one| one["amount"]["amount"] == "1500000").unwrap();
+    assert_eq!(order["slip"]["seller"], json!({ "tax_code": "0101243150" }));
+    assert_eq!(
+        (&order["beneficiary"]["number"], &order["slip"]["form"]),
+        (&json!("19001234567"), &Value::Null)
+    );
+    let id = order["id"].as_str().unwrap();
+    let system = scene.office.system(&scene.world, "statement.read");
+    let whole = system.get(&format!("/v1/payouts/{id}")).await.expect(200).json();
+    assert_eq!((&whole["line_count"], &whole["lines"][0]["notice"]), (&json!(2), &json!("1K26TAA 1")));
+    let page = at_board(&scene.world, ACCOUNTANT).await.get(&format!("/board/payouts/{id}")).await;
+    let page = page.expect(200).text();
+    for shown in ["Trả cho bên bán", "0101243150", "19001234567", "1K26TAA 2"] {
+        assert!(page.contains(shown), "{shown} in {page}");
+    }
+    // Each is over when it was seen to leave.
+    let left = sent.iter().zip(1..).map(|(order, n)| scene.debit(&format!("D{n}"), order)).collect();
+    let xml = notification(7, ACCOUNT, left, scene.world.clock.now());
+    scene.world.tell(&xml).await.expect(200);
+    assert_eq!(scene.balance("fee_service").await, 0);
+}
+
+#[tokio::test]
+async fn the_price_of_a_service_goes_into_the_account_from_which_its_agency_pays_where_its_rule_says_so() {
+    let mut scene = Scene::set().await;
+    let mut with_service = new_bill();
+    with_service["services"] = json!([survey("1", "0101243150", "19001234567", 1_200_000)]);
     with_service["collect"] = json!("together");
     let system = scene.office.system(&scene.world, "bill");
     scene.bill = system.post_once("/v1/bills", "with", &with_service).await.expect(201).json();
@@ -221,6 +281,7 @@ async fn the_price_of_a_service_goes_into_the_account_from_which_its_agency_pays
     for budget in ["treasury_office", "authority", "chapter", "sub_item", "area"] {
         services.as_object_mut().unwrap().remove(budget);
     }
+    services["to_sellers"] = json!(false);
     let mut taxes = services.clone();
     taxes["kind"] = json!("tax");
     scene.say("tax", &taxes).await.expect_refusal(400, "invalid_body");

@@ -12,6 +12,8 @@ use chung::codec::iso20022::{
 };
 use chung::config::Limits;
 use chung::flow::{
+    adjust_receipts::adjust_due_receipts,
+    issue_due_receipts::issue_due_receipts,
     reconcile_statement::match_statement,
     retention::{report_retention, retain},
     return_second_money::return_second_money,
@@ -160,6 +162,88 @@ async fn a_part_goes_back_by_two_people_and_the_payer_sees_each_step() {
     }
     let listed = scene.office.system(&scene.world, "refund.read").get("/v1/refunds?status=done").await;
     assert_eq!(listed.expect(200).json()["items"].as_array().unwrap().len(), 1);
+}
+
+/// Registers a series of service prices from number 1 on.
+async fn series(scene: &Scene, letters: &str, last: i64) {
+    let body = json!({ "kind": "phi", "letters": letters, "first": 1, "last": last,
+        "valid_from": "2026-11-01", "valid_to": "2026-12-31" });
+    let system = scene.office.system(&scene.world, "receipt");
+    system.post_once("/v1/receipts/series", letters, &body).await.expect(201);
+}
+
+/// The receipts that take something back: how many, and the leaves that came later than their refund.
+async fn adjusting(scene: &Scene) -> (i64, i64) {
+    let later = scene.world.count("audit_leaf where kind = 'receipt.issued'").await;
+    (scene.world.count("receipt where refund_id is not null").await, later)
+}
+
+#[tokio::test]
+async fn money_that_went_back_waits_for_no_number_and_its_receipt_follows() {
+    let scene = Scene::set(Limits::default()).await;
+    scene.world.sql("update receipt_series set last = until").await.unwrap();
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    let asked = scene.ask("1", json!({ "amount": vnd(5_000) })).await.expect(201).json();
+    let id = asked["id"].as_str().unwrap();
+    scene.press(&approver, id, "approve").await.expect(303);
+    scene.debited(7, scene.debit("D1", 5_000, id)).await;
+    let done = scene.read(id).await;
+    assert_eq!((&done["status"], &done["receipt_pending"]), (&json!("done"), &json!(true)));
+    assert_eq!((scene.balance("refund_due").await, scene.balance("clearing").await), (0, 200_000));
+    assert_eq!(adjusting(&scene).await, (0, 0));
+    let shown = approver.get(&format!("/board/refunds/{id}")).await.expect(200).text();
+    assert!(
+        shown.contains("Biên lai điều chỉnh") && shown.contains("biên lai được lập khi có số"),
+        "{shown}"
+    );
+    // There is still none, whoever looks; afterwards it rests.
+    assert_eq!(adjust_due_receipts(&scene.world.app).await.unwrap(), 1);
+    assert_eq!(adjust_due_receipts(&scene.world.app).await.unwrap(), 0);
+    assert_eq!(scene.read(id).await["receipt_pending"], true);
+
+    // A series comes, and with it the receipt, once.
+    series(&scene, "BP", 1).await;
+    assert_eq!(adjust_due_receipts(&scene.world.app).await.unwrap(), 1);
+    assert_eq!(adjust_due_receipts(&scene.world.app).await.unwrap(), 0);
+    assert_eq!((adjusting(&scene).await, &scene.read(id).await["receipt_pending"]), ((1, 1), &json!(false)));
+    let system = scene.office.system(&scene.world, "receipt.read event.read");
+    let list = system.get("/v1/receipts").await.expect(200).json();
+    let adjusts = list["items"].as_array().unwrap().iter().find(|r| r["total"]["amount"] == "5000").unwrap();
+    assert_eq!(adjusts["number"], "H29.14-BP26E-0000001");
+    let path = format!("/v1/receipts/{}/xml", adjusts["id"].as_str().unwrap());
+    let xml = system.get(&path).await.expect(200).text();
+    assert!(xml.contains("Điều chỉnh giảm") && xml.contains("H29.14-AP26E-0000001"), "{xml}");
+    let events = system.get("/v1/events").await.expect(200).text();
+    assert!(events.contains("H29.14-BP26E-0000001"), "{events}");
+}
+
+#[tokio::test]
+async fn a_refund_that_is_done_before_its_receipt_is_adjusted_once_that_is_there() {
+    let scene = Scene::set(Limits::default()).await;
+    scene.world.sql("update receipt_series set last = until").await.unwrap();
+    let bill = scene.office.bill(&scene.world, "late").await;
+    let payment = start(&scene.world, &scene.office, &bill).await;
+    scene.world.tell(&scene.world.credit(2, "R2", 205_000, &payment)).await.expect(200);
+    assert_eq!(scene.world.count("receipt_due").await, 1);
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    let asked = scene.ask("1", json!({ "bill": bill["id"], "amount": vnd(5_000) })).await.expect(201).json();
+    let id = asked["id"].as_str().unwrap();
+    scene.press(&approver, id, "approve").await.expect(303);
+    scene.debited(7, scene.debit("D1", 5_000, id)).await;
+    let done = scene.read(id).await;
+    assert_eq!((&done["status"], &done["receipt_pending"]), (&json!("done"), &json!(true)));
+
+    // One number: it is the receipt's; the other one waits on.
+    series(&scene, "BP", 1).await;
+    assert_eq!(issue_due_receipts(&scene.world.app).await.unwrap(), 1);
+    assert_eq!(adjust_due_receipts(&scene.world.app).await.unwrap(), 1);
+    assert_eq!((adjusting(&scene).await.0, scene.world.count("receipt_due").await), (0, 0));
+    series(&scene, "CP", 9).await;
+    assert_eq!(adjust_due_receipts(&scene.world.app).await.unwrap(), 1);
+    assert_eq!((adjusting(&scene).await.0, &scene.read(id).await["receipt_pending"]), (1, &json!(false)));
+    let of = "receipt r join receipt o on o.bill_id = r.bill_id and o.refund_id is null
+         where r.refund_id is not null and r.number = 'H29.14-CP26E-0000001' and o.number = 'H29.14-BP26E-0000001'";
+    assert_eq!(scene.world.count(of).await, 1);
 }
 
 /// Signs in and sets a mailbox; the browser.

@@ -14,8 +14,10 @@ use chung::codec::revocation::{Revocation, RevocationLists, Why};
 use chung::codec::time_stamp::{Refused, Stamp, Trust, query, read_query, verify};
 use chung::crypto::digest::sha256;
 use chung::crypto::signing::{Signer, SigningKey};
+use chung::flow::judge_stamps::judge_stamps;
 use chung::flow::sequence_audit::sequence_audit;
 use chung::flow::stamp_heads::stamp_heads;
+use chung::http::router::router;
 use chung::partner::time_stamp::{Authority, ListFolder, NotStamped, TimeStamps};
 use futures_util::future::BoxFuture;
 use serde_json::json;
@@ -23,6 +25,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use time::macros::datetime;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 const AT: Instant = datetime!(2026-11-24 03:00 UTC);
 const TIME_STAMPING: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 8];
@@ -388,6 +392,9 @@ async fn lists_that_the_operator_brings_decide_over_the_stamp_of_a_head() {
     );
     let revoked = list(&between, (made, until), &[(3, made, None)]);
     let current = list(&between, (made, until), &[]);
+    let after = datetime!(2026-12-01 00:00 UTC);
+    let lost = list(&between, (made, until), &[(3, after, Some(1))]);
+    let given_up = list(&between, (made, until), &[(3, after, Some(4))]);
     let (root_der, clock) = (root.der.clone(), scene.world.clock.clone());
     let chain = Chain { signer, between, clock };
     scene.app = scene.world.app.with(|parts| {
@@ -413,6 +420,36 @@ async fn lists_that_the_operator_brings_decide_over_the_stamp_of_a_head() {
     assert_eq!(stamp["lists_of"], "2026-11-20T00:00:00Z");
     let page = at_board(&scene.world, ACCOUNTANT).await.get(&closing).await.expect(200).text();
     assert!(page.contains("không chứng thư nào bị thu hồi, theo danh sách lập lúc 07:00"), "{page}");
+
+    // What was kept is judged again by the lists of the day: by one that says the signer's key was lost it stands no more,
+    // by one that says the signer was given up in order afterwards it stands.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let beside = format!("http://{}{closing}", listener.local_addr().unwrap());
+    let (_stop, stopping) = watch::channel(false);
+    let serving = chung::http::listen::listen(listener, router(scene.app.clone()), stopping);
+    let serving = tokio::spawn(serving);
+    let accountant = at_board(&scene.world, ACCOUNTANT).await;
+    for (file, stands, says) in [
+        (&revoked, false, "dấu thời gian không còn được tin cậy: chứng thư của bên đóng dấu đã bị thu hồi"),
+        (&lost, false, "dấu thời gian không còn được tin cậy"),
+        (&given_up, true, "không chứng thư nào bị thu hồi"),
+        (&current, true, "không chứng thư nào bị thu hồi"),
+    ] {
+        put("lists/between.crl", file);
+        let page = accountant.get(&beside).await.expect(200).text();
+        let today = page.split("Theo danh sách thu hồi hiện nay").nth(1).unwrap();
+        assert!(today.contains(says), "{says} in {page}");
+        let report = judge_stamps(&scene.app).await.unwrap().unwrap();
+        let fallen = u64::from(!stands);
+        assert_eq!((report.clear, report.unknown, report.fallen.len() as u64), (1 - fallen, 0, fallen));
+        assert!(report.fallen.iter().all(|(_, why)| why == "revoked"));
+    }
+    serving.abort();
+    assert_eq!(
+        listed(&system).await["time_stamp"]["revocation"],
+        "clear",
+        "what was kept is what was seen then"
+    );
 
     // An independent tool and ours judge it offline.
     let id = told["id"].as_str().unwrap();

@@ -319,7 +319,10 @@ impl Life<'_> {
         let done = if self.chance.percent(50) && !withdrawn {
             self.at_desk(seen, bring(other)).await.1.map(drop)
         } else {
-            self.at_desk(seen, async |app: App| decide_import(&app, other, import, !withdrawn).await).await.1
+            self.at_desk(seen, async |app: App| decide_import(&app, other, import, !withdrawn).await)
+                .await
+                .1
+                .map(drop)
         };
         let what = if withdrawn { "import withdrawn" } else { "import accepted" };
         seen.note(done.map_or_else(|error| format!("import: {}", error.code()), |()| what.to_owned()));

@@ -10,6 +10,7 @@ use chung::base::{
     id::{Bill, Id},
 };
 use chung::flow::{
+    adjust_receipts::adjust_due_receipts,
     issue_due_receipts::issue_due_receipts,
     issue_on_request::issue_on_request,
     receipt_series::{NewSeries, register_series},
@@ -93,6 +94,7 @@ impl Life<'_> {
             self.ask_for_receipts(seen).await;
         }
         live(&self.app, None, async |app| issue_due_receipts(&app).await).await.unwrap().unwrap();
+        live(&self.app, None, async |app| adjust_due_receipts(&app).await).await.unwrap().unwrap();
         let left = self.world.rows("select count(*) from receipt_due").await[0].get::<i64, _>(0);
         if left < waits {
             seen.note("waiting receipts issued");

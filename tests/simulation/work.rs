@@ -8,8 +8,8 @@ use crate::world::ACCOUNT;
 use chung::base::{calendar::Day, clock::Clock};
 use chung::codec::iso20022::Direction;
 use chung::flow::{
-    Error, inquire_payment::inquire_due, pass_on::pass_on, recall::send_recalls,
-    reconcile_statement::match_statement, return_second_money::return_second_money,
+    Error, inquire_payment::inquire_due, match_long_days::match_long_day, pass_on::pass_on,
+    recall::send_recalls, reconcile_statement::match_statement, return_second_money::return_second_money,
     send_refund::look_after_refunds,
 };
 use chung::store::account::account_of_number;
@@ -69,6 +69,8 @@ impl Life<'_> {
     pub async fn reconcile(&mut self, seen: &Seen) {
         let death = self.death(seen);
         let yesterday = Day::of(self.clock.now()).plus_days(-1);
+        // A day that was confirmed and whose process died is taken up again.
+        live(&self.app, None, async |app| match_long_day(&app).await).await.unwrap().unwrap();
         self.say(&format!("the statement of {yesterday}"));
         self.match_day(yesterday, death).await;
     }

@@ -151,6 +151,7 @@ fn rule(kind: Kind) -> Rule {
         authority: Some(Authority { code: "1056789".to_owned(), name: "Thue".to_owned() }),
         booking: Some(["414", "2750", "79001"].map(str::to_owned)),
         basis: "QD 1".to_owned(),
+        to_sellers: false,
     }
 }
 

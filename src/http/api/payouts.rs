@@ -54,6 +54,8 @@ struct NewRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     area: Option<String>,
     legal_basis: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to_sellers: Option<bool>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,6 +102,10 @@ fn rule(body: &NewRule) -> Result<Rule, Error> {
         None if kind == Kind::Service => NO_TREASURY.to_owned(),
         None => return Err(misshapen("/treasury_office", "missing")),
     };
+    let to_sellers = body.to_sellers.unwrap_or(kind == Kind::Service);
+    if to_sellers && kind != Kind::Service {
+        return Err(misshapen("/to_sellers", "kind"));
+    }
     Ok(Rule {
         kind,
         valid_from: read("/valid_from", &body.valid_from)?,
@@ -110,6 +116,7 @@ fn rule(body: &NewRule) -> Result<Rule, Error> {
         authority: authority.transpose()?,
         booking,
         basis: basis.to_string(),
+        to_sellers,
     })
 }
 

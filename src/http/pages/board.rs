@@ -78,7 +78,8 @@ async fn fetch(
         return show_board(&app, &signed_in, &reader, &asked, Some((StatusCode::BAD_REQUEST, message))).await;
     };
     match fetch_as_officer(&app, signed_in.session.citizen, agency, &form.account, day).await {
-        Ok(()) => Redirect::to(&format!("/board?agency={agency}")).into_response(),
+        Ok(None) => Redirect::to(&format!("/board?agency={agency}")).into_response(),
+        Ok(Some(day)) => Redirect::to(&format!("/board/days/{day}")).into_response(),
         Err(error @ (Error::NotFound(_) | Error::Forbidden(_) | Error::Internal(_))) => {
             failed(&reader, &error)
         }

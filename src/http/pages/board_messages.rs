@@ -102,6 +102,6 @@ fn show_messages(reader: &Reader, shown: &MessagesShown, whole: bool) -> Respons
 }
 
 /// A count with its thousands apart, as money is written.
-fn grouped(count: i64) -> String {
+pub(super) fn grouped(count: i64) -> String {
     Money::vnd(count).display_vi().trim_end_matches("\u{a0}đ").to_owned()
 }

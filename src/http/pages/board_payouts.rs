@@ -147,6 +147,9 @@ async fn show_slip(
         kind: page.t(&format!("payout-kind-{}", order.kind.as_str())).into_owned(),
         made: display_vi(order.created_at),
         budget: found.order.slip["form"].is_string(),
+        seller: found.order.slip["seller"]["tax_code"]
+            .as_str()
+            .map(|code| page.with("payout-seller-note", &[("code", code.to_owned().into())])),
         lines: lines(&found),
         told: found.told.as_ref().map(|told| {
             let key = format!("payout-told-{}", told.word.as_str());
@@ -175,6 +178,8 @@ struct SlipView<'a> {
     made: String,
     /// Whether the slip is the budget's form.
     budget: bool,
+    /// Which seller it pays, if it pays one.
+    seller: Option<String>,
     lines: Vec<Line>,
     told: Option<String>,
     bounced: Option<String>,

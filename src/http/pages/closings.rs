@@ -12,6 +12,7 @@ use crate::base::{
 use crate::flow::{
     Error,
     close_period::{decide_closing, prepare_closing},
+    judge_stamps::Judged,
     read_closings::{
         Beside, Closings, Format, beside_closing_as_officer, closing_file_as_officer, list_closings,
         read_closing,
@@ -248,6 +249,7 @@ async fn show_one(app: &App, signed_in: &SignedIn, reader: &Reader, id: Id<Closi
         facts.push((page.t("closing-head-size").into_owned(), size.to_string()));
     }
     facts.extend(stamp_facts(&page, shown.stamping.as_ref()));
+    facts.extend(shown.judged.as_ref().map(|judged| today(&page, judged)));
     for (state, count) in &content.cases {
         let what = format!("{}: {}", page.t("closing-cases"), page.t(&format!("closing-case-{state}")));
         facts.push((what, count.to_string()));
@@ -318,6 +320,17 @@ fn stamp_facts(page: &Page, stamping: Option<&Stamping>) -> Vec<(String, String)
             vec![said("closing-stamp", page.with("closing-stamp-given-up", &[("last", last.clone().into())]))]
         }
     }
+}
+
+/// What the lists that the operator has by now show of it.
+fn today(page: &Page, judged: &Judged) -> (String, String) {
+    let at = [("at", judged.lists_of.map(display_vi).unwrap_or_default().into())];
+    let shown = if judged.stands {
+        page.with(&format!("closing-revocation-{}", judged.word), &at)
+    } else {
+        page.with("closing-stamp-fallen", &[("why", judged.word.clone().into())])
+    };
+    (page.t("closing-stamp-today").into_owned(), shown)
 }
 
 /// What revocation lists showed of whoever stamped.

@@ -95,7 +95,8 @@ async fn decide(
         Err((status, why)) => return show_status(&reader, status, why),
     };
     match decide_import(&app, signed_in.session.citizen, id, accept).await {
-        Ok(()) => Redirect::to("/board/imports").into_response(),
+        Ok(None) => Redirect::to("/board/imports").into_response(),
+        Ok(Some(day)) => Redirect::to(&format!("/board/days/{day}")).into_response(),
         Err(error) => failed(&reader, &error),
     }
 }
@@ -153,6 +154,7 @@ struct Row {
     tag: &'static str,
     action: Option<String>,
     confirms: bool,
+    progress: Option<String>,
 }
 
 impl Row {
@@ -178,11 +180,12 @@ impl Row {
             state: page.t(&format!("import-state-{}", import.state)).into_owned(),
             tag: match import.state.as_str() {
                 "accepted" => "ok",
-                "waiting" => "warn",
+                "waiting" | "confirmed" => "warn",
                 _ => "bad",
             },
             action: waits.then(|| format!("/board/imports/{}/decide", import.id)),
             confirms: waits && import.imported.0 != found.reader,
+            progress: found.days.get(&import.id).map(|day| format!("/board/days/{day}")),
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod board;
 pub mod board_books;
 pub mod board_case;
 pub mod board_cash;
+pub mod board_days;
 pub mod board_fees;
 pub mod board_messages;
 pub mod board_payouts;

@@ -98,6 +98,8 @@ pub struct Page {
     pub scripted: bool,
     /// Whether the page holds tables that need the width.
     pub wide: bool,
+    /// After how many seconds the page is asked for again, where something goes on.
+    pub asks_again: Option<u32>,
     /// Refused inputs, in the order of the form.
     pub errors: Vec<FieldError>,
     query: String,
@@ -121,6 +123,7 @@ impl Page {
             another_person: None,
             scripted: false,
             wide: false,
+            asks_again: None,
             errors: Vec::new(),
             query: reader.query.clone(),
             chosen: reader.chosen,

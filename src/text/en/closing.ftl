@@ -56,6 +56,11 @@ closing-stamp = Time stamp
 closing-stamp-at = Time stamp of the head of the log
 closing-stamp-authority = Time-stamping authority
 closing-stamp-serial = Number of the time stamp (policy)
+closing-stamp-today = By the revocation lists of today
+closing-stamp-fallen = the stamp is no longer believed: { $why ->
+    [revoked] the certificate of whoever stamped was revoked
+   *[other] { $why }
+}
 closing-stamp-revocation = Revocation of certificates
 closing-revocation-clear = no certificate was revoked, by lists of { $at }
 closing-revocation-no_list = unknown: there is no revocation list of the issuer

@@ -63,6 +63,7 @@ payment-date-submission = the day of submission
 payment-date-acceptance = the day of acceptance
 payment-date-payment = the day of payment
 payment-trace-tariff = { $unit_amount } × { $count } { $unit } by the tariff in force on the day of submission { $on } ({ $basis }): { $amount }
+payment-trace-anew = { $amount } more: { $reference } was charged anew after it had been paid on paper
 payment-trace-difference = { $saving } more: what the reduction { $adjustment } of { $reference } rested on does not hold
 payment-trace-formula = { $terms } by the tariff in force on the day of submission { $on } ({ $basis }): { $amount }
 payment-term-band = the amount from a value of { $amount } on

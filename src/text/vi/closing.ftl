@@ -56,6 +56,11 @@ closing-stamp = Dấu thời gian
 closing-stamp-at = Dấu thời gian của đầu nhật ký
 closing-stamp-authority = Tổ chức cấp dấu thời gian
 closing-stamp-serial = Số dấu thời gian (chính sách)
+closing-stamp-today = Theo danh sách thu hồi hiện nay
+closing-stamp-fallen = dấu thời gian không còn được tin cậy: { $why ->
+    [revoked] chứng thư của bên đóng dấu đã bị thu hồi
+   *[other] { $why }
+}
 closing-stamp-revocation = Thu hồi chứng thư
 closing-revocation-clear = không chứng thư nào bị thu hồi, theo danh sách lập lúc { $at }
 closing-revocation-no_list = chưa rõ: không có danh sách thu hồi của bên cấp chứng thư

@@ -63,6 +63,7 @@ payment-date-submission = ngày nộp hồ sơ
 payment-date-acceptance = ngày tiếp nhận hồ sơ
 payment-date-payment = ngày nộp tiền
 payment-trace-tariff = { $unit_amount } × { $count } { $unit }, theo biểu phí ngày nộp hồ sơ { $on } ({ $basis }): { $amount }
+payment-trace-anew = Nộp bổ sung { $amount }: khoản { $reference } được tính lại sau khi đã nộp bằng biên lai giấy
 payment-trace-difference = Nộp bổ sung { $saving }: căn cứ của mức giảm { $adjustment } trên khoản { $reference } không còn đúng
 payment-trace-formula = { $terms }, theo biểu phí ngày nộp hồ sơ { $on } ({ $basis }): { $amount }
 payment-term-band = mức áp dụng từ giá trị { $amount }
