@@ -6,11 +6,12 @@ use crate::base::{
     id::{self, Id},
     origin::Origin,
 };
-use crate::batch::{self, Batch, Queue};
+use crate::batch::{self, Batch, Queue, Undone};
 use crate::codec::sod::Anchors;
 use crate::config::Limits;
 use crate::crypto::{checked_tokens::CheckedTokens, digest::Digest, keyring::KeyRing, signing::KeyList};
 use crate::identity::{
+    carried::{Answered, Redeemed, Redemption, Silent},
     client::Client,
     question::{self, Question},
 };
@@ -129,6 +130,10 @@ pub struct Batches {
     pub clients: Batch<Id<id::Client>, Option<Client>>,
     /// What may be used once only.
     pub once: Batch<Mark, bool>,
+    /// Sign-ins without a page.
+    pub silent: Batch<Silent, Result<Answered, Undone>>,
+    /// Codes that carry their sign-ins.
+    pub codes: Batch<Redemption, Result<Redeemed, Undone>>,
     /// Questions about people.
     pub verifications: Batch<Question, question::Outcome>,
     /// Bills to be issued.
@@ -147,6 +152,10 @@ pub struct Queues {
     pub clients: Queue<Id<id::Client>, Option<Client>>,
     /// What may be used once only.
     pub once: Queue<Mark, bool>,
+    /// Sign-ins without a page.
+    pub silent: Queue<Silent, Result<Answered, Undone>>,
+    /// Codes that carry their sign-ins.
+    pub codes: Queue<Redemption, Result<Redeemed, Undone>>,
     /// Questions about people.
     pub verifications: Queue<Question, question::Outcome>,
     /// Bills to be issued.
@@ -162,17 +171,22 @@ pub fn queues(limits: &Limits) -> (Batches, Queues) {
     let (standing, standing_queue) = batch::channel(limits.queue_max);
     let (clients, client_queue) = batch::channel(limits.queue_max);
     let (once, once_queue) = batch::channel(limits.queue_max);
+    let (silent, silent_queue) = batch::channel(limits.queue_max);
+    let (codes, code_queue) = batch::channel(limits.queue_max);
     let (verifications, verification_queue) = batch::channel(limits.queue_max);
     let (bills, bill_queue) = batch::channel(limits.queue_max);
     let (notifications, notification_queue) = batch::channel(limits.queue_max);
     let (records, record_queue) = batch::channel(limits.queue_max);
-    let sending = Batches { standing, clients, once, verifications, bills, notifications, records };
+    let sending =
+        Batches { standing, clients, once, silent, codes, verifications, bills, notifications, records };
     (
         sending,
         Queues {
             standing: standing_queue,
             clients: client_queue,
             once: once_queue,
+            silent: silent_queue,
+            codes: code_queue,
             verifications: verification_queue,
             bills: bill_queue,
             notifications: notification_queue,

@@ -267,8 +267,10 @@
 //!   client and revocation are asked at every request.
 //! * 2026-11-26, keys of a batch: they are claimed by writing them before anything is decided, and given back where it is
 //!   refused; of two nodes the second waits for the first and hears what it answered.
-//! * 2026-11-26, silent sign-ins: a portal that forbids pages is answered at once where somebody is signed in: request,
-//!   confirmation and code are one transaction, and no page comes between.
+//! * 2026-11-26, silent sign-ins: a portal that forbids pages is answered at once where somebody is signed in, many in one
+//!   look, and nothing is written: the code carries the sign-in, sealed under a key of its own, and the row comes with its
+//!   exchange, where everything is asked again; whoever writes the row first has exchanged the code.
+//! * 2026-11-26, codes: one ends with its session and with its consent, like the tokens that it would have given.
 //! * 2026-11-26, forms: a form of somebody who is signed in is taken with its proof (`http::sent`), and so are files, the steps
 //!   of a sign-in and its own sheet; nobody else asks whether a form is genuine, but signing out.
 //! * 2026-11-26, builds: whoever types the first command waits less; what is deployed (`--profile dist`) and what the

@@ -146,7 +146,10 @@ fn masked(text: &str) -> String {
     let mut rest = text;
     while !rest.is_empty() {
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
-        let end = rest.find(|c: char| !is_word(c)).unwrap_or(rest.len());
+        let until = |ends: &dyn Fn(char) -> bool| rest.find(ends).unwrap_or(rest.len());
+        // What a token carries sealed may have hyphens in it.
+        let whole = until(&|c| !is_word(c) && c != '-');
+        let end = if is_token(&rest[..whole]) { whole } else { until(&|c| !is_word(c)) };
         let (word, tail) = rest.split_at(end);
         out.push_str(if is_private(word) { "***" } else { word });
         let skip = tail.find(is_word).unwrap_or(tail.len());
@@ -158,9 +161,12 @@ fn masked(text: &str) -> String {
 
 fn is_private(word: &str) -> bool {
     let personal_number = word.len() == 12 && word.bytes().all(|b| b.is_ascii_digit());
-    let token = word.len() > 40
-        && ["chc_", "chs_", "chk_", "cha_", "chr_", "chf_", "eyJ"].iter().any(|p| word.starts_with(p));
-    personal_number || token
+    personal_number || is_token(word)
+}
+
+fn is_token(word: &str) -> bool {
+    let prefixes = ["chc_", "chs_", "chk_", "cha_", "chr_", "chf_", "eyJ"];
+    word.len() > 40 && prefixes.iter().any(|prefix| word.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -213,6 +219,9 @@ mod tests {
         );
         assert_eq!(line["detail"], "*** sent ***.");
         assert_eq!(line["message"], "asked for ***");
+        let code = Token::carrying(TokenKind::Code, &[0xfb; 60]);
+        assert!(code.expose().contains('-'));
+        assert_eq!(masked(&format!("code={}&state=s-1", code.expose())), "code=***&state=s-1");
         let kept = "pay_0123456789abcdef0123456789abcdef and 0123456789ab";
         assert_eq!(masked(kept), kept);
     }

@@ -1,6 +1,7 @@
 //! Values that must not be seen: secrets in memory, sealed fields in rows, and tokens that say what they are.
 
 use super::entropy::{Entropy, random};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use std::{fmt, marker::PhantomData};
 use zeroize::Zeroize;
 
@@ -120,6 +121,8 @@ impl TokenKind {
 const RANDOM: usize = 43;
 /// How many checksum characters follow.
 const CHECK: usize = 6;
+/// The longest text of sealed bytes that is looked at.
+const CARRIED_MAX: usize = 8_192;
 
 /// A bearer secret: prefix, 256 random bits, checksum. Rows hold only its digest.
 #[derive(Clone)]
@@ -146,6 +149,20 @@ impl Token {
         }
         let (head, check) = text.split_at(text.len() - CHECK);
         (checksum(head) == check).then(|| Self(Secret::new(text.to_owned())))
+    }
+
+    /// A token that carries sealed bytes in place of random letters; its seal is its spelling check.
+    pub fn carrying(kind: TokenKind, sealed: &[u8]) -> Self {
+        let mut text = String::from(kind.prefix());
+        BASE64_URL_SAFE_NO_PAD.encode_string(sealed, &mut text);
+        Self(Secret::new(text))
+    }
+
+    /// The sealed bytes of such a token; one text for the same bytes, and none of another kind or form.
+    pub fn carried(kind: TokenKind, text: &str) -> Option<Vec<u8>> {
+        let body = text.strip_prefix(kind.prefix())?;
+        let fits = (RANDOM + CHECK + 1..=CARRIED_MAX).contains(&body.len());
+        fits.then(|| BASE64_URL_SAFE_NO_PAD.decode(body).ok()).flatten()
     }
 
     /// The text, to hand it to its owner or to digest it.
@@ -194,6 +211,16 @@ mod tests {
         typo[10] = if typo[10] == b'a' { b'b' } else { b'a' };
         assert!(Token::parse(TokenKind::Code, std::str::from_utf8(&typo).unwrap()).is_none());
         assert!(Token::parse(TokenKind::Code, &text[..text.len() - 1]).is_none());
+    }
+
+    #[test]
+    fn a_token_that_carries_something_is_no_random_one() {
+        let token = Token::carrying(TokenKind::Code, &[7; 60]);
+        assert_eq!(Token::carried(TokenKind::Code, token.expose()), Some(vec![7; 60]));
+        assert!(Token::parse(TokenKind::Code, token.expose()).is_none());
+        assert!(Token::carried(TokenKind::Refresh, token.expose()).is_none());
+        let random = Token::new(TokenKind::Code, &SeededEntropy::new(3));
+        assert!(Token::carried(TokenKind::Code, random.expose()).is_none());
     }
 
     #[test]

@@ -450,6 +450,12 @@ impl KeyRing {
         self.lookup.1.digest(label, value)
     }
 
+    /// The key that seals what one code carries: derived from the identifier that the code names, kept nowhere, the same
+    /// on every node, and used for one seal alone.
+    pub fn code_key(&self, id: &[u8]) -> DataKey {
+        DataKey::new(self.lookup("authorization.code", id), 0)
+    }
+
     /// The keyed hash behind pairwise subjects.
     pub fn pairwise(&self, label: &str, value: &[u8]) -> Digest {
         self.pairwise.1.digest(label, value)

@@ -3,9 +3,10 @@
 use super::{
     Error, Result,
     asking_client::asking_client,
+    carried_code,
     check_client::{Answered, note_refusal},
     end_session, envelope, push_request,
-    sign_in::{Answer, answer_silently, session_of},
+    sign_in::Answer,
     vouch_sign_in,
 };
 use crate::app::App;
@@ -19,6 +20,7 @@ use crate::crypto::digest::{Digest, sha256};
 use crate::identity::{
     assurance::Assurance,
     authorization::{AUTHORIZATION_LIFE, Authorization, Errand, LocalPath, State},
+    carried::{self, Silent},
     client::Client,
     personal_number::PersonalNumber,
     request::{
@@ -26,6 +28,7 @@ use crate::identity::{
     },
 };
 use crate::store::{authorization, portal};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What becomes of a request.
@@ -108,20 +111,42 @@ pub async fn authorize(
             // A number never stands in an address: only a pushed hint is heard.
             let hint = pushed.as_ref().and_then(|pushed| pushed.parameters.one("login_hint").ok().flatten());
             let hint = hint.and_then(|text| text.parse::<PersonalNumber>().ok());
-            let (lang, silent) = (request.lang, !request.may_show_pages());
-            let errand = Errand::Portal { client: client.id, request: Box::new(request) };
             let pushed = pushed.map(|pushed| pushed.digest);
-            // Where no page will be shown, no page needs a browser of its own.
-            let present = if silent { session_of(app, cookie, now).await? } else { None };
-            let Some(session) = present else {
-                let brought = Brought { lang, hint, pushed };
-                return Ok(Authorized::Begun(begin(app, now, errand, brought).await?));
-            };
-            let (bound, _) = drawn(app, now, errand, None)?;
-            let answer = answer_silently(app, bound, pushed.as_ref(), (&client, &session), now).await?;
-            Ok(Authorized::Answered(answer))
+            let brought = Brought { lang: request.lang, hint, pushed };
+            if let Some(cookie) = cookie.filter(|_| !request.may_show_pages()) {
+                let silent = Silent {
+                    client: Arc::new(client),
+                    request: Arc::new(request),
+                    cookie: sha256(cookie.expose().as_bytes()),
+                    pushed,
+                };
+                return unseen(app, silent, brought, now).await;
+            }
+            let errand = Errand::Portal { client: client.id, request: Box::new(request) };
+            Ok(Authorized::Begun(begin(app, now, errand, brought).await?))
         }
     }
+}
+
+/// Answers a portal that forbids pages out of the session that the browser has; without one the sign-in begins, and its
+/// first page says no.
+async fn unseen(app: &App, silent: Silent, brought: Brought, now: Instant) -> Result<Authorized> {
+    let (client, request) = (Arc::clone(&silent.client), Arc::clone(&silent.request));
+    let answer = match app.batches.silent.submit(silent).await?? {
+        carried::Answered::Nobody => {
+            let errand = Errand::Portal { client: client.id, request: Box::new((*request).clone()) };
+            return Ok(Authorized::Begun(begin(app, now, errand, brought).await?));
+        }
+        carried::Answered::Over => return Err(Error::refused("sign_in_over")),
+        carried::Answered::Refused(code, description) => {
+            Answer::refusal(app, &request.address, code, description)
+        }
+        carried::Answered::Agreed { confirmation, consent } => {
+            let code = carried_code::seal(app, (&client, &request), &confirmation, consent, now)?;
+            Answer::code(app, &request.address, &code)
+        }
+    };
+    Ok(Authorized::Answered(answer))
 }
 
 /// Reads everything but the address, and what only our own keys and rows can tell: who is meant, and whether the

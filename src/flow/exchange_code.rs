@@ -3,6 +3,7 @@
 use super::{
     Error, Result,
     audit_leaf::{Concern, leaf},
+    carried_code,
     grant_tokens::{self, Grant, binding, refused},
     population,
     refresh_tokens::{self, REFRESH_LIFE},
@@ -10,18 +11,22 @@ use super::{
 use crate::app::App;
 use crate::base::{
     clock::Instant,
+    id::{self, Id},
     secret::{Token, TokenKind},
 };
-use crate::crypto::digest::sha256;
+use crate::crypto::digest::{Digest, sha256};
 use crate::identity::{
     authorization::{
         Authorization, Confirmation, Errand, Exchange, ExchangeRefusal, Presented, Revocation, State,
     },
+    carried::{Redeemed, Redemption},
     claims::SignInScope,
     client::Client,
+    request::AuthorizationRequest,
 };
-use crate::store::{Tx, audit, authorization};
+use crate::store::{Tx, audit, authorization, carried};
 use serde_json::json;
+use std::sync::Arc;
 
 pub use super::grant_tokens::{Exchanged, Tokens};
 
@@ -43,54 +48,167 @@ pub struct CodeRequest<'a> {
 pub async fn exchange_code(app: &App, client: &Client, request: CodeRequest<'_>) -> Result<Exchanged> {
     let now = app.clock.now();
     let text = request.code.ok_or(refused("invalid_request", "code", "missing"))?;
-    let code = Token::parse(TokenKind::Code, text).ok_or(refused("invalid_grant", "code", "not_a_code"))?;
-    let key = binding(client, request.key)?;
-    let mut tx = app.store.begin().await?;
-    let found = authorization::find_by_code(&mut tx, &sha256(code.expose().as_bytes())).await?;
-    let authorization = found.ok_or(refused("invalid_grant", "code", "unknown"))?.authorization;
-    let presented = Presented {
-        client: client.id,
-        redirect_uri: request.redirect_uri,
-        verifier: request.verifier,
-        key: key.as_deref(),
+    let digest = sha256(text.as_bytes());
+    let carried = match Token::parse(TokenKind::Code, text) {
+        Some(_) => None,
+        None => Some(carried_code::open(app, text).ok_or(refused("invalid_grant", "code", "not_a_code"))?),
     };
-    match authorization.exchange(&presented, now) {
-        Exchange::Refused(refusal) => Err(grant_refused(refusal)),
-        Exchange::Replayed => revoke(app, tx, &authorization, client, "code", now).await,
-        Exchange::Granted { confirmation, consent } => {
-            let next = State::Exchanged { confirmation, consent, exchanged_at: now };
-            let wanted = Wanted { resource: request.resource, key };
-            grant(app, tx, &authorization, client, &next, &confirmation, wanted).await
+    let CodeRequest { redirect_uri, verifier, resource, key, .. } = request;
+    let asked = Asked { client, redirect_uri, verifier, resource, key: binding(client, key)? };
+    if let Some(carried) = carried {
+        return exchange_carried(app, carried, digest, asked, now).await;
+    }
+    let mut tx = app.store.begin().await?;
+    let found = authorization::find_by_code(&mut tx, &digest).await?;
+    let found = found.ok_or(refused("invalid_grant", "code", "unknown"))?;
+    exchange_kept(app, tx, &found.authorization, asked, now).await
+}
+
+/// What is asked for a code.
+struct Asked<'a> {
+    client: &'a Client,
+    redirect_uri: Option<&'a str>,
+    verifier: Option<&'a str>,
+    resource: Option<&'a str>,
+    key: Option<String>,
+}
+
+impl Asked<'_> {
+    fn presented(&self) -> Presented<'_> {
+        Presented {
+            client: self.client.id,
+            redirect_uri: self.redirect_uri,
+            verifier: self.verifier,
+            key: self.key.as_deref(),
         }
     }
 }
 
-struct Wanted<'a> {
-    resource: Option<&'a str>,
-    key: Option<String>,
+/// The code of a sign-in whose row stands.
+async fn exchange_kept(
+    app: &App,
+    tx: Tx,
+    authorization: &Authorization,
+    asked: Asked<'_>,
+    now: Instant,
+) -> Result<Exchanged> {
+    match authorization.exchange(&asked.presented(), now) {
+        Exchange::Refused(refusal) => Err(grant_refused(refusal)),
+        Exchange::Replayed => revoke(app, tx, authorization, asked.client, "code", now).await,
+        Exchange::Granted { confirmation, consent } => {
+            let next = State::Exchanged { confirmation, consent, exchanged_at: now };
+            grant(app, tx, authorization, &next, (&confirmation, consent), asked).await
+        }
+    }
+}
+
+/// The code that carries its sign-in. Where it is refused, whatever is wrong with it, a row of it says that it was
+/// exchanged before: then it came twice.
+async fn exchange_carried(
+    app: &App,
+    carried: Authorization,
+    code: Digest,
+    asked: Asked<'_>,
+    now: Instant,
+) -> Result<Exchanged> {
+    let id = carried.id;
+    match redeem(app, carried, code, &asked, now).await {
+        Ok(tokens) => Ok(Exchanged::Tokens(Box::new(tokens))),
+        Err(refusal @ Error::Refused(_)) => {
+            let mut tx = app.store.begin().await?;
+            match authorization::find_and_lock(&mut tx, id).await? {
+                Some(found) => exchange_kept(app, tx, &found.authorization, asked, now).await,
+                None => Err(refusal),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn redeem(
+    app: &App,
+    carried: Authorization,
+    code: Digest,
+    asked: &Asked<'_>,
+    now: Instant,
+) -> Result<Tokens> {
+    let judged = carried.exchange(&asked.presented(), now);
+    let Authorization { id, errand, started_at, expires_at, state } = carried;
+    let (confirmation, consent, request, code_expires_at) = match (judged, errand, state) {
+        (
+            Exchange::Granted { confirmation, consent },
+            Errand::Portal { request, .. },
+            State::CodeIssued { code_expires_at, .. },
+        ) => (confirmation, consent, Arc::<AuthorizationRequest>::from(request), code_expires_at),
+        (Exchange::Refused(refusal), ..) => return Err(grant_refused(refusal)),
+        _ => return Err(grant_refused(ExchangeRefusal::NotYours)),
+    };
+    let client = asked.client;
+    let audience = grant_tokens::audience(app, request.resource.as_ref(), asked.resource)?;
+    let refresh_token = lasts(client, &request).then(|| Token::new(TokenKind::Refresh, &*app.entropy));
+    let redemption = Redemption {
+        client: client.id,
+        authorization: id,
+        times: [started_at, expires_at, code_expires_at],
+        request: Arc::clone(&request),
+        confirmation,
+        consent,
+        code,
+        refresh: refresh_token.as_ref().map(|token| (sha256(token.expose().as_bytes()), now + REFRESH_LIFE)),
+    };
+    let subject = match app.batches.codes.submit(redemption).await?? {
+        Redeemed::Granted(subject) => subject,
+        Redeemed::Spent => return Err(refused("invalid_grant", "code", "used_before")),
+        Redeemed::NotAllowed => return Err(refused("invalid_grant", "grant", "no_longer_allowed")),
+        Redeemed::ConsentWithdrawn => return Err(refused("invalid_grant", "code", "consent_withdrawn")),
+    };
+    let grant = Grant {
+        client,
+        authorization: id,
+        confirmation: &confirmation,
+        subject,
+        actor: None,
+        scopes: &request.scopes,
+        nonce: request.nonce.as_deref(),
+        audience,
+        key: asked.key.clone(),
+        refresh_token,
+    };
+    grant_tokens::tokens(app, grant, now)
+}
+
+/// Whether what is granted lasts beyond the session.
+fn lasts(client: &Client, request: &AuthorizationRequest) -> bool {
+    request.scopes.contains(&SignInScope::OfflineAccess) && client.terms.offline
 }
 
 async fn grant(
     app: &App,
     mut tx: Tx,
     authorization: &Authorization,
-    client: &Client,
     next: &State,
-    confirmation: &Confirmation,
-    wanted: Wanted<'_>,
+    (confirmation, consent): (&Confirmation, Id<id::Consent>),
+    asked: Asked<'_>,
 ) -> Result<Exchanged> {
-    let now = app.clock.now();
+    let (now, client) = (app.clock.now(), asked.client);
     let Errand::Portal { request, .. } = &authorization.errand else {
         return Err(grant_refused(ExchangeRefusal::NotYours));
     };
-    let audience = grant_tokens::audience(app, request.resource.as_ref(), wanted.resource)?;
+    let audience = grant_tokens::audience(app, request.resource.as_ref(), asked.resource)?;
+    let of = std::iter::once((confirmation.citizen, confirmation.session, consent));
+    let held = carried::hold(&mut tx, of).await?;
+    if held.iter().any(|held| held.signed_out) {
+        return Err(refused("invalid_grant", "grant", "no_longer_allowed"));
+    }
+    if held.iter().any(|held| held.withdrawn) {
+        return Err(refused("invalid_grant", "code", "consent_withdrawn"));
+    }
     let (subject, actor) =
         grant_tokens::named(app, &mut tx, client, authorization, confirmation, now).await?;
     if !authorization::advance(&mut tx, authorization.id, &authorization.state, next, None).await? {
         return Err(refused("invalid_grant", "code", "exchanged_meanwhile"));
     }
-    let lasting = request.scopes.contains(&SignInScope::OfflineAccess) && client.terms.offline;
-    let refresh_token = if lasting {
+    let refresh_token = if lasts(client, request) {
         Some(refresh_tokens::draw(app, &mut tx, authorization.id, now + REFRESH_LIFE, now).await?)
     } else {
         None
@@ -105,7 +223,7 @@ async fn grant(
         scopes: &request.scopes,
         nonce: request.nonce.as_deref(),
         audience,
-        key: wanted.key,
+        key: asked.key,
         refresh_token,
     };
     Ok(Exchanged::Tokens(Box::new(grant_tokens::tokens(app, grant, now)?)))

@@ -178,7 +178,8 @@ fn open(app: &App, looked: LookedUp) -> Result<Looked> {
     Ok(Looked { as_of, on_record: on_record.map(Box::new) })
 }
 
-fn open_row(app: &App, row: &RegisterRow) -> Result<OnRecord> {
+/// The person of a row that was read with others.
+pub(super) fn open_row(app: &App, row: &RegisterRow) -> Result<OnRecord> {
     let key = app.keys.data_key(&row.key, row.citizen.uuid().as_bytes())?;
     let record = key.open(&record_place(row.citizen), &row.sealed)?;
     let person = person_record::decode(record.expose()).map_err(Error::internal)?;

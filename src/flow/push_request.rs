@@ -68,9 +68,7 @@ pub async fn push_request(
         dpop_jkt: key,
         expires_at: now + PUSHED_LIFE,
     };
-    let mut tx = app.store.begin().await?;
-    pushed_request::insert(&mut tx, &request).await?;
-    tx.commit().await?;
+    pushed_request::insert(&app.store, &request).await?;
     Ok(format!("{NAME_START}{}", name.expose()))
 }
 

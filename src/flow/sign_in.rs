@@ -13,7 +13,7 @@ use crate::base::{
     secret::Token,
     text::Lang,
 };
-use crate::crypto::digest::{Digest, equal, sha256};
+use crate::crypto::digest::{equal, sha256};
 use crate::identity::{
     assurance::Assurance,
     authenticator::Method,
@@ -166,33 +166,6 @@ pub async fn view(app: &App, step: &Step, present: Option<&Session>, lang: Lang)
         | State::Revoked { .. }
         | State::Refused { .. }
         | State::Expired => Ok(View::Over),
-    }
-}
-
-/// Answers a portal that forbids pages, at once: what it asked, who sits there and the code are one transaction.
-/// `pushed` is the digest of the request that it came from.
-pub(super) async fn answer_silently(
-    app: &App,
-    mut bound: authorization::Bound,
-    pushed: Option<&Digest>,
-    (client, present): (&Client, &Session),
-    now: Instant,
-) -> Result<Answer> {
-    let mut tx = app.store.begin().await?;
-    let fit = present.answers(&bound.authorization.wanted(), now);
-    if fit {
-        bound.authorization.state =
-            bound.authorization.after(Event::Confirm(present.confirms()), now).map_err(unfit)?;
-    }
-    authorization::insert(&mut tx, &bound, pushed).await?;
-    let shown = if fit {
-        arrived(app, tx, &bound.authorization, Some(client), (Lang::default(), now)).await?
-    } else {
-        refuse(app, tx, &bound.authorization, ErrorCode::LoginRequired, now).await?
-    };
-    match shown {
-        View::Answered(answer) => Ok(answer),
-        _ => Err(Error::refused("sign_in_over")),
     }
 }
 

@@ -384,11 +384,7 @@ impl Authorization {
     /// What a session must be to answer this sign-in.
     pub fn wanted(&self) -> Wanted {
         match &self.errand {
-            Errand::Portal { request, .. } => Wanted {
-                demand: request.demand,
-                max_age_s: request.max_age_s,
-                forced: request.forces_sign_in(),
-            },
+            Errand::Portal { request, .. } => request.wanted(),
             Errand::Counter { request, .. } => {
                 Wanted { demand: request.demand, max_age_s: None, forced: false }
             }

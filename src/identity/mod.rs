@@ -5,6 +5,7 @@ pub mod authenticator;
 pub mod authorization;
 pub mod birth_date;
 pub mod card;
+pub mod carried;
 pub mod claims;
 pub mod client;
 pub mod client_key;

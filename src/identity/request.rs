@@ -10,6 +10,7 @@ use super::{
     client::{Client, RedirectUri},
     profile::Resource,
     pseudonym::Subject,
+    session::Wanted,
 };
 use crate::{base::text::Lang, crypto::digest};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -292,6 +293,11 @@ impl AuthorizationRequest {
             dpop_jkt,
             hint_subject: None,
         })
+    }
+
+    /// What a session must be to answer it.
+    pub fn wanted(&self) -> Wanted {
+        Wanted { demand: self.demand, max_age_s: self.max_age_s, forced: self.forces_sign_in() }
     }
 
     /// Whether pages may be shown at all.

@@ -59,14 +59,15 @@ pub async fn find(tx: &mut Tx, consent: Id<id::Consent>) -> Result<Option<Consen
     row.map(TryInto::try_into).transpose()
 }
 
-struct Raw {
-    id: Uuid,
-    citizen_id: Uuid,
-    client_id: Uuid,
-    notified: Vec<String>,
-    allowed: Vec<String>,
-    given_at: Instant,
-    withdrawn_at: Option<Instant>,
+/// A row as it stands.
+pub(super) struct Raw {
+    pub(super) id: Uuid,
+    pub(super) citizen_id: Uuid,
+    pub(super) client_id: Uuid,
+    pub(super) notified: Vec<String>,
+    pub(super) allowed: Vec<String>,
+    pub(super) given_at: Instant,
+    pub(super) withdrawn_at: Option<Instant>,
 }
 
 impl TryFrom<Raw> for Consent {

@@ -20,6 +20,7 @@ pub mod blank;
 pub mod books_check;
 pub mod calendar;
 pub mod card_check;
+pub mod carried;
 pub mod case;
 pub mod case_facts;
 pub mod cash;

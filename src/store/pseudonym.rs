@@ -1,11 +1,12 @@
 //! The names by which sectors know citizens.
 
-use super::{Result, StoreError, Tx};
+use super::{Result, Store, StoreError, Tx};
 use crate::base::{
     clock::Instant,
     id::{self, Id},
 };
 use crate::identity::pseudonym::{Sector, Subject};
+use uuid::Uuid;
 
 /// The subject of a citizen in the first of these sectors that has one.
 pub async fn find(tx: &mut Tx, citizen: Id<id::Citizen>, sectors: &[&Sector]) -> Result<Option<Subject>> {
@@ -42,6 +43,30 @@ pub async fn keep(
     .fetch_one(tx.conn())
     .await?;
     parse(&kept, citizen)
+}
+
+/// Gives citizens the names drawn for them in these sectors, where they have none.
+pub async fn keep_all(
+    store: &Store,
+    drawn: &[(Id<id::Citizen>, &Sector, Subject)],
+    at: Instant,
+) -> Result<()> {
+    let citizens: Vec<Uuid> = drawn.iter().map(|(citizen, ..)| citizen.uuid()).collect();
+    let sectors: Vec<&str> = drawn.iter().map(|(_, sector, _)| sector.as_str()).collect();
+    let subjects: Vec<&str> = drawn.iter().map(|(.., subject)| subject.as_str()).collect();
+    sqlx::query!(
+        r#"INSERT INTO pseudonym (citizen_id, sector, subject, drawn_at)
+           SELECT citizen_id, sector, subject, $4
+           FROM unnest($1::uuid[], $2::text[], $3::text[]) AS n (citizen_id, sector, subject)
+           ORDER BY citizen_id, sector ON CONFLICT (citizen_id, sector) DO NOTHING"#,
+        &citizens,
+        &sectors as &[&str],
+        &subjects as &[&str],
+        at
+    )
+    .execute(&store.pool)
+    .await?;
+    Ok(())
 }
 
 fn parse(text: &str, citizen: Id<id::Citizen>) -> Result<Subject> {

@@ -21,8 +21,8 @@ pub struct PushedRequest {
     pub expires_at: Instant,
 }
 
-/// Keeps a request.
-pub async fn insert(tx: &mut Tx, request: &PushedRequest) -> Result<()> {
+/// Keeps a request, by one statement.
+pub async fn insert(store: &Store, request: &PushedRequest) -> Result<()> {
     sqlx::query!(
         r#"INSERT INTO pushed_request (digest, client_id, body, dpop_jkt, expires_at) VALUES ($1, $2, $3, $4, $5)"#,
         request.digest.as_slice(),
@@ -31,7 +31,7 @@ pub async fn insert(tx: &mut Tx, request: &PushedRequest) -> Result<()> {
         request.dpop_jkt,
         request.expires_at
     )
-    .execute(tx.conn())
+    .execute(&store.pool)
     .await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::base::{
     id::{self, Id},
 };
 use crate::crypto::digest::Digest;
+use uuid::Uuid;
 
 /// A refresh token as it stands.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,25 @@ pub async fn insert(tx: &mut Tx, digest: &Digest, token: &StoredRefresh) -> Resu
         token.authorization.uuid(),
         token.issued_at,
         token.expires_at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Keeps many tokens: one statement.
+pub async fn insert_all(tx: &mut Tx, tokens: &[(Digest, StoredRefresh)]) -> Result<()> {
+    let digests: Vec<&[u8]> = tokens.iter().map(|(digest, _)| digest.as_slice()).collect();
+    let of: Vec<Uuid> = tokens.iter().map(|(_, token)| token.authorization.uuid()).collect();
+    let issued: Vec<Instant> = tokens.iter().map(|(_, token)| token.issued_at).collect();
+    let ends: Vec<Instant> = tokens.iter().map(|(_, token)| token.expires_at).collect();
+    sqlx::query!(
+        "INSERT INTO refresh_token (digest, authorization_id, issued_at, expires_at)
+         SELECT * FROM unnest($1::bytea[], $2::uuid[], $3::timestamptz[], $4::timestamptz[])",
+        &digests as &[&[u8]],
+        &of,
+        &issued,
+        &ends
     )
     .execute(tx.conn())
     .await?;

@@ -134,14 +134,15 @@ pub async fn signed_in_at(tx: &mut Tx, session: Id<id::Session>) -> Result<Vec<S
     Ok(told.collect())
 }
 
-struct Raw {
-    id: Uuid,
-    citizen_id: Uuid,
-    method: String,
-    reached: String,
-    authenticated_at: Instant,
-    expires_at: Instant,
-    ended_at: Option<Instant>,
+/// A row as it stands.
+pub(super) struct Raw {
+    pub(super) id: Uuid,
+    pub(super) citizen_id: Uuid,
+    pub(super) method: String,
+    pub(super) reached: String,
+    pub(super) authenticated_at: Instant,
+    pub(super) expires_at: Instant,
+    pub(super) ended_at: Option<Instant>,
 }
 
 impl TryFrom<Raw> for Session {

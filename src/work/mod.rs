@@ -179,6 +179,14 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::use_once::use_all(&app, marks).await }
     });
+    let silent = queues.silent.run(most, Patience::Patient, |asked| {
+        let app = app.clone();
+        async move { Ok(flow::answer_silently::answer_all(&app, asked).await) }
+    });
+    let codes = queues.codes.run(most, Patience::Patient, |codes| {
+        let app = app.clone();
+        async move { Ok(flow::redeem_codes::redeem_all(&app, codes).await) }
+    });
     // Whoever asks about a person has them waiting: no question is kept for the sake of the next.
     let verifications = queues.verifications.run(most, Patience::None, |questions| {
         let app = app.clone();
@@ -196,5 +204,5 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::post_records::post_all(&app, told).await.map_err(|e| flow::undone(&e)) }
     });
-    tokio::join!(standing, clients, once, verifications, bills, notifications, records);
+    tokio::join!(standing, clients, once, silent, codes, verifications, bills, notifications, records);
 }

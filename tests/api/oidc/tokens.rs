@@ -84,6 +84,22 @@ async fn a_refresh_token_is_rotated_and_an_old_one_ends_its_family() {
 }
 
 #[tokio::test]
+async fn a_session_gives_refresh_tokens_without_a_page() {
+    let scene = lasting().await;
+    let citizen = scene.world.stranger();
+    scene.tokens(&citizen, &[OFFLINE]).await;
+    let quiet = scene.request(&[OFFLINE, ("prompt", Some("none"))]);
+    let code = value(&told(&citizen.get(&quiet).await.expect(303).location()), "code");
+    let tokens = scene.exchange(&code, &[]).await.expect(200).json();
+    let next = scene.refresh(text(&tokens, "refresh_token"), &[]).await.expect(200).json();
+    let (one, two) = (claims(text(&tokens, "id_token")), claims(text(&next, "id_token")));
+    assert_eq!((&one["sub"], &one["sid"]), (&two["sub"], &two["sid"]));
+    // The code comes again: the whole family ends.
+    scene.exchange(&code, &[]).await.expect(400);
+    scene.refresh(text(&next, "refresh_token"), &[]).await.expect(400);
+}
+
+#[tokio::test]
 async fn of_two_uses_of_one_refresh_token_one_wins_and_the_family_ends() {
     let scene = lasting().await;
     let tokens = scene.tokens(&scene.world.stranger(), &[OFFLINE]).await;
