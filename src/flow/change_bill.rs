@@ -5,7 +5,7 @@ use super::{
     Error, Result,
     agency_key::agency_key,
     audit_leaf, bill_answer,
-    create_bill::{Ground, refused, undone, write},
+    create_bill::{Ground, evidence_of, refused, undone, write},
     divide_bills::{has_other_owners, take_back},
     event::event_json,
     idempotency::Idempotency,
@@ -25,14 +25,15 @@ use crate::{
     payment::{
         bill::{self, BillLine, Lines, State},
         code::Code,
+        exemption::Whose,
         fee::{self, Asked},
         invoice::Invoice,
-        issue::{Draft, Outcome},
+        issue::{Draft, Grounds, Outcome},
     },
     store::{
         Tx, audit,
         bill::{self as rows, StoredBill},
-        bill_version as versions, exemption,
+        bill_version as versions, exemption, fee_evidence,
         outbox::{self, NewOutbox, Topic},
     },
 };
@@ -227,8 +228,19 @@ async fn charge_anew(
     now: Instant,
 ) -> Result<()> {
     let kept = bill_answer::open_kept(sealing, stored.bill.id, &stored.trace)?;
-    let (before, circumstances) =
-        kept.and_then(|kept| kept.read()).ok_or(Error::conflict("bill_not_amendable"))?;
+    let kept = kept.and_then(|kept| Some((kept.grounds(), kept.read()?)));
+    let (grounds, (before, circumstances)) = kept.ok_or(Error::conflict("bill_not_amendable"))?;
+    let evidence = fee_evidence::of_bill(tx, stored.bill.id).await?;
+    // Of what did not hold the difference is charged already.
+    if evidence.iter().any(|evidence| evidence.revoked.is_some()) {
+        return Err(Error::conflict("bill_not_amendable"));
+    }
+    // Bills from before it was kept say by their evidence what they rest on.
+    let of = |whose: Whose| evidence.iter().find(|e| e.whose == whose.as_str()).map(|e| e.verification);
+    let grounds = Grounds {
+        applicant: grounds.applicant.or_else(|| of(Whose::Applicant)),
+        submitter: grounds.submitter.or_else(|| of(Whose::Submitter)),
+    };
     let asked = amendment.asked.clone().unwrap_or(before);
     let old = stored.bill.lines.as_slice();
     let of_old = |which: fn(&BillLine) -> bool| old.iter().filter(move |line| which(line)).cloned();
@@ -247,7 +259,7 @@ async fn charge_anew(
         dossier: stored.bill.dossier.clone(),
         procedure: stored.bill.procedure.clone(),
         asked,
-        grounds: crate::payment::issue::Grounds::default(),
+        grounds,
         circumstances,
         owners,
         obligations,
@@ -271,11 +283,13 @@ async fn charge_anew(
     exemption::let_go(tx, &freed).await?;
     let taken: Vec<_> = lines.invoices().filter(|of| !charges(was, of)).map(|of| (id, agency, of)).collect();
     charge_invoices(app, tx, &taken, now).await?;
-    let kept = super::circumstances::Kept::of(&draft.asked, &draft.circumstances);
+    let kept = super::circumstances::Kept::of(&draft.asked, &draft.circumstances, draft.grounds);
     stored.bill.lines = lines;
     stored.schedule = schedule.id;
     stored.trace = bill_answer::seal_trace(app, sealing, stored.bill.id, &trace, Some(&kept));
-    Ok(())
+    // What the lines before rested on goes with them.
+    fee_evidence::forget(tx, id).await?;
+    Ok(fee_evidence::insert(tx, &evidence_of(app, &draft, id, &charged, now)).await?)
 }
 
 async fn put(tx: &mut Tx, stored: &mut StoredBill, (reason, was): (&str, &str), now: Instant) -> Result<()> {

@@ -5,6 +5,7 @@ use crate::base::{calendar::Day, money::Money};
 use crate::payment::{
     exemption::{Born, Circumstances, Dates, Facts},
     fee::Asked,
+    issue::Grounds,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,11 @@ pub struct Kept {
     applicant: KeptFacts,
     submitter: KeptFacts,
     asked: Vec<KeptAsk>,
+    /// The verifications that the facts were taken from; bills from before they were kept have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    applicant_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    submitter_by: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -36,7 +42,7 @@ struct KeptAsk {
 
 impl Kept {
     /// Keeps them.
-    pub fn of(asked: &[Asked], circumstances: &Circumstances) -> Self {
+    pub fn of(asked: &[Asked], circumstances: &Circumstances, grounds: Grounds) -> Self {
         let facts = |facts: &Facts| KeptFacts {
             level: facts.account_level,
             born: facts.born.map(|born| (born.earliest.to_string(), born.latest.to_string())),
@@ -46,6 +52,8 @@ impl Kept {
                 .map(|statuses| statuses.iter().map(|status| status.as_str().to_owned()).collect()),
         };
         Self {
+            applicant_by: grounds.applicant.map(|verification| verification.to_string()),
+            submitter_by: grounds.submitter.map(|verification| verification.to_string()),
             channel: circumstances.channel.as_str().to_owned(),
             submission: circumstances.dates.submission.to_string(),
             acceptance: circumstances.dates.acceptance.map(|day| day.to_string()),
@@ -61,6 +69,12 @@ impl Kept {
                 })
                 .collect(),
         }
+    }
+
+    /// What the facts were taken from.
+    pub fn grounds(&self) -> Grounds {
+        let read = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
+        Grounds { applicant: read(&self.applicant_by), submitter: read(&self.submitter_by) }
     }
 
     /// Reads them back; `None` when they no longer parse.

@@ -181,11 +181,11 @@ impl Ground {
                 key,
                 bill.id,
                 &trace,
-                Some(&Kept::of(&draft.asked, &draft.circumstances)),
+                Some(&Kept::of(&draft.asked, &draft.circumstances, draft.grounds)),
             ),
             bill,
         };
-        let evidence = evidence_of(app, draft, &stored, &charged);
+        let evidence = evidence_of(app, draft, stored.bill.id, &charged, now);
         Ok(Prepared { evidence, ..Prepared::new(app, draft, stored, &trace, key) })
     }
 
@@ -293,11 +293,12 @@ pub(super) async fn write(tx: &mut Tx, prepared: Vec<Prepared>) -> Result<Vec<St
 }
 
 /// What the granted reductions of a bill rest on, where that is a verified fact: the way of filing is none.
-fn evidence_of(
+pub(super) fn evidence_of(
     app: &App,
     draft: &Draft,
-    stored: &StoredBill,
+    bill: Id<id::Bill>,
     charged: &[ChargedLine],
+    now: Instant,
 ) -> Vec<StoredEvidence> {
     let steps =
         charged.iter().enumerate().flat_map(|(line, of)| of.trace.iter().map(move |step| (line, step)));
@@ -316,9 +317,9 @@ fn evidence_of(
                 Whose::Submitter => draft.grounds.submitter,
             };
             Some(StoredEvidence {
-                id: Id::new(stored.bill.issued_at, &*app.entropy),
+                id: Id::new(now, &*app.entropy),
                 agency: draft.agency,
-                bill: stored.bill.id,
+                bill,
                 line,
                 adjustment: adjustment.to_string(),
                 whose: whose.as_str().to_owned(),
@@ -326,7 +327,7 @@ fn evidence_of(
                 governing: (governing.as_str().to_owned(), (*on)?),
                 verification: verification?,
                 saving: *saving,
-                at: stored.bill.issued_at,
+                at: now,
                 revoked: None,
             })
         }

@@ -21,7 +21,7 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{Account, Id, Leaf},
+        id::{Account, Id, Leaf, Payment},
         money::{Currency, Money},
     },
     crypto::{digest::sha256, seal::DataKey},
@@ -31,11 +31,14 @@ use crate::{
         payout as payouts,
         reconciliation::{Books, Reconciliation},
         refund as refunds,
+        session::slot,
     },
     store::{
         Tx,
         account::CollectingAccount,
-        matching, payout, reconciliation as books, refund,
+        calendar, matching, payout,
+        reconciliation::{self as books, SilentAttempt},
+        refund,
         sift::{self, Sifting},
         statement::{self, Outcome, StoredStatement},
     },
@@ -48,6 +51,28 @@ pub(super) const AT_ONCE: i64 = 5_000;
 
 /// How many silent attempts one matching ends; the next goes on.
 const ABSENT_AT_ONCE: i64 = 1_000;
+
+/// Silent attempts whose money would stand on a statement by now: of every clearing day on which it can have been booked,
+/// from their beginning to the end of the payer's window after their silence, there is one, and none names them.
+async fn absent_attempts(tx: &mut Tx, account: Id<Account>) -> Result<Vec<Id<Payment>>> {
+    let silent = books::silent_attempts(tx, account, ABSENT_AT_ONCE).await?;
+    let Some(first) = silent.iter().map(|one| Day::of(one.begun)).min() else { return Ok(Vec::new()) };
+    let told = books::told_days(tx, account, first).await?;
+    let (hours, days) = (calendar::sessions(tx, first).await?, calendar::working_days(tx, first).await?);
+    let absent = |one: &SilentAttempt| {
+        let last = one.since + APPROVAL_WINDOW;
+        let last = slot(&hours, &days, one.amount, last).map_or(Day::of(last), |slot| slot.day);
+        let mut day = Day::of(one.begun);
+        while day <= last {
+            if days.is_working(day) && !told.contains(&day) {
+                return false;
+            }
+            day = day.plus_days(1);
+        }
+        true
+    };
+    Ok(silent.iter().filter(|one| absent(one)).map(|one| one.payment).collect())
+}
 
 /// Keeps and matches a statement in that transaction, and commits it.
 pub async fn match_told(
@@ -62,7 +87,7 @@ pub async fn match_told(
     let mut matching = Matching::begin(app, &mut tx, (account, now), watch).await?;
     matching.keep(&mut tx, telling).await?;
     matching.run(&mut tx).await?;
-    let absent = books::absent_attempts(&mut tx, account.id, APPROVAL_WINDOW, ABSENT_AT_ONCE).await?;
+    let absent = absent_attempts(&mut tx, account.id).await?;
     let unsent = refund::absent(&mut tx, account.id, ABSENT_AT_ONCE).await?;
     let unheard = payout::absent(&mut tx, account.id, ABSENT_AT_ONCE).await?;
     payout::mark_due(&mut tx, account.id, telling.day).await?;

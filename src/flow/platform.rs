@@ -19,7 +19,7 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{Bill, Id, Receipt},
+        id::{Agency, Bill, Id, Receipt},
         page::PageRequest,
         secret::Secret,
         text::Line,
@@ -37,7 +37,7 @@ use crate::{
         issue::{Draft, Grounds},
     },
     store::{
-        account, bill as bills,
+        account, bill as bills, inheritance,
         platform::{self as rows, StoredOrder, StoredPartner},
         receipt,
     },
@@ -156,10 +156,11 @@ impl Answering<'_> {
         if !init.adds_up() || init.ma_tien_te != "VND" {
             return Ok(self.no(AMOUNT, "Tổng các khoản không bằng số tiền"));
         }
-        if !self.owns(&init).await? {
+        let agency = self.answers_for(&init.thong_tin_bien_lai.ma_tthc).await?;
+        if !self.owns(&init, agency).await? {
             return Ok(self.no(BENEFICIARY, "Tài khoản thụ hưởng không phải của cơ quan"));
         }
-        match self.issue(&init).await? {
+        match self.issue(&init, agency).await? {
             Ok(bill) => {
                 let order = StoredOrder {
                     partner: self.partner.code.clone(),
@@ -193,11 +194,17 @@ impl Answering<'_> {
         Ok(Reply { url_thanh_toan: url, ..self.reply(OK, "Thành công") }.signed(self.secret.expose()))
     }
 
+    /// The agency of the partner's dossiers of a procedure: its own, or whoever has taken that one's place.
+    async fn answers_for(&self, procedure: &str) -> Result<Id<Agency>> {
+        let mut tx = self.app.store.begin().await?;
+        Ok(inheritance::heir(&mut tx, self.partner.agency, Some(procedure)).await?)
+    }
+
     /// Whether the account is one of the agency's.
-    async fn owns(&self, init: &Init) -> Result<bool> {
+    async fn owns(&self, init: &Init, agency: Id<Agency>) -> Result<bool> {
         let slip = &init.thong_tin_bien_lai;
         let mut tx = self.app.store.begin().await?;
-        let own = account::standing(&mut tx, &[self.partner.agency]).await?.beneficiaries;
+        let own = account::standing(&mut tx, &[agency]).await?.beneficiaries;
         let names = |number: &str, bank: &str| number == slip.tk_thu_huong && bank == slip.ma_nh_thu_huong;
         Ok(own.values().any(|account| names(&account.number, &account.bank)))
     }
@@ -206,6 +213,7 @@ impl Answering<'_> {
     async fn issue(
         &self,
         init: &Init,
+        agency: Id<Agency>,
     ) -> Result<std::result::Result<Id<Bill>, (&'static str, &'static str)>> {
         let slip = &init.thong_tin_bien_lai;
         let today = Day::of(self.now);
@@ -238,7 +246,7 @@ impl Answering<'_> {
         }
         let key = format!("payment-platform {} {}", self.partner.code, self.reference);
         let draft = Draft {
-            agency: self.partner.agency,
+            agency,
             client: self.partner.client,
             key: (key, sha256(init.covered()[..12].join("|").as_bytes())),
             dossier,
@@ -300,14 +308,12 @@ impl Answering<'_> {
         let Some(order) = self.order().await? else {
             return Ok(self.no(UNKNOWN, "Không có giao dịch này"));
         };
+        let mut tx = self.app.store.begin().await?;
+        let bill = bills::bill(&mut tx, order.bill).await?.ok_or(Error::internal("an order without bill"))?;
+        drop(tx);
         let page = PageRequest::new(None, None).ok_or_else(Error::not_found)?;
-        let found = list_receipts(
-            self.app,
-            self.partner.agency,
-            (Some(order.bill), super::inherit::Tree::Own),
-            &page,
-        )
-        .await?;
+        let of = (Some(order.bill), super::inherit::Tree::Own);
+        let found = list_receipts(self.app, bill.bill.agency, of, &page).await?;
         let first = found["items"].as_array().and_then(|items| items.last()).and_then(|r| r["id"].as_str());
         let Some(id) = first.and_then(|id| id.parse::<Id<Receipt>>().ok()) else {
             return Ok(self.no(UNKNOWN, "Giao dịch chưa có biên lai"));
@@ -366,7 +372,7 @@ async fn confirm(app: &App, order: &StoredOrder, now: Instant) -> Result<bool> {
 /// Lets an agency's system speak the protocol. Whoever calls this has been allowed to.
 pub async fn register_partner(
     app: &App,
-    agency: Id<crate::base::id::Agency>,
+    agency: Id<Agency>,
     client: Id<crate::base::id::Client>,
     (code, secret): (&Line<50>, &str),
     confirm_url: &str,

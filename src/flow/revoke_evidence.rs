@@ -19,7 +19,7 @@ use crate::{
         fee::FeeKind,
     },
     store::{
-        audit, bill as rows,
+        Tx, audit, bill as rows,
         bill::StoredBill,
         bill_version as versions, fee as tariff,
         fee_evidence::{self, StoredEvidence},
@@ -61,6 +61,9 @@ pub async fn revoke_evidence(
     if let Some(answer) = key.claim_sealed(&mut tx, &sealing).await? {
         return Ok(answer);
     }
+    // The bill before its evidence, as whoever charges it anew locks them.
+    let of = fee_evidence::bill_of(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
+    rows::lock_bill(&mut tx, of).await?.ok_or(Error::not_found())?;
     let mut evidence = fee_evidence::lock(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
     if evidence.revoked.is_some() {
         return Err(Error::conflict("evidence_revoked"));
@@ -68,6 +71,7 @@ pub async fn revoke_evidence(
     officer::demand(&mut tx, revocation.officer, agency, Role::Accountant, today).await?;
     bill::check_due(revocation.due, today).map_err(create_bill::refused)?;
     let reduced = rows::bill(&mut tx, evidence.bill).await?.ok_or(Error::not_found())?;
+    demand_owed(&mut tx, &reduced).await?;
     let line =
         reduced.bill.lines.as_slice().get(evidence.line).ok_or(Error::internal("evidence of no line"))?;
     // The difference goes where the line's own money goes.
@@ -131,6 +135,22 @@ pub async fn revoke_evidence(
     key.keep_sealed(&mut tx, (&sealing, &*app.entropy), issued.uuid(), &answer, now).await?;
     tx.commit().await?;
     Ok(answer)
+}
+
+/// Of what is not owed no difference is: the bill stands, or its parts stand for it.
+async fn demand_owed(tx: &mut Tx, reduced: &StoredBill) -> Result<()> {
+    let refusal = match reduced.state {
+        State::Open | State::Paid { .. } => return Ok(()),
+        State::Cancelled { .. } => bill::Refusal::AlreadyCancelled,
+        State::Superseded { .. } => {
+            let links = versions::links(tx, reduced.bill.id).await?;
+            if links.iter().all(|(relation, _, later)| relation != "replaces" || !later) {
+                return Ok(());
+            }
+            bill::Refusal::AlreadySuperseded
+        }
+    };
+    Err(create_bill::refused(refusal))
 }
 
 fn evidence_json(evidence: &StoredEvidence) -> Value {

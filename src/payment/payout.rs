@@ -134,11 +134,8 @@ impl Rule {
 pub fn to_seller(rule: &Rule, line: &BillLine) -> Option<(Seller, Rule)> {
     let invoice = line.invoice.as_ref().filter(|_| rule.to_sellers && rule.kind == Kind::Service)?;
     let to = &line.beneficiary;
-    let seller = Seller {
-        tax_code: invoice.tax_code.clone(),
-        bank: to.bank.clone(),
-        number: to.number.clone(),
-    };
+    let seller =
+        Seller { tax_code: invoice.tax_code.clone(), bank: to.bank.clone(), number: to.number.clone() };
     let rule = Rule {
         bank: to.bank.clone(),
         number: to.number.clone(),

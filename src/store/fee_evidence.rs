@@ -45,6 +45,9 @@ pub struct StoredEvidence {
 
 /// Keeps what reductions rest on.
 pub async fn insert(tx: &mut Tx, evidence: &[StoredEvidence]) -> Result<()> {
+    if evidence.is_empty() {
+        return Ok(());
+    }
     let uuid = |f: fn(&StoredEvidence) -> Uuid| evidence.iter().map(f).collect::<Vec<_>>();
     let text = |f: fn(&StoredEvidence) -> String| evidence.iter().map(f).collect::<Vec<_>>();
     let lines: Vec<i32> = evidence.iter().map(|e| i32::try_from(e.line).unwrap_or(i32::MAX)).collect();
@@ -86,6 +89,26 @@ pub async fn of_bill(tx: &mut Tx, bill: Id<Bill>) -> Result<Vec<StoredEvidence>>
     .fetch_all(tx.conn())
     .await?;
     rows.into_iter().map(StoredEvidence::try_from).collect()
+}
+
+/// Forgets what the reductions of a bill rested on that is charged anew; what was revoked stays.
+pub async fn forget(tx: &mut Tx, bill: Id<Bill>) -> Result<()> {
+    sqlx::query!("delete from fee_evidence where bill_id = $1 and revoked_at is null", bill.uuid())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// The bill of a piece of evidence of the agency.
+pub async fn bill_of(tx: &mut Tx, agency: Id<Agency>, id: Id<Evidence>) -> Result<Option<Id<Bill>>> {
+    let bill = sqlx::query_scalar!(
+        "select bill_id from fee_evidence where id = $1 and agency_id = $2",
+        id.uuid(),
+        agency.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(bill.map(Id::from_uuid))
 }
 
 /// One piece of evidence of the agency, locked.

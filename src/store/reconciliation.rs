@@ -4,13 +4,13 @@ use super::{Result, StoreError, Tx, inbox};
 use crate::{
     base::{
         calendar::Day,
+        clock::Instant,
         id::{self, Account, Agency, Id, Payment},
         money::Money,
     },
     payment::reconciliation::{Attempt, Credit},
 };
-use std::collections::HashMap;
-use time::Duration;
+use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// The credits of the account that have one of these references, with the line of another statement that shows it, and
@@ -120,32 +120,49 @@ async fn posted_that_day(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<
     Ok(sum.map(Money::vnd))
 }
 
-/// Attempts that asked money to this account, were asked about in vain, and whose money would stand on a statement by
-/// now: every day from their beginning to the end of `window` after their silence has one, and no line names them.
-pub async fn absent_attempts(
-    tx: &mut Tx,
-    account: Id<Account>,
-    window: Duration,
-    limit: i64,
-) -> Result<Vec<Id<Payment>>> {
-    let ids = sqlx::query_scalar!(
-        "select l.payment_id from live_attempt l join payment p on p.id = l.payment_id
+/// An attempt that was asked about in vain and that no line names.
+pub struct SilentAttempt {
+    /// Which.
+    pub payment: Id<Payment>,
+    /// How much it asked for.
+    pub amount: Money,
+    /// When it began.
+    pub begun: Instant,
+    /// Since when nobody answers.
+    pub since: Instant,
+}
+
+/// Attempts that asked money to this account, were asked about in vain, and that no line of a statement names.
+pub async fn silent_attempts(tx: &mut Tx, account: Id<Account>, limit: i64) -> Result<Vec<SilentAttempt>> {
+    let rows = sqlx::query!(
+        "select l.payment_id, l.since, p.amount, p.created_at from live_attempt l join payment p on p.id = l.payment_id
          where l.next_at is null and p.account_id = $1
-             and not exists (
-                 select from generate_series(
-                     (p.created_at at time zone interval '7 hours')::date,
-                     ((l.since + make_interval(secs => $2)) at time zone interval '7 hours')::date,
-                     interval '1 day') as d (day)
-                 where not exists (select from statement s where s.account_id = $1 and s.day = d.day::date))
              and not exists (
                  select from named_line n where n.account_id = $1 and n.payment_id = l.payment_id
                      and not exists (select from withdrawn_line w where w.line_id = n.line_id))
-         order by l.since limit $3",
+         order by l.since limit $2",
         account.uuid(),
-        window.whole_seconds() as f64,
         limit,
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(ids.into_iter().map(Id::from_uuid).collect())
+    let silent = rows.into_iter().map(|row| SilentAttempt {
+        payment: Id::from_uuid(row.payment_id),
+        amount: Money::vnd(row.amount),
+        begun: row.created_at,
+        since: row.since,
+    });
+    Ok(silent.collect())
+}
+
+/// The days from one on of which the account has a statement.
+pub async fn told_days(tx: &mut Tx, account: Id<Account>, from: Day) -> Result<BTreeSet<Day>> {
+    let days = sqlx::query_scalar!(
+        "select day from statement where account_id = $1 and day >= $2",
+        account.uuid(),
+        from.date()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(days.into_iter().map(Day::from_date).collect())
 }

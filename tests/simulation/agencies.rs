@@ -9,8 +9,7 @@ use chung::base::{
     id::{Agency, Id},
 };
 use chung::flow::{
-    Error, cancel_bill::cancel_bill, create_bill::create_bill, idempotency::Idempotency,
-    issue_by_owner::issue_by_owner,
+    Error, cancel_bill::cancel_bill, idempotency::Idempotency, issue_by_owner::issue_by_owner,
 };
 use chung::payment::{
     bill::Parties,
@@ -57,20 +56,28 @@ impl Life<'_> {
 
     /// The agency issues a bill; when its answer was lost it asks again, and gets the same.
     pub async fn issue(&mut self, seen: &Seen) {
-        if self.chance.percent(12) {
-            return self.issue_to_owners(seen).await;
+        match self.chance.below(100) {
+            0..=11 => return self.issue_to_owners(seen).await,
+            12..=23 => return self.issue_in_bulk(seen).await,
+            24..=33 => return self.begin_by_system(seen).await,
+            _ => {}
         }
         self.keys += 1;
         let key = format!("key {}", self.keys);
         let agency = self.agencies[self.chance.below(2)];
-        let draft = self.draft(&key, agency);
+        let (draft, charge) = self.some_draft(&key, agency, seen);
         let death = self.death(seen);
         self.say("a bill is asked for");
-        let first = live(&self.app, death, async |app| create_bill(&app, draft.clone()).await).await;
+        let first = live(&self.app, death, async |app| Self::issued(&app, draft.clone()).await).await;
         let answer = loop {
-            match live(&self.app, None, async |app| create_bill(&app, draft.clone()).await).await.unwrap() {
+            match live(&self.app, None, async |app| Self::issued(&app, draft.clone()).await).await.unwrap() {
                 Ok(answer) => break answer,
                 Err(Error::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(1)).await,
+                // A price is charged once, by whatever bill.
+                Err(error) if error.code() == "invoice_known" => {
+                    assert!(!matches!(first, Some(Ok(_))), "a bill that was issued is refused");
+                    return seen.note("bill not issued: invoice_known");
+                }
                 Err(error) => panic!("{error:?}"),
             }
         };
@@ -79,13 +86,15 @@ impl Life<'_> {
             assert_eq!(read(&first), read(&answer), "the same request got two answers");
         }
         let told = read(&answer);
-        assert_eq!(crate::changes::amount(&told), self.price(), "charged by the schedule in force");
-        if self.dearer_from.is_some_and(|from| from <= Day::of(self.clock.now())) {
-            seen.note("bill by the raised fees");
+        assert_eq!(crate::changes::amount(&told), charge.total, "charged by the schedule in force");
+        if self.times() > 1 {
+            seen.note("bill by another version");
         }
+        let kinds = draft.obligations.iter().map(|line| line.kind);
+        kinds.for_each(|kind| seen.note(format!("bill with {kind}")));
         let text = |name: &str| told[name].as_str().unwrap().to_owned();
         let (id, reference) = (text("id").parse().unwrap(), text("reference"));
-        self.bills.push(Promised { id, reference, agency, owner: agency, key, answer });
+        self.bills.push(Promised { id, reference, agency, owner: agency, key, answer, charge });
     }
 
     pub async fn cancel(&mut self, seen: &Seen) {

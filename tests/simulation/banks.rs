@@ -29,7 +29,13 @@ static KEY: LazyLock<SigningKey> = LazyLock::new(SigningKey::generate);
 impl Life<'_> {
     /// The rails hand over a message, or fail to.
     pub async fn deliver(&mut self, seen: &Seen) {
-        let waiting = self.rails.truth.lock().unwrap().mail.len();
+        let (waiting, confirms) = {
+            let truth = self.rails.truth.lock().unwrap();
+            (truth.mail.len(), truth.confirms.len())
+        };
+        if confirms > 0 && self.chance.percent(40) {
+            return self.hear_platform(seen).await;
+        }
         if waiting == 0 {
             return;
         }
@@ -142,6 +148,7 @@ impl Life<'_> {
     }
 
     pub async fn deliver_all(&mut self) {
+        self.confirm_all().await;
         loop {
             let Some(letter) = self.rails.truth.lock().unwrap().mail.first().cloned() else { return };
             if self.take(&letter, None).await == Some(Taken::Acknowledged) {

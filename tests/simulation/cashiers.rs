@@ -124,7 +124,7 @@ impl Life<'_> {
     /// Somebody transferred too little and comes to pay the rest.
     async fn bill_with_transfer(&mut self) -> Option<usize> {
         let sql = "select b.id from bill b join suspense s on s.bill_id = b.id
-                   where b.state = 'open' and s.state = 'held' and s.amount < b.phi + b.le_phi order by b.id limit 1";
+                   where b.state = 'open' and s.state = 'held' and s.amount < b.phi + b.le_phi + b.tax order by b.id limit 1";
         let rows = self.world.rows(sql).await;
         let bill: Uuid = rows.first()?.get("id");
         self.bills.iter().position(|promised| promised.id.uuid() == bill)

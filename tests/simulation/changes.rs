@@ -1,6 +1,7 @@
 //! What becomes of bills between their issue and their money, and of the agency that asks: amendments, bills in the place
 //! of others, bills opened again, instalments, checkpoints of the books, and a succession, each under the same faults.
 
+use crate::fees::{Charge, LAND, SAVED};
 use crate::life::{Life, Promised, expect_or_refused};
 use crate::process::live;
 use crate::seen::Seen;
@@ -28,13 +29,14 @@ use std::time::Duration;
 impl Life<'_> {
     /// One change.
     pub async fn change(&mut self, seen: &Seen) {
-        match self.chance.below(13) {
+        match self.chance.below(17) {
             0..=2 => self.amend(seen).await,
             3 | 4 => self.replace(seen).await,
             5 => self.revive(seen).await,
             6 | 7 => self.split(seen).await,
-            8..=10 => self.checkpoint(seen).await,
-            11 => self.raise_fees(seen).await,
+            8 | 9 => self.checkpoint(seen).await,
+            10..=12 => self.change_schedule(seen).await,
+            13..=15 => self.revoke(seen).await,
             _ => self.succeed(seen).await,
         }
     }
@@ -82,7 +84,8 @@ impl Life<'_> {
         self.keys += 1;
         let key = format!("part {}", self.keys);
         let (id, reference) = (text("id").parse().unwrap(), text("reference"));
-        self.bills.push(Promised { id, reference, agency, owner, key, answer: told.to_string() });
+        let charge = Charge::default();
+        self.bills.push(Promised { id, reference, agency, owner, key, answer: told.to_string(), charge });
     }
 
     /// The fees of a bill again, or of one with a longer day.
@@ -90,8 +93,20 @@ impl Life<'_> {
         let Some(bill) = self.some_bill() else { return };
         let (agency, id) = (self.bills[bill].agency, self.bills[bill].id);
         let asked = |fee: &str| Asked { fee: fee.parse().unwrap(), count: 1, copies: 1, value: None };
+        let before = self.bills[bill].charge;
+        let (fees, charge) = if before.land {
+            // Of the two fees of land only one may be left, which nothing reduces.
+            let (first, times) = (self.chance.percent(50), self.times());
+            let total = times * if first { LAND.iter().sum::<i64>() } else { LAND[1] };
+            let saved = if first { times * SAVED } else { 0 };
+            let fees = if first { vec![asked("DD-02"), asked("DD-01")] } else { vec![asked("DD-02")] };
+            (fees, Charge { total, saved, ..before })
+        } else {
+            let total = self.price() + before.beside;
+            (vec![asked("DKKD-02"), asked("DKKD-01")], Charge { total, ..before })
+        };
         let amendment = Amendment {
-            asked: self.chance.percent(50).then(|| vec![asked("DKKD-02"), asked("DKKD-01")]),
+            asked: self.chance.percent(50).then_some(fees),
             services: None,
             due: Some(Day::of(self.clock.now()).plus_days(3)),
             payable_until: None,
@@ -103,7 +118,8 @@ impl Life<'_> {
         if let Some(amended) = self.asked_until_answered(seen, ("bill amended", act)).await {
             assert_eq!(amended["reference"], *self.bills[bill].reference, "an amendment keeps the reference");
             if amendment.asked.is_some() {
-                assert_eq!(self.price(), amount(&amended), "charged anew by the schedule in force");
+                assert_eq!(amount(&amended), charge.total, "charged anew by the schedule in force");
+                self.bills[bill].charge = charge;
             }
             self.bills[bill].answer = amended.to_string();
             // One that is divided by owner is divided again.
@@ -171,27 +187,6 @@ impl Life<'_> {
             Some(done) => expect_or_refused(done.map(drop)),
             None => {}
         }
-    }
-
-    /// Another version of the schedule comes into force on the next day, once in a life.
-    async fn raise_fees(&mut self, seen: &Seen) {
-        if self.dearer_from.is_some() {
-            return;
-        }
-        let from = Day::of(self.clock.now()).plus_days(1);
-        let decide = format!(
-            "update fee_schedule set state = 'approved', in_force_from = '{from}' where digest = sha256('dearer')"
-        );
-        self.world.sql(&decide).await;
-        self.dearer_from = Some(from);
-        self.say("the fees are raised");
-        seen.note("fees raised");
-    }
-
-    /// What a bill costs by the schedule in force.
-    pub fn price(&self) -> i64 {
-        let dearer = self.dearer_from.is_some_and(|from| from <= Day::of(self.clock.now()));
-        if dearer { 300_000 } else { 150_000 }
     }
 
     /// One of the agencies is merged into another, once in a life: from then on that one asks, and everything that moves is

@@ -7,7 +7,7 @@ use crate::rails::{Asked, Decision};
 use crate::seen::Seen;
 use crate::world::BANKS;
 use chung::base::{clock::Clock, money::Money, reference::Reference};
-use chung::flow::start_payment::start_payment;
+use chung::flow::{national::CHOICE, start_payment::start_payment};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ impl Life<'_> {
         let reference: Reference = self.bills[bill].reference.parse().unwrap();
         let death = self.death(seen);
         let twice = self.chance.percent(10);
-        let bank = BANKS[self.chance.below(BANKS.len())];
+        let bank = if self.chance.percent(30) { CHOICE } else { BANKS[self.chance.below(BANKS.len())] };
         if twice {
             self.fault(seen, "two at once");
         }

@@ -3,8 +3,14 @@
 
 use crate::life::Life;
 use crate::never::{NEVER, question};
+use crate::rails::Decision;
 use crate::seen::Seen;
-use chung::flow::{sequence_audit::sequence_audit, verify_audit::verify_audit, verify_books::verify_books};
+use chung::base::id::Id;
+use chung::flow::{
+    read_proofs::read_documents, sequence_audit::sequence_audit, verify_audit::verify_audit,
+    verify_books::verify_books,
+};
+use serde_json::json;
 use sqlx::Row;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -32,9 +38,18 @@ pub async fn check(life: &Life<'_>, seen: &Seen) {
     money(life).await;
     accounts(life).await;
     promises(life).await;
+    waited_for(life).await;
+    documents(life).await;
     life.check_recalls().await;
+    life.check_confirmed().await;
     again(life).await;
     log(life).await;
+    for row in life.world.rows("select distinct kind from payout where state = 'done'").await {
+        seen.note(format!("went on: {}", row.get::<String, _>("kind")));
+    }
+    for row in life.world.rows("select distinct way from payment where state = 'settled'").await {
+        seen.note(format!("settled: {}", row.get::<String, _>("way")));
+    }
     seen.note("lives");
 }
 
@@ -53,7 +68,7 @@ async fn money(life: &Life<'_>) {
 
 /// What the documents say that each kind of account must hold.
 const DOCUMENTS: &str = "select
-     ((select coalesce(sum(phi + le_phi), 0) from bill where state = 'paid')
+     ((select coalesce(sum(phi + le_phi + tax), 0) from bill where state = 'paid')
       + (select coalesce(sum(p.amount), 0) from payment p join bill b on b.id = p.bill_id and b.paid_by is distinct from p.id
          where p.state = 'settled'))::bigint as paid,
      (select coalesce(sum(amount), 0) from suspense where state = 'held')::bigint as waits,
@@ -70,10 +85,13 @@ async fn accounts(life: &Life<'_>) {
     let sum = |moved: Vec<i64>| moved.into_iter().sum::<i64>();
     let came = sum(life.moved().into_iter().map(|(_, amount)| amount).collect());
     let left = sum(life.left().into_iter().map(|(_, amount)| amount).collect());
+    let settled = life.world.rows("select servicer_reference from credit where outcome = 'settled'").await;
+    let charges = settled.iter().filter_map(|row| kept(life, row.get(0))).sum();
     let desk = &life.desk;
     let carried = desk.slips.iter().filter(|slip| !slip.confirmed).map(|slip| slip.carried).sum();
     let expected = [
         ("clearing", came - life.taken_back() - left),
+        ("bank_charges", charges),
         ("bank_claim", life.taken_back()),
         ("cash_drawer", desk.tills.iter().map(|till| till.due).sum()),
         ("cash_in_transit", carried),
@@ -98,6 +116,11 @@ async fn accounts(life: &Life<'_>) {
     assert_eq!(other, None, "an account that nobody expected");
 }
 
+/// What a bank kept of a credit.
+fn kept(life: &Life<'_>, reference: &str) -> Option<i64> {
+    life.rails.truth.lock().unwrap().kept.get(reference).copied()
+}
+
 /// Nothing that was acknowledged is lost.
 async fn promises(life: &Life<'_>) {
     let rows = life.world.rows("select id from bill").await;
@@ -107,6 +130,32 @@ async fn promises(life: &Life<'_>) {
         assert!(promised.answer.contains(&promised.reference));
     }
     assert_eq!(bills.len(), life.bills.len(), "a bill that nobody was promised");
+}
+
+/// Where the bank told every day rightly, no attempt ended by a statement whose payer had said yes: its money is booked on
+/// the next clearing day, and that day's statement decides.
+async fn waited_for(life: &Life<'_>) {
+    let rows = life.world.rows("select id from payment where reason = 'not_in_statement'").await;
+    let truth = life.rails.truth.lock().unwrap();
+    for id in rows.iter().map(|row| row.get::<uuid::Uuid, _>("id")).filter(|_| !truth.doubtful) {
+        let approved = truth.asked.get(&id).is_some_and(|asked| asked.decision == Decision::Approved);
+        assert!(!approved, "payment {id} ended before its money could be booked");
+    }
+}
+
+/// Each part of a paid bill is proved by the document of its kind: fees by receipts, what stands beside them by others'.
+async fn documents(life: &Life<'_>) {
+    let sql = "select id, agency_id, phi + le_phi as fees, tax from bill where state = 'paid' and tax > 0 order by id limit 4";
+    for row in life.world.rows(sql).await {
+        let (agency, bill) = (Id::from_uuid(row.get("agency_id")), Id::from_uuid(row.get("id")));
+        let told = read_documents(&life.app, agency, bill).await.unwrap();
+        let sum = |receipts: bool| {
+            let of_lines = told["items"].as_array().unwrap().iter().filter(|item| item["lines"] != json!([]));
+            let those = of_lines.filter(|item| (item["document"] == "receipt") == receipts);
+            those.map(|item| item["amount"]["amount"].as_str().unwrap().parse::<i64>().unwrap()).sum::<i64>()
+        };
+        assert_eq!((sum(true), sum(false)), (row.get("fees"), row.get("tax")), "{told}");
+    }
 }
 
 /// Matching every day again changes nothing.

@@ -1,10 +1,12 @@
 //! One life: what can happen next, and how it ends.
 
 use crate::cashiers::Desk;
+use crate::fees::{Charge, Version};
 use crate::laws::check_always;
 use crate::process::live;
 use crate::rails::{Letter, Rails};
 use crate::seen::Seen;
+use crate::tellings::clearing_day;
 use crate::world::{Chance, World};
 use chung::app::App;
 use chung::base::{
@@ -35,6 +37,7 @@ pub struct Promised {
     pub owner: Id<Agency>,
     pub key: String,
     pub answer: String,
+    pub charge: Charge,
 }
 
 /// One life.
@@ -43,8 +46,10 @@ pub struct Life<'a> {
     pub app: App,
     /// The agencies that ask: another one in the place of the first once it was succeeded.
     pub agencies: [Id<Agency>; 2],
-    /// From which day everything costs twice as much.
-    pub dearer_from: Option<Day>,
+    /// The versions of the fee schedule beside the first.
+    pub versions: Vec<Version>,
+    /// How many services sellers have invoiced.
+    pub sold: usize,
     pub rails: Arc<Rails>,
     pub clock: Arc<ManualClock>,
     pub chance: Chance,
@@ -89,9 +94,9 @@ impl Life<'_> {
             77..=79 => self.give_back(seen).await,
             80..=82 => self.reconcile(seen).await,
             83..=84 => self.pass_on(seen).await,
-            85..=89 => self.change(seen).await,
-            90..=91 => self.take_receipt_back(seen).await,
-            92..=105 => self.serve(seen).await,
+            85..=90 => self.change(seen).await,
+            91..=92 => self.take_receipt_back(seen).await,
+            93..=105 => self.serve(seen).await,
             106..=111 => self.keep_books(seen).await,
             112..=118 => self.ask_back(seen).await,
             119..=121 => self.issue_waiting(seen).await,
@@ -139,6 +144,7 @@ impl Life<'_> {
                 > 0
             {}
             live(&self.app, None, async |app| look_after_refunds(&app).await).await.unwrap().unwrap();
+            self.confirm_to_systems().await;
             self.look(seen).await;
         }
         let began: Instant = time::macros::datetime!(2026-11-24 09:00 UTC);
@@ -153,16 +159,23 @@ impl Life<'_> {
                 live(&self.app, None, async |app| look_after_refunds(&app).await).await.unwrap().unwrap();
                 while live(&self.app, None, async |app| pass_on(&app).await).await.unwrap().unwrap() > 0 {}
                 self.issue_the_rest(seen).await;
+                self.confirm_to_systems().await;
                 self.look(seen).await;
             }
             self.deliver_all().await;
+            // Until what was taken now is booked, and its day over.
+            let booked = clearing_day(self.clock.now());
             self.clock.advance(Duration::from_secs(72 * 3_600));
+            while Day::of(self.clock.now()) <= booked {
+                self.clock.advance(Duration::from_secs(24 * 3_600));
+            }
             while day < Day::of(self.clock.now()) {
                 self.match_day(day, None).await;
                 day = day.plus_days(1);
             }
             self.look(seen).await;
         }
+        self.confirm_to_systems().await;
         if self.chance.percent(25) {
             self.close_days(seen, (Day::of(began), day)).await;
         }

@@ -16,16 +16,19 @@
 
 mod accountants;
 mod agencies;
+mod assessed;
 mod banks;
 mod cashiers;
 mod changes;
 mod citizens;
 #[path = "../support/database.rs"]
 mod database;
+mod fees;
 mod laws;
 mod life;
 mod never;
 mod paper;
+mod platform;
 mod process;
 mod rails;
 mod recalls;

@@ -16,7 +16,7 @@ const fn always(name: &'static str, rows: &'static str) -> Law {
 }
 
 /// The laws.
-pub const NEVER: [Law; 46] = [
+pub const NEVER: [Law; 55] = [
     always(
         "a whole and one of its instalments that were both paid",
         "select k.bill_id::text as row from bill_link k join bill p on p.id = k.bill_id join bill w on w.id = k.other_id
@@ -119,7 +119,7 @@ pub const NEVER: [Law; 46] = [
         "a bill whose beginning or end has no leaf",
         "select b.id::text as row from bill b where not exists (
              select from audit_detail d join audit_leaf l on l.id = d.leaf_id
-             where d.object = b.id and l.kind = 'bill.issued')
+             where d.object = b.id and l.kind in ('bill.issued', 'evidence.revoked'))
              and not exists (select from bill_link k where k.bill_id = b.id and k.relation in ('instalment', 'part'))
          or b.state = 'cancelled' and not exists (
              select from audit_detail d join audit_leaf l on l.id = d.leaf_id
@@ -175,9 +175,10 @@ pub const NEVER: [Law; 46] = [
          join bill b on b.id = p.bill_id group by i.payment_id, p.state, p.amount
          having p.state <> 'settled' or sum(i.amount) > p.amount",
     ),
-    law(
-        "a statement that nobody can explain",
-        "select id::text as row from statement_now where closing - opening <> posted + explained",
+    always(
+        "a matched statement that nobody can explain",
+        "select id::text as row from statement_now
+         where reconciled_at is not null and closing - opening is distinct from posted + explained",
     ),
     always(
         "a number up to the last drawn that is not issued, or is twice",
@@ -299,6 +300,73 @@ pub const NEVER: [Law; 46] = [
                          where i.payment_id = p.id and o.state <> 'bounced'), 0)
              + coalesce((select sum(r.amount) from refund r where r.payment_id = p.id and r.way <> 'treasury'
                  and r.state <> 'declined'), 0) > p.amount",
+    ),
+    always(
+        "a receipt of what none is given for, or over another amount than its kind's part of the bill",
+        "select r.id::text as row from receipt r join bill b on b.id = r.bill_id and b.paid_by = r.payment_id
+         where r.refund_id is null
+             and r.amount <> case r.kind when 'phi' then b.phi when 'le_phi' then b.le_phi else -1 end",
+    ),
+    always(
+        "a tax that goes on without what its notice says, or the price of a service with what none says",
+        "select i.payout_id::text as row from payout_item i join payment p on p.id = i.payment_id
+         join bill_content c on c.bill_id = p.bill_id
+         where i.kind in ('tax', 'service') and array[i.notice, i.chapter, i.sub_item, i.area] is distinct from case
+             when i.kind = 'tax' then (select array_agg(n) from jsonb_array_elements_text(
+                 c.lines -> i.line::integer -> 'notice') n)
+             else array[null, null, null, null]::text[] end",
+    ),
+    always(
+        "a seller's invoice that two bills charge",
+        "select min(b.id::text) as row from bill b join bill_content c on c.bill_id = b.id
+         join lateral jsonb_array_elements(c.lines) l on l.value ? 'invoice'
+         where b.state in ('open', 'paid') and not exists (
+             select from bill_link k where k.bill_id = b.id and k.relation in ('instalment', 'part'))
+         group by l.value -> 'invoice' -> 0, l.value -> 'invoice' -> 1, l.value -> 'invoice' -> 3 having count(*) > 1",
+    ),
+    always(
+        "evidence of a reduction that its line does not have",
+        "select e.id::text as row from fee_evidence e join bill_content c on c.bill_id = e.bill_id
+         where e.revoked_at is null and (c.lines -> e.line ->> 'gross')::bigint - (c.lines -> e.line ->> 'amount')::bigint
+             is distinct from e.saving",
+    ),
+    always(
+        "a line that a fact reduced, without the evidence of it",
+        "select b.id::text as row from bill b join bill_content c on c.bill_id = b.id
+         join lateral jsonb_array_elements(c.lines) with ordinality as l (line, nth) on true
+         where (l.line ->> 'gross')::bigint > (l.line ->> 'amount')::bigint
+             and not exists (select from fee_evidence e where e.bill_id = b.id and e.line = l.nth - 1)
+             and not exists (select from bill_link k where k.bill_id = b.id
+                 and k.relation in ('instalment', 'part', 'difference'))",
+    ),
+    always(
+        "evidence that was revoked without one bill for exactly what it took off",
+        "select e.id::text as row from fee_evidence e where e.revoked_at is not null and not exists (
+             select from bill d join bill_link k on k.bill_id = d.id and k.other_id = e.bill_id
+                 and k.relation = 'difference'
+             where d.id = e.difference_id and d.phi + d.le_phi + d.tax = e.saving)",
+    ),
+    always(
+        "a version of the fees that one person made, or that began before it was approved",
+        "select id::text as row from fee_schedule where agency_id is not null and state = 'approved'
+             and (approved_by is null or approved_by in (drafted_by, submitted_by)
+                  or in_force_from < (approved_at at time zone interval '7 hours')::date)",
+    ),
+    always(
+        "a bill that was charged by a version which was not in force",
+        "select b.id::text as row from bill b join bill_content c on c.bill_id = b.id
+         join fee_schedule s on s.id = c.schedule_id and s.agency_id is not null
+         where b.version = 1 and not exists (select from bill_link k where k.bill_id = b.id
+                 and k.relation in ('instalment', 'part', 'difference'))
+             and not (s.state = 'approved' and s.approved_at <= b.issued_at
+                 and (b.issued_at at time zone interval '7 hours')::date
+                     between s.in_force_from and coalesce(s.discontinued_from, 'infinity'))",
+    ),
+    always(
+        "events of a thing that are not numbered one by one",
+        "select o.object::text as row from outbox o where o.topic = 'event' group by o.object
+         having min(o.sequence) is distinct from 1 or max(o.sequence) <> count(*)
+             or count(distinct o.sequence) <> count(*) or max(o.sequence) is distinct from (select s.last from event_sequence s where s.object = o.object)",
     ),
 ];
 

@@ -127,6 +127,9 @@ impl Life<'_> {
             }
         }
         let total = self.total(bill);
+        if numbers.is_empty() {
+            return;
+        }
         self.say(&format!("{} is paid on paper", self.bills[bill].id));
         let written = Written { numbers, at: self.clock.now() };
         self.desk.tills[at].in_hand += total;

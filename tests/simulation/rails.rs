@@ -1,15 +1,17 @@
 //! The clearing system as it truly is: what was asked, what the payer decided, what moved. What it tells the service
 //! goes through the real messages; what gets lost on the way is decided here.
 
+use crate::platform::confirmation;
 use crate::recalls::{Recalls, clearing_reference};
-use crate::tellings::Telling;
+use crate::tellings::{Telling, clearing_day};
 use crate::world::Chance;
 use chung::base::{calendar::Day, clock::Instant, id::Id, money::Money, text::Line};
 use chung::codec::iso20022::{
-    CancellationRequest, CreditNotification, CreditTransfer, Direction, EndToEndId, Entry, Header, Message,
-    MessageId, PaymentReturn, PaymentStatus, Reason, RequestToPay, Resolution, StatementRequest,
+    CancellationRequest, Charged, CreditNotification, CreditTransfer, Direction, EndToEndId, Entry, Header,
+    Message, MessageId, PaymentReturn, PaymentStatus, Reason, RequestToPay, Resolution, StatementRequest,
     StatusInquiry, TransactionStatus, write,
 };
+use chung::codec::payment_platform::Confirm;
 use chung::partner::clearing::{Clearing, FetchedStatement, NoStatement};
 use chung::payment::{
     payment::{Event, Report},
@@ -34,6 +36,8 @@ pub struct Asked {
     pub amount: Money,
     pub expires: Instant,
     pub decision: Decision,
+    /// Whether the national platform asks the payer.
+    pub by_platform: bool,
 }
 
 /// A message on its way to the service.
@@ -48,6 +52,8 @@ pub struct Letter {
 pub struct Truth {
     pub asked: BTreeMap<Uuid, Asked>,
     pub movements: Vec<Entry>,
+    /// What banks kept of what came.
+    pub kept: BTreeMap<String, i64>,
     pub mail: Vec<Letter>,
     pub faults: Vec<&'static str>,
     /// The returns that arrived, and whether each was carried out.
@@ -61,6 +67,11 @@ pub struct Truth {
     /// How each day was told last, and the credits that the bank has taken back.
     pub tellings: BTreeMap<Day, Telling>,
     pub withdrawn: BTreeSet<String>,
+    /// Whether it ever left out what it knew.
+    pub doubtful: bool,
+    /// What the national platform has to confirm, and what an agency's system has heard.
+    pub confirms: Vec<Confirm>,
+    pub confirmed: BTreeMap<String, Vec<i64>>,
     messages: u128,
 }
 
@@ -101,15 +112,15 @@ impl Rails {
             amount,
             direction: Direction::Credit,
             reversal: false,
-            booked: Day::of(now),
-            value: Day::of(now),
+            booked: clearing_day(now),
+            value: clearing_day(now),
             end_to_end: named.map(|id| Line::parse(&EndToEndId(id).to_string()).unwrap()),
             uetr: None,
             clearing_reference: None,
             counterparty: None,
             counterparty_agent: None,
             remittance: vec![],
-            accepted: None,
+            accepted: Some(now),
             charged: None,
         }
     }
@@ -128,65 +139,87 @@ impl Rails {
         reference
     }
 
-    /// The day on which a movement was booked.
-    pub fn day_of(&self, reference: &str) -> Day {
-        let truth = self.truth.lock().unwrap();
-        truth.movements.iter().find(|entry| entry.reference.as_str() == reference).unwrap().booked
-    }
-
     /// Money comes with a text and nothing else.
     pub fn transfer(&self, text: &str, amount: Money, now: Instant) {
         let _reference = self.money(None, amount, now);
-        let truth = &mut *self.truth.lock().unwrap();
-        let (Some(entry), Some(_)) = (truth.movements.last_mut(), truth.mail.pop()) else { return };
-        entry.remittance = vec![Line::parse(text).unwrap()];
-        let entry = entry.clone();
-        let message = CreditNotification { account: self.account.parse().unwrap(), entries: vec![entry] };
-        let xml = write(&Self::header(truth, now), &Message::CreditNotification(message));
-        truth.mail.push(Letter { xml, carries_money: true });
+        self.retell(|entry| entry.remittance = vec![Line::parse(text).unwrap()], true, now);
     }
 
     /// Money leaves: it is gone from the account, and a notification of it is in the mail, unless that gets lost.
     pub fn leave(&self, named: Uuid, amount: Money, now: Instant) {
         let _reference = self.money(Some(named), amount, now);
+        let debit = |entry: &mut Entry| {
+            (entry.direction, entry.clearing_reference) = (Direction::Debit, None);
+        };
+        self.retell(debit, false, now);
+    }
+
+    /// Money comes less what a bank keeps for its service.
+    fn money_less(&self, named: Uuid, amount: Money, kept: Money, now: Instant) {
+        let reference = self.money(Some(named), amount.minus(kept).unwrap(), now);
+        self.retell(|entry| entry.charged = Some(Charged { amount: kept, card: false }), true, now);
+        self.truth.lock().unwrap().kept.insert(reference, kept.minor());
+    }
+
+    /// What has just moved, and what the mail says of it, is otherwise.
+    fn retell(&self, change: impl FnOnce(&mut Entry), carries_money: bool, now: Instant) {
         let truth = &mut *self.truth.lock().unwrap();
         let (Some(entry), Some(_)) = (truth.movements.last_mut(), truth.mail.pop()) else { return };
-        (entry.direction, entry.clearing_reference) = (Direction::Debit, None);
+        change(entry);
         let entry = entry.clone();
         let message = CreditNotification { account: self.account.parse().unwrap(), entries: vec![entry] };
         let xml = write(&Self::header(truth, now), &Message::CreditNotification(message));
-        truth.mail.push(Letter { xml, carries_money: false });
+        truth.mail.push(Letter { xml, carries_money });
     }
 
-    /// The payer decides about a waiting request.
+    /// The payer decides about a waiting request; a bank without liquidity, or over its limit, fails its customer.
     pub fn decide(&self, payment: Uuid, approve: bool, now: Instant) {
+        let fails = approve && self.fault(6, "fault: bank cannot pay");
         let amount = {
             let truth = &mut *self.truth.lock().unwrap();
             let asked = truth.asked.get_mut(&payment).unwrap();
-            asked.decision = if approve { Decision::Approved } else { Decision::Refused };
-            let amount = asked.amount;
-            let status = if approve { TransactionStatus::Accepted } else { rejected("CUST") };
-            let message = PaymentStatus {
-                inquiry: None,
-                about: chung::codec::iso20022::AboutWhat::Request,
-                original: MessageId(payment),
-                end_to_end_id: EndToEndId(payment),
-                uetr: None,
-                status,
-                accepted: None,
-                clearing_reference: None,
-            };
-            let xml = write(&Self::header(truth, now), &Message::PaymentStatus(message));
-            truth.mail.push(Letter { xml, carries_money: false });
+            let pays = approve && !fails;
+            asked.decision = if pays { Decision::Approved } else { Decision::Refused };
+            let (amount, by_platform) = (asked.amount, asked.by_platform);
+            let yes = approve.then_some(TransactionStatus::Accepted);
+            let no = (!pays).then(|| rejected(if fails { "AM04" } else { "CUST" }));
+            for status in [yes, no].into_iter().flatten() {
+                if by_platform {
+                    let paid = status == TransactionStatus::Accepted;
+                    truth.confirms.push(confirmation(payment, amount.minor(), paid, now));
+                } else {
+                    Self::report(truth, payment, status, now);
+                }
+            }
             amount
         };
-        if approve && self.fault(5, "fault: partial settlement") {
+        if !approve || fails {
+            return;
+        }
+        if self.fault(5, "fault: partial settlement") {
             let half = Money::vnd(amount.minor() / 2);
             let _halves =
                 [half, amount.minus(half).unwrap()].map(|part| self.money(Some(payment), part, now));
-        } else if approve {
+        } else if self.fault(6, "fault: bank keeps a charge") {
+            self.money_less(payment, amount, Money::vnd(1_100), now);
+        } else {
             let _reference = self.money(Some(payment), amount, now);
         }
+    }
+
+    fn report(truth: &mut Truth, payment: Uuid, status: TransactionStatus, now: Instant) {
+        let message = PaymentStatus {
+            inquiry: None,
+            about: chung::codec::iso20022::AboutWhat::Request,
+            original: MessageId(payment),
+            end_to_end_id: EndToEndId(payment),
+            uetr: None,
+            status,
+            accepted: None,
+            clearing_reference: None,
+        };
+        let xml = write(&Self::header(truth, now), &Message::PaymentStatus(message));
+        truth.mail.push(Letter { xml, carries_money: false });
     }
 }
 
@@ -209,7 +242,7 @@ impl Clearing for Rails {
         }
         let refused = self.fault(6, "fault: request refused at once");
         let decision = if refused { Decision::Refused } else { Decision::Waiting };
-        let asked = Asked { amount: request.amount, expires: request.expires, decision };
+        let asked = Asked { amount: request.amount, expires: request.expires, decision, by_platform: false };
         self.truth.lock().unwrap().asked.insert(id.0, asked);
         let event = if self.fault(12, "fault: answer lost") {
             Event::NoAnswer

@@ -66,7 +66,15 @@ impl Rails {
         } else {
             Telling::Right
         };
-        self.truth.lock().unwrap().tellings.insert(day, telling);
+        let truth = &mut *self.truth.lock().unwrap();
+        truth.doubtful |= matches!(telling, Telling::LeavesOut(_));
+        truth.tellings.insert(day, telling);
+    }
+
+    /// The day on which a movement was booked.
+    pub fn day_of(&self, reference: &str) -> Day {
+        let truth = self.truth.lock().unwrap();
+        truth.movements.iter().find(|entry| entry.reference.as_str() == reference).unwrap().booked
     }
 
     /// The same as a file; none of a day without movements.
@@ -103,7 +111,9 @@ impl Life<'_> {
             _ => {
                 let row = &rows[self.chance.below(rows.len())];
                 self.fault(seen, "credit taken back");
-                self.rails.truth.lock().unwrap().withdrawn.insert(row.get("reference"));
+                let truth = &mut *self.rails.truth.lock().unwrap();
+                truth.doubtful = true;
+                truth.withdrawn.insert(row.get("reference"));
                 Day::from_date(row.get("day"))
             }
         };
@@ -144,6 +154,30 @@ impl Life<'_> {
             seen.note("card company pays");
         }
     }
+}
+
+/// A Friday that is a holiday in these lives, and the Saturday that is worked instead.
+pub const HOLIDAY: (i32, u8, u8) = (2026, 11, 27);
+pub const WORKED: (i32, u8, u8) = (2026, 11, 28);
+/// The last two working days of a month, on which the session ends an hour later.
+const LATE: [(i32, u8, u8); 4] = [(2026, 11, 28), (2026, 11, 30), (2026, 12, 30), (2026, 12, 31)];
+
+/// The day on which the bank books what it takes now: it is there at once, and settles on the day whose session is not
+/// over yet.
+pub fn clearing_day(now: Instant) -> Day {
+    let day = |(year, month, day): (i32, u8, u8)| Day::new(year, month, day).unwrap();
+    let local = now.to_offset(time::UtcOffset::from_hms(7, 0, 0).unwrap());
+    let works = |one: Day| {
+        let weekend = one.date().weekday().number_from_monday() > 5;
+        one == day(WORKED) || !weekend && one != day(HOLIDAY)
+    };
+    let today = Day::of(now);
+    let ends = if LATE.iter().any(|late| today == day(*late)) { 17 } else { 16 };
+    let mut booked = if local.hour() < ends { today } else { today.plus_days(1) };
+    while !works(booked) {
+        booked = booked.plus_days(1);
+    }
+    booked
 }
 
 /// A text of the bank's.

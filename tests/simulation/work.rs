@@ -4,13 +4,14 @@
 use crate::life::{Life, expect_or_refused};
 use crate::process::live;
 use crate::seen::Seen;
+use crate::tellings::clearing_day;
 use crate::world::ACCOUNT;
 use chung::base::{calendar::Day, clock::Clock};
 use chung::codec::iso20022::Direction;
 use chung::flow::{
     Error, inquire_payment::inquire_due, match_long_days::match_long_day, pass_on::pass_on,
-    recall::send_recalls, reconcile_statement::match_statement, return_second_money::return_second_money,
-    send_refund::look_after_refunds,
+    platform::confirm_payments, recall::send_recalls, reconcile_statement::match_statement,
+    return_second_money::return_second_money, send_refund::look_after_refunds,
 };
 use chung::store::account::account_of_number;
 use std::time::Duration;
@@ -39,6 +40,11 @@ impl Life<'_> {
 
     /// What waits to be given back goes while everything still fails: without this most of it would leave in the calm.
     pub async fn give_back_to_the_end(&mut self, seen: &Seen) {
+        // What was taken is booked by then, and may go on.
+        let booked = clearing_day(self.clock.now());
+        while Day::of(self.clock.now()) <= booked {
+            self.clock.advance(Duration::from_secs(12 * 3_600));
+        }
         for _ in 0..3 {
             self.go_through_the_post(seen).await;
             self.deliver_all().await;
@@ -61,7 +67,11 @@ impl Life<'_> {
     pub async fn inquire(&mut self, seen: &Seen) {
         let death = self.death(seen);
         self.say("inquiries");
-        let done = live(&self.app, death, async |app| inquire_due(&app).await).await;
+        let done = live(&self.app, death, async |app| {
+            inquire_due(&app).await?;
+            confirm_payments(&app).await
+        })
+        .await;
         done.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
     }
 

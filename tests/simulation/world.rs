@@ -3,7 +3,9 @@
 use crate::cashiers::Desk;
 use crate::database::Database;
 use crate::life::Life;
+use crate::platform::{Carrier, NATIONAL, SYSTEM};
 use crate::rails::{Rails, Truth};
+use crate::tellings::{HOLIDAY, WORKED};
 use chung::app::{self, App, Parts, Population};
 use chung::base::clock::ManualClock;
 use chung::base::entropy::{Entropy, SeededEntropy};
@@ -13,17 +15,23 @@ use chung::config::Limits;
 use chung::crypto::{keyring::KeyRing, signing::KeyList};
 use chung::flow::{
     fee_file,
+    fee_versions::set_agency_budget,
+    idempotency::Idempotency,
     import_fees::import_fees,
+    national,
     open_account::{NewAccount, open_account},
+    platform::register_partner,
     register_client::{NewAgency, register_agency},
 };
 use chung::identity::client::Wording;
 use chung::partner::messenger::{Messenger, Unsent};
 use chung::partner::receipt_issuer::RemoteReceiptIssuers;
 use chung::partner::webhook::RemoteWebhooks;
-use chung::payment::payout::{Authority, Kind, Rule};
+use chung::payment::fee_version::AgencyBudget;
+use chung::payment::payout::{Authority, Kind, NO_TREASURY, Rule};
 use chung::store::agency::{self, AccountRow};
 use chung::store::bank::{Bank, put_banks};
+use chung::store::calendar::{ListedDay, put_days};
 use chung::store::payout_rule::add as add_rule;
 use futures_util::future::BoxFuture;
 use sqlx::{
@@ -105,7 +113,8 @@ const FILLED: &str = "role_grant agency_successor agency_succession balance_at_c
     refund_approval refund_line refund_line_source refund_source refund payout_day payout_item payout closing_file closing \
     leaf_void receipt_leaf receipt_block receipt_void receipt_file receipt_due receipt receipt_series reversal withdrawn_line \
     payout_waiting clearing_report statement_import_piece statement_import_part \
-    statement_revision statement_import shown_credit statement statement_line statement_told named_line suspense uetr_claim";
+    statement_revision statement_import shown_credit statement statement_line statement_told named_line suspense uetr_claim \
+    event_sequence fee_evidence seller_invoice seller_invoice_claim platform_order platform_link";
 
 /// Empties what the last life filled, and nothing else: a look at an empty table costs less than a delete from it.
 fn again(agencies: &[Id<Agency>]) -> String {
@@ -131,12 +140,31 @@ fn again(agencies: &[Id<Agency>]) -> String {
          delete from ledger_account where drawer_id is not null or counterpart_id is not null;
          update agency set state = 'active', valid_until = null where state <> 'active';
          update collecting_account set heir_id = null where heir_id is not null;
-         update fee_schedule set state = 'draft', in_force_from = null
-             where digest = sha256('dearer') and state <> 'draft';
+         delete from fee_item where schedule_id in (select id from fee_schedule where agency_id is not null);
+         delete from fee_adjustment where schedule_id in (select id from fee_schedule where agency_id is not null);
+         delete from fee_procedure where schedule_id in (select id from fee_schedule where agency_id is not null);
+         delete from fee_schedule where agency_id is not null;
          insert into role_grant (id, citizen_id, agency_id, role, valid_from, granted_at) values {};
          commit",
         grants.join(", ")
     )
+}
+
+/// What the budget knows every agency by.
+fn budget() -> AgencyBudget {
+    AgencyBudget {
+        area: "79001".to_owned(),
+        unit_code: "1054321".to_owned(),
+        treasury_office: "0061".to_owned(),
+        retained_account: "3713".to_owned(),
+        remitted_account: "3511".to_owned(),
+        valid_from: chung::base::calendar::Day::new(2026, 1, 1).unwrap(),
+    }
+}
+
+fn budget_key(agency: Id<Agency>) -> Idempotency {
+    let client = Id::from_uuid(Uuid::from_u128(7));
+    Idempotency::new(client, &format!("budget-{agency}"), "budget", b"").unwrap()
 }
 
 /// Where money of one kind goes on to: what has no rule, phí here, stays.
@@ -147,28 +175,14 @@ fn rule(kind: Kind) -> Rule {
         bank: "970405".to_owned(),
         number: "7111".to_owned(),
         holder: "KHO BAC".to_owned(),
-        treasury_office: "0061".to_owned(),
-        authority: Some(Authority { code: "1056789".to_owned(), name: "Thue".to_owned() }),
-        booking: Some(["414", "2750", "79001"].map(str::to_owned)),
+        treasury_office: if kind == Kind::Service { NO_TREASURY } else { "0061" }.to_owned(),
+        authority: (kind != Kind::Service)
+            .then(|| Authority { code: "1056789".to_owned(), name: "Thue".to_owned() }),
+        booking: (kind == Kind::LePhi).then(|| ["414", "2750", "79001"].map(str::to_owned)),
         basis: "QD 1".to_owned(),
         to_sellers: false,
     }
 }
-
-/// A second version of the schedule in which everything costs twice as much; a life may bring it into force.
-const DEARER: &str = "
-    insert into fee_schedule (id, digest, imported_at, state)
-        select '00000000-0000-0000-0000-00000000000d', sha256('dearer'), imported_at, 'draft' from fee_schedule;
-    create temp table p as select * from fee_procedure;
-    update p set schedule_id = '00000000-0000-0000-0000-00000000000d';
-    insert into fee_procedure select * from p;
-    create temp table i as select * from fee_item;
-    update i set schedule_id = '00000000-0000-0000-0000-00000000000d', unit_amount = unit_amount * 2;
-    insert into fee_item select * from i;
-    create temp table a as select * from fee_adjustment;
-    update a set schedule_id = '00000000-0000-0000-0000-00000000000d';
-    insert into fee_adjustment select * from a;
-    drop table p; drop table i; drop table a;";
 
 impl World {
     /// Two agencies that collect in one account, the sample fee schedule, and banks.
@@ -230,10 +244,17 @@ impl World {
             };
             agency::put_account(&mut tx, of, &account).await.unwrap();
         }
+        let listed = [(HOLIDAY, false), (WORKED, true)].map(|((year, month, day), working)| ListedDay {
+            day: chung::base::calendar::Day::new(year, month, day).unwrap(),
+            working,
+            name: ("Nghỉ bù".to_owned(), "Swapped".to_owned()),
+            basis: "TB 1".to_owned(),
+        });
+        put_days(&mut tx, &listed, datetime!(2026-11-20 02:00 UTC)).await.unwrap();
         let banks = BANKS.map(|code| Bank { code: code.to_owned(), name: format!("Bank {code}") });
         put_banks(&mut tx, &banks).await.unwrap();
         for agency in [first, second, successor] {
-            for kind in [Kind::LePhi, Kind::Retained] {
+            for kind in [Kind::LePhi, Kind::Retained, Kind::Tax, Kind::Service] {
                 add_rule(&mut tx, agency, &rule(kind), datetime!(2026-11-20 02:00 UTC)).await.unwrap();
             }
         }
@@ -242,12 +263,16 @@ impl World {
             let (bank, number) = ("970405".to_owned(), ACCOUNT.to_owned());
             let account = NewAccount { bank, number, holder: Line::parse("KHO BAC").unwrap() };
             open_account(&app, agency, account).await.unwrap();
+            set_agency_budget(&app, agency, &budget(), &budget_key(agency)).await.unwrap();
         }
+        national::join(&app, "http://platform.example", NATIONAL.0, NATIONAL.1).await.unwrap();
+        let (client, code) = (Id::from_uuid(Uuid::from_u128(7)), Line::parse(SYSTEM.0).unwrap());
+        let confirm = "http://agency.example/confirm";
+        register_partner(&app, first, client, (&code, SYSTEM.1), confirm).await.unwrap();
         // The laws are long questions to small tables: planned once, and not at every look.
         let options: PgConnectOptions = database.url().parse().unwrap();
         let options = options.options([("plan_cache_mode", "force_generic_plan"), ("jit", "off")]);
-        let mut onlooker = PgConnection::connect_with(&options).await.unwrap();
-        sqlx::raw_sql(DEARER).execute(&mut onlooker).await.unwrap();
+        let onlooker = PgConnection::connect_with(&options).await.unwrap();
         let onlooker = tokio::sync::Mutex::new(onlooker);
         Self {
             onlooker,
@@ -275,12 +300,14 @@ impl World {
             parts.clock = clock.clone();
             parts.entropy = Arc::new(SeededEntropy::new(seed));
             parts.clearing = rails.clone();
+            parts.platform = Arc::new(Carrier(rails.clone()));
         });
         Life {
             world: self,
             app,
             agencies: self.agencies,
-            dearer_from: None,
+            versions: Vec::new(),
+            sold: 0,
             rails,
             clock,
             chance: Chance::new(seed),
