@@ -13,7 +13,7 @@ use super::{
     event::event_json,
     issue_receipts::Issued,
     order_receipt::order_receipt,
-    receipt_draft::{Agencies, number_drafts},
+    receipt_draft::{Agencies, MANY, number_drafts},
     render_receipt::{keep_signed, sign_beside},
     waiting_receipts::know_all,
 };
@@ -27,6 +27,7 @@ use crate::crypto::seal::DataKey;
 use crate::store::{
     Tx, adjustment_due, audit,
     outbox::{self, NewOutbox, Topic},
+    receipt_bulk,
     receipt_due::{self, Due},
 };
 use futures_util::future::join_all;
@@ -183,7 +184,12 @@ pub(super) async fn record(app: &App, tx: &mut Tx, late: &[Late<'_>], now: Insta
         let concern = Concern { citizen: None, agency: Some(late.due.agency), object: late.due.bill.uuid() };
         audit_leaf::leaf_named(app, (late.leaf, now), "receipt.issued", concern, late.key, &late.details)
     };
-    audit::append(tx, &late.iter().map(leaf).collect::<Vec<_>>()).await?;
+    let leaves: Vec<_> = late.iter().map(leaf).collect();
+    if late.len() < MANY {
+        audit::append(tx, &leaves).await?;
+    } else {
+        receipt_bulk::append_leaves(tx, &leaves).await?;
+    }
     let ids: Vec<Id<Event>> = Id::series(now, 0, late.len(), &*app.entropy);
     let event = |(late, id): (&Late<'_>, Id<Event>)| NewOutbox {
         id,
@@ -194,5 +200,9 @@ pub(super) async fn record(app: &App, tx: &mut Tx, late: &[Late<'_>], now: Insta
         name: "receipt.issued",
         body: event_json("receipt.issued", now, &late.told),
     };
-    Ok(outbox::enqueue(tx, &late.iter().zip(ids).map(event).collect::<Vec<_>>()).await?)
+    let events: Vec<_> = late.iter().zip(ids).map(event).collect();
+    if late.len() < MANY {
+        return Ok(outbox::enqueue(tx, &events).await?);
+    }
+    Ok(receipt_bulk::enqueue_events(tx, &events).await?)
 }

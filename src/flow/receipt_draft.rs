@@ -24,9 +24,13 @@ use crate::store::{
     Tx,
     agency::AgencyRow,
     receipt::{self, StoredReceipt},
+    receipt_bulk,
     receipt_series::{self, StoredSeries, Wanted},
 };
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+/// From how many on rows are copied: fewer are written for less by a statement.
+pub(super) const MANY: usize = 64;
 
 /// A number as it was drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +134,11 @@ impl Numbered {
         if self.receipts.is_empty() {
             return Ok(());
         }
-        receipt::insert(tx, &self.receipts).await?;
+        if self.receipts.len() < MANY {
+            receipt::insert(tx, &self.receipts).await?;
+        } else {
+            receipt_bulk::insert_receipts(tx, &self.receipts).await?;
+        }
         tell_payers::receipts_issued(app, tx, &self.receipts, &self.contents, now).await
     }
 }

@@ -7,7 +7,7 @@ use super::{
     Error, Result,
     agency_key::{agency_key, agency_keys},
     document_signer::sign_pdf,
-    receipt_draft::place,
+    receipt_draft::{MANY, place},
 };
 use crate::app::App;
 use crate::base::{
@@ -22,6 +22,7 @@ use crate::crypto::{keyring::Purpose, seal::DataKey, signing::Signer};
 use crate::store::{
     Tx,
     receipt::{self, StoredReceipt},
+    receipt_bulk,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -173,7 +174,10 @@ pub(super) async fn keep_signed(
         (id, key.seal(&*app.entropy, &file_place(id, Format::Jws), text.as_bytes()))
     };
     let made: Vec<_> = signed.into_iter().map(seal).collect();
-    Ok(receipt::keep_many(tx, &made, Format::Jws.as_str(), now).await?)
+    if made.len() < MANY {
+        return Ok(receipt::keep_many(tx, &made, Format::Jws.as_str(), now).await?);
+    }
+    Ok(receipt_bulk::insert_files(tx, &made, Format::Jws.as_str(), now).await?)
 }
 
 fn file_place(receipt: Id<id::Receipt>, format: Format) -> Vec<u8> {

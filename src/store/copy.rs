@@ -5,6 +5,7 @@
 //! one that answers wrongly is closed before anybody asks it something.
 
 use super::{Result, Tx};
+use crate::base::clock::Instant;
 use sqlx::PgConnection;
 use std::sync::{
     Arc,
@@ -59,6 +60,12 @@ async fn copy(connection: &mut PgConnection, statement: &str, rows: CopyRows) ->
     let mut copy = connection.copy_in_raw(statement).await?;
     copy.send(rows.end()).await?;
     copy.finish().await
+}
+
+/// An instant as PostgreSQL sends it: microseconds since the year 2000.
+pub(super) fn microseconds(at: Instant) -> i64 {
+    let since = at - time::macros::datetime!(2000-01-01 00:00 UTC);
+    i64::try_from(since.whole_microseconds()).unwrap_or(i64::MAX)
 }
 
 /// Rows in the binary format of COPY: each with the number of its fields before it, each field with its length.

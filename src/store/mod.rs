@@ -78,6 +78,7 @@ pub mod pseudonym;
 pub mod pushed_request;
 pub mod recall;
 pub mod receipt;
+pub mod receipt_bulk;
 pub mod receipt_due;
 pub mod receipt_issuer;
 pub mod receipt_series;

@@ -99,7 +99,7 @@ pub async fn enqueue(tx: &mut Tx, rows: &[NewOutbox]) -> Result<()> {
 }
 
 /// Of each row its number among those of the same topic and object, and how many those are.
-fn places(rows: &[NewOutbox]) -> (Vec<i32>, Vec<i32>) {
+pub(super) fn places(rows: &[NewOutbox]) -> (Vec<i32>, Vec<i32>) {
     let mut counted: HashMap<(&str, Uuid), i32> = HashMap::with_capacity(rows.len());
     let mut next = |row: &NewOutbox| {
         let many = counted.entry((row.topic.as_str(), row.object)).or_default();

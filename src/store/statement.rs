@@ -1,6 +1,10 @@
 //! Statements, their lines, and which line shows which credit.
 
-use super::{Result, StoreError, Tx, copy::CopyRows, moved_one};
+use super::{
+    Result, StoreError, Tx,
+    copy::{CopyRows, microseconds},
+    moved_one,
+};
 use crate::{
     base::{
         calendar::Day,
@@ -212,12 +216,6 @@ pub async fn insert_lines(
 
 /// About how long a line is on its way in.
 const LINE_BYTES: usize = 192;
-
-/// An instant as PostgreSQL sends it: microseconds since the year 2000.
-fn microseconds(at: Instant) -> i64 {
-    let since = at - time::macros::datetime!(2000-01-01 00:00 UTC);
-    i64::try_from(since.whole_microseconds()).unwrap_or(i64::MAX)
-}
 
 /// Adds what the bank tells of lines beyond their money.
 pub async fn insert_told(tx: &mut Tx, statement: Id<id::Statement>, told: &[NewTold]) -> Result<()> {

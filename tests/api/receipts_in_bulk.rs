@@ -10,6 +10,7 @@ use chung::codec::receipt_content;
 use chung::crypto::signing::KeyList;
 use chung::flow::issue_due_receipts::issue_due_receipts;
 use chung::flow::sequence_audit::sequence_audit;
+use chung::flow::verify_audit::verify_audit;
 use chung::identity::role::Role;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -81,6 +82,37 @@ async fn what_waits_is_issued_in_one_transaction_each_with_its_signature_leaf_an
         office.system(&world, "receipt.read").get("/v1/receipts/signed?limit=5").await.expect(200).json();
     let keys = KeyList::from_jwks(&world.stranger().get("/receipts/keys").await.expect(200).text()).unwrap();
     for item in signed["items"].as_array().unwrap() {
+        let (content, _) = receipt_content::verify(item["signed"].as_str().unwrap(), &keys).unwrap();
+        assert_eq!(json!(content.number.to_string()), item["number"]);
+    }
+}
+
+#[tokio::test]
+async fn many_are_written_at_once_and_are_what_few_are() {
+    let (world, office, _) = waiting(66).await;
+    let system = office.system(&world, "receipt");
+    system.post_once("/v1/receipts/series", "second", &series("BP", 70)).await.expect(201);
+    assert_eq!(issue_due_receipts(&world.app).await.unwrap(), 66);
+    assert_eq!(numbers(&world, 66).await, (66, 0));
+    for each in [
+        "receipt r join audit_leaf l on l.id = r.leaf_id and l.kind = 'receipt.issued' and l.at = r.issued_at
+             join audit_detail d on d.leaf_id = l.id and d.agency_id = r.agency_id and d.object = r.bill_id",
+        "receipt r join receipt_file f on f.receipt_id = r.id and f.format = 'jws' and f.made_at = r.issued_at
+             where r.letters = 'BP'",
+        "receipt r join outbox o on o.object = r.bill_id and o.name = 'receipt.issued' and o.state = 'done'
+             join event_sequence s on s.object = o.object and s.last = o.sequence and o.sequence > 1",
+    ] {
+        assert_eq!(world.count(each).await, 66, "{each}");
+    }
+    sequence_audit(&world.app).await.unwrap();
+    let report = verify_audit(&world.app.store, &world.app.keys, None, |_| {}).await.unwrap();
+    assert_eq!((report.finding, report.waiting), (None, 0));
+    let signed =
+        office.system(&world, "receipt.read").get("/v1/receipts/signed?limit=66").await.expect(200).json();
+    let keys = KeyList::from_jwks(&world.stranger().get("/receipts/keys").await.expect(200).text()).unwrap();
+    let items = signed["items"].as_array().unwrap();
+    assert_eq!(items.len(), 66);
+    for item in items {
         let (content, _) = receipt_content::verify(item["signed"].as_str().unwrap(), &keys).unwrap();
         assert_eq!(json!(content.number.to_string()), item["number"]);
     }
