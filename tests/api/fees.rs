@@ -343,6 +343,50 @@ async fn revoked_evidence_makes_a_new_bill_and_touches_no_receipt() {
 }
 
 #[tokio::test]
+async fn what_a_bill_rests_on_is_charged_anew_with_it_and_nothing_is_owed_of_one_that_was_withdrawn() {
+    let set = set().await;
+    let question = json!({
+        "number": "079185000001", "attributes": { "name": "Nguyễn Thị Sinh" }, "purpose": "Tính phí",
+        "procedure": "2.000488", "dossier": "H29.14-261124-0001", "officer": "hoa.nt",
+    });
+    let known = set.act("/v1/verifications", question).await.expect(201).json();
+    let mut reduced = new_bill();
+    reduced["applicant"] = json!({ "name": "Nguyễn Thị Sinh", "verification": known["id"] });
+    let bill = set.act("/v1/bills", reduced).await.expect(201).json();
+    let id = bill["id"].as_str().unwrap();
+    let evidence = async || {
+        let found = set.system.get(&format!("/v1/fees/evidence?bill={id}")).await.expect(200).json();
+        found["items"].as_array().unwrap().clone()
+    };
+    let revoke = async |evidence: &Value| {
+        let path = format!("/v1/fees/evidence/{}/revoke", evidence["id"].as_str().unwrap());
+        let due = "2026-12-31";
+        set.act(&path, json!({ "officer": set.accountant, "reason": "Giấy xác nhận hết hạn", "due": due }))
+            .await
+    };
+    let amend = format!("/v1/bills/{id}/amend");
+    // Only the fee that nothing reduces is left: there is nothing to charge the difference of.
+    let first = evidence().await;
+    let plain = json!({ "lines": [{ "fee": "LLTP-02", "count": 1 }] });
+    assert_eq!(set.act(&amend, plain).await.expect(200).json()["total"]["amount"], "5000");
+    assert_eq!(evidence().await, Vec::<Value>::new());
+    revoke(&first[0]).await.expect_refusal(404, "not_found");
+    // The other way round, in another place: the reduction rests on the same answer of the register.
+    let both = json!({ "lines": [{ "fee": "LLTP-02", "count": 1 }, { "fee": "LLTP-01" }] });
+    let amended = set.act(&amend, both.clone()).await.expect(200).json();
+    let standing = evidence().await;
+    assert_eq!(amended["total"]["amount"], "105000");
+    assert_eq!((&standing[0]["line"], &standing[0]["verification"]), (&json!(1), &known["id"]));
+    let path = format!("/v1/bills/{id}/cancel");
+    set.act(&path, Value::Null).await.expect(200);
+    revoke(&standing[0]).await.expect_refusal(409, "bill_already_cancelled");
+    set.act(&format!("/v1/bills/{id}/revive"), json!({ "due": "2026-12-15" })).await.expect(200);
+    let revoked = revoke(&standing[0]).await.expect(200).json();
+    assert_eq!(revoked["bill"]["total"]["amount"], "100000");
+    set.act(&amend, both).await.expect_refusal(409, "bill_not_amendable");
+}
+
+#[tokio::test]
 async fn what_was_collected_is_declared_per_fee_and_agrees_with_the_books() {
     let set = set().await;
     set.budget().await;

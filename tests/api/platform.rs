@@ -3,10 +3,12 @@
 
 use crate::office::{ACCOUNT, Office};
 use crate::world::{Actor, TestApp};
-use chung::base::{calendar::Day, clock::Clock, text::Line};
+use chung::base::{calendar::Day, clock::Clock, id::Id, text::Line};
 use chung::codec::payment_platform::{Confirm, Reply, checksum, is_genuine, stamp};
 use chung::flow::platform::{confirm_payments, register_partner, tolerate};
+use chung::flow::succeed_agency::effect_successions;
 use chung::partner::platform::{Platform, Unsent};
+use chung::store::succession::{self, Succession};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use std::sync::Mutex;
@@ -213,6 +215,31 @@ async fn a_system_that_only_changed_the_address_is_served_from_init_to_receipt()
         ("205000", "REF1", "00")
     );
     assert!(is_genuine(&confirm.covered(), SECRET, &confirm.ma_xac_thuc));
+}
+
+#[tokio::test]
+async fn what_a_system_begins_after_a_succession_is_the_successors() {
+    let scene = Scene::set().await;
+    let heir = Office::open(&scene.world, "H29.15").await;
+    let before = scene.send(&scene.init("BEFORE", &[])).await;
+    let one = Succession {
+        agency: scene.office.agency,
+        kind: "merge".to_owned(),
+        from: Day::of(scene.world.clock.now()),
+        successors: vec![(heir.agency, vec![])],
+    };
+    let mut tx = scene.world.app.store.begin().await.unwrap();
+    let by = Id::from_uuid(uuid::Uuid::from_u128(9));
+    succession::insert(&mut tx, &one, by, scene.world.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(effect_successions(&scene.world.app).await.unwrap());
+    assert_eq!(scene.send(&scene.init("AFTER", &[])).await.ma_loi, "05", "the account is another by now");
+    let account = [("/ThongTinBienLai/TKThuHuong", json!("699"))];
+    let begun = scene.send(&scene.init("AFTER", &account)).await;
+    assert_eq!(begun.ma_loi, "00", "{begun:?}");
+    assert_eq!(scene.send(&scene.init("BEFORE", &[])).await.url_thanh_toan, before.url_thanh_toan);
+    let theirs = format!("bill where state = 'open' and agency_id = '{}'", heir.agency.uuid());
+    assert_eq!(scene.world.count(&theirs).await, 2);
 }
 
 #[tokio::test]

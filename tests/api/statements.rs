@@ -235,6 +235,34 @@ async fn money_that_went_is_a_case_and_a_silent_attempt_ends_with_the_statement(
 }
 
 #[tokio::test]
+async fn what_may_be_booked_on_the_next_clearing_day_is_waited_for_until_its_statement() {
+    let world = TestApp::start().await;
+    // A Friday, after the session's end.
+    world.later(Duration::from_secs(3 * 86_400 + 9 * 3_600));
+    let office = Office::open(&world, "H29.14").await;
+    let bill = office.bill(&world, "k").await;
+    world.bank.answers.lock().unwrap().push(chung::payment::payment::Event::NoAnswer);
+    let payment = start(&world, &office, &bill).await;
+    world.later(Duration::from_secs(3 * 3_600));
+    for _ in 0..3 {
+        chung::flow::inquire_payment::inquire_due(&world.app).await.unwrap();
+    }
+    world.later(Duration::from_secs(4 * 86_400));
+    let system = office.system(&world, "statement");
+    let read = office.system(&world, "payment.read");
+    let path = format!("/v1/payments/{payment}");
+    for day in ["2026-11-27", "2026-11-28", "2026-11-29"] {
+        let told = json!({ "account": ACCOUNT, "day": day });
+        system.post_once("/v1/statements", day, &told).await.expect(200);
+        assert_eq!(read.get(&path).await.expect(200).json()["status"], "unknown", "{day}");
+    }
+    let monday = json!({ "account": ACCOUNT, "day": "2026-11-30" });
+    system.post_once("/v1/statements", "monday", &monday).await.expect(200);
+    let attempt = read.get(&path).await.expect(200).json();
+    assert_eq!((&attempt["status"], &attempt["reason"]), (&json!("rejected"), &json!("not_in_statement")));
+}
+
+#[tokio::test]
 async fn yesterdays_statement_is_fetched_unasked_and_tried_again_a_bounded_number_of_times() {
     use chung::flow::fetch_statement::fetch_due_statement;
     let world = TestApp::start().await;

@@ -1,5 +1,5 @@
 //! Those who keep the books, and who approves: receipts are taken back or replaced, refunds asked for and decided, banks'
-//! requests for money back answered, credits explained, a day's statement brought as a file by two, days closed.
+//! requests for money back answered, credits explained, a day's statement brought as a file by two.
 
 use crate::life::Life;
 use crate::process::live;
@@ -16,7 +16,6 @@ use chung::base::{
 use chung::flow::{
     Error,
     cash::{confirm_slip, settle_cards},
-    close_period::{decide_closing, prepare_closing},
     decide_refund::{approve_refund, decline_refund},
     idempotency::Idempotency,
     import_file::{Interrupted, Source},
@@ -26,7 +25,6 @@ use chung::flow::{
     void_receipt::{replace_receipt, void_receipt},
 };
 use chung::payment::{
-    closing::{Kind, Period},
     receipt::ReceiptName,
     refund::{Extent, Reason},
 };
@@ -87,57 +85,6 @@ impl Life<'_> {
             assert_eq!(first, again, "the same request got two answers");
         }
         seen.note(if replaced { "receipt replaced" } else { "receipt void" });
-    }
-
-    /// Every day of this life is closed, by two people, and the month that is over; each tries twice, and either may die
-    /// over it.
-    pub async fn close_days(&mut self, seen: &Seen, (first, last): (Day, Day)) {
-        let of = self.chance.below(2);
-        let mut day = first;
-        let mut periods = Vec::new();
-        while day < last {
-            periods.push(Period::around(Kind::Day, day));
-            day = day.plus_days(1);
-        }
-        periods.extend(Some(Period::around(Kind::Month, first)).filter(|month| month.last < last));
-        for period in periods {
-            self.close(seen, period, (APPROVERS[of], APPROVERS[1 - of])).await;
-            seen.note(format!("{} closed", period.kind.as_str()));
-        }
-        self.say(&format!("days are closed at {}", self.clock.now()));
-    }
-
-    async fn close(
-        &mut self,
-        seen: &Seen,
-        period: Period,
-        (accountant, approver): (Id<Citizen>, Id<Citizen>),
-    ) {
-        let agency = self.agencies[0];
-        let death = self.death(seen);
-        let prepare = async |app: chung::app::App| prepare_closing(&app, agency, accountant, period).await;
-        let prepared = live(&self.app, death, prepare).await;
-        let again = live(&self.app, None, prepare).await.unwrap();
-        match (&prepared, &again) {
-            (Some(Ok(_)), Err(Error::Conflict(refusal))) | (None, Err(Error::Conflict(refusal))) => {
-                assert_eq!(refusal.code, "closing_exists");
-            }
-            (None, Ok(_)) => {}
-            other => panic!("{}: {other:?}", period.first),
-        }
-        let sql =
-            format!("select id from closing where first_day = '{}' and state = 'prepared'", period.first);
-        let closing: Id<id::Closing> = Id::from_uuid(self.world.rows(&sql).await[0].get("id"));
-        let own = decide_closing(&self.app, accountant, closing, true).await;
-        assert!(refused(&own), "nobody approves their own closing");
-        let death = self.death(seen);
-        let approve = async |app: chung::app::App| decide_closing(&app, approver, closing, true).await;
-        live(&self.app, death, approve).await;
-        match live(&self.app, None, approve).await.unwrap() {
-            Ok(()) => {}
-            Err(Error::Conflict(refusal)) => assert_eq!(refusal.code, "closing_decided"),
-            Err(error) => panic!("{error:?}"),
-        }
     }
 
     /// One day's desk work: what was asked is decided, and what went wrong is asked back.

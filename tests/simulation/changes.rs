@@ -29,14 +29,14 @@ use std::time::Duration;
 impl Life<'_> {
     /// One change.
     pub async fn change(&mut self, seen: &Seen) {
-        match self.chance.below(17) {
+        match self.chance.below(19) {
             0..=2 => self.amend(seen).await,
             3 | 4 => self.replace(seen).await,
-            5 => self.revive(seen).await,
-            6 | 7 => self.split(seen).await,
-            8 | 9 => self.checkpoint(seen).await,
-            10..=12 => self.change_schedule(seen).await,
-            13..=15 => self.revoke(seen).await,
+            5..=7 => self.revive(seen).await,
+            8 | 9 => self.split(seen).await,
+            10 | 11 => self.checkpoint(seen).await,
+            12..=14 => self.change_schedule(seen).await,
+            15..=17 => self.revoke(seen).await,
             _ => self.succeed(seen).await,
         }
     }

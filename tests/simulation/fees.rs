@@ -107,7 +107,7 @@ impl Life<'_> {
             return self.bring_on(at, seen).await;
         }
         match self.versions.iter().position(running) {
-            Some(at) if self.chance.percent(50) => self.discontinue(at, seen).await,
+            Some(at) if self.chance.percent(70) => self.discontinue(at, seen).await,
             _ => {
                 self.draft_fees(seen).await;
                 // Mostly it goes on at once.

@@ -42,6 +42,7 @@ pub async fn check(life: &Life<'_>, seen: &Seen) {
     documents(life).await;
     life.check_recalls().await;
     life.check_confirmed().await;
+    life.check_heard(seen).await;
     again(life).await;
     log(life).await;
     for row in life.world.rows("select distinct kind from payout where state = 'done'").await {

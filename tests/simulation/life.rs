@@ -59,6 +59,8 @@ pub struct Life<'a> {
     pub keys: usize,
     /// Whether the first agency has but a few numbers for its receipts.
     pub short: bool,
+    /// Whether somebody listens to the first agency's events.
+    pub listens: bool,
     pub delivered: Vec<Letter>,
     pub faults: usize,
     pub tell: bool,
@@ -69,6 +71,7 @@ impl Life<'_> {
     /// Lives: at least so many steps, until enough went wrong.
     pub async fn live(&mut self, seen: &Seen) {
         let mut steps = 0;
+        self.begin_listening(seen).await;
         self.begin_short(seen).await;
         while steps < STEPS || self.faults < FAULTS {
             self.step(seen).await;
@@ -179,6 +182,7 @@ impl Life<'_> {
         if self.chance.percent(25) {
             self.close_days(seen, (Day::of(began), day)).await;
         }
+        self.tell_all().await;
     }
 
     /// Notes which objects have come into which state since the last look.

@@ -21,11 +21,13 @@ mod banks;
 mod cashiers;
 mod changes;
 mod citizens;
+mod closings;
 #[path = "../support/database.rs"]
 mod database;
 mod fees;
 mod laws;
 mod life;
+mod listeners;
 mod never;
 mod paper;
 mod platform;

@@ -72,6 +72,8 @@ pub struct Truth {
     /// What the national platform has to confirm, and what an agency's system has heard.
     pub confirms: Vec<Confirm>,
     pub confirmed: BTreeMap<String, Vec<i64>>,
+    /// The events that an agency's endpoint has heard.
+    pub heard: BTreeMap<String, serde_json::Value>,
     messages: u128,
 }
 

@@ -2,6 +2,7 @@
 //! and what the bank knows of what moved.
 
 use crate::life::{Life, expect_or_refused};
+use crate::listeners::tell_events;
 use crate::process::live;
 use crate::seen::Seen;
 use crate::tellings::clearing_day;
@@ -45,6 +46,8 @@ impl Life<'_> {
         while Day::of(self.clock.now()) <= booked {
             self.clock.advance(Duration::from_secs(12 * 3_600));
         }
+        // Its statement may come before the notifications of it.
+        self.reconcile(seen).await;
         for _ in 0..3 {
             self.go_through_the_post(seen).await;
             self.deliver_all().await;
@@ -66,9 +69,13 @@ impl Life<'_> {
 
     pub async fn inquire(&mut self, seen: &Seen) {
         let death = self.death(seen);
+        let listens = self.listens;
         self.say("inquiries");
         let done = live(&self.app, death, async |app| {
             inquire_due(&app).await?;
+            if listens {
+                tell_events(&app).await?;
+            }
             confirm_payments(&app).await
         })
         .await;

@@ -3,6 +3,7 @@
 use crate::cashiers::Desk;
 use crate::database::Database;
 use crate::life::Life;
+use crate::listeners::Listener;
 use crate::platform::{Carrier, NATIONAL, SYSTEM};
 use crate::rails::{Rails, Truth};
 use crate::tellings::{HOLIDAY, WORKED};
@@ -14,6 +15,7 @@ use chung::base::text::Line;
 use chung::config::Limits;
 use chung::crypto::{keyring::KeyRing, signing::KeyList};
 use chung::flow::{
+    endpoints::register_endpoint,
     fee_file,
     fee_versions::set_agency_budget,
     idempotency::Idempotency,
@@ -114,7 +116,7 @@ const FILLED: &str = "role_grant agency_successor agency_succession balance_at_c
     leaf_void receipt_leaf receipt_block receipt_void receipt_file receipt_due receipt receipt_series reversal withdrawn_line \
     payout_waiting clearing_report statement_import_piece statement_import_part \
     statement_revision statement_import shown_credit statement statement_line statement_told named_line suspense uetr_claim \
-    event_sequence fee_evidence seller_invoice seller_invoice_claim platform_order platform_link";
+    event_sequence fee_evidence seller_invoice seller_invoice_claim platform_order platform_link delivery";
 
 /// Empties what the last life filled, and nothing else: a look at an empty table costs less than a delete from it.
 fn again(agencies: &[Id<Agency>]) -> String {
@@ -144,6 +146,7 @@ fn again(agencies: &[Id<Agency>]) -> String {
          delete from fee_adjustment where schedule_id in (select id from fee_schedule where agency_id is not null);
          delete from fee_procedure where schedule_id in (select id from fee_schedule where agency_id is not null);
          delete from fee_schedule where agency_id is not null;
+         update endpoint set state = 'suspended', failures = 0, rest_until = null, outcome = null where state = 'active';
          insert into role_grant (id, citizen_id, agency_id, role, valid_from, granted_at) values {};
          commit",
         grants.join(", ")
@@ -272,7 +275,19 @@ impl World {
         // The laws are long questions to small tables: planned once, and not at every look.
         let options: PgConnectOptions = database.url().parse().unwrap();
         let options = options.options([("plan_cache_mode", "force_generic_plan"), ("jit", "off")]);
-        let onlooker = PgConnection::connect_with(&options).await.unwrap();
+        let mut onlooker = PgConnection::connect_with(&options).await.unwrap();
+        let sql = format!(
+            "insert into client (id, agency_id, kind, name_vi, name_en, auth_method, secret_digest, scopes,
+                 redirect_uris, logout_uris, sector, claims_policy, state, created_at)
+             values ('{}', '{}', 'agency_system', 'x', 'x', 'client_secret_basic', decode(repeat('00', 32), 'hex'),
+                 '{{}}', '{{}}', '{{}}', 'xx', '{{}}', 'active', '2026-11-20Z')",
+            client.uuid(),
+            first.uuid()
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut onlooker).await.unwrap();
+        let hears = ("https://agency.example/events".parse().unwrap(), Vec::new());
+        let key = Idempotency::new(client, "endpoint", "endpoint", b"").unwrap();
+        register_endpoint(&app, first, client, hears, &key).await.unwrap();
         let onlooker = tokio::sync::Mutex::new(onlooker);
         Self {
             onlooker,
@@ -301,6 +316,7 @@ impl World {
             parts.entropy = Arc::new(SeededEntropy::new(seed));
             parts.clearing = rails.clone();
             parts.platform = Arc::new(Carrier(rails.clone()));
+            parts.webhooks = Arc::new(Listener(rails.clone()));
         });
         Life {
             world: self,
@@ -315,6 +331,7 @@ impl World {
             desk: Desk::default(),
             keys: 0,
             short: false,
+            listens: false,
             delivered: Vec::new(),
             faults: 0,
             tell,

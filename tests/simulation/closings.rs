@@ -1,0 +1,71 @@
+//! Days and months are closed by two people, each of whom tries twice, as either may die over it.
+
+use crate::accountants::refused;
+use crate::life::Life;
+use crate::process::live;
+use crate::seen::Seen;
+use crate::world::APPROVERS;
+use chung::base::{
+    calendar::Day,
+    clock::Clock,
+    id::{self, Citizen, Id},
+};
+use chung::flow::{
+    Error,
+    close_period::{decide_closing, prepare_closing},
+};
+use chung::payment::closing::{Kind, Period};
+use sqlx::Row;
+
+impl Life<'_> {
+    /// Every day of this life is closed, by two people, and the month that is over; each tries twice, and either may die
+    /// over it.
+    pub async fn close_days(&mut self, seen: &Seen, (first, last): (Day, Day)) {
+        let of = self.chance.below(2);
+        let mut day = first;
+        let mut periods = Vec::new();
+        while day < last {
+            periods.push(Period::around(Kind::Day, day));
+            day = day.plus_days(1);
+        }
+        periods.extend(Some(Period::around(Kind::Month, first)).filter(|month| month.last < last));
+        for period in periods {
+            self.close(seen, period, (APPROVERS[of], APPROVERS[1 - of])).await;
+            seen.note(format!("{} closed", period.kind.as_str()));
+        }
+        self.say(&format!("days are closed at {}", self.clock.now()));
+    }
+
+    async fn close(
+        &mut self,
+        seen: &Seen,
+        period: Period,
+        (accountant, approver): (Id<Citizen>, Id<Citizen>),
+    ) {
+        let agency = self.agencies[0];
+        let death = self.death(seen);
+        let prepare = async |app: chung::app::App| prepare_closing(&app, agency, accountant, period).await;
+        let prepared = live(&self.app, death, prepare).await;
+        let again = live(&self.app, None, prepare).await.unwrap();
+        match (&prepared, &again) {
+            (Some(Ok(_)), Err(Error::Conflict(refusal))) | (None, Err(Error::Conflict(refusal))) => {
+                assert_eq!(refusal.code, "closing_exists");
+            }
+            (None, Ok(_)) => {}
+            other => panic!("{}: {other:?}", period.first),
+        }
+        let sql =
+            format!("select id from closing where first_day = '{}' and state = 'prepared'", period.first);
+        let closing: Id<id::Closing> = Id::from_uuid(self.world.rows(&sql).await[0].get("id"));
+        let own = decide_closing(&self.app, accountant, closing, true).await;
+        assert!(refused(&own), "nobody approves their own closing");
+        let death = self.death(seen);
+        let approve = async |app: chung::app::App| decide_closing(&app, approver, closing, true).await;
+        live(&self.app, death, approve).await;
+        match live(&self.app, None, approve).await.unwrap() {
+            Ok(()) => {}
+            Err(Error::Conflict(refusal)) => assert_eq!(refusal.code, "closing_decided"),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
