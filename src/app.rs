@@ -14,6 +14,7 @@ use crate::identity::{
     carried::{Answered, Redeemed, Redemption, Silent},
     client::Client,
     question::{self, Question},
+    renewal::{Renewed, Renewing},
 };
 use crate::partner::{
     clearing::Clearing, messenger::Messenger, national_id::NationalId, platform::Platform,
@@ -134,6 +135,8 @@ pub struct Batches {
     pub silent: Batch<Silent, Result<Answered, Undone>>,
     /// Codes that carry their sign-ins.
     pub codes: Batch<Redemption, Result<Redeemed, Undone>>,
+    /// Refresh tokens in use.
+    pub renewals: Batch<Renewing, Result<Renewed, Undone>>,
     /// Questions about people.
     pub verifications: Batch<Question, question::Outcome>,
     /// Bills to be issued.
@@ -156,6 +159,8 @@ pub struct Queues {
     pub silent: Queue<Silent, Result<Answered, Undone>>,
     /// Codes that carry their sign-ins.
     pub codes: Queue<Redemption, Result<Redeemed, Undone>>,
+    /// Refresh tokens in use.
+    pub renewals: Queue<Renewing, Result<Renewed, Undone>>,
     /// Questions about people.
     pub verifications: Queue<Question, question::Outcome>,
     /// Bills to be issued.
@@ -173,12 +178,23 @@ pub fn queues(limits: &Limits) -> (Batches, Queues) {
     let (once, once_queue) = batch::channel(limits.queue_max);
     let (silent, silent_queue) = batch::channel(limits.queue_max);
     let (codes, code_queue) = batch::channel(limits.queue_max);
+    let (renewals, renewal_queue) = batch::channel(limits.queue_max);
     let (verifications, verification_queue) = batch::channel(limits.queue_max);
     let (bills, bill_queue) = batch::channel(limits.queue_max);
     let (notifications, notification_queue) = batch::channel(limits.queue_max);
     let (records, record_queue) = batch::channel(limits.queue_max);
-    let sending =
-        Batches { standing, clients, once, silent, codes, verifications, bills, notifications, records };
+    let sending = Batches {
+        standing,
+        clients,
+        once,
+        silent,
+        codes,
+        renewals,
+        verifications,
+        bills,
+        notifications,
+        records,
+    };
     (
         sending,
         Queues {
@@ -187,6 +203,7 @@ pub fn queues(limits: &Limits) -> (Batches, Queues) {
             once: once_queue,
             silent: silent_queue,
             codes: code_queue,
+            renewals: renewal_queue,
             verifications: verification_queue,
             bills: bill_queue,
             notifications: notification_queue,

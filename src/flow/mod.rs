@@ -168,6 +168,7 @@ mod refund_unasked;
 pub mod register_client;
 pub mod release_suspense;
 pub mod render_receipt;
+pub mod renew_tokens;
 pub mod replay_events;
 pub mod request_refund;
 pub mod retention;

@@ -53,7 +53,8 @@ async fn redeem_together(app: &App, codes: &[Redemption]) -> Result<Vec<Redeemed
     let held =
         distinct.iter().map(|code| (code.confirmation.citizen, code.confirmation.session, code.consent));
     let held = carried::hold(&mut tx, held).await?;
-    let standings = carried::standings(&mut tx, &distinct, now).await?;
+    let of = distinct.iter().map(|code| (code.confirmation.citizen, code.client));
+    let standings = carried::standings(&mut tx, of, now).await?;
     let locks = standing_locks(&mut tx, &standings).await?;
     let mut outcomes = BTreeMap::new();
     let mut granted = Vec::with_capacity(distinct.len());
@@ -97,7 +98,11 @@ async fn write(tx: &mut Tx, codes: &[&Redemption], now: Instant) -> Result<Vec<I
     Ok(spent.into_iter().map(|code| code.authorization).collect())
 }
 
-async fn standing_locks(tx: &mut Tx, standings: &[Standing]) -> Result<BTreeMap<Id<id::Citizen>, Vec<Lock>>> {
+/// The locks of those who have any: one more statement, and none where nobody has.
+pub(super) async fn standing_locks(
+    tx: &mut Tx,
+    standings: &[Standing],
+) -> Result<BTreeMap<Id<id::Citizen>, Vec<Lock>>> {
     let holders = standings.iter().filter_map(|standing| standing.holder.as_ref());
     let locked: Vec<_> = holders.filter(|holder| holder.has_locks).map(|holder| holder.citizen).collect();
     if locked.is_empty() {
@@ -115,12 +120,7 @@ fn decide(
     now: Instant,
 ) -> Result<Redeemed> {
     let what = Use::Portal(code.client, code.confirmation.method);
-    let open = match &standing.holder {
-        Some(row) => disclosure::is_open(&population::open_row(app, row)?.person),
-        None => false,
-    };
-    let barred = !open || forbidding(locks, what, Day::of(now)).is_some();
-    if !held.whole || held.signed_out || !standing.active || barred {
+    if !held.whole || held.signed_out || !may_go_on(app, &standing, (what, locks), now)? {
         return Ok(Redeemed::NotAllowed);
     }
     if held.withdrawn {
@@ -128,4 +128,18 @@ fn decide(
     }
     let subject = standing.subject.ok_or_else(|| super::Error::internal("a code without a subject"))?;
     Ok(Redeemed::Granted(subject))
+}
+
+/// Whether client, register and the person's own locks let a grant go on.
+pub(super) fn may_go_on(
+    app: &App,
+    standing: &Standing,
+    (what, locks): (Use, &[Lock]),
+    now: Instant,
+) -> Result<bool> {
+    let open = match &standing.holder {
+        Some(row) => disclosure::is_open(&population::open_row(app, row)?.person),
+        None => false,
+    };
+    Ok(standing.active && open && forbidding(locks, what, Day::of(now)).is_none())
 }

@@ -5,7 +5,7 @@
 //! theft by somebody, and ends the family.
 
 use super::{
-    Result,
+    Error, Result,
     exchange_code::revoke,
     grant_tokens::{self, Exchanged, Grant, binding, refused},
 };
@@ -17,9 +17,11 @@ use crate::base::{
 };
 use crate::crypto::digest::sha256;
 use crate::identity::{
-    authorization::{Errand, State},
+    authorization::{Authorization, Errand, State},
     claims::SignInScope,
     client::Client,
+    profile::Resource,
+    renewal::{Granted, Renewed, Renewing},
 };
 use crate::store::{
     Tx, authorization, consent,
@@ -43,7 +45,8 @@ pub struct RefreshRequest<'a> {
     pub key: Option<String>,
 }
 
-/// Gives an authenticated client its next tokens.
+/// Gives an authenticated client its next tokens: with others in one transaction where nothing is out of the ordinary,
+/// by itself where something is.
 pub async fn refresh_tokens(app: &App, client: &Client, request: RefreshRequest<'_>) -> Result<Exchanged> {
     let now = app.clock.now();
     let unknown = || refused("invalid_grant", "refresh_token", "unknown");
@@ -51,20 +54,38 @@ pub async fn refresh_tokens(app: &App, client: &Client, request: RefreshRequest<
     let shown = Token::parse(TokenKind::Refresh, text).ok_or_else(unknown)?;
     let key = binding(client, request.key)?;
     let digest = sha256(shown.expose().as_bytes());
+    let next = (!client.is_fapi2()).then(|| Token::new(TokenKind::Refresh, &*app.entropy));
+    let renewing = Renewing {
+        client: client.id,
+        token: digest,
+        next: next.as_ref().map(|next| sha256(next.expose().as_bytes())),
+        scope: request.scope.map(str::to_owned),
+        resource: request.resource.map(str::to_owned),
+    };
+    if let Renewed::Granted(granted) = app.batches.renewals.submit(renewing).await?? {
+        let Granted { authorization, confirmation, subject } = *granted;
+        let asked = asked_of(&authorization, client.id);
+        let (scopes, resource) = asked.ok_or_else(|| Error::internal("a renewed grant of another client"))?;
+        let grant = Grant {
+            client,
+            authorization: authorization.id,
+            confirmation: &confirmation,
+            subject,
+            actor: None,
+            scopes: &narrowed(scopes, request.scope)?,
+            nonce: None,
+            audience: grant_tokens::audience(app, resource, request.resource)?,
+            key,
+            refresh_token: Some(next.unwrap_or(shown)),
+        };
+        return Ok(Exchanged::Tokens(Box::new(grant_tokens::tokens(app, grant, now)?)));
+    }
     let mut tx = app.store.begin().await?;
     let of = refresh_token::find(&mut tx, &digest).await?.ok_or_else(unknown)?.authorization;
     let authorization = authorization::find_and_lock(&mut tx, of).await?.ok_or_else(unknown)?.authorization;
     // Read again under the lock: somebody may have used it meanwhile.
     let stored = refresh_token::find(&mut tx, &digest).await?.ok_or_else(unknown)?;
-    let (scopes, resource) = match &authorization.errand {
-        Errand::Portal { client: owner, request } if *owner == client.id => {
-            (&request.scopes, &request.resource)
-        }
-        Errand::Counter { client: owner, request } if *owner == client.id => {
-            (&request.scopes, &request.resource)
-        }
-        Errand::Portal { .. } | Errand::Counter { .. } | Errand::Page { .. } => return Err(unknown()),
-    };
+    let (scopes, resource) = asked_of(&authorization, client.id).ok_or_else(unknown)?;
     let State::Exchanged { confirmation, consent, .. } = &authorization.state else {
         return Err(refused("invalid_grant", "refresh_token", "revoked"));
     };
@@ -75,7 +96,7 @@ pub async fn refresh_tokens(app: &App, client: &Client, request: RefreshRequest<
         return revoke(app, tx, &authorization, client, "refresh_token", now).await;
     }
     let scopes = narrowed(scopes, request.scope)?;
-    let audience = grant_tokens::audience(app, resource.as_ref(), request.resource)?;
+    let audience = grant_tokens::audience(app, resource, request.resource)?;
     let given = consent::find(&mut tx, *consent).await?;
     if given.is_none_or(|given| given.withdrawn_at.is_some()) {
         return Err(refused("invalid_grant", "refresh_token", "consent_withdrawn"));
@@ -104,6 +125,22 @@ pub async fn refresh_tokens(app: &App, client: &Client, request: RefreshRequest<
     Ok(Exchanged::Tokens(Box::new(grant_tokens::tokens(app, grant, now)?)))
 }
 
+/// What was granted by a sign-in that this client asked for.
+pub(super) fn asked_of(
+    authorization: &Authorization,
+    client: Id<id::Client>,
+) -> Option<(&BTreeSet<SignInScope>, Option<&Resource>)> {
+    match &authorization.errand {
+        Errand::Portal { client: owner, request } if *owner == client => {
+            Some((&request.scopes, request.resource.as_ref()))
+        }
+        Errand::Counter { client: owner, request } if *owner == client => {
+            Some((&request.scopes, request.resource.as_ref()))
+        }
+        Errand::Portal { .. } | Errand::Counter { .. } | Errand::Page { .. } => None,
+    }
+}
+
 /// Draws a token of a family that ends at `until`.
 pub(super) async fn draw(
     app: &App,
@@ -119,7 +156,10 @@ pub(super) async fn draw(
 }
 
 /// Those of the granted scopes that are asked for; what was not granted is refused (RFC 6749, section 6).
-fn narrowed(granted: &BTreeSet<SignInScope>, asked: Option<&str>) -> Result<BTreeSet<SignInScope>> {
+pub(super) fn narrowed(
+    granted: &BTreeSet<SignInScope>,
+    asked: Option<&str>,
+) -> Result<BTreeSet<SignInScope>> {
     let Some(asked) = asked else { return Ok(granted.clone()) };
     let words = asked.split(' ').filter(|word| !word.is_empty());
     let scopes: Option<BTreeSet<SignInScope>> =

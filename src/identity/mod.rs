@@ -31,6 +31,7 @@ pub mod profile;
 pub mod province;
 pub mod pseudonym;
 pub mod question;
+pub mod renewal;
 pub mod request;
 pub mod role;
 pub mod session;

@@ -158,6 +158,30 @@ async fn lock(
     row.map(TryInto::try_into).transpose()
 }
 
+/// The sign-ins that refresh tokens of these digests come from, in ascending order; locked like [`find_and_lock`].
+pub async fn lock_families(tx: &mut Tx, tokens: &[Digest]) -> Result<Vec<Bound>> {
+    let tokens: Vec<&[u8]> = tokens.iter().map(Digest::as_slice).collect();
+    let rows = sqlx::query_as!(
+        Raw,
+        r#"SELECT a.id, a.client_id, a.return_to, a.redirect_uri, a.request_state, a.nonce, a.code_challenge, a.scopes,
+                  a.claims, a.acr_least, a.acr_aim, a.prompt, a.max_age_s, a.lang, a.browser_digest, a.started_at,
+                  a.expires_at, a.state, a.citizen_id, a.session_id, a.consent_id, a.code_expires_at, a.exchanged_at,
+                  a.cause, a.ended_at, a.dpop_jkt, a.resource, a.hint_subject, a.number_hint, a.binding_message,
+                  a.expects_citizen, s.method AS "method?", s.reached AS "reached?",
+                  s.authenticated_at AS "authenticated_at?", c.method AS "challenge_method?", c.number_hash AS "number_hash?", c.citizen_id AS challenged_id, c.digest AS "challenge_digest?",
+                  c.sent_at AS "sent_at?", c.expires_at AS "challenge_expires_at?", c.tries_left AS "tries_left?",
+                  c.sends AS "sends?"
+           FROM "authorization" a LEFT JOIN session s ON s.id = a.session_id
+           LEFT JOIN challenge c ON c.authorization_id = a.id
+           WHERE a.id = ANY (ARRAY(SELECT authorization_id FROM refresh_token WHERE digest = ANY($1)))
+           ORDER BY a.id FOR UPDATE OF a"#,
+        &tokens as &[&[u8]]
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
 /// The sign-in that issued the code of that digest; locked like [`find_and_lock`].
 pub async fn find_by_code(tx: &mut Tx, code: &Digest) -> Result<Option<Bound>> {
     lock(tx, None, Some(code), None).await

@@ -157,7 +157,7 @@ pub async fn hold(
     Ok(rows)
 }
 
-/// How client and person of a code stand.
+/// How client and person of a grant stand.
 pub struct Standing {
     /// Whether client and agency are active.
     pub active: bool,
@@ -167,10 +167,14 @@ pub struct Standing {
     pub subject: Option<Subject>,
 }
 
-/// How client and person of each code stand, in order: one statement.
-pub async fn standings(tx: &mut Tx, codes: &[&Redemption], now: Instant) -> Result<Vec<Standing>> {
-    let citizens: Vec<Uuid> = codes.iter().map(|code| code.confirmation.citizen.uuid()).collect();
-    let clients: Vec<Uuid> = codes.iter().map(|code| code.client.uuid()).collect();
+/// How client and person of each grant stand, in order: one statement.
+pub async fn standings(
+    tx: &mut Tx,
+    of: impl Iterator<Item = (Id<id::Citizen>, Id<id::Client>)> + Clone,
+    now: Instant,
+) -> Result<Vec<Standing>> {
+    let citizens: Vec<Uuid> = of.clone().map(|(citizen, _)| citizen.uuid()).collect();
+    let clients: Vec<Uuid> = of.map(|(_, client)| client.uuid()).collect();
     let rows = sqlx::query!(
         r#"SELECT a.citizen_id AS "citizen_id!", c.active AS "active?", p.subject AS "subject?",
                   r.wrapped_key AS "wrapped_key?", r.key_generation AS "key_generation?", r.sealed AS "sealed?",

@@ -171,7 +171,8 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::standing::standing_all(&app, bearers).await.map_err(|e| flow::undone(&e)) }
     });
-    let clients = queues.clients.run(most, Patience::None, |asked| {
+    // Each step of a sign-in begins with the question which client asks: those who come in a burst ask it together.
+    let clients = queues.clients.run(most, Patience::Patient, |asked| {
         let app = app.clone();
         async move { flow::asking_client::clients_all(&app, asked).await.map_err(|e| flow::undone(&e)) }
     });
@@ -186,6 +187,10 @@ pub async fn run_queues(app: App, queues: Queues) {
     let codes = queues.codes.run(most, Patience::Patient, |codes| {
         let app = app.clone();
         async move { Ok(flow::redeem_codes::redeem_all(&app, codes).await) }
+    });
+    let renewals = queues.renewals.run(most, Patience::Patient, |shown| {
+        let app = app.clone();
+        async move { Ok(flow::renew_tokens::renew_all(&app, shown).await) }
     });
     // Whoever asks about a person has them waiting: no question is kept for the sake of the next.
     let verifications = queues.verifications.run(most, Patience::None, |questions| {
@@ -204,5 +209,16 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::post_records::post_all(&app, told).await.map_err(|e| flow::undone(&e)) }
     });
-    tokio::join!(standing, clients, once, silent, codes, verifications, bills, notifications, records);
+    tokio::join!(
+        standing,
+        clients,
+        once,
+        silent,
+        codes,
+        renewals,
+        verifications,
+        bills,
+        notifications,
+        records
+    );
 }

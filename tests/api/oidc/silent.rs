@@ -175,7 +175,8 @@ async fn of_many_questions_without_a_page_at_once_each_hears_its_own_answer() {
     let answers = join_all(
         asked.map(|portal| async { told(&citizen.get(&scene.quietly(portal)).await.expect(303).location()) }),
     );
-    let (answers, nobody) = tokio::join!(answers, follow(&stranger, &scene.quietly(&scene.portal)));
+    let path = scene.quietly(&scene.portal);
+    let (answers, nobody) = tokio::join!(answers, follow(&stranger, &path));
     let errors: Vec<&str> = answers
         .iter()
         .map(|told| told.iter().find(|(name, _)| name == "error").map_or("", |(_, code)| code.as_str()))

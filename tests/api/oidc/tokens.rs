@@ -112,6 +112,41 @@ async fn of_two_uses_of_one_refresh_token_one_wins_and_the_family_ends() {
 }
 
 #[tokio::test]
+async fn of_many_refresh_tokens_at_once_each_hears_its_own_answer() {
+    let scene = lasting().await;
+    let citizen = scene.world.stranger();
+    scene.tokens(&citizen, &[OFFLINE]).await;
+    let quiet = scene.request(&[OFFLINE, ("prompt", Some("none"))]);
+    let mut first = Vec::new();
+    for _ in 0..4 {
+        let code = value(&told(&citizen.get(&quiet).await.expect(303).location()), "code");
+        let tokens = scene.exchange(&code, &[]).await.expect(200).json();
+        first.push(text(&tokens, "refresh_token").to_owned());
+    }
+    // The first was used before; the second comes twice; the third wants more than was granted.
+    let used = scene.refresh(&first[0], &[]).await.expect(200).json();
+    let wider = [("scope", "openid phone")];
+    let (old, one, two, three, four) = tokio::join!(
+        scene.refresh(&first[0], &[]),
+        scene.refresh(&first[1], &[]),
+        scene.refresh(&first[1], &[]),
+        scene.refresh(&first[2], &wider),
+        scene.refresh(&first[3], &[]),
+    );
+    old.expect(400);
+    let (won, lost) = if one.status == 200 { (one, two) } else { (two, one) };
+    assert_eq!(lost.expect(400).json()["error"], "invalid_grant");
+    assert_eq!(three.expect(400).json()["error"], "invalid_scope");
+    let next = four.expect(200).json();
+    // Two families have ended, and nobody else's.
+    scene.refresh(text(&used, "refresh_token"), &[]).await.expect(400);
+    scene.refresh(text(&won.expect(200).json(), "refresh_token"), &[]).await.expect(400);
+    scene.refresh(&first[2], &[]).await.expect(200);
+    scene.refresh(text(&next, "refresh_token"), &[]).await.expect(200);
+    assert_eq!(scene.world.count("audit_leaf where kind = 'code.replayed'").await, 2);
+}
+
+#[tokio::test]
 async fn a_refresh_token_is_for_its_client_its_scopes_and_its_time() {
     let scene = lasting().await;
     let tokens = scene.tokens(&scene.world.stranger(), &[OFFLINE]).await;
