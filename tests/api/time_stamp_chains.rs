@@ -27,6 +27,7 @@ use std::sync::Arc;
 use time::macros::datetime;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 const AT: Instant = datetime!(2026-11-24 03:00 UTC);
 const TIME_STAMPING: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 8];
@@ -426,8 +427,9 @@ async fn lists_that_the_operator_brings_decide_over_the_stamp_of_a_head() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let beside = format!("http://{}{closing}", listener.local_addr().unwrap());
     let (_stop, stopping) = watch::channel(false);
-    let serving = chung::http::listen::listen(listener, router(scene.app.clone()), stopping);
-    let serving = tokio::spawn(serving);
+    let listening = chung::http::listen::listen(listener, router(scene.app.clone()), stopping);
+    let mut serving = JoinSet::new();
+    serving.spawn(listening);
     let accountant = at_board(&scene.world, ACCOUNTANT).await;
     for (file, stands, says) in [
         (&revoked, false, "dấu thời gian không còn được tin cậy: chứng thư của bên đóng dấu đã bị thu hồi"),
@@ -444,7 +446,7 @@ async fn lists_that_the_operator_brings_decide_over_the_stamp_of_a_head() {
         assert_eq!((report.clear, report.unknown, report.fallen.len() as u64), (1 - fallen, 0, fallen));
         assert!(report.fallen.iter().all(|(_, why)| why == "revoked"));
     }
-    serving.abort();
+    serving.abort_all();
     assert_eq!(
         listed(&system).await["time_stamp"]["revocation"],
         "clear",
