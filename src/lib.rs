@@ -271,6 +271,8 @@
 //!   look, and nothing is written: the code carries the sign-in, sealed under a key of its own, and the row comes with its
 //!   exchange, where everything is asked again; whoever writes the row first has exchanged the code.
 //! * 2026-11-26, codes: one ends with its session and with its consent, like the tokens that it would have given.
+//! * 2026-11-26, refresh tokens: those about which nothing is out of the ordinary are renewed many in one transaction;
+//!   whatever is gets looked at by itself, and has the words for it.
 //! * 2026-11-26, forms: a form of somebody who is signed in is taken with its proof (`http::sent`), and so are files, the steps
 //!   of a sign-in and its own sheet; nobody else asks whether a form is genuine, but signing out.
 //! * 2026-11-26, builds: whoever types the first command waits less; what is deployed (`--profile dist`) and what the

@@ -254,3 +254,20 @@ async fn a_code_is_worth_nothing_once_its_consent_was_taken_back_or_its_portal_w
     let quiet = told(&citizen.get(&scene.quietly(&scene.portal)).await.expect(303).location());
     assert_eq!(value(&quiet, "error"), "consent_required");
 }
+
+#[tokio::test]
+async fn whoever_has_agreed_and_has_no_name_in_a_sector_yet_gets_one_and_keeps_it() {
+    let scene = Scene::set().await;
+    let citizen = scene.world.stranger();
+    scene.signed_in(&citizen).await;
+    scene.world.sql("delete from pseudonym").await.unwrap();
+    // Several ask at once: one name is drawn.
+    let codes = join_all((0..3).map(|_| scene.silent(&citizen, &scene.portal))).await;
+    let answers = join_all(codes.iter().map(|code| scene.exchange(code, &[]))).await;
+    let subjects: std::collections::BTreeSet<String> = answers
+        .into_iter()
+        .map(|answer| claims(answer.expect(200).json()["id_token"].as_str().unwrap())["sub"].to_string())
+        .collect();
+    assert_eq!(subjects.len(), 1);
+    assert_eq!(scene.world.count("pseudonym").await, 1);
+}
