@@ -67,6 +67,9 @@ fn tax(nth: usize) -> BillLine {
     BillLine { notice: Some(notice), ..line("TAX", FeeKind::Tax, 90_000 + nth as i64, "7115") }
 }
 
+/// The accounts of two sellers.
+const SELLERS: [&str; 2] = ["3711", "3712"];
+
 /// The price of a service by its seller's invoice.
 fn service(nth: usize, today: Day) -> BillLine {
     let price = 40_000 + nth as i64;
@@ -79,7 +82,7 @@ fn service(nth: usize, today: Day) -> BillLine {
         amount: Money::vnd(price),
     };
     let name = invoice.name.clone();
-    BillLine { name, invoice: Some(invoice), ..line("SERVICE", FeeKind::Service, price, "3711") }
+    BillLine { name, invoice: Some(invoice), ..line("SERVICE", FeeKind::Service, price, SELLERS[nth % 2]) }
 }
 
 impl Life<'_> {

@@ -16,7 +16,7 @@ const fn always(name: &'static str, rows: &'static str) -> Law {
 }
 
 /// The laws.
-pub const NEVER: [Law; 55] = [
+pub const NEVER: [Law; 56] = [
     always(
         "a whole and one of its instalments that were both paid",
         "select k.bill_id::text as row from bill_link k join bill p on p.id = k.bill_id join bill w on w.id = k.other_id
@@ -308,13 +308,21 @@ pub const NEVER: [Law; 55] = [
              and r.amount <> case r.kind when 'phi' then b.phi when 'le_phi' then b.le_phi else -1 end",
     ),
     always(
-        "a tax that goes on without what its notice says, or the price of a service with what none says",
+        "a tax that goes on without what its notice says, or the price of a service without its invoice",
         "select i.payout_id::text as row from payout_item i join payment p on p.id = i.payment_id
          join bill_content c on c.bill_id = p.bill_id
          where i.kind in ('tax', 'service') and array[i.notice, i.chapter, i.sub_item, i.area] is distinct from case
              when i.kind = 'tax' then (select array_agg(n) from jsonb_array_elements_text(
                  c.lines -> i.line::integer -> 'notice') n)
-             else array[null, null, null, null]::text[] end",
+             else array[(c.lines -> i.line::integer -> 'invoice' ->> 1) || ' ' || (c.lines -> i.line::integer -> 'invoice' ->> 0),
+                 null, null, null] end",
+    ),
+    always(
+        "the price of a service on its way to anybody but its seller",
+        "select o.id::text as row from payout o join payout_item i on i.payout_id = o.id
+         join payment p on p.id = i.payment_id join bill_content c on c.bill_id = p.bill_id
+         where o.kind = 'service'
+             and o.beneficiary ->> 'number' is distinct from c.lines -> i.line::integer ->> 'number'",
     ),
     always(
         "a seller's invoice that two bills charge",

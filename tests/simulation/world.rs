@@ -183,7 +183,7 @@ fn rule(kind: Kind) -> Rule {
             .then(|| Authority { code: "1056789".to_owned(), name: "Thue".to_owned() }),
         booking: (kind == Kind::LePhi).then(|| ["414", "2750", "79001"].map(str::to_owned)),
         basis: "QD 1".to_owned(),
-        to_sellers: false,
+        to_sellers: kind == Kind::Service,
     }
 }
 
