@@ -95,12 +95,14 @@ impl Carrier {
         }
         let now = wire::instant(&question.thoi_gian_gd).unwrap();
         let id = Uuid::parse_str(&question.ma_tham_chieu).unwrap();
-        let state = match self.0.truth.lock().unwrap().asked.get(&id) {
-            None => return self.answered(Self::reply(&question.ma_tham_chieu, UNKNOWN)),
-            Some(Asked { decision: Decision::Approved, .. }) => "1",
-            Some(Asked { decision: Decision::Refused, .. }) => "2",
-            Some(asked) if asked.expires <= now => "2",
-            Some(_) => "0",
+        let known = self.0.truth.lock().unwrap().asked.get(&id).map(|asked| match asked.decision {
+            Decision::Approved => "1",
+            Decision::Refused => "2",
+            Decision::Waiting if asked.expires <= now => "2",
+            Decision::Waiting => "0",
+        });
+        let Some(state) = known else {
+            return self.answered(Self::reply(&question.ma_tham_chieu, UNKNOWN));
         };
         let reply = Self::reply(&question.ma_tham_chieu, OK);
         self.answered(Reply { trang_thai_gd: state.to_owned(), ..reply })
