@@ -6,7 +6,7 @@
 //!
 //! Every act is a process of its own with queues of its own: two at once are two nodes on one database.
 //!
-//! `CHUNG_SIM_SEEDS` says how many seeds run (2,000 in CI, 300 elsewhere), `CHUNG_SIM_SEED` runs one and tells its
+//! `CHUNG_SIM_SEEDS` says how many seeds run (1,000 in CI, 300 elsewhere), `CHUNG_SIM_SEED` runs one and tells its
 //! steps. A seed that fails says so with its number. The seed decides what happens; at which poll a process that must
 //! die finds itself depends on the database too.
 //!
@@ -51,6 +51,8 @@ const WORKERS: usize = 4;
 
 /// So many lives have seen everything that is not rare.
 const ENOUGH: u64 = 300;
+/// So many run where changes are judged.
+const IN_CI: u64 = 1_000;
 /// So many have seen that, too.
 const MANY: u64 = 2_000;
 
@@ -66,7 +68,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn whatever_happens_in_whatever_order_the_books_tell_the_truth() {
     let one = number("CHUNG_SIM_SEED");
-    let seeds = number("CHUNG_SIM_SEEDS").unwrap_or(if variable("CI").is_some() { MANY } else { ENOUGH });
+    let seeds = number("CHUNG_SIM_SEEDS").unwrap_or(if variable("CI").is_some() { IN_CI } else { ENOUGH });
     let next = Arc::new(AtomicU64::new(1));
     let seen = Arc::new(Seen::default());
     let failed = Arc::new(AtomicBool::new(false));
