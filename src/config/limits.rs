@@ -22,8 +22,8 @@ pub struct Limits {
     pub lines_waited_for: usize,
     /// Milliseconds until a request that has not been answered is given up. Default 10,000.
     pub request_timeout_ms: u64,
-    /// Milliseconds until the confirmation of a statement that people bring is given up: it may have a million lines.
-    /// Default 600,000.
+    /// Milliseconds until the confirmation of a statement that people bring is given up: it waits for the matching of
+    /// up to `lines_waited_for` lines. Default 600,000.
     pub import_timeout_ms: u64,
     /// Milliseconds within which `upload_window_bytes_min` of a file must come; else it is given up. Default 10,000.
     pub upload_window_ms: u64,

@@ -10,8 +10,7 @@ use super::{
     audit_leaf::{self, Concern},
     backoff::backoff,
     bill_answer,
-    event::event_json,
-    issue_due_receipts::PAUSE_MAX,
+    issue_due_receipts::{PAUSE_MAX, issued_event},
     issue_receipts::{Adjustment, Issued, SettledBill, issue_receipts},
 };
 use crate::codec::receipt_content::leaf_name;
@@ -19,7 +18,7 @@ use crate::{
     app::App,
     base::{
         clock::Instant,
-        id::{Agency, Bill, Id, Leaf, Payment},
+        id::{Agency, Bill, Id, Leaf, Payment, Refund},
         money::Money,
     },
     payment::{
@@ -28,11 +27,10 @@ use crate::{
     },
     store::{
         Tx, adjustment_due, audit,
-        bill::{self as bills, StoredBill},
+        bill::StoredBill,
         bill_version,
         inheritance::heir,
-        outbox::{self, NewOutbox, Topic},
-        payment as payments, principal, receipt, receipt_due,
+        outbox, payment as payments, principal, receipt, receipt_due,
         refund::{self as rows, Source, StoredRefund},
     },
 };
@@ -61,32 +59,37 @@ pub(super) async fn adjust_receipts(
     Ok(names(&issued))
 }
 
-/// Issues what waited, as far as it can be issued by now; how many refunds were tried.
+/// Issues what waited, as far as it can be issued by now; how many refunds were tried. What fails rests and stops no other.
 pub async fn adjust_due_receipts(app: &App) -> Result<usize> {
     let mut tried = 0;
-    while tried < AT_ONCE && adjust_one(app).await? {
+    while tried < AT_ONCE {
+        let now = app.clock.now();
+        let mut tx = app.store.begin().await?;
+        let Some((id, attempts)) = adjustment_due::take(&mut tx, now).await? else { break };
+        let next = now + backoff(attempts.saturating_add(1), PAUSE_MAX, &*app.entropy);
+        if let Err(error) = adjust_one(app, tx, id, next, now).await {
+            tracing::warn!(refund = %id, ?error, "the receipts of a refund were not issued");
+            let mut tx = app.store.begin().await?;
+            adjustment_due::put_off(&mut tx, id, next).await?;
+            tx.commit().await?;
+        }
         tried += 1;
     }
     Ok(tried)
 }
 
-async fn adjust_one(app: &App) -> Result<bool> {
-    let now = app.clock.now();
-    let mut tx = app.store.begin().await?;
-    let Some((id, attempts)) = adjustment_due::take(&mut tx, now).await? else { return Ok(false) };
+async fn adjust_one(app: &App, mut tx: Tx, id: Id<Refund>, next: Instant, now: Instant) -> Result<()> {
     let refund =
         rows::find(&mut tx, id).await?.ok_or(Error::internal("receipts of a refund that is gone"))?;
     let leaf: Id<Leaf> = Id::new(now, &*app.entropy);
     let (issued, waits) = issue(app, &mut tx, &refund, leaf, now).await?;
     record(app, &mut tx, (&refund, leaf), &issued, now).await?;
     if waits {
-        let next = now + backoff(attempts.saturating_add(1), PAUSE_MAX, &*app.entropy);
         adjustment_due::put_off(&mut tx, id, next).await?;
     } else {
         adjustment_due::delete(&mut tx, id).await?;
     }
-    tx.commit().await?;
-    Ok(true)
+    Ok(tx.commit().await?)
 }
 
 /// Issues what can be issued and was not before; whether any of it still waits.
@@ -100,10 +103,8 @@ async fn issue(
     let (Source::Payment(payment), Some(bill)) = (refund.source, refund.bill) else {
         return Ok((Vec::new(), false));
     };
-    let mut stored = bills::bill(tx, bill).await?.ok_or(Error::internal("a refund without its bill"))?;
-    if let Some(paid) = bill_version::lines_paid(tx, payment).await? {
-        stored.bill.lines = paid;
-    }
+    let stored = bill_version::as_paid(tx, payment, bill).await?;
+    let stored = stored.ok_or(Error::internal("a refund without its bill"))?;
     let paid = payments::payment(tx, payment).await?.ok_or(Error::internal("a refund without payment"))?;
     let procedure = stored.procedure.code.as_str();
     let on_paper = OnPaper::read(tx, (bill, payment), refund, procedure).await?;
@@ -233,15 +234,7 @@ async fn record(
         told["receipt"] = receipt.id.to_string().into();
         told["number"] = receipt.number.as_str().into();
         told["kind"] = receipt.kind.as_str().into();
-        NewOutbox {
-            id: Id::new(now, &*app.entropy),
-            at: now,
-            topic: Topic::Event,
-            agency: Some(receipt.agency),
-            object: bill.uuid(),
-            name: "receipt.issued",
-            body: event_json("receipt.issued", now, &told),
-        }
+        issued_event(Id::new(now, &*app.entropy), (receipt.agency, bill), &told, now)
     };
     Ok(outbox::enqueue(tx, &issued.iter().map(event).collect::<Vec<_>>()).await?)
 }

@@ -4,13 +4,9 @@
 //! code carries it ([`super::carried_code`]). A refusal leaves no mark either: nobody was troubled. Only a pushed request
 //! is used up by its answer.
 
-use super::{Result, disclosure, population, undone};
+use super::{Result, disclosure, population, redeem_codes::locked, together::together_or_apart};
 use crate::app::App;
-use crate::base::{
-    calendar::Day,
-    clock::Instant,
-    id::{Citizen, Id},
-};
+use crate::base::{calendar::Day, clock::Instant};
 use crate::batch::Undone;
 use crate::crypto::digest::Digest;
 use crate::identity::{
@@ -32,26 +28,19 @@ const BARRED: &str = "this person may not sign in at present";
 /// Told to the portal that may not act any more.
 const NOT_ALLOWED: &str = "this sign-in is not allowed at present";
 
-/// Answers each request, in order. Where something of one of them fails the look at all, each is looked at by itself.
+/// Answers each request, in order.
 pub async fn answer_all(app: &App, asked: Vec<Silent>) -> Vec<std::result::Result<Answered, Undone>> {
-    match answer_together(app, &asked).await {
-        Ok(answers) => answers.into_iter().map(Ok).collect(),
-        Err(super::Error::Internal(_)) if asked.len() > 1 => {
-            let mut answers = Vec::with_capacity(asked.len());
-            for one in asked.chunks(1) {
-                let alone = answer_together(app, one).await.map_err(|error| undone(&error));
-                answers.push(alone.and_then(|mut answers| answers.pop().ok_or(Undone::Failed)));
-            }
-            answers
-        }
-        Err(error) => vec![Err(undone(&error)); asked.len()],
-    }
+    together_or_apart(&asked, |asked| answer_together(app, asked)).await
 }
 
 async fn answer_together(app: &App, asked: &[Silent]) -> Result<Vec<Answered>> {
     let now = app.clock.now();
     let found = carried::present(&app.store, asked, now).await?;
-    let standing = standing_locks(app, &found).await?;
+    let locked = locked(found.iter().flatten().map(|present| present.holder.as_ref()));
+    let standing = match locked.is_empty() {
+        true => BTreeMap::new(),
+        false => locks::of_citizens(&mut app.store.begin().await?, &locked).await?,
+    };
     let mut answers = Vec::with_capacity(asked.len());
     let mut unnamed = Vec::new();
     for (silent, present) in asked.iter().zip(found) {
@@ -75,17 +64,6 @@ async fn answer_together(app: &App, asked: &[Silent]) -> Result<Vec<Answered>> {
     }
     use_up(app, asked, &mut answers, now).await?;
     Ok(answers)
-}
-
-/// The locks of those who have any: one more statement, and none where nobody has.
-async fn standing_locks(app: &App, found: &[Option<Present>]) -> Result<BTreeMap<Id<Citizen>, Vec<Lock>>> {
-    let holders = found.iter().flatten().filter_map(|present| present.holder.as_ref());
-    let locked: Vec<_> = holders.filter(|holder| holder.has_locks).map(|holder| holder.citizen).collect();
-    if locked.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let mut tx = app.store.begin().await?;
-    Ok(locks::of_citizens(&mut tx, &locked).await?)
 }
 
 fn decide(app: &App, silent: &Silent, present: Present, locks: &[Lock], now: Instant) -> Result<Answered> {

@@ -8,12 +8,13 @@ use crate::{
         bill::{Lines, State},
         late::{self, Interest},
     },
-    store::{Tx, audit, bill::StoredBill, bill_version as versions, fee as tariff, fee_version},
+    store::{Tx, audit, bill::StoredBill, bill_version as versions, tariff},
 };
 use serde_json::json;
 
 /// What the bill's lines are on a day after its due day, when that is something else than they are now.
 pub(super) async fn late_lines(
+    app: &App,
     tx: &mut Tx,
     stored: &StoredBill,
     now: Instant,
@@ -27,11 +28,9 @@ pub(super) async fn late_lines(
     if today <= due || today > until {
         return Ok(None);
     }
-    let Some(id) = fee_version::in_force(tx, today).await? else {
+    let Some(schedule) = tariff::in_force(&app.store, tx, today).await? else {
         return Ok(None);
     };
-    let fees: Vec<_> = stored.bill.lines.as_slice().iter().map(|line| line.fee.clone()).collect();
-    let schedule = tariff::schedule_for(tx, id, &fees).await?;
     let principal = late::principal(&stored.bill.lines, &schedule);
     let interest = late::interest(&principal, &schedule, due, today);
     let lines = late::with_interest(principal, &interest, explain::interest_name)
@@ -42,7 +41,7 @@ pub(super) async fn late_lines(
 /// Makes the version of today, before an attempt to pay it starts. The caller holds the bill's lock.
 pub(super) async fn charge_late(app: &App, tx: &mut Tx, stored: &mut StoredBill, now: Instant) -> Result<()> {
     let today = Day::of(now);
-    let Some((lines, interest)) = late_lines(tx, stored, now).await? else {
+    let Some((lines, interest)) = late_lines(app, tx, stored, now).await? else {
         return Ok(());
     };
     let key = agency_key(app, tx, stored.bill.agency).await?;

@@ -4,7 +4,9 @@
 //! after the paper is nobody's.
 
 use super::{
-    Error, Result, audit_leaf, bill_answer,
+    Error, Result, audit_leaf,
+    desk_payment::{Tender, parts_of},
+    difference::{Difference, issue_difference},
     explain::{anew_text, money},
     refund_unasked::{Unasked, refund_unasked},
 };
@@ -13,34 +15,47 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{Bill, Id},
         money::{Currency, Money},
-        reference::Reference,
     },
     crypto::seal::DataKey,
     payment::{
-        bill::{BillLine, Lines, State},
+        bill::{BillLine, Lines},
         charged_anew::apart,
+        desk::Paid,
         late,
         refund::Reason,
         settlement::SUSPENSE_DAYS,
     },
     store::{
-        Tx, audit,
-        bill::{self as bills, StoredBill},
-        bill_version as versions, fee as tariff, fee_version,
-        payment::StoredPayment,
-        refund::Source,
+        Tx, audit, bill::StoredBill, bill_version as versions, debit::Waiting, payment::StoredPayment,
+        refund::Source, tariff,
     },
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Why the difference goes back, in words.
 const WORDS: &str =
     "Khoản được tính lại sau khi đã thu bằng biên lai giấy: hoàn lại phần chênh lệch không cần đề nghị.";
 
+/// What was paid in which way of what the bill asks now, or else of what it asked when the paper was written that says it; the
+/// bill as it stood then, in the second case.
+pub(super) async fn parts_as_asked(
+    tx: &mut Tx,
+    of: &StoredBill,
+    tender: &Tender,
+) -> Result<(Option<StoredBill>, (Paid, Option<Waiting>))> {
+    match (parts_of(tx, of, tender).await, &tender.written) {
+        (Err(error), Some(written)) if error.code() == "tender_differs" => {
+            let stood = as_written(tx, of, written.at).await?.ok_or(error)?;
+            let parts = parts_of(tx, &stood, tender).await?;
+            Ok((Some(stood), parts))
+        }
+        (parts, _) => Ok((None, parts?)),
+    }
+}
+
 /// The bill as it stood when a paper was written; nothing where it asks for the same now.
-pub(super) async fn as_written(tx: &mut Tx, of: &StoredBill, written: Instant) -> Result<Option<StoredBill>> {
+async fn as_written(tx: &mut Tx, of: &StoredBill, written: Instant) -> Result<Option<StoredBill>> {
     let Some(earlier) = versions::standing_at(tx, of.bill.id, written).await? else { return Ok(None) };
     let mut stood = of.clone();
     earlier.restore(&mut stood);
@@ -76,7 +91,7 @@ pub(super) async fn settle_difference(
     key: &DataKey,
     now: Instant,
 ) -> Result<()> {
-    let lines = without_interest(tx, &asked.bill.lines, now).await?;
+    let lines = without_interest(app, tx, &asked.bill.lines, now).await?;
     let found = apart(stood.bill.lines.as_slice(), &lines).map_err(Error::internal)?;
     if !found.back.is_empty() {
         let amount =
@@ -101,16 +116,12 @@ pub(super) async fn settle_difference(
     Ok(())
 }
 
-async fn without_interest(tx: &mut Tx, lines: &Lines, now: Instant) -> Result<Vec<BillLine>> {
-    let Some(id) = fee_version::in_force(tx, Day::of(now)).await? else {
-        return Ok(lines.as_slice().to_vec());
-    };
-    let fees: Vec<_> = lines.as_slice().iter().map(|line| line.fee.clone()).collect();
-    let schedule = tariff::schedule_for(tx, id, &fees).await?;
-    Ok(late::principal(lines, &schedule))
+async fn without_interest(app: &App, tx: &mut Tx, lines: &Lines, now: Instant) -> Result<Vec<BillLine>> {
+    let schedule = tariff::in_force(&app.store, tx, Day::of(now)).await?;
+    Ok(schedule.map_or_else(|| lines.as_slice().to_vec(), |schedule| late::principal(lines, &schedule)))
 }
 
-/// Issues a bill for what is still to be paid.
+/// Asks for what is still to be paid.
 async fn ask_more(
     app: &App,
     tx: &mut Tx,
@@ -118,35 +129,24 @@ async fn ask_more(
     more: Vec<BillLine>,
     key: &DataKey,
     now: Instant,
-) -> Result<Id<Bill>> {
-    let parties = bill_answer::open_parties(key, paid.bill.id, &paid.parties)?;
+) -> Result<()> {
     let reference = paid.bill.reference.to_string();
     let step = |line: &BillLine| {
-        Value::Array(vec![json!({
+        json!([{
             "step": "anew",
             "of": paid.bill.id.to_string(),
             "amount": money(line.amount),
             "text": anew_text(line.amount, &reference),
-        })])
+        }])
     };
-    let trace: Vec<Value> = more.iter().map(step).collect();
-    let mut bill = paid.bill.clone();
-    bill.id = Id::new(now, &*app.entropy);
-    bill.reference = Reference::new(&*app.entropy);
-    bill.lines = Lines::new(more).map_err(Error::internal)?;
-    bill.due = Day::of(now).plus_days(SUSPENSE_DAYS);
-    bill.payable_until = bill.due;
-    bill.version = 1;
-    bill.issued_at = now;
-    let stored = StoredBill {
-        state: State::Open,
-        parties: bill_answer::seal_parties(app, key, bill.id, &parties),
-        trace: bill_answer::seal_trace(app, key, bill.id, &trace, None),
-        bill,
-        ..paid.clone()
+    let asked = Difference {
+        account: paid.account,
+        client: paid.client,
+        trace: more.iter().map(step).collect(),
+        lines: Lines::new(more).map_err(Error::internal)?,
+        due: Day::of(now).plus_days(SUSPENSE_DAYS),
     };
-    bills::insert_bills(tx, std::slice::from_ref(&stored)).await?;
-    versions::link(tx, stored.bill.id, paid.bill.id, "difference").await?;
+    let stored = issue_difference(app, tx, paid, asked, key, now).await?;
     let details = json!({
         "bill": stored.bill.id.to_string(),
         "difference_of": paid.bill.id.to_string(),
@@ -158,6 +158,5 @@ async fn ask_more(
         object: stored.bill.id.uuid(),
     };
     let leaf = audit_leaf::leaf(app, now, "bill.difference_asked", concern, key, &details);
-    audit::append(tx, &[leaf]).await?;
-    Ok(stored.bill.id)
+    Ok(audit::append(tx, &[leaf]).await?)
 }

@@ -166,7 +166,7 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
     let attempt = payment::payments_of_bill(&mut tx, stored.bill.id).await?.into_iter().next();
     // While money may be coming, what is asked stands still.
     if !attempt.as_ref().is_some_and(|attempt| attempt.state.is_live())
-        && let Some((lines, _)) = charge_late::late_lines(&mut tx, &stored, now).await?
+        && let Some((lines, _)) = charge_late::late_lines(app, &mut tx, &stored, now).await?
     {
         stored.bill.lines = lines;
     }
@@ -191,7 +191,7 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
     if owners.len() < 2 {
         owners.clear();
     }
-    let family = read_parts::read_family(&mut tx, stored.bill.id, &banks, now).await?;
+    let family = read_parts::read_family(app, &mut tx, stored.bill.id, &banks, now).await?;
     let platform_link = match &attempt {
         Some(attempt) => platform::link(&mut tx, attempt.id).await?,
         None => None,

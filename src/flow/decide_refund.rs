@@ -201,12 +201,11 @@ pub(super) async fn decide(
 /// that many small refunds give back exactly what was kept.
 pub(super) async fn parts(tx: &mut Tx, refund: &StoredRefund) -> Result<Vec<Part>> {
     let bill = refund.bill.ok_or(Error::internal("a refund of a payment without its bill"))?;
-    let mut stored = bills::bill(tx, bill).await?.ok_or(Error::internal("a refund without its bill"))?;
-    if let Source::Payment(payment) = refund.source
-        && let Some(paid) = versions::lines_paid(tx, payment).await?
-    {
-        stored.bill.lines = paid;
-    }
+    let stored = match refund.source {
+        Source::Payment(payment) => versions::as_paid(tx, payment, bill).await?,
+        Source::Case(_) => bills::bill(tx, bill).await?,
+    };
+    let stored = stored.ok_or(Error::internal("a refund without its bill"))?;
     let before = rows::lines_before(tx, refund).await?;
     let mut parts: Vec<Part> = Vec::new();
     for (at, amount) in rows::lines(tx, refund.id).await? {

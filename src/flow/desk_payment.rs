@@ -6,7 +6,7 @@ use super::{
     agency_key::agency_key,
     audit_leaf::{self, Concern},
     blank_receipts::{TakenLeaf, Written, take_leaves},
-    charged_anew::{as_written, go_back, may_go_back, settle_difference},
+    charged_anew::{go_back, may_go_back, parts_as_asked, settle_difference},
     create_bill,
     desk::{book, open_one},
     issue_receipts::Issued,
@@ -88,23 +88,20 @@ pub async fn pay_at_desk(
     if live && !tender.warned {
         return Err(Error::Conflict(Refusal::new("payment_under_way").about(of.bill.reference)));
     }
-    let (of, anew, (paid, waiting)) = match (parts_of(&mut tx, &of, tender).await, &tender.written) {
-        (Err(error), Some(written)) if error.code() == "tender_differs" => {
-            // The bill was charged anew meanwhile: the paper says what was asked then.
-            let stood = as_written(&mut tx, &of, written.at).await?;
-            let mut stood = stood.ok_or(error)?;
-            let parts = parts_of(&mut tx, &stood, tender).await?;
-            if !may_go_back(&stood, &of) {
-                let entered = (cashier, tender, written);
-                let unpayable = bill::Refusal::InvoiceKnown;
-                let payment = enter_unowed(app, &mut tx, (&shift, &of), entered, &unpayable, now).await?;
-                tx.commit().await?;
-                return Ok(payment);
-            }
-            go_back(&mut tx, &mut stood, &of, now).await?;
-            (stood, Some(of), parts)
+    let (stood, (paid, waiting)) = parts_as_asked(&mut tx, &of, tender).await?;
+    let (of, anew) = match (stood, &tender.written) {
+        (Some(stood), Some(written)) if !may_go_back(&stood, &of) => {
+            let entered = (cashier, tender, written);
+            let unpayable = bill::Refusal::InvoiceKnown;
+            let payment = enter_unowed(app, &mut tx, (&shift, &of), entered, &unpayable, now).await?;
+            tx.commit().await?;
+            return Ok(payment);
         }
-        (parts, _) => (of, None, parts?),
+        (Some(mut stood), _) => {
+            go_back(&mut tx, &mut stood, &of, now).await?;
+            (stood, Some(of))
+        }
+        (None, _) => (of, None),
     };
     let (paper, leaves) = match &tender.written {
         Some(written) => {

@@ -1,8 +1,8 @@
 //! Statements that people bring as files. One brings, a second one confirms, by looking at it or by bringing the same
-//! file; then it is matched like one that the bank signed, beside
-//! the request where it is long ([`super::match_long_days`]). Rows that cannot be read are set aside and named; what the
-//! balances say beyond the others stands on the statement as one line of its own, which opens a case. The file is taken, read
-//! and matched in pieces (`import_file`).
+//! file; then it is matched like one that the bank signed, beside the request where it is long
+//! ([`super::match_long_days`]). Rows that cannot be read are set aside and named; what the balances say beyond the others
+//! stands on the statement as one line of its own, which opens a case. The file is taken, read and matched in pieces
+//! (`import_file`).
 
 use super::{
     Error, Refusal, Result,

@@ -20,7 +20,7 @@ use super::{
 use crate::app::App;
 use crate::base::{
     clock::Instant,
-    id::{Event, Id, Leaf, Payment},
+    id::{Agency, Bill, Event, Id, Leaf, Payment},
 };
 use crate::codec::receipt_content::leaf_name;
 use crate::crypto::seal::DataKey;
@@ -178,6 +178,18 @@ impl<'a> Late<'a> {
     }
 }
 
+/// The event of a receipt that came later than what it is about.
+pub(super) fn issued_event(
+    id: Id<Event>,
+    (agency, bill): (Id<Agency>, Id<Bill>),
+    told: &Value,
+    now: Instant,
+) -> NewOutbox {
+    let name = "receipt.issued";
+    let body = event_json(name, now, told);
+    NewOutbox { id, at: now, topic: Topic::Event, agency: Some(agency), object: bill.uuid(), name, body }
+}
+
 /// The log's leaves and the events, one of each for every receipt.
 pub(super) async fn record(app: &App, tx: &mut Tx, late: &[Late<'_>], now: Instant) -> Result<()> {
     let leaf = |late: &Late<'_>| {
@@ -191,14 +203,8 @@ pub(super) async fn record(app: &App, tx: &mut Tx, late: &[Late<'_>], now: Insta
         receipt_bulk::append_leaves(tx, &leaves).await?;
     }
     let ids: Vec<Id<Event>> = Id::series(now, 0, late.len(), &*app.entropy);
-    let event = |(late, id): (&Late<'_>, Id<Event>)| NewOutbox {
-        id,
-        at: now,
-        topic: Topic::Event,
-        agency: Some(late.due.agency),
-        object: late.due.bill.uuid(),
-        name: "receipt.issued",
-        body: event_json("receipt.issued", now, &late.told),
+    let event = |(late, id): (&Late<'_>, Id<Event>)| {
+        issued_event(id, (late.due.agency, late.due.bill), &late.told, now)
     };
     let events: Vec<_> = late.iter().zip(ids).map(event).collect();
     if late.len() < MANY {

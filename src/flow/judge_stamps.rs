@@ -6,7 +6,7 @@
 
 use super::{
     Result,
-    stamp_heads::{CLEAR, Given},
+    stamp_heads::{CLEAR, Given, Stamping},
 };
 use crate::app::App;
 use crate::base::{calendar::rfc3339, clock::Instant};
@@ -39,6 +39,12 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
+    /// Reads the lists if any of these was stamped.
+    pub async fn of_any(app: &'a App, of: impl IntoIterator<Item = &Stamping>) -> Option<Self> {
+        let stamped = of.into_iter().any(|one| matches!(one, Stamping::Stamped(_)));
+        if stamped { Self::open(app).await } else { None }
+    }
+
     /// Reads the lists; nobody judges where no authority is configured.
     pub async fn open(app: &'a App) -> Option<Self> {
         let lists = match app.time_stamps.as_ref()?.lists.read().await {

@@ -221,7 +221,7 @@ pub async fn read_long_day(app: &App, citizen: Id<Citizen>, id: Id<LongDay>) -> 
     let mut tx = app.store.begin().await?;
     let places = officer::workplaces_of_two(&mut tx, citizen, Day::of(app.clock.now())).await?;
     let ids: Vec<_> = places.iter().map(|place| place.id).collect();
-    let day = days::of_agencies(&mut tx, &ids, Some(id)).await?.pop().ok_or(Error::not_found())?;
+    let day = days::of_agencies(&mut tx, &ids, id).await?.ok_or(Error::not_found())?;
     let agency = places.into_iter().find(|place| place.id == day.heir).ok_or(Error::not_found())?;
     let names = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
     Ok(LongDayShown { reader: names.get(&citizen).cloned().unwrap_or_default(), agency, day })

@@ -156,10 +156,9 @@ impl Answering<'_> {
         if !init.adds_up() || init.ma_tien_te != "VND" {
             return Ok(self.no(AMOUNT, "Tổng các khoản không bằng số tiền"));
         }
-        let agency = self.answers_for(&init.thong_tin_bien_lai.ma_tthc).await?;
-        if !self.owns(&init, agency).await? {
+        let Some(agency) = self.owner(&init).await? else {
             return Ok(self.no(BENEFICIARY, "Tài khoản thụ hưởng không phải của cơ quan"));
-        }
+        };
         match self.issue(&init, agency).await? {
             Ok(bill) => {
                 let order = StoredOrder {
@@ -194,19 +193,15 @@ impl Answering<'_> {
         Ok(Reply { url_thanh_toan: url, ..self.reply(OK, "Thành công") }.signed(self.secret.expose()))
     }
 
-    /// The agency of the partner's dossiers of a procedure: its own, or whoever has taken that one's place.
-    async fn answers_for(&self, procedure: &str) -> Result<Id<Agency>> {
-        let mut tx = self.app.store.begin().await?;
-        Ok(inheritance::heir(&mut tx, self.partner.agency, Some(procedure)).await?)
-    }
-
-    /// Whether the account is one of the agency's.
-    async fn owns(&self, init: &Init, agency: Id<Agency>) -> Result<bool> {
+    /// The agency of the partner's dossiers of that procedure, its own or whoever has taken that one's place; nobody where
+    /// the account is not that agency's.
+    async fn owner(&self, init: &Init) -> Result<Option<Id<Agency>>> {
         let slip = &init.thong_tin_bien_lai;
         let mut tx = self.app.store.begin().await?;
+        let agency = inheritance::heir(&mut tx, self.partner.agency, Some(&slip.ma_tthc)).await?;
         let own = account::standing(&mut tx, &[agency]).await?.beneficiaries;
         let names = |number: &str, bank: &str| number == slip.tk_thu_huong && bank == slip.ma_nh_thu_huong;
-        Ok(own.values().any(|account| names(&account.number, &account.bank)))
+        Ok(own.values().any(|account| names(&account.number, &account.bank)).then_some(agency))
     }
 
     /// Issues the bill, if every amount is what the schedule says.

@@ -107,7 +107,7 @@ pub async fn read_closing(app: &App, citizen: Id<Citizen>, id: Id<id::Closing>) 
     let stamping = stamping_of(&mut tx, &content).await?;
     let reader = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
     drop(tx);
-    let judge = Judge::open(app).await;
+    let judge = Judge::of_any(app, &stamping).await;
     let signed = content.head.as_ref().map(|(_, signed)| signed.as_str());
     let judged = signed.zip(stamping.as_ref()).and_then(|(signed, of)| judged(judge.as_ref(), signed, of));
     let open = stored.state == State::Prepared;
@@ -175,7 +175,7 @@ pub async fn read_closings(
     let stamps = head_stamp::of_heads(&mut tx, &sizes).await?;
     let signed: HashMap<u64, String> = head_stamp::heads(&mut tx, &sizes).await?.into_iter().collect();
     drop(tx);
-    let judge = Judge::open(app).await;
+    let judge = Judge::of_any(app, stamps.values()).await;
     let item = |stored: &StoredClosing| {
         let stamping = stored.head_size.and_then(|size| stamps.get(&size));
         let signed = stored.head_size.and_then(|size| signed.get(&size));

@@ -5,6 +5,7 @@
 
 use super::{Error, Result, charge_late, checkout::TransferTo};
 use crate::{
+    app::App,
     base::{
         calendar::Day,
         clock::Instant,
@@ -70,7 +71,13 @@ pub(super) struct Family {
 }
 
 /// The family of a bill; `banks` are those whose names we know.
-pub(super) async fn read_family(tx: &mut Tx, of: Id<Bill>, banks: &[Bank], now: Instant) -> Result<Family> {
+pub(super) async fn read_family(
+    app: &App,
+    tx: &mut Tx,
+    of: Id<Bill>,
+    banks: &[Bank],
+    now: Instant,
+) -> Result<Family> {
     let links = versions::links(tx, of).await?;
     let divided = |relation: &str| match relation {
         "part" => Some(Divided::ByOwner),
@@ -98,21 +105,27 @@ pub(super) async fn read_family(tx: &mut Tx, of: Id<Bill>, banks: &[Bank], now: 
         None => None,
     };
     let parts = match parts {
-        Some((how, ids)) => Some((how, read_parts(tx, &ids, banks, now).await?)),
+        Some((how, ids)) => Some((how, read_parts(app, tx, &ids, banks, now).await?)),
         None => None,
     };
     Ok(Family { parts, whole })
 }
 
 /// The parts in the order in which they were made, read set-wise but for interest, which only late ones bear.
-async fn read_parts(tx: &mut Tx, ids: &[Id<Bill>], banks: &[Bank], now: Instant) -> Result<Vec<PartShown>> {
+async fn read_parts(
+    app: &App,
+    tx: &mut Tx,
+    ids: &[Id<Bill>],
+    banks: &[Bank],
+    now: Instant,
+) -> Result<Vec<PartShown>> {
     let mut stored = bills::bills(tx, ids).await?;
     stored.sort_by_key(|part| part.bill.id);
     let live = payment::live_of(tx, ids).await?;
     for part in &mut stored {
         if part.state == State::Open
             && !live.contains(&part.bill.id)
-            && let Some((lines, _)) = charge_late::late_lines(tx, part, now).await?
+            && let Some((lines, _)) = charge_late::late_lines(app, tx, part, now).await?
         {
             part.bill.lines = lines;
         }

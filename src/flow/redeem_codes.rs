@@ -4,7 +4,7 @@
 //! at two nodes, one writes. New locks, the end of sessions and the withdrawal of consents are held off until the rows
 //! are there: each of them either is seen here or finds the row and ends what it gave.
 
-use super::{Result, disclosure, population, undone};
+use super::{Result, disclosure, population, together::together_or_apart};
 use crate::app::App;
 use crate::base::{
     calendar::Day,
@@ -21,24 +21,13 @@ use crate::store::{
     carried::{self, Held, Standing},
     lock as locks,
     refresh_token::{self, StoredRefresh},
+    register::RegisterRow,
 };
 use std::collections::BTreeMap;
 
-/// Exchanges each code, in order. Where something of one of them fails the batch, each is tried by itself; where the
-/// store is not there nobody knows, and nothing is tried again.
+/// Exchanges each code, in order.
 pub async fn redeem_all(app: &App, codes: Vec<Redemption>) -> Vec<std::result::Result<Redeemed, Undone>> {
-    match redeem_together(app, &codes).await {
-        Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
-        Err(super::Error::Internal(_)) if codes.len() > 1 => {
-            let mut outcomes = Vec::with_capacity(codes.len());
-            for one in codes.chunks(1) {
-                let alone = redeem_together(app, one).await.map_err(|error| undone(&error));
-                outcomes.push(alone.and_then(|mut outcomes| outcomes.pop().ok_or(Undone::Failed)));
-            }
-            outcomes
-        }
-        Err(error) => vec![Err(undone(&error)); codes.len()],
-    }
+    together_or_apart(&codes, |codes| redeem_together(app, codes)).await
 }
 
 async fn redeem_together(app: &App, codes: &[Redemption]) -> Result<Vec<Redeemed>> {
@@ -55,7 +44,8 @@ async fn redeem_together(app: &App, codes: &[Redemption]) -> Result<Vec<Redeemed
     let held = carried::hold(&mut tx, held).await?;
     let of = distinct.iter().map(|code| (code.confirmation.citizen, code.client));
     let standings = carried::standings(&mut tx, of, now).await?;
-    let locks = standing_locks(&mut tx, &standings).await?;
+    let locked = locked(standings.iter().map(|standing| standing.holder.as_ref()));
+    let locks = locks::of_citizens(&mut tx, &locked).await?;
     let mut outcomes = BTreeMap::new();
     let mut granted = Vec::with_capacity(distinct.len());
     for ((code, held), standing) in distinct.into_iter().zip(held).zip(standings) {
@@ -98,17 +88,9 @@ async fn write(tx: &mut Tx, codes: &[&Redemption], now: Instant) -> Result<Vec<I
     Ok(spent.into_iter().map(|code| code.authorization).collect())
 }
 
-/// The locks of those who have any: one more statement, and none where nobody has.
-pub(super) async fn standing_locks(
-    tx: &mut Tx,
-    standings: &[Standing],
-) -> Result<BTreeMap<Id<id::Citizen>, Vec<Lock>>> {
-    let holders = standings.iter().filter_map(|standing| standing.holder.as_ref());
-    let locked: Vec<_> = holders.filter(|holder| holder.has_locks).map(|holder| holder.citizen).collect();
-    if locked.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    Ok(locks::of_citizens(tx, &locked).await?)
+/// Those who have locks: mostly nobody, and then nothing is asked.
+pub(super) fn locked<'a>(holders: impl Iterator<Item = Option<&'a RegisterRow>>) -> Vec<Id<id::Citizen>> {
+    holders.flatten().filter(|holder| holder.has_locks).map(|holder| holder.citizen).collect()
 }
 
 fn decide(

@@ -22,6 +22,7 @@ use crate::identity::{
 use crate::store::{
     Tx, authorization,
     carried::{self, Held},
+    lock as locks,
     refresh_token::{self, Shown},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +65,8 @@ async fn renew_together(app: &App, asked: &[Renewing]) -> Result<Vec<Renewed>> {
     }
     let of = fit.iter().map(|fit| (fit.confirmation.citizen, fit.asked.client));
     let standings = carried::standings(&mut tx, of, now).await?;
-    let locks = redeem_codes::standing_locks(&mut tx, &standings).await?;
+    let locked = redeem_codes::locked(standings.iter().map(|standing| standing.holder.as_ref()));
+    let locks = locks::of_citizens(&mut tx, &locked).await?;
     let mut replaced = Vec::new();
     for (fit, standing) in fit.into_iter().zip(standings) {
         let locks = locks.get(&fit.confirmation.citizen).map(Vec::as_slice).unwrap_or_default();
@@ -101,8 +103,9 @@ impl Ground {
         let rests = refresh_token::rests_on(tx, tokens).await?;
         let of = rests.iter().map(|rests| (rests.citizen, rests.session, rests.consent));
         let held = carried::hold(tx, of).await?;
-        let held = rests.iter().map(|rests| rests.authorization).zip(held).collect();
-        let families = authorization::lock_families(tx, tokens).await?;
+        let ids: Vec<_> = rests.iter().map(|rests| rests.authorization).collect();
+        let families = authorization::lock_all(tx, &ids).await?;
+        let held = ids.into_iter().zip(held).collect();
         let families = families.into_iter().map(|bound| (bound.authorization.id, bound.authorization));
         let shown = refresh_token::find_all(tx, tokens).await?;
         let shown = shown.into_iter().map(|shown| (shown.digest, shown));

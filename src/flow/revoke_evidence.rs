@@ -2,15 +2,21 @@
 //! that was reduced and its receipts stay as they are.
 
 use super::{
-    Error, Result, agency_key::agency_key, audit_leaf, bill_answer, checkout::demand_bill, create_bill,
-    idempotency::Idempotency, officer, read_bills, split_bill::account_of_line,
+    Error, Result,
+    agency_key::agency_key,
+    audit_leaf,
+    checkout::demand_bill,
+    create_bill,
+    difference::{Difference, issue_difference},
+    idempotency::Idempotency,
+    officer, read_bills,
+    split_bill::account_of_line,
 };
 use crate::{
     app::App,
     base::{
         calendar::{Day, rfc3339},
         id::{Agency, Bill, Citizen, Evidence, Id},
-        reference::Reference,
         text::Line,
     },
     identity::role::Role,
@@ -21,8 +27,9 @@ use crate::{
     store::{
         Tx, audit, bill as rows,
         bill::StoredBill,
-        bill_version as versions, fee as tariff,
+        bill_version as versions,
         fee_evidence::{self, StoredEvidence},
+        tariff,
     },
 };
 use serde_json::{Value, json};
@@ -76,8 +83,7 @@ pub async fn revoke_evidence(
         reduced.bill.lines.as_slice().get(evidence.line).ok_or(Error::internal("evidence of no line"))?;
     // The difference goes where the line's own money goes.
     let account = account_of_line(&mut tx, reduced.bill.id, line).await?.unwrap_or(reduced.account);
-    let schedule = tariff::schedule_for(&mut tx, reduced.schedule, std::slice::from_ref(&line.fee)).await?;
-    let parties = bill_answer::open_parties(&sealing, reduced.bill.id, &reduced.parties)?;
+    let schedule = tariff::version(&app.store, &mut tx, reduced.schedule).await?;
     let retained = match line.kind {
         FeeKind::Phi => schedule
             .items()
@@ -88,14 +94,7 @@ pub async fn revoke_evidence(
         FeeKind::LePhi | FeeKind::Tax | FeeKind::Service => crate::base::money::Money::vnd(0),
     };
     let difference = BillLine { gross: line.gross, amount: evidence.saving, retained, ..line.clone() };
-    let mut bill = reduced.bill.clone();
-    bill.id = Id::new(now, &*app.entropy);
-    bill.reference = Reference::new(&*app.entropy);
-    bill.lines = Lines::new(vec![difference]).map_err(create_bill::refused)?;
-    bill.due = revocation.due;
-    bill.payable_until = revocation.due;
-    bill.version = 1;
-    bill.issued_at = now;
+    let lines = Lines::new(vec![difference]).map_err(create_bill::refused)?;
     let trace = vec![Value::Array(vec![json!({
         "step": "difference",
         "adjustment": evidence.adjustment,
@@ -103,18 +102,9 @@ pub async fn revoke_evidence(
         "saving": super::explain::money(evidence.saving),
         "text": super::explain::difference_text(&evidence.adjustment, evidence.saving, &reduced.bill.reference.to_string()),
     })])];
-    let stored = StoredBill {
-        state: State::Open,
-        account,
-        parties: bill_answer::seal_parties(app, &sealing, bill.id, &parties),
-        trace: bill_answer::seal_trace(app, &sealing, bill.id, &trace, None),
-        client: key.client,
-        bill,
-        ..reduced
-    };
+    let asked = Difference { account, client: key.client, lines, trace, due: revocation.due };
+    let stored = issue_difference(app, &mut tx, &reduced, asked, &sealing, now).await?;
     let issued = stored.bill.id;
-    rows::insert_bills(&mut tx, std::slice::from_ref(&stored)).await?;
-    versions::link(&mut tx, issued, evidence.bill, "difference").await?;
     let place = [b"evidence.reason".as_slice(), id.uuid().as_bytes()].concat();
     let reason = sealing.seal(&*app.entropy, &place, revocation.reason.as_str().as_bytes());
     if !fee_evidence::revoke(&mut tx, id, revocation.officer, &reason, issued, now).await? {

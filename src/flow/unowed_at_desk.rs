@@ -7,8 +7,8 @@ use super::{
     Error, Result,
     agency_key::agency_key,
     blank_receipts::{Written, take_leaves},
-    charged_anew::as_written,
-    desk_payment::{Tender, enter_leaves, parts_of, payment, record, settle_books},
+    charged_anew::parts_as_asked,
+    desk_payment::{Tender, enter_leaves, payment, record, settle_books},
     refund_unasked::{Unasked, refund_unasked},
     tell_paid::{Proof, prove},
 };
@@ -63,16 +63,9 @@ pub(super) async fn enter_unowed(
     if tender.transfer.is_some() {
         return Err(Error::refused("transfer_unfit"));
     }
-    let (now_says, mut version) = (of, None);
-    let stood = as_written(tx, of, written.at).await?;
-    let (of, (paid, _)) = match (parts_of(tx, of, tender).await, &stood) {
-        // The paper says what was asked then.
-        (Err(error), Some(stood)) if error.code() == "tender_differs" => {
-            version = Some(stood.bill.version);
-            (stood, parts_of(tx, stood, tender).await?)
-        }
-        (parts, _) => (now_says, parts?),
-    };
+    let (stood, (paid, _)) = parts_as_asked(tx, of, tender).await?;
+    let version = stood.as_ref().map(|stood| stood.bill.version);
+    let of = stood.as_ref().unwrap_or(of);
     let (paper, leaves) = take_leaves(tx, shift, cashier, written, now).await?;
     let payment = payment(app, of, &paid, now);
     payments::insert_settled(tx, &payment, now).await?;

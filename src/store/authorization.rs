@@ -92,6 +92,28 @@ async fn write(executor: impl sqlx::PgExecutor<'_>, bound: &Bound, pushed: Optio
     Ok(())
 }
 
+/// A sign-in with its session and its challenge, as far as `$which` says: one list of columns.
+macro_rules! bound {
+    ($which:tt, $($argument:expr),+) => {
+        sqlx::query_as!(
+            Raw,
+            r#"SELECT a.id, a.client_id, a.return_to, a.redirect_uri, a.request_state, a.nonce, a.code_challenge, a.scopes,
+                      a.claims, a.acr_least, a.acr_aim, a.prompt, a.max_age_s, a.lang, a.browser_digest, a.started_at,
+                      a.expires_at, a.state, a.citizen_id, a.session_id, a.consent_id, a.code_expires_at, a.exchanged_at,
+                      a.cause, a.ended_at, a.dpop_jkt, a.resource, a.hint_subject, a.number_hint, a.binding_message,
+                      a.expects_citizen, s.method AS "method?", s.reached AS "reached?",
+                      s.authenticated_at AS "authenticated_at?", c.method AS "challenge_method?", c.number_hash AS "number_hash?", c.citizen_id AS challenged_id, c.digest AS "challenge_digest?",
+                      c.sent_at AS "sent_at?", c.expires_at AS "challenge_expires_at?", c.tries_left AS "tries_left?",
+                      c.sends AS "sends?"
+               FROM "authorization" a LEFT JOIN session s ON s.id = a.session_id
+               LEFT JOIN challenge c ON c.authorization_id = a.id
+               "#
+                + $which,
+            $($argument),+
+        )
+    };
+}
+
 /// The sign-in of that identifier, as it stands now; for pages.
 pub async fn find(store: &Store, id: Id<id::Authorization>) -> Result<Option<Bound>> {
     read(&store.pool, id).await
@@ -103,79 +125,34 @@ pub async fn find_in(tx: &mut Tx, id: Id<id::Authorization>) -> Result<Option<Bo
 }
 
 async fn read(executor: impl sqlx::PgExecutor<'_>, id: Id<id::Authorization>) -> Result<Option<Bound>> {
-    let row = sqlx::query_as!(
-        Raw,
-        r#"SELECT a.id, a.client_id, a.return_to, a.redirect_uri, a.request_state, a.nonce, a.code_challenge, a.scopes,
-                  a.claims, a.acr_least, a.acr_aim, a.prompt, a.max_age_s, a.lang, a.browser_digest, a.started_at,
-                  a.expires_at, a.state, a.citizen_id, a.session_id, a.consent_id, a.code_expires_at, a.exchanged_at,
-                  a.cause, a.ended_at, a.dpop_jkt, a.resource, a.hint_subject, a.number_hint, a.binding_message,
-                  a.expects_citizen, s.method AS "method?", s.reached AS "reached?",
-                  s.authenticated_at AS "authenticated_at?", c.method AS "challenge_method?", c.number_hash AS "number_hash?", c.citizen_id AS challenged_id, c.digest AS "challenge_digest?",
-                  c.sent_at AS "sent_at?", c.expires_at AS "challenge_expires_at?", c.tries_left AS "tries_left?",
-                  c.sends AS "sends?"
-           FROM "authorization" a LEFT JOIN session s ON s.id = a.session_id
-           LEFT JOIN challenge c ON c.authorization_id = a.id
-           WHERE a.id = $1"#,
-        id.uuid()
-    )
-    .fetch_optional(executor)
-    .await?;
+    let row = bound!(r#"WHERE a.id = $1"#, id.uuid()).fetch_optional(executor).await?;
     row.map(TryInto::try_into).transpose()
 }
 
 /// The sign-in of that identifier; nobody else decides on it before this transaction ends.
 pub async fn find_and_lock(tx: &mut Tx, id: Id<id::Authorization>) -> Result<Option<Bound>> {
-    lock(tx, Some(id), None, None).await
+    Ok(lock_all(tx, &[id]).await?.pop())
+}
+
+/// The sign-ins of these identifiers, in ascending order; locked like [`find_and_lock`].
+pub async fn lock_all(tx: &mut Tx, ids: &[Id<id::Authorization>]) -> Result<Vec<Bound>> {
+    lock(tx, ids, None, None).await
 }
 
 async fn lock(
     tx: &mut Tx,
-    id: Option<Id<id::Authorization>>,
+    ids: &[Id<id::Authorization>],
     code: Option<&Digest>,
     poll: Option<&Digest>,
-) -> Result<Option<Bound>> {
-    let row = sqlx::query_as!(
-        Raw,
-        r#"SELECT a.id, a.client_id, a.return_to, a.redirect_uri, a.request_state, a.nonce, a.code_challenge, a.scopes,
-                  a.claims, a.acr_least, a.acr_aim, a.prompt, a.max_age_s, a.lang, a.browser_digest, a.started_at,
-                  a.expires_at, a.state, a.citizen_id, a.session_id, a.consent_id, a.code_expires_at, a.exchanged_at,
-                  a.cause, a.ended_at, a.dpop_jkt, a.resource, a.hint_subject, a.number_hint, a.binding_message,
-                  a.expects_citizen, s.method AS "method?", s.reached AS "reached?",
-                  s.authenticated_at AS "authenticated_at?", c.method AS "challenge_method?", c.number_hash AS "number_hash?", c.citizen_id AS challenged_id, c.digest AS "challenge_digest?",
-                  c.sent_at AS "sent_at?", c.expires_at AS "challenge_expires_at?", c.tries_left AS "tries_left?",
-                  c.sends AS "sends?"
-           FROM "authorization" a LEFT JOIN session s ON s.id = a.session_id
-           LEFT JOIN challenge c ON c.authorization_id = a.id
-           WHERE a.id = coalesce($1, (SELECT id FROM "authorization" WHERE code_digest = $2),
-                                 (SELECT id FROM "authorization" WHERE poll_digest = $3))
-           FOR UPDATE OF a"#,
-        id.map(Id::uuid),
+) -> Result<Vec<Bound>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let rows = bound!(
+        r#"WHERE a.id = ANY ($1 || ARRAY(SELECT id FROM "authorization" WHERE code_digest = $2)
+                             || ARRAY(SELECT id FROM "authorization" WHERE poll_digest = $3))
+           ORDER BY a.id FOR UPDATE OF a"#,
+        &ids,
         code.map(|digest| digest.as_slice()),
         poll.map(|digest| digest.as_slice())
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    row.map(TryInto::try_into).transpose()
-}
-
-/// The sign-ins that refresh tokens of these digests come from, in ascending order; locked like [`find_and_lock`].
-pub async fn lock_families(tx: &mut Tx, tokens: &[Digest]) -> Result<Vec<Bound>> {
-    let tokens: Vec<&[u8]> = tokens.iter().map(Digest::as_slice).collect();
-    let rows = sqlx::query_as!(
-        Raw,
-        r#"SELECT a.id, a.client_id, a.return_to, a.redirect_uri, a.request_state, a.nonce, a.code_challenge, a.scopes,
-                  a.claims, a.acr_least, a.acr_aim, a.prompt, a.max_age_s, a.lang, a.browser_digest, a.started_at,
-                  a.expires_at, a.state, a.citizen_id, a.session_id, a.consent_id, a.code_expires_at, a.exchanged_at,
-                  a.cause, a.ended_at, a.dpop_jkt, a.resource, a.hint_subject, a.number_hint, a.binding_message,
-                  a.expects_citizen, s.method AS "method?", s.reached AS "reached?",
-                  s.authenticated_at AS "authenticated_at?", c.method AS "challenge_method?", c.number_hash AS "number_hash?", c.citizen_id AS challenged_id, c.digest AS "challenge_digest?",
-                  c.sent_at AS "sent_at?", c.expires_at AS "challenge_expires_at?", c.tries_left AS "tries_left?",
-                  c.sends AS "sends?"
-           FROM "authorization" a LEFT JOIN session s ON s.id = a.session_id
-           LEFT JOIN challenge c ON c.authorization_id = a.id
-           WHERE a.id = ANY (ARRAY(SELECT authorization_id FROM refresh_token WHERE digest = ANY($1)))
-           ORDER BY a.id FOR UPDATE OF a"#,
-        &tokens as &[&[u8]]
     )
     .fetch_all(tx.conn())
     .await?;
@@ -184,12 +161,12 @@ pub async fn lock_families(tx: &mut Tx, tokens: &[Digest]) -> Result<Vec<Bound>>
 
 /// The sign-in that issued the code of that digest; locked like [`find_and_lock`].
 pub async fn find_by_code(tx: &mut Tx, code: &Digest) -> Result<Option<Bound>> {
-    lock(tx, None, Some(code), None).await
+    Ok(lock(tx, &[], Some(code), None).await?.pop())
 }
 
 /// The sign-in at a counter of that name; locked like [`find_and_lock`].
 pub async fn find_by_poll(tx: &mut Tx, poll: &Digest) -> Result<Option<Bound>> {
-    lock(tx, None, None, Some(poll)).await
+    Ok(lock(tx, &[], None, Some(poll)).await?.pop())
 }
 
 /// Moves a sign-in from the state it was read in; false when somebody else moved it first. `code` is the digest of a

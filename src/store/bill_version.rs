@@ -84,8 +84,13 @@ pub async fn standing_at(tx: &mut Tx, bill: Id<id::Bill>, at: Instant) -> Result
     row.map(TryInto::try_into).transpose()
 }
 
-/// The lines that a payment was of, where the bill says something else now: it was taken on paper before.
-pub async fn lines_paid(tx: &mut Tx, payment: Id<id::Payment>) -> Result<Option<Lines>> {
+/// The bill as this payment paid it: where it says something else now, the lines of the version that was on paper.
+pub async fn as_paid(
+    tx: &mut Tx,
+    payment: Id<id::Payment>,
+    bill: Id<id::Bill>,
+) -> Result<Option<StoredBill>> {
+    let Some(mut stored) = super::bill::bill(tx, bill).await? else { return Ok(None) };
     let row = sqlx::query_as!(
         Row,
         "select v.bill_id, v.version, v.due, v.payable_until, v.lines, v.schedule_id, v.trace, v.key
@@ -96,7 +101,10 @@ pub async fn lines_paid(tx: &mut Tx, payment: Id<id::Payment>) -> Result<Option<
     )
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.map(EarlierVersion::try_from).transpose()?.map(|version| version.lines))
+    if let Some(paid) = row.map(EarlierVersion::try_from).transpose()? {
+        stored.bill.lines = paid.lines;
+    }
+    Ok(Some(stored))
 }
 
 struct Row {

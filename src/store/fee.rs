@@ -6,7 +6,6 @@ use crate::{
     base::{calendar::Day, clock::Instant, id::Id, money::Money, text::Line},
     crypto::digest::Digest,
     payment::{
-        code::Code,
         exemption::{Adjustment, Effect, Validity},
         fee::{Bilingual, Budget, Item, Procedure, Schedule},
         formula::Formula,
@@ -141,24 +140,6 @@ pub async fn schedule_of_digest(tx: &mut Tx, digest: &Digest) -> Result<Option<I
         .fetch_optional(tx.conn())
         .await?;
     Ok(id.map(Id::from_uuid))
-}
-
-/// The part of a version that concerns these fees: all their versions, and every adjustment that touches one.
-pub async fn schedule_for(tx: &mut Tx, schedule: Id<id::Schedule>, fees: &[Code]) -> Result<Schedule> {
-    let codes: Vec<String> = fees.iter().map(ToString::to_string).collect();
-    let items = sqlx::query_as!(
-        ItemRow,
-        "select i.code, i.valid_from, i.valid_to, i.procedure_code, p.name_vi as procedure_vi,
-             p.name_en as procedure_en, p.sensitive, i.kind, i.name_vi, i.name_en, i.unit_amount, i.unit,
-             i.legal_basis, i.retained_pct, i.chapter, i.sub_item, i.formula, i.retained_basis
-         from fee_item i join fee_procedure p on p.schedule_id = i.schedule_id and p.code = i.procedure_code
-         where i.schedule_id = $1 and i.code = any($2)",
-        schedule.uuid(),
-        &codes,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    assemble(tx, schedule, items, &codes).await
 }
 
 /// A whole version.

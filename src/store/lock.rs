@@ -80,6 +80,9 @@ pub async fn lift(tx: &mut Tx, lock: Id<id::Lock>, by: Lifter, at: Instant) -> R
 
 /// The locks of these citizens that were not lifted, in the order they were set; some may have passed their last day.
 pub async fn of_citizens(tx: &mut Tx, citizens: &[Id<Citizen>]) -> Result<BTreeMap<Id<Citizen>, Vec<Lock>>> {
+    if citizens.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let citizens: Vec<Uuid> = citizens.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query_as!(
         Raw,

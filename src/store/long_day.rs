@@ -160,26 +160,25 @@ pub struct Shown {
     pub matched: Option<(i32, i32)>,
 }
 
-/// That day of an account for which one of these agencies answers, or without one all their days that wait.
+/// That day of an account for which one of these agencies answers.
 pub async fn of_agencies(
     tx: &mut Tx,
     agencies: &[Id<Agency>],
-    one: Option<Id<id::LongDay>>,
-) -> Result<Vec<Shown>> {
+    day: Id<id::LongDay>,
+) -> Result<Option<Shown>> {
     let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
-    let rows = sqlx::query!(
+    let row = sqlx::query!(
         r#"select d.id, coalesce(a.heir_id, a.owner_id) as "heir!", a.number, d.day, d.import_id, d.state, d.step, d.so_far,
                d.of_all, d.lines, d.tries, d.refusal, s.matched as "matched?", s.lines as "of_statement?"
            from long_day d join collecting_account a on a.id = d.account_id
            left join statement_now s on s.account_id = d.account_id and s.day = d.day and d.state = 'done'
-           where coalesce(a.heir_id, a.owner_id) = any($1) and (d.id = $2 or ($2::uuid is null and d.state = 'waiting'))
-           order by d.id limit 50"#,
+           where coalesce(a.heir_id, a.owner_id) = any($1) and d.id = $2"#,
         &agencies,
-        one.map(Id::uuid),
+        day.uuid(),
     )
-    .fetch_all(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    let shown = rows.into_iter().map(|row| Shown {
+    Ok(row.map(|row| Shown {
         id: Id::from_uuid(row.id),
         heir: Id::from_uuid(row.heir),
         account: row.number,
@@ -192,8 +191,7 @@ pub async fn of_agencies(
         tries: row.tries,
         refusal: row.refusal,
         matched: row.matched.zip(row.of_statement),
-    });
-    Ok(shown.collect())
+    }))
 }
 
 /// Under which name the days of these imports are matched.

@@ -56,6 +56,22 @@ impl StoredImport {
     }
 }
 
+/// Imports as far as `$which` says: one list of columns. Whoever answers for the account now decides on them.
+macro_rules! import {
+    ($which:tt, $($argument:expr),+) => {
+        sqlx::query_as!(
+            Row,
+            r#"select i.id, i.account_id, i.agency_id, coalesce(a.heir_id, a.owner_id) as "heir_id!", i.day, i.format, i.digest,
+               i.rows, i.bad, i.bad_rows, i.unread, i.opening, i.closing, i.state, i.imported_by, i.imported_at, i.decided_by,
+               i.decided_at
+           from statement_import i join collecting_account a on a.id = i.account_id
+               "#
+                + $which,
+            $($argument),+
+        )
+    };
+}
+
 /// Adds an import; a second one that waits for the same day violates `statement_import_waits_once`.
 pub async fn insert(tx: &mut Tx, import: &StoredImport) -> Result<()> {
     sqlx::query!(
@@ -182,13 +198,8 @@ pub async fn decide(
 
 /// The import of that day that waits for a second person, or is being matched.
 pub async fn waiting(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<Option<StoredImport>> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"select i.id, i.account_id, i.agency_id, coalesce(a.heir_id, a.owner_id) as "heir_id!", i.day, i.format, i.digest,
-               i.rows, i.bad, i.bad_rows, i.unread, i.opening, i.closing, i.state, i.imported_by, i.imported_at, i.decided_by,
-               i.decided_at
-           from statement_import i join collecting_account a on a.id = i.account_id
-           where i.account_id = $1 and i.day = $2 and i.state in ('waiting', 'confirmed')"#,
+    let row = import!(
+        "where i.account_id = $1 and i.day = $2 and i.state in ('waiting', 'confirmed')",
         account.uuid(),
         day.date()
     )
@@ -211,17 +222,7 @@ pub async fn conclude(tx: &mut Tx, import: Id<id::StatementImport>, state: &str)
 
 /// That import.
 pub async fn find(tx: &mut Tx, import: Id<id::StatementImport>) -> Result<Option<StoredImport>> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"select i.id, i.account_id, i.agency_id, coalesce(a.heir_id, a.owner_id) as "heir_id!", i.day, i.format, i.digest,
-               i.rows, i.bad, i.bad_rows, i.unread, i.opening, i.closing, i.state, i.imported_by, i.imported_at, i.decided_by,
-               i.decided_at
-           from statement_import i join collecting_account a on a.id = i.account_id
-           where i.id = $1"#,
-        import.uuid(),
-    )
-    .fetch_optional(tx.conn())
-    .await?;
+    let row = import!("where i.id = $1", import.uuid()).fetch_optional(tx.conn()).await?;
     row.map(TryInto::try_into).transpose()
 }
 
@@ -232,13 +233,8 @@ pub async fn of_agencies(
     import: Id<id::StatementImport>,
 ) -> Result<Option<StoredImport>> {
     let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
-    let row = sqlx::query_as!(
-        Row,
-        r#"select i.id, i.account_id, i.agency_id, coalesce(a.heir_id, a.owner_id) as "heir_id!", i.day, i.format, i.digest,
-               i.rows, i.bad, i.bad_rows, i.unread, i.opening, i.closing, i.state, i.imported_by, i.imported_at, i.decided_by,
-               i.decided_at
-           from statement_import i join collecting_account a on a.id = i.account_id
-           where i.id = $1 and (i.agency_id = any($2) or a.heir_id = any($2))"#,
+    let row = import!(
+        "where i.id = $1 and (i.agency_id = any($2) or a.heir_id = any($2))",
         import.uuid(),
         &agencies
     )
@@ -249,18 +245,10 @@ pub async fn of_agencies(
 
 /// The agency's newest imports.
 pub async fn newest(tx: &mut Tx, agency: Id<Agency>, most: i64) -> Result<Vec<StoredImport>> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"select i.id, i.account_id, i.agency_id, coalesce(a.heir_id, a.owner_id) as "heir_id!", i.day, i.format, i.digest,
-               i.rows, i.bad, i.bad_rows, i.unread, i.opening, i.closing, i.state, i.imported_by, i.imported_at, i.decided_by,
-               i.decided_at
-           from statement_import i join collecting_account a on a.id = i.account_id
-           where $1 in (i.agency_id, a.heir_id) order by i.id desc limit $2"#,
-        agency.uuid(),
-        most
-    )
-    .fetch_all(tx.conn())
-    .await?;
+    let rows =
+        import!("where $1 in (i.agency_id, a.heir_id) order by i.id desc limit $2", agency.uuid(), most)
+            .fetch_all(tx.conn())
+            .await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 

@@ -1,11 +1,11 @@
-//! The version of the fee schedule in force, whole. What a version says never changes, so the one that was read last is
-//! remembered, and only which one is in force is asked each time.
+//! The version of the fee schedule in force, whole. What a version says never changes, so the one that was in force last
+//! is remembered, and only which one is in force is asked each time.
 
 use super::{Result, Store, Tx, fee, fee_version};
 use crate::base::{calendar::Day, id};
 use crate::{base::id::Id, payment::fee::Schedule};
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A version and what it says.
 #[derive(Debug, Clone)]
@@ -23,20 +23,30 @@ impl Deref for Version {
     }
 }
 
-/// The version that was read last.
+/// The version that was in force when somebody asked last.
 #[derive(Clone, Default)]
 pub(super) struct LastRead(Arc<Mutex<Option<Version>>>);
+
+impl LastRead {
+    fn remembered(&self) -> MutexGuard<'_, Option<Version>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// The version in force on a day, if any is.
 pub async fn in_force(store: &Store, tx: &mut Tx, on: Day) -> Result<Option<Version>> {
     let Some(id) = fee_version::in_force(tx, on).await? else {
         return Ok(None);
     };
-    let memory = || store.last_version.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(version) = memory().as_ref().filter(|version| version.id == id) {
-        return Ok(Some(version.clone()));
-    }
-    let version = Version { id, schedule: Arc::new(fee::whole_schedule(tx, id).await?) };
-    *memory() = Some(version.clone());
+    let version = version(store, tx, id).await?;
+    *store.last_version.remembered() = Some(version.clone());
     Ok(Some(version))
+}
+
+/// That version.
+pub async fn version(store: &Store, tx: &mut Tx, id: Id<id::Schedule>) -> Result<Version> {
+    if let Some(version) = store.last_version.remembered().as_ref().filter(|version| version.id == id) {
+        return Ok(version.clone());
+    }
+    Ok(Version { id, schedule: Arc::new(fee::whole_schedule(tx, id).await?) })
 }

@@ -43,6 +43,19 @@ impl Set {
         self.system.post_once(path, &key, &body).await
     }
 
+    /// A verification, and a bill that was reduced by it.
+    async fn reduced(&self) -> (Value, Value) {
+        let question = json!({
+            "number": "079185000001", "attributes": { "name": "Nguyễn Thị Sinh" }, "purpose": "Tính phí",
+            "procedure": "2.000488", "dossier": "H29.14-261124-0001", "officer": "hoa.nt",
+        });
+        let known = self.act("/v1/verifications", question).await.expect(201).json();
+        let mut reduced = new_bill();
+        reduced["applicant"] = json!({ "name": "Nguyễn Thị Sinh", "verification": known["id"] });
+        let bill = self.act("/v1/bills", reduced).await.expect(201).json();
+        (known, bill)
+    }
+
     fn draft(&self, items: &str, instrument: bool) -> Value {
         let mut draft =
             json!({ "items": items, "adjustments": SAMPLE_ADJUSTMENTS, "officer": self.accountant });
@@ -298,14 +311,7 @@ async fn a_share_of_the_declared_value_has_a_floor_and_a_cap_and_bands_step() {
 #[tokio::test]
 async fn revoked_evidence_makes_a_new_bill_and_touches_no_receipt() {
     let set = set().await;
-    let question = json!({
-        "number": "079185000001", "attributes": { "name": "Nguyễn Thị Sinh" }, "purpose": "Tính phí",
-        "procedure": "2.000488", "dossier": "H29.14-261124-0001", "officer": "hoa.nt",
-    });
-    let known = set.act("/v1/verifications", question).await.expect(201).json();
-    let mut reduced = new_bill();
-    reduced["applicant"] = json!({ "name": "Nguyễn Thị Sinh", "verification": known["id"] });
-    let bill = set.act("/v1/bills", reduced).await.expect(201).json();
+    let (known, bill) = set.reduced().await;
     assert_eq!(bill["total"]["amount"], "105000");
     let payment = start(&set.world, &set.office, &bill).await;
     set.world.tell(&set.world.credit(1, "R1", 105_000, &payment)).await.expect(200);
@@ -345,14 +351,7 @@ async fn revoked_evidence_makes_a_new_bill_and_touches_no_receipt() {
 #[tokio::test]
 async fn what_a_bill_rests_on_is_charged_anew_with_it_and_nothing_is_owed_of_one_that_was_withdrawn() {
     let set = set().await;
-    let question = json!({
-        "number": "079185000001", "attributes": { "name": "Nguyễn Thị Sinh" }, "purpose": "Tính phí",
-        "procedure": "2.000488", "dossier": "H29.14-261124-0001", "officer": "hoa.nt",
-    });
-    let known = set.act("/v1/verifications", question).await.expect(201).json();
-    let mut reduced = new_bill();
-    reduced["applicant"] = json!({ "name": "Nguyễn Thị Sinh", "verification": known["id"] });
-    let bill = set.act("/v1/bills", reduced).await.expect(201).json();
+    let (known, bill) = set.reduced().await;
     let id = bill["id"].as_str().unwrap();
     let evidence = async || {
         let found = set.system.get(&format!("/v1/fees/evidence?bill={id}")).await.expect(200).json();

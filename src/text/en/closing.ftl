@@ -59,7 +59,8 @@ closing-stamp-serial = Number of the time stamp (policy)
 closing-stamp-today = By the revocation lists of today
 closing-stamp-fallen = the stamp is no longer believed: { $why ->
     [revoked] the certificate of whoever stamped was revoked
-   *[other] { $why }
+    [untrusted_signer] the authority is no longer trusted here
+   *[other] code { $why }
 }
 closing-stamp-revocation = Revocation of certificates
 closing-revocation-clear = no certificate was revoked, by lists of { $at }

@@ -59,7 +59,8 @@ closing-stamp-serial = Số dấu thời gian (chính sách)
 closing-stamp-today = Theo danh sách thu hồi hiện nay
 closing-stamp-fallen = dấu thời gian không còn được tin cậy: { $why ->
     [revoked] chứng thư của bên đóng dấu đã bị thu hồi
-   *[other] { $why }
+    [untrusted_signer] chứng thư gốc không còn được tin cậy
+   *[other] mã lỗi { $why }
 }
 closing-stamp-revocation = Thu hồi chứng thư
 closing-revocation-clear = không chứng thư nào bị thu hồi, theo danh sách lập lúc { $at }

@@ -135,6 +135,13 @@ impl Scene {
 
     /// The portal exchanges a code.
     async fn exchange(&self, code: &str, changes: &[(&str, &str)]) -> Answer {
+        self.portal.redeem(&self.world, code, changes).await
+    }
+}
+
+impl Portal {
+    /// Exchanges a code.
+    async fn redeem(&self, world: &TestApp, code: &str, changes: &[(&str, &str)]) -> Answer {
         let mut form = vec![
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -145,7 +152,7 @@ impl Scene {
             form.retain(|(n, _)| n != name);
             form.push((name, value));
         }
-        self.portal.token(&self.world, &form).await
+        self.token(world, &form).await
     }
 }
 

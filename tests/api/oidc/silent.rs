@@ -28,22 +28,6 @@ impl Scene {
     }
 }
 
-impl Portal {
-    async fn redeem(&self, world: &TestApp, code: &str, changes: &[(&str, &str)]) -> Answer {
-        let mut form = vec![
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", CALLBACK),
-            ("code_verifier", VERIFIER),
-        ];
-        for (name, value) in changes {
-            form.retain(|(n, _)| n != name);
-            form.push((name, value));
-        }
-        self.token(world, &form).await
-    }
-}
-
 /// The portal is told that the grant is worth nothing, and why.
 fn refused(answer: Answer, why: &str) {
     let told = answer.expect(400).json();
