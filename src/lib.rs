@@ -188,6 +188,8 @@
 //!   an auditor does, so that nobody acts for who was succeeded. A part belongs to the version of the bill it divides.
 //! * 2026-11-26, owners: a bill that is collected by owner is divided in the transaction that issues it and is never open
 //!   as a whole; its reference shows the parts. What is withdrawn, replaced or charged anew closes its instalments.
+//! * 2026-11-26, fees: a version of a fee schedule never changes (a trigger holds it), so that a node remembers the one in
+//!   force and asks only which one that is.
 //! * 2026-11-26, retention: bills are emptied in the order of their issue behind a mark, so that no new bill pays for an
 //!   index; the key of an act is forgotten with the people whom its answer names.
 //! * 2026-11-26, receipts: every owner of a shared bill gives its own; a tax belongs to the account of its notice.
@@ -246,8 +248,8 @@
 //! * 2026-11-26, desks: what a till takes for another agency stands between the two agencies, so that the books of each
 //!   balance for themselves; it is carried to that agency's account, or transferred from the desk's own.
 //! * 2026-11-26, receipts in bulk: what waited is issued hundreds in one transaction and signed at once; what settles with its
-//!   money is signed when somebody first asks. Money that goes back waits
-//!   for no paper: its adjusting receipt is a row until a number, and the receipt it adjusts, are there.
+//!   money is signed when somebody first asks. Money that goes back waits for no paper: its adjusting receipt is a row
+//!   until a number, and the receipt it adjusts, are there.
 //! * 2026-11-26, time stamps: the stamp of a head stands beside it and never in what was signed; while one is asked for, a
 //!   closing's files are made and not kept.
 //! * 2026-11-26, prices of services: they stand in the bill's column of what belongs to accounts that the lines name; an
