@@ -3,9 +3,11 @@
 //! The batch grows with the queue: while one transaction commits, the next commands gather. A caller that gives up
 //! does not take its command back; the command is decided all the same, and a retry finds the outcome by its id.
 //!
-//! After a batch its callers come again, one by one: a queue that is [`Patience::Patient`] does not run off with the first of
-//! them, and so spares most of the transactions. Where nothing much is asked, nobody waits.
+//! After a batch its callers come again, one by one: a queue with [`Patience`] does not run off with the first of them, and
+//! so spares most of the transactions. Where nothing much is asked, nobody waits. A queue whose callers have somebody waiting
+//! has [lanes](Queue::lanes) instead: the next batch is read and signed while the one before is flushed.
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -42,12 +44,13 @@ impl<C, O> Clone for Batch<C, O> {
 /// The receiving end, run by `work`.
 pub struct Queue<C, O> {
     waiting: mpsc::Receiver<Waiting<C, O>>,
+    lanes: usize,
 }
 
 /// A queue that holds at most `capacity` commands.
 pub fn channel<C, O>(capacity: usize) -> (Batch<C, O>, Queue<C, O>) {
     let (sender, receiver) = mpsc::channel(capacity);
-    (Batch { queue: sender }, Queue { waiting: receiver })
+    (Batch { queue: sender }, Queue { waiting: receiver, lanes: 1 })
 }
 
 impl<C, O> Batch<C, O> {
@@ -68,6 +71,9 @@ pub enum Patience {
     /// Of callers who come again nearly all are waited for; where others come at a steady rate, as many wait already as
     /// came during the batch before, and nobody is kept.
     Patient,
+    /// While it grows, at most three ticks, unless the batch before was one caller's: of bursts that follow each other, each
+    /// while the other is decided, one burst is made.
+    Merging,
 }
 
 /// One look at the queue.
@@ -75,39 +81,52 @@ const TICK: Duration = Duration::from_millis(1);
 const TICKS: usize = 3;
 
 impl<C, O> Queue<C, O> {
+    /// Decides up to so many batches side by side, as several nodes would; else one after the other. For callers who are
+    /// not kept waiting: while a queue is patient, no lane goes on.
+    pub const fn lanes(mut self, lanes: usize) -> Self {
+        self.lanes = lanes;
+        self
+    }
+
     /// Decides batches of at most `most` commands until every sender is gone. `decide` answers each command, in order,
     /// or fails them all.
     pub async fn run<F>(mut self, most: usize, patience: Patience, mut decide: impl FnMut(Vec<C>) -> F)
     where
         F: Future<Output = Result<Vec<O>, Undone>>,
     {
+        let mut under_way = FuturesUnordered::new();
         let mut gathered = Vec::with_capacity(most);
         let mut last = 0;
-        while self.waiting.recv_many(&mut gathered, most).await > 0 {
-            if patience == Patience::Patient {
-                self.gather(&mut gathered, (last, most)).await;
+        loop {
+            if under_way.len() == self.lanes {
+                under_way.next().await;
             }
+            tokio::select! {
+                Some(()) = under_way.next(), if !under_way.is_empty() => continue,
+                came = self.waiting.recv_many(&mut gathered, most) => if came == 0 { break },
+            }
+            self.gather(&mut gathered, patience, (last, most)).await;
             last = gathered.len();
             let (commands, callers): (Vec<C>, Vec<_>) =
                 gathered.drain(..).map(|w| (w.command, w.answer)).unzip();
-            match decide(commands).await {
-                Ok(outcomes) => {
-                    for (caller, outcome) in callers.into_iter().zip(outcomes) {
-                        let _gave_up = caller.send(Ok(outcome));
-                    }
-                }
-                Err(undone) => {
-                    for caller in callers {
-                        let _gave_up = caller.send(Err(undone));
-                    }
-                }
-            }
+            under_way.push(answer(decide(commands), callers));
         }
+        while under_way.next().await.is_some() {}
     }
 
-    /// Takes what comes in the next moments, until it is about as much as the batch before.
-    async fn gather(&mut self, gathered: &mut Vec<Waiting<C, O>>, (last, most): (usize, usize)) {
-        let enough = (3 * last).div_ceil(4);
+    /// Takes what comes in the next moments, as long as `patience` lasts.
+    async fn gather(
+        &mut self,
+        gathered: &mut Vec<Waiting<C, O>>,
+        patience: Patience,
+        (last, most): (usize, usize),
+    ) {
+        let enough = match patience {
+            Patience::None => return,
+            Patience::Patient => (3 * last).div_ceil(4),
+            Patience::Merging if last < 2 => return,
+            Patience::Merging => most,
+        };
         for _ in 0..TICKS {
             let before = gathered.len();
             if before >= enough {
@@ -121,6 +140,25 @@ impl<C, O> Queue<C, O> {
             }
             if gathered.len() == before {
                 return;
+            }
+        }
+    }
+}
+
+/// Hands each caller its own outcome.
+async fn answer<O>(
+    decided: impl Future<Output = Result<Vec<O>, Undone>>,
+    callers: Vec<oneshot::Sender<Result<O, Undone>>>,
+) {
+    match decided.await {
+        Ok(outcomes) => {
+            for (caller, outcome) in callers.into_iter().zip(outcomes) {
+                let _gave_up = caller.send(Ok(outcome));
+            }
+        }
+        Err(undone) => {
+            for caller in callers {
+                let _gave_up = caller.send(Err(undone));
             }
         }
     }
@@ -167,6 +205,45 @@ mod tests {
             tokio::select! { sizes = asked => sizes, () = run => unreachable!() }
         };
         assert_eq!(sizes(Patience::Patient).await, ((Ok(2), Ok(2)), (Ok(2), Ok(2))));
+        assert_eq!(sizes(Patience::Merging).await, ((Ok(2), Ok(2)), (Ok(2), Ok(2))));
         assert_eq!(sizes(Patience::None).await, ((Ok(2), Ok(1)), (Ok(2), Ok(1))));
+    }
+
+    #[tokio::test]
+    async fn a_second_lane_decides_while_the_first_waits_and_a_third_batch_does_not_begin() {
+        let (batch, queue) = channel::<usize, usize>(8);
+        let (free, _) = tokio::sync::broadcast::channel::<usize>(8);
+        let begun = std::cell::RefCell::new(Vec::new());
+        let asked = async {
+            let ask = |n| batch.submit(n);
+            let told = async {
+                while begun.borrow().len() < 2 {
+                    tokio::task::yield_now().await;
+                }
+                // The third waits for a lane, however long the two take.
+                for _ in 0..16 {
+                    tokio::task::yield_now().await;
+                }
+                let early = begun.borrow().clone();
+                for n in [1, 0, 2] {
+                    while !begun.borrow().contains(&n) {
+                        tokio::task::yield_now().await;
+                    }
+                    free.send(n).unwrap();
+                }
+                early
+            };
+            tokio::join!(ask(0), ask(1), ask(2), told)
+        };
+        let run = queue.lanes(2).run(1, Patience::None, |commands: Vec<usize>| {
+            begun.borrow_mut().push(commands[0]);
+            let mut freed = free.subscribe();
+            async move {
+                while freed.recv().await != Ok(commands[0]) {}
+                Ok(commands)
+            }
+        });
+        let told = tokio::select! { told = asked => told, () = run => unreachable!() };
+        assert_eq!(told, (Ok(0), Ok(1), Ok(2), vec![0, 1]));
     }
 }

@@ -51,6 +51,19 @@ pub struct Asking {
 /// One question with the hash of its number.
 pub type Hashed<'a> = (&'a Question, Digest);
 
+/// Whom an agency says to stand before it, with the hash of their number: it counts only where its officer has checked
+/// their card.
+pub type Said = (Id<Citizen>, Id<Agency>, Digest);
+
+/// Who is said to be present by these questions.
+pub fn said_present(questions: &[Hashed<'_>], found: &[Looked]) -> Vec<Said> {
+    let in_person = questions.iter().zip(found).filter(|((q, _), _)| q.occasion == Occasion::InPerson);
+    let known = in_person.filter_map(|((question, hash), looked)| {
+        looked.on_record.as_ref().map(|known| (known.citizen, question.agency, *hash))
+    });
+    known.collect()
+}
+
 impl Asking {
     /// Reads what was counted so far about these questions.
     pub async fn read(app: &App, tx: &mut Tx, questions: &[Hashed<'_>], now: Instant) -> Result<Self> {
@@ -94,23 +107,14 @@ impl Asking {
         })
     }
 
-    /// Learns who was seen with their card just now: what an agency says about a person's presence counts only where its
-    /// officer has checked their card.
-    pub async fn witness(&mut self, tx: &mut Tx, questions: &[Hashed<'_>], found: &[Looked]) -> Result<()> {
-        let claimed: Vec<(Id<Citizen>, Id<Agency>, Digest)> = questions
-            .iter()
-            .zip(found)
-            .filter(|((question, _), _)| question.occasion == Occasion::InPerson)
-            .filter_map(|((question, hash), looked)| {
-                looked.on_record.as_ref().map(|known| (known.citizen, question.agency, *hash))
-            })
-            .collect();
-        if claimed.is_empty() {
+    /// Learns which of those who are said to be present were seen with their card just now.
+    pub async fn witness(&mut self, tx: &mut Tx, said: &[Said]) -> Result<()> {
+        if said.is_empty() {
             return Ok(());
         }
-        let citizens: Vec<Id<Citizen>> = claimed.iter().map(|(citizen, _, _)| *citizen).collect();
+        let citizens: Vec<Id<Citizen>> = said.iter().map(|(citizen, _, _)| *citizen).collect();
         let seen = asking::seen_with_card(tx, &citizens, usable_since(self.now)).await?;
-        let present = claimed.iter().filter(|(citizen, agency, _)| seen.contains(&(*agency, *citizen)));
+        let present = said.iter().filter(|(citizen, agency, _)| seen.contains(&(*agency, *citizen)));
         self.present.extend(present.map(|(_, agency, hash)| (*agency, *hash)));
         Ok(())
     }

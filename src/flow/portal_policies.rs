@@ -82,7 +82,7 @@ pub async fn try_policy(app: &App, client: Id<Client>, proposed: &PortalPolicy) 
     let key = app.keys.data_key(&owner.key, agency.uuid().as_bytes())?;
     let mut trial = Trial::default();
     for row in &rows {
-        let plain = key.open(&super::verify_identity::place(row.id), &row.sealed)?;
+        let plain = key.open(&super::read_verification::place(row.id), &row.sealed)?;
         let signed = plain.expose().get(32..).and_then(|signed| std::str::from_utf8(signed).ok());
         let statement =
             signed.and_then(wire::read_own).ok_or_else(|| Error::internal("a statement does not read"))?;

@@ -5,11 +5,12 @@
 //! in whose history they show; about a number that nobody has, under the agency's. A negative answer comes with a slip
 //! for the citizen. What holds questions back is [`Asking`]'s.
 
-use super::asking::{Asking, Hashed};
+use super::asking::{Asking, Hashed, said_present};
 use super::claim::{self, Claim, Wanted};
 use super::judge_acting::{self, Judged};
 use super::population::{self, Looked};
 use super::population_copy::hear_number;
+use super::read_verification::{open, place};
 use super::verification_answer::{Decision, answer_json, details, statement};
 use super::{Error, Refusal, Result, Violation, audit_leaf, confirm_verifications, locks, question_record};
 use crate::app::App;
@@ -79,9 +80,9 @@ async fn hear(app: &App, question: &Question) -> Result<Heard> {
     let askers = askers(app, &mut tx, std::slice::from_ref(question), now).await?;
     let asker = askers.get(&question.client).ok_or(Error::forbidden("client_suspended"))?;
     let hashed = (question, population::number_hash(app, &question.number));
-    let mut bounds = Asking::read(app, &mut tx, &[hashed], now).await?;
     let found = population::look_up_hashes(app, &mut tx, &[hashed.1]).await?;
-    bounds.witness(&mut tx, &[hashed], &found).await?;
+    let mut bounds = Asking::read(app, &mut tx, &[hashed], now).await?;
+    bounds.witness(&mut tx, &said_present(&[hashed], &found)).await?;
     bounds.admit(app, &hashed, &asker.policy).map_err(refusal_of)?;
     drop(tx);
     let service = format!("{}.01", question.ground.procedure);
@@ -109,41 +110,6 @@ pub fn not_allowed(what: &[Forbidden]) -> Refusal {
     refusal
 }
 
-/// Reads one verification of an agency, as it was answered.
-pub async fn read_verification(app: &App, agency: Id<Agency>, id: Id<Verification>) -> Result<Value> {
-    let row = verification::find(&app.store, agency, id).await?.ok_or(Error::not_found())?;
-    let mut tx = app.store.begin().await?;
-    let owner = crate::store::agency::find_all(&mut tx, &[agency]).await?.pop().ok_or(Error::not_found())?;
-    let waiting =
-        if row.state == State::SourceUnavailable { unconfirmed::state_of(&mut tx, id).await? } else { None };
-    let acting = principal::acting(&mut tx, id).await?;
-    let sides = match &acting {
-        Some(acting) => population::look_up_citizens(app, &mut tx, &[acting.principal, acting.actor]).await?,
-        None => Vec::new(),
-    };
-    tx.commit().await?;
-    let key = app.keys.data_key(&owner.key, agency.uuid().as_bytes())?;
-    let mut answer = open(app, &key, &row)?;
-    if let Some(acting) = acting {
-        let name = |id| sides.iter().find(|side| side.citizen == id).map(|side| side.person.name.as_str());
-        // A name that the agency did not know is not told here either.
-        let knows = matches!(answer["attributes"]["name"]["grade"].as_str(), Some("exact" | "equivalent"));
-        answer["acting"]["actor"] = json!(name(acting.actor));
-        answer["acting"]["principal"] = json!(name(acting.principal).filter(|_| knows));
-    }
-    if let Some((over, answered)) = waiting {
-        let state = if answered.is_some() {
-            "answered"
-        } else if over {
-            "given_up"
-        } else {
-            "waiting"
-        };
-        answer["confirmation"] = json!({ "state": state, "verification": answered.map(|id| id.to_string()) });
-    }
-    Ok(answer)
-}
-
 /// Answers questions in the order of arrival. A question that is refused writes nothing.
 pub async fn verify_all(app: &App, questions: Vec<Question>) -> Result<Vec<Outcome>> {
     let now = app.clock.now();
@@ -168,26 +134,20 @@ pub async fn verify_all(app: &App, questions: Vec<Question>) -> Result<Vec<Outco
         fresh.iter().map(|(_, question)| population::number_hash(app, &question.number)).collect();
     let hashed: Vec<Hashed<'_>> =
         fresh.iter().zip(&hashes).map(|((_, question), hash)| (*question, *hash)).collect();
-    let mut bounds = Asking::read(app, &mut tx, &hashed, now).await?;
     let found = population::look_up_hashes(app, &mut tx, &hashes).await?;
-    bounds.witness(&mut tx, &hashed, &found).await?;
+    let present = said_present(&hashed, &found);
     let found = locks::closed(&mut tx, &fresh, found, now).await?;
     let mut acting = judge_acting::judge_all(app, &mut tx, &fresh, &found, now).await?;
-    let (mut decided, mut outcomes) = (BTreeMap::new(), BTreeMap::new());
-    for (((place, _), hashed), looked) in fresh.iter().zip(hashed).zip(found) {
-        let Some(asker) = askers.get(&hashed.0.client) else { continue };
-        match bounds.admit(app, &hashed, &asker.policy) {
-            Ok(()) => {
-                let one = decide_one(app, hashed.0, ids[*place], asker, (looked, acting.remove(place)), now)?;
-                bounds.note(app, &hashed, one.row.state);
-                outcomes.insert(*place, Outcome::Answered(one.answer.clone()));
-                decided.insert(*place, one);
-            }
-            Err(refused) => {
-                outcomes.insert(*place, refused);
-            }
-        }
+    let mut signed = Vec::with_capacity(fresh.len());
+    for (((place, question), hashed), looked) in fresh.iter().zip(&hashed).zip(found) {
+        let Some(asker) = askers.get(&question.client) else { continue };
+        let one = decide_one(app, question, ids[*place], asker, (looked, acting.remove(place)), now)?;
+        signed.push((*place, *hashed, asker, one));
     }
+    // What was counted is locked last, so that a batch of the same portal waits for the shortest part of another.
+    let mut bounds = Asking::read(app, &mut tx, &hashed, now).await?;
+    bounds.witness(&mut tx, &present).await?;
+    let (decided, outcomes) = admit(app, &mut bounds, signed);
     let refused: Vec<_> = wanted
         .iter()
         .zip(&claims)
@@ -207,6 +167,28 @@ pub async fn verify_all(app: &App, questions: Vec<Question>) -> Result<Vec<Outco
         claim => outcome(place, claim, &replays, &outcomes),
     });
     Ok(outcomes.collect())
+}
+
+/// What of the answers is given, by place in the batch, and what their callers are told; each sees the ones before.
+fn admit(
+    app: &App,
+    bounds: &mut Asking,
+    signed: Vec<(usize, Hashed<'_>, &Asker, Decided)>,
+) -> (BTreeMap<usize, Decided>, BTreeMap<usize, Outcome>) {
+    let (mut decided, mut outcomes) = (BTreeMap::new(), BTreeMap::new());
+    for (place, hashed, asker, one) in signed {
+        match bounds.admit(app, &hashed, &asker.policy) {
+            Ok(()) => {
+                bounds.note(app, &hashed, one.row.state);
+                outcomes.insert(place, Outcome::Answered(one.answer.clone()));
+                decided.insert(place, one);
+            }
+            Err(refused) => {
+                outcomes.insert(place, refused);
+            }
+        }
+    }
+    (decided, outcomes)
 }
 
 const fn wanted<'a>((question, id): (&'a Question, &Id<Verification>)) -> Wanted<'a> {
@@ -398,18 +380,4 @@ async fn write(tx: &mut Tx, decided: BTreeMap<usize, Decided>, now: Instant) -> 
     unconfirmed::insert_all(tx, &waiting, now + confirm_verifications::FIRST_PAUSE).await?;
     audit::append(tx, &leaves).await?;
     Ok(())
-}
-
-/// What a sealed statement is bound to.
-pub(super) fn place(id: Id<Verification>) -> Vec<u8> {
-    [b"verification.sealed".as_slice(), id.uuid().as_bytes()].concat()
-}
-
-/// The answer as it was given, out of the agency's seal.
-fn open(app: &App, key: &DataKey, row: &VerificationRow) -> Result<Value> {
-    let plain = key.open(&place(row.id), &row.sealed)?;
-    let (salt, signed) = plain.expose().split_first_chunk().ok_or_else(|| Error::internal("a short seal"))?;
-    let signed = std::str::from_utf8(signed).map_err(Error::internal)?;
-    let statement = wire::read_own(signed).ok_or_else(|| Error::internal("a statement does not read"))?;
-    Ok(answer_json(app, &statement, &Salt(*salt), signed, row.at))
 }

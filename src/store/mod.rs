@@ -39,6 +39,7 @@ pub mod declaration;
 pub mod delivery;
 pub mod desk;
 pub mod document_signer;
+pub mod due;
 pub mod endpoint;
 pub mod erasure;
 pub mod exemption;

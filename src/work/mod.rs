@@ -1,6 +1,7 @@
 //! Bounded loops beside the requests; each tick is one flow call.
 //!
-//! A loop that finds work comes back at once, one that finds none or fails rests. Nothing here decides, and nothing here
+//! A loop that finds work comes back at once, one that finds none or fails rests. Those whose work must not wait are sent by
+//! one look for all of them ([`flow::due`]), so that a service at rest asks little. Nothing here decides, and nothing here
 //! is spawned: whoever runs the service runs these futures and drops them at its end, which is safe at any point because
 //! every flow survives a crash at any point.
 
@@ -8,9 +9,12 @@ use crate::app::{App, Queues};
 use crate::batch::Patience;
 use crate::flow::{self, deliver_events::Lane};
 use futures_util::future::BoxFuture;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// A person waits for a code.
+const LOOK_REST: Duration = Duration::from_millis(200);
 const MESSAGE_REST: Duration = Duration::from_millis(200);
 /// A head follows a decision within a second, and under load one head and one set of statements serve all decisions
 /// of that time.
@@ -23,23 +27,63 @@ const WITNESS_REST: Duration = Duration::from_secs(15);
 const MINUTE: Duration = Duration::from_mins(1);
 const ROTATE_REST: Duration = Duration::from_mins(10);
 const HOUR: Duration = Duration::from_hours(1);
+/// How long a loop that nobody sends waits before it looks itself.
+const UNSENT: Duration = Duration::from_secs(10);
+
+/// Whom the look sends.
+#[derive(Default)]
+struct Sent {
+    messages: Notify,
+    logouts: Notify,
+    events: Notify,
+    well: Notify,
+    failing: Notify,
+    leaves: Notify,
+}
 
 /// Every loop of a node.
 pub fn loops(app: &App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
     let mut loops = vec![Box::pin(run_queues(app.clone(), queues)) as BoxFuture<'static, ()>];
-    loops.extend(to_people(app));
-    loops.extend(to_systems(app));
+    let sent = Arc::new(Sent::default());
+    loops.push(look(app, &sent));
+    loops.extend(to_people(app, &sent));
+    loops.extend(to_systems(app, &sent));
     loops.extend(with_partners(app));
-    loops.extend(in_the_house(app));
+    loops.extend(in_the_house(app, &sent));
     loops
 }
 
+/// Sends whoever may have work.
+fn look(app: &App, sent: &Arc<Sent>) -> BoxFuture<'static, ()> {
+    let sent = Arc::clone(sent);
+    forever(app, LOOK_REST, "nobody knows what is due", move |app| {
+        let sent = Arc::clone(&sent);
+        async move {
+            let due = flow::due::look(&app).await?;
+            let whom = [
+                (due.messages, &sent.messages),
+                (due.told, &sent.logouts),
+                (due.told, &sent.events),
+                (due.deliveries, &sent.well),
+                (due.deliveries, &sent.failing),
+                (due.leaves, &sent.leaves),
+            ];
+            whom.iter().filter(|(due, _)| *due).for_each(|(_, whom)| whom.notify_one());
+            Ok(false)
+        }
+    })
+}
+
 /// Messages, and questions of people that wait.
-fn to_people(app: &App) -> [BoxFuture<'static, ()>; 4] {
+fn to_people(app: &App, sent: &Arc<Sent>) -> [BoxFuture<'static, ()>; 4] {
     [
-        forever(app, MESSAGE_REST, "messages did not go out", |app| async move {
-            Ok(flow::deliver_messages::deliver_messages(&app).await? > 0)
-        }),
+        when_sent(
+            app,
+            (sent, |sent| &sent.messages),
+            MESSAGE_REST,
+            "messages did not go out",
+            |app| async move { Ok(flow::deliver_messages::deliver_messages(&app).await? > 0) },
+        ),
         forever(app, RECEIPT_REST, "waiting receipts were not issued", |app| async move {
             let issued = flow::issue_due_receipts::issue_due_receipts(&app).await?;
             Ok(issued + flow::adjust_receipts::adjust_due_receipts(&app).await? > 0)
@@ -54,20 +98,28 @@ fn to_people(app: &App) -> [BoxFuture<'static, ()>; 4] {
 }
 
 /// Events and ended sessions.
-fn to_systems(app: &App) -> [BoxFuture<'static, ()>; 5] {
+fn to_systems(app: &App, sent: &Arc<Sent>) -> [BoxFuture<'static, ()>; 5] {
     [
-        forever(app, EVENT_REST, "portals were not told that sessions ended", |app| async move {
-            Ok(flow::tell_logout::tell_logouts(&app).await? > 0)
-        }),
-        forever(app, EVENT_REST, "events were not routed", |app| async move {
+        when_sent(
+            app,
+            (sent, |sent| &sent.logouts),
+            EVENT_REST,
+            "portals were not told that sessions ended",
+            |app| async move { Ok(flow::tell_logout::tell_logouts(&app).await? > 0) },
+        ),
+        when_sent(app, (sent, |sent| &sent.events), EVENT_REST, "events were not routed", |app| async move {
             Ok(flow::deliver_events::route_events(&app).await? >= flow::deliver_events::ROUTED_MAX)
         }),
-        forever(app, EVENT_REST, "events did not go out", |app| async move {
+        when_sent(app, (sent, |sent| &sent.well), EVENT_REST, "events did not go out", |app| async move {
             Ok(flow::deliver_events::deliver_events(&app, Lane::Well).await? > 0)
         }),
-        forever(app, EVENT_REST, "events did not go out to endpoints that fail", |app| async move {
-            Ok(flow::deliver_events::deliver_events(&app, Lane::Failing).await? > 0)
-        }),
+        when_sent(
+            app,
+            (sent, |sent| &sent.failing),
+            EVENT_REST,
+            "events did not go out to endpoints that fail",
+            |app| async move { Ok(flow::deliver_events::deliver_events(&app, Lane::Failing).await? > 0) },
+        ),
         forever(app, MINUTE, "old deliveries were not tended", |app| async move {
             Ok(flow::deliver_events::tend_deliveries(&app).await? > 0)
         }),
@@ -103,11 +155,17 @@ fn with_partners(app: &App) -> [BoxFuture<'static, ()>; 6] {
 }
 
 /// The log, the books, the keys, and what is over.
-fn in_the_house(app: &App) -> [BoxFuture<'static, ()>; 9] {
+fn in_the_house(app: &App, sent: &Arc<Sent>) -> [BoxFuture<'static, ()>; 9] {
     [
-        forever(app, SEQUENCE_REST, "leaves did not get their places", |app| async move {
-            Ok(flow::sequence_audit::sequence_audit(&app).await? >= flow::sequence_audit::LEAVES_MAX)
-        }),
+        when_sent(
+            app,
+            (sent, |sent| &sent.leaves),
+            SEQUENCE_REST,
+            "leaves did not get their places",
+            |app| async move {
+                Ok(flow::sequence_audit::sequence_audit(&app).await? >= flow::sequence_audit::LEAVES_MAX)
+            },
+        ),
         forever(app, MINUTE, "balances were not kept", |app| async move {
             let least = flow::trial_balance::LEAVES_PER_CHECKPOINT;
             flow::trial_balance::checkpoint_balances(&app, least).await
@@ -164,6 +222,28 @@ where
     })
 }
 
+/// One tick after the other while there is work, each after a rest where the one before found none; then when it is sent.
+fn when_sent<F>(
+    app: &App,
+    (sent, whom): (&Arc<Sent>, fn(&Sent) -> &Notify),
+    rest: Duration,
+    undone: &'static str,
+    tick: impl Fn(App) -> F + Send + Sync + 'static,
+) -> BoxFuture<'static, ()>
+where
+    F: Future<Output = flow::Result<bool>> + Send + 'static,
+{
+    let (sent, tick) = (Arc::clone(sent), Arc::new(tick));
+    forever(app, rest, undone, move |app| {
+        let (sent, tick) = (Arc::clone(&sent), Arc::clone(&tick));
+        async move {
+            let _unsent = tokio::time::timeout(UNSENT, whom(&sent).notified()).await;
+            while tick(app.clone()).await? {}
+            Ok(false)
+        }
+    })
+}
+
 /// Runs the set-wise flows until every sender is gone.
 pub async fn run_queues(app: App, queues: Queues) {
     let most = app.limits.batch_max;
@@ -180,20 +260,21 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::use_once::use_all(&app, marks).await }
     });
-    let silent = queues.silent.run(most, Patience::Patient, |asked| {
+    let silent = queues.silent.run(most, Patience::Merging, |asked| {
         let app = app.clone();
         async move { Ok(flow::answer_silently::answer_all(&app, asked).await) }
     });
-    let codes = queues.codes.run(most, Patience::Patient, |codes| {
+    let codes = queues.codes.run(most, Patience::Merging, |codes| {
         let app = app.clone();
         async move { Ok(flow::redeem_codes::redeem_all(&app, codes).await) }
     });
-    let renewals = queues.renewals.run(most, Patience::Patient, |shown| {
+    let renewals = queues.renewals.run(most, Patience::Merging, |shown| {
         let app = app.clone();
         async move { Ok(flow::renew_tokens::renew_all(&app, shown).await) }
     });
-    // Whoever asks about a person has them waiting: no question is kept for the sake of the next.
-    let verifications = queues.verifications.run(most, Patience::None, |questions| {
+    // Whoever asks about a person has them waiting: no question is kept for the sake of the next, and while the answers to
+    // some are flushed, others are looked up and signed.
+    let verifications = queues.verifications.lanes(2).run(most, Patience::None, |questions| {
         let app = app.clone();
         async move { flow::verify_identity::verify_all(&app, questions).await.map_err(|e| flow::undone(&e)) }
     });

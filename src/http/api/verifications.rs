@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::base::calendar::Day;
 use crate::base::text::{Line, NotALine};
-use crate::flow::{Error, Refusal, Violation, verify_identity};
+use crate::flow::{Error, Refusal, Violation, read_verification, verify_identity};
 use crate::http::{
     auth::Caller,
     json::{Json, idempotency},
@@ -110,7 +110,7 @@ async fn ask(
 }
 
 async fn one(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
-    let answer = verify_identity::read_verification(&app, caller.agency, super::object(&id)?).await?;
+    let answer = read_verification::read_verification(&app, caller.agency, super::object(&id)?).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(answer)).into_response())
 }
 

@@ -1,0 +1,37 @@
+//! What is due, by one look for all who would ask for it.
+
+use super::{Result, Store};
+use crate::base::clock::Instant;
+
+/// For which loops there may be work. It may be somebody else's by then; whoever is sent finds out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// Messages to people.
+    pub messages: bool,
+    /// Events that nobody has routed, or portals that are to hear that a session ended.
+    pub told: bool,
+    /// Deliveries of events.
+    pub deliveries: bool,
+    /// Leaves without a place in the tree.
+    pub leaves: bool,
+}
+
+/// Looks once, outside of every transaction.
+pub async fn look(store: &Store, now: Instant) -> Result<Due> {
+    let due = sqlx::query_as!(
+        Due,
+        r#"SELECT EXISTS (SELECT FROM outbox WHERE topic = 'message' AND state = 'pending' AND due_at <= $1)
+                      AS "messages!",
+                  EXISTS (SELECT FROM outbox WHERE topic <> 'message' AND state = 'pending' AND due_at <= $1) AS "told!",
+                  EXISTS (SELECT FROM endpoint e WHERE e.state = 'active' AND EXISTS (
+                      SELECT FROM delivery d WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.due_at <= $1))
+                      AS "deliveries!",
+                  EXISTS (SELECT FROM audit_leaf l
+                      WHERE l.tx >= coalesce((SELECT low_tx FROM tree_head ORDER BY size DESC LIMIT 1), 0)
+                        AND (SELECT p.place FROM audit_place p WHERE p.leaf_id = l.id) IS NULL) AS "leaves!""#,
+        now
+    )
+    .fetch_one(&store.pool)
+    .await?;
+    Ok(due)
+}
