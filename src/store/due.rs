@@ -16,19 +16,22 @@ pub struct Due {
     pub leaves: bool,
 }
 
-/// Looks once, outside of every transaction.
+/// Looks once, outside of every transaction. Nothing is due before it was written: that leaves months to come unopened.
 pub async fn look(store: &Store, now: Instant) -> Result<Due> {
     let due = sqlx::query_as!(
         Due,
-        r#"SELECT EXISTS (SELECT FROM outbox WHERE topic = 'message' AND state = 'pending' AND due_at <= $1)
+        r#"SELECT EXISTS (SELECT FROM outbox WHERE topic = 'message' AND state = 'pending' AND due_at <= $1 AND at <= $1)
                       AS "messages!",
-                  EXISTS (SELECT FROM outbox WHERE topic <> 'message' AND state = 'pending' AND due_at <= $1) AS "told!",
-                  EXISTS (SELECT FROM endpoint e WHERE e.state = 'active' AND EXISTS (
-                      SELECT FROM delivery d WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.due_at <= $1))
-                      AS "deliveries!",
-                  EXISTS (SELECT FROM audit_leaf l
+                  EXISTS (SELECT FROM outbox WHERE topic <> 'message' AND state = 'pending' AND due_at <= $1 AND at <= $1)
+                      AS "told!",
+                  EXISTS (SELECT FROM endpoint e CROSS JOIN LATERAL (
+                      SELECT FROM delivery d
+                      WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.due_at <= $1 LIMIT 1) d
+                      WHERE e.state = 'active') AS "deliveries!",
+                  coalesce((SELECT true FROM audit_leaf l
                       WHERE l.tx >= coalesce((SELECT low_tx FROM tree_head ORDER BY size DESC LIMIT 1), 0)
-                        AND (SELECT p.place FROM audit_place p WHERE p.leaf_id = l.id) IS NULL) AS "leaves!""#,
+                        AND (SELECT p.place FROM audit_place p WHERE p.leaf_id = l.id) IS NULL
+                      ORDER BY l.tx, l.id LIMIT 1), false) AS "leaves!""#,
         now
     )
     .fetch_one(&store.pool)
