@@ -89,7 +89,8 @@ pub(super) async fn withdraw_differences(
     now: Instant,
 ) -> Result<()> {
     for difference in differences(tx, of).await? {
-        let (state, under_way) = bills::lock_bill(tx, difference).await?.ok_or(Error::internal(difference))?;
+        let (state, under_way) =
+            bills::lock_bill(tx, difference).await?.ok_or(Error::internal(difference))?;
         if state != State::Open {
             continue;
         }

@@ -109,14 +109,12 @@ async fn ledger(
 }
 
 /// The receipts that were issued, series by series.
-async fn receipts(
-    tx: &mut Tx,
-    agency: Id<Agency>,
-    period: Period,
-    watch: Watch<'_>,
-) -> Result<Vec<Counted>> {
+async fn receipts(tx: &mut Tx, agency: Id<Agency>, period: Period, watch: Watch<'_>) -> Result<Vec<Counted>> {
     // A receipt is named here when it is issued or after that: one of paper when it is entered.
-    let (span, mut after) = ((period.first.start(), period.last.end()), Id::<Receipt>::before(period.first.start() - SKEW).uuid());
+    let (span, mut after) = (
+        (period.first.start(), period.last.end()),
+        Id::<Receipt>::before(period.first.start() - SKEW).uuid(),
+    );
     let all = closing::receipts_after(tx, agency, after).await?;
     let (mut series, mut done) = (BTreeMap::<(String, i16), Counted>::new(), 0);
     loop {

@@ -166,12 +166,5 @@ pub async fn read_long_closing(app: &App, citizen: Id<Citizen>, id: Id<Closing>)
 
 /// What of these agencies is not prepared yet, or could not be in the last days and was not prepared since.
 pub(super) async fn unfinished(tx: &mut Tx, agencies: &[Id<Agency>], now: Instant) -> Result<Vec<Shown>> {
-    let mut found = rows::unfinished(tx, agencies, None, (now - SHOWN.0, SHOWN.1)).await?;
-    let mut waiting = Vec::with_capacity(found.len());
-    for one in found.drain(..) {
-        if one.waits || !closing::stands(tx, one.agency, one.period).await? {
-            waiting.push(one);
-        }
-    }
-    Ok(waiting)
+    Ok(rows::unfinished(tx, agencies, None, (now - SHOWN.0, SHOWN.1)).await?)
 }

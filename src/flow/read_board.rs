@@ -116,11 +116,7 @@ pub async fn read_board(app: &App, citizen: Id<Citizen>, asked: &Asked) -> Resul
     Ok(Board { reader, agency, elsewhere, accounts, statements, missing, pending, cases, next, now })
 }
 
-async fn newest(
-    tx: &mut Tx,
-    owners: &[Id<Agency>],
-    accounts: &[CollectingAccount],
-) -> Result<Vec<DayShown>> {
+async fn newest(tx: &mut Tx, owners: &[Id<Agency>], accounts: &[CollectingAccount]) -> Result<Vec<DayShown>> {
     let page = PageRequest::new(None, Some(STATEMENTS)).ok_or_else(Error::not_found)?;
     let found = statement::list_of_owner(tx, owners, &page).await?;
     let number = |statement: &StoredStatement| accounts.iter().find(|a| a.id == statement.account);

@@ -245,12 +245,7 @@ pub async fn moved(tx: &mut Tx, agency: Id<Agency>, period: Period) -> Result<Ve
 }
 
 /// Where a chunk of an agency's receipts ends that begins after that one; nothing where it is the last.
-pub async fn receipts_until(
-    tx: &mut Tx,
-    agency: Id<Agency>,
-    after: Uuid,
-    many: i64,
-) -> Result<Option<Uuid>> {
+pub async fn receipts_until(tx: &mut Tx, agency: Id<Agency>, after: Uuid, many: i64) -> Result<Option<Uuid>> {
     let until = sqlx::query_scalar!(
         "select id from receipt where agency_id = $1 and id > $2 order by id offset $3 limit 1",
         agency.uuid(),
@@ -300,9 +295,9 @@ pub async fn receipts(
     )
     .fetch_all(tx.conn())
     .await?;
-    let counted = rows.into_iter().map(|row| {
-        ((row.letters, row.year), (row.first, row.last, row.count, row.total, row.void))
-    });
+    let counted = rows
+        .into_iter()
+        .map(|row| ((row.letters, row.year), (row.first, row.last, row.count, row.total, row.void)));
     Ok(counted.collect())
 }
 

@@ -157,7 +157,9 @@ pub async fn unfinished(
     let rows = sqlx::query!(
         "select id, agency_id, kind, first_day, last_day, asked_at, state, step, so_far, of_all, tries, refusal, about
          from long_closing l
-         where agency_id = any($1) and state <> 'done' and coalesce(id = $2, asked_at >= $3)
+         where agency_id = any($1) and state <> 'done' and coalesce(id = $2, asked_at >= $3 and (state = 'waiting' or not exists (
+             select from closing c where c.agency_id = l.agency_id and c.kind = l.kind and c.first_day = l.first_day
+                 and c.state <> 'withdrawn')))
          order by id desc limit $4",
         &agencies,
         one.map(Id::uuid),

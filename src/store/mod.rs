@@ -270,7 +270,9 @@ impl Tx {
 
     /// Reads everything from now on as it stands at one moment, and writes nothing.
     pub async fn read_one_moment(&mut self) -> Result<()> {
-        sqlx::query!("set transaction isolation level repeatable read, read only").execute(self.conn()).await?;
+        sqlx::query!("set transaction isolation level repeatable read, read only")
+            .execute(self.conn())
+            .await?;
         Ok(())
     }
 

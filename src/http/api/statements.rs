@@ -7,7 +7,8 @@ use crate::base::{
     page::PageRequest,
 };
 use crate::flow::{
-    export_journal::trace_lines, match_long_days, read_statements, reconcile_statement, revise_statement::read_revisions,
+    export_journal::trace_lines, match_long_days, read_statements, reconcile_statement,
+    revise_statement::read_revisions,
 };
 use crate::http::{
     auth::Caller,

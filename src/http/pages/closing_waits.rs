@@ -27,8 +27,8 @@ pub(super) async fn show_waiting(
         Err(error) => return failed(reader, &error),
     };
     let closing = &found.closing;
-    let mut page = Page::new(reader, "closing-list-title")
-        .signed_in(found.reader.clone(), Some(signed_in.form_token()));
+    let mut page =
+        Page::new(reader, "closing-list-title").signed_in(found.reader.clone(), Some(signed_in.form_token()));
     page.title = page.t(&format!("closing-title-{}", closing.period.kind.as_str())).into_owned();
     page.asks_again = closing.waits.then_some(AGAIN_SECONDS);
     let view = WaitsView {

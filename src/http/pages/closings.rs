@@ -113,9 +113,10 @@ fn list_rows(page: &Page, found: &Closings) -> Vec<ListRow> {
         let state = if one.waits { ("waiting", "warn") } else { ("refused", "bad") };
         row((one.id, one.period), state, one.asked_at)
     });
-    let items = found.items.iter().map(|item| {
-        row((item.id, item.period), (item.state.as_str(), tag(item.state)), item.prepared.1)
-    });
+    let items = found
+        .items
+        .iter()
+        .map(|item| row((item.id, item.period), (item.state.as_str(), tag(item.state)), item.prepared.1));
     unfinished.chain(items).collect()
 }
 
