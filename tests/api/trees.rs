@@ -239,6 +239,8 @@ async fn a_successor_replaces_what_the_old_agency_gave_by_a_receipt_of_its_own()
     assert!(said.contains("Signature is Valid") && said.contains("Sở Tư pháp"), "{said}");
     let xml = heirs.get(&format!("{mine}/xml")).await.expect(200).text();
     assert!(xml.contains("H29.15") && xml.contains("H29.14-AP26E-0000001"), "{xml}");
+    chung::flow::sequence_audit::sequence_audit(&set.world.app).await.unwrap();
+    heirs.get(&format!("{mine}/proof")).await.expect(200);
     let events = heirs.get("/v1/events").await.expect(200).text();
     assert!(events.contains("receipt.replaced"), "{events}");
     let use_of = heirs.get("/v1/receipts/use?quarter=2026-Q4&tree=new").await.expect(200).json();
