@@ -234,6 +234,13 @@
 //! * 2026-11-26, days matched beside: what is too long to wait for is a row before the work begins and ends in the transaction
 //!   that keeps the day; how far it is is told on a connection of its own, which the matching never waits for. Two tellings are
 //!   compared by one full join, whose plan depends on no statistics; what stays writes nothing.
+//! * 2026-11-26, long closings: what is too long to fold while somebody waits is a row with the closing's own name, so that one
+//!   page tells how far it is and then what it says; it is read as of one moment, and prepared in the asker's name if they may.
+//! * 2026-11-26, silence: what left is looked for on the statements of clearing days, from its order to the next one after
+//!   nobody answered; a bank that tells nothing of other days keeps nobody waiting.
+//! * 2026-11-26, differences: one is withdrawn, replaced and revived with the bill that it is of, unless somebody pays it.
+//! * 2026-11-26, receipts of heirs: a receipt is signed by whoever gives it, so that a successor takes the old agency's back under
+//!   that one's number and gives its own in its place, which names it.
 //! * 2026-11-26, witnesses: whoever keeps heads outside is named on the command line; one head is on its way at a time.
 //! * 2026-11-26, no money, no number: a dossier of nothing has a signed notice instead of a bill; a seller's price is a
 //!   reference to an invoice.

@@ -40,6 +40,13 @@ impl<K: Kind> Id<K> {
         (from..).zip(chance).map(|(nth, chance)| Self::counted(now, nth, chance)).collect()
     }
 
+    /// What comes before every identifier that is made at that moment or later.
+    pub fn before(at: Instant) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..6].copy_from_slice(&millis(at));
+        Self::from_uuid(Uuid::from_bytes(bytes))
+    }
+
     fn counted(now: Instant, nth: u32, chance: [u8; 6]) -> Self {
         let mut bytes = [0; 16];
         bytes[..6].copy_from_slice(&millis(now));

@@ -1,9 +1,10 @@
-//! Withdraws a bill. An attempt under way forbids it: its money may be coming.
+//! Withdraws a bill, with what was still to be paid of it. An attempt under way forbids it: its money may be coming.
 
 use super::{
     Error, Result,
     agency_key::agency_key,
     audit_leaf, create_bill,
+    difference::withdraw_differences,
     event::event_json,
     idempotency::Idempotency,
     read_bills,
@@ -37,6 +38,7 @@ pub async fn cancel_bill(app: &App, agency: Id<Agency>, id: Id<Bill>, key: &Idem
     let refused = |refusal| create_bill::refused(refusal);
     stored.state = bill::cancel(&state, under_way, now).map_err(refused)?;
     close_plan(&mut tx, id, now).await?;
+    withdraw_differences(app, &mut tx, (id, key.client), &sealing, now).await?;
     if !is_instalment(&mut tx, id).await? {
         let charged: Vec<_> = stored.bill.lines.invoices().collect();
         exemption::let_go(&mut tx, &charged).await?;

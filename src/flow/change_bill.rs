@@ -6,6 +6,7 @@ use super::{
     agency_key::agency_key,
     audit_leaf, bill_answer,
     create_bill::{Ground, evidence_of, refused, undone, write},
+    difference::{revive_differences, withdraw_differences},
     divide_bills::{has_other_owners, take_back},
     event::event_json,
     idempotency::Idempotency,
@@ -126,6 +127,7 @@ pub async fn revive_bill(
         return Ok(answer);
     }
     let (mut stored, _) = locked(&mut tx, agency, id).await?;
+    let gone = stored.state;
     stored.state = bill::revive(&stored.state).map_err(refused)?;
     demand_open_plan(&mut tx, id).await?;
     if !is_instalment(&mut tx, id).await? {
@@ -135,6 +137,9 @@ pub async fn revive_bill(
     stored.bill.due = due;
     stored.bill.payable_until = due;
     put(&mut tx, &mut stored, ("revived", "cancelled"), now).await?;
+    if let State::Cancelled { at } = gone {
+        revive_differences(app, &mut tx, (id, at), due, &sealing, now).await?;
+    }
     finish(app, tx, (&stored, Vec::new()), "bill.revived", (&sealing, key), now).await
 }
 
@@ -170,6 +175,7 @@ pub async fn replace_bill(
     }
     demand_no_part(&mut tx, id).await?;
     close_plan(&mut tx, id, now).await?;
+    withdraw_differences(app, &mut tx, (id, key.client), &sealing, now).await?;
     let ground = Ground::read(app, &mut tx, &[draft], now).await?;
     let prepared = ground.prepare(app, draft, Id::new(now, &*app.entropy), now).map_err(undone)?;
     let mut whole = prepared.stored.clone();

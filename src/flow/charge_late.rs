@@ -38,10 +38,16 @@ pub(super) async fn late_lines(
     Ok((lines != stored.bill.lines).then_some((lines, interest)))
 }
 
-/// Makes the version of today, before an attempt to pay it starts. The caller holds the bill's lock.
-pub(super) async fn charge_late(app: &App, tx: &mut Tx, stored: &mut StoredBill, now: Instant) -> Result<()> {
-    let today = Day::of(now);
-    let Some((lines, interest)) = late_lines(app, tx, stored, now).await? else {
+/// Makes the version of the day on which it is paid, before an attempt starts or a desk takes its money. The caller holds the
+/// bill's lock.
+pub(super) async fn charge_late(
+    app: &App,
+    tx: &mut Tx,
+    stored: &mut StoredBill,
+    (paid, now): (Instant, Instant),
+) -> Result<()> {
+    let today = Day::of(paid);
+    let Some((lines, interest)) = late_lines(app, tx, stored, paid).await? else {
         return Ok(());
     };
     let key = agency_key(app, tx, stored.bill.agency).await?;

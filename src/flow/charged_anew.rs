@@ -140,13 +140,14 @@ async fn ask_more(
         }])
     };
     let asked = Difference {
+        agency: paid.bill.agency,
         account: paid.account,
         client: paid.client,
         trace: more.iter().map(step).collect(),
         lines: Lines::new(more).map_err(Error::internal)?,
         due: Day::of(now).plus_days(SUSPENSE_DAYS),
     };
-    let stored = issue_difference(app, tx, paid, asked, key, now).await?;
+    let stored = issue_difference(app, tx, paid, asked, (key, key), now).await?;
     let details = json!({
         "bill": stored.bill.id.to_string(),
         "difference_of": paid.bill.id.to_string(),

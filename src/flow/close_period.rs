@@ -7,11 +7,12 @@
 //! time; the bank's day and the day of booking stand beside each other in the journals.
 
 use super::{
-    Error, Refusal, Result,
+    Error, Result,
     agency_key::agency_with_key,
     audit_leaf::{self, Concern},
     event::event_json,
-    officer,
+    fold_closing::{complete, fold},
+    long_closings, officer,
     read_closings::{at_the_books, content_of, place},
     witness_heads::witness_closing,
 };
@@ -21,19 +22,20 @@ use crate::base::{
     clock::Instant,
     id::{self, Agency, Citizen, Event, Id},
 };
-use crate::codec::closing_report::{self, ClosingContent, StatementRow};
+use crate::codec::closing_report::{self, ClosingContent};
 use crate::crypto::seal::DataKey;
 use crate::identity::role::Role;
-use crate::payment::closing::{self as rules, Kind, Period, State};
+use crate::payment::closing::{self as rules, Period, State};
 use crate::store::{
-    Tx, agency, audit, audit_tree,
+    Tx, audit,
     closing::{self, StoredClosing},
     outbox::{self, NewOutbox, Topic},
 };
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// Prepares the closing of a time.
+/// Prepares the closing of a time; one of more lines than anybody waits for is prepared beside, under the same name
+/// ([`super::long_closings`]).
 pub async fn prepare_closing(
     app: &App,
     agency: Id<Agency>,
@@ -46,13 +48,32 @@ pub async fn prepare_closing(
     if period.last.end() > now {
         return Err(Error::conflict("day_not_over_yet"));
     }
+    let (of, asked) = ((agency, period), (accountant, now));
+    if let Some(asked) = long_closings::ask_if_long(app, &mut tx, of, asked).await? {
+        tx.commit().await?;
+        return Ok(asked);
+    }
     complete(&mut tx, agency, period).await?;
-    let (row, sealing) = agency_with_key(app, &mut tx, agency).await?;
+    let (row, _) = agency_with_key(app, &mut tx, agency).await?;
     let names = officer::names(app, &mut tx, &BTreeSet::from([accountant])).await?;
     let name = names.get(&accountant).cloned().unwrap_or_default();
-    let content = fold(app, &mut tx, (agency, &row), period, (name, rfc3339(now))).await?;
-    let bytes = content.bytes();
+    let content = fold(app, &mut tx, &row, period, (name, rfc3339(now)), &|_| ()).await?;
     let id = Id::new(now, &*app.entropy);
+    keep_prepared(app, &mut tx, (id, agency, period), &content, asked).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Keeps a closing as its accountant prepared it.
+pub(super) async fn keep_prepared(
+    app: &App,
+    tx: &mut Tx,
+    (id, agency, period): (Id<id::Closing>, Id<Agency>, Period),
+    content: &ClosingContent,
+    (accountant, now): (Id<Citizen>, Instant),
+) -> Result<()> {
+    let (_, sealing) = agency_with_key(app, tx, agency).await?;
+    let bytes = content.bytes();
     let stored = StoredClosing {
         id,
         agency,
@@ -64,63 +85,11 @@ pub async fn prepare_closing(
         prepared: (accountant, now),
         decided: None,
     };
-    match closing::insert(&mut tx, &stored).await {
+    match closing::insert(tx, &stored).await {
         Err(e) if e.violates("closing_once") => return Err(Error::conflict("closing_exists")),
         done => done?,
     }
-    record(app, &mut tx, &stored, ("closing.prepared", accountant), &sealing, now).await?;
-    tx.commit().await?;
-    Ok(id)
-}
-
-/// Nothing inside may be unfinished: each day with money has its matched statement, each inner time its closing.
-async fn complete(tx: &mut Tx, agency: Id<Agency>, period: Period) -> Result<()> {
-    let missing = match period.kind.inner() {
-        None => closing::unreconciled(tx, agency, period).await?,
-        Some(inner) => closing::unclosed(tx, agency, period, inner).await?,
-    };
-    let code = match period.kind {
-        Kind::Day => "day_not_reconciled",
-        Kind::Month | Kind::Year => "closing_incomplete",
-    };
-    match missing.first() {
-        None => Ok(()),
-        Some(day) => Err(Error::Conflict(Refusal::new(code).about(day))),
-    }
-}
-
-async fn fold(
-    app: &App,
-    tx: &mut Tx,
-    (agency, row): (Id<Agency>, &agency::AgencyRow),
-    period: Period,
-    prepared: (String, String),
-) -> Result<ClosingContent> {
-    let statements = closing::statements(tx, agency, period).await?.into_iter().map(|s| StatementRow {
-        account: s.account,
-        day: s.day.to_string(),
-        opening: s.balances.0,
-        closing: s.balances.1,
-        lines: s.lines.0,
-        matched: s.lines.1,
-        posted: s.known.0,
-        explained: s.known.1,
-    });
-    let head = audit_tree::last_head(tx).await?.map(|head| (head.size, head.signed));
-    Ok(ClosingContent {
-        v: 1,
-        iss: app.origin.as_str().to_owned(),
-        agency: (row.code.clone(), row.name_vi.clone()),
-        kind: period.kind.as_str().to_owned(),
-        days: (period.first.to_string(), period.last.to_string()),
-        prepared,
-        approved: None,
-        statements: statements.collect(),
-        ledger: closing::moved(tx, agency, period).await?,
-        receipts: closing::receipts(tx, agency, (period.first.start(), period.last.end())).await?,
-        cases: closing::cases(tx, agency, period).await?,
-        head,
-    })
+    record(app, tx, &stored, ("closing.prepared", accountant), &sealing, now).await
 }
 
 /// Approves a prepared closing, or sends it back. Approving takes a second person.

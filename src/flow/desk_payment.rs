@@ -6,6 +6,7 @@ use super::{
     agency_key::agency_key,
     audit_leaf::{self, Concern},
     blank_receipts::{TakenLeaf, Written, take_leaves},
+    charge_late::{charge_late, late_lines},
     charged_anew::{go_back, may_go_back, parts_as_asked, settle_difference},
     create_bill,
     desk::{book, open_one},
@@ -72,8 +73,10 @@ pub async fn pay_at_desk(
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let shift = open_one(&mut tx, cashier).await?;
-    let of = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
-    let (state, live) = bills::lock_bill(&mut tx, of.bill.id).await?.ok_or(Error::not_found())?;
+    let named = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
+    let (state, live) = bills::lock_bill(&mut tx, named.bill.id).await?.ok_or(Error::not_found())?;
+    // Read again under the lock: an amendment may just have been made.
+    let mut of = bills::bill(&mut tx, named.bill.id).await?.ok_or(Error::not_found())?;
     // What was paid in time is in time, whenever it is entered.
     let taken_at = tender.written.as_ref().map_or(now, |written| written.at);
     let until = pay_until(&mut tx, &of, now).await?;
@@ -87,6 +90,10 @@ pub async fn pay_at_desk(
     may.map_err(create_bill::refused)?;
     if live && !tender.warned {
         return Err(Error::Conflict(Refusal::new("payment_under_way").about(of.bill.reference)));
+    }
+    // While money of an earlier attempt may still come, what is asked stands still.
+    if !live {
+        charge_day(app, &mut tx, &mut of, tender, now).await?;
     }
     let (stood, (paid, waiting)) = parts_as_asked(&mut tx, &of, tender).await?;
     let (of, anew) = match (stood, &tender.written) {
@@ -147,6 +154,28 @@ pub async fn pay_at_desk(
     }
     tx.commit().await?;
     Ok(payment.id)
+}
+
+/// Brings the bill to what the schedule says on the day of paying. Paper says what it was paid with: interest of its own day,
+/// where it was taken with it.
+async fn charge_day(
+    app: &App,
+    tx: &mut Tx,
+    of: &mut StoredBill,
+    tender: &Tender,
+    now: Instant,
+) -> Result<()> {
+    let Some(written) = &tender.written else {
+        return charge_late(app, tx, of, (now, now)).await;
+    };
+    let Some((lines, _)) = late_lines(app, tx, of, written.at).await? else { return Ok(()) };
+    let mut then = of.clone();
+    then.bill.lines = lines;
+    match parts_of(tx, &then, tender).await {
+        Ok(_) => charge_late(app, tx, of, (written.at, now)).await,
+        Err(error) if error.code() == "tender_differs" => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// What is paid in which way: exactly the bill's total.

@@ -15,63 +15,75 @@ use crate::store::{
     statement,
 };
 use serde_json::{Value, json};
+use time::Duration;
+use uuid::Uuid;
 
 /// The most days of one export.
 pub const DAYS_MAX: i64 = 366;
-/// The most rows of one spreadsheet: what a spreadsheet can hold.
-const ROWS_MAX: usize = 1_000_000;
-/// How many postings are read at a time.
-const AT_ONCE: i64 = 5_000;
+/// The most rows of one spreadsheet, which is made in memory; a longer journal leaves as CSV.
+const ROWS_MAX: usize = 200_000;
+/// How many entries are read at a time.
+const AT_ONCE: i64 = 2_000;
+/// How much the name of an entry and the day of its booking may lie apart.
+const SKEW: Duration = Duration::days(1);
 
-/// A form of the journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// Comma-separated values.
-    Csv,
-    /// A spreadsheet.
-    Xlsx,
+/// A journal on its way out: where its reading stands.
+pub struct Journal {
+    agencies: Vec<Id<Agency>>,
+    day: Day,
+    to: Day,
+    after: Option<Uuid>,
 }
 
 /// The journal of the agency's books, or by either tree, from one day to another, both included.
-pub async fn export_journal(
+pub async fn open_journal(
     app: &App,
     (agency, tree): (Id<Agency>, Tree),
     (from, to): (Day, Day),
-    form: Form,
-) -> Result<Vec<u8>> {
+) -> Result<Journal> {
     if from > to || from.plus_days(DAYS_MAX) < to {
         let refusal = Refusal::new("invalid_parameter").violation("to", "range", Some(to.to_string()));
         return Err(Error::Refused(refusal));
     }
     let mut tx = app.store.begin().await?;
     let agencies = agencies_of(&mut tx, agency, tree).await?;
-    let mut csv = journal::csv_head();
-    let mut rows = Vec::new();
-    let mut after = None;
-    loop {
-        let page = books::journal(&mut tx, &agencies, (from, to), after, AT_ONCE).await?;
-        let Some((last, account)) = page.last() else { break };
-        after = Some((last.booked_on, last.entry, *account));
-        let full = i64::try_from(page.len()).unwrap_or(AT_ONCE) == AT_ONCE;
-        for (posted, _) in page {
-            let row = row_of(posted);
-            match form {
-                Form::Csv => csv.push_str(&journal::csv_row(&row)),
-                Form::Xlsx => rows.push(row),
+    Ok(Journal { agencies, day: from, to, after: None })
+}
+
+/// Its next rows; nothing after the last. What is booked stays, so that each part has a transaction of its own and no reader,
+/// however slow, holds one open.
+pub async fn read_journal(app: &App, journal: &mut Journal) -> Result<Option<Vec<Row>>> {
+    let mut tx = app.store.begin().await?;
+    while journal.day <= journal.to {
+        let day = journal.day;
+        let name = |at| Id::<id::Entry>::before(at).uuid();
+        let after = journal.after.unwrap_or_else(|| name(day.start() - SKEW));
+        let entries = books::entries(&mut tx, day, (after, name(day.end() + SKEW)), AT_ONCE).await?;
+        match entries.last() {
+            None => (journal.day, journal.after) = (day.plus_days(1), None),
+            Some(last) => {
+                journal.after = Some(*last);
+                let rows = books::journal(&mut tx, &journal.agencies, day, &entries).await?;
+                if !rows.is_empty() {
+                    return Ok(Some(rows.into_iter().map(row_of).collect()));
+                }
             }
         }
+    }
+    Ok(None)
+}
+
+/// The journal as a spreadsheet, which is one piece and holds so many rows at most.
+pub async fn journal_sheet(app: &App, mut journal: Journal) -> Result<Vec<u8>> {
+    let mut rows = Vec::new();
+    while let Some(part) = read_journal(app, &mut journal).await? {
+        rows.extend(part);
         if rows.len() > ROWS_MAX {
             let refusal = Refusal::new("invalid_parameter").violation("to", "too_many_rows", None);
             return Err(Error::Refused(refusal));
         }
-        if !full {
-            break;
-        }
     }
-    match form {
-        Form::Csv => Ok(csv.into_bytes()),
-        Form::Xlsx => journal::xlsx(&rows).map_err(Error::internal),
-    }
+    journal::xlsx(&rows).map_err(Error::internal)
 }
 
 fn row_of(posted: JournalRow) -> Row {

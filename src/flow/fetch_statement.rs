@@ -12,7 +12,7 @@ use crate::{
         id::{Agency, Citizen, Id, LongDay},
     },
     payment::statement::{FETCHES_MAX, next_fetch},
-    store::{account, statement_fetch},
+    store::{account, long_day::Asker, statement_fetch},
 };
 
 /// How many days back a missing statement is looked for: a weekend's stop of the service loses none.
@@ -38,7 +38,8 @@ pub async fn fetch_as_officer(
         return Ok(None);
     }
     let mut tx = app.store.begin().await?;
-    let asked = match_long_days::ask(app, &mut tx, (account.id, day), None, (officer, now)).await?;
+    let by = (Asker::Person(officer), now);
+    let asked = match_long_days::ask(app, &mut tx, (account.id, day), None, by).await?;
     tx.commit().await?;
     Ok(Some(asked))
 }

@@ -162,7 +162,7 @@ pub async fn decide_import(
         return Ok(None);
     }
     let (of, import) = ((stored.account, stored.day), Some((id, stored.rows)));
-    let day = match_long_days::ask(app, &mut tx, of, import, (citizen, now)).await?;
+    let day = match_long_days::ask(app, &mut tx, of, import, (long_day::Asker::Person(citizen), now)).await?;
     tx.commit().await?;
     if usize::try_from(stored.rows).is_ok_and(|rows| rows <= app.limits.lines_waited_for)
         && let Err(error) = match_long_days::match_now(app, day).await

@@ -193,6 +193,16 @@ fn waiting(bill: &SettledBill<'_>, (owner, kind): Wanted, reason: &str, now: Ins
     }
 }
 
+/// An agency as its receipts name it.
+pub(super) fn issuer_of(agency: &AgencyRow) -> Issuer {
+    Issuer {
+        code: agency.code.clone(),
+        name: agency.name_vi.clone(),
+        tax: agency.tax_code.clone(),
+        address: agency.address_vi.clone(),
+    }
+}
+
 /// What the receipt of one kind of a bill says, but for its number.
 pub(super) fn content(
     app: &App,
@@ -212,12 +222,7 @@ pub(super) fn content(
         form: None,
         at: receipt_content::instant(now),
         paid: None,
-        agency: Issuer {
-            code: agency.code.clone(),
-            name: agency.name_vi.clone(),
-            tax: agency.tax_code.clone(),
-            address: agency.address_vi.clone(),
-        },
+        agency: issuer_of(agency),
         dossier: bill.dossier.to_owned(),
         procedure: (bill.procedure.to_owned(), bill.procedure_vi.to_owned()),
         reference: bill.reference.to_owned(),

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::App,
     base::{
-        calendar::Day,
+        calendar::{Day, WorkingDays},
         clock::Instant,
         id::{Account, Id, Leaf, Payment},
         money::{Currency, Money},
@@ -44,6 +44,7 @@ use crate::{
     },
 };
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// How many lines are judged at a time, and how many references looked up.
@@ -62,16 +63,36 @@ async fn absent_attempts(tx: &mut Tx, account: Id<Account>) -> Result<Vec<Id<Pay
     let absent = |one: &SilentAttempt| {
         let last = one.since + APPROVAL_WINDOW;
         let last = slot(&hours, &days, one.amount, last).map_or(Day::of(last), |slot| slot.day);
-        let mut day = Day::of(one.begun);
-        while day <= last {
-            if days.is_working(day) && !told.contains(&day) {
-                return false;
-            }
-            day = day.plus_days(1);
-        }
-        true
+        all_told((&days, &told), Day::of(one.begun), last)
     };
     Ok(silent.iter().filter(|one| absent(one)).map(|one| one.payment).collect())
+}
+
+/// Orders of ours in silence that would stand on a statement by now: of every clearing day from their beginning to the next one
+/// after the day of their silence there is one. A bank tells none of other days, and none is waited for.
+async fn absent_orders<K>(
+    tx: &mut Tx,
+    account: Id<Account>,
+    silent: Vec<(Id<K>, Instant, Instant)>,
+) -> Result<Vec<Id<K>>> {
+    let Some(first) = silent.iter().map(|one| Day::of(one.1)).min() else { return Ok(Vec::new()) };
+    let told = books::told_days(tx, account, first).await?;
+    let days = calendar::working_days(tx, first).await?;
+    let absent =
+        |(_, begun, since): &(_, _, _)| all_told((&days, &told), Day::of(*begun), days.next(Day::of(*since)));
+    Ok(silent.iter().filter(|one| absent(one)).map(|one| one.0).collect())
+}
+
+/// Whether there is a statement of each clearing day from one to another.
+fn all_told((days, told): (&WorkingDays, &BTreeSet<Day>), first: Day, last: Day) -> bool {
+    let mut day = first;
+    while day <= last {
+        if days.is_working(day) && !told.contains(&day) {
+            return false;
+        }
+        day = day.plus_days(1);
+    }
+    true
 }
 
 /// Keeps and matches a statement in that transaction, and commits it.
@@ -88,8 +109,10 @@ pub async fn match_told(
     matching.keep(&mut tx, telling).await?;
     matching.run(&mut tx).await?;
     let absent = absent_attempts(&mut tx, account.id).await?;
-    let unsent = refund::absent(&mut tx, account.id, ABSENT_AT_ONCE).await?;
-    let unheard = payout::absent(&mut tx, account.id, ABSENT_AT_ONCE).await?;
+    let unsent = refund::silent(&mut tx, account.id, ABSENT_AT_ONCE).await?;
+    let unsent = absent_orders(&mut tx, account.id, unsent).await?;
+    let unheard = payout::silent(&mut tx, account.id, ABSENT_AT_ONCE).await?;
+    let unheard = absent_orders(&mut tx, account.id, unheard).await?;
     payout::mark_due(&mut tx, account.id, telling.day).await?;
     let answer = matching.finish(&mut tx).await?;
     if let Some(key) = key {

@@ -20,17 +20,18 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{Account as BankAccount, Citizen, Event, Id, LongDay, StatementImport},
+        id::{Account as BankAccount, Agency, Citizen, Event, Id, LongDay, StatementImport},
         money::Money,
     },
     codec::iso20022::Entry,
     store::{
         Tx, account,
-        long_day::{self as days, NewLongDay, Progress, Shown, Taken},
+        long_day::{self as days, Asker, NewLongDay, Progress, Shown, Taken},
         statement_import as imports,
     },
 };
 use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
     convert::Infallible,
@@ -57,7 +58,7 @@ pub(super) async fn ask(
     tx: &mut Tx,
     (account, day): (Id<BankAccount>, Day),
     import: Option<(Id<StatementImport>, i32)>,
-    asked: (Id<Citizen>, Instant),
+    asked: (Asker, Instant),
 ) -> Result<Id<LongDay>> {
     let new = NewLongDay {
         id: Id::new(asked.1, &*app.entropy),
@@ -225,4 +226,32 @@ pub async fn read_long_day(app: &App, citizen: Id<Citizen>, id: Id<LongDay>) -> 
     let agency = places.into_iter().find(|place| place.id == day.heir).ok_or(Error::not_found())?;
     let names = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
     Ok(LongDayShown { reader: names.get(&citizen).cloned().unwrap_or_default(), agency, day })
+}
+
+/// A day as an agency's system asked for it: how far it is, or what came of it.
+pub async fn read_day(app: &App, agency: Id<Agency>, id: Id<LongDay>) -> Result<Value> {
+    let mut tx = app.store.begin().await?;
+    let day = days::of_agencies(&mut tx, &[agency], id).await?.ok_or(Error::not_found())?;
+    Ok(day_json(&day))
+}
+
+/// Whether an answer names a day that is matched beside, instead of its statement.
+pub fn is_beside(answer: &Value) -> bool {
+    answer.get("tries").is_some()
+}
+
+/// The day as it is told to systems.
+pub(super) fn day_json(day: &Shown) -> Value {
+    json!({
+        "id": day.id.to_string(),
+        "account": day.account,
+        "day": day.day.to_string(),
+        "state": day.state,
+        "step": day.step,
+        "so_far": day.far.0,
+        "of_all": day.far.1,
+        "tries": day.tries,
+        "refusal": day.refusal,
+        "statement": day.statement.map(|statement| statement.to_string()),
+    })
 }

@@ -2,9 +2,13 @@
 //!
 //! Banks strip punctuation, change case and put their own words around the reference; every window of the text that
 //! checks as a reference is looked up, and only one that names a bill counts. A text that names two bills names none.
-//! An attempt for the transfer exists in memory alone until the money settles the bill.
+//! An attempt for the transfer exists in memory alone until the money settles the bill. Past its due day a bill asks for more
+//! each day: a transfer of what it asked for on the day of its order, or of its booking, is late interest charged and paid.
 
-use super::Result;
+use super::{
+    Error, Result,
+    charge_late::{charge_late, late_lines},
+};
 use crate::{
     app::App,
     base::{
@@ -12,6 +16,7 @@ use crate::{
         clock::Instant,
         entropy::random,
         id::{Id, Payment},
+        money::Money,
         reference::Reference,
     },
     codec::iso20022::Uetr,
@@ -20,15 +25,56 @@ use crate::{
         settlement::{Credit, Origin, Outcome},
     },
     store::{
-        Tx,
+        Tx, bill as bills,
         inbox::CreditKey,
         payment::Expected,
         silence,
         transfer::{self, Settled},
     },
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use uuid::Uuid;
+
+/// How much came, and the days on which it may have been paid, the likelier first.
+pub type Came = (Money, [Day; 2]);
+
+/// What came with a credit.
+pub fn came(credit: &Credit) -> Came {
+    (credit.sent(), [credit.origin.ordered_on.unwrap_or(credit.booked_on), credit.booked_on])
+}
+
+/// Charges the interest that came with the money of late bills; whether there was any. Whoever sent what the bill asks for now is
+/// not looked at, and while an attempt is under way what is asked stands still.
+async fn charge_days(
+    app: &App,
+    tx: &mut Tx,
+    came: &BTreeMap<Id<Payment>, Came>,
+    found: &[(Expected, Day)],
+    now: Instant,
+) -> Result<bool> {
+    let mut charged = false;
+    for (of, _) in found {
+        let Some((amount, days)) = came.get(&of.known.payment) else { continue };
+        if of.known.bill_state != bill::State::Open || amount.minor() <= of.known.amount.minor() {
+            continue;
+        }
+        let live = bills::lock_bill(tx, of.known.bill).await?.is_none_or(|(_, live)| live);
+        let Some(mut stored) = bills::bill(tx, of.known.bill).await?.filter(|_| !live) else { continue };
+        for day in days {
+            let paid = day.start();
+            let lines = match late_lines(app, tx, &stored, paid).await {
+                Err(Error::Refused(_)) => None,
+                lines => lines?,
+            };
+            if lines.is_some_and(|(lines, _)| lines.total() == *amount) {
+                charge_late(app, tx, &mut stored, (paid, now)).await?;
+                charged = true;
+                break;
+            }
+        }
+    }
+    Ok(charged)
+}
 
 /// What is known of the batch's transfers, and what will be written of them.
 #[derive(Default)]
@@ -45,15 +91,19 @@ impl Transfers {
     pub async fn read(
         app: &App,
         tx: &mut Tx,
-        references: BTreeSet<Reference>,
+        came: BTreeMap<Reference, Came>,
         now: Instant,
     ) -> Result<(Self, Vec<Expected>)> {
-        if references.is_empty() {
+        if came.is_empty() {
             return Ok((Self::default(), Vec::new()));
         }
         let wanted: Vec<(Reference, Id<Payment>)> =
-            references.into_iter().map(|reference| (reference, Id::new(now, &*app.entropy))).collect();
-        let found = transfer::lock_named(tx, &wanted, now).await?;
+            came.keys().map(|reference| (*reference, Id::new(now, &*app.entropy))).collect();
+        let mut found = transfer::lock_named(tx, &wanted, now).await?;
+        let came = wanted.iter().filter_map(|(reference, payment)| Some((*payment, *came.get(reference)?)));
+        if charge_days(app, tx, &came.collect(), &found, now).await? {
+            found = transfer::lock_named(tx, &wanted, now).await?;
+        }
         let bills: Vec<_> = found.iter().map(|(of, _)| of.known.bill).collect();
         let silences = silence::of_bills(tx, &bills, now).await?;
         let until = |(of, due): &(Expected, Day)| {

@@ -36,6 +36,8 @@ const STATEMENTS: u32 = 14;
 pub struct Asked {
     /// Of this agency; the first one where the officer works if left out.
     pub agency: Option<Id<Agency>>,
+    /// With the days and cases of everybody whom it succeeded.
+    pub whole: bool,
     /// Closed cases too.
     pub all: bool,
     /// The cases after this one.
@@ -100,22 +102,23 @@ pub async fn read_board(app: &App, citizen: Id<Citizen>, asked: &Asked) -> Resul
         None => return Err(Error::not_found()),
     };
     let accounts = account::accounts_of(&mut tx, agency.id).await?;
-    let statements = newest(&mut tx, agency.id, &accounts).await?;
+    let tree = agency.tree(asked.whole);
+    let statements = newest(&mut tx, &tree, &accounts).await?;
     let since = Day::of(now).plus_days(-super::fetch_statement::DAYS_BACK);
     let missing = statement_fetch::missing(&mut tx, agency.id, since).await?;
-    let pending = case_facts::pending(&mut tx, agency.id).await?;
+    let pending = case_facts::pending(&mut tx, &tree).await?;
     let page = PageRequest::new(asked.after, None).ok_or_else(Error::not_found)?;
     let filter = Filter { pending: !asked.all, of_day: None };
-    let found = case::list(&mut tx, &[agency.id], filter, &page).await?;
+    let found = case::list(&mut tx, &tree, filter, &page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id);
-    let (cases, mut names) = shown(app, &mut tx, agency.id, found.items, &[citizen]).await?;
+    let (cases, mut names) = shown(app, &mut tx, &agency, found.items, &[citizen]).await?;
     let reader = names.remove(&citizen).unwrap_or_default();
     Ok(Board { reader, agency, elsewhere, accounts, statements, missing, pending, cases, next, now })
 }
 
-async fn newest(tx: &mut Tx, owner: Id<Agency>, accounts: &[CollectingAccount]) -> Result<Vec<DayShown>> {
+async fn newest(tx: &mut Tx, owners: &[Id<Agency>], accounts: &[CollectingAccount]) -> Result<Vec<DayShown>> {
     let page = PageRequest::new(None, Some(STATEMENTS)).ok_or_else(Error::not_found)?;
-    let found = statement::list_of_owner(tx, &[owner], &page).await?;
+    let found = statement::list_of_owner(tx, owners, &page).await?;
     let number = |statement: &StoredStatement| accounts.iter().find(|a| a.id == statement.account);
     let mut days: Vec<DayShown> = found
         .items
@@ -135,7 +138,7 @@ type Names = BTreeMap<Id<Citizen>, String>;
 async fn shown(
     app: &App,
     tx: &mut Tx,
-    agency: Id<Agency>,
+    agency: &Workplace,
     cases: Vec<StoredCase>,
     others: &[Id<Citizen>],
 ) -> Result<(Vec<CaseShown>, Names)> {
@@ -143,7 +146,8 @@ async fn shown(
     let lines: Vec<_> = cases.iter().filter_map(|case| case.difference.line).collect();
     let people: BTreeSet<_> =
         cases.iter().filter_map(|case| case.state.owner()).chain(others.iter().copied()).collect();
-    let paid_for = case_facts::paid_for(tx, agency, &payments).await?;
+    // A bill that was paid before its agency was succeeded is that agency's still.
+    let paid_for = case_facts::paid_for(tx, &agency.tree(true), &payments).await?;
     let places = case_facts::places(tx, &lines).await?;
     let names = officer::names(app, tx, &people).await?;
     let shown = cases.into_iter().map(|case| CaseShown {
@@ -200,7 +204,7 @@ pub async fn read_case_file(app: &App, citizen: Id<Citizen>, id: Id<id::Case>) -
     let notes = case::notes(&mut tx, id).await?;
     let mut people: Vec<_> = notes.iter().filter_map(author).collect();
     people.push(citizen);
-    let (mut shown, names) = shown(app, &mut tx, agency.id, vec![case], &people).await?;
+    let (mut shown, names) = shown(app, &mut tx, &agency, vec![case], &people).await?;
     let shown = shown.pop().ok_or(Error::not_found())?;
     let key = agency_key(app, &mut tx, agency.id).await?;
     let told = match line {

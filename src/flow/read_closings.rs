@@ -6,6 +6,7 @@ use super::{
     document_signer::sign_pdf,
     inherit::{Tree, agencies_of},
     judge_stamps::{Judge, Judged},
+    long_closings::unfinished,
     officer::{self, Seat, Workplace},
     stamp_heads::{Stamping, stamp_json},
 };
@@ -27,6 +28,7 @@ use crate::store::{
     Tx,
     closing::{self, StoredClosing},
     head_stamp,
+    long_closing::Shown,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -129,6 +131,8 @@ pub struct Closings {
     pub reader: String,
     /// Whose accounting.
     pub agency: Workplace,
+    /// What is prepared beside and not there yet, or could not be.
+    pub unfinished: Vec<Shown>,
     /// The closings, the newest first.
     pub items: Vec<StoredClosing>,
     /// Where the next ones begin.
@@ -155,9 +159,11 @@ pub async fn list_closings(
     let page = PageRequest::new(after, None).ok_or_else(Error::not_found)?;
     let found = closing::page(&mut tx, &of.tree(whole), &page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id);
+    let unfinished =
+        if after.is_none() { unfinished(&mut tx, &of.tree(whole), now).await? } else { Vec::new() };
     let names = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
     let reader = names.get(&citizen).cloned().unwrap_or_default();
-    Ok(Closings { reader, agency: of, items: found.items, next, now })
+    Ok(Closings { reader, agency: of, unfinished, items: found.items, next, now })
 }
 
 /// The agency's closings as its systems read them; for itself or by either tree.

@@ -2,6 +2,7 @@
 
 use super::{
     Error, Result,
+    agency_key::agency_key,
     checkout::demand_bill,
     inherit::{Tree, agencies_of, demand_standing},
     prove_leaf::prove_leaf,
@@ -20,7 +21,10 @@ use crate::codec::{
     receipt_xml,
 };
 use crate::crypto::keyring::Purpose;
-use crate::store::receipt::{self, StoredReceipt};
+use crate::store::{
+    audit_tree,
+    receipt::{self, StoredReceipt},
+};
 use serde_json::{Value, json};
 
 /// A receipt that was looked up.
@@ -120,7 +124,12 @@ pub async fn list_receipts(
 
 /// The proof that the audit log holds a receipt, as a file: it names the digest of the signed content.
 pub async fn prove_receipt(app: &App, receipt: &StoredReceipt) -> Result<receipt_content::Proof<Evidence>> {
-    let key = receipt_key(app, receipt).await?;
+    // Its leaf is sealed for whom it concerns: the bill's agency, where another owner or a successor gave the receipt.
+    let mut tx = app.store.begin().await?;
+    let details = audit_tree::leaf(&mut tx, receipt.leaf).await?.and_then(|found| found.details);
+    let of = details.and_then(|details| details.agency).unwrap_or(receipt.agency);
+    let key = agency_key(app, &mut tx, of).await?;
+    drop(tx);
     let evidence = prove_leaf(app, receipt.leaf, &key).await?;
     Ok(receipt_content::Proof::new(&receipt.number, &receipt.digest, evidence))
 }

@@ -84,10 +84,15 @@ impl Draft {
         &self.content
     }
 
-    /// What stands in the place of another receipt.
-    pub(super) fn in_place_of(old: &StoredReceipt, leaf: Id<Leaf>, content: ReceiptContent) -> Self {
+    /// What somebody gives in the place of another receipt: who gave it, or who took their place.
+    pub(super) fn in_place_of(
+        old: &StoredReceipt,
+        agency: Id<Agency>,
+        leaf: Id<Leaf>,
+        content: ReceiptContent,
+    ) -> Self {
         Self {
-            agency: old.agency,
+            agency,
             kind: old.kind,
             bill: old.bill,
             payment: old.payment,

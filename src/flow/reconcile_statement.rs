@@ -6,6 +6,7 @@
 use super::{
     Error, Refusal, Result,
     match_day::match_told,
+    match_long_days,
     told_lines::{Pages, Step, Telling, Watch},
 };
 use crate::{
@@ -19,7 +20,10 @@ use crate::{
     codec::iso20022::{self, MessageId, StatementRequest},
     flow::idempotency::Idempotency,
     partner::clearing::{FetchedStatement, NoStatement},
-    store::account::{self, CollectingAccount},
+    store::{
+        account::{self, CollectingAccount},
+        long_day::{self, Asker},
+    },
 };
 use serde_json::Value;
 
@@ -27,7 +31,8 @@ use serde_json::Value;
 const PAGES_MAX: u32 = 10_000;
 
 /// Fetches and matches a day of an account that the agency owns, once per key; the answer is the statement as it then
-/// stands.
+/// stands. A day that its bank tells in several messages is matched beside, and the answer names it
+/// ([`match_long_days::is_beside`]).
 pub async fn reconcile_statement(
     app: &App,
     agency: Id<Agency>,
@@ -35,6 +40,7 @@ pub async fn reconcile_statement(
     day: Day,
     key: &Idempotency,
 ) -> Result<Value> {
+    let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     if let Some(answer) = key.answered(&mut tx).await? {
         return Ok(answer);
@@ -48,12 +54,26 @@ pub async fn reconcile_statement(
             Some(number.to_owned()),
         ))
     })?;
-    match_day(app, &account, day, Some(key), &|_| ()).await
+    let first = page(app, &account, (day, 1)).await?;
+    let mut tx = app.store.begin().await?;
+    if let Some(answer) = key.claim(&mut tx).await? {
+        return Ok(answer);
+    }
+    if first.statement.part.last {
+        return match_told(app, tx, &account, &whole(first), Some(key), &|_| ()).await;
+    }
+    let by = (Asker::System(key.client), now);
+    let asked = match_long_days::ask(app, &mut tx, (account.id, day), None, by).await?;
+    let shown = long_day::of_agencies(&mut tx, &[agency], asked).await?;
+    let answer = match_long_days::day_json(&shown.ok_or(Error::internal(asked))?);
+    key.keep(&mut tx, asked.uuid(), &answer, now).await?;
+    tx.commit().await?;
+    Ok(answer)
 }
 
 /// Fetches and matches a day of an account; for those who ask without a key: the loop, an officer, the command line.
 pub async fn match_statement(app: &App, account: &CollectingAccount, day: Day) -> Result<Value> {
-    match_day(app, account, day, None, &|_| ()).await
+    match_watched(app, account, day, &|_| ()).await
 }
 
 /// The same for whoever wants to see how far it is.
@@ -63,7 +83,9 @@ pub async fn match_watched(
     day: Day,
     watch: Watch<'_>,
 ) -> Result<Value> {
-    match_day(app, account, day, None, watch).await
+    let telling = fetch(app, account, day, watch).await?;
+    let tx = app.store.begin().await?;
+    match_told(app, tx, account, &telling, None, watch).await
 }
 
 /// Fetches and matches a day at once where its bank tells it in one message; nothing happens where it is longer.
@@ -85,23 +107,6 @@ fn whole(first: FetchedStatement) -> Telling {
     let FetchedStatement { message, statement, .. } = first;
     let (day, balances) = (statement.day, (statement.opening, statement.closing));
     Telling { message: message.0, day, balances, lines: Box::new(statement.entries) }
-}
-
-async fn match_day(
-    app: &App,
-    account: &CollectingAccount,
-    day: Day,
-    key: Option<&Idempotency>,
-    watch: Watch<'_>,
-) -> Result<Value> {
-    let telling = fetch(app, account, day, watch).await?;
-    let mut tx = app.store.begin().await?;
-    if let Some(key) = key
-        && let Some(answer) = key.claim(&mut tx).await?
-    {
-        return Ok(answer);
-    }
-    match_told(app, tx, account, &telling, key, watch).await
 }
 
 /// Asks for the day: usually one message, several when it is long.

@@ -9,19 +9,21 @@ use super::{
     create_bill,
     difference::{Difference, issue_difference},
     idempotency::Idempotency,
-    officer, read_bills,
+    inherit::demand_standing,
+    officer, open_account, read_bills,
     split_bill::account_of_line,
 };
 use crate::{
     app::App,
     base::{
         calendar::{Day, rfc3339},
-        id::{Agency, Bill, Citizen, Evidence, Id},
+        clock::Instant,
+        id::{Account, Agency, Bill, Citizen, Evidence, Id},
         text::Line,
     },
     identity::role::Role,
     payment::{
-        bill::{self, BillLine, Lines, State},
+        bill::{self, Beneficiary, BillLine, Lines, State},
         fee::FeeKind,
     },
     store::{
@@ -69,20 +71,19 @@ pub async fn revoke_evidence(
         return Ok(answer);
     }
     // The bill before its evidence, as whoever charges it anew locks them.
-    let of = fee_evidence::bill_of(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
+    let (of, whose) = fee_evidence::bill_of(&mut tx, id).await?.ok_or(Error::not_found())?;
     rows::lock_bill(&mut tx, of).await?.ok_or(Error::not_found())?;
-    let mut evidence = fee_evidence::lock(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
+    let reduced = rows::bill(&mut tx, of).await?.ok_or(Error::not_found())?;
+    demand_standing(&mut tx, agency, whose, Some(reduced.procedure.code.as_str())).await?;
+    let mut evidence = fee_evidence::lock(&mut tx, whose, id).await?.ok_or(Error::not_found())?;
     if evidence.revoked.is_some() {
         return Err(Error::conflict("evidence_revoked"));
     }
     officer::demand(&mut tx, revocation.officer, agency, Role::Accountant, today).await?;
     bill::check_due(revocation.due, today).map_err(create_bill::refused)?;
-    let reduced = rows::bill(&mut tx, evidence.bill).await?.ok_or(Error::not_found())?;
     demand_owed(&mut tx, &reduced).await?;
     let line =
         reduced.bill.lines.as_slice().get(evidence.line).ok_or(Error::internal("evidence of no line"))?;
-    // The difference goes where the line's own money goes.
-    let account = account_of_line(&mut tx, reduced.bill.id, line).await?.unwrap_or(reduced.account);
     let schedule = tariff::version(&app.store, &mut tx, reduced.schedule).await?;
     let retained = match line.kind {
         FeeKind::Phi => schedule
@@ -93,7 +94,9 @@ pub async fn revoke_evidence(
             .unwrap_or(crate::base::money::Money::vnd(0)),
         FeeKind::LePhi | FeeKind::Tax | FeeKind::Service => crate::base::money::Money::vnd(0),
     };
-    let difference = BillLine { gross: line.gross, amount: evidence.saving, retained, ..line.clone() };
+    let (account, beneficiary) = goes_to(app, &mut tx, (&reduced, line), agency, now).await?;
+    let difference =
+        BillLine { gross: line.gross, amount: evidence.saving, retained, beneficiary, ..line.clone() };
     let lines = Lines::new(vec![difference]).map_err(create_bill::refused)?;
     let trace = vec![Value::Array(vec![json!({
         "step": "difference",
@@ -102,12 +105,13 @@ pub async fn revoke_evidence(
         "saving": super::explain::money(evidence.saving),
         "text": super::explain::difference_text(&evidence.adjustment, evidence.saving, &reduced.bill.reference.to_string()),
     })])];
-    let asked = Difference { account, client: key.client, lines, trace, due: revocation.due };
-    let stored = issue_difference(app, &mut tx, &reduced, asked, &sealing, now).await?;
+    let asked = Difference { agency, account, client: key.client, lines, trace, due: revocation.due };
+    let before = agency_key(app, &mut tx, reduced.bill.agency).await?;
+    let stored = issue_difference(app, &mut tx, &reduced, asked, (&before, &sealing), now).await?;
     let issued = stored.bill.id;
     let place = [b"evidence.reason".as_slice(), id.uuid().as_bytes()].concat();
     let reason = sealing.seal(&*app.entropy, &place, revocation.reason.as_str().as_bytes());
-    if !fee_evidence::revoke(&mut tx, id, revocation.officer, &reason, issued, now).await? {
+    if !fee_evidence::revoke(&mut tx, (id, agency), revocation.officer, &reason, issued, now).await? {
         return Err(Error::internal("evidence moved under its lock"));
     }
     evidence.revoked = Some((now, issued));
@@ -125,6 +129,25 @@ pub async fn revoke_evidence(
     key.keep_sealed(&mut tx, (&sealing, &*app.entropy), issued.uuid(), &answer, now).await?;
     tx.commit().await?;
     Ok(answer)
+}
+
+/// Where a difference is collected, and whose it is: the line's own money's way, or a successor's own where its agency was.
+async fn goes_to(
+    app: &App,
+    tx: &mut Tx,
+    (reduced, line): (&StoredBill, &BillLine),
+    agency: Id<Agency>,
+    now: Instant,
+) -> Result<(Id<Account>, Beneficiary)> {
+    let own = line.beneficiary.agency.is_none_or(|owner| owner == reduced.bill.agency);
+    if agency == reduced.bill.agency || !own {
+        let account = account_of_line(tx, reduced.bill.id, line).await?.unwrap_or(reduced.account);
+        return Ok((account, line.beneficiary.clone()));
+    }
+    let standing = open_account::standing(app, tx, (&[agency], &[]), now).await?;
+    let account = standing.collecting.get(&agency).map(|account| account.id);
+    let beneficiary = standing.beneficiaries.get(&(agency, line.kind)).cloned();
+    account.zip(beneficiary).ok_or(Error::refused("agency_account_missing"))
 }
 
 /// Of what is not owed no difference is: the bill stands, or its parts stand for it.

@@ -9,7 +9,7 @@ use super::{
     Error, Refusal, Result, audit_leaf, bill_answer,
     event::event_json,
     issue_receipts::{Issued, SettledBill, issue_receipts},
-    named_transfers::Transfers,
+    named_transfers::{Transfers, came},
     tell_paid::paid_json,
 };
 use crate::{
@@ -145,8 +145,8 @@ impl<'a> Settling<'a> {
         let credits = || fresh.iter().flat_map(|n| n.credits.iter().map(|c| (accounts[&n.account].id, c)));
         let payments: Vec<Uuid> = credits().filter_map(|(_, c)| c.payment).map(Id::uuid).collect();
         let mut expected = payment::lock_expected(tx, &payments).await?;
-        let references = credits().flat_map(|(_, c)| c.references.iter().copied()).collect();
-        let (transfers, named) = Transfers::read(app, tx, references, now).await?;
+        let came = credits().flat_map(|(_, c)| c.references.iter().map(|of| (*of, came(c)))).collect();
+        let (transfers, named) = Transfers::read(app, tx, came, now).await?;
         expected.extend(named);
         let names: Vec<CreditKey> = credits().map(|(id, c)| (id, c.servicer_reference.clone())).collect();
         let told_before = inbox::credits(tx, &names).await?.into_keys().collect();

@@ -56,7 +56,7 @@ pub async fn start_payment_as(
     bill::may_pay(&state, until, Day::of(now)).map_err(create_bill::refused)?;
     if !under_way {
         split_bill::choose_way(&mut tx, of.bill.id, now).await?;
-        charge_late::charge_late(app, &mut tx, &mut of, now).await?;
+        charge_late::charge_late(app, &mut tx, &mut of, (now, now)).await?;
     }
     let by_platform = bank == national::CHOICE && national::is_member(&mut tx).await?;
     if !by_platform && !bank::exists(&mut tx, bank).await? {

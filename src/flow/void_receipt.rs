@@ -7,6 +7,7 @@ use super::{
     event::event_json,
     idempotency::Idempotency,
     inherit::demand_standing,
+    issue_receipts::issuer_of,
     read_receipts::describe_receipt,
     receipt_draft::{Draft, issue_drafts},
     render_receipt::content_of,
@@ -27,7 +28,7 @@ use crate::store::{
     Tx, audit, bill,
     outbox::{self, NewOutbox, Topic},
     receipt::{self, StoredReceipt},
-    receipt_void as voids,
+    receipt_issuer, receipt_void as voids,
 };
 use serde_json::{Value, json};
 
@@ -61,7 +62,9 @@ pub async fn void_receipt(
     Ok(answer)
 }
 
-/// Issues a receipt in the place of another: the next number, the same money, another name; the answer is the new one.
+/// Issues a receipt in the place of another: the next number, the same money, another name; the answer is the new one. A
+/// successor gives it in its own name, from its own series and under its own signature, in the place of what the agency gave that
+/// it succeeded.
 pub async fn replace_receipt(
     app: &App,
     agency: Id<Agency>,
@@ -74,14 +77,16 @@ pub async fn replace_receipt(
     if let Some(answer) = key.claim(&mut tx).await? {
         return Ok(answer);
     }
-    // What stands in its place is of the same series, which is closed once its agency is succeeded.
     let old = current(&mut tx, agency, id).await?;
-    if old.agency != agency {
-        return Err(Error::conflict("no_receipt_series"));
+    if receipt_issuer::of_agency(&mut tx, agency).await?.is_some() {
+        return Err(Error::conflict("receipts_elsewhere"));
     }
-    let agencies = agencies_with_keys(app, &mut tx, [agency]).await?;
-    let (_, sealing) = agencies.get(&agency).ok_or(Error::not_found())?;
+    let agencies = agencies_with_keys(app, &mut tx, [old.agency, agency]).await?;
+    let (_, sealing) = agencies.get(&old.agency).ok_or(Error::not_found())?;
     let (mut content, _) = content_of(&old, sealing)?;
+    if old.agency != agency {
+        content.agency = issuer_of(&agencies.get(&agency).ok_or(Error::not_found())?.0);
+    }
     content.paid = Some(content.paid.unwrap_or(content.at));
     content.at = receipt_content::instant(now);
     content.replaces = Some((number_of(&old)?, reason.to_string()));
@@ -89,7 +94,7 @@ pub async fn replace_receipt(
     content.payer_tax = name.tax_code.as_ref().map(ToString::to_string);
     content.payer_address = name.address.as_ref().map(ToString::to_string);
     let leaf = Id::new(now, &*app.entropy);
-    let draft = Draft::in_place_of(&old, leaf, content);
+    let draft = Draft::in_place_of(&old, agency, leaf, content);
     let issued = issue_drafts(app, &mut tx, now, vec![draft], &agencies).await?.into_iter().next().flatten();
     let issued = issued.ok_or(Error::conflict("no_receipt_series"))?;
     let voiding = Voiding { app, now, client: key.client, agency, sealing, leaf };

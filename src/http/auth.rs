@@ -85,6 +85,7 @@ pub static OPERATIONS: &[Operation] = &[
     op(Method::GET, "/v1/receipts/{id}/proof", Noun::Receipt, Access::Read),
     op(Method::POST, "/v1/statements", Noun::Statement, Access::Write),
     op(Method::GET, "/v1/statements", Noun::Statement, Access::Read),
+    op(Method::GET, "/v1/statements/days/{id}", Noun::Statement, Access::Read),
     op(Method::GET, "/v1/statements/{id}", Noun::Statement, Access::Read),
     op(Method::GET, "/v1/statements/{id}/lines", Noun::Statement, Access::Read),
     op(Method::GET, "/v1/statements/{id}/revisions", Noun::Statement, Access::Read),

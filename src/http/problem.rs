@@ -116,6 +116,7 @@ pub static CODES: &[Code] = &[
     // Receipts.
     row("receipt_void_already", 409),
     row("no_receipt_series", 409),
+    row("receipts_elsewhere", 409),
     row("series_exists", 409),
     row("certificate_unfit", 422),
     row("certificate_exists", 409),

@@ -78,6 +78,18 @@ impl Period {
         };
         Self { kind, first, last }
     }
+
+    /// The same days month by month, as the ledger lies.
+    pub fn months(self) -> Vec<Self> {
+        let mut months = Vec::new();
+        let mut day = self.first;
+        while day <= self.last {
+            let month = Self::around(Kind::Month, day);
+            months.push(Self { first: day, last: month.last.min(self.last), ..self });
+            day = month.last.plus_days(1);
+        }
+        months
+    }
 }
 
 /// Where a closing stands.
@@ -158,6 +170,21 @@ mod tests {
         assert_eq!(span(Kind::Year), ("2028-01-01".to_owned(), "2028-12-31".to_owned()));
         let december = Period::around(Kind::Month, Day::new(2026, 12, 31).unwrap());
         assert_eq!(december.last.to_string(), "2026-12-31");
+    }
+
+    #[test]
+    fn a_period_has_its_months() {
+        let months = |kind, day: (i32, u8, u8)| {
+            let period = Period::around(kind, Day::new(day.0, day.1, day.2).unwrap());
+            let months = period.months().into_iter().map(|month| (month.first, month.last));
+            (period, months.collect::<Vec<_>>())
+        };
+        for (kind, many) in [(Kind::Day, 1), (Kind::Month, 1), (Kind::Year, 12)] {
+            let (period, months) = months(kind, (2028, 2, 10));
+            assert_eq!(months.len(), many);
+            assert_eq!((months[0].0, months[many - 1].1), (period.first, period.last));
+            assert!(months.windows(2).all(|two| two[0].1.plus_days(1) == two[1].0));
+        }
     }
 
     #[test]

@@ -19,17 +19,18 @@ pub struct PaidFor {
     pub reference: String,
 }
 
-/// What these attempts were for, as far as the bills are this agency's.
+/// What these attempts were for, as far as the bills are these agencies'.
 pub async fn paid_for(
     tx: &mut Tx,
-    agency: Id<Agency>,
+    agencies: &[Id<Agency>],
     attempts: &[Id<Payment>],
 ) -> Result<BTreeMap<Id<Payment>, PaidFor>> {
+    let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
     let attempts: Vec<Uuid> = attempts.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query!(
         "select p.id, b.dossier, b.reference from payment p join bill b on b.id = p.bill_id
-         where p.id = any($2) and b.agency_id = $1",
-        agency.uuid(),
+         where p.id = any($2) and b.agency_id = any($1)",
+        &agencies,
         &attempts,
     )
     .fetch_all(tx.conn())
@@ -109,13 +110,14 @@ pub async fn told(tx: &mut Tx, line: Id<StatementLine>) -> Result<Option<LineTol
     }))
 }
 
-/// How many cases of an agency nobody holds, and how many somebody looks into.
-pub async fn pending(tx: &mut Tx, agency: Id<Agency>) -> Result<(i64, i64)> {
+/// How many cases of these agencies nobody holds, and how many somebody looks into.
+pub async fn pending(tx: &mut Tx, agencies: &[Id<Agency>]) -> Result<(i64, i64)> {
+    let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
     let row = sqlx::query!(
         r#"select count(*) filter (where state = 'open') as "open!",
                count(*) filter (where state = 'assigned') as "assigned!"
-           from "case" where agency_id = $1"#,
-        agency.uuid(),
+           from "case" where agency_id = any($1)"#,
+        &agencies,
     )
     .fetch_one(tx.conn())
     .await?;

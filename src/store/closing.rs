@@ -159,6 +159,35 @@ pub async fn unclosed(tx: &mut Tx, agency: Id<Agency>, period: Period, inner: Ki
     Ok(rows.into_iter().map(Day::from_date).collect())
 }
 
+/// Whether there is a closing of that time, approved or about to be decided.
+pub async fn stands(tx: &mut Tx, agency: Id<Agency>, period: Period) -> Result<bool> {
+    let stands = sqlx::query_scalar!(
+        r#"select exists (select from closing where agency_id = $1 and kind = $2 and first_day = $3
+                              and state <> 'withdrawn') as "stands!""#,
+        agency.uuid(),
+        period.kind.as_str(),
+        period.first.date()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(stands)
+}
+
+/// How many lines the statements of the agency's accounts in a time have.
+pub async fn lines(tx: &mut Tx, agency: Id<Agency>, period: Period) -> Result<i64> {
+    let lines = sqlx::query_scalar!(
+        r#"select coalesce(sum(s.lines), 0)::bigint as "lines!"
+           from statement_now s join collecting_account a on a.id = s.account_id
+           where a.owner_id = $1 and s.day between $2 and $3"#,
+        agency.uuid(),
+        period.first.date(),
+        period.last.date()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(lines)
+}
+
 /// A statement as a closing shows it.
 pub struct StatementSeen {
     /// The account's number.
@@ -215,25 +244,61 @@ pub async fn moved(tx: &mut Tx, agency: Id<Agency>, period: Period) -> Result<Ve
     Ok(rows.into_iter().map(|row| (row.kind, row.debit, row.credit)).collect())
 }
 
-/// The receipts issued in a time: first and last number of each series, how many, their sum, how many are void.
+/// Where a chunk of an agency's receipts ends that begins after that one; nothing where it is the last.
+pub async fn receipts_until(tx: &mut Tx, agency: Id<Agency>, after: Uuid, many: i64) -> Result<Option<Uuid>> {
+    let until = sqlx::query_scalar!(
+        "select id from receipt where agency_id = $1 and id > $2 order by id offset $3 limit 1",
+        agency.uuid(),
+        after,
+        many - 1
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(until)
+}
+
+/// How many receipts an agency has after that one.
+pub async fn receipts_after(tx: &mut Tx, agency: Id<Agency>, after: Uuid) -> Result<i64> {
+    let many = sqlx::query_scalar!(
+        r#"select count(*) as "many!" from receipt where agency_id = $1 and id > $2"#,
+        agency.uuid(),
+        after
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(many)
+}
+
+/// What a series holds: first and last number, how many, their sum, how many are void.
+pub type Counted = (String, String, i64, i64, i64);
+
+/// What of a chunk of the agency's receipts was issued in a time, by letters and year of the series.
 pub async fn receipts(
     tx: &mut Tx,
     agency: Id<Agency>,
+    (after, until): (Uuid, Option<Uuid>),
     (from, to): (Instant, Instant),
-) -> Result<Vec<(String, String, i64, i64, i64)>> {
+) -> Result<Vec<((String, i16), Counted)>> {
     let rows = sqlx::query!(
-        r#"select min(r.number) as "first!", max(r.number) as "last!", count(*) as "count!",
+        r#"select r.letters, r.year, min(r.number) as "first!", max(r.number) as "last!", count(*) as "count!",
                sum(r.amount)::bigint as "total!", count(v.receipt_id) as "void!"
            from receipt r left join receipt_void v on v.receipt_id = r.id
-           where r.agency_id = $1 and r.issued_at >= $2 and r.issued_at < $3
-           group by r.letters, r.year order by r.letters, r.year"#,
+           where r.agency_id = $1 and r.id > $2
+             and r.id <= coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+             and r.issued_at >= $4 and r.issued_at < $5
+           group by r.letters, r.year"#,
         agency.uuid(),
+        after,
+        until,
         from,
         to
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows.into_iter().map(|row| (row.first, row.last, row.count, row.total, row.void)).collect())
+    let counted = rows
+        .into_iter()
+        .map(|row| ((row.letters, row.year), (row.first, row.last, row.count, row.total, row.void)));
+    Ok(counted.collect())
 }
 
 /// The cases of a time by state: how many, and the money that is in question.

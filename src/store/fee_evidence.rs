@@ -99,16 +99,12 @@ pub async fn forget(tx: &mut Tx, bill: Id<Bill>) -> Result<()> {
     Ok(())
 }
 
-/// The bill of a piece of evidence of the agency.
-pub async fn bill_of(tx: &mut Tx, agency: Id<Agency>, id: Id<Evidence>) -> Result<Option<Id<Bill>>> {
-    let bill = sqlx::query_scalar!(
-        "select bill_id from fee_evidence where id = $1 and agency_id = $2",
-        id.uuid(),
-        agency.uuid(),
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(bill.map(Id::from_uuid))
+/// The bill of a piece of evidence, and whose that is.
+pub async fn bill_of(tx: &mut Tx, id: Id<Evidence>) -> Result<Option<(Id<Bill>, Id<Agency>)>> {
+    let row = sqlx::query!("select bill_id, agency_id from fee_evidence where id = $1", id.uuid())
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(row.map(|row| (Id::from_uuid(row.bill_id), Id::from_uuid(row.agency_id))))
 }
 
 /// One piece of evidence of the agency, locked.
@@ -126,17 +122,17 @@ pub async fn lock(tx: &mut Tx, agency: Id<Agency>, id: Id<Evidence>) -> Result<O
     row.map(StoredEvidence::try_from).transpose()
 }
 
-/// Revokes evidence; the difference has a bill of its own.
+/// Revokes evidence, which is that agency's from then on; the difference has a bill of its own.
 pub async fn revoke(
     tx: &mut Tx,
-    id: Id<Evidence>,
+    (id, agency): (Id<Evidence>, Id<Agency>),
     by: Id<Citizen>,
     reason: &Sealed<Reason>,
     difference: Id<Bill>,
     at: Instant,
 ) -> Result<bool> {
     let done = sqlx::query!(
-        "update fee_evidence set revoked_at = $2, revoked_by = $3, reason = $4, key = $5, difference_id = $6
+        "update fee_evidence set revoked_at = $2, revoked_by = $3, reason = $4, key = $5, difference_id = $6, agency_id = $7
          where id = $1 and revoked_at is null",
         id.uuid(),
         at,
@@ -144,6 +140,7 @@ pub async fn revoke(
         reason.bytes(),
         reason.key().cast_signed(),
         difference.uuid(),
+        agency.uuid(),
     )
     .execute(tx.conn())
     .await?;

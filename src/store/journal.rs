@@ -29,21 +29,31 @@ pub struct JournalRow {
     pub dossier: Option<String>,
 }
 
-/// Postings of these agencies' books from one day to another in the order of booking, after a place in that order; at most
-/// `most`. The chart is the one in force on the day of booking.
+/// Entries of a day between two names, in their order; at most `most`.
+pub async fn entries(tx: &mut Tx, day: Day, (after, until): (Uuid, Uuid), most: i64) -> Result<Vec<Uuid>> {
+    let entries = sqlx::query_scalar!(
+        "select id from ledger_entry where booked_on = $1 and id > $2 and id < $3 order by id limit $4",
+        day.date(),
+        after,
+        until,
+        most
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(entries)
+}
+
+/// The postings of these entries of a day, as far as they are of these agencies' books, in the order of booking. The chart is the
+/// one in force on the day.
 pub async fn journal(
     tx: &mut Tx,
     agencies: &[Id<Agency>],
-    (from, to): (Day, Day),
-    after: Option<(Day, Uuid, i32)>,
-    most: i64,
-) -> Result<Vec<(JournalRow, i32)>> {
-    let (day, entry, account) =
-        after.map_or((None, None, None), |a| (Some(a.0.date()), Some(a.1), Some(a.2)));
+    day: Day,
+    entries: &[Uuid],
+) -> Result<Vec<JournalRow>> {
     let rows = sqlx::query!(
-        r#"select e.id, e.booked_on, e.kind, p.account_id, l.kind as account, p.amount,
-               coalesce(m.code, '') as "code!", coalesce(m.name_vi, '') as "name!",
-               c.booked_on as "bank_day?", b.dossier as "dossier?"
+        r#"select e.id, e.booked_on, e.kind, l.kind as account, p.amount, coalesce(m.code, '') as "code!",
+               coalesce(m.name_vi, '') as "name!", c.booked_on as "bank_day?", b.dossier as "dossier?"
            from ledger_entry e
            join posting p on p.entry_id = e.id and p.booked_on = e.booked_on
            join ledger_account l on l.id = p.account_id
@@ -54,35 +64,27 @@ pub async fn journal(
            left join bill b on b.id = y.bill_id
            left join lateral (select booked_on from credit c where c.payment_id = y.id and c.entry_id = e.id limit 1) c
                on true
-           where e.booked_on between $2 and $3
+           where e.booked_on = $2 and e.id = any($3) and p.entry_id = any($3)
              and exists (
                  select from posting o join ledger_account ol on ol.id = o.account_id
                  left join collecting_account oa on oa.id = ol.account_id
                  where o.entry_id = e.id and o.booked_on = e.booked_on and (ol.agency_id = any($1) or oa.owner_id = any($1)))
-             and ($4::date is null or (e.booked_on, e.id, p.account_id) > ($4::date, $5::uuid, $6::integer))
-           order by e.booked_on, e.id, p.account_id limit $7"#,
+           order by e.id, p.account_id"#,
         &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
-        from.date(),
-        to.date(),
-        day,
-        entry,
-        account,
-        most
+        day.date(),
+        entries,
     )
     .fetch_all(tx.conn())
     .await?;
-    let found = rows.into_iter().map(|row| {
-        let posted = JournalRow {
-            entry: row.id,
-            booked_on: Day::from_date(row.booked_on),
-            bank_day: row.bank_day.map(Day::from_date),
-            kind: row.kind,
-            account: row.account,
-            chart: (row.code, row.name),
-            amount: row.amount,
-            dossier: row.dossier,
-        };
-        (posted, row.account_id)
+    let found = rows.into_iter().map(|row| JournalRow {
+        entry: row.id,
+        booked_on: Day::from_date(row.booked_on),
+        bank_day: row.bank_day.map(Day::from_date),
+        kind: row.kind,
+        account: row.account,
+        chart: (row.code, row.name),
+        amount: row.amount,
+        dossier: row.dossier,
     });
     Ok(found.collect())
 }

@@ -4,10 +4,19 @@ use super::{Result, Tx, moved_one};
 use crate::base::{
     calendar::Day,
     clock::Instant,
-    id::{self, Account, Agency, Citizen, Id, StatementImport},
+    id::{self, Account, Agency, Citizen, Client, Id, Statement, StatementImport},
 };
 use std::collections::BTreeMap;
 use uuid::Uuid;
+
+/// Who asks for a day.
+#[derive(Debug, Clone, Copy)]
+pub enum Asker {
+    /// A person at a page.
+    Person(Id<Citizen>),
+    /// An agency's system.
+    System(Id<Client>),
+}
 
 /// A day about to be asked for.
 #[derive(Debug, Clone, Copy)]
@@ -23,14 +32,18 @@ pub struct NewLongDay {
     /// How many lines it has, where that is known.
     pub lines: Option<i32>,
     /// Who asks, and when.
-    pub asked: (Id<Citizen>, Instant),
+    pub asked: (Asker, Instant),
 }
 
 /// Asks for a day; the one that waits already, where one does.
 pub async fn ask(tx: &mut Tx, new: &NewLongDay) -> Result<Id<id::LongDay>> {
+    let (person, system) = match new.asked.0 {
+        Asker::Person(citizen) => (Some(citizen.uuid()), None),
+        Asker::System(client) => (None, Some(client.uuid())),
+    };
     let id = sqlx::query_scalar!(
-        r#"insert into long_day (id, account_id, day, import_id, lines, asked_by, asked_at, state)
-           values ($1, $2, $3, $4, $5, $6, $7, 'waiting')
+        r#"insert into long_day (id, account_id, day, import_id, lines, asked_by, asked_client, asked_at, state)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting')
            on conflict (account_id, day) where state = 'waiting' and import_id is null do update set tries = long_day.tries
            returning id"#,
         new.id.uuid(),
@@ -38,7 +51,8 @@ pub async fn ask(tx: &mut Tx, new: &NewLongDay) -> Result<Id<id::LongDay>> {
         new.day.date(),
         new.import.map(Id::uuid),
         new.lines,
-        new.asked.0.uuid(),
+        person,
+        system,
         new.asked.1,
     )
     .fetch_one(tx.conn())
@@ -158,6 +172,8 @@ pub struct Shown {
     pub refusal: Option<String>,
     /// How many of its lines were matched, and how many it has: of the statement as it stands.
     pub matched: Option<(i32, i32)>,
+    /// That statement.
+    pub statement: Option<Id<Statement>>,
 }
 
 /// That day of an account for which one of these agencies answers.
@@ -169,7 +185,8 @@ pub async fn of_agencies(
     let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
     let row = sqlx::query!(
         r#"select d.id, coalesce(a.heir_id, a.owner_id) as "heir!", a.number, d.day, d.import_id, d.state, d.step, d.so_far,
-               d.of_all, d.lines, d.tries, d.refusal, s.matched as "matched?", s.lines as "of_statement?"
+               d.of_all, d.lines, d.tries, d.refusal, s.id as "statement?", s.matched as "matched?",
+               s.lines as "of_statement?"
            from long_day d join collecting_account a on a.id = d.account_id
            left join statement_now s on s.account_id = d.account_id and s.day = d.day and d.state = 'done'
            where coalesce(a.heir_id, a.owner_id) = any($1) and d.id = $2"#,
@@ -191,6 +208,7 @@ pub async fn of_agencies(
         tries: row.tries,
         refusal: row.refusal,
         matched: row.matched.zip(row.of_statement),
+        statement: row.statement.map(Id::from_uuid),
     }))
 }
 

@@ -59,6 +59,7 @@ pub mod kyc;
 pub mod ledger;
 pub mod ledger_record;
 pub mod lock;
+pub mod long_closing;
 pub mod long_day;
 pub mod mandate;
 pub mod matching;
@@ -266,6 +267,14 @@ impl Tx {
     /// The connection, for the statements of this room.
     pub(in crate::store) fn conn(&mut self) -> &mut PgConnection {
         &mut self.0
+    }
+
+    /// Reads everything from now on as it stands at one moment, and writes nothing.
+    pub async fn read_one_moment(&mut self) -> Result<()> {
+        sqlx::query!("set transaction isolation level repeatable read, read only")
+            .execute(self.conn())
+            .await?;
+        Ok(())
     }
 
     /// Waits for a lock that others of the same name wait for, until this transaction ends.

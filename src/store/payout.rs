@@ -424,28 +424,26 @@ pub async fn due(tx: &mut Tx, now: Instant, limit: i64) -> Result<Vec<Id<id::Pay
     Ok(ids.into_iter().map(Id::from_uuid).collect())
 }
 
-/// Silent orders from this account whose money would stand on a statement by now: every day from the order to the one
-/// after the beginning of the silence has one, and no line names them.
-pub async fn absent(tx: &mut Tx, account: Id<Account>, limit: i64) -> Result<Vec<Id<id::Payout>>> {
-    let ids = sqlx::query_scalar!(
-        "select o.id from payout o
-         where o.state = 'unknown' and o.next_at is null and o.account_id = $1
-             and not exists (
-                 select from generate_series(
-                     (o.created_at at time zone interval '7 hours')::date,
-                     (o.silent_since at time zone interval '7 hours')::date + 1,
-                     interval '1 day') as d (day)
-                 where not exists (select from statement s where s.account_id = $1 and s.day = d.day::date))
+/// Silent orders from this account that nobody asks about any more and that no line of its statements names: since when each
+/// was ordered, and since when nobody answered; the longest silent first.
+pub async fn silent(
+    tx: &mut Tx,
+    account: Id<Account>,
+    limit: i64,
+) -> Result<Vec<(Id<id::Payout>, Instant, Instant)>> {
+    let rows = sqlx::query!(
+        r#"select o.id, o.created_at as "begun!", o.silent_since as "since!" from payout o
+           where o.state = 'unknown' and o.next_at is null and o.account_id = $1
              and not exists (
                  select from named_line n where n.account_id = $1 and n.payment_id = o.id
                      and not exists (select from withdrawn_line w where w.line_id = n.line_id))
-         order by o.silent_since limit $2",
+           order by o.silent_since limit $2"#,
         account.uuid(),
         limit,
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(ids.into_iter().map(Id::from_uuid).collect())
+    Ok(rows.into_iter().map(|row| (Id::from_uuid(row.id), row.begun, row.since)).collect())
 }
 
 /// Moves an order from the state that it was read in; with the entry by which it is over.

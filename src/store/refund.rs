@@ -335,28 +335,26 @@ pub async fn of_agencies(
     Ok(Page::from_rows(refunds, page))
 }
 
-/// Silent returns from this account whose money would stand on a statement by now: every day from the beginning of the
-/// silence to the one after it has one, and no line names them.
-pub async fn absent(tx: &mut Tx, account: Id<Account>, limit: i64) -> Result<Vec<Id<id::Refund>>> {
-    let ids = sqlx::query_scalar!(
-        "select r.id from refund r
-         where r.state = 'unknown' and r.next_at is null and r.account_id = $1
-             and not exists (
-                 select from generate_series(
-                     (r.decided_at at time zone interval '7 hours')::date,
-                     (r.silent_since at time zone interval '7 hours')::date + 1,
-                     interval '1 day') as d (day)
-                 where not exists (select from statement s where s.account_id = $1 and s.day = d.day::date))
+/// Silent refunds from this account that nobody asks about any more and that no line of its statements names: since when it was
+/// approved, and since when nobody answered; the longest silent first.
+pub async fn silent(
+    tx: &mut Tx,
+    account: Id<Account>,
+    limit: i64,
+) -> Result<Vec<(Id<id::Refund>, Instant, Instant)>> {
+    let rows = sqlx::query!(
+        r#"select r.id, r.decided_at as "begun!", r.silent_since as "since!" from refund r
+           where r.state = 'unknown' and r.next_at is null and r.account_id = $1
              and not exists (
                  select from named_line n where n.account_id = $1 and n.payment_id = r.id
                      and not exists (select from withdrawn_line w where w.line_id = n.line_id))
-         order by r.silent_since limit $2",
+           order by r.silent_since limit $2"#,
         account.uuid(),
         limit,
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(ids.into_iter().map(Id::from_uuid).collect())
+    Ok(rows.into_iter().map(|row| (Id::from_uuid(row.id), row.begun, row.since)).collect())
 }
 
 /// Refunds that somebody here must look after, the longest waiting first.

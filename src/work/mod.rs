@@ -127,7 +127,7 @@ fn to_systems(app: &App, sent: &Arc<Sent>) -> [BoxFuture<'static, ()>; 5] {
 }
 
 /// The clearing system, and whoever keeps or stamps heads of the log.
-fn with_partners(app: &App) -> [BoxFuture<'static, ()>; 6] {
+fn with_partners(app: &App) -> [BoxFuture<'static, ()>; 7] {
     [
         forever(app, PARTNER_REST, "silent attempts were not asked about", |app| async move {
             Ok(flow::inquire_payment::inquire_due(&app).await? > 0)
@@ -144,6 +144,9 @@ fn with_partners(app: &App) -> [BoxFuture<'static, ()>; 6] {
         }),
         forever(app, BATCH_REST, "a long day was not taken up", |app| async move {
             flow::match_long_days::match_long_day(&app).await
+        }),
+        forever(app, BATCH_REST, "a long closing was not taken up", |app| async move {
+            flow::long_closings::prepare_long_closing(&app).await
         }),
         forever(app, WITNESS_REST, "heads were not sent outside", |app| async move {
             Ok(flow::witness_heads::witness_heads(&app).await? > 0)

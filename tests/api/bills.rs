@@ -113,14 +113,14 @@ async fn a_withdrawn_bill_is_opened_again_under_its_reference() {
 }
 
 /// Brings a schedule into force in which every day of delay costs 0,03 %.
-async fn late_rule(world: &TestApp, office: &Office) {
+pub async fn late_rule(world: &TestApp, office: &Office) {
     let people = [
-        "079185000456,,Nguyễn Thị Hòa,1985-03-15,female,0912345218,79,active,,2,",
-        "079085000457,,Trần Văn Khỏe,1985-04-01,male,0912345219,79,active,,2,",
+        "079185000481,,Nguyễn Thị Hòa,1985-03-15,female,0912345241,79,active,,2,",
+        "079085000482,,Trần Văn Khỏe,1985-04-01,male,0912345242,79,active,,2,",
     ];
     world.register(&people).await;
-    let accountant = officer(world, "079185000456", Role::Accountant, "H29.14").await;
-    let approver = officer(world, "079085000457", Role::Approver, "H29.14").await;
+    let accountant = officer(world, "079185000481", Role::Accountant, "H29.14").await;
+    let approver = officer(world, "079085000482", Role::Approver, "H29.14").await;
     let system = office.system(world, "fee admin");
     let rule =
         "CHAM-NOP,*,late_daily,0.03,late,applicant,payment,,Law 38/2019 art. 59 (illustrative),2020-07-01,";

@@ -5,13 +5,15 @@ use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, at_board, grant, people};
 use crate::central_bank::entry;
 use crate::office::{ACCOUNT, Office, uuid};
 use crate::payments::start;
+use crate::reachable::{hold, let_go};
 use crate::webhooks::{Receiver, register, tell};
 use crate::world::{Actor, TestApp};
 use chung::audit::head::TreeHead;
 use chung::base::clock::Clock;
 use chung::codec::closing_report::{ClosingContent, TYP};
+use chung::config::Limits;
 use chung::crypto::{jwt, signing::KeyList};
-use chung::flow::sequence_audit::sequence_audit;
+use chung::flow::{long_closings::prepare_long_closing, roles::revoke_role, sequence_audit::sequence_audit};
 use chung::identity::role::Role;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -19,7 +21,12 @@ use std::time::Duration;
 
 /// An office in which one bill was paid and the day is over; an accountant and an approver keep its books.
 async fn set() -> (TestApp, Office, Value) {
-    let world = TestApp::start().await;
+    set_within(Limits::default()).await
+}
+
+/// The same within other limits.
+async fn set_within(limits: Limits) -> (TestApp, Office, Value) {
+    let world = TestApp::start_with(limits).await;
     people(&world).await;
     let office = Office::open(&world, "H29.14").await;
     grant(&world, ACCOUNTANT.0, Role::Accountant).await;
@@ -115,6 +122,121 @@ async fn a_day_is_closed_by_two_people_with_a_signed_report() {
     at_board(&world, NOBODY).await.get(&closing).await.expect(404);
 }
 
+/// The same office, where nobody waits for a single line, with its day matched.
+async fn long() -> (TestApp, Office, [Actor; 2]) {
+    let (world, office, _) = set_within(Limits { lines_waited_for: 0, ..Limits::default() }).await;
+    match_day(&world, &office).await;
+    let people = [at_board(&world, ACCOUNTANT).await, at_board(&world, AUDITOR).await];
+    (world, office, people)
+}
+
+const HELD_UP: &str = "lock table receipt in access exclusive mode";
+
+#[tokio::test]
+async fn a_long_time_is_closed_beside_and_its_page_says_how_far_it_is() {
+    let (world, office, [accountant, approver]) = long().await;
+    let closing = prepare(&accountant, &office, "day", "2026-11-24").await.expect(303).location();
+    assert_eq!(world.count("closing").await, 0, "nobody waited for it");
+    let page = approver.get(&closing).await.expect(200).text();
+    for shown in ["Đang chờ đến lượt", "http-equiv=\"refresh\"", "24/11/2026", "Báo cáo khóa sổ ngày"]
+    {
+        assert!(page.contains(shown), "{shown} in {page}");
+    }
+    // A second press leads to the same work.
+    assert_eq!(prepare(&accountant, &office, "day", "2026-11-24").await.expect(303).location(), closing);
+    let list = approver.get("/board/closings").await.expect(200).text();
+    assert!(list.contains("đang lập") && list.contains(&closing), "{list}");
+    accountant.get(&format!("{closing}/pdf")).await.expect(404);
+    let token = approver.get("/board/closings").await.expect(200).form_field("form_token");
+    let early = [("form_token", &*token), ("outcome", "approve")];
+    approver.post_form(&format!("{closing}/decide"), &early).await.expect(404);
+    at_board(&world, NOBODY).await.get(&closing).await.expect(404);
+    world.stranger().get(&closing).await.expect(303);
+
+    // While it is worked at, whoever looks sees how far it is.
+    let other = hold(&world, HELD_UP).await;
+    let (worked, ()) = tokio::join!(prepare_long_closing(&world.app), async {
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        let page = accountant.get(&format!("{closing}?lang=en")).await.expect(200).text();
+        let shown = ["The ledger of 1 of 1 months is summed", "<progress max=\"1\" value=\"1\""];
+        assert!(shown.iter().all(|shown| page.contains(shown)), "{page}");
+        assert!(!prepare_long_closing(&world.app).await.unwrap(), "one works at it");
+        let_go(other).await;
+    });
+    assert!(worked.unwrap());
+    let page = accountant.get(&format!("{closing}?lang=vi")).await.expect(200).text();
+    for shown in ["chờ duyệt", ACCOUNT, "205.000", "H29.14-AP26E-0000001", "Nguyễn Thị Hòa"] {
+        assert!(page.contains(shown), "{shown} in {page}");
+    }
+    assert!(!page.contains("http-equiv=\"refresh\""), "{page}");
+    prepare(&accountant, &office, "day", "2026-11-24").await.expect(409);
+    decide(&accountant, &closing, "approve").await.expect(403);
+    decide(&approver, &closing, "approve").await.expect(303);
+    assert!(accountant.get(&format!("{closing}/pdf")).await.expect(200).body.starts_with(b"%PDF"));
+    assert!(!prepare_long_closing(&world.app).await.unwrap(), "and it is over");
+    // What is short to read is what is long to read.
+    world.later(Duration::from_secs(10 * 86_400));
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    let month = prepare(&accountant, &office, "month", "2026-11-10").await.expect(303).location();
+    assert!(prepare_long_closing(&world.app).await.unwrap());
+    let page = accountant.get(&month).await.expect(200).text();
+    assert!(page.contains("01/11/2026 – 30/11/2026") && page.contains("H29.14-AP26E-0000001"), "{page}");
+}
+
+#[tokio::test]
+async fn a_closing_whose_run_died_is_taken_up_again_and_prepared_once() {
+    let (world, office, [accountant, _]) = long().await;
+    let closing = prepare(&accountant, &office, "day", "2026-11-24").await.expect(303).location();
+    let other = hold(&world, HELD_UP).await;
+    let died = tokio::time::timeout(Duration::from_millis(700), prepare_long_closing(&world.app)).await;
+    assert!(died.is_err());
+    let_go(other).await;
+    assert!(!prepare_long_closing(&world.app).await.unwrap(), "it might live");
+    world.later(Duration::from_secs(61));
+
+    // The second run is held up for so long that a third takes its place: only one of them can prepare it.
+    let other = hold(&world, HELD_UP).await;
+    let (second, third, ()) = tokio::join!(
+        prepare_long_closing(&world.app),
+        async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            world.later(Duration::from_secs(61));
+            prepare_long_closing(&world.app).await
+        },
+        async {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            let page = accountant.get(&closing).await.expect(200).text();
+            assert!(page.contains("Lần thứ 3"), "{page}");
+            let_go(other).await;
+        }
+    );
+    assert!(second.unwrap() && third.unwrap());
+    assert_eq!(world.count("closing where state = 'prepared'").await, 1);
+    assert_eq!(world.count("audit_leaf where kind = 'closing.prepared'").await, 1);
+    assert_eq!(world.count("long_closing where state = 'done'").await, 1);
+}
+
+#[tokio::test]
+async fn a_long_closing_is_prepared_for_nobody_who_may_not_any_more() {
+    let (world, office, _) = set_within(Limits { lines_waited_for: 0, ..Limits::default() }).await;
+    match_day(&world, &office).await;
+    let granted = grant(&world, NOBODY.0, Role::Accountant).await;
+    let (leaves, stays) = (at_board(&world, NOBODY).await, at_board(&world, ACCOUNTANT).await);
+    let closing = prepare(&leaves, &office, "day", "2026-11-24").await.expect(303).location();
+    revoke_role(&world.app, granted).await.unwrap();
+    assert!(prepare_long_closing(&world.app).await.unwrap());
+    assert_eq!(world.count("closing").await, 0);
+    leaves.get(&closing).await.expect(404);
+    let page = stays.get(&closing).await.expect(200).text();
+    assert!(page.contains("Không lập được") && !page.contains("http-equiv=\"refresh\""), "{page}");
+    assert!(stays.get("/board/closings").await.expect(200).text().contains("không lập được"));
+    let again = prepare(&stays, &office, "day", "2026-11-24").await.expect(303).location();
+    assert_ne!(again, closing);
+    assert!(prepare_long_closing(&world.app).await.unwrap());
+    assert!(stays.get(&again).await.expect(200).text().contains("chờ duyệt"));
+    assert!(!stays.get("/board/closings").await.expect(200).text().contains("không lập được"));
+}
+
 #[tokio::test]
 async fn a_month_needs_its_days_and_what_is_sent_back_is_prepared_again() {
     let (world, office, _) = set().await;
@@ -198,6 +320,34 @@ async fn the_journal_is_in_the_prescribed_accounts_with_both_dates() {
     }
     let other = Office::open(&world, "H29.150").await.system(&world, "statement.read");
     assert_eq!(other.get(&format!("/v1/journals/csv?{days}")).await.expect(200).text().lines().count(), 1);
+}
+
+#[tokio::test]
+async fn a_journal_of_many_parts_leaves_whole_and_in_order() {
+    let (world, office, _) = set().await;
+    let at = (world.clock.now() - Duration::from_secs(86_400)).unix_timestamp() * 1_000;
+    let many = format!(
+        "with e as (
+             insert into ledger_entry (id, booked_on, kind, subject, leaf_id, at)
+             select ('{at:012x}70008000' || lpad(to_hex(n), 12, '0'))::uuid, '2026-11-24', 'settled', gen_random_uuid(),
+                 gen_random_uuid(), '2026-11-24T02:00:00Z' from generate_series(1, 4500) as n returning id, booked_on)
+         insert into posting (entry_id, account_id, amount, booked_on)
+         select e.id, l.id, case l.kind when 'clearing' then 7 else -7 end, e.booked_on
+         from e cross join ledger_account l where l.kind in ('clearing', 'fee_phi')"
+    );
+    let system = office.system(&world, "statement.read");
+    let days = "/v1/journals/csv?from=2026-11-01&to=2026-11-30";
+    let few = system.get(days).await.expect(200).text().lines().count();
+    world.sql(&many).await.unwrap();
+    let csv = system.get(days).await.expect(200).text();
+    assert_eq!(csv.lines().count(), few + 9_000);
+    let rows: Vec<csv::StringRecord> =
+        csv::Reader::from_reader(csv.as_bytes()).records().map(Result::unwrap).collect();
+    assert!(rows.is_sorted_by_key(|row| row[2].to_owned()), "in the order of booking");
+    let sum = |place: usize| -> i64 { rows.iter().filter_map(|row| row[place].parse::<i64>().ok()).sum() };
+    assert_eq!(sum(6), sum(7), "each entry leaves whole");
+    let sheet = "/v1/journals/xlsx?from=2026-11-01&to=2026-11-30";
+    assert!(system.get(sheet).await.expect(200).body.starts_with(b"PK"));
 }
 
 #[tokio::test]

@@ -6,7 +6,10 @@ use crate::office::{ACCOUNT, Office};
 use crate::payments::start;
 use crate::world::{Actor, Answer, TestApp};
 use chung::base::{clock::Clock, text::Line};
-use chung::flow::return_second_money::return_second_money;
+use chung::flow::{
+    adjust_receipts::adjust_due_receipts, issue_due_receipts::issue_due_receipts,
+    return_second_money::return_second_money,
+};
 use chung::identity::role::Role;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -48,6 +51,12 @@ impl Scene {
         let mut form = vec![("form_token", self.token.as_str())];
         form.extend_from_slice(fields);
         self.cashier.post_form(path, &form).await
+    }
+
+    /// Signs the cashier in again, once a session is over.
+    pub async fn again(&mut self) {
+        self.cashier = signed_in(&self.world, CASHIER, "/desk").await;
+        self.token = self.cashier.get("/desk").await.expect(200).form_field("form_token");
     }
 
     pub async fn desk(&self) -> String {
@@ -267,4 +276,114 @@ async fn after_its_last_day_a_bill_is_not_paid_at_a_desk_and_the_page_says_why()
     assert!(refused.contains("Đã quá ngày cuối được nộp khoản này"), "{refused}");
     assert!(!refused.contains("problem-bill_past_due"), "{refused}");
     assert_eq!(scene.world.count("payment").await, 0);
+}
+
+/// Bills that may be paid after their due day, in a schedule by which every day costs 0,03 %, ten days late.
+pub async fn late(scene: &mut Scene, many: usize) -> Vec<Value> {
+    crate::bills::late_rule(&scene.world, &scene.office).await;
+    let mut bill = crate::office::new_bill();
+    bill["payable_until"] = json!("2026-12-31");
+    let system = scene.office.system(&scene.world, "bill");
+    let mut bills = Vec::new();
+    for nth in 0..many {
+        bills.push(system.post_once("/v1/bills", &format!("late-{nth}"), &bill).await.expect(201).json());
+    }
+    scene.world.later(Duration::from_secs(17 * 86_400));
+    scene.again().await;
+    bills
+}
+
+#[tokio::test]
+async fn a_bill_that_is_paid_late_at_a_desk_bears_the_interest_of_the_day() {
+    let mut scene = Scene::set().await;
+    let bills = late(&mut scene, 2).await;
+    // Ten days late: 205.000 × 0,03 % × 10 = 615.
+    let shown =
+        scene.cashier.get(&format!("/desk/bill?reference={}", reference(&bills[0]))).await.expect(200);
+    assert!(shown.text().contains("205.615"), "{}", shown.text());
+    let pay = async |scene: &Scene, bill: &Value, cash: &str, warned: &str| {
+        let form = [("reference", reference(bill)), ("cash", cash), ("warned", warned)];
+        scene.send("/desk/bill", &form).await.status
+    };
+    assert_eq!(pay(&scene, &bills[0], "205000", "").await, 422, "not without it");
+    assert_eq!(scene.world.count("bill_version").await, 0, "a refusal writes nothing");
+    assert_eq!(pay(&scene, &bills[0], "205615", "").await, 303);
+    let path = format!("/v1/bills/{}", bills[0]["id"].as_str().unwrap());
+    let paid = scene.office.system(&scene.world, "bill.read").get(&path).await.expect(200).json();
+    assert_eq!((&paid["status"], &paid["version"]), (&json!("paid"), &json!(2)));
+    let line = paid["lines"].as_array().unwrap().last().unwrap();
+    assert_eq!((&line["fee"], &line["amount"]["amount"]), (&json!("CHAM-NOP"), &json!("615")));
+    assert_eq!(scene.balance("cash_drawer").await, 705_615);
+
+    // While money of an earlier attempt may still come, interest stands still here as well.
+    scene.world.bank.answers.lock().unwrap().push(chung::payment::payment::Event::NoAnswer);
+    start(&scene.world, &scene.office, &bills[1]).await;
+    scene.world.later(Duration::from_secs(86_400));
+    scene.again().await;
+    let shown =
+        scene.cashier.get(&format!("/desk/bill?reference={}", reference(&bills[1]))).await.expect(200);
+    assert!(shown.text().contains("205.615"), "{}", shown.text());
+    assert_eq!(pay(&scene, &bills[1], "205677", "yes").await, 422);
+    assert_eq!(pay(&scene, &bills[1], "205615", "yes").await, 303);
+    assert_eq!(scene.status(&bills[1]).await, "paid");
+    let books = chung::flow::verify_books::verify_books(&scene.world.app.store, |_| {}).await.unwrap();
+    assert_eq!(books.finding, None);
+}
+
+#[tokio::test]
+async fn cash_goes_back_at_a_desk_without_a_number_left_and_its_receipt_follows() {
+    let scene = Scene::set().await;
+    let bill = scene.office.bill(&scene.world, "k1").await;
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
+    scene.world.sql("update receipt_series set last = until").await.unwrap();
+    // A second bill is paid without a number, too: its receipt waits, and nothing is there to print.
+    let second = scene.office.bill(&scene.world, "k2").await;
+    scene.send("/desk/bill", &[("reference", reference(&second)), ("cash", "205000")]).await.expect(303);
+    assert_eq!((scene.status(&second).await, scene.world.count("receipt_due").await), ("paid".to_owned(), 1));
+    let shown = scene.cashier.get(&format!("/desk/bill?reference={}", reference(&second))).await.expect(200);
+    assert!(!shown.text().contains("/desk/receipts/"), "{}", shown.text());
+
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    let mut refunds = Vec::new();
+    for (key, bill) in [("r1", &bill), ("r2", &second)] {
+        let body = json!({ "bill": bill["id"], "amount": { "amount": "5000", "currency": "VND" },
+            "reason": "agency_error", "words": "Tính thừa.", "officer": ACCOUNTANT.0 });
+        let system = scene.office.system(&scene.world, "refund");
+        let asked = system.post_once("/v1/refunds", key, &body).await.expect(201).json();
+        let id = asked["id"].as_str().unwrap().to_owned();
+        let page = format!("/board/refunds/{id}");
+        let token = approver.get(&page).await.expect(200).form_field("form_token");
+        approver.post_form(&page, &[("form_token", &token), ("act", "approve")]).await.expect(303);
+        let receiver = [("name", "Nguyễn Thị Hòa"), ("document", "079185000456"), ("slip", key)];
+        scene.send(&format!("/desk/refunds/{id}"), &receiver).await.expect(303);
+        scene.send(&format!("/desk/refunds/{id}"), &receiver).await.expect(409);
+        refunds.push(id);
+    }
+    let read = async |id: &str| {
+        let path = format!("/v1/refunds/{id}");
+        let read = scene.office.system(&scene.world, "refund.read").get(&path).await.expect(200).json();
+        (read["status"].as_str().unwrap().to_owned(), read["receipt_pending"].as_bool().unwrap())
+    };
+    for id in &refunds {
+        assert_eq!(read(id).await, ("done".to_owned(), true), "the money did not wait");
+    }
+    assert_eq!((scene.balance("cash_drawer").await, scene.balance("refund_due").await), (900_000, 0));
+    assert_eq!(scene.world.count("receipt where refund_id is not null").await, 0);
+    adjust_due_receipts(&scene.world.app).await.unwrap();
+    assert_eq!(scene.world.count("receipt where refund_id is not null").await, 0, "there is still none");
+
+    // Numbers come, and with them the receipt that waited and both that adjust.
+    let series = json!({ "kind": "phi", "letters": "BP", "first": 1, "last": 9, "valid_from": "2026-11-01",
+        "valid_to": "2026-12-31" });
+    let system = scene.office.system(&scene.world, "receipt");
+    system.post_once("/v1/receipts/series", "BP", &series).await.expect(201);
+    issue_due_receipts(&scene.world.app).await.unwrap();
+    while adjust_due_receipts(&scene.world.app).await.unwrap() > 0 {}
+    for id in &refunds {
+        assert_eq!(read(id).await, ("done".to_owned(), false));
+    }
+    assert_eq!(scene.world.count("receipt where refund_id is not null and amount = 5000").await, 2);
+    assert_eq!(scene.world.count("receipt where number like 'H29.14-BP26E-%'").await, 3);
+    let books = chung::flow::verify_books::verify_books(&scene.world.app.store, |_| {}).await.unwrap();
+    assert_eq!(books.finding, None);
 }

@@ -1,7 +1,7 @@
 //! Receipts on paper: blanks that a desk prints for an outage, books that cashiers hold, and copies that say so.
 
 use crate::board::{grant, signed_in};
-use crate::desk::{ACCOUNTANT, APPROVER, Scene, reference};
+use crate::desk::{ACCOUNTANT, APPROVER, Scene, late, reference};
 use crate::office::{Office, new_bill};
 use crate::payments::start;
 use crate::world::{Actor, Answer, TestApp};
@@ -552,5 +552,83 @@ async fn a_bill_that_was_charged_anew_and_withdrawn_is_entered_with_what_its_pap
     scene.send(&format!("/desk/refunds/{}", refund["id"].as_str().unwrap()), &to).await.expect(303);
     assert_eq!((scene.balance("cash_drawer").await, scene.balance("refund_due").await), (500_000, 0));
     assert_eq!(scene.world.count("receipt where refund_id is not null and amount = 205000").await, 1);
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn what_was_taken_on_paper_late_bears_the_interest_of_its_own_day() {
+    let mut scene = Scene::set().await;
+    let bills = late(&mut scene, 2).await;
+    let of = series(&scene, "TP", "printed").await;
+    let print = [("act", "print"), ("series", of["id"].as_str().unwrap()), ("leaves", "3")];
+    scene.send("/desk/blanks", &print).await.expect(303);
+    // Written ten days late, and entered on the eleventh.
+    scene.world.later(Duration::from_secs(600));
+    let at = written(&scene.world, 5);
+    scene.world.later(Duration::from_secs(86_400));
+    scene.again().await;
+    enter(&scene, &bills[0], ["H29.14-TP26T-0000001", &at, "205677"]).await.expect(422);
+    enter(&scene, &bills[0], ["H29.14-TP26T-0000001", &at, "205615"]).await.expect(303);
+    // What was taken without interest is what was taken.
+    enter(&scene, &bills[1], ["H29.14-TP26T-0000002", &at, "205000"]).await.expect(303);
+    let system = scene.office.system(&scene.world, "bill.read");
+    for (bill, total) in bills.iter().zip(["205615", "205000"]) {
+        let path = format!("/v1/bills/{}", bill["id"].as_str().unwrap());
+        let read = system.get(&path).await.expect(200).json();
+        assert_eq!((&read["status"], &read["total"]["amount"]), (&json!("paid"), &json!(total)));
+    }
+    assert_eq!(scene.balance("cash_drawer").await, 500_000 + 205_615 + 205_000);
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn what_sellers_had_invoiced_is_owed_back_where_another_bill_may_charge_it_by_now() {
+    let scene = Scene::set().await;
+    let of = series(&scene, "TP", "printed").await;
+    let print = [("act", "print"), ("series", of["id"].as_str().unwrap()), ("leaves", "3")];
+    scene.send("/desk/blanks", &print).await.expect(303);
+    let mut charging = new_bill();
+    charging["services"] = json!([crate::proofs::service("10")]);
+    charging["collect"] = json!("together");
+    let system = scene.office.system(&scene.world, "bill refund.read receipt.read");
+    let bill = system.post_once("/v1/bills", "with", &charging).await.expect(201).json();
+    assert_eq!(bill["total"]["amount"], "1405000");
+    scene.world.later(Duration::from_secs(600));
+    let early = written(&scene.world, 5);
+    // While its paper lies at the desk the bill charges the invoice no more, and another one does.
+    let path = format!("/v1/bills/{}/amend", bill["id"].as_str().unwrap());
+    let less = system.post_once(&path, "less", &json!({ "services": [] })).await.expect(200).json();
+    assert_eq!(less["total"]["amount"], "205000");
+    let other = system.post_once("/v1/bills", "other", &charging).await.expect(201).json();
+
+    enter(&scene, &bill, ["H29.14-TP26T-0000001", &early, "1404999"]).await.expect(422);
+    enter(&scene, &bill, ["H29.14-TP26T-0000001", &early, "1405000"]).await.expect(303);
+    enter(&scene, &bill, ["H29.14-TP26T-0000001", &early, "1405000"]).await.expect(409);
+    assert_eq!(
+        (scene.status(&bill).await, scene.status(&other).await),
+        ("open".to_owned(), "open".to_owned())
+    );
+    assert_eq!(receipt_of(&scene, &bill).await["number"], "H29.14-TP26T-0000001");
+    assert_eq!(
+        (scene.balance("cash_drawer").await, scene.balance("refund_due").await),
+        (1_905_000, -1_405_000)
+    );
+    let refund = system.get("/v1/refunds").await.expect(200).json()["items"][0].clone();
+    assert_eq!(
+        (&refund["amount"]["amount"], &refund["status"], &refund["reason"], &refund["automatic"]),
+        (&json!("1405000"), &json!("at_desk"), &json!("wrong_amount"), &json!(true))
+    );
+    assert_eq!(scene.balance("fee_service").await, 0, "its seller is owed by the bill that charges it now");
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
+
+    // The payer fetches it, and both bills are paid for what they say now.
+    let to = [("name", "Nguyễn Thị Hòa"), ("document", "079185000123"), ("slip", "PC-1")];
+    scene.send(&format!("/desk/refunds/{}", refund["id"].as_str().unwrap()), &to).await.expect(303);
+    assert_eq!((scene.balance("cash_drawer").await, scene.balance("refund_due").await), (500_000, 0));
+    for (bill, cash) in [(&bill, "205000"), (&other, "1405000")] {
+        scene.send("/desk/bill", &[("reference", reference(bill)), ("cash", cash)]).await.expect(303);
+        assert_eq!(scene.status(bill).await, "paid");
+    }
+    assert_eq!(scene.balance("fee_service").await, -1_200_000);
     assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
 }

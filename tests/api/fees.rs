@@ -6,6 +6,7 @@ use crate::payments::start;
 use crate::world::{Actor, TestApp};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chung::flow::fee_file::{SAMPLE_ADJUSTMENTS, SAMPLE_ITEMS};
+use chung::flow::verify_books::verify_books;
 use chung::identity::role::Role;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -383,6 +384,123 @@ async fn what_a_bill_rests_on_is_charged_anew_with_it_and_nothing_is_owed_of_one
     let revoked = revoke(&standing[0]).await.expect(200).json();
     assert_eq!(revoked["bill"]["total"]["amount"], "100000");
     set.act(&amend, both).await.expect_refusal(409, "bill_not_amendable");
+}
+
+#[tokio::test]
+async fn a_difference_goes_with_the_bill_that_it_is_of_and_comes_back_with_it() {
+    let set = set().await;
+    let (_, bill) = set.reduced().await;
+    let at = |bill: &Value, act: &str| format!("/v1/bills/{}{act}", bill["id"].as_str().unwrap());
+    let path = format!("/v1/fees/evidence?bill={}", bill["id"].as_str().unwrap());
+    let found = set.system.get(&path).await.expect(200).json();
+    let path = format!("/v1/fees/evidence/{}/revoke", found["items"][0]["id"].as_str().unwrap());
+    let body = json!({ "officer": set.accountant, "reason": "Giấy xác nhận hết hạn", "due": "2026-12-31" });
+    let difference = set.act(&path, body).await.expect(200).json()["bill"].clone();
+    let status = async |bill: &Value| {
+        let read = set.system.get(&at(bill, "")).await.expect(200).json();
+        (read["status"].as_str().unwrap().to_owned(), read["due"].as_str().unwrap().to_owned())
+    };
+    set.act(&at(&bill, "/cancel"), Value::Null).await.expect(200);
+    assert_eq!(status(&difference).await.0, "cancelled");
+    let page = format!("/pay/{}", difference["reference"].as_str().unwrap());
+    assert!(
+        !set.world.stranger().get(&page).await.text().contains("name=\"bank\""),
+        "nobody is asked for it"
+    );
+    let events = set.office.system(&set.world, "event.read").get("/v1/events").await.expect(200).json();
+    let told: Vec<&Value> = events["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["type"] == "bill.cancelled")
+        .collect();
+    assert_eq!(told.len(), 2, "{events}");
+    let of = told.iter().find(|event| event["data"]["bill"] == difference["id"]).unwrap();
+    assert_eq!(of["data"]["difference_of"], bill["id"]);
+    assert_eq!(set.world.count("audit_leaf where kind = 'bill.cancelled'").await, 2);
+
+    set.act(&at(&bill, "/revive"), json!({ "due": "2026-12-15" })).await.expect(200);
+    assert_eq!(status(&difference).await, ("open".to_owned(), "2026-12-15".to_owned()));
+    assert_eq!(set.world.count("audit_leaf where kind = 'bill.revived'").await, 2);
+    // While somebody pays the rest, neither goes.
+    let payment = start(&set.world, &set.office, &difference).await;
+    set.act(&at(&bill, "/cancel"), Value::Null).await.expect_refusal(409, "payment_under_way");
+    set.act(&at(&bill, "/replace"), new_bill()).await.expect_refusal(409, "payment_under_way");
+    assert_eq!(set.world.count("bill where state = 'open'").await, 2);
+    set.world.tell(&set.world.credit(1, "R1", 100_000, &payment)).await.expect(200);
+    // What was paid stays paid.
+    set.act(&at(&bill, "/cancel"), Value::Null).await.expect(200);
+    assert_eq!(status(&difference).await.0, "paid");
+    set.act(&at(&bill, "/revive"), json!({ "due": "2026-12-15" })).await.expect(200);
+    assert_eq!(status(&difference).await.0, "paid");
+}
+
+#[tokio::test]
+async fn a_difference_is_not_asked_for_beside_the_bill_that_took_the_place_of_its_own() {
+    let set = set().await;
+    let (_, bill) = set.reduced().await;
+    let path = format!("/v1/fees/evidence?bill={}", bill["id"].as_str().unwrap());
+    let found = set.system.get(&path).await.expect(200).json();
+    let path = format!("/v1/fees/evidence/{}/revoke", found["items"][0]["id"].as_str().unwrap());
+    let body = json!({ "officer": set.accountant, "reason": "Giấy xác nhận hết hạn", "due": "2026-12-31" });
+    let difference = set.act(&path, body).await.expect(200).json()["bill"].clone();
+    let replace = format!("/v1/bills/{}/replace", bill["id"].as_str().unwrap());
+    let whole = set.act(&replace, new_bill()).await.expect(201).json();
+    assert_eq!(whole["total"]["amount"], "205000");
+    let read = format!("/v1/bills/{}", difference["id"].as_str().unwrap());
+    assert_eq!(set.system.get(&read).await.expect(200).json()["status"], "cancelled");
+    // Money that comes for it all the same waits, and is never refused.
+    assert_eq!(set.world.count("bill where state = 'open'").await, 1);
+}
+
+#[tokio::test]
+async fn a_successor_reads_and_revokes_what_a_paid_bill_of_the_old_agency_rested_on() {
+    let set = set().await;
+    let (_, bill) = set.reduced().await;
+    let payment = start(&set.world, &set.office, &bill).await;
+    set.world.tell(&set.world.credit(1, "R1", 105_000, &payment)).await.expect(200);
+    let heir = Office::open(&set.world, "H29.15").await;
+    let third = Office::open(&set.world, "H29.150").await;
+    let admin = Office::open(&set.world, "H29").await;
+    let administrator = officer(&set.world, "079085000458", Role::Administrator, "H29").await;
+    let merger = json!({ "kind": "merge", "from": "2026-11-24", "administrator": administrator,
+        "successors": [{ "agency": heir.agency.to_string() }] });
+    let succeed = format!("/v1/agencies/{}/succeed", set.office.agency);
+    admin.system(&set.world, "admin").post_once(&succeed, "s", &merger).await.expect(200);
+
+    let path = format!("/v1/fees/evidence?bill={}", bill["id"].as_str().unwrap());
+    let heirs = heir.system(&set.world, "fee bill receipt.read");
+    let found = heirs.get(&path).await.expect(200).json();
+    let evidence = found["items"][0]["id"].as_str().unwrap().to_owned();
+    let revoke = format!("/v1/fees/evidence/{evidence}/revoke");
+    let body = |who: &str| json!({ "officer": who, "reason": "Giấy xác nhận hết hạn", "due": "2026-12-31" });
+    let strangers = third.system(&set.world, "fee");
+    strangers.get(&path).await.expect_refusal(404, "not_found");
+    strangers.post_once(&revoke, "x", &body(&set.accountant)).await.expect_refusal(404, "not_found");
+    heirs.post_once(&revoke, "a", &body(&set.approver)).await.expect_refusal(403, "accountant_needed");
+    let revoked = heirs.post_once(&revoke, "r", &body(&set.accountant)).await.expect(200).json();
+    assert_eq!(heirs.post_once(&revoke, "r", &body(&set.accountant)).await.expect(200).json(), revoked);
+    heirs.post_once(&revoke, "b", &body(&set.accountant)).await.expect_refusal(409, "evidence_revoked");
+    let difference = &revoked["bill"];
+    assert_eq!(
+        (&difference["total"]["amount"], &difference["parties"]),
+        (&json!("100000"), &bill["parties"])
+    );
+    assert!(heirs.get(&path).await.expect(200).json()["items"][0]["revoked_at"].is_string());
+
+    // It is the successor's: its money comes to its account, and its receipt is in its name.
+    let payment = start(&set.world, &heir, difference).await;
+    let now = chung::base::clock::Clock::now(&*set.world.clock);
+    let named = Some(crate::office::uuid(&payment));
+    let told = crate::central_bank::credit(2, "699", "R2", 100_000, named, now);
+    set.world.tell(&told).await.expect(200);
+    let read = format!("/v1/bills/{}", difference["id"].as_str().unwrap());
+    let heirs = heir.system(&set.world, "bill.read receipt.read");
+    assert_eq!(heirs.get(&read).await.expect(200).json()["status"], "paid");
+    let receipts = format!("/v1/receipts?bill={}", difference["id"].as_str().unwrap());
+    let receipts = heirs.get(&receipts).await.expect(200).json();
+    assert!(receipts["items"][0]["number"].as_str().unwrap().starts_with("H29.15-"), "{receipts}");
+    assert_eq!(verify_books(&set.world.app.store, |_| {}).await.unwrap().finding, None);
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ fn invoice(number: &str) -> Value {
     })
 }
 
-fn service(number: &str) -> Value {
+pub fn service(number: &str) -> Value {
     json!({
         "invoice": invoice(number), "legal_basis": "Hợp đồng 12/2026",
         "account": { "bank": "970405", "number": "19001234567", "holder": "CONG TY TNHH DO DAC MAU" },

@@ -396,6 +396,14 @@ async fn another_issuer_makes_the_receipts_once_whatever_happens_to_its_answers(
 
     admin.post_once(&set, "c", &json!({ "issuer": "chung" })).await.expect(200);
     let ours = paid(&world, &office, "l").await;
-    assert_eq!(receipts(&world, &office, &ours).await.len(), 1);
+    let given = receipts(&world, &office, &ours).await;
+    assert_eq!(given.len(), 1);
+    // Nor does one of ours stand in the place of another while somebody else makes them.
+    admin.post_once(&set, "d", &body).await.expect(200);
+    let system = office.system(&world, "receipt");
+    let wanted = json!({ "reason": "Sai tên", "name": "Công ty Mẫu" });
+    let refused = system.post_once(&path(&given[0], "/replace"), "r", &wanted).await;
+    refused.expect_refusal(409, "receipts_elsewhere");
+    assert_eq!((world.count("receipt").await, world.count("receipt_void").await), (1, 0));
     drop(running);
 }

@@ -800,3 +800,40 @@ async fn a_return_that_is_denied_after_its_money_left_is_said_so_and_promises_no
         }
     }
 }
+
+#[tokio::test]
+async fn a_silent_refund_waits_for_clearing_days_alone_and_holidays_are_dated() {
+    let scene = Scene::set(Limits::default()).await;
+    let holiday = "insert into calendar_day (day, working, name_vi, name_en, basis, imported_at)
+         values ('2026-11-30', false, 'Nghỉ bù', 'Day off', 'x', now())";
+    scene.world.sql(holiday).await.unwrap();
+    // Approved on a Friday, and nobody ever answers.
+    scene.world.later(Duration::from_secs(3 * 86_400));
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    let asked = scene.ask("1", json!({ "amount": vnd(5_000) })).await.expect(201).json();
+    let id = asked["id"].as_str().unwrap().to_owned();
+    scene.world.bank.return_answers.lock().unwrap().push(Answer::None);
+    scene.press(&approver, &id, "approve").await.expect(303);
+    for _ in 0..6 {
+        scene.world.later(Duration::from_secs(2 * 3_600));
+        look_after_refunds(&scene.world.app).await.unwrap();
+    }
+    assert_eq!(scene.read(&id).await["status"], "unknown");
+    scene.world.later(Duration::from_secs(5 * 86_400));
+    let tell = async |day: &str| {
+        let told = json!({ "account": ACCOUNT, "day": day });
+        scene
+            .office
+            .system(&scene.world, "statement")
+            .post_once("/v1/statements", day, &told)
+            .await
+            .expect(200);
+        scene.read(&id).await["status"].as_str().unwrap().to_owned()
+    };
+    // The next clearing day is Tuesday: a bank that tells nothing of the days between keeps nobody waiting, and one that does
+    // tell of them decides nothing.
+    assert_eq!(tell("2026-11-27").await, "unknown");
+    assert_eq!(tell("2026-11-30").await, "unknown", "a holiday shows nothing");
+    assert_eq!(tell("2026-12-01").await, "approved", "it never left, and is sent again");
+    assert_eq!(scene.world.count("statement").await, 3);
+}

@@ -6,6 +6,7 @@ use crate::payments::start;
 use crate::world::{Actor, Answer, TestApp};
 use chung::base::{clock::Clock, money::Money};
 use chung::codec::iso20022::{AccountNumber, Direction, Refusal};
+use chung::flow::match_long_days::match_long_day;
 use chung::partner::clearing::NoStatement;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -73,6 +74,48 @@ async fn a_day_as_it_should_be_matches_line_by_line_and_again() {
     other.system(&world, "statement.read").get(&one).await.expect_refusal(404, "not_found");
     let foreign = other.system(&world, "statement");
     fetch(&foreign, "c").await.expect_refusal(422, "unknown_account");
+}
+
+#[tokio::test]
+async fn a_long_day_asked_for_with_a_key_is_matched_beside_and_the_key_gives_the_same_answer() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    for n in 1..=3_u128 {
+        let bill = office.bill(&world, &format!("k{n}")).await;
+        let payment = start(&world, &office, &bill).await;
+        world.pay(n, &format!("R{n}"), 205_000, &payment).await;
+    }
+    *world.bank.page_room.lock().unwrap() = 2;
+    let system = office.system(&world, "statement statement.read");
+    let asked = fetch(&system, "a").await.expect(202);
+    let (address, told) = (asked.location(), asked.json());
+    assert_eq!(address, format!("/v1/statements/days/{}", told["id"].as_str().unwrap()));
+    assert_eq!((&told["state"], &told["statement"]), (&json!("waiting"), &Value::Null));
+    assert_eq!(world.count("statement").await, 0, "nobody waited for it");
+    assert_eq!(fetch(&system, "a").await.expect(202).json(), told);
+    assert_eq!(fetch(&system, "b").await.expect(202).json()["id"], told["id"], "it is asked for once");
+    let another = json!({ "account": ACCOUNT, "day": "2026-11-23" });
+    system.post_once("/v1/statements", "a", &another).await.expect_refusal(409, "idempotency_key_reused");
+    let others = Office::open(&world, "H29.150").await.system(&world, "statement.read");
+    others.get(&address).await.expect_refusal(404, "not_found");
+    system.get(&address.replace("days/longday_0", "days/longday_f")).await.expect_refusal(404, "not_found");
+
+    assert!(match_long_day(&world.app).await.unwrap());
+    let done = system.get(&address).await.expect(200).json();
+    assert_eq!((&done["state"], &done["tries"]), (&json!("done"), &json!(1)));
+    let statement = format!("/v1/statements/{}", done["statement"].as_str().unwrap());
+    assert_eq!(system.get(&statement).await.expect(200).json()["reconciliation"]["matched"], 3);
+    assert_eq!(fetch(&system, "a").await.expect(202).json(), told, "as it was first answered");
+
+    // Pages that do not add up end it with the reason; in one piece it is answered at once.
+    world.bank.lost_pages.lock().unwrap().push(2);
+    let again = fetch(&system, "c").await.expect(202).location();
+    assert_ne!(again, address);
+    assert!(match_long_day(&world.app).await.unwrap());
+    let refused = system.get(&again).await.expect(200).json();
+    assert_eq!((&refused["state"], &refused["refusal"]), (&json!("refused"), &json!("statement_unreadable")));
+    *world.bank.page_room.lock().unwrap() = 10;
+    assert_eq!(fetch(&system, "d").await.expect(200).json()["id"], done["statement"]);
 }
 
 #[tokio::test]

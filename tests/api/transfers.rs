@@ -70,6 +70,47 @@ async fn the_code_on_the_page_is_a_transfer_that_pays_the_bill() {
 }
 
 #[tokio::test]
+async fn a_transfer_of_what_the_page_asks_for_after_the_due_day_pays_with_its_interest() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    crate::bills::late_rule(&world, &office).await;
+    let mut late = crate::office::new_bill();
+    late["payable_until"] = serde_json::json!("2026-12-31");
+    let system = office.system(&world, "bill");
+    let mut bills = Vec::new();
+    for key in ["a", "b", "c"] {
+        bills.push(system.post_once("/v1/bills", key, &late).await.expect(201).json());
+    }
+    world.later(Duration::from_secs(17 * 86_400));
+    // Ten days late: 205.000 × 0,03 % × 10 = 615, on the page and in its code.
+    let page = world.stranger().get(&format!("/pay/{}", reference(&bills[0]))).await.expect(200).text();
+    assert!(page.contains("205.615"), "{page}");
+    let ordered = transfer(&world, "R1", 205_615, &reference(&bills[0]));
+    arrives(&world, 1, vec![ordered]).await;
+    assert_eq!(status(&world, &office, &bills[0]).await, "paid");
+    // Ordered today, booked tomorrow.
+    let late_order = transfer(&world, "R2", 205_615, &reference(&bills[1]));
+    world.later(Duration::from_secs(86_400));
+    let mut booked = entry("R2", 205_615, None, world.clock.now());
+    (booked.end_to_end, booked.remittance) = (late_order.end_to_end, late_order.remittance);
+    (booked.counterparty_agent, booked.accepted) = (late_order.counterparty_agent, late_order.accepted);
+    arrives(&world, 2, vec![booked]).await;
+    assert_eq!(status(&world, &office, &bills[1]).await, "paid");
+    let path = format!("/v1/bills/{}", bills[1]["id"].as_str().unwrap());
+    let paid = office.system(&world, "bill.read").get(&path).await.expect(200).json();
+    assert_eq!((&paid["version"], &paid["total"]["amount"]), (&2.into(), &"205615".into()));
+    assert_eq!(paid["lines"].as_array().unwrap().last().unwrap()["fee"], "CHAM-NOP");
+    assert_eq!(world.held().await, []);
+    // Anything else that is too much waits, and charges nothing.
+    arrives(&world, 3, vec![transfer(&world, "R3", 205_616, &reference(&bills[2]))]).await;
+    assert_eq!(status(&world, &office, &bills[2]).await, "open");
+    assert_eq!(world.held().await.len(), 1);
+    assert_eq!(world.count("bill_version").await, 2);
+    let books = chung::flow::verify_books::verify_books(&world.app.store, |_| {}).await.unwrap();
+    assert_eq!(books.finding, None);
+}
+
+#[tokio::test]
 async fn a_reference_is_recognised_however_banks_write_it() {
     let world = TestApp::start().await;
     let office = Office::open(&world, "H29.14").await;

@@ -198,9 +198,6 @@ async fn a_successor_voids_what_the_old_agency_gave_and_nobody_else_does() {
     let strange =
         set.third.system(&set.world, "receipt").post_once(&format!("{path}/void"), "v", &body).await;
     strange.expect_refusal(404, "not_found");
-    let other = json!({ "reason": "Sai tên", "name": "Công ty Mẫu" });
-    let refused = heirs.post_once(&format!("{path}/replace"), "r", &other).await;
-    refused.expect_refusal(409, "no_receipt_series");
     let done = heirs.post_once(&format!("{path}/void"), "v", &body).await.expect(200).json();
     assert_eq!((&done["state"], &done["void"]["reason"]), (&json!("void"), &json!("Lập sai tên người nộp")));
     assert_eq!(
@@ -213,10 +210,52 @@ async fn a_successor_voids_what_the_old_agency_gave_and_nobody_else_does() {
 }
 
 #[tokio::test]
+async fn a_successor_replaces_what_the_old_agency_gave_by_a_receipt_of_its_own() {
+    let set = set().await;
+    let heirs = set.new.system(&set.world, "receipt event.read");
+    let given = heirs.get(&format!("/v1/receipts?tree={}", set.old.agency)).await.expect(200).json();
+    let old = &given["items"][0];
+    let path = format!("/v1/receipts/{}", old["id"].as_str().unwrap());
+    let replace = format!("{path}/replace");
+    let other = json!({ "reason": "Sai tên", "name": "Công ty Mẫu" });
+    let strange = set.third.system(&set.world, "receipt").post_once(&replace, "r", &other).await;
+    strange.expect_refusal(404, "not_found");
+    let new = heirs.post_once(&replace, "r", &other).await.expect(201).json();
+    assert_eq!(heirs.post_once(&replace, "r", &other).await.expect(201).json()["id"], new["id"]);
+    heirs.post_once(&replace, "s", &other).await.expect_refusal(409, "receipt_void_already");
+    assert!(new["number"].as_str().unwrap().starts_with("H29.15-"), "of its own series: {new}");
+    assert_eq!((&new["replaces"], &new["total"]), (&old["number"], &old["total"]));
+    let read = heirs.get(&path).await.expect(200).json();
+    assert_eq!((&read["state"], &read["void"]["replaced_by"]), (&json!("replaced"), &new["number"]));
+
+    // It is signed as the successor's, and whoever holds it checks it offline; the old one says what stands in its place.
+    let mine = format!("/v1/receipts/{}", new["id"].as_str().unwrap());
+    let pdf = heirs.get(&format!("{mine}/pdf")).await.expect(200).body;
+    let file = std::env::temp_dir().join(format!("chung-heir-{}.pdf", std::process::id()));
+    std::fs::write(&file, &pdf).unwrap();
+    let said = std::process::Command::new("pdfsig").arg(&file).output().expect("pdfsig is installed");
+    std::fs::remove_file(&file).unwrap();
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("Signature is Valid") && said.contains("Sở Tư pháp"), "{said}");
+    let xml = heirs.get(&format!("{mine}/xml")).await.expect(200).text();
+    assert!(xml.contains("H29.15") && xml.contains("H29.14-AP26E-0000001"), "{xml}");
+    chung::flow::sequence_audit::sequence_audit(&set.world.app).await.unwrap();
+    heirs.get(&format!("{mine}/proof")).await.expect(200);
+    let events = heirs.get("/v1/events").await.expect(200).text();
+    assert!(events.contains("receipt.replaced"), "{events}");
+    let use_of = heirs.get("/v1/receipts/use?quarter=2026-Q4&tree=new").await.expect(200).json();
+    let replaced: i64 =
+        use_of["items"].as_array().unwrap().iter().filter_map(|one| one["replaced"].as_i64()).sum();
+    assert_eq!(replaced, 1, "{use_of}");
+    let books = chung::flow::verify_books::verify_books(&set.world.app.store, |_| {}).await.unwrap();
+    assert_eq!(books.finding, None);
+}
+
+#[tokio::test]
 async fn pages_are_read_by_either_tree_and_nobody_acts_for_who_was_succeeded() {
     let set = set().await;
     let (old, new) = (set.old.agency.to_string(), set.new.agency.to_string());
-    for page in ["/board/books", "/board/messages", "/board/payouts", "/board/closings"] {
+    for page in ["/board", "/board/books", "/board/messages", "/board/payouts", "/board/closings"] {
         let own = set.accountant.get(&format!("{page}?agency={new}")).await.expect(200).text();
         assert!(
             own.contains(&format!("{page}?agency={new}&#38;tree=new"))
@@ -243,6 +282,27 @@ async fn pages_are_read_by_either_tree_and_nobody_acts_for_who_was_succeeded() {
     assert!(theirs.contains(row) && !theirs.contains("name=\"kind\""), "read and not acted for: {theirs}");
     let refused = prepare(&set.accountant, &set.old, "day", "2026-11-25").await.status;
     assert!([403, 404].contains(&refused), "{refused}");
+    // The days and cases of each tree: what ended before the succession stays where it was.
+    let ended = format!(
+        "insert into \"case\" (id, agency_id, account_id, day, kind, servicer_reference, state, opened_at, ended_at)
+         select '{}', owner_id, id, '2026-11-24', 'late', 'U1', 'cleared', '2026-11-24T03:00Z', '2026-11-24T04:00Z'
+         from collecting_account where owner_id = '{}'",
+        uuid::Uuid::from_u128(7),
+        set.old.agency.uuid()
+    );
+    set.world.sql(&ended).await.unwrap();
+    let board = async |query: &str| set.accountant.get(&format!("/board?{query}")).await.expect(200).text();
+    let (day, case) = ("/board/statements/stmt_", "/board/cases/case_");
+    assert!(!board(&format!("agency={new}&show=all")).await.contains(case));
+    let whole = board(&format!("agency={new}&tree=new&show=all")).await;
+    assert!(whole.contains(day) && whole.contains(case), "{whole}");
+    let pending = format!("/board?agency={new}&tree=new\"");
+    assert!(
+        whole.contains(&pending.replace('&', "&#38;")) || whole.contains(&pending.replace('&', "&amp;")),
+        "it stays the tree's: {whole}"
+    );
+    let theirs = board(&format!("agency={old}&show=all")).await;
+    assert!(theirs.contains(day) && theirs.contains(case), "{theirs}");
     // The books of each tree.
     let sums = |page: &str| page.matches("205.000").count();
     let books = async |query: &str| {

@@ -5,18 +5,25 @@ use crate::base::{
     id::{Agency, Closing, Id},
     page::PageRequest,
 };
+use crate::codec::journal::{csv_head, csv_row};
 use crate::flow::{
-    export_journal::{Form, export_journal},
+    export_journal::{Journal, journal_sheet, open_journal, read_journal},
     inherit::Tree,
     read_closings::{Beside, Format, beside_closing, closing_file, read_closings},
 };
 use crate::http::{
-    api::receipts::attachment, auth::Caller, problem::Problem, query::Parameters, tree::InTree,
+    api::receipts::{attached, attachment},
+    auth::Caller,
+    problem::Problem,
+    query::Parameters,
+    tree::InTree,
 };
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 
 /// The routes.
@@ -91,7 +98,34 @@ async fn journal_csv(
     InTree(tree): InTree,
     Parameters(days): Parameters<Days>,
 ) -> Result<Response, Problem> {
-    journal(&app, (caller.agency, tree), &days, Form::Csv, ("text/csv; charset=utf-8", "csv")).await
+    let (journal, name) = opened(&app, (caller.agency, tree), &days).await?;
+    let headers = attached("text/csv; charset=utf-8", &format!("{name}.csv"));
+    Ok((headers, Body::from_stream(csv_parts(app, journal))).into_response())
+}
+
+/// The head of the file and its rows, some at a time, each read when the reader has taken what came before: a journal of any
+/// length needs the room of one part.
+fn csv_parts(
+    app: App,
+    journal: Journal,
+) -> impl futures_util::Stream<Item = Result<Vec<u8>, std::io::Error>> {
+    let head = stream::once(async { Ok(csv_head().into_bytes()) });
+    let rows = stream::unfold(Some((app, journal)), async |state| {
+        let (app, mut journal) = state?;
+        match read_journal(&app, &mut journal).await {
+            Ok(Some(rows)) => {
+                let lines: String = rows.iter().map(csv_row).collect();
+                Some((Ok(lines.into_bytes()), Some((app, journal))))
+            }
+            Ok(None) => None,
+            Err(error) => {
+                // The headers are gone: the reader sees that the file breaks off.
+                tracing::error!(?error, "a journal broke off");
+                Some((Err(std::io::Error::other("the journal broke off")), None))
+            }
+        }
+    });
+    head.chain(rows)
 }
 
 async fn journal_xlsx(
@@ -100,20 +134,16 @@ async fn journal_xlsx(
     InTree(tree): InTree,
     Parameters(days): Parameters<Days>,
 ) -> Result<Response, Problem> {
-    journal(&app, (caller.agency, tree), &days, Form::Xlsx, (Format::Xlsx.media_type(), "xlsx")).await
+    let (journal, name) = opened(&app, (caller.agency, tree), &days).await?;
+    let bytes = journal_sheet(&app, journal).await?;
+    Ok(attachment(Format::Xlsx.media_type(), &format!("{name}.xlsx"), bytes))
 }
 
-async fn journal(
-    app: &App,
-    whose: (Id<Agency>, Tree),
-    days: &Days,
-    form: Form,
-    (media, ending): (&'static str, &str),
-) -> Result<Response, Problem> {
+/// The journal, and how its file is called.
+async fn opened(app: &App, whose: (Id<Agency>, Tree), days: &Days) -> Result<(Journal, String), Problem> {
     let day = |name: &'static str, text: &Option<String>| {
         super::parameter(name, text.as_deref())?.ok_or_else(|| super::bad_parameter(name, "missing"))
     };
     let span = (day("from", &days.from)?, day("to", &days.to)?);
-    let bytes = export_journal(app, whose, span, form).await?;
-    Ok(attachment(media, &format!("journal-{}-{}.{ending}", span.0, span.1), bytes))
+    Ok((open_journal(app, whose, span).await?, format!("journal-{}-{}", span.0, span.1)))
 }

@@ -261,11 +261,15 @@ async fn proof(State(app): State<App>, caller: Caller, Path(id): Path<String>) -
 
 /// A file to keep; its name is a receipt's number, which holds no character that a header would have to quote.
 pub(in crate::http) fn attachment(media_type: &'static str, name: &str, bytes: Vec<u8>) -> Response {
-    let headers = [
+    (attached(media_type, name), bytes).into_response()
+}
+
+/// The headers of a file that somebody keeps.
+pub(in crate::http) fn attached(media_type: &'static str, name: &str) -> [(header::HeaderName, String); 4] {
+    [
         (header::CONTENT_TYPE, media_type.to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
         (header::CACHE_CONTROL, "no-store".to_owned()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-    ];
-    (headers, bytes).into_response()
+    ]
 }

@@ -7,7 +7,8 @@ use crate::base::{
     page::PageRequest,
 };
 use crate::flow::{
-    export_journal::trace_lines, read_statements, reconcile_statement, revise_statement::read_revisions,
+    export_journal::trace_lines, match_long_days, read_statements, reconcile_statement,
+    revise_statement::read_revisions,
 };
 use crate::http::{
     auth::Caller,
@@ -18,7 +19,7 @@ use crate::http::{
 };
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode, header::LOCATION};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/v1/statements", post(reconcile).get(list))
+        .route("/v1/statements/days/{id}", get(day))
         .route("/v1/statements/{id}", get(one))
         .route("/v1/statements/{id}/lines", get(lines))
         .route("/v1/statements/{id}/revisions", get(revisions))
@@ -50,6 +52,15 @@ async fn reconcile(
     let day = read("/day", &body.day)?;
     let answer =
         reconcile_statement::reconcile_statement(&app, caller.agency, &body.account, day, &key).await?;
+    if !match_long_days::is_beside(&answer) {
+        return Ok(axum::Json(answer).into_response());
+    }
+    let at = format!("/v1/statements/days/{}", answer["id"].as_str().unwrap_or_default());
+    Ok((StatusCode::ACCEPTED, [(LOCATION, at)], axum::Json(answer)).into_response())
+}
+
+async fn day(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    let answer = match_long_days::read_day(&app, caller.agency, super::object(&id)?).await?;
     Ok(axum::Json(answer).into_response())
 }
 

@@ -16,6 +16,7 @@ use crate::flow::{
 };
 use crate::http::sent::SentForm;
 use crate::http::session::SignedIn;
+use crate::http::tree::{Trees, Whole, trees};
 use crate::payment::case::{Kind, State};
 use crate::text::Texts;
 use askama::Template;
@@ -39,10 +40,10 @@ struct BoardQuery {
 }
 
 impl BoardQuery {
-    fn read(&self) -> Option<Asked> {
+    fn read(&self, whole: bool) -> Option<Asked> {
         let agency = self.agency.as_deref().map(str::parse::<Id<Agency>>).transpose().ok()?;
         let after = self.after.as_deref().map(str::parse::<Id<Case>>).transpose().ok()?;
-        Some(Asked { agency, all: self.show.as_deref() == Some("all"), after })
+        Some(Asked { agency, whole, all: self.show.as_deref() == Some("all"), after })
     }
 }
 
@@ -50,9 +51,10 @@ async fn open(
     AppState(app): AppState<App>,
     signed_in: SignedIn,
     reader: Reader,
+    Whole(whole): Whole,
     Query(query): Query<BoardQuery>,
 ) -> Response {
-    let Some(asked) = query.read() else { return show_status(&reader, StatusCode::NOT_FOUND, None) };
+    let Some(asked) = query.read(whole) else { return show_status(&reader, StatusCode::NOT_FOUND, None) };
     show_board(&app, &signed_in, &reader, &asked, None).await
 }
 
@@ -189,6 +191,8 @@ async fn show_board(
         yesterday: Day::of(board.now).plus_days(-1).to_string(),
         form_token: signed_in.form_token(),
         lang: reader.lang,
+        trees: trees(&page, "/board", &board.agency, asked.whole),
+        whole: asked.whole,
         all: asked.all,
         page: &page,
         board: &board,
@@ -222,6 +226,8 @@ struct BoardView<'a> {
     cases: Vec<CaseRow>,
     yesterday: String,
     form_token: String,
+    trees: Trees,
+    whole: bool,
     all: bool,
 }
 
@@ -249,6 +255,9 @@ impl BoardView<'_> {
     /// The same list with or without the closed cases.
     fn list_href(&self, all: bool, after: Option<&Id<Case>>) -> String {
         let mut address = format!("/board?agency={}", self.board.agency.id);
+        if self.whole {
+            address.push_str("&tree=new");
+        }
         if all {
             address.push_str("&show=all");
         }

@@ -2,6 +2,7 @@
 //! the auditor reads.
 
 use super::board::{DecideForm, ListQuery, failed, name, role, said, status_of};
+use super::closing_waits::show_waiting;
 use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
@@ -83,25 +84,7 @@ async fn show_list(
     let view = ListView {
         agency: name(reader.lang, &found.agency).to_owned(),
         role: role(&page, found.agency.acts),
-        rows: found
-            .items
-            .iter()
-            .map(|item| {
-                let days = if item.period.first == item.period.last {
-                    item.period.first.display_vi()
-                } else {
-                    format!("{} – {}", item.period.first.display_vi(), item.period.last.display_vi())
-                };
-                ListRow {
-                    href: format!("/board/closings/{}", item.id),
-                    what: page.t(&format!("closing-kind-{}", item.period.kind.as_str())).into_owned(),
-                    days,
-                    state: page.t(&format!("closing-state-{}", item.state.as_str())).into_owned(),
-                    tag: tag(item.state),
-                    at: display_vi(item.prepared.1),
-                }
-            })
-            .collect(),
+        rows: list_rows(&page, &found),
         yesterday: Day::of(found.now).plus_days(-1).to_string(),
         next: found.next.map(|next| {
             let tree = if whole { "&tree=new" } else { "" };
@@ -114,6 +97,35 @@ async fn show_list(
         found: &found,
     };
     show(status, &page, &view)
+}
+
+/// What is not prepared yet, then the closings.
+fn list_rows(page: &Page, found: &Closings) -> Vec<ListRow> {
+    let row = |(id, period): (Id<Closing>, Period), (state, tag): (&str, _), at| ListRow {
+        href: format!("/board/closings/{id}"),
+        what: page.t(&format!("closing-kind-{}", period.kind.as_str())).into_owned(),
+        days: days_of(period),
+        state: page.t(&format!("closing-state-{state}")).into_owned(),
+        tag,
+        at: display_vi(at),
+    };
+    let unfinished = found.unfinished.iter().map(|one| {
+        let state = if one.waits { ("waiting", "warn") } else { ("refused", "bad") };
+        row((one.id, one.period), state, one.asked_at)
+    });
+    let items = found
+        .items
+        .iter()
+        .map(|item| row((item.id, item.period), (item.state.as_str(), tag(item.state)), item.prepared.1));
+    unfinished.chain(items).collect()
+}
+
+/// One day, or the first and the last.
+pub(super) fn days_of(period: Period) -> String {
+    if period.first == period.last {
+        return period.first.display_vi();
+    }
+    format!("{} – {}", period.first.display_vi(), period.last.display_vi())
 }
 
 const fn tag(state: State) -> &'static str {
@@ -219,6 +231,7 @@ async fn open(
 async fn show_one(app: &App, signed_in: &SignedIn, reader: &Reader, id: Id<Closing>) -> Response {
     let shown = match read_closing(app, signed_in.session.citizen, id).await {
         Ok(shown) => shown,
+        Err(Error::NotFound(_)) => return show_waiting(app, signed_in, reader, id).await,
         Err(error) => return failed(reader, &error),
     };
     let content = &shown.content;

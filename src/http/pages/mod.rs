@@ -16,6 +16,7 @@ pub mod board_revisions;
 pub mod board_successions;
 pub mod board_suspense;
 pub mod checkout;
+mod closing_waits;
 pub mod closings;
 pub mod consent;
 pub mod desk;
