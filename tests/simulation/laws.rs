@@ -5,7 +5,8 @@ use crate::life::Life;
 use crate::never::{NEVER, question};
 use crate::rails::Decision;
 use crate::seen::Seen;
-use chung::base::id::Id;
+use crate::tellings::clearing_day;
+use chung::base::{calendar::Day, clock::Instant, id::Id};
 use chung::flow::{
     read_proofs::read_documents, sequence_audit::sequence_audit, verify_audit::verify_audit,
     verify_books::verify_books,
@@ -133,14 +134,24 @@ async fn promises(life: &Life<'_>) {
     assert_eq!(bills.len(), life.bills.len(), "a bill that nobody was promised");
 }
 
-/// Where the bank told every day rightly, no attempt ended by a statement whose payer had said yes: its money is booked on
-/// the next clearing day, and that day's statement decides.
+/// No attempt ended by statements before the one came of the last day on which its money could be booked; and where the bank
+/// told every day rightly, none whose payer had said yes.
 async fn waited_for(life: &Life<'_>) {
-    let rows = life.world.rows("select id from payment where reason = 'not_in_statement'").await;
+    let told = life.world.rows("select day, fetched_at from statement").await;
+    let told: BTreeMap<Day, Instant> =
+        told.iter().map(|row| (Day::from_date(row.get("day")), row.get("fetched_at"))).collect();
+    let ended = "select id, created_at, ended_at from payment where reason = 'not_in_statement'";
+    let ended = life.world.rows(ended).await;
     let truth = life.rails.truth.lock().unwrap();
-    for id in rows.iter().map(|row| row.get::<uuid::Uuid, _>("id")).filter(|_| !truth.doubtful) {
-        let approved = truth.asked.get(&id).is_some_and(|asked| asked.decision == Decision::Approved);
-        assert!(!approved, "payment {id} ended before its money could be booked");
+    for row in ended {
+        let (id, asked) = (row.get::<uuid::Uuid, _>("id"), truth.asked.get(&row.get("id")));
+        let begun: Instant = row.get("created_at");
+        let until = asked.map_or(begun + time::Duration::minutes(15), |asked| asked.expires);
+        let last = clearing_day(until - time::Duration::seconds(1));
+        let waited = told.get(&last).is_some_and(|at| *at <= row.get("ended_at"));
+        assert!(waited, "payment {id} ended before {last} was told, when its money could be booked");
+        let approved = asked.is_some_and(|asked| asked.decision == Decision::Approved);
+        assert!(!approved || truth.doubtful, "payment {id} ended although its payer had said yes");
     }
 }
 
@@ -168,7 +179,7 @@ async fn again(life: &Life<'_>) {
     }
     let days = life.world.rows("select day from statement").await;
     for day in days.iter().map(|row| row.get::<time::Date, _>(0)) {
-        life.match_day(chung::base::calendar::Day::from_date(day), None).await;
+        life.match_day(Day::from_date(day), None).await;
     }
     for (table, before) in ["statement_now", "\"case\""].into_iter().zip(before) {
         let after: String = life.world.rows(&format!("{dump} {table} t")).await[0].get(0);
