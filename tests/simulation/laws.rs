@@ -12,7 +12,7 @@ use chung::flow::{
     verify_books::verify_books,
 };
 use serde_json::json;
-use sqlx::Row;
+use sqlx::{Row, postgres::PgRow};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -44,6 +44,8 @@ pub async fn check(life: &Life<'_>, seen: &Seen) {
     life.check_recalls().await;
     life.check_confirmed().await;
     life.check_heard(seen).await;
+    life.check_made_elsewhere(seen).await;
+    life.check_stamps(seen).await;
     again(life).await;
     log(life).await;
     for row in life.world.rows("select distinct kind from payout where state = 'done'").await {
@@ -137,10 +139,11 @@ async fn promises(life: &Life<'_>) {
 /// No attempt ended by statements before the one came of the last day on which its money could be booked; and where the bank
 /// told every day rightly, none whose payer had said yes.
 async fn waited_for(life: &Life<'_>) {
-    let told = life.world.rows("select day, fetched_at from statement").await;
-    let told: BTreeMap<Day, Instant> =
-        told.iter().map(|row| (Day::from_date(row.get("day")), row.get("fetched_at"))).collect();
-    let ended = "select id, created_at, ended_at from payment where reason = 'not_in_statement'";
+    let told = life.world.rows("select account_id, day, fetched_at from statement").await;
+    let of = |row: &PgRow, day: Day| (row.get::<uuid::Uuid, _>("account_id"), day);
+    let told: BTreeMap<(uuid::Uuid, Day), Instant> =
+        told.iter().map(|row| (of(row, Day::from_date(row.get("day"))), row.get("fetched_at"))).collect();
+    let ended = "select id, account_id, created_at, ended_at from payment where reason = 'not_in_statement'";
     let ended = life.world.rows(ended).await;
     let truth = life.rails.truth.lock().unwrap();
     for row in ended {
@@ -148,7 +151,7 @@ async fn waited_for(life: &Life<'_>) {
         let begun: Instant = row.get("created_at");
         let until = asked.map_or(begun + time::Duration::minutes(15), |asked| asked.expires);
         let last = clearing_day(until - time::Duration::seconds(1));
-        let waited = told.get(&last).is_some_and(|at| *at <= row.get("ended_at"));
+        let waited = told.get(&of(&row, last)).is_some_and(|at| *at <= row.get("ended_at"));
         assert!(waited, "payment {id} ended before {last} was told, when its money could be booked");
         let approved = asked.is_some_and(|asked| asked.decision == Decision::Approved);
         assert!(!approved || truth.doubtful, "payment {id} ended although its payer had said yes");
