@@ -147,7 +147,8 @@ async fn waited_for(life: &Life<'_>) {
     let ended = life.world.rows(ended).await;
     let truth = life.rails.truth.lock().unwrap();
     for row in ended {
-        let (id, asked) = (row.get::<uuid::Uuid, _>("id"), truth.asked.get(&row.get("id")));
+        let id: uuid::Uuid = row.get("id");
+        let asked = truth.asked.get(&id);
         let begun: Instant = row.get("created_at");
         let until = asked.map_or(begun + time::Duration::minutes(15), |asked| asked.expires);
         let last = clearing_day(until - time::Duration::seconds(1));

@@ -385,9 +385,11 @@ impl Life<'_> {
 
     /// A system that began a payment here asks how it stands, and for its receipt: the one that holds.
     async fn be_asked(&mut self, seen: &Seen) {
-        let of = "select o.reference, o.bill_id, b.state, b.paid_by from platform_order o join bill b on b.id = o.bill_id
-                  order by o.reference";
-        let Some(row) = self.some_row(of).await else { return };
+        let of = "select o.reference, o.bill_id, b.state, b.paid_by from platform_order o join bill b on b.id = o.bill_id";
+        // Rather one whose receipt did not hold.
+        let void = "where exists (select from receipt r join receipt_void v on v.receipt_id = r.id where r.bill_id = b.id)";
+        let wanted = if self.chance.percent(60) { void } else { "" };
+        let Some(row) = self.some_row(&format!("{of} {wanted} order by o.reference")).await else { return };
         let reference: String = row.get("reference");
         let question = |kind: Kind, reference: &str, secret: &str| {
             let mut question = Question {
