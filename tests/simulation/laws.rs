@@ -152,7 +152,7 @@ async fn waited_for(life: &Life<'_>) {
         let begun: Instant = row.get("created_at");
         let until = asked.map_or(begun + time::Duration::minutes(15), |asked| asked.expires);
         let last = clearing_day(until - time::Duration::seconds(1));
-        let waited = told.get(&of(&row, last)).is_some_and(|at| *at <= row.get("ended_at"));
+        let waited = told.get(&of(&row, last)).is_some_and(|at| *at <= row.get::<Instant, _>("ended_at"));
         assert!(waited, "payment {id} ended before {last} was told, when its money could be booked");
         let approved = asked.is_some_and(|asked| asked.decision == Decision::Approved);
         assert!(!approved || truth.doubtful, "payment {id} ended although its payer had said yes");
