@@ -181,9 +181,9 @@ async fn again(life: &Life<'_>) {
     for table in ["statement_now", "\"case\""] {
         before.push(life.world.rows(&format!("{dump} {table} t")).await[0].get::<String, _>(0));
     }
-    let days = life.world.rows("select day from statement").await;
-    for day in days.iter().map(|row| row.get::<time::Date, _>(0)) {
-        life.match_day(Day::from_date(day), None).await;
+    let told = "select a.number, s.day from statement s join collecting_account a on a.id = s.account_id";
+    for row in life.world.rows(told).await {
+        life.match_day_of(row.get("number"), Day::from_date(row.get("day")), None).await;
     }
     for (table, before) in ["statement_now", "\"case\""].into_iter().zip(before) {
         let after: String = life.world.rows(&format!("{dump} {table} t")).await[0].get(0);

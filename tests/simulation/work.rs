@@ -99,7 +99,12 @@ impl Life<'_> {
     }
 
     /// Matches a day; the answer, unless the process died or the account does not exist yet.
-    async fn match_day_of(&self, account: &str, day: Day, death: Option<u32>) -> Option<serde_json::Value> {
+    pub async fn match_day_of(
+        &self,
+        account: &str,
+        day: Day,
+        death: Option<u32>,
+    ) -> Option<serde_json::Value> {
         let mut tx = self.app.store.begin().await.unwrap();
         let account = account_of_number(&mut tx, account).await.unwrap()?;
         drop(tx);
