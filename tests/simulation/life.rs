@@ -181,6 +181,8 @@ impl Life<'_> {
             }
             while day < Day::of(self.clock.now()) {
                 self.match_day(day, None).await;
+                // What ended before the next day was told ended before it.
+                self.clock.advance(Duration::from_secs(1));
                 day = day.plus_days(1);
             }
             self.look(seen).await;

@@ -121,6 +121,9 @@ impl Life<'_> {
     /// The connection is gone: somebody pays in cash, and gets receipts written by hand.
     pub async fn write_by_hand(&mut self, at: usize, seen: &Seen) {
         let agency = self.desk.tills[at].shift.unwrap().agency;
+        if self.free_leaves(at).await.is_empty() {
+            self.draw_blanks(at, seen).await;
+        }
         let Some(bill) = self.open_or_some_bill().await else { return };
         let promised = &self.bills[bill];
         let twice = self.desk.tills.iter().any(|till| till.written.iter().any(|paper| paper.bill == bill));

@@ -315,7 +315,7 @@ impl World {
             truth: Mutex::new(Truth::default()),
             chance: Mutex::new(Chance::new(seed ^ 0x5eed)),
             calm: Mutex::new(false),
-            deaf: seed.is_multiple_of(6),
+            deaf: seed.is_multiple_of(4),
             pages: (seed % 4 == 1).then_some(2),
         });
         let app = self.app.with(|parts| {
