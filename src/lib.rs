@@ -249,7 +249,8 @@
 //!   leaves open beyond the tolerance takes two people.
 //! * 2026-11-26, paper: blanks end with the shift in which they were printed; a book stays with its cashier, and no leaf of
 //!   it is skipped. A receipt of paper bears its own number and time; its payment is booked when it is entered. A bill that was
-//!   charged anew meanwhile goes back to what the paper says, and the difference is a refund by rule or a bill of its own.
+//!   charged anew meanwhile goes back to what the paper says, and the difference is a refund by rule or a bill of its own;
+//!   what reductions rest on goes with their lines. What was written on paper is a receipt from here, whoever issues others.
 //! * 2026-11-26, what waits: money that cannot go with its day's orders is a row until it does; a desk's cash counts as
 //!   brought first in first out, after what its till owes others. The clearing system's late word stands beside an order.
 //! * 2026-11-26, desks: what a till takes for another agency stands between the two agencies, so that the books of each

@@ -295,7 +295,7 @@ async fn charge_anew(
     stored.trace = bill_answer::seal_trace(app, sealing, stored.bill.id, &trace, Some(&kept));
     // What the lines before rested on goes with them.
     fee_evidence::forget(tx, id).await?;
-    Ok(fee_evidence::insert(tx, &evidence_of(app, &draft, id, &charged, now)).await?)
+    Ok(fee_evidence::insert(tx, &evidence_of(app, (agency, draft.grounds), id, &charged, now)).await?)
 }
 
 async fn put(tx: &mut Tx, stored: &mut StoredBill, (reason, was): (&str, &str), now: Instant) -> Result<()> {

@@ -1,10 +1,13 @@
 //! A bill that was charged anew while its money was taken on paper. What the paper says was owed when it was written, and was
 //! paid then: the bill goes back to what it said, the paper's receipt stands, and the difference is a matter of its own. What
 //! was too much is owed back by rule, in cash; what is still to be paid is a bill for the difference. Late interest of days
-//! after the paper is nobody's.
+//! after the paper is nobody's. What reductions rest on goes with their lines: back to the bill, and on to the difference.
 
 use super::{
-    Error, Result, audit_leaf,
+    Error, Result,
+    agency_key::agency_key,
+    audit_leaf, bill_answer,
+    create_bill::evidence_of,
     desk_payment::{Tender, parts_of},
     difference::{Difference, issue_difference},
     explain::{anew_text, money},
@@ -20,15 +23,21 @@ use crate::{
     crypto::seal::DataKey,
     payment::{
         bill::{BillLine, Lines},
-        charged_anew::apart,
+        charged_anew::{apart, is_same},
         desk::Paid,
-        late,
+        fee, late,
         refund::Reason,
         settlement::SUSPENSE_DAYS,
     },
     store::{
-        Tx, audit, bill::StoredBill, bill_version as versions, debit::Waiting, payment::StoredPayment,
-        refund::Source, tariff,
+        Tx, audit,
+        bill::StoredBill,
+        bill_version as versions,
+        debit::Waiting,
+        fee_evidence::{self, StoredEvidence},
+        payment::StoredPayment,
+        refund::Source,
+        tariff,
     },
 };
 use serde_json::json;
@@ -67,26 +76,51 @@ pub(super) fn may_go_back(stood: &StoredBill, of: &StoredBill) -> bool {
     stood.bill.lines.invoices().eq(of.bill.lines.invoices())
 }
 
-/// Puts what an open bill said then in the place of what it says now; the caller holds its lock.
+/// Puts what an open bill said then in the place of what it says now, with what its reductions rested on; what those rest on
+/// that it says now is taken from it. The caller holds its lock.
 pub(super) async fn go_back(
+    app: &App,
     tx: &mut Tx,
     stood: &mut StoredBill,
     of: &StoredBill,
     now: Instant,
-) -> Result<()> {
+) -> Result<Vec<StoredEvidence>> {
     versions::keep_version(tx, of.bill.id, "amended", now).await?;
     stood.bill.version = of.bill.version + 1;
     if !versions::put_version(tx, stood, "open").await? {
         return Err(Error::internal("a bill moved under its lock"));
     }
-    Ok(versions::put_content(tx, stood).await?)
+    versions::put_content(tx, stood).await?;
+    let (revoked, held): (Vec<StoredEvidence>, Vec<StoredEvidence>) =
+        fee_evidence::of_bill(tx, of.bill.id).await?.into_iter().partition(|one| one.revoked.is_some());
+    fee_evidence::forget(tx, of.bill.id).await?;
+    let mut rested = rested_on(app, tx, stood, now).await?;
+    // Of what did not hold the difference is charged already.
+    let is_of =
+        |a: &StoredEvidence, b: &StoredEvidence| (&a.adjustment, &a.whose) == (&b.adjustment, &b.whose);
+    rested.retain(|one| !revoked.iter().any(|other| is_of(one, other)));
+    fee_evidence::insert(tx, &rested).await?;
+    Ok(held)
+}
+
+/// What the reductions of a bill rest on as it stands, computed again from what it was computed from.
+async fn rested_on(app: &App, tx: &mut Tx, stood: &StoredBill, now: Instant) -> Result<Vec<StoredEvidence>> {
+    let (id, agency) = (stood.bill.id, stood.bill.agency);
+    let key = agency_key(app, tx, agency).await?;
+    let Some(kept) = bill_answer::open_kept(&key, id, &stood.trace)? else { return Ok(Vec::new()) };
+    let (grounds, (asked, circumstances)) =
+        (kept.grounds(), kept.read().ok_or(Error::internal("a bill computed from what does not read"))?);
+    let schedule = tariff::version(&app.store, tx, stood.schedule).await?;
+    let charged = fee::charge(&schedule, &stood.procedure.code, &asked, &circumstances);
+    let charged = charged.map_err(|_| Error::internal("a bill that its own version does not charge"))?;
+    Ok(evidence_of(app, (agency, grounds), id, &charged, now))
 }
 
 /// Owes back what of the payment was too much, and asks for what is still to be paid.
 pub(super) async fn settle_difference(
     app: &App,
     tx: &mut Tx,
-    (stood, asked): (&StoredBill, &StoredBill),
+    (stood, asked, rests): (&StoredBill, &StoredBill, Vec<StoredEvidence>),
     payment: &StoredPayment,
     key: &DataKey,
     now: Instant,
@@ -111,7 +145,7 @@ pub(super) async fn settle_difference(
         begun.ok_or(Error::internal("money that is new went back already"))?;
     }
     if !found.more.is_empty() {
-        ask_more(app, tx, stood, found.more, key, now).await?;
+        ask_more(app, tx, stood, (found.more, resting(asked, rests)), key, now).await?;
     }
     Ok(())
 }
@@ -121,12 +155,33 @@ async fn without_interest(app: &App, tx: &mut Tx, lines: &Lines, now: Instant) -
     Ok(schedule.map_or_else(|| lines.as_slice().to_vec(), |schedule| late::principal(lines, &schedule)))
 }
 
+/// What reductions rest on, each with the line as it was asked.
+fn resting(asked: &StoredBill, rests: Vec<StoredEvidence>) -> Vec<(BillLine, StoredEvidence)> {
+    let line = |one: &StoredEvidence| asked.bill.lines.as_slice().get(one.line).cloned();
+    rests.into_iter().filter_map(|one| Some((line(&one)?, one))).collect()
+}
+
+/// What the reductions of the difference rest on. Of a line that was paid in part, only what more was taken off counts.
+fn rests_on(difference: &StoredBill, rests: Vec<(BillLine, StoredEvidence)>) -> Result<Vec<StoredEvidence>> {
+    let mut of = Vec::new();
+    for (line, one) in rests {
+        let mut more = (0..).zip(difference.bill.lines.as_slice());
+        let Some((place, rest)) = more.find(|(_, rest)| is_same(rest, &line)) else { continue };
+        let off = rest.gross.minus(rest.amount).map_err(Error::internal)?;
+        let saving = if *rest == line { one.saving } else { Money::vnd(off.minor().min(one.saving.minor())) };
+        if saving.is_positive() {
+            of.push(StoredEvidence { bill: difference.bill.id, line: place, saving, ..one });
+        }
+    }
+    Ok(of)
+}
+
 /// Asks for what is still to be paid.
 async fn ask_more(
     app: &App,
     tx: &mut Tx,
     paid: &StoredBill,
-    more: Vec<BillLine>,
+    (more, rests): (Vec<BillLine>, Vec<(BillLine, StoredEvidence)>),
     key: &DataKey,
     now: Instant,
 ) -> Result<()> {
@@ -148,6 +203,7 @@ async fn ask_more(
         due: Day::of(now).plus_days(SUSPENSE_DAYS),
     };
     let stored = issue_difference(app, tx, paid, asked, (key, key), now).await?;
+    fee_evidence::insert(tx, &rests_on(&stored, rests)?).await?;
     let details = json!({
         "bill": stored.bill.id.to_string(),
         "difference_of": paid.bill.id.to_string(),

@@ -22,7 +22,7 @@ use crate::{
         bill::{self, Beneficiary, Bill, BillLine, Lines, State},
         exemption::{Condition, Whose},
         fee::{self, ChargedLine, Step, Verdict},
-        issue::{Draft, Outcome},
+        issue::{Draft, Grounds, Outcome},
         ledger::Account,
     },
     store::{
@@ -185,7 +185,7 @@ impl Ground {
             ),
             bill,
         };
-        let evidence = evidence_of(app, draft, stored.bill.id, &charged, now);
+        let evidence = evidence_of(app, (draft.agency, draft.grounds), stored.bill.id, &charged, now);
         Ok(Prepared { evidence, ..Prepared::new(app, draft, stored, &trace, key) })
     }
 
@@ -295,7 +295,7 @@ pub(super) async fn write(tx: &mut Tx, prepared: Vec<Prepared>) -> Result<Vec<St
 /// What the granted reductions of a bill rest on, where that is a verified fact: the way of filing is none.
 pub(super) fn evidence_of(
     app: &App,
-    draft: &Draft,
+    (agency, grounds): (Id<Agency>, Grounds),
     bill: Id<id::Bill>,
     charged: &[ChargedLine],
     now: Instant,
@@ -313,12 +313,12 @@ pub(super) fn evidence_of(
             ..
         } if !matches!(condition, Condition::Channel(_)) && saving.is_positive() => {
             let verification = match whose {
-                Whose::Applicant => draft.grounds.applicant,
-                Whose::Submitter => draft.grounds.submitter,
+                Whose::Applicant => grounds.applicant,
+                Whose::Submitter => grounds.submitter,
             };
             Some(StoredEvidence {
                 id: Id::new(now, &*app.entropy),
-                agency: draft.agency,
+                agency,
                 bill,
                 line,
                 adjustment: adjustment.to_string(),

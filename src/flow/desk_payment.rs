@@ -105,8 +105,8 @@ pub async fn pay_at_desk(
             return Ok(payment);
         }
         (Some(mut stood), _) => {
-            go_back(&mut tx, &mut stood, &of, now).await?;
-            (stood, Some(of))
+            let rests = go_back(app, &mut tx, &mut stood, &of, now).await?;
+            (stood, Some((of, rests)))
         }
         (None, _) => (of, None),
     };
@@ -149,8 +149,8 @@ pub async fn pay_at_desk(
         json!({ "shift": shift.id.to_string(), "by": cashier.to_string(), "taken_at": rfc3339(taken_at) });
     record(app, &mut tx, (&proof, &key), (by, &issued), now).await?;
     tell_paid(app, &mut tx, (&of, &payment), &issued, now).await?;
-    if let Some(asked) = &anew {
-        settle_difference(app, &mut tx, (&of, asked), &payment, &key, now).await?;
+    if let Some((asked, rests)) = anew {
+        settle_difference(app, &mut tx, (&of, &asked, rests), &payment, &key, now).await?;
     }
     tx.commit().await?;
     Ok(payment.id)

@@ -121,7 +121,7 @@ pub async fn issue_receipts(
     issue_with(app, tx, now, settled, None).await
 }
 
-/// The same where receipts of some were given on paper: those bear the paper's numbers and time.
+/// The same where receipts of some were given on paper: those bear the paper's numbers and time, wherever others come from.
 pub(super) async fn issue_with(
     app: &App,
     tx: &mut Tx,
@@ -148,7 +148,8 @@ pub(super) async fn issue_with(
         let account = bill.account.filter(|_| bill.is_shared()).and_then(|id| accounts.get(&id));
         for of in documented(bill) {
             let (agency, _) = agencies.get(&of.owner).ok_or_else(|| Error::internal(of.owner))?;
-            if elsewhere.contains(&of.owner) && bill.adjusts.is_none() {
+            let written = paper.is_some_and(|paper| paper.agency == of.owner);
+            if elsewhere.contains(&of.owner) && bill.adjusts.is_none() && !written {
                 due.push(waiting(bill, (of.owner, of.kind), "issuer", now));
             } else {
                 let content = content(app, now, bill, (agency, account), &of, names.get(&bill.bill));

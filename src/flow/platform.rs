@@ -11,7 +11,6 @@ use super::{
     create_bill::create_bill,
     national,
     quote_fees::quote_fees,
-    read_receipts::list_receipts,
     render_receipt::{Format, render_receipt},
 };
 use crate::{
@@ -19,8 +18,7 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{Agency, Bill, Id, Receipt},
-        page::PageRequest,
+        id::{Agency, Bill, Id},
         secret::Secret,
         text::Line,
     },
@@ -39,7 +37,7 @@ use crate::{
     store::{
         account, bill as bills, inheritance,
         platform::{self as rows, StoredOrder, StoredPartner},
-        receipt,
+        receipt::{self, StoredReceipt},
     },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -304,17 +302,17 @@ impl Answering<'_> {
             return Ok(self.no(UNKNOWN, "Không có giao dịch này"));
         };
         let mut tx = self.app.store.begin().await?;
-        let bill = bills::bill(&mut tx, order.bill).await?.ok_or(Error::internal("an order without bill"))?;
+        let paid = rows::paid_by(&mut tx, order.bill).await?.map(|paid| paid.0);
         drop(tx);
-        let page = PageRequest::new(None, None).ok_or_else(Error::not_found)?;
-        let of = (Some(order.bill), super::inherit::Tree::Own);
-        let found = list_receipts(self.app, bill.bill.agency, of, &page).await?;
-        let first = found["items"].as_array().and_then(|items| items.last()).and_then(|r| r["id"].as_str());
-        let Some(id) = first.and_then(|id| id.parse::<Id<Receipt>>().ok()) else {
+        // The first of what was paid that holds still: none that is void, and none of what went back.
+        let given = receipt::of_bill(&self.app.store, order.bill).await?;
+        let holds = |one: &&StoredReceipt| {
+            Some(one.payment.uuid()) == paid && one.refund.is_none() && one.void.is_none()
+        };
+        let Some(stored) = given.iter().filter(holds).min_by_key(|one| one.id) else {
             return Ok(self.no(UNKNOWN, "Giao dịch chưa có biên lai"));
         };
-        let stored = receipt::find(&self.app.store, id).await?.ok_or(Error::not_found())?;
-        let pdf = render_receipt(self.app, &stored, Format::Pdf).await?;
+        let pdf = render_receipt(self.app, stored, Format::Pdf).await?;
         let reply = Reply { bien_lai: STANDARD.encode(pdf), ..self.reply(OK, "Thành công") };
         Ok(reply.signed(self.secret.expose()))
     }

@@ -27,7 +27,11 @@ pub fn apart(paid: &[BillLine], asked: &[BillLine]) -> Result<Apart, MoneyError>
         };
         let difference = now.amount.minus(line.amount)?;
         if difference.is_positive() {
-            found.more.push(rest(now, difference, now.retained.minus(line.retained)?));
+            found.more.push(rest(
+                now,
+                difference,
+                (now.gross.minus(line.gross)?, now.retained.minus(line.retained)?),
+            ));
         } else if line.amount != now.amount {
             found.back.push((place, line.amount, line.amount.minus(now.amount)?));
         }
@@ -37,13 +41,15 @@ pub fn apart(paid: &[BillLine], asked: &[BillLine]) -> Result<Apart, MoneyError>
     Ok(found)
 }
 
-fn is_same(a: &BillLine, b: &BillLine) -> bool {
+/// Whether two lines charge the same, for whatever amount.
+pub fn is_same(a: &BillLine, b: &BillLine) -> bool {
     (&a.fee, a.kind, &a.beneficiary, &a.notice) == (&b.fee, b.kind, &b.beneficiary, &b.notice)
 }
 
-fn rest(line: &BillLine, amount: Money, retained: Money) -> BillLine {
+fn rest(line: &BillLine, amount: Money, (gross, retained): (Money, Money)) -> BillLine {
     let kept = retained.minor().clamp(0, amount.minor());
-    BillLine { amount, retained: Money::vnd(kept), ..line.clone() }
+    let gross = Money::vnd(gross.minor().max(amount.minor()));
+    BillLine { gross, amount, retained: Money::vnd(kept), ..line.clone() }
 }
 
 #[cfg(test)]

@@ -45,12 +45,18 @@ const SIGNING_CERTIFICATE_V2: [u32; 9] = [1, 2, 840, 113_549, 1, 9, 16, 2, 47];
 
 /// What is wrong with a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wrong {
+pub enum Wrong {
+    /// It is of something else.
     Imprint,
+    /// It answers another question.
     Nonce,
+    /// Somebody else signed it.
     Signer,
+    /// Its signer is not one for stamps.
     Unfit,
+    /// Nobody vouches for its signer.
     Stranger,
+    /// It was given before.
     Replay,
 }
 
@@ -103,7 +109,7 @@ async fn stamp(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: By
 }
 
 /// The answer to a question, with something wrong in it if so wanted; none where the question does not read.
-fn answer(question: &[u8], at: Instant, wrong: Option<Wrong>) -> Option<Vec<u8>> {
+pub fn answer(question: &[u8], at: Instant, wrong: Option<Wrong>) -> Option<Vec<u8>> {
     let asked = read_query(question)?;
     let imprint = match wrong {
         Some(Wrong::Imprint) => sequence(&[&sha256_algorithm(), &octets(&sha256(b"something else"))]),

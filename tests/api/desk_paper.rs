@@ -1,6 +1,7 @@
 //! Receipts on paper: blanks that a desk prints for an outage, books that cashiers hold, and copies that say so.
 
 use crate::board::{grant, signed_in};
+use crate::books::officer;
 use crate::desk::{ACCOUNTANT, APPROVER, Scene, late, reference};
 use crate::office::{Office, new_bill};
 use crate::payments::start;
@@ -630,5 +631,60 @@ async fn what_sellers_had_invoiced_is_owed_back_where_another_bill_may_charge_it
         assert_eq!(scene.status(bill).await, "paid");
     }
     assert_eq!(scene.balance("fee_service").await, -1_200_000);
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn what_a_reduction_rests_on_goes_back_with_the_bill_and_on_with_the_difference() {
+    let (scene, _, _) = on_paper(0).await;
+    let student = "079185000001,,Nguyễn Thị Sinh,2005-03-15,female,0901234567,79,active,,2,student";
+    scene.world.register(&[student]).await;
+    let system = scene.office.system(&scene.world, "fee bill verification");
+    let accountant = officer(&scene.world, ACCOUNTANT.0, Role::Accountant, "H29.14").await;
+    let question = json!({
+        "number": "079185000001", "attributes": { "name": "Nguyễn Thị Sinh" }, "purpose": "Tính phí",
+        "procedure": "2.000488", "dossier": "H29.14-261124-0001", "officer": "hoa.nt",
+    });
+    let known = system.post_once("/v1/verifications", "v", &question).await.expect(201).json();
+    let student = json!({ "name": "Nguyễn Thị Sinh", "verification": known["id"] });
+    let evidence = async |bill: &Value| {
+        let path = format!("/v1/fees/evidence?bill={}", bill["id"].as_str().unwrap());
+        system.get(&path).await.expect(200).json()["items"].as_array().unwrap().clone()
+    };
+    let revoke = async |evidence: &Value| {
+        let path = format!("/v1/fees/evidence/{}/revoke", evidence["id"].as_str().unwrap());
+        let body = json!({ "officer": accountant, "reason": "Giấy xác nhận hết hạn", "due": "2026-12-31" });
+        system.post_once(&path, &path, &body).await.expect(200).json()["bill"]["total"]["amount"].clone()
+    };
+    let mut bill = new_bill();
+    bill["applicant"] = student;
+    let reduced = system.post_once("/v1/bills", "reduced", &bill).await.expect(201).json();
+    bill["lines"] = json!([{ "fee": "LLTP-02", "count": 1 }]);
+    let plain = system.post_once("/v1/bills", "plain", &bill).await.expect(201).json();
+    assert_eq!((&reduced["total"]["amount"], &plain["total"]["amount"]), (&json!("105000"), &json!("5000")));
+    scene.world.later(Duration::from_secs(600));
+    let early = written(&scene.world, 5);
+
+    // Charged anew without what was reduced, and back to it.
+    amend(&scene, &reduced, json!([{ "fee": "LLTP-02", "count": 1 }])).await;
+    assert_eq!(evidence(&reduced).await, Vec::<Value>::new());
+    enter(&scene, &reduced, ["H29.14-TP26T-0000001", &early, "105000"]).await.expect(303);
+    let standing = evidence(&reduced).await;
+    assert_eq!((standing.len(), &standing[0]["line"]), (1, &json!(0)));
+    assert_eq!(revoke(&standing[0]).await, "100000");
+
+    // Charged anew with it: it is the difference that rests on it.
+    let both = amend(&scene, &plain, json!([{ "fee": "LLTP-02", "count": 1 }, { "fee": "LLTP-01" }])).await;
+    assert_eq!(both["total"]["amount"], "105000");
+    enter(&scene, &plain, ["H29.14-TP26T-0000002", &early, "5000"]).await.expect(303);
+    assert_eq!(evidence(&plain).await, Vec::<Value>::new());
+    let links = family(&scene, &plain).await;
+    let rest = json!({ "id": links["items"][0]["bill"] });
+    let standing = evidence(&rest).await;
+    assert_eq!(
+        (&standing[0]["line"], &standing[0]["saving"]["amount"], &standing[0]["verification"]),
+        (&json!(0), &json!("100000"), &known["id"])
+    );
+    assert_eq!(revoke(&standing[0]).await, "100000");
     assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
 }

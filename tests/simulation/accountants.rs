@@ -98,12 +98,13 @@ impl Life<'_> {
 
     /// Something in the accounting.
     pub async fn keep_books(&mut self, seen: &Seen) {
-        match self.chance.below(12) {
+        match self.chance.below(13) {
             0..=2 => self.ask_refund(seen).await,
             3..=4 => self.decide_refunds(seen).await,
             5 => self.answer_recalls(seen).await,
             6..=7 => self.explain_credits(seen).await,
             8..=9 => self.ask_a_bank(seen).await,
+            10 => self.ask_for_a_day(seen).await,
             _ => self.import_a_day(seen).await,
         }
     }

@@ -1,5 +1,6 @@
 //! What agencies ask for: a bill, one bill for each owner of its money, and that a bill be withdrawn.
 
+use crate::assessed::{service, tax};
 use crate::life::{Life, Promised, expect_or_refused};
 use crate::process::live;
 use crate::seen::Seen;
@@ -17,6 +18,7 @@ use chung::payment::{
     fee::Asked as AskedFee,
     issue::Draft,
 };
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 impl Life<'_> {
@@ -119,18 +121,41 @@ impl Life<'_> {
         let mut draft = self.draft(key.key(), one);
         draft.key = (key.key().to_owned(), *key.digest());
         draft.together = true;
+        let beside = if self.chance.percent(35) { self.beside(&mut draft) } else { 0 };
         draft.owners.insert("DKKD-02".parse().unwrap(), other);
         let act = async |app: chung::app::App| issue_by_owner(&app, draft.clone(), true).await;
         let Some(whole) = self.asked_until_answered(seen, ("bill issued to owners", act)).await else {
             return;
         };
-        assert_eq!((&whole["status"], crate::changes::amount(&whole)), (&"superseded".into(), self.price()));
+        let total = self.price() + beside;
+        assert_eq!((&whole["status"], crate::changes::amount(&whole)), (&"superseded".into(), total));
         let parts = whole["parts"].as_array().unwrap();
         let sum: i64 = parts.iter().map(crate::changes::amount).sum();
-        assert_eq!((parts.len(), sum), (2, self.price()), "the owners' parts are the whole");
+        let owners: BTreeSet<_> = draft.obligations.iter().map(|line| &line.beneficiary.number).collect();
+        assert_eq!((parts.len(), sum), (2 + owners.len(), total), "the owners' parts are the whole");
         self.promise(&whole, one, one);
-        for (part, owner) in parts.iter().zip([one, other]) {
-            self.promise(part, one, owner);
+        let charge = &mut self.bills.last_mut().unwrap().charge;
+        (charge.apart, charge.beside) = (true, beside);
+        for part in parts {
+            self.promise(part, one, if part["lines"][0]["fee"] == "DKKD-02" { other } else { one });
         }
+        if beside > 0 {
+            seen.note("tax or service billed apart");
+        }
+    }
+
+    /// Puts a tax, the price of a service or both beside the fees, each to be paid into the account that its paper names;
+    /// how much that is.
+    fn beside(&mut self, draft: &mut Draft) -> i64 {
+        let which = self.chance.below(3);
+        if which != 0 {
+            draft.obligations.push(tax(self.keys));
+        }
+        if which < 2 {
+            draft.obligations.push(service(self.sold, Day::of(self.clock.now())));
+            self.sold += 1;
+        }
+        self.others.extend(["7115", "3711", "3712"]);
+        draft.obligations.iter().map(|line| line.amount.minor()).sum()
     }
 }

@@ -61,7 +61,7 @@ fn line(fee: &str, kind: FeeKind, amount: i64, to: &str) -> BillLine {
 }
 
 /// A tax that an office elsewhere has assessed; its notice begins with zeros.
-fn tax(nth: usize) -> BillLine {
+pub fn tax(nth: usize) -> BillLine {
     let number = format!("{nth:016}");
     let notice = Notice::parse(&number, "757", "1701", "79002").unwrap();
     BillLine { notice: Some(notice), ..line("TAX", FeeKind::Tax, 90_000 + nth as i64, "7115") }
@@ -71,7 +71,7 @@ fn tax(nth: usize) -> BillLine {
 const SELLERS: [&str; 2] = ["3711", "3712"];
 
 /// The price of a service by its seller's invoice.
-fn service(nth: usize, today: Day) -> BillLine {
+pub fn service(nth: usize, today: Day) -> BillLine {
     let price = 40_000 + nth as i64;
     let invoice = Invoice {
         number: format!("{}", nth + 1),

@@ -1,6 +1,7 @@
 //! Cashiers at two tills, and what truly lies in each: shifts from count to count, payments in cash, by card and with a
 //! transfer that came before, refunds paid out, cash carried to the bank. What is written on paper is in `paper`.
 
+use crate::fees::Charge;
 use crate::life::Life;
 use crate::process::live;
 use crate::seen::Seen;
@@ -50,6 +51,8 @@ pub struct Shift {
 pub struct Paper {
     pub bill: usize,
     pub total: i64,
+    /// What the bill asked for when it was written.
+    pub charge: Charge,
     pub written: Written,
 }
 
@@ -228,22 +231,26 @@ impl Life<'_> {
         elsewhere.into_iter().for_each(crate::life::expect_or_refused);
         if let Err(refused) = &done {
             seen.note(format!("desk: {}", refused.code()));
-            // What lies in the till is entered, unless its bill was charged anew, or its number is of an agency that is no
-            // more, or the try that died had entered it.
-            let may = ["tender_differs", "leaf_unfit", "leaf_used"].contains(&refused.code());
+            // What lies in the till is entered, unless its number is of an agency that is no more, or the try that died
+            // had entered it.
+            let may = ["leaf_unfit", "leaf_used"].contains(&refused.code());
             assert!(paper.is_none() || may, "money on paper is refused: {refused:?}");
         }
-        self.take_in(at, (bill, shift), (&tender, done.ok()), seen).await
+        let taken = self.take_in(at, (bill, shift), (&tender, done.ok()), seen).await;
+        if let (Some(payment), Some(paper)) = (taken, paper) {
+            self.settle_up(paper, payment, seen).await;
+        }
+        taken.is_some()
     }
 
-    /// What of it is in the books is in the till, or on the way to it.
+    /// What of it is in the books is in the till, or on the way to it; which payment that is.
     async fn take_in(
         &mut self,
         at: usize,
         (bill, shift): (usize, Shift),
         (tender, told): (&Tender, Option<Id<Payment>>),
         seen: &Seen,
-    ) -> bool {
+    ) -> Option<Id<Payment>> {
         let sql = format!(
             "select p.id, d.cash, d.card, d.transfer, s.agency_id, b.paid_by is distinct from p.id as unowed from payment p
              join bill b on b.id = p.bill_id
@@ -255,7 +262,7 @@ impl Life<'_> {
         let new = rows.iter().find(|row| !self.desk.entered.contains(&row.get::<Uuid, _>("id")));
         let Some(row) = new else {
             assert!(told.is_none(), "a payment that was acknowledged at a desk is lost");
-            return false;
+            return None;
         };
         let payment: Id<Payment> = Id::from_uuid(row.get("id"));
         assert!(told.is_none_or(|told| told == payment));
@@ -283,7 +290,7 @@ impl Life<'_> {
             seen.note("taken on paper, owed by nobody");
         }
         seen.note("paid at a desk");
-        true
+        Some(payment)
     }
 
     /// Cash goes to the bank, on the slip that others may be filling.

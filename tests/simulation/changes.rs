@@ -91,9 +91,16 @@ impl Life<'_> {
     /// The fees of a bill again, or of one with a longer day.
     async fn amend(&mut self, seen: &Seen) {
         let Some(bill) = self.some_bill() else { return };
+        let anew = self.chance.percent(50);
+        self.amend_one(bill, anew, seen).await;
+    }
+
+    /// The same of that one, its fees charged anew or not.
+    pub async fn amend_one(&mut self, bill: usize, anew: bool, seen: &Seen) {
         let (agency, id) = (self.bills[bill].agency, self.bills[bill].id);
         let asked = |fee: &str| Asked { fee: fee.parse().unwrap(), count: 1, copies: 1, value: None };
         let before = self.bills[bill].charge;
+        let before_said: Value = serde_json::from_str(&self.bills[bill].answer).unwrap();
         let (fees, charge) = if before.land {
             // Of the two fees of land only one may be left, which nothing reduces.
             let (first, times) = (self.chance.percent(50), self.times());
@@ -102,11 +109,18 @@ impl Life<'_> {
             let fees = if first { vec![asked("DD-02"), asked("DD-01")] } else { vec![asked("DD-02")] };
             (fees, Charge { total, saved, ..before })
         } else {
-            let total = self.price() + before.beside;
-            (vec![asked("DKKD-02"), asked("DKKD-01")], Charge { total, ..before })
+            // Of a bill of one owner only one of the two may be left.
+            let one = !before.apart && before.total > 0;
+            let left: &[(&str, i64)] = match self.chance.below(if one { 4 } else { 2 }) {
+                0 | 1 => &[("DKKD-02", 100_000), ("DKKD-01", 50_000)],
+                2 => &[("DKKD-02", 100_000)],
+                _ => &[("DKKD-01", 50_000)],
+            };
+            let total = left.iter().map(|fee| fee.1).sum::<i64>() * self.times() + before.beside;
+            (left.iter().map(|fee| asked(fee.0)).collect(), Charge { total, ..before })
         };
         let amendment = Amendment {
-            asked: self.chance.percent(50).then_some(fees),
+            asked: anew.then_some(fees),
             services: None,
             due: Some(Day::of(self.clock.now()).plus_days(3)),
             payable_until: None,
@@ -120,6 +134,9 @@ impl Life<'_> {
             if amendment.asked.is_some() {
                 assert_eq!(amount(&amended), charge.total, "charged anew by the schedule in force");
                 self.bills[bill].charge = charge;
+                if amount(&amended) != amount(&before_said) {
+                    seen.note("bill charged anew");
+                }
             }
             self.bills[bill].answer = amended.to_string();
             // One that is divided by owner is divided again.

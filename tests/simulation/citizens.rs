@@ -5,9 +5,10 @@ use crate::life::{Life, expect_or_refused};
 use crate::process::live;
 use crate::rails::{Asked, Decision};
 use crate::seen::Seen;
-use crate::world::BANKS;
+use crate::world::{ACCOUNT, BANKS};
 use chung::base::{clock::Clock, money::Money, reference::Reference};
 use chung::flow::{national::CHOICE, start_payment::start_payment};
+use sqlx::Row;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -53,7 +54,7 @@ impl Life<'_> {
     }
 
     /// Money that nobody asked for in this way.
-    pub fn stray_money(&mut self, seen: &Seen) {
+    pub async fn stray_money(&mut self, seen: &Seen) {
         let now = self.clock.now();
         let asked: Vec<(Uuid, Asked)> = {
             let truth = self.rails.truth.lock().unwrap();
@@ -67,7 +68,8 @@ impl Life<'_> {
                 let text = format!("CT {} nop phi", self.bills[bill].reference.to_lowercase());
                 let wrong = self.chance.percent(40);
                 let amount = if wrong { 1_000 } else { self.total(bill) };
-                self.rails.transfer(&text, Money::vnd(amount), now);
+                let account = self.account_of(bill).await;
+                self.rails.transfer(&account, &text, Money::vnd(amount), now);
             }
             (0 | 5, Some((payment, asked))) if asked.decision == Decision::Approved => {
                 self.fault(seen, "paid twice");
@@ -88,6 +90,18 @@ impl Life<'_> {
             }
         }
         self.say("money comes");
+    }
+
+    /// The account that a bill is to be paid into.
+    async fn account_of(&self, bill: usize) -> String {
+        if self.others.is_empty() {
+            return ACCOUNT.to_owned();
+        }
+        let sql = format!(
+            "select a.number from bill b join collecting_account a on a.id = b.account_id where b.id = '{}'",
+            self.bills[bill].id.uuid()
+        );
+        self.world.rows(&sql).await[0].get("number")
     }
 
     /// What a bill asks for.

@@ -37,6 +37,8 @@ pub struct Charge {
     pub land: bool,
     /// What a verified fact took off.
     pub saved: i64,
+    /// Whether its owners have a bill each.
+    pub apart: bool,
 }
 
 /// A version that somebody has drafted.

@@ -5,13 +5,14 @@ use crate::life::Life;
 use crate::never::{NEVER, question};
 use crate::rails::Decision;
 use crate::seen::Seen;
-use chung::base::id::Id;
+use crate::tellings::clearing_day;
+use chung::base::{calendar::Day, clock::Instant, id::Id};
 use chung::flow::{
     read_proofs::read_documents, sequence_audit::sequence_audit, verify_audit::verify_audit,
     verify_books::verify_books,
 };
 use serde_json::json;
-use sqlx::Row;
+use sqlx::{Row, postgres::PgRow};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -43,6 +44,8 @@ pub async fn check(life: &Life<'_>, seen: &Seen) {
     life.check_recalls().await;
     life.check_confirmed().await;
     life.check_heard(seen).await;
+    life.check_made_elsewhere(seen).await;
+    life.check_stamps(seen).await;
     again(life).await;
     log(life).await;
     for row in life.world.rows("select distinct kind from payout where state = 'done'").await {
@@ -133,14 +136,26 @@ async fn promises(life: &Life<'_>) {
     assert_eq!(bills.len(), life.bills.len(), "a bill that nobody was promised");
 }
 
-/// Where the bank told every day rightly, no attempt ended by a statement whose payer had said yes: its money is booked on
-/// the next clearing day, and that day's statement decides.
+/// No attempt ended by statements before the one came of the last day on which its money could be booked; and where the bank
+/// told every day rightly, none whose payer had said yes.
 async fn waited_for(life: &Life<'_>) {
-    let rows = life.world.rows("select id from payment where reason = 'not_in_statement'").await;
+    let told = life.world.rows("select account_id, day, fetched_at from statement").await;
+    let of = |row: &PgRow, day: Day| (row.get::<uuid::Uuid, _>("account_id"), day);
+    let told: BTreeMap<(uuid::Uuid, Day), Instant> =
+        told.iter().map(|row| (of(row, Day::from_date(row.get("day"))), row.get("fetched_at"))).collect();
+    let ended = "select id, account_id, created_at, ended_at from payment where reason = 'not_in_statement'";
+    let ended = life.world.rows(ended).await;
     let truth = life.rails.truth.lock().unwrap();
-    for id in rows.iter().map(|row| row.get::<uuid::Uuid, _>("id")).filter(|_| !truth.doubtful) {
-        let approved = truth.asked.get(&id).is_some_and(|asked| asked.decision == Decision::Approved);
-        assert!(!approved, "payment {id} ended before its money could be booked");
+    for row in ended {
+        let id: uuid::Uuid = row.get("id");
+        let asked = truth.asked.get(&id);
+        let begun: Instant = row.get("created_at");
+        let until = asked.map_or(begun + time::Duration::minutes(15), |asked| asked.expires);
+        let last = clearing_day(until - time::Duration::seconds(1));
+        let waited = told.get(&of(&row, last)).is_some_and(|at| *at <= row.get::<Instant, _>("ended_at"));
+        assert!(waited, "payment {id} ended before {last} was told, when its money could be booked");
+        let approved = asked.is_some_and(|asked| asked.decision == Decision::Approved);
+        assert!(!approved || truth.doubtful, "payment {id} ended although its payer had said yes");
     }
 }
 
@@ -166,9 +181,9 @@ async fn again(life: &Life<'_>) {
     for table in ["statement_now", "\"case\""] {
         before.push(life.world.rows(&format!("{dump} {table} t")).await[0].get::<String, _>(0));
     }
-    let days = life.world.rows("select day from statement").await;
-    for day in days.iter().map(|row| row.get::<time::Date, _>(0)) {
-        life.match_day(chung::base::calendar::Day::from_date(day), None).await;
+    let told = "select a.number, s.day from statement s join collecting_account a on a.id = s.account_id";
+    for row in life.world.rows(told).await {
+        life.match_day_of(row.get("number"), Day::from_date(row.get("day")), None).await;
     }
     for (table, before) in ["statement_now", "\"case\""].into_iter().zip(before) {
         let after: String = life.world.rows(&format!("{dump} {table} t")).await[0].get(0);

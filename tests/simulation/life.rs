@@ -19,7 +19,7 @@ use chung::flow::{
     return_second_money::return_second_money, send_refund::look_after_refunds,
 };
 use sqlx::Row;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -48,6 +48,8 @@ pub struct Life<'a> {
     pub agencies: [Id<Agency>; 2],
     /// The versions of the fee schedule beside the first.
     pub versions: Vec<Version>,
+    /// The accounts beside the agencies' own that something is paid into.
+    pub others: BTreeSet<&'static str>,
     /// How many services sellers have invoiced.
     pub sold: usize,
     pub rails: Arc<Rails>,
@@ -73,6 +75,7 @@ impl Life<'_> {
         let mut steps = 0;
         self.begin_listening(seen).await;
         self.begin_short(seen).await;
+        self.begin_elsewhere(seen).await;
         while steps < STEPS || self.faults < FAULTS {
             self.step(seen).await;
             self.look(seen).await;
@@ -85,13 +88,13 @@ impl Life<'_> {
     }
 
     async fn step(&mut self, seen: &Seen) {
-        match self.chance.below(129) {
+        match self.chance.below(136) {
             0..=7 => self.issue(seen).await,
             8..=24 => self.start(seen).await,
             25..=40 => self.decide(),
             41..=61 => self.deliver(seen).await,
             62..=64 => self.cancel(seen).await,
-            65..=68 => self.stray_money(seen),
+            65..=68 => self.stray_money(seen).await,
             69..=70 => self.forge(seen).await,
             71..=76 => self.inquire(seen).await,
             77..=79 => self.give_back(seen).await,
@@ -103,6 +106,9 @@ impl Life<'_> {
             106..=111 => self.keep_books(seen).await,
             112..=118 => self.ask_back(seen).await,
             119..=121 => self.issue_waiting(seen).await,
+            122..=123 => self.ask_for_documents(seen).await,
+            124..=126 => self.match_beside(seen).await,
+            127..=128 => self.stamp(seen).await,
             _ => self.wait(),
         }
         self.note_faults(seen);
@@ -162,6 +168,7 @@ impl Life<'_> {
                 live(&self.app, None, async |app| look_after_refunds(&app).await).await.unwrap().unwrap();
                 while live(&self.app, None, async |app| pass_on(&app).await).await.unwrap().unwrap() > 0 {}
                 self.issue_the_rest(seen).await;
+                self.match_all_beside().await;
                 self.confirm_to_systems().await;
                 self.look(seen).await;
             }
@@ -174,6 +181,8 @@ impl Life<'_> {
             }
             while day < Day::of(self.clock.now()) {
                 self.match_day(day, None).await;
+                // What ended before the next day was told ended before it.
+                self.clock.advance(Duration::from_secs(1));
                 day = day.plus_days(1);
             }
             self.look(seen).await;
@@ -182,6 +191,9 @@ impl Life<'_> {
         if self.chance.percent(25) {
             self.close_days(seen, (Day::of(began), day)).await;
         }
+        self.stamp_the_rest().await;
+        self.clock.advance(Duration::from_secs(7 * 3_600));
+        self.stamp_the_rest().await;
         self.tell_all().await;
     }
 

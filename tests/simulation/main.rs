@@ -1,7 +1,8 @@
 //! The payment's life under a seed: citizens, two agencies that collect in one account, cashiers at two tills, three banks,
 //! accountants and an approver act in random order; messages are lost, late, doubled, reordered and corrupted, money
-//! settles in parts, goes back and goes on, is asked back, days are told wrongly and told again, receipts are written on
-//! paper, two nodes act at once, and the process dies at random places. A small model of what truly happened must agree
+//! settles in parts, goes back and goes on, is asked back, days are told wrongly and told again, in several messages or
+//! beside whoever asked, receipts are written on paper or come from elsewhere, heads are stamped, two nodes act at once, and
+//! the process dies at random places. A small model of what truly happened must agree
 //! with the books in the end, whatever the order.
 //!
 //! Every act is a process of its own with queues of its own: two at once are two nodes on one database.
@@ -25,9 +26,11 @@ mod closings;
 #[path = "../support/database.rs"]
 mod database;
 mod fees;
+mod issuers;
 mod laws;
 mod life;
 mod listeners;
+mod long_days;
 mod never;
 mod paper;
 mod platform;
@@ -36,6 +39,7 @@ mod rails;
 mod recalls;
 mod receipts;
 mod seen;
+mod stamps;
 mod tellings;
 mod work;
 mod world;

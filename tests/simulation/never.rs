@@ -16,7 +16,7 @@ const fn always(name: &'static str, rows: &'static str) -> Law {
 }
 
 /// The laws.
-pub const NEVER: [Law; 56] = [
+pub const NEVER: [Law; 60] = [
     always(
         "a whole and one of its instalments that were both paid",
         "select k.bill_id::text as row from bill_link k join bill p on p.id = k.bill_id join bill w on w.id = k.other_id
@@ -64,13 +64,35 @@ pub const NEVER: [Law; 56] = [
         "a paid bill without exactly one receipt of each kind, given or waiting for its number",
         "select b.id::text as row from bill b where b.state = 'paid'
              and (select count(distinct kind) from (select kind from receipt where payment_id = b.paid_by
-                  union all select kind from receipt_due where payment_id = b.paid_by) r)
+                  union all select kind from receipt_due where payment_id = b.paid_by
+                  union all select kind from provided_receipt where payment_id = b.paid_by) r)
                  <> (b.phi > 0)::int + (b.le_phi > 0)::int",
     ),
     always(
         "a receipt that waits and was given",
         "select d.bill_id::text as row from receipt_due d join receipt r on (r.payment_id, r.kind, r.agency_id)
              = (d.payment_id, d.kind, d.agency_id) where r.refund_id is null",
+    ),
+    always(
+        "a receipt from elsewhere beside one that waits, or one from here",
+        "select p.bill_id::text as row from provided_receipt p where
+             exists (select from receipt_due d where (d.payment_id, d.kind) = (p.payment_id, p.kind))
+             or exists (select from receipt r where (r.payment_id, r.kind) = (p.payment_id, p.kind) and r.refund_id is null)
+             or (select count(*) from provided_receipt o where (o.payment_id, o.kind) = (p.payment_id, p.kind)) > 1",
+    ),
+    law(
+        "a day that somebody asked for and nobody has matched",
+        "select id::text as row from long_day where state = 'waiting'",
+    ),
+    always(
+        "a day that was matched beside and is not kept, or an import that is done without its day",
+        "select d.id::text as row from long_day d left join statement_import i on i.id = d.import_id
+         where d.state = 'done' and (i.state is distinct from case when d.import_id is not null then 'accepted' end
+             or not exists (select from statement s where (s.account_id, s.day) = (d.account_id, d.day)
+                 and s.reconciled_at is not null))
+         union all select i.id::text from statement_import i where i.state in ('accepted', 'refused')
+             and not exists (select from long_day d where d.import_id = i.id
+                 and d.state = case i.state when 'accepted' then 'done' else 'refused' end)",
     ),
     law(
         "a receipt that still waits although there are numbers",
@@ -119,7 +141,7 @@ pub const NEVER: [Law; 56] = [
         "a bill whose beginning or end has no leaf",
         "select b.id::text as row from bill b where not exists (
              select from audit_detail d join audit_leaf l on l.id = d.leaf_id
-             where d.object = b.id and l.kind in ('bill.issued', 'evidence.revoked'))
+             where d.object = b.id and l.kind in ('bill.issued', 'evidence.revoked', 'bill.difference_asked'))
              and not exists (select from bill_link k where k.bill_id = b.id and k.relation in ('instalment', 'part'))
          or b.state = 'cancelled' and not exists (
              select from audit_detail d join audit_leaf l on l.id = d.leaf_id
@@ -325,6 +347,13 @@ pub const NEVER: [Law; 56] = [
              and o.beneficiary ->> 'number' is distinct from c.lines -> i.line::integer ->> 'number'",
     ),
     always(
+        "a tax or the price of a service apart that is paid into another account than its paper names",
+        "select b.id::text as row from bill b join bill_link k on k.bill_id = b.id and k.relation = 'part'
+         join bill_content c on c.bill_id = b.id join collecting_account a on a.id = b.account_id
+         join lateral jsonb_array_elements(c.lines) l on l.value ? 'notice' or l.value ? 'invoice'
+         where l.value ->> 'number' is distinct from a.number",
+    ),
+    always(
         "a seller's invoice that two bills charge",
         "select min(b.id::text) as row from bill b join bill_content c on c.bill_id = b.id
          join lateral jsonb_array_elements(c.lines) l on l.value ? 'invoice'
@@ -343,7 +372,7 @@ pub const NEVER: [Law; 56] = [
         "select b.id::text as row from bill b join bill_content c on c.bill_id = b.id
          join lateral jsonb_array_elements(c.lines) with ordinality as l (line, nth) on true
          where (l.line ->> 'gross')::bigint > (l.line ->> 'amount')::bigint
-             and not exists (select from fee_evidence e where e.bill_id = b.id and e.line = l.nth - 1)
+             and not exists (select from fee_evidence e where e.bill_id = b.id and (e.line = l.nth - 1 or e.revoked_at is not null))
              and not exists (select from bill_link k where k.bill_id = b.id
                  and k.relation in ('instalment', 'part', 'difference'))",
     ),

@@ -9,7 +9,7 @@ use chung::app::App;
 use chung::base::{
     calendar::Day,
     clock::Clock,
-    id::{Agency, Id, ReceiptBlock, ReceiptSeries},
+    id::{self, Agency, Id, ReceiptBlock, ReceiptSeries},
     money::Money,
 };
 use chung::codec::receipt_content::Number;
@@ -23,6 +23,7 @@ use chung::payment::{
     fee::FeeKind,
     receipt::Range,
 };
+use serde_json::{Value, json};
 use sqlx::Row;
 use std::time::Duration;
 use uuid::Uuid;
@@ -104,10 +105,26 @@ impl Life<'_> {
         held.filter(|held| !used(held)).collect()
     }
 
+    /// Mostly a bill that the first agency asks for still.
+    async fn open_or_some_bill(&mut self) -> Option<usize> {
+        let sql = format!(
+            "select b.id from bill b where b.state = 'open' and b.agency_id = '{}' and b.phi + b.le_phi > 0
+                 and not exists (select from live_attempt l where l.bill_id = b.id) order by b.id",
+            self.agencies[0].uuid()
+        );
+        let row = if self.chance.percent(60) { self.some_row(&sql).await } else { None };
+        let Some(row) = row else { return self.some_bill() };
+        let id: Uuid = row.get("id");
+        self.bills.iter().position(|promised| promised.id.uuid() == id)
+    }
+
     /// The connection is gone: somebody pays in cash, and gets receipts written by hand.
     pub async fn write_by_hand(&mut self, at: usize, seen: &Seen) {
         let agency = self.desk.tills[at].shift.unwrap().agency;
-        let Some(bill) = self.some_bill() else { return };
+        if self.free_leaves(at).await.is_empty() {
+            self.draw_blanks(at, seen).await;
+        }
+        let Some(bill) = self.open_or_some_bill().await else { return };
         let promised = &self.bills[bill];
         let twice = self.desk.tills.iter().any(|till| till.written.iter().any(|paper| paper.bill == bill));
         if (promised.agency, promised.owner) != (agency, agency) || twice {
@@ -133,9 +150,66 @@ impl Life<'_> {
         self.say(&format!("{} is paid on paper", self.bills[bill].id));
         let written = Written { numbers, at: self.clock.now() };
         self.desk.tills[at].in_hand += total;
-        self.desk.tills[at].written.push(Paper { bill, total, written });
+        let charge = self.bills[bill].charge;
+        self.desk.tills[at].written.push(Paper { bill, total, charge, written });
         self.clock.advance(Duration::from_secs(60));
         seen.note("receipt written by hand");
+        // Whoever charges does not know of it.
+        if self.chance.percent(50) {
+            self.amend_one(bill, true, seen).await;
+        }
+    }
+
+    /// What was paid on paper is what the paper says; where the bill was charged anew meanwhile, what was too much is owed
+    /// back, and what more is asked is a bill of its own.
+    pub async fn settle_up(&mut self, paper: &Paper, payment: Id<id::Payment>, seen: &Seen) {
+        let (bill, asked) = (self.bills[paper.bill].id.uuid(), self.total(paper.bill));
+        let sql = format!(
+            "select b.paid_by = '{0}' as pays, b.phi + b.le_phi + b.tax as total, (select coalesce(sum(r.amount), 0)
+                 from refund r where r.payment_id = '{0}' and r.rule is not null)::bigint as back
+             from bill b where b.id = '{bill}'",
+            payment.uuid()
+        );
+        let row = &self.world.rows(&sql).await[0];
+        if row.get::<Option<bool>, _>("pays") != Some(true) {
+            return;
+        }
+        assert_eq!(row.get::<i64, _>("total"), paper.total, "a bill is paid by what its paper says");
+        let sql = format!(
+            "select d.id, d.reference, d.phi + d.le_phi + d.tax as total, coalesce((select sum(e.saving) from fee_evidence e
+                 where e.bill_id = d.id and e.revoked_at is null), 0)::bigint as saved
+             from bill d join bill_link k on k.bill_id = d.id and k.relation = 'difference' where k.other_id = '{bill}'"
+        );
+        let mut more = 0;
+        for row in self.world.rows(&sql).await {
+            let (id, reference): (Uuid, String) = (row.get("id"), row.get("reference"));
+            if self.bills.iter().any(|promised| promised.id.uuid() == id) {
+                continue;
+            }
+            let total: i64 = row.get("total");
+            let told = json!({ "id": Id::<id::Bill>::from_uuid(id).to_string(), "reference": reference,
+                "total": { "amount": total.to_string() } });
+            let (agency, owner) = (self.bills[paper.bill].agency, self.bills[paper.bill].owner);
+            self.promise(&told, agency, owner);
+            self.bills.last_mut().unwrap().charge.saved = row.get("saved");
+            more += total;
+        }
+        let back: i64 = row.get("back");
+        assert_eq!(
+            paper.total - back + more,
+            asked,
+            "what was paid and what is still owed are what is asked"
+        );
+        if back > 0 {
+            seen.note("paper charged anew: too much");
+        }
+        if more > 0 {
+            seen.note("paper charged anew: too little");
+        }
+        let promised = &mut self.bills[paper.bill];
+        let mut told: Value = serde_json::from_str(&promised.answer).unwrap();
+        told["total"]["amount"] = paper.total.to_string().into();
+        (promised.answer, promised.charge) = (told.to_string(), paper.charge);
     }
 
     /// What was written is entered; what cannot be any more is given back.

@@ -8,14 +8,22 @@ use crate::process::live;
 use crate::rails::{Asked, Decision, Rails};
 use crate::seen::Seen;
 use crate::world::ACCOUNT;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use chung::app::App;
 use chung::base::clock::{Clock, Instant};
+use chung::base::id::Id;
 use chung::codec::payment_platform::{
     self as wire, AMOUNT, BENEFICIARY, Confirm, Fee, Init, Item, Kind, NOT_GENUINE, OK, OTHER, Question,
     REUSED, Reply, Slip, UNKNOWN,
 };
-use chung::flow::platform::{answer_platform, confirm_payments};
+use chung::flow::{
+    Error,
+    national::fetch_bill,
+    platform::{answer_platform, confirm_payments},
+    render_receipt::{Format, render_receipt},
+};
 use chung::partner::platform::{Platform, Unsent};
+use chung::store::receipt;
 use futures_util::future::BoxFuture;
 use serde_json::json;
 use sqlx::Row;
@@ -36,7 +44,8 @@ impl Platform for Carrier {
             Some(Kind::Init) => self.begun(&serde_json::from_slice(&body).unwrap()),
             Some(Kind::Query) => self.told(&serde_json::from_slice(&body).unwrap()),
             Some(Kind::Confirm) => self.confirmed(&serde_json::from_slice(&body).unwrap()),
-            Some(Kind::GetBill) | None => Err(Unsent::NoAnswer),
+            Some(Kind::GetBill) => self.document(&serde_json::from_slice(&body).unwrap()),
+            None => Err(Unsent::NoAnswer),
         };
         Box::pin(async move {
             tokio::task::yield_now().await;
@@ -55,13 +64,29 @@ impl Carrier {
         }
     }
 
-    /// The answer, unless it gets lost or somebody else writes it.
-    fn answered(&self, reply: Reply) -> Result<Reply, Unsent> {
+    /// The answer, unless it gets lost or somebody else writes it, who says something else.
+    fn answered(&self, mut reply: Reply) -> Result<Reply, Unsent> {
         if self.0.fault(15, "fault: platform's answer lost") {
             return Err(Unsent::NoAnswer);
         }
-        let forged = self.0.fault(15, "fault: platform's answer forged");
-        Ok(reply.signed(if forged { "FORGED" } else { NATIONAL.1 }))
+        if !self.0.fault(15, "fault: platform's answer forged") {
+            return Ok(reply.signed(NATIONAL.1));
+        }
+        if !reply.bien_lai.is_empty() {
+            reply.bien_lai = STANDARD.encode("forged");
+        }
+        Ok(reply.signed("FORGED"))
+    }
+
+    /// The platform's own document of a payment that was paid there.
+    fn document(&self, question: &Question) -> Result<Reply, Unsent> {
+        assert!(wire::is_genuine(&question.covered(), NATIONAL.1, &question.ma_xac_thuc));
+        let id = Uuid::parse_str(&question.ma_tham_chieu).unwrap();
+        if !self.0.was_approved(id) {
+            return self.answered(Self::reply(&question.ma_tham_chieu, UNKNOWN));
+        }
+        let reply = Self::reply(&question.ma_tham_chieu, OK);
+        self.answered(Reply { bien_lai: STANDARD.encode(document_of(id)), ..reply })
     }
 
     /// A payment of ours begins there.
@@ -82,6 +107,7 @@ impl Carrier {
             expires: wire::instant(&init.thoi_gian_gd).unwrap() + time::Duration::minutes(15),
             decision: if refused { Decision::Refused } else { Decision::Waiting },
             by_platform: true,
+            account: init.thong_tin_bien_lai.tk_thu_huong.clone(),
         };
         self.0.truth.lock().unwrap().asked.insert(Uuid::parse_str(&init.ma_tham_chieu).unwrap(), asked);
         let reply = Self::reply(&init.ma_tham_chieu, if refused { OTHER } else { OK });
@@ -125,6 +151,11 @@ impl Carrier {
     }
 }
 
+/// The document that the national platform makes of a payment.
+fn document_of(payment: Uuid) -> Vec<u8> {
+    format!("%PDF-1.7 {payment}").into_bytes()
+}
+
 /// What the national platform says of a payment of ours.
 pub fn confirmation(payment: Uuid, amount: i64, paid: bool, now: Instant) -> Confirm {
     let confirm = Confirm {
@@ -154,7 +185,7 @@ impl Life<'_> {
         let done = live(&self.app, death, async |app: App| answer_platform(&app, &body).await).await?;
         match done {
             Ok(reply) => reply,
-            Err(chung::flow::Error::Internal(cause)) => panic!("{cause:?}"),
+            Err(Error::Internal(cause)) => panic!("{cause:?}"),
             Err(_) => None,
         }
     }
@@ -265,11 +296,11 @@ impl Life<'_> {
         let reference = told.url_thanh_toan.rsplit('/').next().unwrap().to_owned();
         let sql = format!("select id, agency_id from bill where reference = '{reference}'");
         let row = &self.world.rows(&sql).await[0];
-        let agency = chung::base::id::Id::from_uuid(row.get("agency_id"));
+        let agency = Id::from_uuid(row.get("agency_id"));
         assert_eq!(agency, self.agencies[0], "a bill is the agency's that asks today");
         let total: i64 = init.so_tien.parse().unwrap();
         self.bills.push(Promised {
-            id: chung::base::id::Id::from_uuid(row.get("id")),
+            id: Id::from_uuid(row.get("id")),
             answer: json!({ "reference": reference, "total": { "amount": init.so_tien } }).to_string(),
             reference,
             agency,
@@ -321,6 +352,91 @@ impl Life<'_> {
         };
         init.ma_xac_thuc = wire::checksum(&init.covered(), SYSTEM.1);
         init
+    }
+
+    /// Somebody compares: we ask the platform for its document of a payment, or the system that began one asks us.
+    pub async fn ask_for_documents(&mut self, seen: &Seen) {
+        if self.chance.percent(50) {
+            self.fetch_document(seen).await;
+        } else {
+            self.be_asked(seen).await;
+        }
+    }
+
+    /// The platform's document is had as it is there, or not at all.
+    async fn fetch_document(&mut self, seen: &Seen) {
+        let of = "select id from payment where way = 'platform' order by id";
+        let Some(row) = self.some_row(of).await else { return };
+        let payment: Uuid = row.get("id");
+        let death = self.death(seen);
+        self.say("the platform is asked for its document");
+        let act = async |app: App| fetch_bill(&app, Id::from_uuid(payment)).await;
+        let paid = self.rails.was_approved(payment);
+        match live(&self.app, death, act).await {
+            Some(Ok(pdf)) => {
+                assert!(paid && pdf == document_of(payment), "a document that the platform never gave");
+                seen.note("document of the platform fetched");
+            }
+            Some(Err(Error::Unavailable(_))) => seen.note("document of the platform not fetched"),
+            Some(Err(error)) => assert!(error.code() == "not_found" && !paid, "{error:?}"),
+            None => {}
+        }
+    }
+
+    /// A system that began a payment here asks how it stands, and for its receipt: the one that holds.
+    async fn be_asked(&mut self, seen: &Seen) {
+        let of = "select o.reference, o.bill_id, b.state, b.paid_by from platform_order o join bill b on b.id = o.bill_id";
+        // Rather one whose receipt did not hold.
+        let void = "where exists (select from receipt r join receipt_void v on v.receipt_id = r.id where r.bill_id = b.id)";
+        let wanted = if self.chance.percent(60) { void } else { "" };
+        let Some(row) = self.some_row(&format!("{of} {wanted} order by o.reference")).await else { return };
+        let reference: String = row.get("reference");
+        let question = |kind: Kind, reference: &str, secret: &str| {
+            let mut question = Question {
+                loai_ban_tin: kind.as_str().to_owned(),
+                phien_ban: wire::VERSION.to_owned(),
+                ma_doi_tac: SYSTEM.0.to_owned(),
+                ma_tham_chieu: reference.to_owned(),
+                thoi_gian_gd: wire::stamp(self.clock.now()),
+                ma_xac_thuc: String::new(),
+            };
+            question.ma_xac_thuc = wire::checksum(&question.covered(), secret);
+            question
+        };
+        let kind = [Kind::Query, Kind::GetBill][usize::from(row.get::<&str, _>("state") == "paid")];
+        let [forged, unknown, asked] = [
+            question(kind, &reference, "FORGED"),
+            question(kind, &format!("{reference}X"), SYSTEM.1),
+            question(kind, &reference, SYSTEM.1),
+        ];
+        for (wrong, code) in [(forged, NOT_GENUINE), (unknown, UNKNOWN)] {
+            let reply = self.say_to_platform(&wrong, None).await.unwrap();
+            assert_eq!((reply.ma_loi.as_str(), reply.bien_lai.as_str()), (code, ""));
+        }
+        let death = self.death(seen);
+        let Some(reply) = self.say_to_platform(&asked, death).await else { return };
+        assert!(wire::is_genuine(&reply.covered(), SYSTEM.1, &reply.ma_xac_thuc));
+        let Some(paid_by) = row.get::<Option<Uuid>, _>("paid_by") else {
+            let state = if row.get::<&str, _>("state") == "open" { "0" } else { "2" };
+            assert_eq!((reply.ma_loi.as_str(), reply.trang_thai_gd.as_str()), (OK, state));
+            return;
+        };
+        let (bill, payment) = (Id::from_uuid(row.get("bill_id")), Id::from_uuid(paid_by));
+        let given = receipt::of_bill(&self.app.store, bill).await.unwrap();
+        let mut standing = Vec::new();
+        for one in given.iter().filter(|one| one.payment == payment && one.refund.is_none()) {
+            if one.void.is_some() {
+                seen.note("receipt of a system's payment void");
+                continue;
+            }
+            standing.push(STANDARD.encode(render_receipt(&self.app, one, Format::Pdf).await.unwrap()));
+        }
+        let code = if standing.is_empty() { UNKNOWN } else { OK };
+        let right = standing.is_empty() && reply.bien_lai.is_empty() || standing.contains(&reply.bien_lai);
+        assert!(reply.ma_loi == code && right, "the receipt of {reference} is not one that holds");
+        if code == OK {
+            seen.note("receipt fetched by an agency's system");
+        }
     }
 
     /// Every system hears of each payment that it began and that was paid, and of nothing else.

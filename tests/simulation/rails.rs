@@ -1,8 +1,10 @@
 //! The clearing system as it truly is: what was asked, what the payer decided, what moved. What it tells the service
 //! goes through the real messages; what gets lost on the way is decided here.
 
+use crate::issuers::Made;
 use crate::platform::confirmation;
 use crate::recalls::{Recalls, clearing_reference};
+use crate::stamps::Stamped;
 use crate::tellings::{Telling, clearing_day};
 use crate::world::Chance;
 use chung::base::{calendar::Day, clock::Instant, id::Id, money::Money, text::Line};
@@ -38,6 +40,8 @@ pub struct Asked {
     pub decision: Decision,
     /// Whether the national platform asks the payer.
     pub by_platform: bool,
+    /// Which account is to be paid.
+    pub account: String,
 }
 
 /// A message on its way to the service.
@@ -52,6 +56,8 @@ pub struct Letter {
 pub struct Truth {
     pub asked: BTreeMap<Uuid, Asked>,
     pub movements: Vec<Entry>,
+    /// The account of each movement that is not the agencies' own.
+    pub elsewhere: BTreeMap<String, String>,
     /// What banks kept of what came.
     pub kept: BTreeMap<String, i64>,
     pub mail: Vec<Letter>,
@@ -74,6 +80,9 @@ pub struct Truth {
     pub confirmed: BTreeMap<String, Vec<i64>>,
     /// The events that an agency's endpoint has heard.
     pub heard: BTreeMap<String, serde_json::Value>,
+    /// What an issuer of receipts elsewhere made, and the stamps that an authority gave.
+    pub made_elsewhere: Made,
+    pub stamps: Vec<Stamped>,
     messages: u128,
 }
 
@@ -85,6 +94,8 @@ pub struct Rails {
     pub calm: Mutex<bool>,
     /// A bank that answers no inquiry, ever: the statement alone decides.
     pub deaf: bool,
+    /// A bank that tells a day in messages of so many lines.
+    pub pages: Option<usize>,
 }
 
 impl Rails {
@@ -107,6 +118,12 @@ impl Rails {
         }
     }
 
+    /// Whether the payer said yes to a request.
+    pub fn was_approved(&self, payment: Uuid) -> bool {
+        let truth = self.truth.lock().unwrap();
+        truth.asked.get(&payment).is_some_and(|asked| asked.decision == Decision::Approved)
+    }
+
     /// A credit of that reference.
     pub fn entry(reference: &str, named: Option<Uuid>, amount: Money, now: Instant) -> Entry {
         Entry {
@@ -127,29 +144,38 @@ impl Rails {
         }
     }
 
-    /// Money moves: it is on the account, and a notification of it is in the mail; the movement's reference.
+    /// Money moves: it is on the account that was asked for, and a notification of it is in the mail; the movement's
+    /// reference.
     pub fn money(&self, named: Option<Uuid>, amount: Money, now: Instant) -> String {
+        let asked = named.and_then(|id| Some(self.truth.lock().unwrap().asked.get(&id)?.account.clone()));
+        self.money_at(asked.as_ref().unwrap_or(&self.account), named, amount, now)
+    }
+
+    fn money_at(&self, account: &str, named: Option<Uuid>, amount: Money, now: Instant) -> String {
         let truth = &mut *self.truth.lock().unwrap();
         let nth = truth.movements.len();
         let mut entry = Self::entry(&format!("R{nth:06}"), named, amount, now);
         entry.clearing_reference = named.is_none().then(|| clearing_reference(nth));
         truth.movements.push(entry.clone());
         let reference = entry.reference.to_string();
-        let message = CreditNotification { account: self.account.parse().unwrap(), entries: vec![entry] };
+        if account != self.account {
+            truth.elsewhere.insert(reference.clone(), account.to_owned());
+        }
+        let message = CreditNotification { account: account.parse().unwrap(), entries: vec![entry] };
         let xml = write(&Self::header(truth, now), &Message::CreditNotification(message));
         truth.mail.push(Letter { xml, carries_money: true });
         reference
     }
 
-    /// Money comes with a text and nothing else.
-    pub fn transfer(&self, text: &str, amount: Money, now: Instant) {
-        let _reference = self.money(None, amount, now);
+    /// Money comes to an account with a text and nothing else.
+    pub fn transfer(&self, account: &str, text: &str, amount: Money, now: Instant) {
+        let _reference = self.money_at(account, None, amount, now);
         self.retell(|entry| entry.remittance = vec![Line::parse(text).unwrap()], true, now);
     }
 
     /// Money leaves: it is gone from the account, and a notification of it is in the mail, unless that gets lost.
-    pub fn leave(&self, named: Uuid, amount: Money, now: Instant) {
-        let _reference = self.money(Some(named), amount, now);
+    pub fn leave(&self, account: &str, named: Uuid, amount: Money, now: Instant) {
+        let _reference = self.money_at(account, Some(named), amount, now);
         let debit = |entry: &mut Entry| {
             (entry.direction, entry.clearing_reference) = (Direction::Debit, None);
         };
@@ -169,7 +195,8 @@ impl Rails {
         let (Some(entry), Some(_)) = (truth.movements.last_mut(), truth.mail.pop()) else { return };
         change(entry);
         let entry = entry.clone();
-        let message = CreditNotification { account: self.account.parse().unwrap(), entries: vec![entry] };
+        let account = truth.elsewhere.get(entry.reference.as_str()).unwrap_or(&self.account);
+        let message = CreditNotification { account: account.parse().unwrap(), entries: vec![entry] };
         let xml = write(&Self::header(truth, now), &Message::CreditNotification(message));
         truth.mail.push(Letter { xml, carries_money });
     }
@@ -244,7 +271,9 @@ impl Clearing for Rails {
         }
         let refused = self.fault(6, "fault: request refused at once");
         let decision = if refused { Decision::Refused } else { Decision::Waiting };
-        let asked = Asked { amount: request.amount, expires: request.expires, decision, by_platform: false };
+        let account = request.creditor_account.to_string();
+        let asked =
+            Asked { amount: request.amount, expires: request.expires, decision, by_platform: false, account };
         self.truth.lock().unwrap().asked.insert(id.0, asked);
         let event = if self.fault(12, "fault: answer lost") {
             Event::NoAnswer
@@ -297,7 +326,7 @@ impl Clearing for Rails {
             .iter()
             .any(|entry| entry.direction == Direction::Debit && named(entry) == Some(back.id.0));
         if done && !known {
-            self.leave(back.id.0, back.amount, now);
+            self.leave(&back.account.to_string(), back.id.0, back.amount, now);
         }
         let answer = match (done, self.fault(30, "fault: return unanswered")) {
             (_, true) => Answer::None,
@@ -343,7 +372,7 @@ impl Clearing for Rails {
             truth.movements.iter().any(|e| e.direction == Direction::Debit && named(e) == Some(id.0))
         };
         if done && !known {
-            self.leave(id.0, order.amount, now);
+            self.leave(&order.debtor_account.to_string(), id.0, order.amount, now);
         }
         let answer = match (done, self.fault(25, "fault: order unanswered")) {
             (_, true) => Answer::None,
@@ -387,7 +416,11 @@ impl Clearing for Rails {
         let told = if day >= Day::of(now) {
             Err(NoStatement::Refused(Line::parse("NOST").unwrap()))
         } else {
-            Ok(FetchedStatement { message: id, digest: [0; 32], statement: self.told(day, now) })
+            Ok(FetchedStatement {
+                message: id,
+                digest: [0; 32],
+                statement: self.told_in_parts(&request.account.to_string(), day, request.page, now),
+            })
         };
         Box::pin(async move { told })
     }

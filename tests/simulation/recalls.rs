@@ -4,6 +4,7 @@ use crate::life::Life;
 use crate::rails::{Letter, Rails};
 use crate::seen::Seen;
 use crate::tellings::words;
+use crate::world::ACCOUNT;
 use chung::base::{calendar::Day, clock::Clock, clock::Instant, money::Money, text::Line};
 use chung::codec::iso20022::{
     CancellationRequest, Direction, EndToEndId, Message, MessageId, OriginalTransfer, Resolution,
@@ -111,7 +112,7 @@ impl Life<'_> {
         };
         let now = self.clock.now();
         if answer == ResolutionAnswer::Accepted {
-            self.rails.transfer("hoan tra", amount, now);
+            self.rails.transfer(ACCOUNT, "hoan tra", amount, now);
         }
         seen.note(format!("a bank answers: {}", word(&answer)));
         if answer != ResolutionAnswer::Pending {

@@ -55,12 +55,13 @@ impl Life<'_> {
 
     /// What waits for its number is issued, if there is one by now.
     pub async fn issue_waiting(&mut self, seen: &Seen) {
-        match self.chance.below(6) {
-            0 => {
+        match self.chance.below(13) {
+            12 => self.change_issuer(seen).await,
+            0 | 6 => {
                 self.register_more(seen).await;
                 self.ask_for_receipts(seen).await;
             }
-            1 | 2 => self.ask_for_receipts(seen).await,
+            1 | 2 | 7 | 8 => self.ask_for_receipts(seen).await,
             _ => {
                 let death = self.death(seen);
                 self.say("waiting receipts are issued");
@@ -94,6 +95,7 @@ impl Life<'_> {
             self.ask_for_receipts(seen).await;
         }
         live(&self.app, None, async |app| issue_due_receipts(&app).await).await.unwrap().unwrap();
+        self.fetch_the_rest().await;
         live(&self.app, None, async |app| adjust_due_receipts(&app).await).await.unwrap().unwrap();
         let left = self.world.rows("select count(*) from receipt_due").await[0].get::<i64, _>(0);
         if left < waits {

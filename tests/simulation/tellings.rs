@@ -19,10 +19,29 @@ pub enum Telling {
 
 impl Rails {
     /// The statement of a day, as the bank tells it now.
-    pub fn told(&self, day: Day, now: Instant) -> Statement {
-        self.tell_anew(day, now);
+    pub fn told(&self, account: &str, day: Day, now: Instant) -> Statement {
+        if account == self.account {
+            self.tell_anew(day, now);
+        }
+        self.as_told(account, day)
+    }
+
+    /// A part of it, where the bank tells its days in several messages.
+    pub fn told_in_parts(&self, account: &str, day: Day, page: u32, now: Instant) -> Statement {
+        let mut whole = if page == 1 { self.told(account, day, now) } else { self.as_told(account, day) };
+        let Some(lines) = self.pages else { return whole };
+        let parts = whole.entries.len().div_ceil(lines).max(1);
+        let number = page as usize;
+        whole.entries = whole.entries.chunks(lines).nth(number - 1).unwrap_or_default().to_vec();
+        Statement { part: Part { number: page, last: number >= parts }, ..whole }
+    }
+
+    fn as_told(&self, account: &str, day: Day) -> Statement {
         let truth = self.truth.lock().unwrap();
-        let stands = |entry: &&Entry| !truth.withdrawn.contains(entry.reference.as_str());
+        let here = |entry: &Entry| {
+            truth.elsewhere.get(entry.reference.as_str()).unwrap_or(&self.account).as_str() == account
+        };
+        let stands = |entry: &&Entry| here(entry) && !truth.withdrawn.contains(entry.reference.as_str());
         let sum = |entries: &mut dyn Iterator<Item = &Entry>| {
             entries.fold(Money::vnd(0), |sum, entry| match entry.direction {
                 Direction::Credit => sum.plus(entry.amount).unwrap(),
@@ -32,13 +51,13 @@ impl Rails {
         let movements = || truth.movements.iter().filter(stands);
         let opening = sum(&mut movements().filter(|entry| entry.booked < day));
         let mut entries: Vec<Entry> = movements().filter(|entry| entry.booked == day).cloned().collect();
-        match truth.tellings.get(&day) {
+        match truth.tellings.get(&day).filter(|_| account == self.account) {
             Some(Telling::LeavesOut(reference)) => entries.retain(|e| e.reference.as_str() != reference),
             Some(Telling::Adds(entry)) => entries.push((**entry).clone()),
             Some(Telling::Right) | None => {}
         }
         let closing = opening.plus(sum(&mut entries.iter())).unwrap();
-        let account = self.account.parse().unwrap();
+        let account = account.parse().unwrap();
         Statement { account, day, opening, closing, entries, part: Part::WHOLE }
     }
 
@@ -46,7 +65,8 @@ impl Rails {
     fn tell_anew(&self, day: Day, now: Instant) {
         let (known, some) = {
             let truth = self.truth.lock().unwrap();
-            let of_day = truth.movements.iter().filter(|entry| entry.booked == day);
+            let own = |entry: &&Entry| !truth.elsewhere.contains_key(entry.reference.as_str());
+            let of_day = truth.movements.iter().filter(own).filter(|entry| entry.booked == day);
             (
                 truth.tellings.get(&day).cloned(),
                 of_day.map(|entry| entry.reference.to_string()).collect::<Vec<_>>(),
@@ -79,7 +99,7 @@ impl Rails {
 
     /// The same as a file; none of a day without movements.
     pub fn statement_file(&self, day: Day, now: Instant) -> Option<String> {
-        let statement = self.told(day, now);
+        let statement = self.told(&self.account, day, now);
         let header = Self::header(&mut self.truth.lock().unwrap(), now);
         (!statement.entries.is_empty()).then(|| write(&header, &Message::Statement(statement)))
     }
@@ -87,7 +107,7 @@ impl Rails {
     /// What the Treasury was asked to give back leaves, once.
     pub fn order_by_treasury(&self, refund: Uuid, amount: Money, now: Instant) {
         if self.truth.lock().unwrap().by_treasury.insert(refund) {
-            self.leave(refund, amount, now);
+            self.leave(&self.account, refund, amount, now);
         }
     }
 }

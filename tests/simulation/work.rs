@@ -10,9 +10,9 @@ use crate::world::ACCOUNT;
 use chung::base::{calendar::Day, clock::Clock};
 use chung::codec::iso20022::Direction;
 use chung::flow::{
-    Error, inquire_payment::inquire_due, match_long_days::match_long_day, pass_on::pass_on,
-    platform::confirm_payments, recall::send_recalls, reconcile_statement::match_statement,
-    return_second_money::return_second_money, send_refund::look_after_refunds,
+    Error, inquire_payment::inquire_due, pass_on::pass_on, platform::confirm_payments, recall::send_recalls,
+    reconcile_statement::match_statement, return_second_money::return_second_money,
+    send_refund::look_after_refunds,
 };
 use chung::store::account::account_of_number;
 use std::time::Duration;
@@ -86,16 +86,27 @@ impl Life<'_> {
     pub async fn reconcile(&mut self, seen: &Seen) {
         let death = self.death(seen);
         let yesterday = Day::of(self.clock.now()).plus_days(-1);
-        // A day that was confirmed and whose process died is taken up again.
-        live(&self.app, None, async |app| match_long_day(&app).await).await.unwrap().unwrap();
         self.say(&format!("the statement of {yesterday}"));
         self.match_day(yesterday, death).await;
     }
 
+    /// Matches a day of every account.
+    pub async fn match_day(&self, day: Day, death: Option<u32>) {
+        self.match_day_of(ACCOUNT, day, death).await;
+        for account in &self.others {
+            self.match_day_of(account, day, None).await;
+        }
+    }
+
     /// Matches a day; the answer, unless the process died or the account does not exist yet.
-    pub async fn match_day(&self, day: Day, death: Option<u32>) -> Option<serde_json::Value> {
+    pub async fn match_day_of(
+        &self,
+        account: &str,
+        day: Day,
+        death: Option<u32>,
+    ) -> Option<serde_json::Value> {
         let mut tx = self.app.store.begin().await.unwrap();
-        let account = account_of_number(&mut tx, ACCOUNT).await.unwrap()?;
+        let account = account_of_number(&mut tx, account).await.unwrap()?;
         drop(tx);
         let done = live(&self.app, death, async |app| match_statement(&app, &account, day).await).await?;
         match done {

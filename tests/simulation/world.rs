@@ -2,10 +2,12 @@
 
 use crate::cashiers::Desk;
 use crate::database::Database;
+use crate::issuers::Elsewhere;
 use crate::life::Life;
 use crate::listeners::Listener;
 use crate::platform::{Carrier, NATIONAL, SYSTEM};
 use crate::rails::{Rails, Truth};
+use crate::stamps::authority;
 use crate::tellings::{HOLIDAY, WORKED};
 use chung::app::{self, App, Parts, Population};
 use chung::base::clock::ManualClock;
@@ -116,7 +118,8 @@ const FILLED: &str = "role_grant agency_successor agency_succession balance_at_c
     leaf_void receipt_leaf receipt_block receipt_void receipt_file receipt_due receipt receipt_series reversal withdrawn_line \
     payout_waiting clearing_report statement_import_piece statement_import_part \
     statement_revision statement_import shown_credit statement statement_line statement_told named_line suspense uetr_claim \
-    event_sequence fee_evidence seller_invoice seller_invoice_claim platform_order platform_link delivery";
+    event_sequence fee_evidence seller_invoice seller_invoice_claim platform_order platform_link delivery \
+    long_day provided_receipt receipt_issuer head_stamp";
 
 /// Empties what the last life filled, and nothing else: a look at an empty table costs less than a delete from it.
 fn again(agencies: &[Id<Agency>]) -> String {
@@ -139,7 +142,9 @@ fn again(agencies: &[Id<Agency>]) -> String {
          do $$ declare t text; filled boolean; begin foreach t in array array[{tables}] loop
              execute format('select exists (select from %I)', t) into filled;
              if filled then execute format('delete from %I', t); end if; end loop; end $$;
-         delete from ledger_account where drawer_id is not null or counterpart_id is not null;
+         delete from ledger_account where drawer_id is not null or counterpart_id is not null
+             or account_id in (select id from collecting_account where number <> '{ACCOUNT}');
+         delete from collecting_account where number <> '{ACCOUNT}';
          update agency set state = 'active', valid_until = null where state <> 'active';
          update collecting_account set heir_id = null where heir_id is not null;
          delete from fee_item where schedule_id in (select id from fee_schedule where agency_id is not null);
@@ -202,6 +207,7 @@ impl World {
             chance: Mutex::new(Chance::new(0)),
             calm: Mutex::new(true),
             deaf: false,
+            pages: None,
         };
         let app = App::new(Parts {
             store: database.store().await,
@@ -309,7 +315,8 @@ impl World {
             truth: Mutex::new(Truth::default()),
             chance: Mutex::new(Chance::new(seed ^ 0x5eed)),
             calm: Mutex::new(false),
-            deaf: seed.is_multiple_of(6),
+            deaf: seed.is_multiple_of(4),
+            pages: (seed % 4 == 1).then_some(2),
         });
         let app = self.app.with(|parts| {
             parts.clock = clock.clone();
@@ -317,12 +324,18 @@ impl World {
             parts.clearing = rails.clone();
             parts.platform = Arc::new(Carrier(rails.clone()));
             parts.webhooks = Arc::new(Listener(rails.clone()));
+            parts.receipt_issuers = Arc::new(Elsewhere(rails.clone()));
+            parts.time_stamps = seed.is_multiple_of(5).then(|| authority(&rails, &clock));
+            if seed % 4 == 2 {
+                (parts.limits.lines_waited_for, parts.limits.import_rows_at_once) = (0, 2);
+            }
         });
         Life {
             world: self,
             app,
             agencies: self.agencies,
             versions: Vec::new(),
+            others: std::collections::BTreeSet::new(),
             sold: 0,
             rails,
             clock,

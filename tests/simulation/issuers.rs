@@ -1,0 +1,147 @@
+//! An issuer of receipts elsewhere, from whom one agency has its receipts in some lives: it is away, its answers get lost, and
+//! it gives one receipt for a payment and kind however often it is asked. An agency may leave it and come back.
+
+use crate::life::Life;
+use crate::rails::Rails;
+use crate::seen::Seen;
+use chung::app::App;
+use chung::base::{
+    id::{Agency, Id},
+    secret::Secret,
+};
+use chung::flow::{issue_due_receipts::issue_due_receipts, receipt_issuer::set_receipt_issuer};
+use chung::partner::receipt_issuer::{Issuer, NotProvided, Order, Provided, ReceiptIssuers};
+use futures_util::future::BoxFuture;
+use sqlx::Row;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+const ADDRESS: &str = "http://receipts.example/orders";
+const TOKEN: &[u8] = b"theirs";
+
+/// What the issuer made: under each name, the number and the amount.
+pub type Made = BTreeMap<String, (u64, i64)>;
+
+/// Who takes orders there.
+pub struct Elsewhere(pub Arc<Rails>);
+
+impl ReceiptIssuers for Elsewhere {
+    fn order<'a>(&'a self, at: &'a Issuer, order: &'a Order) -> BoxFuture<'a, Result<Provided, NotProvided>> {
+        assert_eq!((at.url.as_str(), at.token.expose().as_slice()), (ADDRESS, TOKEN));
+        let answer = self.ordered(order);
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            answer
+        })
+    }
+}
+
+impl Elsewhere {
+    fn ordered(&self, order: &Order) -> Result<Provided, NotProvided> {
+        if self.0.fault(25, "fault: issuer away") {
+            return Err(NotProvided::Silence);
+        }
+        if self.0.fault(10, "fault: issuer refuses") {
+            return Err(NotProvided::Refused(429));
+        }
+        let sum: i64 = order.lines.iter().map(|line| line.3).sum();
+        assert_eq!(sum, order.total, "{order:?}");
+        let number = {
+            let made = &mut self.0.truth.lock().unwrap().made_elsewhere;
+            let next = made.len() as u64 + 1;
+            let (number, amount) = *made.entry(order.key.clone()).or_insert((next, order.total));
+            assert_eq!(amount, order.total, "one order under one name: {order:?}");
+            number
+        };
+        if self.0.fault(25, "fault: issuer's answer lost") {
+            return Err(NotProvided::Silence);
+        }
+        Ok(Provided {
+            form: "01BLP".to_owned(),
+            series: "AB-26E".to_owned(),
+            number: number.to_string(),
+            issued_at: order.paid_at.clone(),
+            lookup: "http://receipts.example".to_owned(),
+        })
+    }
+}
+
+impl Life<'_> {
+    /// In some lives one of the agencies has its receipts from elsewhere.
+    pub async fn begin_elsewhere(&mut self, seen: &Seen) {
+        if self.chance.percent(25) {
+            let agency = self.agencies[self.chance.below(2)];
+            self.have_receipts(agency, true).await;
+            seen.note("receipts from elsewhere");
+        }
+    }
+
+    async fn have_receipts(&mut self, agency: Id<Agency>, elsewhere: bool) {
+        let key = self.act_key("issuer");
+        let other = elsewhere.then(|| (ADDRESS.parse().unwrap(), Secret::new(TOKEN.to_vec())));
+        set_receipt_issuer(&self.app, agency, other, &key).await.unwrap();
+    }
+
+    /// The agency leaves its issuer, or comes back to it.
+    pub async fn change_issuer(&mut self, seen: &Seen) {
+        let issuer = self.world.rows("select agency_id from receipt_issuer").await;
+        let agency = match issuer.first() {
+            Some(row) => Id::from_uuid(row.get("agency_id")),
+            None if self.rails.truth.lock().unwrap().made_elsewhere.is_empty() => return,
+            None => self.agencies[self.chance.below(2)],
+        };
+        self.say("the issuer of receipts changes");
+        self.have_receipts(agency, issuer.is_empty()).await;
+        seen.note("issuer of receipts changed");
+    }
+
+    /// What waits at the issuer is asked for until it is there: an agency that has left it comes back for that.
+    pub async fn fetch_the_rest(&mut self) {
+        let waits = "select distinct d.agency_id, not exists (select from receipt_issuer i where i.agency_id = d.agency_id) as left
+                     from receipt_due d where d.reason = 'issuer' order by 1";
+        for _ in 0..12 {
+            let rows = self.world.rows(waits).await;
+            if rows.is_empty() {
+                return;
+            }
+            for row in rows.iter().filter(|row| row.get("left")) {
+                self.have_receipts(Id::from_uuid(row.get("agency_id")), true).await;
+            }
+            let done = crate::process::live(&self.app, None, async |app: App| issue_due_receipts(&app).await);
+            done.await.unwrap().unwrap();
+            self.clock.advance(Duration::from_secs(1_900));
+        }
+    }
+
+    /// What the issuer made is what is kept of it, once for each payment, kind and owner.
+    pub async fn check_made_elsewhere(&self, seen: &Seen) {
+        let rows = self.world.rows("select payment_id, kind, number, amount from provided_receipt").await;
+        let kept: BTreeMap<u64, (String, i64)> = rows
+            .iter()
+            .map(|row| {
+                let of = format!(
+                    "{}-{}",
+                    Id::<chung::base::id::Payment>::from_uuid(row.get::<Uuid, _>("payment_id")),
+                    row.get::<&str, _>("kind")
+                );
+                (row.get::<&str, _>("number").parse().unwrap(), (of, row.get("amount")))
+            })
+            .collect();
+        let truth = self.rails.truth.lock().unwrap();
+        assert_eq!(
+            (kept.len(), rows.len()),
+            (truth.made_elsewhere.len(), truth.made_elsewhere.len()),
+            "{kept:?} is kept of {:?}",
+            truth.made_elsewhere
+        );
+        for (name, (number, amount)) in &truth.made_elsewhere {
+            let fits = kept.get(number).is_some_and(|(of, kept)| name.starts_with(of) && kept == amount);
+            assert!(fits, "{name}, made under {number}, is kept as {:?}", kept.get(number));
+        }
+        if !rows.is_empty() {
+            seen.note("receipt made elsewhere");
+        }
+    }
+}
