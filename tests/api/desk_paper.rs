@@ -638,9 +638,10 @@ async fn what_sellers_had_invoiced_is_owed_back_where_another_bill_may_charge_it
 async fn what_a_reduction_rests_on_goes_back_with_the_bill_and_on_with_the_difference() {
     let (scene, _, _) = on_paper(0).await;
     let student = "079185000001,,Nguyễn Thị Sinh,2005-03-15,female,0901234567,79,active,,2,student";
-    scene.world.register(&[student]).await;
+    let another = "079085000009,,Phạm Văn Sổ,1980-02-01,male,0901234560,79,active,,2,";
+    scene.world.register(&[student, another]).await;
     let system = scene.office.system(&scene.world, "fee bill verification");
-    let accountant = officer(&scene.world, ACCOUNTANT.0, Role::Accountant, "H29.14").await;
+    let accountant = officer(&scene.world, "079085000009", Role::Accountant, "H29.14").await;
     let question = json!({
         "number": "079185000001", "attributes": { "name": "Nguyễn Thị Sinh" }, "purpose": "Tính phí",
         "procedure": "2.000488", "dossier": "H29.14-261124-0001", "officer": "hoa.nt",

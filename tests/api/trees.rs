@@ -292,7 +292,7 @@ async fn pages_are_read_by_either_tree_and_nobody_acts_for_who_was_succeeded() {
     );
     set.world.sql(&ended).await.unwrap();
     let board = async |query: &str| set.accountant.get(&format!("/board?{query}")).await.expect(200).text();
-    let (day, case) = ("/board/statements/stmt_", "/board/cases/case_");
+    let (day, case) = ("/board/statements/stmt_", "/board/cases/case_00000000000000000000000000000007");
     assert!(!board(&format!("agency={new}&show=all")).await.contains(case));
     let whole = board(&format!("agency={new}&tree=new&show=all")).await;
     assert!(whole.contains(day) && whole.contains(case), "{whole}");

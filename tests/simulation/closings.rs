@@ -13,9 +13,11 @@ use chung::base::{
 use chung::flow::{
     Error,
     close_period::{decide_closing, prepare_closing},
+    long_closings::prepare_long_closing,
 };
 use chung::payment::closing::{Kind, Period};
 use sqlx::Row;
+use std::time::Duration;
 
 impl Life<'_> {
     /// Every day of this life is closed, by two people, and the month that is over; each tries twice, and either may die
@@ -52,8 +54,11 @@ impl Life<'_> {
                 assert_eq!(refusal.code, "closing_exists");
             }
             (None, Ok(_)) => {}
+            // What is too long to wait for is prepared beside: both are told the same.
+            (Some(Ok(first)), Ok(second)) if first == second => {}
             other => panic!("{}: {other:?}", period.first),
         }
+        self.prepare_beside(seen).await;
         let sql =
             format!("select id from closing where first_day = '{}' and state = 'prepared'", period.first);
         let closing: Id<id::Closing> = Id::from_uuid(self.world.rows(&sql).await[0].get("id"));
@@ -66,6 +71,25 @@ impl Life<'_> {
             Ok(()) => {}
             Err(Error::Conflict(refusal)) => assert_eq!(refusal.code, "closing_decided"),
             Err(error) => panic!("{error:?}"),
+        }
+    }
+    /// Whoever prepares what waits may die over it; another does, once the first counts as dead.
+    async fn prepare_beside(&mut self, seen: &Seen) {
+        let waiting = "select 1 from long_closing where state = 'waiting'";
+        let act = async |app: chung::app::App| prepare_long_closing(&app).await;
+        if self.world.rows(waiting).await.is_empty() {
+            return;
+        }
+        let death = self.death(seen);
+        if let Some(done) = live(&self.app, death, act).await {
+            done.unwrap();
+        }
+        for _ in 0..3 {
+            if self.world.rows(waiting).await.is_empty() {
+                return seen.note("closing prepared beside");
+            }
+            self.clock.advance(Duration::from_secs(61));
+            live(&self.app, None, act).await.unwrap().unwrap();
         }
     }
 }
