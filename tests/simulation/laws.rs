@@ -6,7 +6,6 @@ use crate::never::{NEVER, question};
 use crate::rails::Decision;
 use crate::seen::Seen;
 use crate::tellings::clearing_day;
-use crate::world::ACCOUNT;
 use chung::base::{calendar::Day, clock::Instant, id::Id};
 use chung::flow::{
     read_proofs::read_documents, sequence_audit::sequence_audit, verify_audit::verify_audit,
@@ -175,17 +174,16 @@ async fn documents(life: &Life<'_>) {
     }
 }
 
-/// Matching every day of the account that all fees go to again changes nothing.
+/// Matching every day again changes nothing.
 async fn again(life: &Life<'_>) {
     let dump = "select coalesce(string_agg(t::text, ' ' order by t.id), '') from";
     let mut before = Vec::new();
     for table in ["statement_now", "\"case\""] {
         before.push(life.world.rows(&format!("{dump} {table} t")).await[0].get::<String, _>(0));
     }
-    let told =
-        "select s.day from statement s join collecting_account a on a.id = s.account_id where a.number = ";
-    for row in life.world.rows(&format!("{told}'{ACCOUNT}'")).await {
-        life.match_day_of(ACCOUNT, Day::from_date(row.get("day")), None).await;
+    let told = "select a.number, s.day from statement s join collecting_account a on a.id = s.account_id";
+    for row in life.world.rows(told).await {
+        life.match_day_of(row.get("number"), Day::from_date(row.get("day")), None).await;
     }
     for (table, before) in ["statement_now", "\"case\""].into_iter().zip(before) {
         let after: String = life.world.rows(&format!("{dump} {table} t")).await[0].get(0);

@@ -69,6 +69,9 @@ pub struct Life<'a> {
     pub states: BTreeMap<(String, Uuid), String>,
 }
 
+/// When every life begins; the bank tells the day before and all that follow.
+pub const BEGAN: Instant = time::macros::datetime!(2026-11-24 09:00 UTC);
+
 impl Life<'_> {
     /// Lives: at least so many steps, until enough went wrong.
     pub async fn live(&mut self, seen: &Seen) {
@@ -156,8 +159,7 @@ impl Life<'_> {
             self.confirm_to_systems().await;
             self.look(seen).await;
         }
-        let began: Instant = time::macros::datetime!(2026-11-24 09:00 UTC);
-        let mut day = Day::of(began).plus_days(-1);
+        let mut day = Day::of(BEGAN).plus_days(-1);
         // Thrice: what the statements show never to have left is sent again.
         for _ in 0..3 {
             self.tidy_up(seen).await;
@@ -189,7 +191,7 @@ impl Life<'_> {
         }
         self.confirm_to_systems().await;
         if self.chance.percent(25) {
-            self.close_days(seen, (Day::of(began), day)).await;
+            self.close_days(seen, (Day::of(BEGAN), day)).await;
         }
         self.stamp_the_rest().await;
         self.clock.advance(Duration::from_secs(7 * 3_600));

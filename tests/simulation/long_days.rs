@@ -1,7 +1,7 @@
 //! Days that are matched beside whoever asked for them: in some lives every import is too long to wait for, in others the bank
 //! tells its days in several messages. The run may die in the middle, or be so slow that another one takes its day.
 
-use crate::life::{Life, expect_or_refused};
+use crate::life::{BEGAN, Life, expect_or_refused};
 use crate::process::live;
 use crate::seen::Seen;
 use crate::world::{ACCOUNT, ACCOUNTANTS};
@@ -15,6 +15,7 @@ impl Life<'_> {
     /// An accountant asks the bank for a day.
     pub async fn ask_for_a_day(&mut self, seen: &Seen) {
         let day = Day::of(self.clock.now()).plus_days(-1 - self.chance.below(2) as i64);
+        let day = day.max(Day::of(BEGAN).plus_days(-1));
         let agency = self.agencies[0];
         self.say(&format!("an accountant asks the bank for {day}"));
         let act = async |app: App| fetch_as_officer(&app, ACCOUNTANTS[0], agency, ACCOUNT, day).await;
