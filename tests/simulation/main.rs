@@ -56,7 +56,7 @@ const WORKERS: usize = 4;
 /// So many lives have seen everything that is not rare.
 const ENOUGH: u64 = 300;
 /// So many run where changes are judged.
-const IN_CI: u64 = 1_000;
+const IN_CI: u64 = 600;
 /// So many have seen that, too.
 const MANY: u64 = 2_000;
 
