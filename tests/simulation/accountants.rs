@@ -79,6 +79,9 @@ impl Life<'_> {
             Err(Error::Conflict(refusal)) if replaced && refusal.code == "no_receipt_series" => {
                 return seen.note("receipt not replaced: no_receipt_series");
             }
+            Err(Error::Conflict(refusal)) if replaced && refusal.code == "receipts_elsewhere" => {
+                return seen.note("receipt not replaced: receipts_elsewhere");
+            }
             again => again.unwrap_or_else(|error| panic!("{error:?}")),
         };
         if let Some(Ok(first)) = first {
