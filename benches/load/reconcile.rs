@@ -1,5 +1,5 @@
 //! A day of a million lines against a million credits in the books: kept, matched, every line judged, in one run; beside a
-//! COPY of the same lines and one SQL join.
+//! COPY of the same lines and one SQL join. Then the bank tells the day again, one line in a hundred otherwise.
 //!
 //! `CHUNG_BENCH_LINES` sets how many (default 1,000,000). Memory is the peak of this process, which tells the lines as they
 //! are asked for; the reference sends its lines in pieces of a mebibyte.
@@ -55,7 +55,46 @@ pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
         goal: Some(MEMORY),
         ..Record::default()
     };
-    Ok(vec![Record::of(&path, "COPY of the lines and one SQL join", Some(GOAL), &trio), peak])
+    let again = told_again(world, &account, day, lines).await?;
+    let again = Record {
+        path: format!("the same {lines} lines told again, one in {OTHERWISE} otherwise; this process (MiB)"),
+        rate: Some(again.per_cpu_s),
+        per_s: Some(again.per_s),
+        memory_mib: Some(memory_mib(std::process::id(), "VmHWM")?),
+        goal: Some(MEMORY),
+        ..Record::default()
+    };
+    let matched = Record::of(&path, "COPY of the lines and one SQL join", Some(GOAL), &trio);
+    Ok(vec![matched, peak, again])
+}
+
+/// Of the second telling one line in so many has another reference.
+const OTHERWISE: usize = 100;
+
+/// The bank tells the day again: what stays keeps its lines, what is gone is withdrawn, what is new opens a case.
+async fn told_again(world: &World, account: &CollectingAccount, day: Day, lines: usize) -> Result<Rate> {
+    let closing = AMOUNT.checked_mul(i64::try_from(lines)?).context("a sum")?;
+    let telling = Telling {
+        message: Uuid::from_u128(1),
+        day,
+        balances: (Money::vnd(0), Money::vnd(closing)),
+        lines: Box::new(Told { day, lines, otherwise: true }),
+    };
+    let payers = Payers { processes: vec![std::process::id()], ..world.payers() };
+    let meter = Meter::start(&payers, &world.url()).await?;
+    let tx = world.app.store.begin().await?;
+    let done = match_told(&world.app, tx, account, &telling, None, &|_| ()).await;
+    done.map_err(|error| anyhow!("{error:?}"))?;
+    let spent = meter.stop().await?;
+    let new = lines / OTHERWISE;
+    let kept = world.count(&format!(
+        "statement_line where statement_id in (select id from statement where lines = {lines})"
+    ));
+    let kept = kept.await?;
+    ensure!(usize::try_from(kept)? == lines + new, "{kept} lines are kept");
+    let gone = world.count("withdrawn_line").await?;
+    ensure!(usize::try_from(gone)? == new, "{gone} lines are withdrawn");
+    Ok(Rate::of(lines, spent))
 }
 
 /// So many credits of that day in the books, each with its entry and two postings.
@@ -141,7 +180,7 @@ async fn matched(world: &World, account: &CollectingAccount, day: Day, lines: us
         message: Uuid::nil(),
         day,
         balances: (Money::vnd(0), Money::vnd(closing)),
-        lines: Box::new(Told { day, lines }),
+        lines: Box::new(Told { day, lines, otherwise: false }),
     };
     let payers = Payers { processes: vec![std::process::id()], ..world.payers() };
     let meter = Meter::start(&payers, &world.url()).await?;
@@ -159,6 +198,7 @@ async fn matched(world: &World, account: &CollectingAccount, day: Day, lines: us
 struct Told {
     day: Day,
     lines: usize,
+    otherwise: bool,
 }
 
 /// How many lines are told at once.
@@ -168,7 +208,12 @@ impl Lines for Told {
     fn chunk<'a>(&'a self, _: &'a mut Tx, nth: usize) -> BoxFuture<'a, flow::Result<Vec<Entry>>> {
         let end = self.lines.saturating_sub(nth.saturating_mul(TOLD_AT_ONCE));
         let from = end.saturating_sub(TOLD_AT_ONCE);
-        let entries = (from..end).rev().map(|n| entry(self.day, n as u128 + 1));
+        let entries = (from..end).rev().map(|n| {
+            let other = self.otherwise && n % OTHERWISE == 0;
+            let entry = entry(self.day, n as u128 + 1)?;
+            let reference = reference(if other { u128::MAX - n as u128 } else { n as u128 + 1 });
+            Some(Entry { reference: Line::parse(&reference).ok()?, ..entry })
+        });
         let entries: Option<Vec<Entry>> = entries.collect();
         Box::pin(ready(entries.ok_or_else(|| flow::Error::internal("a line of the bench"))))
     }

@@ -211,6 +211,8 @@ registry! {
     Refund = "refund";
     /// A stretch of receipt numbers on paper.
     ReceiptBlock = "block";
+    /// Another issuer of receipts.
+    ReceiptIssuer = "issuer";
     /// A registered series of receipt numbers.
     ReceiptSeries = "series";
     /// One officer's role at an agency for a time.

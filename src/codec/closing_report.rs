@@ -240,20 +240,36 @@ pub(super) fn workbook(at: Option<Instant>) -> Result<Workbook, NoSpreadsheet> {
 
 /// Writes a table from its first row on: headings in bold, then texts and whole numbers.
 pub(super) fn table(sheet: &mut Worksheet, heads: &[&str], rows: &[Vec<Cell>]) -> Result<(), NoSpreadsheet> {
-    let (bold, number) = (Format::new().set_bold(), Format::new().set_num_format("#,##0"));
+    let (bold, number) = (Format::new().set_bold(), whole_numbers());
     for (column, head) in (0_u16..).zip(heads) {
         sheet.write_string_with_format(0, column, *head, &bold)?;
         sheet.set_column_width(column, 22)?;
     }
     for (row, cells) in (1_u32..).zip(rows) {
-        for (column, cell) in (0_u16..).zip(cells) {
-            match cell {
-                Cell::Text(text) => sheet.write_string(row, column, text)?,
-                Cell::Number(value) => sheet.write_number_with_format(row, column, exact(*value), &number)?,
-            };
-        }
+        put_row(sheet, row, cells, &number)?;
     }
     sheet.set_freeze_panes(1, 0)?;
+    Ok(())
+}
+
+/// How whole numbers stand in a table.
+pub(super) fn whole_numbers() -> Format {
+    Format::new().set_num_format("#,##0")
+}
+
+/// Writes one row of a table.
+pub(super) fn put_row(
+    sheet: &mut Worksheet,
+    row: u32,
+    cells: &[Cell],
+    number: &Format,
+) -> Result<(), NoSpreadsheet> {
+    for (column, cell) in (0_u16..).zip(cells) {
+        match cell {
+            Cell::Text(text) => sheet.write_string(row, column, text)?,
+            Cell::Number(value) => sheet.write_number_with_format(row, column, exact(*value), number)?,
+        };
+    }
     Ok(())
 }
 

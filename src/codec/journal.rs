@@ -1,8 +1,10 @@
 //! Journals as CSV and as a spreadsheet: one row for each posting, debit and credit in columns of their own.
 
-use super::closing_report::{Cell, NoSpreadsheet, table, workbook};
+use super::closing_report::{Cell, NoSpreadsheet, put_row, table, whole_numbers, workbook};
 use crate::base::{calendar::Day, text::Lang};
 use crate::text::Texts;
+use rust_xlsxwriter::{Format, Workbook, Worksheet};
+use std::io::Write;
 
 /// One posting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,32 +68,69 @@ const fn split(amount: i64) -> (Option<i64>, Option<i64>) {
     if amount >= 0 { (Some(amount), None) } else { (None, Some(-amount)) }
 }
 
-/// The journal as a spreadsheet.
-pub fn xlsx(rows: &[Row]) -> Result<Vec<u8>, NoSpreadsheet> {
+/// How many rows stand on one sheet below its headings, which is as many as spreadsheets know.
+pub const SHEET_ROWS: u32 = 1_048_575;
+
+/// The journal as a spreadsheet that is written row by row: each row is put into a file that vanishes with this, so that the
+/// memory of one row is needed however many there are. What one sheet does not hold stands on the next.
+pub struct Sheets {
+    book: Workbook,
+    sheet: Worksheet,
+    sheets: u32,
+    rows: u32,
+    room: u32,
+    number: Format,
+}
+
+impl Sheets {
+    /// A workbook without rows, dated by a day, with so many rows on each sheet.
+    pub fn new(day: Day, room: u32) -> Result<Self, NoSpreadsheet> {
+        let mut book = workbook(Some(day.start()))?;
+        let sheet = headed(&mut book, 1)?;
+        Ok(Self { book, sheet, sheets: 1, rows: 0, room: room.clamp(1, SHEET_ROWS), number: whole_numbers() })
+    }
+
+    /// Writes the next row.
+    pub fn add(&mut self, row: &Row) -> Result<(), NoSpreadsheet> {
+        if self.rows == self.room {
+            (self.sheets, self.rows) = (self.sheets + 1, 0);
+            let next = headed(&mut self.book, self.sheets)?;
+            self.book.push_worksheet(std::mem::replace(&mut self.sheet, next));
+        }
+        self.rows += 1;
+        let (debit, credit) = split(row.amount);
+        let number = |value: Option<i64>| value.map_or_else(|| Cell::Text(String::new()), Cell::Number);
+        let cells = [
+            Cell::Text(row.booked_on.to_string()),
+            Cell::Text(row.bank_day.map(|day| day.to_string()).unwrap_or_default()),
+            Cell::Text(row.entry.clone()),
+            Cell::Text(row.kind.clone()),
+            Cell::Text(row.account.0.clone()),
+            Cell::Text(row.account.1.clone()),
+            number(debit),
+            number(credit),
+            Cell::Text(row.dossier.clone()),
+        ];
+        put_row(&mut self.sheet, self.rows, &cells, &self.number)
+    }
+
+    /// Writes the whole.
+    pub fn finish(mut self, to: impl Write + Send) -> Result<(), NoSpreadsheet> {
+        self.book.push_worksheet(self.sheet);
+        Ok(self.book.save_to_writer(to)?)
+    }
+}
+
+/// The sheet of that number, with its headings.
+fn headed(book: &mut Workbook, number: u32) -> Result<Worksheet, NoSpreadsheet> {
     let text = |key: &str| Texts::embedded().get(Lang::Vi, &format!("closing-journal-{key}")).into_owned();
     let heads = HEADS.map(text);
     let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
-    let cells: Vec<Vec<Cell>> = rows
-        .iter()
-        .map(|row| {
-            let (debit, credit) = split(row.amount);
-            let number = |value: Option<i64>| value.map_or_else(|| Cell::Text(String::new()), Cell::Number);
-            vec![
-                Cell::Text(row.booked_on.to_string()),
-                Cell::Text(row.bank_day.map(|day| day.to_string()).unwrap_or_default()),
-                Cell::Text(row.entry.clone()),
-                Cell::Text(row.kind.clone()),
-                Cell::Text(row.account.0.clone()),
-                Cell::Text(row.account.1.clone()),
-                number(debit),
-                number(credit),
-                Cell::Text(row.dossier.clone()),
-            ]
-        })
-        .collect();
-    let mut book = workbook(rows.last().map(|row| row.booked_on.start()))?;
-    table(book.add_worksheet().set_name(text("sheet"))?, &heads, &cells)?;
-    Ok(book.save_to_buffer()?)
+    let mut sheet = book.new_worksheet_with_constant_memory()?;
+    let name = text("sheet");
+    sheet.set_name(if number == 1 { name } else { format!("{name} {number}") })?;
+    table(&mut sheet, &heads, &[])?;
+    Ok(sheet)
 }
 
 #[cfg(test)]
@@ -112,6 +151,85 @@ mod tests {
         let line = "2026-11-24,2026-11-23,entry_1,settled,3332,\"Phí, lệ phí\",,205000,'=1+1\r\n";
         assert_eq!(csv_row(&row), line);
         assert!(csv_head().starts_with('\u{feff}'));
-        assert!(xlsx(&[row]).unwrap().starts_with(b"PK"));
+    }
+
+    /// The parts of a spreadsheet by their names.
+    fn parts(file: &[u8]) -> Vec<(String, String)> {
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(file)).unwrap();
+        let names: Vec<String> = archive.file_names().map(str::to_owned).collect();
+        let read = |name: &String| {
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut archive.by_name(name).unwrap(), &mut text).unwrap();
+            (name.clone(), text)
+        };
+        names.iter().map(read).collect()
+    }
+
+    #[test]
+    fn what_one_sheet_does_not_hold_stands_on_the_next() {
+        let day = Day::new(2026, 11, 24).unwrap();
+        let mut sheets = Sheets::new(day, 2).unwrap();
+        for number in 1..=5 {
+            let row = Row {
+                booked_on: day,
+                bank_day: None,
+                entry: format!("entry_{number}"),
+                kind: "settled".to_owned(),
+                account: ("3332".to_owned(), "Phí & lệ phí".to_owned()),
+                amount: if number == 5 { -7 } else { number },
+                dossier: "=1+1".to_owned(),
+            };
+            sheets.add(&row).unwrap();
+        }
+        let mut file = Vec::new();
+        sheets.finish(&mut file).unwrap();
+        let parts = parts(&file);
+        let sheet = |n: usize| {
+            let name = format!("xl/worksheets/sheet{n}.xml");
+            &parts.iter().find(|part| part.0 == name).unwrap_or_else(|| panic!("no {name}")).1
+        };
+        let rows = |n: usize| sheet(n).matches("<row ").count();
+        assert_eq!((rows(1), rows(2), rows(3)), (3, 3, 2), "headings and rows");
+        assert!(sheet(2).contains("entry_3") && !sheet(2).contains("entry_5"));
+        assert!(sheet(3).contains("entry_5") && sheet(3).contains("<v>7</v>"));
+        assert!(
+            sheet(1).contains("Phí &amp; lệ phí") && !sheet(1).contains("<f>"),
+            "a dossier is no formula"
+        );
+        let book = &parts.iter().find(|part| part.0 == "xl/workbook.xml").unwrap().1;
+        assert_eq!(book.matches("<sheet ").count(), 3);
+    }
+
+    /// What this process has held at most, in KiB.
+    #[cfg(target_os = "linux")]
+    fn peak() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_spreadsheet_of_many_rows_needs_the_memory_of_few() {
+        let day = Day::new(2026, 11, 24).unwrap();
+        let mut sheets = Sheets::new(day, SHEET_ROWS).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        let before = peak();
+        for number in 0..300_000 {
+            let row = Row {
+                booked_on: day,
+                bank_day: Some(day),
+                entry: format!("entry_{number:032}"),
+                kind: "settled".to_owned(),
+                account: ("3332".to_owned(), format!("Phí, lệ phí {number}")),
+                amount: number,
+                dossier: format!("H29.14-261124-{number:07}"),
+            };
+            sheets.add(&row).unwrap();
+        }
+        sheets.finish(&mut file).unwrap();
+        assert!(file.metadata().unwrap().len() > 10 << 20, "{}", file.metadata().unwrap().len());
+        let more = peak().saturating_sub(before);
+        assert!(more < 40 << 10, "{more} KiB more");
     }
 }

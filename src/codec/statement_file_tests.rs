@@ -135,6 +135,24 @@ fn csv_of_two_banks_is_read() {
 }
 
 #[test]
+fn the_balances_after_each_row_tell_both_ends_in_either_order_of_time() {
+    let ends = |rows: &[&str]| {
+        let file = format!("Ngày;Số tham chiếu;Ghi nợ;Ghi có;Số dư\n{}\n", rows.join("\n"));
+        read(file.as_bytes()).unwrap().balances.map(|ends| (ends.0.minor(), ends.1.minor()))
+    };
+    let mut rows =
+        ["24/11/2026;A;;205.000;305.000", "24/11/2026;B;5.000;;300.000", "24/11/2026;C;;1.000;301.000"];
+    assert_eq!(ends(&rows), Some((100_000, 301_000)));
+    // A row that cannot be read between them, and one at the end, whose balance can.
+    assert_eq!(ends(&[rows[0], "24/11/2026;B;x;;300.000", rows[2]]), Some((100_000, 301_000)));
+    assert_eq!(ends(&[rows[0], rows[1], "24/11/2026;C;;x;301.000"]), Some((100_000, 301_000)));
+    rows.reverse();
+    assert_eq!(ends(&rows), Some((100_000, 301_000)), "the newest first");
+    assert_eq!(ends(&["24/11/2026;B;5.000;;-2.000"]), Some((3_000, -2_000)), "one row, overdrawn");
+    assert_eq!(ends(&["24/11/2026;B;5.000;;"]), None);
+}
+
+#[test]
 fn a_camt_file_of_a_bank_is_read() {
     let file = read(
         "<?xml version=\"1.0\"?><Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.02\"><BkToCstmrStmt>\

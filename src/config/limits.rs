@@ -20,6 +20,9 @@ pub struct Limits {
     pub import_rows_at_once: usize,
     /// Lines of a day up to which a person's browser waits for their matching; a longer day is matched beside. Default 20,000.
     pub lines_waited_for: usize,
+    /// Attempts and orders that nobody answers about and that are looked at on one look of a matching; one after the other all of
+    /// them are, and so many of each end with it. Default 1,000.
+    pub silent_at_once: usize,
     /// Milliseconds until a request that has not been answered is given up. Default 10,000.
     pub request_timeout_ms: u64,
     /// Milliseconds until the confirmation of a statement that people bring is given up: it waits for the matching of
@@ -88,6 +91,7 @@ impl Default for Limits {
             import_bytes_max: 1 << 30,
             import_rows_at_once: 5_000,
             lines_waited_for: 20_000,
+            silent_at_once: 1_000,
             request_timeout_ms: 10_000,
             import_timeout_ms: 600_000,
             upload_window_ms: 10_000,
@@ -154,6 +158,7 @@ impl Limits {
             ("statement_bytes_max", self.statement_bytes_max == 0),
             ("import_bytes_max", self.import_bytes_max == 0),
             ("import_rows_at_once", self.import_rows_at_once == 0),
+            ("silent_at_once", self.silent_at_once == 0),
             ("request_timeout_ms", self.request_timeout_ms == 0),
             ("import_timeout_ms", self.import_timeout_ms == 0),
             ("upload_window_ms", self.upload_window_ms == 0),

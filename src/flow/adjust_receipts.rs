@@ -2,7 +2,8 @@
 //! the receipt that it adjusts. The leaf of the refund commits to them.
 //!
 //! Money never waits for them: where no series has a number left, or the receipt that is to be adjusted waits itself, the refund
-//! is done and its receipts wait ([`adjustment_due`]); they are issued once both are there, with a leaf of their own.
+//! is done and its receipts wait ([`adjustment_due`]); they are issued once both are there, with a leaf of their own. What another
+//! issuer made is adjusted by that issuer (`order_adjustment`).
 
 use super::{
     Error, Result,
@@ -12,6 +13,7 @@ use super::{
     bill_answer,
     issue_due_receipts::{PAUSE_MAX, issued_event},
     issue_receipts::{Adjustment, Issued, SettledBill, issue_receipts},
+    order_adjustment::{send_orders, write_orders},
 };
 use crate::codec::receipt_content::leaf_name;
 use crate::{
@@ -59,7 +61,8 @@ pub(super) async fn adjust_receipts(
     Ok(names(&issued))
 }
 
-/// Issues what waited, as far as it can be issued by now; how many refunds were tried. What fails rests and stops no other.
+/// Issues what waited, as far as it can be issued by now, and asks other issuers for what is theirs; how many refunds and orders
+/// were tried. What fails rests and stops no other.
 pub async fn adjust_due_receipts(app: &App) -> Result<usize> {
     let mut tried = 0;
     while tried < AT_ONCE {
@@ -75,7 +78,7 @@ pub async fn adjust_due_receipts(app: &App) -> Result<usize> {
         }
         tried += 1;
     }
-    Ok(tried)
+    Ok(tried + send_orders(app).await?)
 }
 
 async fn adjust_one(app: &App, mut tx: Tx, id: Id<Refund>, next: Instant, now: Instant) -> Result<()> {
@@ -108,6 +111,7 @@ async fn issue(
     let paid = payments::payment(tx, payment).await?.ok_or(Error::internal("a refund without payment"))?;
     let procedure = stored.procedure.code.as_str();
     let on_paper = OnPaper::read(tx, (bill, payment), refund, procedure).await?;
+    write_orders(app, tx, (refund, payment), &stored, now).await?;
     let mut back = lines(tx, refund, procedure, stored.bill.lines.as_slice()).await?;
     let given = |line: &BillLine| (line.beneficiary.agency.unwrap_or(refund.agency), line.kind);
     let mut waits = back.iter().any(|line| on_paper.pending.contains(&given(line)));

@@ -18,12 +18,13 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
+        id::Id,
         money::{Currency, Money},
     },
     crypto::seal::DataKey,
     payment::{
         bill::{BillLine, Lines},
-        charged_anew::{apart, is_same},
+        charged_anew::{apart, divide_saving, is_same},
         desk::Paid,
         fee, late,
         refund::Reason,
@@ -76,31 +77,36 @@ pub(super) fn may_go_back(stood: &StoredBill, of: &StoredBill) -> bool {
     stood.bill.lines.invoices().eq(of.bill.lines.invoices())
 }
 
-/// Puts what an open bill said then in the place of what it says now, with what its reductions rested on; what those rest on
-/// that it says now is taken from it. The caller holds its lock.
+/// What reductions rest on: those of the bill as it was paid, and those of what it asked last.
+pub(super) struct Rests {
+    paid: Vec<StoredEvidence>,
+    asked: Vec<StoredEvidence>,
+}
+
+/// Puts what an open bill said then in the place of what it says now; what the reductions of either rest on is taken from it,
+/// until it is known what of them was paid ([`settle_difference`]). The caller holds its lock.
 pub(super) async fn go_back(
     app: &App,
     tx: &mut Tx,
     stood: &mut StoredBill,
     of: &StoredBill,
     now: Instant,
-) -> Result<Vec<StoredEvidence>> {
+) -> Result<Rests> {
     versions::keep_version(tx, of.bill.id, "amended", now).await?;
     stood.bill.version = of.bill.version + 1;
     if !versions::put_version(tx, stood, "open").await? {
         return Err(Error::internal("a bill moved under its lock"));
     }
     versions::put_content(tx, stood).await?;
-    let (revoked, held): (Vec<StoredEvidence>, Vec<StoredEvidence>) =
+    let (revoked, asked): (Vec<StoredEvidence>, Vec<StoredEvidence>) =
         fee_evidence::of_bill(tx, of.bill.id).await?.into_iter().partition(|one| one.revoked.is_some());
     fee_evidence::forget(tx, of.bill.id).await?;
-    let mut rested = rested_on(app, tx, stood, now).await?;
+    let mut paid = rested_on(app, tx, stood, now).await?;
     // Of what did not hold the difference is charged already.
     let is_of =
         |a: &StoredEvidence, b: &StoredEvidence| (&a.adjustment, &a.whose) == (&b.adjustment, &b.whose);
-    rested.retain(|one| !revoked.iter().any(|other| is_of(one, other)));
-    fee_evidence::insert(tx, &rested).await?;
-    Ok(held)
+    paid.retain(|one| !revoked.iter().any(|other| is_of(one, other)));
+    Ok(Rests { paid, asked })
 }
 
 /// What the reductions of a bill rest on as it stands, computed again from what it was computed from.
@@ -116,11 +122,12 @@ async fn rested_on(app: &App, tx: &mut Tx, stood: &StoredBill, now: Instant) -> 
     Ok(evidence_of(app, (agency, grounds), id, &charged, now))
 }
 
-/// Owes back what of the payment was too much, and asks for what is still to be paid.
+/// Owes back what of the payment was too much, asks for what is still to be paid, and puts what reductions rest on to the bill
+/// in which it lies: what was paid, or the rest.
 pub(super) async fn settle_difference(
     app: &App,
     tx: &mut Tx,
-    (stood, asked, rests): (&StoredBill, &StoredBill, Vec<StoredEvidence>),
+    (stood, asked, rests): (&StoredBill, &StoredBill, Rests),
     payment: &StoredPayment,
     key: &DataKey,
     now: Instant,
@@ -144,10 +151,12 @@ pub(super) async fn settle_difference(
         let begun = refund_unasked(app, tx, unasked, key, now).await?;
         begun.ok_or(Error::internal("money that is new went back already"))?;
     }
-    if !found.more.is_empty() {
-        ask_more(app, tx, stood, (found.more, resting(asked, rests)), key, now).await?;
-    }
-    Ok(())
+    let more = match found.more.is_empty() {
+        true => None,
+        false => Some(ask_more(app, tx, stood, found.more, key, now).await?),
+    };
+    let evidence = divided(app, (stood, more.as_ref()), asked, rests, now);
+    Ok(fee_evidence::insert(tx, &evidence).await?)
 }
 
 async fn without_interest(app: &App, tx: &mut Tx, lines: &Lines, now: Instant) -> Result<Vec<BillLine>> {
@@ -155,25 +164,34 @@ async fn without_interest(app: &App, tx: &mut Tx, lines: &Lines, now: Instant) -
     Ok(schedule.map_or_else(|| lines.as_slice().to_vec(), |schedule| late::principal(lines, &schedule)))
 }
 
-/// What reductions rest on, each with the line as it was asked.
-fn resting(asked: &StoredBill, rests: Vec<StoredEvidence>) -> Vec<(BillLine, StoredEvidence)> {
-    let line = |one: &StoredEvidence| asked.bill.lines.as_slice().get(one.line).cloned();
-    rests.into_iter().filter_map(|one| Some((line(&one)?, one))).collect()
-}
-
-/// What the reductions of the difference rest on. Of a line that was paid in part, only what more was taken off counts.
-fn rests_on(difference: &StoredBill, rests: Vec<(BillLine, StoredEvidence)>) -> Result<Vec<StoredEvidence>> {
-    let mut of = Vec::new();
-    for (line, one) in rests {
-        let mut more = (0..).zip(difference.bill.lines.as_slice());
-        let Some((place, rest)) = more.find(|(_, rest)| is_same(rest, &line)) else { continue };
-        let off = rest.gross.minus(rest.amount).map_err(Error::internal)?;
-        let saving = if *rest == line { one.saving } else { Money::vnd(off.minor().min(one.saving.minor())) };
-        if saving.is_positive() {
-            of.push(StoredEvidence { bill: difference.bill.id, line: place, saving, ..one });
+/// What reductions rest on, of the paid bill and of the rest. A line that is asked still rests on what it is asked by now,
+/// divided where it was paid in part; one that is asked no more keeps what it was paid by.
+fn divided(
+    app: &App,
+    (paid, more): (&StoredBill, Option<&StoredBill>),
+    asked: &StoredBill,
+    rests: Rests,
+    now: Instant,
+) -> Vec<StoredEvidence> {
+    let place =
+        |of: &StoredBill, line: &BillLine| of.bill.lines.as_slice().iter().position(|one| is_same(one, line));
+    let line = |of: &StoredBill, one: &StoredEvidence| of.bill.lines.as_slice().get(one.line).cloned();
+    let gone = |one: &StoredEvidence| line(paid, one).is_some_and(|line| place(asked, &line).is_none());
+    let mut of: Vec<StoredEvidence> = rests.paid.into_iter().filter(gone).collect();
+    for one in rests.asked {
+        let Some(asked) = line(asked, &one) else { continue };
+        let rest = more.and_then(|more| Some((more, place(more, &asked)?)));
+        let (kept, saved) =
+            divide_saving(one.saving, rest.and_then(|(more, at)| more.bill.lines.as_slice().get(at)));
+        if let (Some(at), true) = (place(paid, &asked), kept.is_positive()) {
+            let id = Id::new(now, &*app.entropy);
+            of.push(StoredEvidence { id, bill: paid.bill.id, line: at, saving: kept, ..one.clone() });
+        }
+        if let (Some((more, at)), true) = (rest, saved.is_positive()) {
+            of.push(StoredEvidence { bill: more.bill.id, line: at, saving: saved, ..one });
         }
     }
-    Ok(of)
+    of
 }
 
 /// Asks for what is still to be paid.
@@ -181,10 +199,10 @@ async fn ask_more(
     app: &App,
     tx: &mut Tx,
     paid: &StoredBill,
-    (more, rests): (Vec<BillLine>, Vec<(BillLine, StoredEvidence)>),
+    more: Vec<BillLine>,
     key: &DataKey,
     now: Instant,
-) -> Result<()> {
+) -> Result<StoredBill> {
     let reference = paid.bill.reference.to_string();
     let step = |line: &BillLine| {
         json!([{
@@ -203,7 +221,6 @@ async fn ask_more(
         due: Day::of(now).plus_days(SUSPENSE_DAYS),
     };
     let stored = issue_difference(app, tx, paid, asked, (key, key), now).await?;
-    fee_evidence::insert(tx, &rests_on(&stored, rests)?).await?;
     let details = json!({
         "bill": stored.bill.id.to_string(),
         "difference_of": paid.bill.id.to_string(),
@@ -215,5 +232,6 @@ async fn ask_more(
         object: stored.bill.id.uuid(),
     };
     let leaf = audit_leaf::leaf(app, now, "bill.difference_asked", concern, key, &details);
-    Ok(audit::append(tx, &[leaf]).await?)
+    audit::append(tx, &[leaf]).await?;
+    Ok(stored)
 }

@@ -9,19 +9,24 @@ use crate::base::{
     calendar::Day,
     id::{self, Agency, Id},
 };
-use crate::codec::journal::{self, Row};
+use crate::codec::{
+    closing_report::NoSpreadsheet,
+    journal::{Row, SHEET_ROWS, Sheets},
+};
 use crate::store::{
     journal::{self as books, JournalRow, TracedLine},
     statement,
 };
 use serde_json::{Value, json};
+use std::{
+    fs::File,
+    io::{BufWriter, Seek},
+};
 use time::Duration;
 use uuid::Uuid;
 
 /// The most days of one export.
 pub const DAYS_MAX: i64 = 366;
-/// The most rows of one spreadsheet, which is made in memory; a longer journal leaves as CSV.
-const ROWS_MAX: usize = 200_000;
 /// How many entries are read at a time.
 const AT_ONCE: i64 = 2_000;
 /// How much the name of an entry and the day of its booking may lie apart.
@@ -73,17 +78,31 @@ pub async fn read_journal(app: &App, journal: &mut Journal) -> Result<Option<Vec
     Ok(None)
 }
 
-/// The journal as a spreadsheet, which is one piece and holds so many rows at most.
-pub async fn journal_sheet(app: &App, mut journal: Journal) -> Result<Vec<u8>> {
-    let mut rows = Vec::new();
-    while let Some(part) = read_journal(app, &mut journal).await? {
-        rows.extend(part);
-        if rows.len() > ROWS_MAX {
-            let refusal = Refusal::new("invalid_parameter").violation("to", "too_many_rows", None);
-            return Err(Error::Refused(refusal));
+/// The journal as a spreadsheet: a file that is gone once it is read. It is made row by row beside the books, so that a journal of
+/// any length needs the memory of one part, and the room of the whole where temporary files lie.
+pub async fn journal_sheet(app: &App, mut journal: Journal) -> Result<File> {
+    let mut sheets = Sheets::new(journal.to, SHEET_ROWS).map_err(Error::internal)?;
+    while let Some(rows) = read_journal(app, &mut journal).await? {
+        for row in &rows {
+            sheets.add(row).map_err(Error::internal)?;
         }
     }
-    journal::xlsx(&rows).map_err(Error::internal)
+    let write = move || -> std::result::Result<File, NoSheet> {
+        let mut file = tempfile::tempfile()?;
+        sheets.finish(BufWriter::new(&mut file))?;
+        file.rewind()?;
+        Ok(file)
+    };
+    tokio::task::spawn_blocking(write).await.map_err(Error::internal)?.map_err(Error::internal)
+}
+
+/// Why there is no file.
+#[derive(Debug, thiserror::Error)]
+enum NoSheet {
+    #[error(transparent)]
+    Book(#[from] NoSpreadsheet),
+    #[error(transparent)]
+    File(#[from] std::io::Error),
 }
 
 fn row_of(posted: JournalRow) -> Row {

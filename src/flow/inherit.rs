@@ -18,7 +18,7 @@ use crate::{
         ledger::{self, Account, Entry, Posting},
     },
     store::{
-        Tx, account,
+        Tx, account, adjustment_order,
         inheritance::{self as rows, PassingSuspense},
         ledger::{self as books, EntryKind, NewEntry},
         receipt_due,
@@ -150,6 +150,7 @@ pub(super) async fn pass_money(
     let main = heirs.of(None)?;
     rows::pass_accounts(tx, old, main).await?;
     receipt_due::pass(tx, old, main).await?;
+    adjustment_order::pass(tx, old, main).await?;
     let mut owed: BTreeMap<Id<Agency>, Money> = BTreeMap::new();
     let mut owe = |heir: Id<Agency>, amount: Money| -> Result<()> {
         let sum = owed.entry(heir).or_insert(Money::vnd(0));

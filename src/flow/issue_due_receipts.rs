@@ -37,11 +37,11 @@ use time::Duration;
 /// How many are issued in one transaction.
 pub const BULK: usize = 500;
 /// How many are asked of other issuers at a time.
-const ORDERS: i64 = 16;
+pub(super) const ORDERS: i64 = 16;
 /// The longest pause between two attempts.
 pub(super) const PAUSE_MAX: Duration = Duration::minutes(30);
 /// How long a claim outlives the deadline of its call.
-const LEASE_MARGIN: Duration = Duration::seconds(15);
+pub(super) const LEASE_MARGIN: Duration = Duration::seconds(15);
 
 /// Tries what is due; answers how many were tried.
 pub async fn issue_due_receipts(app: &App) -> Result<usize> {

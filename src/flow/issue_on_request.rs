@@ -20,7 +20,7 @@ use crate::base::{
 use crate::identity::role::Role;
 use crate::payment::bill::State;
 use crate::store::{
-    Tx, audit, bill as bills,
+    Tx, adjustment_order, audit, bill as bills,
     receipt::{self, StoredReceipt},
     receipt_due::{self, Due},
 };
@@ -98,7 +98,8 @@ pub async fn issue_at_board(app: &App, citizen: Id<Citizen>, agency: Id<Agency>)
     officer::demand(&mut tx, citizen, agency, Role::Accountant, Day::of(now)).await?;
     let bulk = i64::try_from(BILLS_MAX).unwrap_or(i64::MAX);
     let waiting = receipt_due::of_agencies(&mut tx, &[agency], bulk).await?;
-    let told = issue_now(app, &mut tx, waiting, now).await?;
+    let mut told = issue_now(app, &mut tx, waiting, now).await?;
+    told.asked += adjustment_order::hasten(&mut tx, agency, now).await?;
     let sealing = agency_key(app, &mut tx, agency).await?;
     let concern = Concern { citizen: None, agency: Some(agency), object: agency.uuid() };
     let details = json!({

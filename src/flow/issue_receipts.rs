@@ -149,8 +149,9 @@ pub(super) async fn issue_with(
         for of in documented(bill) {
             let (agency, _) = agencies.get(&of.owner).ok_or_else(|| Error::internal(of.owner))?;
             let written = paper.is_some_and(|paper| paper.agency == of.owner);
-            if elsewhere.contains(&of.owner) && bill.adjusts.is_none() && !written {
-                due.push(waiting(bill, (of.owner, of.kind), "issuer", now));
+            let issuer = elsewhere.get(&of.owner).filter(|_| bill.adjusts.is_none() && !written);
+            if let Some(issuer) = issuer {
+                due.push(waiting(bill, (of.owner, of.kind), Some(*issuer), now));
             } else {
                 let content = content(app, now, bill, (agency, account), &of, names.get(&bill.bill));
                 let mut draft = Draft::of(bill, (of.owner, of.kind), content);
@@ -170,7 +171,7 @@ pub(super) async fn issue_with(
             Some(done) => issued[place].push(done),
             // What takes back a part of an earlier receipt waits with its refund (`adjust_receipts`).
             None if settled[place].adjusts.is_some() => (),
-            None => due.push(waiting(&settled[place], kind, "no_series", now)),
+            None => due.push(waiting(&settled[place], kind, None, now)),
         }
     }
     if !due.is_empty() {
@@ -180,13 +181,21 @@ pub(super) async fn issue_with(
     Ok(issued)
 }
 
-fn waiting(bill: &SettledBill<'_>, (owner, kind): Wanted, reason: &str, now: Instant) -> Due {
+/// What waits for that other issuer, or else for a number.
+fn waiting(
+    bill: &SettledBill<'_>,
+    (owner, kind): Wanted,
+    issuer: Option<Id<id::ReceiptIssuer>>,
+    now: Instant,
+) -> Due {
     Due {
         bill: bill.bill,
         kind,
         payment: bill.payment,
         agency: owner,
-        reason: reason.to_owned(),
+        owner,
+        reason: if issuer.is_some() { "issuer" } else { "no_series" }.to_owned(),
+        issuer,
         since: now,
         attempts: 0,
         next_at: now,

@@ -21,7 +21,7 @@ use crate::{
     base::{
         calendar::{Day, WorkingDays},
         clock::Instant,
-        id::{Account, Id, Leaf, Payment},
+        id::{self, Account, Id, Leaf, Payment},
         money::{Currency, Money},
     },
     crypto::{digest::sha256, seal::DataKey},
@@ -50,13 +50,48 @@ use uuid::Uuid;
 /// How many lines are judged at a time, and how many references looked up.
 pub(super) const AT_ONCE: i64 = 5_000;
 
-/// How many silent attempts one matching ends; the next goes on.
-const ABSENT_AT_ONCE: i64 = 1_000;
+/// What nobody answers about and is missing by now: attempts, refunds and payouts. However many of the longest silent cannot be
+/// judged yet, those after them are.
+struct Missing {
+    attempts: Vec<Id<Payment>>,
+    refunds: Vec<Id<id::Refund>>,
+    payouts: Vec<Id<id::Payout>>,
+}
+
+async fn missing(tx: &mut Tx, account: Id<Account>, most: usize) -> Result<Missing> {
+    let limit = i64::try_from(most).unwrap_or(i64::MAX);
+    let (mut attempts, mut refunds, mut payouts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut after = None;
+    while attempts.len() < most {
+        let silent = books::silent_attempts(tx, account, after, limit).await?;
+        let Some(last) = silent.last() else { break };
+        after = Some((last.since, last.payment));
+        attempts.extend(absent_attempts(tx, account, silent).await?);
+    }
+    let mut after = None;
+    while refunds.len() < most {
+        let silent = refund::silent(tx, account, after, limit).await?;
+        let Some(last) = silent.last() else { break };
+        after = Some((last.2, last.0));
+        refunds.extend(absent_orders(tx, account, silent).await?);
+    }
+    let mut after = None;
+    while payouts.len() < most {
+        let silent = payout::silent(tx, account, after, limit).await?;
+        let Some(last) = silent.last() else { break };
+        after = Some((last.2, last.0));
+        payouts.extend(absent_orders(tx, account, silent).await?);
+    }
+    Ok(Missing { attempts, refunds, payouts })
+}
 
 /// Silent attempts whose money would stand on a statement by now: of every clearing day on which it can have been booked,
 /// from their beginning to the end of the payer's window after their silence, there is one, and none names them.
-async fn absent_attempts(tx: &mut Tx, account: Id<Account>) -> Result<Vec<Id<Payment>>> {
-    let silent = books::silent_attempts(tx, account, ABSENT_AT_ONCE).await?;
+async fn absent_attempts(
+    tx: &mut Tx,
+    account: Id<Account>,
+    silent: Vec<SilentAttempt>,
+) -> Result<Vec<Id<Payment>>> {
     let Some(first) = silent.iter().map(|one| Day::of(one.begun)).min() else { return Ok(Vec::new()) };
     let told = books::told_days(tx, account, first).await?;
     let (hours, days) = (calendar::sessions(tx, first).await?, calendar::working_days(tx, first).await?);
@@ -108,11 +143,7 @@ pub async fn match_told(
     let mut matching = Matching::begin(app, &mut tx, (account, now), watch).await?;
     matching.keep(&mut tx, telling).await?;
     matching.run(&mut tx).await?;
-    let absent = absent_attempts(&mut tx, account.id).await?;
-    let unsent = refund::silent(&mut tx, account.id, ABSENT_AT_ONCE).await?;
-    let unsent = absent_orders(&mut tx, account.id, unsent).await?;
-    let unheard = payout::silent(&mut tx, account.id, ABSENT_AT_ONCE).await?;
-    let unheard = absent_orders(&mut tx, account.id, unheard).await?;
+    let missing = missing(&mut tx, account.id, app.limits.silent_at_once).await?;
     payout::mark_due(&mut tx, account.id, telling.day).await?;
     let answer = matching.finish(&mut tx).await?;
     if let Some(key) = key {
@@ -120,14 +151,14 @@ pub async fn match_told(
     }
     telling.lines.over(&mut tx).await?;
     tx.commit().await?;
-    for attempt in absent {
+    for attempt in missing.attempts {
         move_payment(app, attempt, &Event::AbsentFromStatement).await?;
     }
     // What never left is sent again, under the same name.
-    for one in unsent {
+    for one in missing.refunds {
         move_refund(app, one, &refunds::Event::Answered(refunds::Answer::NeverGot)).await?;
     }
-    for one in unheard {
+    for one in missing.payouts {
         pass_on::step(app, one, &payouts::Event::Answered(refunds::Answer::NeverGot)).await?;
     }
     Ok(answer)

@@ -120,6 +120,7 @@ pub mod notify_exemption;
 pub mod officer;
 pub mod open_account;
 pub mod open_session;
+mod order_adjustment;
 mod order_receipt;
 pub mod pass_on;
 mod pay_bill;

@@ -1,8 +1,10 @@
 //! Asks another issuer for a receipt that waits, outside any transaction and under a key that names payment and kind, so
-//! that asking again gives the same receipt. While it waits the bill says `paid, receipt pending`.
+//! that asking again gives the same receipt. Where several owners were paid the key names the owner as of the payment, so that
+//! whoever takes its place asks for the same receipt at the same issuer. While it waits the bill says `paid, receipt pending`.
 
 use super::{
     Error, Result,
+    agency_key::agency_key,
     backoff::backoff,
     issue_due_receipts::{Late, PAUSE_MAX, record},
     waiting_receipts::know_all,
@@ -11,12 +13,13 @@ use crate::app::App;
 use crate::base::{
     calendar::{parse_rfc3339, rfc3339},
     clock::Instant,
-    id::{Agency, Id, Leaf},
+    id::{Agency, Id, Leaf, ReceiptIssuer},
     money::Money,
 };
 use crate::codec::receipt_content::ReceiptContent;
 use crate::partner::receipt_issuer::{Issuer, NotProvided, Order, Provided};
 use crate::store::{
+    Tx, adjustment_due,
     receipt_due::{self, Due},
     receipt_issuer::{self, StoredProvided},
 };
@@ -25,18 +28,16 @@ use serde_json::json;
 /// Orders one, and keeps what the issuer made.
 pub(super) async fn order_receipt(app: &App, due: &Due, now: Instant) -> Result<()> {
     let mut tx = app.store.begin().await?;
-    let issuer = receipt_issuer::of_agency(&mut tx, due.agency).await?;
+    let issuer = issuer_of(app, &mut tx, due.issuer, due.agency).await?;
     let (agencies, known) = know_all(app, &mut tx, std::slice::from_ref(due), now).await?;
     drop(tx);
-    let (_, key) = agencies.get(&due.agency).ok_or_else(|| Error::internal(due.agency))?;
+    let of = |agency: Id<Agency>| agencies.get(&agency).ok_or_else(|| Error::internal(agency));
+    let ((owner, _), (_, key)) = (of(due.owner)?, of(due.agency)?);
     let known = known.into_iter().next().flatten();
     let answered = match (&known, issuer) {
-        // The agency has come back to us: what was ordered elsewhere is still that issuer's.
         (None, _) | (_, None) => Err(NotProvided::Silence),
-        (Some(known), Some(stored)) => {
-            let token = key.open(&token_place(due.agency), &stored.token)?;
-            let url = stored.url.parse().map_err(Error::internal)?;
-            app.receipt_issuers.order(&Issuer { url, token }, &order_of(due, known.content())).await
+        (Some(known), Some(issuer)) => {
+            app.receipt_issuers.order(&issuer, &order_of(due, &owner.code, known.content())).await
         }
     };
     let later = app.clock.now();
@@ -57,6 +58,7 @@ pub(super) async fn order_receipt(app: &App, due: &Due, now: Instant) -> Result<
         Ok(provided) => {
             receipt_issuer::insert_provided(&mut tx, &provided, later).await?;
             receipt_due::delete(&mut tx, std::slice::from_ref(due)).await?;
+            adjustment_due::hasten_of(&mut tx, &[due.payment], later).await?;
             let (form, series, number) = &provided.named;
             let told = json!({
                 "bill": due.bill.to_string(),
@@ -72,15 +74,15 @@ pub(super) async fn order_receipt(app: &App, due: &Due, now: Instant) -> Result<
     Ok(tx.commit().await?)
 }
 
-fn order_of(due: &Due, content: &ReceiptContent) -> Order {
+fn order_of(due: &Due, owner: &str, content: &ReceiptContent) -> Order {
     Order {
         // Several owners of one bill may have one issuer.
         key: match content.collected {
-            Some(_) => format!("{}-{}-{}", due.payment, due.kind.as_str(), content.agency.code),
+            Some(_) => format!("{}-{}-{owner}", due.payment, due.kind.as_str()),
             None => format!("{}-{}", due.payment, due.kind.as_str()),
         },
-        agency: content.agency.code.clone(),
-        kind: due.kind.as_str(),
+        agency: owner.to_owned(),
+        kind: due.kind.as_str().to_owned(),
         name: content.payer.clone(),
         tax_code: content.payer_tax.clone(),
         address: content.payer_address.clone(),
@@ -89,29 +91,51 @@ fn order_of(due: &Due, content: &ReceiptContent) -> Order {
         lines: content.lines.clone(),
         total: content.total,
         paid_at: rfc3339(due.since),
+        adjusts: None,
     }
 }
 
 /// What an issuer answered, if it can be kept.
 fn kept(due: &Due, content: &ReceiptContent, provided: Provided, leaf: Id<Leaf>) -> Option<StoredProvided> {
-    let fits = |text: &str| !text.is_empty() && text.len() <= 200;
-    let named = (provided.form, provided.series, provided.number);
-    let all = [&named.0, &named.1, &named.2, &provided.lookup];
-    let issued_at = parse_rfc3339(&provided.issued_at)?;
-    if !all.into_iter().all(|text| fits(text)) {
-        return None;
-    }
+    let (named, lookup, issued_at) = readable(provided)?;
     Some(StoredProvided {
         bill: due.bill,
         kind: due.kind,
         payment: due.payment,
         agency: due.agency,
+        owner: due.owner,
+        issuer: due.issuer,
         amount: Money::vnd(content.total),
         named,
-        lookup: provided.lookup,
+        lookup,
         issued_at,
         leaf,
     })
+}
+
+/// Form, series and number, where to look it up, and when it was made; nothing of an answer of which any cannot be kept.
+pub(super) fn readable(provided: Provided) -> Option<((String, String, String), String, Instant)> {
+    let fits = |text: &str| !text.is_empty() && text.len() <= 200;
+    let all = [&provided.form, &provided.series, &provided.number, &provided.lookup];
+    let issued_at = parse_rfc3339(&provided.issued_at)?;
+    all.into_iter().all(|text| fits(text)).then_some((
+        (provided.form, provided.series, provided.number),
+        provided.lookup,
+        issued_at,
+    ))
+}
+
+/// An issuer as it is called; without a name, that of an agency's receipts now.
+pub(super) async fn issuer_of(
+    app: &App,
+    tx: &mut Tx,
+    id: Option<Id<ReceiptIssuer>>,
+    agency: Id<Agency>,
+) -> Result<Option<Issuer>> {
+    let Some(stored) = receipt_issuer::find(tx, id, agency).await? else { return Ok(None) };
+    let key = agency_key(app, tx, stored.agency).await?;
+    let token = key.open(&token_place(stored.agency), &stored.token)?;
+    Ok(Some(Issuer { url: stored.url.parse().map_err(Error::internal)?, token }))
 }
 
 /// The place that an issuer's sealed token is bound to.

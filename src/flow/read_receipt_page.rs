@@ -14,7 +14,7 @@ use crate::base::{
 };
 use crate::codec::receipt_content::check_code;
 use crate::store::{
-    bill as bills,
+    adjustment_order, bill as bills,
     receipt::{self, StoredReceipt},
     receipt_due,
     receipt_series::{self, StoredSeries},
@@ -22,7 +22,7 @@ use crate::store::{
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use crate::store::receipt_due::Due;
+pub use crate::store::{adjustment_order::Ordered, receipt_due::Due};
 
 /// How many waiting receipts the page lists.
 pub const WAITING_SHOWN: i64 = 100;
@@ -35,6 +35,8 @@ pub struct Receipts {
     pub agency: Workplace,
     /// What waits, the longest first, each with the dossier of its bill.
     pub waiting: Vec<(Option<String>, Due)>,
+    /// What went back and waits for another issuer to adjust its receipt, likewise.
+    pub adjusting: Vec<(Option<String>, Ordered)>,
     /// How much waits at the agency itself.
     pub count: i64,
     /// The series, each with its symbol; those in force today are marked.
@@ -57,7 +59,9 @@ pub async fn read_receipt_page(
     let place = officer::workplace(&mut tx, citizen, agency, today).await?;
     let agencies = place.tree(whole);
     let waiting = receipt_due::of_agencies(&mut tx, &agencies, WAITING_SHOWN).await?;
-    let of_bills: Vec<Id<Bill>> = waiting.iter().map(|due| due.bill).collect();
+    let adjusting = adjustment_order::of_agencies(&mut tx, &agencies, WAITING_SHOWN).await?;
+    let of_bills = waiting.iter().map(|due| due.bill).chain(adjusting.iter().map(|of| of.bill));
+    let of_bills: Vec<Id<Bill>> = of_bills.collect();
     let dossiers: BTreeMap<Id<Bill>, String> = bills::bills(&mut tx, &of_bills)
         .await?
         .into_iter()
@@ -72,6 +76,7 @@ pub async fn read_receipt_page(
     Ok(Receipts {
         reader: names.get(&citizen).cloned().unwrap_or_default(),
         waiting: waiting.into_iter().map(|due| (dossiers.get(&due.bill).cloned(), due)).collect(),
+        adjusting: adjusting.into_iter().map(|of| (dossiers.get(&of.bill).cloned(), of)).collect(),
         count,
         series: series.into_iter().map(|of| (symbol(&of), in_force(&of, today), of)).collect(),
         next: given.items.last().filter(|_| given.more).map(|last| last.id),

@@ -2,10 +2,9 @@
 
 use super::{
     Error, Result,
-    agency_key::agency_key,
     checkout::demand_bill,
     inherit::{Tree, agencies_of, demand_standing},
-    prove_leaf::prove_leaf,
+    prove_leaf::prove_as_sealed,
     render_receipt::{receipt_content, receipt_key, sign_receipts},
     void_receipt::read_void,
 };
@@ -21,10 +20,7 @@ use crate::codec::{
     receipt_xml,
 };
 use crate::crypto::keyring::Purpose;
-use crate::store::{
-    audit_tree,
-    receipt::{self, StoredReceipt},
-};
+use crate::store::receipt::{self, StoredReceipt};
 use serde_json::{Value, json};
 
 /// A receipt that was looked up.
@@ -125,12 +121,7 @@ pub async fn list_receipts(
 /// The proof that the audit log holds a receipt, as a file: it names the digest of the signed content.
 pub async fn prove_receipt(app: &App, receipt: &StoredReceipt) -> Result<receipt_content::Proof<Evidence>> {
     // Its leaf is sealed for whom it concerns: the bill's agency, where another owner or a successor gave the receipt.
-    let mut tx = app.store.begin().await?;
-    let details = audit_tree::leaf(&mut tx, receipt.leaf).await?.and_then(|found| found.details);
-    let of = details.and_then(|details| details.agency).unwrap_or(receipt.agency);
-    let key = agency_key(app, &mut tx, of).await?;
-    drop(tx);
-    let evidence = prove_leaf(app, receipt.leaf, &key).await?;
+    let evidence = prove_as_sealed(app, receipt.leaf, receipt.agency).await?;
     Ok(receipt_content::Proof::new(&receipt.number, &receipt.digest, evidence))
 }
 

@@ -22,7 +22,9 @@ use crate::{
     identity::role::Role,
     payment::refund::Told,
     store::{
-        Tx, adjustment_due, bill as bills, clearing_report,
+        Tx, adjustment_due,
+        adjustment_order::{self, Named},
+        bill as bills, clearing_report,
         refund::{self as rows, StoredRefund},
     },
 };
@@ -40,6 +42,7 @@ pub async fn read_refund(app: &App, agency: Id<Agency>, id: Id<id::Refund>) -> R
     answer["report"] = reports(&mut tx, &[id.uuid()]).await?.remove(&id.uuid()).into();
     answer["receipt_pending"] =
         adjustment_due::waiting(&mut tx, &[id.uuid()]).await?.contains(&id.uuid()).into();
+    answer["elsewhere"] = elsewhere(&adjustment_order::made(&mut tx, &[id.uuid()]).await?, id);
     Ok(answer)
 }
 
@@ -57,14 +60,26 @@ pub async fn list_refunds(
     let ids: Vec<Uuid> = found.items.iter().map(|refund| refund.id.uuid()).collect();
     let mut told = reports(&mut tx, &ids).await?;
     let pending = adjustment_due::waiting(&mut tx, &ids).await?;
+    let made = adjustment_order::made(&mut tx, &ids).await?;
     let of = |refund: &StoredRefund| {
         let mut item = refund_json(refund, &[], &[]);
         item["report"] = told.remove(&refund.id.uuid()).into();
         item["receipt_pending"] = pending.contains(&refund.id.uuid()).into();
+        item["elsewhere"] = elsewhere(&made, refund.id);
         item
     };
     let items: Vec<Value> = found.items.iter().map(of).collect();
     Ok(json!({ "items": items, "next": next }))
+}
+
+/// The receipts by which other issuers adjusted what a refund gave back.
+fn elsewhere(made: &[Named], refund: Id<id::Refund>) -> Value {
+    let theirs = made.iter().filter(|made| made.refund == refund.uuid());
+    let told = theirs.map(|made| {
+        let (form, series, number) = &made.named;
+        json!({ "kind": made.kind, "form": form, "series": series, "number": number, "lookup": made.lookup })
+    });
+    told.collect()
 }
 
 /// What an officer may do about refunds at one agency.
@@ -100,6 +115,8 @@ pub struct RefundShown {
     pub told: Option<Told>,
     /// Whether the money went back and its adjusting receipt still waits.
     pub receipt_pending: bool,
+    /// How other issuers named the receipts by which they adjusted theirs.
+    pub elsewhere: Vec<String>,
 }
 
 /// The page of refunds.
@@ -174,6 +191,7 @@ pub async fn read_refund_page(
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let mut told = clearing_report::of(&mut tx, &ids).await?;
     let pending = adjustment_due::waiting(&mut tx, &ids).await?;
+    let made = adjustment_order::made(&mut tx, &ids).await?;
     let recalls = recall::shown(app, &mut tx, &agencies).await?;
     let names = officer::names(app, &mut tx, &people).await?;
     let name = |id: &Id<Citizen>| names.get(id).cloned().unwrap_or_default();
@@ -185,12 +203,19 @@ pub async fn read_refund_page(
             approvers: approvers.iter().map(name).collect(),
             told: told.remove(&refund.id.uuid()),
             receipt_pending: pending.contains(&refund.id.uuid()),
+            elsewhere: made.iter().filter(|of| of.refund == refund.id.uuid()).map(symbol).collect(),
             bill,
             words,
             refund,
         })
         .collect();
     Ok(Refunds { reader: name(&citizen), places, refunds, recalls, now })
+}
+
+/// Form, series and number as one reads them.
+fn symbol(made: &Named) -> String {
+    let (form, series, number) = &made.named;
+    format!("{form} {series} {number}")
 }
 
 /// A refund as the page of its bill shows it to whoever has the reference: no words, no names.

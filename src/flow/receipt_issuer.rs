@@ -1,4 +1,5 @@
-//! Where an agency's receipts come from: from here, or from another issuer; never both.
+//! Where an agency's receipts come from: from here, or from another issuer; never both. An issuer that was left stays known:
+//! what was ordered there is still fetched from there, and adjusted there when its money goes back.
 
 use super::{
     Error, Refusal, Result,
@@ -22,8 +23,8 @@ use serde_json::{Value, json};
 /// Another issuer: its address, and the token that it demands.
 pub type OtherIssuer = (EndpointUrl, Secret<Vec<u8>>);
 
-/// Sets the issuer of an agency's receipts; without another one they come from here. What waits at the one before goes on
-/// waiting there.
+/// Sets the issuer of an agency's receipts; without another one they come from here. What waits at the one before is still
+/// ordered there, under the token that it had.
 pub async fn set_receipt_issuer(
     app: &App,
     agency: Id<Agency>,
@@ -44,11 +45,18 @@ pub async fn set_receipt_issuer(
     let sealing = agency_key(app, &mut tx, agency).await?;
     let url = other.as_ref().map(|(url, _)| url.to_string());
     match other {
-        None => receipt_issuer::remove(&mut tx, agency).await?,
+        None => receipt_issuer::leave(&mut tx, agency, None, now).await?,
         Some((url, token)) => {
             let token = sealing.seal(&*app.entropy, &token_place(agency), token.expose());
-            let stored = StoredIssuer { url: url.to_string(), token };
-            receipt_issuer::put(&mut tx, agency, &stored, (key.client, now)).await?;
+            let (id, url) = (Id::new(now, &*app.entropy), url.to_string());
+            receipt_issuer::leave(&mut tx, agency, Some(&url), now).await?;
+            let stored = StoredIssuer { id, agency, url, token };
+            match receipt_issuer::put(&mut tx, &stored, (key.client, now)).await {
+                Err(e) if e.violates("receipt_issuer_in_force") => {
+                    return Err(Error::Unavailable(Refusal::new("try_again")));
+                }
+                done => done?,
+            }
         }
     }
     let answer = json!({

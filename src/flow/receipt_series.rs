@@ -10,6 +10,7 @@ use super::{
 use crate::app::App;
 use crate::base::{
     calendar::{Day, rfc3339},
+    clock::Instant,
     id::{Agency, Id},
 };
 use crate::codec::receipt_content::FORM;
@@ -19,7 +20,9 @@ use crate::payment::{
     receipt::{Letters, Range},
 };
 use crate::store::{
-    Tx, adjustment_due, audit, blank,
+    Tx, adjustment_due,
+    adjustment_order::{self, Ordered},
+    audit, blank,
     receipt_due::{self, Due},
     receipt_series::{self, StoredSeries, Use},
 };
@@ -110,19 +113,39 @@ pub async fn list_series(app: &App, agency: Id<Agency>, tree: Tree) -> Result<Va
 /// How many waiting receipts are shown.
 const DUE_SHOWN: i64 = 200;
 
-/// What is paid and waits for its receipt, the longest first.
+/// What is paid and waits for its receipt, and what went back and waits for another issuer's, the longest first.
 pub async fn list_due(app: &App, agency: Id<Agency>, tree: Tree) -> Result<Value> {
     let mut tx = app.store.begin().await?;
     let agencies = agencies_of(&mut tx, agency, tree).await?;
-    let items: Vec<Value> =
-        receipt_due::of_agencies(&mut tx, &agencies, DUE_SHOWN).await?.iter().map(due_json).collect();
+    let due = receipt_due::of_agencies(&mut tx, &agencies, DUE_SHOWN).await?;
+    let orders = adjustment_order::of_agencies(&mut tx, &agencies, DUE_SHOWN).await?;
+    let mut items: Vec<(Instant, Value)> = due.iter().map(|due| (due.since, due_json(due))).collect();
+    items.extend(orders.iter().map(|of| (of.since, ordered_json(of))));
+    items.sort_by_key(|(since, _)| *since);
+    let most = usize::try_from(DUE_SHOWN).unwrap_or(usize::MAX);
+    let items: Vec<Value> = items.into_iter().take(most).map(|(_, item)| item).collect();
     Ok(json!({ "items": items, "next": null }))
+}
+
+fn ordered_json(of: &Ordered) -> Value {
+    json!({
+        "bill": of.bill.to_string(),
+        "payment": of.payment.to_string(),
+        "refund": of.refund.to_string(),
+        "kind": of.kind.as_str(),
+        "reason": "issuer",
+        "since": rfc3339(of.since),
+        "attempts": of.attempts,
+        "last_outcome": of.outcome,
+        "next_at": rfc3339(of.next_at),
+    })
 }
 
 fn due_json(due: &Due) -> Value {
     json!({
         "bill": due.bill.to_string(),
         "payment": due.payment.to_string(),
+        "refund": null,
         "kind": due.kind.as_str(),
         "reason": due.reason,
         "since": rfc3339(due.since),

@@ -29,6 +29,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
+/// How many of the cases that began again are told by name.
+const CASES_TOLD: usize = 1_000;
+
 /// A revision on its way.
 pub(super) struct Revision {
     /// Its identifier.
@@ -76,7 +79,8 @@ impl Revision {
             "before_sha256": hex::encode(self.before),
             "lines_added": self.came,
             "lines_left_out": self.gone,
-            "cases_reopened": self.reopened.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "cases_reopened": self.reopened.iter().take(CASES_TOLD).map(ToString::to_string).collect::<Vec<_>>(),
+            "cases_reopened_count": self.reopened.len(),
             "reversed": self.reversed.decimal(),
         })
     }

@@ -18,12 +18,13 @@ use crate::{
     base::{
         calendar::{Day, rfc3339},
         clock::Instant,
-        id::{Account, Agency, Bill, Citizen, Evidence, Id},
+        id::{Account, Agency, Bill, Citizen, Evidence, Id, Payment},
         text::Line,
     },
     identity::role::Role,
     payment::{
         bill::{self, Beneficiary, BillLine, Lines, State},
+        charged_anew::is_same,
         fee::FeeKind,
     },
     store::{
@@ -31,7 +32,7 @@ use crate::{
         bill::StoredBill,
         bill_version as versions,
         fee_evidence::{self, StoredEvidence},
-        tariff,
+        refund, tariff,
     },
 };
 use serde_json::{Value, json};
@@ -84,6 +85,7 @@ pub async fn revoke_evidence(
     demand_owed(&mut tx, &reduced).await?;
     let line =
         reduced.bill.lines.as_slice().get(evidence.line).ok_or(Error::internal("evidence of no line"))?;
+    demand_kept(&mut tx, &reduced, line).await?;
     let schedule = tariff::version(&app.store, &mut tx, reduced.schedule).await?;
     let retained = match line.kind {
         FeeKind::Phi => schedule
@@ -164,6 +166,33 @@ async fn demand_owed(tx: &mut Tx, reduced: &StoredBill) -> Result<()> {
         }
     };
     Err(create_bill::refused(refusal))
+}
+
+/// Of a line whose money goes back as a whole nothing more is owed: of the bill, or of the parts that stand for it.
+async fn demand_kept(tx: &mut Tx, reduced: &StoredBill, line: &BillLine) -> Result<()> {
+    let mut paid = vec![reduced.clone()];
+    let links = versions::links(tx, reduced.bill.id).await?;
+    let parts =
+        links.iter().filter(|(relation, _, later)| *later && matches!(&**relation, "part" | "instalment"));
+    let parts: Vec<Id<Bill>> = parts.map(|link| link.1).collect();
+    if !parts.is_empty() {
+        paid.extend(rows::bills(tx, &parts).await?);
+    }
+    let payment = |bill: &StoredBill| match bill.state {
+        State::Paid { payment, .. } => Some(payment),
+        State::Open | State::Cancelled { .. } | State::Superseded { .. } => None,
+    };
+    let payments: Vec<Id<Payment>> = paid.iter().filter_map(payment).collect();
+    let gone = refund::back_of_payments(tx, &payments).await?;
+    let (mut asked, mut back) = (0_i64, 0_i64);
+    for bill in paid.iter().filter(|bill| matches!(bill.state, State::Open | State::Paid { .. })) {
+        for (place, one) in (0_i16..).zip(bill.bill.lines.as_slice()).filter(|(_, one)| is_same(one, line)) {
+            let went = payment(bill).and_then(|payment| gone.get(&(payment, place)));
+            asked = asked.saturating_add(one.amount.minor());
+            back = back.saturating_add(went.map_or(0, |money| money.minor()));
+        }
+    }
+    if back > 0 && back >= asked { Err(Error::conflict("line_went_back")) } else { Ok(()) }
 }
 
 fn evidence_json(evidence: &StoredEvidence) -> Value {

@@ -78,7 +78,7 @@ pub async fn replace_receipt(
         return Ok(answer);
     }
     let old = current(&mut tx, agency, id).await?;
-    if receipt_issuer::of_agency(&mut tx, agency).await?.is_some() {
+    if receipt_issuer::find(&mut tx, None, agency).await?.is_some() {
         return Err(Error::conflict("receipts_elsewhere"));
     }
     let agencies = agencies_with_keys(app, &mut tx, [old.agency, agency]).await?;

@@ -55,7 +55,8 @@ pub(super) async fn know_all(
     let about: Vec<(Id<Bill>, Id<Payment>)> = waiting.iter().map(|due| (due.bill, due.payment)).collect();
     let found = rows::paid(tx, &about).await?;
     let owners = found.iter().flatten().map(|paid| paid.agency);
-    let agencies = agencies_with_keys(app, tx, waiting.iter().map(|due| due.agency).chain(owners)).await?;
+    let named = waiting.iter().flat_map(|due| [due.agency, due.owner]);
+    let agencies = agencies_with_keys(app, tx, named.chain(owners)).await?;
     let words: Vec<Option<Words>> = found.iter().map(|paid| words(&agencies, paid.as_ref()?)).collect();
     let leaves = Id::series(now, 0, waiting.len(), &*app.entropy);
     let settled: Vec<Option<SettledBill<'_>>> = found

@@ -95,6 +95,7 @@ pub static CODES: &[Code] = &[
     row("agency_budget_differs", 409),
     row("agency_budget_missing", 422),
     row("evidence_revoked", 409),
+    row("line_went_back", 409),
     row("bill_already_paid", 409),
     row("bill_already_cancelled", 409),
     row("bill_superseded", 409),

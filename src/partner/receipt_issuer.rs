@@ -1,8 +1,9 @@
 //! Other issuers of electronic receipts: the adapter through which an agency's receipts are ordered where it does not have
 //! them from here.
 //!
-//! An order is known by payment and kind: the same order again gives the same receipt. What is not answered is not known,
-//! and is ordered again under the same key; a receipt is never ordered elsewhere meanwhile.
+//! An order is known by payment and kind, or by refund and kind where it adjusts a receipt that the issuer made: the same order
+//! again gives the same receipt. What is not answered is not known, and is ordered again under the same key; a receipt is never
+//! ordered elsewhere meanwhile.
 
 use crate::base::secret::Secret;
 use futures_util::future::BoxFuture;
@@ -25,14 +26,14 @@ pub struct Issuer {
 }
 
 /// An order for one receipt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// Payment and kind: the same at every attempt.
+    /// Payment and kind, or refund and kind: the same at every attempt.
     pub key: String,
     /// The agency's code.
     pub agency: String,
     /// `phi` or `le_phi`.
-    pub kind: &'static str,
+    pub kind: String,
     /// Whose name it shall bear.
     pub name: String,
     /// The tax code.
@@ -47,8 +48,24 @@ pub struct Order {
     pub lines: Vec<(String, String, u32, i64)>,
     /// Their sum.
     pub total: i64,
-    /// When the money settled (RFC 3339).
+    /// When the money settled, or went back (RFC 3339).
     pub paid_at: String,
+    /// What it takes back from, where it does: then lines and total say how much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adjusts: Option<Adjusted>,
+}
+
+/// A receipt of the same issuer of which a part is taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adjusted {
+    /// The form's number.
+    pub form: String,
+    /// The series.
+    pub series: String,
+    /// The number.
+    pub number: String,
+    /// The law by which the money went back.
+    pub legal_basis: String,
 }
 
 /// A receipt that an issuer made.

@@ -46,6 +46,14 @@ pub fn is_same(a: &BillLine, b: &BillLine) -> bool {
     (&a.fee, a.kind, &a.beneficiary, &a.notice) == (&b.fee, b.kind, &b.beneficiary, &b.notice)
 }
 
+/// How much of what a reduction takes off a line as it is asked now lies in what was paid of that line, and how much in the rest
+/// that is still asked, if any is: together never more than it takes off.
+pub fn divide_saving(saving: Money, rest: Option<&BillLine>) -> (Money, Money) {
+    let off = rest.map_or(0, |rest| rest.gross.minor().saturating_sub(rest.amount.minor()));
+    let more = off.clamp(0, saving.minor().max(0));
+    (Money::vnd(saving.minor().saturating_sub(more)), Money::vnd(more))
+}
+
 fn rest(line: &BillLine, amount: Money, (gross, retained): (Money, Money)) -> BillLine {
     let kept = retained.minor().clamp(0, amount.minor());
     let gross = Money::vnd(gross.minor().max(amount.minor()));
@@ -98,5 +106,26 @@ mod tests {
         let gone: i64 = found.back.iter().map(|b| b.2.minor()).sum();
         assert_eq!(sum(&paid) - gone + sum(&found.more), sum(&asked));
         assert_eq!(apart(&paid, &paid).unwrap(), Apart::default());
+    }
+
+    #[test]
+    fn what_a_reduction_takes_off_is_divided_between_what_was_paid_and_the_rest() {
+        let reduced =
+            |gross: i64, amount: i64| BillLine { gross: Money::vnd(gross), ..line("A-1", amount, 0) };
+        let divided = |paid: BillLine, asked: BillLine| {
+            let saving = asked.gross.minus(asked.amount).unwrap();
+            let found = apart(&[paid], &[asked]).unwrap();
+            let (paid, more) = divide_saving(saving, found.more.first());
+            (paid.minor(), more.minor())
+        };
+        // Two copies at half, then three; the whole price, then half of it; half, then a tenth off; half, then none.
+        assert_eq!(divided(reduced(100, 50), reduced(150, 75)), (50, 25));
+        assert_eq!(divided(reduced(100, 100), reduced(300, 150)), (0, 150));
+        assert_eq!(divided(reduced(100, 50), reduced(100, 90)), (10, 0));
+        assert_eq!(divided(reduced(100, 50), reduced(100, 100)), (0, 0));
+        // What is less now has no rest: all of it lies in what was paid.
+        assert_eq!(divided(reduced(100, 100), reduced(100, 50)), (50, 0));
+        assert_eq!(divided(reduced(100, 50), reduced(50, 25)), (25, 0));
+        assert_eq!(divide_saving(Money::vnd(0), None), (Money::vnd(0), Money::vnd(0)));
     }
 }

@@ -8,7 +8,7 @@
 //! | the service | `POST /platform` | the national payment platform: INIT, QUERY, GET_BILL |
 //! | people | `GET /platform/pay/{reference}` | pays there; the platform moves the money and sends CONFIRM |
 //! | scripts | `GET /script/platform`, `POST /script/platform/{reference}/pay` | the payments begun there; pays one |
-//! | the service | `POST /receipts` | an order for a receipt at another issuer, see [`receipts`] |
+//! | the service | `POST /receipts` | an order for a receipt at another issuer, or to adjust one, see [`receipts`] |
 //! | people | `GET /banks/{bank}/requests[/{end_to_end_id}]` | what waits at a bank; approve or refuse by `POST` |
 //! | the service | `POST /mail` | `{"to", "subject", "text"}`: a letter to a mailbox; with the same token |
 //! | people | `GET /sms`, `GET /mail` | the telephones and the mailboxes; on `/sms` a telephone answers the service |
@@ -115,7 +115,7 @@ pub struct Sandbox {
     orders: platform::Orders,
     observed: Mutex<conformance::Observed>,
     limits: Mutex<limits::Limits>,
-    receipts: Mutex<BTreeMap<String, serde_json::Value>>,
+    receipts: Mutex<BTreeMap<String, receipts::Made>>,
     /// The time stamp that was given last.
     stamps: Mutex<Vec<u8>>,
     wake: Notify,

@@ -71,10 +71,14 @@ pub async fn hasten_of(tx: &mut Tx, payments: &[Id<Payment>], now: Instant) -> R
     Ok(())
 }
 
-/// Which of these refunds have receipts that wait.
+/// Which of these refunds have receipts that wait, here or at another issuer.
 pub async fn waiting(tx: &mut Tx, refunds: &[Uuid]) -> Result<BTreeSet<Uuid>> {
-    let rows = sqlx::query_scalar!("select refund_id from adjustment_due where refund_id = any($1)", refunds)
-        .fetch_all(tx.conn())
-        .await?;
+    let rows = sqlx::query_scalar!(
+        r#"select refund_id as "refund_id!" from adjustment_due where refund_id = any($1)
+           union select refund_id from adjustment_order where refund_id = any($1)"#,
+        refunds,
+    )
+    .fetch_all(tx.conn())
+    .await?;
     Ok(rows.into_iter().collect())
 }

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod adjustment_due;
+pub mod adjustment_order;
 pub mod agency;
 pub mod asking;
 pub mod at_counter;

@@ -425,10 +425,11 @@ pub async fn due(tx: &mut Tx, now: Instant, limit: i64) -> Result<Vec<Id<id::Pay
 }
 
 /// Silent orders from this account that nobody asks about any more and that no line of its statements names: since when each
-/// was ordered, and since when nobody answered; the longest silent first.
+/// was ordered, and since when nobody answered; the longest silent first, those after that one.
 pub async fn silent(
     tx: &mut Tx,
     account: Id<Account>,
+    after: Option<(Instant, Id<id::Payout>)>,
     limit: i64,
 ) -> Result<Vec<(Id<id::Payout>, Instant, Instant)>> {
     let rows = sqlx::query!(
@@ -437,9 +438,12 @@ pub async fn silent(
              and not exists (
                  select from named_line n where n.account_id = $1 and n.payment_id = o.id
                      and not exists (select from withdrawn_line w where w.line_id = n.line_id))
-           order by o.silent_since limit $2"#,
+             and ($3::timestamptz is null or (o.silent_since, o.id) > ($3, $4))
+           order by o.silent_since, o.id limit $2"#,
         account.uuid(),
         limit,
+        after.map(|one| one.0),
+        after.map(|one| one.1.uuid()),
     )
     .fetch_all(tx.conn())
     .await?;

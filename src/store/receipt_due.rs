@@ -3,7 +3,7 @@
 use super::{Result, StoreError, Tx};
 use crate::base::{
     clock::Instant,
-    id::{Agency, Bill, Id, Payment},
+    id::{Agency, Bill, Id, Payment, ReceiptIssuer},
     secret::Sealed,
 };
 use crate::payment::{fee::FeeKind, receipt::ReceiptName};
@@ -18,10 +18,14 @@ pub struct Due {
     pub kind: FeeKind,
     /// The payment that settled it.
     pub payment: Id<Payment>,
-    /// The agency.
+    /// Who gives it: the owner, or whoever has taken its place.
     pub agency: Id<Agency>,
+    /// Whose charge was paid, as of the payment.
+    pub owner: Id<Agency>,
     /// Why it waits: `no_series` or `issuer`.
     pub reason: String,
+    /// The other issuer from whom it is ordered.
+    pub issuer: Option<Id<ReceiptIssuer>>,
     /// When the money settled.
     pub since: Instant,
     /// Attempts so far.
@@ -41,17 +45,21 @@ pub async fn insert(tx: &mut Tx, due: &[Due]) -> Result<()> {
     let reasons: Vec<&str> = due.iter().map(|d| d.reason.as_str()).collect();
     let since: Vec<Instant> = due.iter().map(|d| d.since).collect();
     let next: Vec<Instant> = due.iter().map(|d| d.next_at).collect();
+    let owners: Vec<Uuid> = due.iter().map(|d| d.owner.uuid()).collect();
+    let issuers: Vec<Option<Uuid>> = due.iter().map(|d| d.issuer.map(Id::uuid)).collect();
     sqlx::query!(
-        "INSERT INTO receipt_due (bill_id, kind, payment_id, agency_id, reason, since, next_at)
+        "INSERT INTO receipt_due (bill_id, kind, payment_id, agency_id, reason, since, next_at, owner_id, issuer_id)
          SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[],
-                              $7::timestamptz[])",
+                              $7::timestamptz[], $8::uuid[], $9::uuid[])",
         &bills,
         &kinds as &[&str],
         &payments,
         &agencies,
         &reasons as &[&str],
         &since,
-        &next
+        &next,
+        &owners,
+        &issuers as &[Option<Uuid>]
     )
     .execute(tx.conn())
     .await?;
@@ -71,7 +79,7 @@ pub async fn claim(
          WHERE (bill_id, kind, agency_id) IN (
              SELECT bill_id, kind, agency_id FROM receipt_due WHERE next_at <= $1 AND reason = $4
              ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-         RETURNING bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome",
+         RETURNING bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome, owner_id, issuer_id",
         now,
         until,
         most,
@@ -86,7 +94,7 @@ pub async fn claim(
 pub async fn take(tx: &mut Tx, now: Instant, reason: &str, most: i64) -> Result<Vec<Due>> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome
+        "SELECT bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome, owner_id, issuer_id
          FROM receipt_due WHERE next_at <= $1 AND reason = $2 ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED",
         now,
         reason,
@@ -102,7 +110,8 @@ pub async fn lock(tx: &mut Tx, due: &[Due]) -> Result<Vec<Due>> {
     let (bills, kinds, agencies) = keys(due);
     let rows = sqlx::query_as!(
         Row,
-        "SELECT d.bill_id, d.kind, d.payment_id, d.agency_id, d.reason, d.since, d.attempts, d.next_at, d.outcome
+        "SELECT d.bill_id, d.kind, d.payment_id, d.agency_id, d.reason, d.since, d.attempts, d.next_at, d.outcome,
+             d.owner_id, d.issuer_id
          FROM receipt_due d JOIN unnest($1::uuid[], $2::text[], $3::uuid[]) AS w (bill_id, kind, agency_id)
              ON d.bill_id = w.bill_id AND d.kind = w.kind AND d.agency_id IS NOT DISTINCT FROM w.agency_id
          ORDER BY d.bill_id, d.kind, d.agency_id FOR UPDATE OF d",
@@ -201,7 +210,7 @@ pub async fn of_bills(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<Vec<Due>> {
     let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
     let rows = sqlx::query_as!(
         Row,
-        "SELECT bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome
+        "SELECT bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome, owner_id, issuer_id
          FROM receipt_due WHERE bill_id = any($1)",
         &bills
     )
@@ -214,7 +223,7 @@ pub async fn of_bills(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<Vec<Due>> {
 pub async fn of_agencies(tx: &mut Tx, agencies: &[Id<Agency>], most: i64) -> Result<Vec<Due>> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome
+        "SELECT bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome, owner_id, issuer_id
          FROM receipt_due WHERE agency_id = any($1) ORDER BY since, bill_id, kind LIMIT $2",
         &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
         most
@@ -293,6 +302,8 @@ struct Row {
     attempts: i32,
     next_at: Instant,
     outcome: Option<String>,
+    owner_id: Uuid,
+    issuer_id: Option<Uuid>,
 }
 
 impl TryFrom<Row> for Due {
@@ -305,6 +316,8 @@ impl TryFrom<Row> for Due {
             kind: row.kind.parse().map_err(|_| StoreError::corrupt("receipt_due", "kind", bill))?,
             payment: Id::from_uuid(row.payment_id),
             agency: Id::from_uuid(row.agency_id),
+            owner: Id::from_uuid(row.owner_id),
+            issuer: row.issuer_id.map(Id::from_uuid),
             reason: row.reason,
             since: row.since,
             attempts: row.attempts,

@@ -132,17 +132,26 @@ pub struct SilentAttempt {
     pub since: Instant,
 }
 
-/// Attempts that asked money to this account, were asked about in vain, and that no line of a statement names.
-pub async fn silent_attempts(tx: &mut Tx, account: Id<Account>, limit: i64) -> Result<Vec<SilentAttempt>> {
+/// Attempts that asked money to this account, were asked about in vain, and that no line of a statement names; the longest silent
+/// first, those after that one.
+pub async fn silent_attempts(
+    tx: &mut Tx,
+    account: Id<Account>,
+    after: Option<(Instant, Id<Payment>)>,
+    limit: i64,
+) -> Result<Vec<SilentAttempt>> {
     let rows = sqlx::query!(
         "select l.payment_id, l.since, p.amount, p.created_at from live_attempt l join payment p on p.id = l.payment_id
          where l.next_at is null and p.account_id = $1
              and not exists (
                  select from named_line n where n.account_id = $1 and n.payment_id = l.payment_id
                      and not exists (select from withdrawn_line w where w.line_id = n.line_id))
-         order by l.since limit $2",
+             and ($3::timestamptz is null or (l.since, l.payment_id) > ($3, $4))
+         order by l.since, l.payment_id limit $2",
         account.uuid(),
         limit,
+        after.map(|one| one.0),
+        after.map(|one| one.1.uuid()),
     )
     .fetch_all(tx.conn())
     .await?;

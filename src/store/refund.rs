@@ -182,6 +182,22 @@ pub async fn back_of_lines(tx: &mut Tx, payment: Id<Payment>) -> Result<BTreeMap
     Ok(rows.into_iter().map(|row| (row.line, Money::vnd(row.refunded))).collect())
 }
 
+/// The same of several payments.
+pub async fn back_of_payments(
+    tx: &mut Tx,
+    payments: &[Id<Payment>],
+) -> Result<BTreeMap<(Id<Payment>, i16), Money>> {
+    let payments: Vec<Uuid> = payments.iter().map(|payment| payment.uuid()).collect();
+    let rows = sqlx::query!(
+        "select payment_id, line, refunded from refund_line_source where payment_id = any($1)",
+        &payments,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let back = rows.into_iter();
+    Ok(back.map(|row| ((Id::from_uuid(row.payment_id), row.line), Money::vnd(row.refunded))).collect())
+}
+
 /// Adds how much of each line a refund gives back.
 pub async fn insert_lines(tx: &mut Tx, refund: Id<id::Refund>, lines: &[(i16, Money)]) -> Result<()> {
     let places: Vec<i16> = lines.iter().map(|l| l.0).collect();
@@ -336,10 +352,11 @@ pub async fn of_agencies(
 }
 
 /// Silent refunds from this account that nobody asks about any more and that no line of its statements names: since when it was
-/// approved, and since when nobody answered; the longest silent first.
+/// approved, and since when nobody answered; the longest silent first, those after that one.
 pub async fn silent(
     tx: &mut Tx,
     account: Id<Account>,
+    after: Option<(Instant, Id<id::Refund>)>,
     limit: i64,
 ) -> Result<Vec<(Id<id::Refund>, Instant, Instant)>> {
     let rows = sqlx::query!(
@@ -348,9 +365,12 @@ pub async fn silent(
              and not exists (
                  select from named_line n where n.account_id = $1 and n.payment_id = r.id
                      and not exists (select from withdrawn_line w where w.line_id = n.line_id))
-           order by r.silent_since limit $2"#,
+             and ($3::timestamptz is null or (r.silent_since, r.id) > ($3, $4))
+           order by r.silent_since, r.id limit $2"#,
         account.uuid(),
         limit,
+        after.map(|one| one.0),
+        after.map(|one| one.1.uuid()),
     )
     .fetch_all(tx.conn())
     .await?;

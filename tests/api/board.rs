@@ -132,6 +132,10 @@ async fn an_accountant_fetches_a_day_and_settles_what_differs() {
         accountant.post_form(&format!("{case}/{path}"), &form).await
     };
     act("take", "", "").await.expect(303);
+    // Who holds it, and how old it is.
+    world.later(std::time::Duration::from_secs(5 * 3_600));
+    let board = accountant.get("/board").await.expect(200).text();
+    assert!(board.contains("Tuổi") && board.contains("5 giờ"), "{board}");
     act("settle", "note", "").await.expect(400);
     act("settle", "note", "Đã gọi ngân hàng.").await.expect(303);
     act("settle", "refund_proposed", "Nộp hai lần.").await.expect(303);

@@ -16,6 +16,7 @@ use chung::crypto::{jwt, signing::KeyList};
 use chung::flow::{long_closings::prepare_long_closing, roles::revoke_role, sequence_audit::sequence_audit};
 use chung::identity::role::Role;
 use serde_json::{Value, json};
+use std::io::Read;
 use std::process::Command;
 use std::time::Duration;
 
@@ -347,7 +348,16 @@ async fn a_journal_of_many_parts_leaves_whole_and_in_order() {
     let sum = |place: usize| -> i64 { rows.iter().filter_map(|row| row[place].parse::<i64>().ok()).sum() };
     assert_eq!(sum(6), sum(7), "each entry leaves whole");
     let sheet = "/v1/journals/xlsx?from=2026-11-01&to=2026-11-30";
-    assert!(system.get(sheet).await.expect(200).body.starts_with(b"PK"));
+    let sheet = system.get(sheet).await.expect(200).body;
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(sheet)).unwrap();
+    let mut first = String::new();
+    archive.by_name("xl/worksheets/sheet1.xml").unwrap().read_to_string(&mut first).unwrap();
+    assert_eq!(first.matches("<row ").count(), csv.lines().count(), "the same rows below the same headings");
+    for row in [&rows[0], &rows[rows.len() - 1]] {
+        assert!(first.contains(&row[2]), "{} stands in it", &row[2]);
+    }
+    let bad = "/v1/journals/xlsx?from=2026-11-30&to=2026-11-01";
+    system.get(bad).await.expect_refusal(400, "invalid_parameter");
 }
 
 #[tokio::test]

@@ -387,6 +387,46 @@ async fn what_a_bill_rests_on_is_charged_anew_with_it_and_nothing_is_owed_of_one
 }
 
 #[tokio::test]
+async fn of_a_line_whose_money_goes_back_as_a_whole_no_difference_is_charged() {
+    let set = set().await;
+    let (_, bill) = set.reduced().await;
+    let payment = start(&set.world, &set.office, &bill).await;
+    set.world.tell(&set.world.credit(1, "R1", 105_000, &payment)).await.expect(200);
+    let found = format!("/v1/fees/evidence?bill={}", bill["id"].as_str().unwrap());
+    let found = set.system.get(&found).await.expect(200).json();
+    let path = format!("/v1/fees/evidence/{}/revoke", found["items"][0]["id"].as_str().unwrap());
+    let revoke = async || {
+        let body =
+            json!({ "officer": set.accountant, "reason": "Giấy xác nhận hết hạn", "due": "2026-12-31" });
+        set.act(&path, body).await
+    };
+    let refunds = set.office.system(&set.world, "refund");
+    let give_back = async |key: &str, line: i64, dong: i64| {
+        let amount = json!({ "amount": dong.to_string(), "currency": "VND" });
+        let body = json!({
+            "bill": bill["id"], "lines": [{ "line": line, "amount": amount }], "reason": "agency_error",
+            "words": "Tính thừa.", "officer": "079185000456",
+        });
+        refunds.post_once("/v1/refunds", key, &body).await.expect(201).json()
+    };
+    // All of the reduced line, in two steps; the other line has nothing to do with it.
+    give_back("other", 1, 5_000).await;
+    give_back("part", 0, 40_000).await;
+    give_back("rest", 0, 60_000).await;
+    revoke().await.expect_refusal(409, "line_went_back");
+    assert_eq!(set.world.count("fee_evidence where revoked_at is not null").await, 0);
+    assert_eq!(set.world.count("bill").await, 1, "nothing is charged");
+    // Declined, it is owed again.
+    let approver = crate::board::signed_in(&set.world, ("079085000457", "+84912345219"), "/board").await;
+    let listed = set.office.system(&set.world, "refund.read").get("/v1/refunds").await.expect(200).json();
+    let rest = listed["items"].as_array().unwrap().iter().find(|one| one["amount"]["amount"] == "60000");
+    let page = format!("/board/refunds/{}", rest.unwrap()["id"].as_str().unwrap());
+    let token = approver.get(&page).await.expect(200).form_field("form_token");
+    approver.post_form(&page, &[("form_token", &*token), ("act", "decline")]).await.expect(303);
+    assert_eq!(revoke().await.expect(200).json()["bill"]["total"]["amount"], "100000");
+}
+
+#[tokio::test]
 async fn a_difference_goes_with_the_bill_that_it_is_of_and_comes_back_with_it() {
     let set = set().await;
     let (_, bill) = set.reduced().await;

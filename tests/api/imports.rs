@@ -22,7 +22,7 @@ use uuid::Uuid;
 const DAY: time::Duration = time::Duration::DAY;
 
 /// An office in which one bill was paid and the day is over; the file that its bank would give.
-async fn set() -> (TestApp, Office, String) {
+pub async fn set() -> (TestApp, Office, String) {
     set_within(Limits::default()).await
 }
 
@@ -46,12 +46,12 @@ async fn set_within(limits: Limits) -> (TestApp, Office, String) {
     (world, office, file)
 }
 
-async fn bring(browser: &Actor, office: &Office, file: &str) -> Answer {
+pub async fn bring(browser: &Actor, office: &Office, file: &str) -> Answer {
     let token = browser.get("/board/imports").await.expect(200).form_field("form_token");
     bring_with(browser, office, file, &token).await
 }
 
-async fn bring_with(browser: &Actor, office: &Office, file: &str, token: &str) -> Answer {
+pub async fn bring_with(browser: &Actor, office: &Office, file: &str, token: &str) -> Answer {
     let agency = office.agency.to_string();
     let mut body = String::new();
     for (name, value) in [("form_token", token), ("agency", &agency), ("account", ACCOUNT), ("file", file)] {
@@ -126,7 +126,7 @@ async fn a_file_may_come_slowly_as_long_as_it_comes_and_one_that_stalls_is_refus
     accountant.send(slow).await.expect(503);
 }
 
-async fn decide(browser: &Actor, page: &str, outcome: &str) -> Answer {
+pub async fn decide(browser: &Actor, page: &str, outcome: &str) -> Answer {
     let token = browser.get("/board/imports").await.expect(200).form_field("form_token");
     let action = page.split("action=\"").map(|rest| rest.split('"').next().unwrap());
     let action = { action }.find(|address| address.ends_with("/decide")).unwrap();

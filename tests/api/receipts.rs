@@ -4,11 +4,15 @@ use crate::office::Office;
 use crate::payments::start;
 use crate::world::TestApp;
 use chung::audit::{evidence::Evidence, head::TreeHead};
+use chung::base::clock::Clock;
 use chung::codec::{
-    receipt_content::{Proof, leaf_names},
+    receipt_content::{self, Proof, leaf_names},
     receipt_xml,
 };
-use chung::crypto::signing::KeyList;
+use chung::crypto::{
+    keyring::{KeyRing, Purpose},
+    signing::KeyList,
+};
 use chung::flow::{
     sequence_audit::sequence_audit,
     verify_audit::{Finding, Report, verify_audit},
@@ -105,6 +109,36 @@ async fn whoever_holds_a_receipt_checks_it_and_a_number_alone_opens_nothing() {
         assert!(refused.contains("receipt_not_believed"), "{refused}");
     }
     citizen.post_form("/receipts", &[("content", " ")]).await.expect(422);
+}
+
+#[tokio::test]
+async fn what_was_signed_verifies_years_later_against_the_published_list_alone() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let old = paid(&world, &office).await;
+    let system = office.system(&world, "receipt.read");
+    let signed = system.get("/v1/receipts/signed").await.expect(200).json()["items"][0]["signed"].clone();
+    let code =
+        format!("/receipts/{}?code={}", old["number"].as_str().unwrap(), old["check_code"].as_str().unwrap());
+    let first = world.app.keys.signing(Purpose::Record).kid().to_owned();
+    // Another key signs from now on, and six years go by.
+    let (now, ahead) = (world.clock.now(), time::Duration::minutes(10));
+    let rotated = KeyRing::rotated(&world.app.keys.to_toml(), Purpose::Record, now, ahead, None).unwrap();
+    assert!(world.app.keys.adopt(&rotated, now).unwrap());
+    world.later(std::time::Duration::from_secs(6 * 365 * 86_400));
+    world.app.keys.turn(world.clock.now());
+    assert_ne!(world.app.keys.signing(Purpose::Record).kid(), first);
+    let list = keys(&world).await;
+    let (content, digest) = receipt_content::verify(signed.as_str().unwrap(), &list).unwrap();
+    assert_eq!(content.number.to_string(), old["number"].as_str().unwrap());
+    assert_eq!(json!(hex::encode(digest)), old["content_sha256"]);
+    let citizen = world.stranger();
+    assert!(citizen.get(&code).await.expect(200).text().contains("Biên lai thật"));
+    let pasted = [("content", signed.as_str().unwrap())];
+    assert!(citizen.post_form("/receipts", &pasted).await.expect(200).text().contains("Biên lai thật"));
+    // A list without the key that signed it believes nothing.
+    let other = KeyList::from_jwks(r#"{"keys":[]}"#);
+    assert!(other.is_err() || receipt_content::verify(signed.as_str().unwrap(), &other.unwrap()).is_err());
 }
 
 #[tokio::test]

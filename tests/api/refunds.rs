@@ -33,20 +33,20 @@ const PEOPLE: [&str; 4] = [
     "079085000459,,Phạm Thị Duyệt,1985-06-01,female,0912345221,79,active,,2,",
 ];
 const ASKER: (&str, &str) = ("079185000456", "+84912345218");
-const APPROVER: (&str, &str) = ("079085000457", "+84912345219");
+pub const APPROVER: (&str, &str) = ("079085000457", "+84912345219");
 const NOBODY: (&str, &str) = ("079085000458", "+84912345220");
 const SECOND: (&str, &str) = ("079085000459", "+84912345221");
 
 /// An office with an accountant and two approvers, and a paid bill of 205,000 đ.
-struct Scene {
-    world: TestApp,
-    office: Office,
-    bill: Value,
+pub struct Scene {
+    pub world: TestApp,
+    pub office: Office,
+    pub bill: Value,
     payment: String,
 }
 
 impl Scene {
-    async fn set(limits: Limits) -> Self {
+    pub async fn set(limits: Limits) -> Self {
         let world = TestApp::start_with(limits).await;
         world.register(&PEOPLE).await;
         let office = Office::open(&world, "H29.14").await;
@@ -59,7 +59,7 @@ impl Scene {
         Self { world, office, bill, payment }
     }
 
-    async fn ask(&self, key: &str, more: Value) -> crate::world::Answer {
+    pub async fn ask(&self, key: &str, more: Value) -> crate::world::Answer {
         let mut body = json!({
             "bill": self.bill["id"], "reason": "agency_error", "words": "Tính thừa một bản.", "officer": ASKER.0,
         });
@@ -73,13 +73,13 @@ impl Scene {
         self.office.system(&self.world, "refund").post_once("/v1/refunds", key, &body).await
     }
 
-    async fn read(&self, id: &str) -> Value {
+    pub async fn read(&self, id: &str) -> Value {
         let path = format!("/v1/refunds/{id}");
         self.office.system(&self.world, "refund.read").get(&path).await.expect(200).json()
     }
 
     /// Presses a button on a refund's page.
-    async fn press(&self, officer: &Actor, id: &str, act: &str) -> crate::world::Answer {
+    pub async fn press(&self, officer: &Actor, id: &str, act: &str) -> crate::world::Answer {
         let page = format!("/board/refunds/{id}");
         let shown = officer.get(&page).await.expect(200);
         let token = shown.form_field("form_token");
@@ -92,14 +92,14 @@ impl Scene {
     }
 
     /// The movement that carries a refund out.
-    fn debit(&self, reference: &str, dong: i64, refund: &str) -> Entry {
+    pub fn debit(&self, reference: &str, dong: i64, refund: &str) -> Entry {
         let named = refund.strip_prefix("refund_").unwrap().parse::<Uuid>().unwrap();
         let mut entry = entry(reference, dong, Some(named), self.world.clock.now());
         entry.direction = Direction::Debit;
         entry
     }
 
-    async fn debited(&self, message: u128, entry: Entry) {
+    pub async fn debited(&self, message: u128, entry: Entry) {
         let xml = notification(message, ACCOUNT, vec![entry], self.world.clock.now());
         self.world.tell(&xml).await.expect(200);
     }
@@ -110,7 +110,7 @@ impl Scene {
     }
 }
 
-fn vnd(dong: i64) -> Value {
+pub fn vnd(dong: i64) -> Value {
     json!({ "amount": dong.to_string(), "currency": "VND" })
 }
 
@@ -836,4 +836,41 @@ async fn a_silent_refund_waits_for_clearing_days_alone_and_holidays_are_dated() 
     assert_eq!(tell("2026-11-30").await, "unknown", "a holiday shows nothing");
     assert_eq!(tell("2026-12-01").await, "approved", "it never left, and is sent again");
     assert_eq!(scene.world.count("statement").await, 3);
+}
+
+#[tokio::test]
+async fn what_cannot_be_judged_yet_keeps_nothing_behind_it_waiting() {
+    let scene = Scene::set(Limits { silent_at_once: 1, ..Limits::default() }).await;
+    // Two refunds that nobody ever answers about: one of a Friday, one of the Tuesday after.
+    let mut asked = Vec::new();
+    for (wait, amount) in [(3 * 86_400, 5_000), (3 * 86_400 + 43_200, 6_000)] {
+        scene.world.later(Duration::from_secs(wait));
+        let approver = signed_in(&scene.world, APPROVER, "/board").await;
+        let one = scene.ask(&amount.to_string(), json!({ "amount": vnd(amount) })).await.expect(201).json();
+        let id = one["id"].as_str().unwrap().to_owned();
+        scene.world.bank.return_answers.lock().unwrap().push(Answer::None);
+        scene.press(&approver, &id, "approve").await.expect(303);
+        for _ in 0..6 {
+            scene.world.later(Duration::from_secs(2 * 3_600));
+            look_after_refunds(&scene.world.app).await.unwrap();
+        }
+        assert_eq!(scene.read(&id).await["status"], "unknown");
+        asked.push(id);
+    }
+    scene.world.later(Duration::from_secs(5 * 86_400));
+    let tell = async |day: &str| {
+        let told = json!({ "account": ACCOUNT, "day": day });
+        let system = scene.office.system(&scene.world, "statement");
+        system.post_once("/v1/statements", day, &told).await.expect(200);
+        let mut statuses = Vec::new();
+        for id in &asked {
+            statuses.push(scene.read(id).await["status"].as_str().unwrap().to_owned());
+        }
+        statuses
+    };
+    assert_eq!(tell("2026-12-01").await, ["unknown", "unknown"]);
+    // Of the first one's Friday there is no statement; the second one's days are all told.
+    assert_eq!(tell("2026-12-02").await, ["unknown", "approved"]);
+    assert_eq!(tell("2026-11-27").await[0], "unknown");
+    assert_eq!(tell("2026-11-30").await[0], "approved");
 }

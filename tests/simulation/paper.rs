@@ -166,7 +166,9 @@ impl Life<'_> {
         let (bill, asked) = (self.bills[paper.bill].id.uuid(), self.total(paper.bill));
         let sql = format!(
             "select b.paid_by = '{0}' as pays, b.phi + b.le_phi + b.tax as total, (select coalesce(sum(r.amount), 0)
-                 from refund r where r.payment_id = '{0}' and r.rule is not null)::bigint as back
+                 from refund r where r.payment_id = '{0}' and r.rule is not null)::bigint as back,
+                 (select coalesce(sum(e.saving), 0) from fee_evidence e
+                 where e.bill_id = b.id and e.revoked_at is null)::bigint as kept
              from bill b where b.id = '{bill}'",
             payment.uuid()
         );
@@ -210,6 +212,10 @@ impl Life<'_> {
         let mut told: Value = serde_json::from_str(&promised.answer).unwrap();
         told["total"]["amount"] = paper.total.to_string().into();
         (promised.answer, promised.charge) = (told.to_string(), paper.charge);
+        // Of what a line is asked by now no more than that rests on its fact.
+        let kept: i64 = row.get("kept");
+        assert!(kept <= paper.charge.saved.max(0), "{kept} of {:?} rests on a fact", paper.charge);
+        promised.charge.saved = kept;
     }
 
     /// What was written is entered; what cannot be any more is given back.

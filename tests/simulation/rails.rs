@@ -1,7 +1,7 @@
 //! The clearing system as it truly is: what was asked, what the payer decided, what moved. What it tells the service
 //! goes through the real messages; what gets lost on the way is decided here.
 
-use crate::issuers::Made;
+use crate::issuers::{AdjustedThere, Made};
 use crate::platform::confirmation;
 use crate::recalls::{Recalls, clearing_reference};
 use crate::stamps::Stamped;
@@ -82,6 +82,8 @@ pub struct Truth {
     pub heard: BTreeMap<String, serde_json::Value>,
     /// What an issuer of receipts elsewhere made, and the stamps that an authority gave.
     pub made_elsewhere: Made,
+    /// And adjusted.
+    pub adjusted_elsewhere: AdjustedThere,
     pub stamps: Vec<Stamped>,
     messages: u128,
 }

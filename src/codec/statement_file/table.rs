@@ -1,4 +1,5 @@
-//! CSV in the profiles that banks export: columns are known by their headings, in Vietnamese or English.
+//! CSV in the profiles that banks export: columns are known by their headings, in Vietnamese or English. Where a column tells
+//! the balance after each row, in either order of time, the balances at both ends follow, and the file is held to them.
 
 use super::{Format, Heading, NotAFile, PART_BYTES_MAX, Raw, Row, Rows, day, money, ours_in};
 use crate::base::money::Money;
@@ -6,7 +7,7 @@ use crate::codec::iso20022::Direction;
 use std::collections::HashMap;
 
 /// The names that banks give their columns, without case and marks; the first that fits is taken.
-const COLUMNS: [(&str, &[&str]); 8] = [
+const COLUMNS: [(&str, &[&str]); 9] = [
     ("day", &["date", "booking date", "day", "ngay giao dich", "ngay hach toan", "ngay"]),
     ("reference", &["reference", "ref", "transaction id", "so tham chieu", "so but toan", "ma giao dich"]),
     ("credit", &["credit", "money in", "ghi co", "so tien ghi co", "phat sinh co"]),
@@ -14,6 +15,7 @@ const COLUMNS: [(&str, &[&str]); 8] = [
     ("amount", &["amount", "so tien"]),
     ("text", &["description", "details", "remittance", "noi dung", "dien giai"]),
     ("counterparty", &["counterparty", "payer", "nguoi chuyen", "don vi thu huong", "ten doi tac"]),
+    ("balance", &["balance", "running balance", "so du", "so du cuoi", "so du sau giao dich"]),
     ("end_to_end", &["end to end id", "endtoendid", "ma doi chieu"]),
 ];
 
@@ -23,6 +25,44 @@ pub(super) struct Feed {
     /// What is not a complete record yet.
     rest: Vec<u8>,
     columns: Option<Columns>,
+    running: Running,
+}
+
+/// The balances that the rows tell, as far as both ends need them.
+#[derive(Default)]
+struct Running {
+    /// The balance after the first row that tells one, and after the last.
+    told: Option<(i64, i64)>,
+    /// The balance before the first row whose amount is known as well, and before the last.
+    before: Option<(i64, i64)>,
+    /// The row before, and how many rows follow from theirs in the order of time, and against it.
+    row: Option<(i64, Option<i64>)>,
+    rising: usize,
+    falling: usize,
+}
+
+impl Running {
+    /// The balance after a row, and what the row moved, where that is known.
+    fn note(&mut self, balance: i64, moved: Option<i64>) {
+        let after = |balance: i64, moved: Option<i64>| moved.and_then(|moved| balance.checked_add(moved));
+        if let Some((earlier, moved_earlier)) = self.row {
+            self.rising += usize::from(after(earlier, moved) == Some(balance));
+            self.falling += usize::from(after(balance, moved_earlier) == Some(earlier));
+        }
+        self.row = Some((balance, moved));
+        self.told = Some((self.told.map_or(balance, |told| told.0), balance));
+        if let Some(before) = moved.and_then(|moved| balance.checked_sub(moved)) {
+            self.before = Some((self.before.map_or(before, |kept| kept.0), before));
+        }
+    }
+
+    /// Opening and closing.
+    fn ends(&self) -> Option<(Money, Money)> {
+        let ((first, last), (before_first, before_last)) = self.told.zip(self.before)?;
+        let (opening, closing) =
+            if self.falling > self.rising { (before_last, first) } else { (before_first, last) };
+        Some((Money::vnd(opening), Money::vnd(closing)))
+    }
 }
 
 struct Columns {
@@ -45,7 +85,7 @@ impl Feed {
         }
         let end = complete(&self.rest);
         if let Some(columns) = &self.columns {
-            columns.records(&self.rest[..end], rows, take);
+            columns.records(&self.rest[..end], &mut self.running, rows, take);
         }
         self.rest.drain(..end);
         self.bounded()
@@ -62,9 +102,9 @@ impl Feed {
 
     pub(super) fn finish(mut self, rows: &mut Rows, take: &mut dyn FnMut(Row)) -> Result<Heading, NotAFile> {
         self.take(b"\n", rows, take)?;
-        let columns = self.columns.ok_or(NotAFile::Broken)?;
-        columns.records(&self.rest, rows, take);
-        Ok(Heading { format: Format::Csv, account: None, day: rows.day()?, balances: None })
+        let columns = self.columns.take().ok_or(NotAFile::Broken)?;
+        columns.records(&self.rest, &mut self.running, rows, take);
+        Ok(Heading { format: Format::Csv, account: None, day: rows.day()?, balances: self.running.ends() })
     }
 }
 
@@ -96,14 +136,18 @@ impl Columns {
         if enough { Ok(Self { delimiter, places }) } else { Err(NotAFile::Unknown) }
     }
 
-    fn records(&self, bytes: &[u8], rows: &mut Rows, take: &mut dyn FnMut(Row)) {
+    fn records(&self, bytes: &[u8], running: &mut Running, rows: &mut Rows, take: &mut dyn FnMut(Row)) {
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(self.delimiter)
             .flexible(true)
             .has_headers(false)
             .from_reader(bytes);
         for record in reader.records() {
-            rows.give(record.map(|record| row(&record, &self.places)).map_err(|_| "shape"), take);
+            let read = record.map(|record| (balance(&record, &self.places), row(&record, &self.places)));
+            if let Ok((Some(balance), raw)) = &read {
+                running.note(*balance, moved(raw));
+            }
+            rows.give(read.map(|(_, raw)| raw).map_err(|_| "shape"), take);
         }
     }
 }
@@ -135,6 +179,20 @@ fn row(record: &csv::StringRecord, places: &HashMap<&str, usize>) -> Raw {
         counterparty: cell("counterparty"),
         remittance: text,
     }
+}
+
+/// The balance that a row tells.
+fn balance(record: &csv::StringRecord, places: &HashMap<&str, usize>) -> Option<i64> {
+    let text = record.get(*places.get("balance")?)?.trim();
+    let owed = text.strip_prefix('-');
+    let read = money(owed.unwrap_or(text))?.minor();
+    Some(if owed.is_some() { -read } else { read })
+}
+
+/// What a row moves, if that reads.
+fn moved(raw: &Raw) -> Option<i64> {
+    let amount = money(raw.amount.trim_start_matches(['+', '-']))?.minor();
+    Some(if raw.direction? == Direction::Debit { -amount } else { amount })
 }
 
 /// A heading without case and marks.

@@ -25,6 +25,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
+use tokio::io::AsyncReadExt;
 
 /// The routes.
 pub fn routes() -> Router<App> {
@@ -135,8 +136,46 @@ async fn journal_xlsx(
     Parameters(days): Parameters<Days>,
 ) -> Result<Response, Problem> {
     let (journal, name) = opened(&app, (caller.agency, tree), &days).await?;
-    let bytes = journal_sheet(&app, journal).await?;
-    Ok(attachment(Format::Xlsx.media_type(), &format!("{name}.xlsx"), bytes))
+    let headers = attached(Format::Xlsx.media_type(), &format!("{name}.xlsx"));
+    Ok((headers, Body::from_stream(sheet_parts(app, journal))).into_response())
+}
+
+/// A spreadsheet on its way out.
+enum Sheet {
+    Wanted(App, Journal),
+    Made(tokio::fs::File),
+}
+
+/// How much of a file leaves at a time.
+const PART_BYTES: usize = 64 << 10;
+
+/// The spreadsheet, made once its headers are gone and then read a part at a time, each when the reader has taken what came
+/// before.
+fn sheet_parts(
+    app: App,
+    journal: Journal,
+) -> impl futures_util::Stream<Item = Result<Vec<u8>, std::io::Error>> {
+    stream::unfold(Some(Sheet::Wanted(app, journal)), async |state| {
+        let mut file = match state? {
+            Sheet::Made(file) => file,
+            Sheet::Wanted(app, journal) => match journal_sheet(&app, journal).await {
+                Ok(file) => tokio::fs::File::from_std(file),
+                Err(error) => {
+                    tracing::error!(?error, "a journal broke off");
+                    return Some((Err(std::io::Error::other("the journal broke off")), None));
+                }
+            },
+        };
+        let mut part = vec![0; PART_BYTES];
+        match file.read(&mut part).await {
+            Ok(0) => None,
+            Ok(length) => {
+                part.truncate(length);
+                Some((Ok(part), Some(Sheet::Made(file))))
+            }
+            Err(error) => Some((Err(error), None)),
+        }
+    })
 }
 
 /// The journal, and how its file is called.

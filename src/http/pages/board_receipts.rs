@@ -84,6 +84,7 @@ async fn show_receipts(
         told: told.map(|told| result(&page, told)).unwrap_or_default(),
         shown: i64::try_from(found.waiting.len()).unwrap_or(i64::MAX),
         waiting: waiting(&page, &found),
+        count: found.count + i64::try_from(found.adjusting.len()).unwrap_or(i64::MAX),
         issues: place.acts && found.count > 0,
         series: series(&page, &found),
         given: given(&page, &found),
@@ -108,6 +109,7 @@ struct ReceiptsView<'a> {
     role: String,
     told: Vec<Sentence>,
     shown: i64,
+    count: i64,
     waiting: Vec<Waiting>,
     issues: bool,
     series: Vec<Series>,
@@ -158,7 +160,15 @@ fn waiting(page: &Page, found: &Receipts) -> Vec<Waiting> {
         attempts: due.attempts,
         next: display_vi(due.next_at),
     });
-    rows.collect()
+    let adjusting = found.adjusting.iter().map(|(dossier, of)| Waiting {
+        dossier: dossier.clone().unwrap_or_else(|| "—".to_owned()),
+        kind: page.t(&format!("receipt-kind-{}", of.kind.as_str())).into_owned(),
+        since: display_vi(of.since),
+        reason: page.t("receipts-reason-adjusts").into_owned(),
+        attempts: of.attempts,
+        next: display_vi(of.next_at),
+    });
+    rows.chain(adjusting).collect()
 }
 
 /// Why a receipt waits: for what it was put off, or else as it was last tried.

@@ -341,6 +341,7 @@ fn facts(page: &Page, shown: &RefundShown) -> Vec<(String, String)> {
         ("refund-bounced", bounced),
         ("refund-told", clearing_said(page, &refund.state, shown.told.as_ref())),
         ("refund-receipt", shown.receipt_pending.then(|| page.t("refund-receipt-pending").into_owned())),
+        ("refund-receipt-elsewhere", Some(shown.elsewhere.join(", ")).filter(|named| !named.is_empty())),
     ];
     facts.into_iter().filter_map(|(key, value)| Some((page.t(key).into_owned(), value?))).collect()
 }

@@ -335,6 +335,13 @@ fn bill_view<'a>(
         payable: checkout.status == Status::Open,
         paid: checkout.status == Status::Paid,
         live: checkout.attempt.as_ref().is_some_and(|attempt| attempt.state.is_live()),
+        proof: match (checkout.receipts.is_empty(), checkout.pending, checkout.elsewhere.is_empty()) {
+            (false, _, _) => "desk-paid",
+            (true, true, _) => "desk-paid-pending",
+            (true, false, false) => "desk-paid-elsewhere",
+            (true, false, true) => "desk-paid-plain",
+        },
+        elsewhere: checkout.elsewhere.clone(),
         receipts: checkout.receipts.clone(),
         transfers: transfers
             .iter()
@@ -374,6 +381,8 @@ struct BillView<'a> {
     payable: bool,
     paid: bool,
     live: bool,
+    proof: &'static str,
+    elsewhere: Vec<(String, String)>,
     receipts: Vec<String>,
     transfers: Vec<(String, String, String)>,
     form_token: String,

@@ -75,6 +75,7 @@ receipts-since = Paid at
 receipts-reason = Why it waits
 receipts-reason-no_series = no number left
 receipts-reason-issuer = external provider
+receipts-reason-adjusts = external provider, to adjust what was given back
 receipts-reason-unreadable = its records cannot be read
 receipts-attempts = Attempts
 receipts-next = Tried again at

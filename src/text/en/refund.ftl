@@ -20,6 +20,7 @@ refund-bounced = Not taken by the bank, code
 refund-told = Last word of the clearing system
 refund-receipt = Adjusting receipt
 refund-receipt-pending = pending: the money went back; the receipt follows once there is a number, or once the receipt it adjusts is there
+refund-receipt-elsewhere = Adjusting receipt of the external provider
 refund-told-pending = The clearing system said at { $at }: the return is pending.
 refund-told-accepted = The clearing system said at { $at }: the return is accepted. It is over once the money is seen to leave the account.
 refund-told-rejected = The clearing system said at { $at }: the return is rejected, code { $code }. The money is still owed.

@@ -75,6 +75,7 @@ receipts-since = Đã nộp lúc
 receipts-reason = Vì sao chờ
 receipts-reason-no_series = không còn số
 receipts-reason-issuer = chờ bên lập khác
+receipts-reason-adjusts = chờ bên lập khác điều chỉnh, vì tiền đã hoàn
 receipts-reason-unreadable = không đọc được hồ sơ
 receipts-attempts = Số lần thử
 receipts-next = Thử lại lúc

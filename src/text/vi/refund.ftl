@@ -20,6 +20,7 @@ refund-bounced = Ngân hàng không nhận, mã
 refund-told = Hệ thống bù trừ báo gần nhất
 refund-receipt = Biên lai điều chỉnh
 refund-receipt-pending = đang chờ: tiền đã hoàn, biên lai được lập khi có số hoặc khi biên lai gốc được lập
+refund-receipt-elsewhere = Biên lai điều chỉnh của bên lập khác
 refund-told-pending = Hệ thống bù trừ báo lúc { $at }: lệnh hoàn trả đang chờ xử lý.
 refund-told-accepted = Hệ thống bù trừ báo lúc { $at }: lệnh hoàn trả đã được chấp nhận. Việc hoàn trả chỉ xong khi thấy tiền rời tài khoản.
 refund-told-rejected = Hệ thống bù trừ báo lúc { $at }: lệnh hoàn trả bị từ chối, mã { $code }. Cơ quan vẫn còn nợ khoản tiền này.
