@@ -287,6 +287,12 @@
 //!   of a sign-in and its own sheet; nobody else asks whether a form is genuine, but signing out.
 //! * 2026-11-26, builds: whoever types the first command waits less; what is deployed (`--profile dist`) and what the
 //!   benches measure is optimised across crates.
+//! * 2026-11-27, issuers: one that an agency has left stays known, and what was ordered from it is fetched from and adjusted by it
+//!   alone; an order names whose charge was paid then, so that it stays the same order whoever succeeds.
+//! * 2026-11-27, evidence: a line that was paid on paper and charged anew rests on what it is asked by now, divided between what
+//!   was paid and the rest; of a line whose money goes back as a whole no difference is owed.
+//! * 2026-11-27, statements in CSV: balances after each row, in either order of time, tell both ends, and the file is held to them.
+//! * 2026-11-27, spreadsheets of journals: written row by row into a file that vanishes, so that no number of rows is too many.
 //! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.
 
 pub mod app;

@@ -14,6 +14,7 @@ use crate::codec::{
     journal::{Row, SHEET_ROWS, Sheets},
 };
 use crate::store::{
+    behind_line::{self, Behind},
     journal::{self as books, JournalRow, TracedLine},
     statement,
 };
@@ -121,8 +122,11 @@ fn row_of(posted: JournalRow) -> Row {
 /// How many lines one page shows.
 const LINES: i64 = 200;
 
+/// How many payments behind one line are told.
+const BEHIND: i64 = 100;
+
 /// The lines of a statement of the agency's accounts with what is behind each: payment, bill, fees with their legal
-/// basis, receipts.
+/// basis, receipts; and the same of every payment that belongs to a line without being named by it.
 pub async fn trace_lines(
     app: &App,
     agency: Id<Agency>,
@@ -135,32 +139,25 @@ pub async fn trace_lines(
     let lines = books::traced(&mut tx, (&agencies, id), after.unwrap_or(0), LINES).await?;
     let full = i64::try_from(lines.len()).unwrap_or(0) == LINES;
     let next = lines.last().filter(|_| full).map(|line| line.number.to_string());
-    Ok(json!({ "items": lines.iter().map(line_json).collect::<Vec<_>>(), "next": next }))
+    let ids: Vec<Id<id::StatementLine>> = lines.iter().map(|line| line.line).collect();
+    let behind = behind_line::payments(&mut tx, &agencies, &ids, BEHIND).await?;
+    let items = lines.iter().map(|line| line_json(line, &behind));
+    Ok(json!({ "items": items.collect::<Vec<_>>(), "next": next }))
 }
 
-fn line_json(line: &TracedLine) -> Value {
+fn line_json(line: &TracedLine, behind: &[Behind]) -> Value {
     let payment = line.payment.map(|payment| Id::<id::Payment>::from_uuid(payment).to_string());
-    let bill = line.bill.as_ref().map(|(id, dossier, reference)| {
+    let behind: Vec<&Behind> = behind.iter().filter(|one| one.line == line.line).collect();
+    let told = behind.iter().map(|one| {
         json!({
-            "bill": Id::<id::Bill>::from_uuid(*id).to_string(),
-            "dossier": dossier,
-            "reference": reference,
+            "why": one.why,
+            "payment": one.payment.to_string(),
+            "bill": bill_json(one.bill.as_ref()),
+            "fees": fees_json(one.fees.as_ref()),
+            "receipts": receipts_json(&one.receipts),
+            "elsewhere": one.elsewhere,
         })
     });
-    let fees = line.fees.as_ref().and_then(Value::as_array).map(|fees| {
-        let told = fees.iter().map(|fee| {
-            json!({
-                "fee": fee["fee"],
-                "kind": fee["kind"],
-                "amount": { "amount": fee["amount"].to_string(), "currency": "VND" },
-                "legal_basis": fee["basis"],
-            })
-        });
-        told.collect::<Vec<_>>()
-    });
-    let receipts = line.receipts.iter().map(
-        |(id, number)| json!({ "receipt": Id::<id::Receipt>::from_uuid(*id).to_string(), "number": number }),
-    );
     json!({
         "line": line.line.to_string(),
         "number": line.number,
@@ -169,10 +166,41 @@ fn line_json(line: &TracedLine) -> Value {
         "left_out": line.left_out,
         "outcome": line.outcome,
         "payment": payment,
-        "bill": bill,
-        "fees": fees.unwrap_or_default(),
-        "receipts": receipts.collect::<Vec<_>>(),
+        "bill": bill_json(line.bill.as_ref()),
+        "fees": fees_json(line.fees.as_ref()),
+        "receipts": receipts_json(&line.receipts),
+        "elsewhere": line.elsewhere,
+        "behind": { "count": behind.first().map_or(0, |one| one.of), "items": told.collect::<Vec<_>>() },
     })
+}
+
+fn bill_json(bill: Option<&(Uuid, String, String)>) -> Value {
+    bill.map_or(Value::Null, |(id, dossier, reference)| {
+        json!({
+            "bill": Id::<id::Bill>::from_uuid(*id).to_string(),
+            "dossier": dossier,
+            "reference": reference,
+        })
+    })
+}
+
+fn fees_json(fees: Option<&Value>) -> Vec<Value> {
+    let told = fees.and_then(Value::as_array).into_iter().flatten().map(|fee| {
+        json!({
+            "fee": fee["fee"],
+            "kind": fee["kind"],
+            "amount": { "amount": fee["amount"].to_string(), "currency": "VND" },
+            "legal_basis": fee["basis"],
+        })
+    });
+    told.collect()
+}
+
+fn receipts_json(receipts: &[(Uuid, String)]) -> Vec<Value> {
+    let told = receipts.iter().map(
+        |(id, number)| json!({ "receipt": Id::<id::Receipt>::from_uuid(*id).to_string(), "number": number }),
+    );
+    told.collect()
 }
 
 /// Where the bank shows the money of one of the agency's receipts.

@@ -112,6 +112,8 @@ pub struct TracedLine {
     pub fees: Option<serde_json::Value>,
     /// The receipts that hold or held: identifier and number.
     pub receipts: Vec<(Uuid, String)>,
+    /// Those that another issuer made, by name.
+    pub elsewhere: Vec<String>,
 }
 
 /// Lines of a statement in their order, after that number, at most `most`; bills of other agencies are not told.
@@ -127,7 +129,9 @@ pub async fn traced(
                c.payment_id as "payment?", b.id as "bill?", b.dossier as "dossier?", b.reference as "bill_reference?",
                bc.lines as "fees?",
                array(select r.id from receipt r where r.bill_id = b.id order by r.id) as "receipt_ids!",
-               array(select r.number from receipt r where r.bill_id = b.id order by r.id) as "receipt_numbers!"
+               array(select r.number from receipt r where r.bill_id = b.id order by r.id) as "receipt_numbers!",
+               array(select p.form || ' ' || p.series || ' ' || p.number from provided_receipt p where p.bill_id = b.id
+                   order by p.kind desc, p.owner_id) as "elsewhere!"
            from statement_line t
            left join credit c on c.account_id = t.account_id and c.servicer_reference = t.servicer_reference
            left join payment y on y.id = c.payment_id
@@ -156,18 +160,22 @@ pub async fn traced(
             .map(|((id, dossier), name)| (id, dossier, name)),
         fees: row.fees,
         receipts: row.receipt_ids.into_iter().zip(row.receipt_numbers).collect(),
+        elsewhere: row.elsewhere,
     });
     Ok(lines.collect())
 }
 
-/// Where the bank shows the money of a payment: statement, its day, the line and its number.
+/// Where the bank shows the money of a payment, its own or that of its card slip: statement, its day, the line and its number.
 pub async fn shown_at(tx: &mut Tx, payment: Id<id::Payment>) -> Result<Option<(Uuid, Day, Uuid, i32)>> {
     let row = sqlx::query!(
         r#"select s.id, s.day, t.id as line, t.number
-           from credit c join credit_shown w on w.account_id = c.account_id
-               and w.servicer_reference = c.servicer_reference
-           join statement_line t on t.id = w.line_id join statement s on s.id = t.statement_id
-           where c.payment_id = $1 and c.outcome = 'settled' limit 1"#,
+           from (
+               select account_id, servicer_reference from credit where payment_id = $1 and outcome = 'settled'
+               union all
+               select u.account_id, u.servicer_reference from card_slip_settled k join suspense u on u.id = k.case_id
+               where k.payment_id = $1) c
+           join credit_shown w on w.account_id = c.account_id and w.servicer_reference = c.servicer_reference
+           join statement_line t on t.id = w.line_id join statement s on s.id = t.statement_id limit 1"#,
         payment.uuid()
     )
     .fetch_optional(tx.conn())

@@ -15,6 +15,7 @@ pub mod audit_tree;
 pub mod authenticator;
 pub mod authorization;
 pub mod bank;
+pub mod behind_line;
 pub mod bill;
 pub mod bill_version;
 pub mod blank;

@@ -330,6 +330,27 @@ async fn a_card_company_pays_many_slips_by_one_credit_and_its_discount_is_a_line
     assert_eq!(seen["cards"].as_array().unwrap().len(), 1);
     let page = accountant.actor.get("/board/cash").await.expect(200).text();
     assert!(page.contains("4.100") && page.contains(">T-3<") && !page.contains(">T-1<"), "{page}");
+
+    // The line of the statement leads to what each slip paid, and the receipts lead back to it.
+    let now = scene.world.clock.now();
+    let came = [("R1", 405_900), ("R2", 180_000)].map(|(name, dong)| entry(name, dong, None, now));
+    scene.world.bank.movements.lock().unwrap().extend(came);
+    scene.world.later(Duration::from_secs(86_400));
+    let system = scene.office.system(&scene.world, "statement statement.read receipt.read");
+    let asked = json!({ "account": ACCOUNT, "day": "2026-11-24" });
+    let statement = system.post_once("/v1/statements", "s", &asked).await.expect(200).json();
+    let lines = format!("/v1/statements/{}/lines", statement["id"].as_str().unwrap());
+    let lines = system.get(&lines).await.expect(200).json();
+    let line = lines["items"].as_array().unwrap().iter().find(|line| line["reference"] == "R1").unwrap();
+    let behind = line["behind"]["items"].as_array().unwrap();
+    let mut paid: Vec<&str> = behind.iter().map(|one| one["payment"].as_str().unwrap()).collect();
+    let mut slips = payments[..2].to_vec();
+    paid.sort_unstable();
+    slips.sort_unstable();
+    assert_eq!((paid, &behind[0]["why"]), (slips, &json!("card")));
+    let receipt = behind[0]["receipts"][0]["receipt"].as_str().unwrap();
+    let back = system.get(&format!("/v1/receipts/{receipt}/trace")).await.expect(200).json();
+    assert_eq!(back["shown"]["line"], line["line"], "{back}");
 }
 
 #[tokio::test]

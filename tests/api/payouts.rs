@@ -178,6 +178,14 @@ async fn each_kind_goes_where_its_rule_says_and_is_over_when_the_money_was_seen_
     let matched = scene.match_day(today).await;
     assert_eq!(matched["reconciliation"]["matched"], json!(3), "{matched}");
     assert_eq!(scene.listed("?status=done").await.len(), 3);
+    // Each line that carried an order out leads to the dossiers of what went on.
+    let lines = format!("/v1/statements/{}/lines", matched["id"].as_str().unwrap());
+    let lines = system.get(&lines).await.expect(200).json()["items"].clone();
+    for line in lines.as_array().unwrap() {
+        let one = &line["behind"]["items"][0];
+        assert_eq!((&line["behind"]["count"], &one["why"]), (&json!(1), &json!("passed_on")), "{line}");
+        assert_eq!(one["bill"]["dossier"], "H29.14-261124-0007");
+    }
     for kind in ["clearing", "fee_phi", "fee_phi_retained", "fee_le_phi"] {
         assert_eq!(scene.balance(kind).await, 0, "{kind}");
     }

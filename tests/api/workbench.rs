@@ -92,6 +92,22 @@ async fn one_line_that_collects_two_credits_is_suggested_and_matched_by_one_pers
     assert_eq!((&found["matched"], &found["differing"]), (&json!(1), &json!(0)));
     assert_eq!(found["unexplained"]["amount"], "0");
     assert!(cases(&world, &office, "?pending=true").await.is_empty(), "matching again opens nothing");
+    // The one line leads to both dossiers, their fees and receipts; each receipt leads back to it.
+    let reading = office.system(&world, "statement.read receipt.read");
+    let lines = format!("/v1/statements/{}/lines", after["id"].as_str().unwrap());
+    let line = reading.get(&lines).await.expect(200).json()["items"][0].clone();
+    assert_eq!((&line["reference"], &line["behind"]["count"]), (&json!("B1"), &json!(2)));
+    for one in line["behind"]["items"].as_array().unwrap() {
+        assert_eq!((&one["why"], &one["bill"]["dossier"]), (&json!("matched"), &json!("H29.14-261124-0001")));
+        assert_eq!(
+            (&one["fees"][0]["fee"], &one["fees"][1]["amount"]["amount"]),
+            (&json!("LLTP-01"), &json!("5000"))
+        );
+        assert!(one["fees"][0]["legal_basis"].as_str().unwrap().contains("Circular"), "{one}");
+        let receipt = one["receipts"][0]["receipt"].as_str().unwrap();
+        let back = reading.get(&format!("/v1/receipts/{receipt}/trace")).await.expect(200).json();
+        assert_eq!(back["shown"]["line"], line["line"], "{back}");
+    }
     assert_eq!(world.count("audit_leaf where kind = 'case.matched'").await, 1);
     assert!(!world.dump("match_group").await.contains("gộp"), "the words are sealed");
     let path = format!("/v1/cases/{}", ended[0]["id"].as_str().unwrap());
