@@ -76,7 +76,7 @@ async fn brought_by_two(
     decide(&approver, &seen, "accept").await.expect(303);
     let reading = office.system(world, "statement.read case.read");
     let statement = reading.get("/v1/statements").await.expect(200).json()["items"][0].clone();
-    assert_eq!((&statement["day"], &statement["matched"]), (&json!("2026-11-24"), &json!(1)), "{statement}");
+    assert_eq!((&statement["day"], &statement["reconciliation"]["matched"]), (&json!("2026-11-24"), &json!(1)), "{statement}");
     let rows = format!("/v1/statements/{}/lines", statement["id"].as_str().unwrap());
     let rows = reading.get(&rows).await.expect(200).json()["items"].as_array().unwrap().clone();
     assert_eq!(i64::try_from(rows.len()).unwrap(), lines, "{rows:?}");
@@ -201,8 +201,8 @@ async fn a_file_that_is_none_of_its_kind_or_day_or_account_is_refused_and_leaves
         (422, camt054(""), "không phải của một ngày"),
         (422, format!("{table}2026-11-24,R1,1,\n2026-11-23,R2,1,\n"), "không phải của một ngày"),
         (422, camt054(&(one.clone() + &one.replace("11-24", "11-23"))), "không phải của một ngày"),
-        (422, camt054(&one.replace("11-24", "11-25")), "Ngày"),
-        (422, format!("{table}2026-11-25,R1,1,\n"), "Ngày"),
+        (422, camt054(&one.replace("11-24", "11-25")), "chưa khóa sổ"),
+        (422, format!("{table}2026-11-25,R1,1,\n"), "chưa khóa sổ"),
     ] {
         let answer = bring(&accountant, &office, &file).await;
         assert_eq!(answer.status, status, "{file}: {}", answer.text());

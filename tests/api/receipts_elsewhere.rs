@@ -6,7 +6,7 @@ use crate::desk::{self, reference};
 use crate::desk_paper::{enter, series, written};
 use crate::office::{Office, new_bill};
 use crate::payments::start;
-use crate::refunds::{APPROVER, Scene, vnd};
+use crate::refunds::{APPROVER, ASKER, Scene, vnd};
 use crate::world::TestApp;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -161,7 +161,7 @@ async fn money_that_goes_back_is_told_to_whoever_made_its_receipt_and_once() {
         (&due["items"][0]["refund"], &due["items"][0]["reason"], &due["items"][0]["attempts"]),
         (&json!(id), &json!("issuer"), &json!(0))
     );
-    let accountant = signed_in(&scene.world, APPROVER, "/board").await;
+    let accountant = signed_in(&scene.world, ASKER, "/board").await;
     for page in ["/board/receipts".to_owned(), format!("/board/refunds/{id}")] {
         let shown = accountant.get(&page).await.expect(200).text();
         assert!(

@@ -32,7 +32,7 @@ const PEOPLE: [&str; 4] = [
     "079085000458,,Lê Văn Lạ,1985-05-01,male,0912345220,79,active,,2,",
     "079085000459,,Phạm Thị Duyệt,1985-06-01,female,0912345221,79,active,,2,",
 ];
-const ASKER: (&str, &str) = ("079185000456", "+84912345218");
+pub const ASKER: (&str, &str) = ("079185000456", "+84912345218");
 pub const APPROVER: (&str, &str) = ("079085000457", "+84912345219");
 const NOBODY: (&str, &str) = ("079085000458", "+84912345220");
 const SECOND: (&str, &str) = ("079085000459", "+84912345221");
