@@ -182,22 +182,6 @@ pub async fn back_of_lines(tx: &mut Tx, payment: Id<Payment>) -> Result<BTreeMap
     Ok(rows.into_iter().map(|row| (row.line, Money::vnd(row.refunded))).collect())
 }
 
-/// The same of several payments.
-pub async fn back_of_payments(
-    tx: &mut Tx,
-    payments: &[Id<Payment>],
-) -> Result<BTreeMap<(Id<Payment>, i16), Money>> {
-    let payments: Vec<Uuid> = payments.iter().map(|payment| payment.uuid()).collect();
-    let rows = sqlx::query!(
-        "select payment_id, line, refunded from refund_line_source where payment_id = any($1)",
-        &payments,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let back = rows.into_iter();
-    Ok(back.map(|row| ((Id::from_uuid(row.payment_id), row.line), Money::vnd(row.refunded))).collect())
-}
-
 /// Adds how much of each line a refund gives back.
 pub async fn insert_lines(tx: &mut Tx, refund: Id<id::Refund>, lines: &[(i16, Money)]) -> Result<()> {
     let places: Vec<i16> = lines.iter().map(|l| l.0).collect();

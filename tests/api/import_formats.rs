@@ -76,7 +76,11 @@ async fn brought_by_two(
     decide(&approver, &seen, "accept").await.expect(303);
     let reading = office.system(world, "statement.read case.read");
     let statement = reading.get("/v1/statements").await.expect(200).json()["items"][0].clone();
-    assert_eq!((&statement["day"], &statement["reconciliation"]["matched"]), (&json!("2026-11-24"), &json!(1)), "{statement}");
+    assert_eq!(
+        (&statement["day"], &statement["reconciliation"]["matched"]),
+        (&json!("2026-11-24"), &json!(1)),
+        "{statement}"
+    );
     let rows = format!("/v1/statements/{}/lines", statement["id"].as_str().unwrap());
     let rows = reading.get(&rows).await.expect(200).json()["items"].as_array().unwrap().clone();
     assert_eq!(i64::try_from(rows.len()).unwrap(), lines, "{rows:?}");

@@ -70,7 +70,7 @@ impl Elsewhere {
 
     /// The number under which an order is carried out, once.
     fn numbered(&self, order: &Order) -> u64 {
-        let truth = &mut *self.0.truth.lock().unwrap();
+        let mut truth = self.0.truth.lock().unwrap();
         let next = (truth.made_elsewhere.len() + truth.adjusted_elsewhere.len()) as u64 + 1;
         let Some(of) = &order.adjusts else {
             let (number, amount) =
@@ -83,7 +83,7 @@ impl Elsewhere {
         let (number, amount, original) =
             *truth.adjusted_elsewhere.entry(order.key.clone()).or_insert((next, asked.0, asked.1));
         assert_eq!((amount, original), asked, "one order under one name: {order:?}");
-        let made = truth.made_elsewhere.values().find(|made| made.0 == of).expect("it was made here");
+        let made = truth.made_elsewhere.values().find(|made| made.0 == of).unwrap();
         let back: i64 = truth.adjusted_elsewhere.values().filter(|one| one.2 == of).map(|one| one.1).sum();
         assert!(back <= made.1, "{back} of {made:?} went back");
         number
