@@ -335,12 +335,7 @@ fn bill_view<'a>(
         payable: checkout.status == Status::Open,
         paid: checkout.status == Status::Paid,
         live: checkout.attempt.as_ref().is_some_and(|attempt| attempt.state.is_live()),
-        proof: match (checkout.receipts.is_empty(), checkout.pending, checkout.elsewhere.is_empty()) {
-            (false, _, _) => "desk-paid",
-            (true, true, _) => "desk-paid-pending",
-            (true, false, false) => "desk-paid-elsewhere",
-            (true, false, true) => "desk-paid-plain",
-        },
+        proof: page.t(proof(checkout)).into_owned(),
         elsewhere: checkout.elsewhere.clone(),
         receipts: checkout.receipts.clone(),
         transfers: transfers
@@ -366,6 +361,16 @@ struct DeskView<'a> {
     note: Option<String>,
 }
 
+/// What a cashier is told of the receipts of a paid bill.
+const fn proof(checkout: &Checkout) -> &'static str {
+    match (checkout.receipts.is_empty(), checkout.pending, checkout.elsewhere.is_empty()) {
+        (false, _, _) => "desk-paid",
+        (true, true, _) => "desk-paid-pending",
+        (true, false, false) => "desk-paid-elsewhere",
+        (true, false, true) => "desk-paid-plain",
+    }
+}
+
 #[derive(Template)]
 #[template(path = "pages/desk_bill.html")]
 struct BillView<'a> {
@@ -381,7 +386,7 @@ struct BillView<'a> {
     payable: bool,
     paid: bool,
     live: bool,
-    proof: &'static str,
+    proof: String,
     elsewhere: Vec<(String, String)>,
     receipts: Vec<String>,
     transfers: Vec<(String, String, String)>,
