@@ -9,7 +9,8 @@ use super::{
     audit_leaf::{self, Concern},
     backoff::backoff,
     bill_answer::open_parties,
-    issue_due_receipts::{LEASE_MARGIN, ORDERS, PAUSE_MAX, issued_event},
+    event::event_row,
+    issue_due_receipts::{LEASE_MARGIN, ORDERS, PAUSE_MAX},
     order_receipt::{issuer_of, readable},
     receipt_name::names_of,
 };
@@ -162,7 +163,7 @@ async fn record(app: &App, tx: &mut Tx, of: &Ordered, made: &Made, now: Instant)
     let leaf: Id<Leaf> = made.leaf;
     let leaf = audit_leaf::leaf_named(app, (leaf, now), "receipt.issued", concern, &key, &details);
     audit::append(tx, &[leaf]).await?;
-    let event = issued_event(Id::new(now, &*app.entropy), (of.agency, of.bill), &told, now);
+    let event = event_row(app, now, "receipt.issued", (of.agency, of.bill.uuid()), &told);
     Ok(outbox::enqueue(tx, &[event]).await?)
 }
 
