@@ -20,7 +20,7 @@ use super::{
 use crate::app::App;
 use crate::base::{
     clock::Instant,
-    id::{Agency, Bill, Event, Id, Leaf, Payment},
+    id::{Event, Id, Leaf, Payment},
 };
 use crate::codec::receipt_content::leaf_name;
 use crate::crypto::seal::DataKey;

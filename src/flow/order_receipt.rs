@@ -115,14 +115,13 @@ fn kept(due: &Due, content: &ReceiptContent, provided: Provided, leaf: Id<Leaf>)
 
 /// Form, series and number, where to look it up, and when it was made; nothing of an answer of which any cannot be kept.
 pub(super) fn readable(provided: Provided) -> Option<((String, String, String), String, Instant)> {
-    let fits = |text: &str| !text.is_empty() && text.len() <= 200;
+    let fits = |text: &String| !text.is_empty() && text.len() <= 200;
     let all = [&provided.form, &provided.series, &provided.number, &provided.lookup];
     let issued_at = parse_rfc3339(&provided.issued_at)?;
-    all.into_iter().all(|text| fits(text)).then_some((
-        (provided.form, provided.series, provided.number),
-        provided.lookup,
-        issued_at,
-    ))
+    if !all.into_iter().all(fits) {
+        return None;
+    }
+    Some(((provided.form, provided.series, provided.number), provided.lookup, issued_at))
 }
 
 /// An issuer as it is called; without a name, that of an agency's receipts now.

@@ -14,7 +14,7 @@ use super::population_copy::hear_number;
 use super::verification_answer::predicate_answer;
 use super::{Error, Result, audit_leaf, event::event_row, locks};
 use crate::app::App;
-use crate::base::{clock::Instant, id::Id, reference::Reference, text::Line};
+use crate::base::{clock::Instant, reference::Reference, text::Line};
 use crate::codec::batch_result::{self, BatchResult, digest_text};
 use crate::crypto::{digest::Hasher, jwt, keyring::Purpose, seal::DataKey};
 use crate::identity::{

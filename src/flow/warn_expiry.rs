@@ -2,7 +2,7 @@
 
 use super::{Result, event::event_row};
 use crate::app::App;
-use crate::base::{calendar::rfc3339, id::Id};
+use crate::base::calendar::rfc3339;
 use crate::store::{
     client_care::{self, Ending},
     outbox::{self, NewOutbox},

@@ -11,7 +11,7 @@ use chung::codec::{
 };
 use chung::crypto::{
     keyring::{KeyRing, Purpose},
-    signing::KeyList,
+    signing::{KeyList, Signer},
 };
 use chung::flow::{
     sequence_audit::sequence_audit,
