@@ -22,6 +22,7 @@ mod banks;
 mod cashiers;
 mod changes;
 mod citizens;
+mod clearing;
 mod closings;
 #[path = "../support/database.rs"]
 mod database;
@@ -40,6 +41,7 @@ mod recalls;
 mod receipts;
 mod seen;
 mod stamps;
+mod systems;
 mod tellings;
 mod work;
 mod world;
