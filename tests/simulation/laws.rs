@@ -35,7 +35,7 @@ async fn nothing_forbidden(life: &Life<'_>, question: &str) {
 
 /// Checks a life that has settled down.
 pub async fn check(life: &Life<'_>, seen: &Seen) {
-    nothing_forbidden(life, &IN_THE_END).await;
+    seen.timed("judging: laws", nothing_forbidden(life, &IN_THE_END)).await;
     money(life).await;
     accounts(life).await;
     promises(life).await;
@@ -46,8 +46,8 @@ pub async fn check(life: &Life<'_>, seen: &Seen) {
     life.check_heard(seen).await;
     life.check_made_elsewhere(seen).await;
     life.check_stamps(seen).await;
-    again(life).await;
-    log(life).await;
+    seen.timed("judging: again", again(life)).await;
+    seen.timed("judging: log", log(life)).await;
     for row in life.world.rows("select distinct kind from payout where state = 'done'").await {
         seen.note(format!("went on: {}", row.get::<String, _>("kind")));
     }

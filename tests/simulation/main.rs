@@ -40,6 +40,8 @@ mod rails;
 mod recalls;
 mod receipts;
 mod seen;
+#[path = "../support/stamping.rs"]
+mod stamping;
 mod stamps;
 mod systems;
 mod tellings;
@@ -121,9 +123,9 @@ async fn run(world: &World, seed: u64, (seen, failed): (&Seen, &AtomicBool), tel
         }
     }
     let named = Named(seed, failed);
-    let mut life = world.begin(seed, tell).await;
-    life.live(seen).await;
-    life.settle_down(seen).await;
-    laws::check(&life, seen).await;
+    let mut life = seen.timed("beginning", world.begin(seed, tell)).await;
+    seen.timed("living", life.live(seen)).await;
+    seen.timed("settling down", life.settle_down(seen)).await;
+    seen.timed("judging", laws::check(&life, seen)).await;
     drop(named);
 }

@@ -227,8 +227,10 @@ impl Life<'_> {
 
     /// The platform's document is had as it is there, or not at all.
     async fn fetch_document(&mut self, seen: &Seen) {
-        let of = "select id from payment where way = 'platform' order by id";
-        let Some(row) = self.some_row(of).await else { return };
+        // Rather one that was paid there.
+        let of = if self.chance.percent(60) { "= 'settled'" } else { "is not null" };
+        let of = format!("select id from payment where way = 'platform' and state {of} order by id");
+        let Some(row) = self.some_row(&of).await else { return };
         let payment: Uuid = row.get("id");
         let death = self.death(seen);
         self.say("the platform is asked for its document");

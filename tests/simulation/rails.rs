@@ -4,7 +4,7 @@
 use crate::issuers::Made;
 use crate::platform::confirmation;
 use crate::recalls::{Recalls, clearing_reference};
-use crate::stamps::Stamped;
+use crate::stamps::Stamps;
 use crate::tellings::{Telling, clearing_day};
 use crate::world::Chance;
 use chung::base::{calendar::Day, clock::Instant, id::Id, money::Money, text::Line};
@@ -73,9 +73,9 @@ pub struct Truth {
     pub confirmed: BTreeMap<String, Vec<i64>>,
     /// The events that an agency's endpoint has heard.
     pub heard: BTreeMap<String, serde_json::Value>,
-    /// What an issuer of receipts elsewhere made, and the stamps that an authority gave.
+    /// What an issuer of receipts elsewhere made, and what is true about stamps.
     pub made_elsewhere: Made,
-    pub stamps: Vec<Stamped>,
+    pub stamps: Stamps,
     messages: u128,
 }
 

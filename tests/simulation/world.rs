@@ -43,6 +43,8 @@ use sqlx::{
     AssertSqlSafe, Connection, PgConnection,
     postgres::{PgConnectOptions, PgRow},
 };
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use time::macros::datetime;
 use uuid::Uuid;
@@ -85,14 +87,41 @@ impl Chance {
 /// What stays from seed to seed.
 pub struct World {
     onlooker: tokio::sync::Mutex<PgConnection>,
+    /// Who empties the database between lives: what is planned for a question is forgotten where foreign keys are switched off.
+    sweeper: tokio::sync::Mutex<Sweeper>,
     _database: Database,
     app: App,
     pub agencies: [Id<Agency>; 2],
     /// The agency that may take the place of the first in a life, with the same account.
     pub successor: Id<Agency>,
     pub client: Id<Client>,
+    /// Where the operator puts revocation lists.
+    pub lists: PathBuf,
+}
+
+struct Sweeper {
+    connection: PgConnection,
     /// What empties the database for the next life.
     again: String,
+    /// How many lives it has seen since the last vacuum.
+    lives: u32,
+}
+
+impl Sweeper {
+    /// So many lives leave behind what slows the next ones more than a vacuum does.
+    const VACUUM: u32 = 50;
+
+    async fn sweep(&mut self) {
+        sqlx::raw_sql(AssertSqlSafe(self.again.clone())).execute(&mut self.connection).await.unwrap();
+        self.lives += 1;
+        if self.lives >= Self::VACUUM {
+            self.lives = 0;
+            let tables = FILLED.split_whitespace().chain(CHANGED.split_whitespace());
+            let tables: Vec<_> = tables.map(|table| format!("\"{table}\"")).collect();
+            let vacuum = format!("vacuum {}", tables.join(", "));
+            sqlx::raw_sql(AssertSqlSafe(vacuum)).execute(&mut self.connection).await.unwrap();
+        }
+    }
 }
 
 struct Silent;
@@ -110,6 +139,12 @@ impl Messenger for Silent {
     }
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.lists);
+    }
+}
+
 /// The tables that a life fills.
 const FILLED: &str = "role_grant agency_successor agency_succession balance_at_checkpoint balance_checkpoint bill_link \
     bill_version audit_detail audit_leaf audit_node audit_place tree_head bill bill_content case case_note credit_origin \
@@ -121,6 +156,10 @@ const FILLED: &str = "role_grant agency_successor agency_succession balance_at_c
     statement_revision statement_import shown_credit statement statement_line statement_told named_line suspense uetr_claim \
     event_sequence fee_evidence seller_invoice seller_invoice_claim platform_order platform_link delivery \
     long_day provided_receipt receipt_issuer head_stamp";
+
+/// The others that it changes.
+const CHANGED: &str =
+    "ledger_account collecting_account agency endpoint fee_item fee_adjustment fee_procedure fee_schedule";
 
 /// Empties what the last life filled, and nothing else: a look at an empty table costs less than a delete from it.
 fn again(agencies: &[Id<Agency>]) -> String {
@@ -139,7 +178,7 @@ fn again(agencies: &[Id<Agency>]) -> String {
         })
         .collect();
     format!(
-        "begin; set local session_replication_role = replica;
+        "begin;
          do $$ declare t text; filled boolean; begin foreach t in array array[{tables}] loop
              execute format('select exists (select from %I)', t) into filled;
              if filled then execute format('delete from %I', t); end if; end loop; end $$;
@@ -211,7 +250,8 @@ impl World {
             pages: None,
         };
         let app = App::new(Parts {
-            store: database.store().await,
+            // Two processes at once, and what the pool takes back meanwhile: every connection plans for itself.
+            store: database.store(4).await,
             clock: Arc::new(ManualClock::at(datetime!(2026-11-20 02:00 UTC))),
             entropy: Arc::new(SeededEntropy::new(0)),
             keys: Arc::new(keys),
@@ -281,8 +321,9 @@ impl World {
         register_partner(&app, first, client, (&code, SYSTEM.1), confirm).await.unwrap();
         // The laws are long questions to small tables: planned once, and not at every look.
         let options: PgConnectOptions = database.url().parse().unwrap();
-        let options = options.options([("plan_cache_mode", "force_generic_plan"), ("jit", "off")]);
-        let mut onlooker = PgConnection::connect_with(&options).await.unwrap();
+        let looks = [("plan_cache_mode", "force_generic_plan"), ("jit", "off")];
+        let looks = options.clone().options(looks).statement_cache_capacity(500);
+        let mut onlooker = PgConnection::connect_with(&looks).await.unwrap();
         let sql = format!(
             "insert into client (id, agency_id, kind, name_vi, name_en, auth_method, secret_digest, scopes,
                  redirect_uris, logout_uris, sector, claims_policy, state, created_at)
@@ -295,21 +336,32 @@ impl World {
         let hears = ("https://agency.example/events".parse().unwrap(), Vec::new());
         let key = Idempotency::new(client, "endpoint", "endpoint", b"").unwrap();
         register_endpoint(&app, first, client, hears, &key).await.unwrap();
-        let onlooker = tokio::sync::Mutex::new(onlooker);
+        let sweeps = options.options([("session_replication_role", "replica"), ("jit", "off")]);
+        let connection = PgConnection::connect_with(&sweeps).await.unwrap();
+        let again = again(&[first, second, successor]);
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let nth = NEXT.fetch_add(1, Ordering::Relaxed);
+        let lists =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lists-{}-{nth}", std::process::id()));
+        std::fs::create_dir_all(&lists).unwrap();
         Self {
-            onlooker,
+            onlooker: tokio::sync::Mutex::new(onlooker),
+            sweeper: tokio::sync::Mutex::new(Sweeper { connection, again, lives: 0 }),
             _database: database,
+            lists,
             app,
             agencies,
             successor,
             client: Id::from_uuid(Uuid::from_u128(7)),
-            again: again(&[first, second, successor]),
         }
     }
 
     /// A life from nothing.
     pub async fn begin(&self, seed: u64, tell: bool) -> Life<'_> {
-        self.sql(&self.again).await;
+        self.sweeper.lock().await.sweep().await;
+        for list in std::fs::read_dir(&self.lists).unwrap() {
+            std::fs::remove_file(list.unwrap().path()).unwrap();
+        }
         let clock = Arc::new(ManualClock::at(datetime!(2026-11-24 09:00 UTC)));
         let rails = Arc::new(Rails {
             account: ACCOUNT.to_owned(),
@@ -326,7 +378,7 @@ impl World {
             parts.platform = Arc::new(Carrier(rails.clone()));
             parts.webhooks = Arc::new(Listener(rails.clone()));
             parts.receipt_issuers = Arc::new(Elsewhere(rails.clone()));
-            parts.time_stamps = seed.is_multiple_of(5).then(|| authority(&rails, &clock));
+            parts.time_stamps = seed.is_multiple_of(5).then(|| authority(&rails, &clock, &self.lists));
             if seed % 4 == 2 {
                 (parts.limits.lines_waited_for, parts.limits.import_rows_at_once) = (0, 2);
             }
@@ -350,6 +402,7 @@ impl World {
             faults: 0,
             tell,
             states: std::collections::BTreeMap::new(),
+            looked: String::new(),
         }
     }
 
