@@ -81,8 +81,9 @@ const TICK: Duration = Duration::from_millis(1);
 const TICKS: usize = 3;
 
 impl<C, O> Queue<C, O> {
-    /// Decides up to so many batches side by side, as several nodes would; else one after the other. For callers who are
-    /// not kept waiting: while a queue is patient, no lane goes on.
+    /// Decides up to so many batches side by side, as several nodes would; else one after the other. A batch begins beside
+    /// another once it is as large: the first callers that come again make no small one. For callers who are not kept
+    /// waiting: while a queue is patient, no lane goes on.
     pub const fn lanes(mut self, lanes: usize) -> Self {
         self.lanes = lanes;
         self
@@ -96,14 +97,22 @@ impl<C, O> Queue<C, O> {
     {
         let mut under_way = FuturesUnordered::new();
         let mut gathered = Vec::with_capacity(most);
-        let mut last = 0;
-        loop {
-            if under_way.len() == self.lanes {
-                under_way.next().await;
+        let (mut last, mut open) = (0, true);
+        while open {
+            while under_way.len() == self.lanes || (!under_way.is_empty() && gathered.len() < last && open) {
+                let room = most - gathered.len();
+                tokio::select! {
+                    Some(()) = under_way.next() => {}
+                    came = self.waiting.recv_many(&mut gathered, room), if under_way.len() < self.lanes => {
+                        open = came != 0;
+                    }
+                }
             }
-            tokio::select! {
-                Some(()) = under_way.next(), if !under_way.is_empty() => continue,
-                came = self.waiting.recv_many(&mut gathered, most) => if came == 0 { break },
+            if gathered.is_empty() {
+                open = open && self.waiting.recv_many(&mut gathered, most).await != 0;
+            }
+            if gathered.is_empty() {
+                continue;
             }
             self.gather(&mut gathered, patience, (last, most)).await;
             last = gathered.len();
@@ -207,6 +216,44 @@ mod tests {
         assert_eq!(sizes(Patience::Patient).await, ((Ok(2), Ok(2)), (Ok(2), Ok(2))));
         assert_eq!(sizes(Patience::Merging).await, ((Ok(2), Ok(2)), (Ok(2), Ok(2))));
         assert_eq!(sizes(Patience::None).await, ((Ok(2), Ok(1)), (Ok(2), Ok(1))));
+    }
+
+    #[tokio::test]
+    async fn beside_a_batch_none_begins_that_is_smaller() {
+        let (batch, queue) = channel::<usize, usize>(8);
+        let free = tokio::sync::Notify::new();
+        let begun = std::cell::RefCell::new(Vec::new());
+        let asked = async {
+            let ask = |n| batch.submit(n);
+            let told = async {
+                while begun.borrow().is_empty() {
+                    tokio::task::yield_now().await;
+                }
+                let late = async {
+                    for _ in 0..16 {
+                        tokio::task::yield_now().await;
+                    }
+                    let alone = begun.borrow().clone();
+                    free.notify_one();
+                    alone
+                };
+                tokio::join!(ask(2), late)
+            };
+            tokio::join!(ask(0), ask(1), told)
+        };
+        let run = queue.lanes(2).run(8, Patience::None, |commands: Vec<usize>| {
+            begun.borrow_mut().push(commands.len());
+            let free = &free;
+            async move {
+                if commands.len() == 2 {
+                    free.notified().await;
+                }
+                Ok(commands)
+            }
+        });
+        let (.., (third, alone)) = tokio::select! { told = asked => told, () = run => unreachable!() };
+        assert_eq!((third, alone), (Ok(2), vec![2]));
+        assert_eq!(begun.into_inner(), vec![2, 1]);
     }
 
     #[tokio::test]

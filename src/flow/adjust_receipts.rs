@@ -10,7 +10,8 @@ use super::{
     audit_leaf::{self, Concern},
     backoff::backoff,
     bill_answer,
-    issue_due_receipts::{PAUSE_MAX, issued_event},
+    event::event_row,
+    issue_due_receipts::PAUSE_MAX,
     issue_receipts::{Adjustment, Issued, SettledBill, issue_receipts},
 };
 use crate::codec::receipt_content::leaf_name;
@@ -234,7 +235,7 @@ async fn record(
         told["receipt"] = receipt.id.to_string().into();
         told["number"] = receipt.number.as_str().into();
         told["kind"] = receipt.kind.as_str().into();
-        issued_event(Id::new(now, &*app.entropy), (receipt.agency, bill), &told, now)
+        event_row(app, now, "receipt.issued", (receipt.agency, bill.uuid()), &told)
     };
     Ok(outbox::enqueue(tx, &issued.iter().map(event).collect::<Vec<_>>()).await?)
 }

@@ -6,7 +6,7 @@
 //! bounds a crowd, so that this is enough. A check in person, and the first look-up of an accepted dossier, are counted
 //! by the portal's watch and never refused by a number's budget.
 
-use super::{Result, audit_leaf, event, population::Looked};
+use super::{Result, audit_leaf, event::event_row, population::Looked};
 use crate::app::App;
 use crate::base::{
     calendar::{Day, rfc3339},
@@ -24,8 +24,7 @@ use crate::identity::{
 use crate::store::{
     Tx,
     asking::{self, AlertRow},
-    audit,
-    outbox::{self, NewOutbox, Topic},
+    audit, outbox,
 };
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -246,15 +245,7 @@ async fn raise(app: &App, tx: &mut Tx, alert: &AlertRow, key: &DataKey, now: Ins
     let concern = audit_leaf::Concern { citizen: None, agency: Some(alert.agency), object: alert.id.uuid() };
     let leaf = audit_leaf::leaf(app, now, "verification.probing", concern, key, &facts);
     audit::append(tx, &[leaf]).await?;
-    let told = NewOutbox {
-        id: Id::new(now, &*app.entropy),
-        at: now,
-        topic: Topic::Event,
-        agency: Some(alert.agency),
-        object: alert.id.uuid(),
-        name: "verification.probing",
-        body: event::event_json("verification.probing", now, &facts),
-    };
+    let told = event_row(app, now, "verification.probing", (alert.agency, alert.id.uuid()), &facts);
     Ok(outbox::enqueue(tx, &[told]).await?)
 }
 

@@ -5,7 +5,7 @@ use super::{
     agency_key::agency_key,
     audit_leaf, create_bill,
     difference::withdraw_differences,
-    event::event_json,
+    event::event_row,
     idempotency::Idempotency,
     read_bills,
     split_bill::{close_plan, is_instalment},
@@ -14,13 +14,10 @@ use crate::{
     app::App,
     base::{
         calendar::Day,
-        id::{Agency, Bill, Event, Id},
+        id::{Agency, Bill, Id},
     },
     payment::bill,
-    store::{
-        audit, bill as rows, exemption,
-        outbox::{self, NewOutbox, Topic},
-    },
+    store::{audit, bill as rows, exemption, outbox},
 };
 use serde_json::{Value, json};
 
@@ -51,16 +48,7 @@ pub async fn cancel_bill(app: &App, agency: Id<Agency>, id: Id<Bill>, key: &Idem
     let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: id.uuid() };
     let details = json!({ "bill": id.to_string(), "client": key.client.to_string() });
     let leaf = audit_leaf::leaf(app, now, "bill.cancelled", concern, &sealing, &details);
-    let event: Id<Event> = Id::new(now, &*app.entropy);
-    let told = NewOutbox {
-        id: event,
-        at: now,
-        topic: Topic::Event,
-        agency: Some(agency),
-        object: id.uuid(),
-        name: "bill.cancelled",
-        body: event_json("bill.cancelled", now, &json!({ "bill": id.to_string() })),
-    };
+    let told = event_row(app, now, "bill.cancelled", (agency, id.uuid()), &json!({ "bill": id.to_string() }));
     key.keep_sealed(&mut tx, (&sealing, &*app.entropy), id.uuid(), &answer, now).await?;
     audit::append(&mut tx, &[leaf]).await?;
     outbox::enqueue(&mut tx, &[told]).await?;

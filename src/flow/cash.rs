@@ -10,7 +10,7 @@ use super::{
     agency_key::agencies_with_keys,
     audit_leaf::{self, Concern},
     desk::{book, open_one, record},
-    event::event_json,
+    event::event_row,
     inherit::{Tree, agencies_of},
     officer,
 };
@@ -19,7 +19,7 @@ use crate::{
     base::{
         calendar::{Day, rfc3339},
         clock::Instant,
-        id::{Agency, Case, Citizen, Deposit, Drawer, Event, Id, Leaf, Payment},
+        id::{Agency, Case, Citizen, Deposit, Drawer, Id, Leaf, Payment},
         money::Money,
         text::Line,
     },
@@ -32,8 +32,7 @@ use crate::{
     store::{
         Tx, audit, calendar, cash as rows, debit,
         ledger::EntryKind,
-        outbox::{self, NewOutbox, Topic},
-        payout_waiting,
+        outbox, payout_waiting,
         suspense::{self, HeldMoney},
     },
 };
@@ -364,16 +363,7 @@ pub async fn warn_kept_cash(app: &App) -> Result<usize> {
         let details = json!({ "since": since.get(agency).copied().map(rfc3339), "tills": names });
         let concern = Concern { citizen: None, agency: Some(*agency), object: agency.uuid() };
         leaves.push(audit_leaf::leaf(app, now, "cash.kept", concern, key, &details));
-        let id: Id<Event> = Id::new(now, &*app.entropy);
-        events.push(NewOutbox {
-            id,
-            at: now,
-            topic: Topic::Event,
-            agency: Some(*agency),
-            object: agency.uuid(),
-            name: "cash.kept",
-            body: event_json("cash.kept", now, &details),
-        });
+        events.push(event_row(app, now, "cash.kept", (*agency, agency.uuid()), &details));
     }
     audit::append(&mut tx, &leaves).await?;
     outbox::enqueue(&mut tx, &events).await?;

@@ -8,7 +8,7 @@ use super::{
     create_bill::{Ground, evidence_of, refused, undone, write},
     difference::{revive_differences, withdraw_differences},
     divide_bills::{has_other_owners, take_back},
-    event::event_json,
+    event::event_row,
     idempotency::Idempotency,
     issue_by_owner::parts_told,
     notify_exemption::{charge_invoices, known},
@@ -20,7 +20,7 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{Agency, Bill, Event, Id},
+        id::{Agency, Bill, Id},
     },
     crypto::seal::DataKey,
     payment::{
@@ -34,8 +34,7 @@ use crate::{
     store::{
         Tx, audit,
         bill::{self as rows, StoredBill},
-        bill_version as versions, exemption, fee_evidence,
-        outbox::{self, NewOutbox, Topic},
+        bill_version as versions, exemption, fee_evidence, outbox,
     },
 };
 use serde_json::{Value, json};
@@ -348,15 +347,6 @@ async fn tell(
     let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: id.uuid() };
     let leaf = audit_leaf::leaf(app, now, kind, concern, sealing, told);
     audit::append(tx, &[leaf]).await?;
-    let event: Id<Event> = Id::new(now, &*app.entropy);
-    let event = NewOutbox {
-        id: event,
-        at: now,
-        topic: Topic::Event,
-        agency: Some(agency),
-        object: id.uuid(),
-        name: kind,
-        body: event_json(kind, now, told),
-    };
+    let event = event_row(app, now, kind, (agency, id.uuid()), told);
     Ok(outbox::enqueue(tx, &[event]).await?)
 }

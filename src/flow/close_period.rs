@@ -10,17 +10,17 @@ use super::{
     Error, Result,
     agency_key::agency_with_key,
     audit_leaf::{self, Concern},
-    event::event_json,
-    fold_closing::{complete, fold},
+    event::event_row,
+    fold_closing::fold,
     long_closings, officer,
     read_closings::{at_the_books, content_of, place},
     witness_heads::witness_closing,
 };
 use crate::app::App;
 use crate::base::{
-    calendar::{Day, rfc3339},
+    calendar::Day,
     clock::Instant,
-    id::{self, Agency, Citizen, Event, Id},
+    id::{self, Agency, Citizen, Id},
 };
 use crate::codec::closing_report::{self, ClosingContent};
 use crate::crypto::seal::DataKey;
@@ -29,10 +29,9 @@ use crate::payment::closing::{self as rules, Period, State};
 use crate::store::{
     Tx, audit,
     closing::{self, StoredClosing},
-    outbox::{self, NewOutbox, Topic},
+    outbox,
 };
 use serde_json::json;
-use std::collections::BTreeSet;
 
 /// Prepares the closing of a time; one of more lines than anybody waits for is prepared beside, under the same name
 /// ([`super::long_closings`]).
@@ -53,13 +52,9 @@ pub async fn prepare_closing(
         tx.commit().await?;
         return Ok(asked);
     }
-    complete(&mut tx, agency, period).await?;
-    let (row, _) = agency_with_key(app, &mut tx, agency).await?;
-    let names = officer::names(app, &mut tx, &BTreeSet::from([accountant])).await?;
-    let name = names.get(&accountant).cloned().unwrap_or_default();
-    let content = fold(app, &mut tx, &row, period, (name, rfc3339(now)), &|_| ()).await?;
+    let (content, sealing) = fold(app, &mut tx, of, asked, &|_| ()).await?;
     let id = Id::new(now, &*app.entropy);
-    keep_prepared(app, &mut tx, (id, agency, period), &content, asked).await?;
+    keep_prepared(app, &mut tx, (id, agency, period), (&content, &sealing), asked).await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -69,10 +64,9 @@ pub(super) async fn keep_prepared(
     app: &App,
     tx: &mut Tx,
     (id, agency, period): (Id<id::Closing>, Id<Agency>, Period),
-    content: &ClosingContent,
+    (content, sealing): (&ClosingContent, &DataKey),
     (accountant, now): (Id<Citizen>, Instant),
 ) -> Result<()> {
-    let (_, sealing) = agency_with_key(app, tx, agency).await?;
     let bytes = content.bytes();
     let stored = StoredClosing {
         id,
@@ -89,7 +83,7 @@ pub(super) async fn keep_prepared(
         Err(e) if e.violates("closing_once") => return Err(Error::conflict("closing_exists")),
         done => done?,
     }
-    record(app, tx, &stored, ("closing.prepared", accountant), &sealing, now).await
+    record(app, tx, &stored, ("closing.prepared", accountant), sealing, now).await
 }
 
 /// Approves a prepared closing, or sends it back. Approving takes a second person.
@@ -141,16 +135,7 @@ async fn tell(
         "content_sha256": hex::encode(stored.digest),
         "tree_head": content.head.as_ref().map(|(_, signed)| signed),
     });
-    let event: Id<Event> = Id::new(now, &*app.entropy);
-    let row = NewOutbox {
-        id: event,
-        at: now,
-        topic: Topic::Event,
-        agency: Some(stored.agency),
-        object: stored.id.uuid(),
-        name: "closing.approved",
-        body: event_json("closing.approved", now, &told),
-    };
+    let row = event_row(app, now, "closing.approved", (stored.agency, stored.id.uuid()), &told);
     Ok(outbox::enqueue(tx, &[row]).await?)
 }
 

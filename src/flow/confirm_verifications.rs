@@ -1,7 +1,9 @@
 //! Questions that the register did not answer are asked again, where the portal's policy says so, until it answers or a
 //! day has passed; an event then names the answer. The first answer, `source_unavailable`, stays as it was given.
 
-use super::{Error, Result, event, population_copy::hear_number, question_record, verify_identity};
+use super::{
+    Error, Result, event::event_row, population_copy::hear_number, question_record, verify_identity,
+};
 use crate::app::App;
 use crate::base::{
     clock::Instant,
@@ -10,8 +12,7 @@ use crate::base::{
 use crate::crypto::digest::sha256;
 use crate::identity::question::{Heard, Outcome};
 use crate::store::{
-    agency,
-    outbox::{self, NewOutbox, Topic},
+    agency, outbox,
     unconfirmed::{self, Unconfirmed},
 };
 use serde_json::json;
@@ -86,15 +87,7 @@ async fn finish(app: &App, one: &Unconfirmed, answer: Option<Id<Verification>>, 
         "verification": one.verification.to_string(),
         "confirmed_by": answer.map(|id| id.to_string()),
     });
-    let told = NewOutbox {
-        id: Id::new(now, &*app.entropy),
-        at: now,
-        topic: Topic::Event,
-        agency: Some(one.agency),
-        object: one.verification.uuid(),
-        name,
-        body: event::event_json(name, now, &facts),
-    };
+    let told = event_row(app, now, name, (one.agency, one.verification.uuid()), &facts);
     outbox::enqueue(&mut tx, &[told]).await?;
     Ok(tx.commit().await?)
 }

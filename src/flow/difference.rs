@@ -5,7 +5,7 @@ use super::{
     Error, Result,
     audit_leaf::{self, Concern},
     bill_answer, create_bill,
-    event::event_json,
+    event::event_row,
     split_bill::close_plan,
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{self, Account, Agency, Client, Event, Id},
+        id::{self, Account, Agency, Client, Id},
         reference::Reference,
     },
     crypto::seal::DataKey,
@@ -21,8 +21,7 @@ use crate::{
     store::{
         Tx, audit,
         bill::{self as bills, StoredBill},
-        bill_version as versions,
-        outbox::{self, NewOutbox, Topic},
+        bill_version as versions, outbox,
     },
 };
 use serde_json::{Value, json};
@@ -162,15 +161,6 @@ async fn tell(
     let concern = Concern { citizen: None, agency: Some(of.bill.agency), object: bill.uuid() };
     let leaf = audit_leaf::leaf(app, now, kind, concern, key, told);
     audit::append(tx, &[leaf]).await?;
-    let event: Id<Event> = Id::new(now, &*app.entropy);
-    let row = NewOutbox {
-        id: event,
-        at: now,
-        topic: Topic::Event,
-        agency: Some(of.bill.agency),
-        object: bill.uuid(),
-        name: kind,
-        body: event_json(kind, now, told),
-    };
+    let row = event_row(app, now, kind, (of.bill.agency, bill.uuid()), told);
     Ok(outbox::enqueue(tx, &[row]).await?)
 }

@@ -5,7 +5,7 @@ use super::{
     Error, Result,
     audit_leaf::{self, Concern},
     create_bill::refused,
-    event::event_json,
+    event::event_row,
     open_account::{self, NewAccount},
     split_bill::Part,
 };
@@ -13,7 +13,7 @@ use crate::{
     app::App,
     base::{
         clock::Instant,
-        id::{self, Agency, Bill, Event, Id},
+        id::{self, Agency, Bill, Id},
         text::Line,
     },
     crypto::seal::DataKey,
@@ -21,8 +21,7 @@ use crate::{
     store::{
         Tx, audit,
         bill::{self as rows, StoredBill},
-        bill_version as versions,
-        outbox::{self, NewOutbox, Topic},
+        bill_version as versions, outbox,
     },
 };
 use serde_json::json;
@@ -182,16 +181,7 @@ pub(super) async fn take_back(
         let told = json!({ "bill": part.to_string(), "replaced_by": id.to_string() });
         let concern = Concern { citizen: None, agency: Some(whole.bill.agency), object: part.uuid() };
         leaves.push(audit_leaf::leaf(app, now, "bill.superseded", concern, sealing, &told));
-        let event: Id<Event> = Id::new(now, &*app.entropy);
-        events.push(NewOutbox {
-            id: event,
-            at: now,
-            topic: Topic::Event,
-            agency: Some(whole.bill.agency),
-            object: part.uuid(),
-            name: "bill.superseded",
-            body: event_json("bill.superseded", now, &told),
-        });
+        events.push(event_row(app, now, "bill.superseded", (whole.bill.agency, part.uuid()), &told));
     }
     audit::append(tx, &leaves).await?;
     outbox::enqueue(tx, &events).await?;

@@ -1,7 +1,16 @@
 //! The body of an event, in the shape of Standard Webhooks: what happened, when, and the facts.
 
-use crate::base::{calendar::rfc3339, clock::Instant};
+use crate::{
+    app::App,
+    base::{
+        calendar::rfc3339,
+        clock::Instant,
+        id::{Agency, Event, Id},
+    },
+    store::outbox::{NewOutbox, Topic},
+};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// Every kind of event that is told.
 pub const TYPES: [&str; 37] = [
@@ -44,8 +53,31 @@ pub const TYPES: [&str; 37] = [
     "verification.unconfirmed",
 ];
 
-/// What is kept of an event. No personal value: those are read with the bill.
-pub fn event_json(name: &str, at: Instant, data: &Value) -> Vec<u8> {
+/// The row by which an agency is told what happened to an object; `data` holds no personal value: those are read with the bill.
+pub(super) fn event_row(
+    app: &App,
+    now: Instant,
+    name: &'static str,
+    (agency, object): (Id<Agency>, Uuid),
+    data: &Value,
+) -> NewOutbox {
+    event_of(Id::new(now, &*app.entropy), now, name, (agency, object), data)
+}
+
+/// The same under an identifier that was drawn before.
+pub(super) fn event_of(
+    id: Id<Event>,
+    now: Instant,
+    name: &'static str,
+    (agency, object): (Id<Agency>, Uuid),
+    data: &Value,
+) -> NewOutbox {
+    let body = event_json(name, now, data);
+    NewOutbox { id, at: now, topic: Topic::Event, agency: Some(agency), object, name, body }
+}
+
+/// What is kept of an event.
+fn event_json(name: &str, at: Instant, data: &Value) -> Vec<u8> {
     json!({ "type": name, "timestamp": rfc3339(at), "data": data }).to_string().into_bytes()
 }
 

@@ -1,20 +1,23 @@
 //! What a closing says, folded from the books: the ledger month by month as it lies, the receipts in chunks, so that a time of
 //! any length needs the room of a chunk and whoever wants to know hears how far it is.
 
-use super::{Error, Refusal, Result};
+use super::{Error, Refusal, Result, agency_key::agency_with_key, officer};
 use crate::{
     app::App,
-    base::id::{Agency, Id, Receipt},
+    base::{
+        calendar::rfc3339,
+        clock::Instant,
+        id::{Agency, Citizen, Id, Receipt},
+    },
     codec::closing_report::{ClosingContent, StatementRow},
+    crypto::seal::DataKey,
     payment::closing::{Kind, Period},
     store::{
-        Tx,
-        agency::AgencyRow,
-        audit_tree,
+        Tx, audit_tree,
         closing::{self, Counted},
     },
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use time::Duration;
 
 /// How many receipts are counted at a time.
@@ -36,7 +39,7 @@ pub enum Folded {
 pub(super) type Watch<'a> = &'a (dyn Fn(Folded) + Send + Sync);
 
 /// Nothing inside may be unfinished: each day with money has its matched statement, each inner time its closing.
-pub(super) async fn complete(tx: &mut Tx, agency: Id<Agency>, period: Period) -> Result<()> {
+async fn complete(tx: &mut Tx, agency: Id<Agency>, period: Period) -> Result<()> {
     let missing = match period.kind.inner() {
         None => closing::unreconciled(tx, agency, period).await?,
         Some(inner) => closing::unclosed(tx, agency, period, inner).await?,
@@ -51,16 +54,17 @@ pub(super) async fn complete(tx: &mut Tx, agency: Id<Agency>, period: Period) ->
     }
 }
 
-/// What the books say of a time.
+/// What the books say of a time in which nothing is unfinished, as its accountant prepares it; sealed it is under the agency's key.
 pub(super) async fn fold(
     app: &App,
     tx: &mut Tx,
-    row: &AgencyRow,
-    period: Period,
-    prepared: (String, String),
+    (agency, period): (Id<Agency>, Period),
+    (accountant, now): (Id<Citizen>, Instant),
     watch: Watch<'_>,
-) -> Result<ClosingContent> {
-    let agency = row.id;
+) -> Result<(ClosingContent, DataKey)> {
+    complete(tx, agency, period).await?;
+    let (row, sealing) = agency_with_key(app, tx, agency).await?;
+    let name = officer::names(app, tx, &BTreeSet::from([accountant])).await?.remove(&accountant);
     let statements = closing::statements(tx, agency, period).await?.into_iter().map(|s| StatementRow {
         account: s.account,
         day: s.day.to_string(),
@@ -72,20 +76,21 @@ pub(super) async fn fold(
         explained: s.known.1,
     });
     let head = audit_tree::last_head(tx).await?.map(|head| (head.size, head.signed));
-    Ok(ClosingContent {
+    let content = ClosingContent {
         v: 1,
         iss: app.origin.as_str().to_owned(),
         agency: (row.code.clone(), row.name_vi.clone()),
         kind: period.kind.as_str().to_owned(),
         days: (period.first.to_string(), period.last.to_string()),
-        prepared,
+        prepared: (name.unwrap_or_default(), rfc3339(now)),
         approved: None,
         statements: statements.collect(),
         ledger: ledger(tx, agency, period, watch).await?,
         receipts: receipts(tx, agency, period, watch).await?,
         cases: closing::cases(tx, agency, period).await?,
         head,
-    })
+    };
+    Ok((content, sealing))
 }
 
 /// What moved on each kind of account.

@@ -10,7 +10,7 @@ use super::{
     Error, Result,
     audit_leaf::{self, Concern},
     backoff::backoff,
-    event::event_json,
+    event::event_of,
     issue_receipts::Issued,
     order_receipt::order_receipt,
     receipt_draft::{Agencies, MANY, number_drafts},
@@ -25,9 +25,7 @@ use crate::base::{
 use crate::codec::receipt_content::leaf_name;
 use crate::crypto::seal::DataKey;
 use crate::store::{
-    Tx, adjustment_due, audit,
-    outbox::{self, NewOutbox, Topic},
-    receipt_bulk,
+    Tx, adjustment_due, audit, outbox, receipt_bulk,
     receipt_due::{self, Due},
 };
 use futures_util::future::join_all;
@@ -178,18 +176,6 @@ impl<'a> Late<'a> {
     }
 }
 
-/// The event of a receipt that came later than what it is about.
-pub(super) fn issued_event(
-    id: Id<Event>,
-    (agency, bill): (Id<Agency>, Id<Bill>),
-    told: &Value,
-    now: Instant,
-) -> NewOutbox {
-    let name = "receipt.issued";
-    let body = event_json(name, now, told);
-    NewOutbox { id, at: now, topic: Topic::Event, agency: Some(agency), object: bill.uuid(), name, body }
-}
-
 /// The log's leaves and the events, one of each for every receipt.
 pub(super) async fn record(app: &App, tx: &mut Tx, late: &[Late<'_>], now: Instant) -> Result<()> {
     let leaf = |late: &Late<'_>| {
@@ -204,7 +190,7 @@ pub(super) async fn record(app: &App, tx: &mut Tx, late: &[Late<'_>], now: Insta
     }
     let ids: Vec<Id<Event>> = Id::series(now, 0, late.len(), &*app.entropy);
     let event = |(late, id): (&Late<'_>, Id<Event>)| {
-        issued_event(id, (late.due.agency, late.due.bill), &late.told, now)
+        event_of(id, now, "receipt.issued", (late.due.agency, late.due.bill.uuid()), &late.told)
     };
     let events: Vec<_> = late.iter().zip(ids).map(event).collect();
     if late.len() < MANY {

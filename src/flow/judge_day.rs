@@ -3,7 +3,7 @@
 
 use super::{
     Error, Result,
-    event::event_json,
+    event::event_row,
     match_day::{AT_ONCE, Matching, Sum},
     revise_statement,
     told_lines::Step,
@@ -13,7 +13,7 @@ use crate::{
     payment::reconciliation::{Books, Difference, Judging, Line, Reconciliation},
     store::{
         Tx, case, debit,
-        outbox::{self, NewOutbox, Topic},
+        outbox::{self, NewOutbox},
         reconciliation as books,
         sift::{self, Sifted},
         statement,
@@ -148,21 +148,9 @@ impl Matching<'_> {
         let told: Vec<NewOutbox> = cases
             .iter()
             .filter(|case| opened.contains(&case.id))
-            .map(|case| NewOutbox {
-                id: Id::new(self.now, &*self.app.entropy),
-                at: self.now,
-                topic: Topic::Event,
-                agency: Some(case.agency),
-                object: case.id.uuid(),
-                name: "case.opened",
-                body: event_json(
-                    "case.opened",
-                    self.now,
-                    &json!({
-                        "case": case.id.to_string(),
-                        "kind": case.difference.kind.as_str(),
-                    }),
-                ),
+            .map(|case| {
+                let told = json!({ "case": case.id.to_string(), "kind": case.difference.kind.as_str() });
+                event_row(self.app, self.now, "case.opened", (case.agency, case.id.uuid()), &told)
             })
             .collect();
         outbox::enqueue(tx, &told).await?;

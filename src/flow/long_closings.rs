@@ -5,16 +5,16 @@
 
 use super::{
     Error, Result,
-    agency_key::agency_with_key,
     backoff::backoff,
+    beside::{HELD, LONGEST_WAIT, Latest, while_told},
     close_period::keep_prepared,
-    fold_closing::{Folded, Watch, complete, fold},
+    fold_closing::{Folded, Watch, fold},
     officer::{self, Seat, Workplace},
 };
 use crate::{
     app::App,
     base::{
-        calendar::{Day, rfc3339},
+        calendar::Day,
         clock::Instant,
         id::{Agency, Citizen, Closing, Event, Id},
     },
@@ -25,21 +25,8 @@ use crate::{
         long_closing::{self as rows, NewLongClosing, Progress, Shown, Taken},
     },
 };
-use std::{
-    collections::BTreeSet,
-    convert::Infallible,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::BTreeSet;
 use time::Duration;
-
-/// For how long a run holds its closing without a sign of life.
-const HELD: Duration = Duration::minutes(1);
-
-/// How long a closing that could not be prepared waits at most for its next run.
-const LONGEST_WAIT: Duration = Duration::minutes(10);
-
-/// How often a run says that it lives and how far it is.
-const BEAT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// For how long the list shows what was refused, and how many it shows.
 const SHOWN: (Duration, i64) = (Duration::days(7), 20);
@@ -71,12 +58,9 @@ pub async fn prepare_long_closing(app: &App) -> Result<bool> {
     let taken = rows::take(&mut tx, holder, (now, now + HELD)).await?;
     tx.commit().await?;
     let Some(taken) = taken else { return Ok(false) };
-    let latest = Mutex::new(None);
-    let watch = |far| *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(far);
-    let done = tokio::select! {
-        done = prepare(app, &taken, &watch) => done,
-        never = beat(app, &taken, &latest) => match never {},
-    };
+    let latest = Latest::new();
+    let watch = |far| latest.say(far);
+    let done = while_told(prepare(app, &taken, &watch), &latest, |far| tell(app, &taken, far)).await;
     let Err(error) = done else { return Ok(true) };
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
@@ -100,11 +84,8 @@ async fn prepare(app: &App, taken: &Taken, watch: Watch<'_>) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     tx.read_one_moment().await?;
-    complete(&mut tx, agency, period).await?;
-    let (row, _) = agency_with_key(app, &mut tx, agency).await?;
-    let names = officer::names(app, &mut tx, &BTreeSet::from([accountant])).await?;
-    let name = names.get(&accountant).cloned().unwrap_or_default();
-    let content = fold(app, &mut tx, &row, period, (name, rfc3339(now)), watch).await?;
+    let asked = (accountant, now);
+    let (content, sealing) = fold(app, &mut tx, (agency, period), asked, watch).await?;
     drop(tx);
     let mut tx = app.store.begin().await?;
     officer::demand(&mut tx, accountant, agency, Role::Accountant, Day::of(now)).await?;
@@ -112,19 +93,8 @@ async fn prepare(app: &App, taken: &Taken, watch: Watch<'_>) -> Result<()> {
     if !rows::end(&mut tx, taken, None, now).await? {
         return Ok(());
     }
-    keep_prepared(app, &mut tx, (id, agency, period), &content, (accountant, now)).await?;
+    keep_prepared(app, &mut tx, (id, agency, period), (&content, &sealing), asked).await?;
     Ok(tx.commit().await?)
-}
-
-/// Says that the run lives, for as long as it does.
-async fn beat(app: &App, taken: &Taken, latest: &Mutex<Option<Folded>>) -> Infallible {
-    loop {
-        tokio::time::sleep(BEAT).await;
-        let far = latest.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Err(error) = tell(app, taken, far).await {
-            tracing::warn!(closing = %taken.asked.id, ?error, "how far a long closing is was not told");
-        }
-    }
 }
 
 async fn tell(app: &App, taken: &Taken, far: Option<Folded>) -> Result<()> {

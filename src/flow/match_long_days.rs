@@ -1,13 +1,12 @@
 //! Days that are matched beside the request that asked for it. A day is asked for by a row; a run takes it up and holds it while
 //! it lives, says beside its own transaction how far it is, and ends the row in the very transaction that keeps the day. A run
 //! that died is followed by another once its hold is over; of two runs only the one that holds the day can commit.
-//!
-//! Who says how far it is has a connection of its own, which the matching never waits for.
 
 use super::{
     Error, Result,
     agency_key::agency_key,
     backoff::backoff,
+    beside::{HELD, LONGEST_WAIT, Latest, while_told},
     import_file::KeptRows,
     import_statement::unread_line,
     match_day::match_told,
@@ -32,24 +31,10 @@ use crate::{
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeSet,
-    convert::Infallible,
-    sync::{Mutex, PoisonError},
-};
-use time::Duration;
-
-/// For how long a run holds its day without a sign of life.
-const HELD: Duration = Duration::minutes(1);
-
-/// How long a day that could not be matched waits at most for its next run.
-const LONGEST_WAIT: Duration = Duration::minutes(10);
+use std::collections::BTreeSet;
 
 /// How often a bank is asked for a day before whoever wants it has to ask again.
 const FETCHES_MAX: i32 = 5;
-
-/// How often a run says that it lives and how far it is.
-const BEAT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Asks for a day of an account, from its bank or from an import of so many lines; under the name of the one that waits already,
 /// where one does.
@@ -88,12 +73,10 @@ async fn run(app: &App, one: Option<Id<LongDay>>) -> Result<bool> {
     let taken = days::take(&mut tx, one, holder, (now, now + HELD)).await?;
     tx.commit().await?;
     let Some(taken) = taken else { return Ok(false) };
-    let latest = Mutex::new(None);
-    let watch = |step| *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(step);
-    let done = tokio::select! {
-        done = match_taken(app, taken, &watch) => done,
-        never = beat(app, &taken, &latest) => match never {},
-    };
+    let latest = Latest::new();
+    let watch = |step| latest.say(step);
+    let work = match_taken(app, taken, &watch);
+    let done = while_told(work, &latest, |step| tell(app, &taken, step)).await;
     let Err(error) = done else { return Ok(true) };
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
@@ -114,17 +97,6 @@ async fn run(app: &App, one: Option<Id<LongDay>>) -> Result<bool> {
     }
     tx.commit().await?;
     Ok(true)
-}
-
-/// Says that the run lives, for as long as it does.
-async fn beat(app: &App, taken: &Taken, latest: &Mutex<Option<Step>>) -> Infallible {
-    loop {
-        tokio::time::sleep(BEAT).await;
-        let step = latest.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Err(error) = tell(app, taken, step).await {
-            tracing::warn!(day = %taken.id, ?error, "how far a long day is was not told");
-        }
-    }
 }
 
 async fn tell(app: &App, taken: &Taken, step: Option<Step>) -> Result<()> {

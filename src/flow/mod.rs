@@ -20,6 +20,7 @@ pub mod authorize;
 mod backoff;
 pub mod batch_file;
 pub mod batches;
+mod beside;
 pub mod bill_answer;
 pub mod blank_receipts;
 pub mod cancel_bill;

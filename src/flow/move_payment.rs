@@ -1,6 +1,11 @@
 //! Tells an attempt what has happened to it, and records what follows.
 
-use super::{Error, Result, agency_key::agency_key, audit_leaf, event};
+use super::{
+    Error, Result,
+    agency_key::agency_key,
+    audit_leaf,
+    event::{self, event_row},
+};
 use crate::{
     app::App,
     base::{
@@ -9,8 +14,7 @@ use crate::{
     },
     payment::payment::{Decision, Event, State, decide},
     store::{
-        Tx, audit, bill,
-        outbox::{self, NewOutbox, Topic},
+        Tx, audit, bill, outbox,
         payment::{self, StoredPayment},
         silence,
     },
@@ -110,15 +114,6 @@ async fn record(
         return Ok(());
     }
     let data = json!({ "payment": attempt.id.to_string(), "bill": attempt.bill.to_string() });
-    let row = NewOutbox {
-        id: Id::new(now, &*app.entropy),
-        at: now,
-        topic: Topic::Event,
-        agency: Some(agency),
-        // Told in one order with what happens to its bill.
-        object: attempt.bill.uuid(),
-        name: kind,
-        body: event::event_json(kind, now, &data),
-    };
+    let row = event_row(app, now, kind, (agency, attempt.bill.uuid()), &data);
     Ok(outbox::enqueue(tx, &[row]).await?)
 }

@@ -9,7 +9,7 @@ use super::{
     Error, Result,
     agency_key::{agencies_with_keys, agency_key},
     audit_leaf,
-    event::event_json,
+    event::event_row,
     officer,
     sort_payouts::{Heap, Sorted, sort},
 };
@@ -18,7 +18,7 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{self, Account, Citizen, Event as EventId, Id, Payment},
+        id::{self, Account, Citizen, Id, Payment},
         money::{Currency, Money},
         text::{Line, unaccented},
     },
@@ -33,8 +33,7 @@ use crate::{
         session,
     },
     store::{
-        Tx, account, agency, audit, calendar, cash,
-        outbox::{self, NewOutbox, Topic},
+        Tx, account, agency, audit, calendar, cash, outbox,
         payout::{self as rows, Item, StoredPayout},
         payout_waiting::{self, Payable},
     },
@@ -327,15 +326,6 @@ pub(super) async fn record(
     let concern = audit_leaf::Concern { citizen: None, agency: Some(order.agency), object: order.id.uuid() };
     let leaf = audit_leaf::leaf(app, now, kind, concern, sealing, &told);
     audit::append(tx, &[leaf]).await?;
-    let id: Id<EventId> = Id::new(now, &*app.entropy);
-    let event = NewOutbox {
-        id,
-        at: now,
-        topic: Topic::Event,
-        agency: Some(order.agency),
-        object: order.id.uuid(),
-        name: kind,
-        body: event_json(kind, now, &told),
-    };
+    let event = event_row(app, now, kind, (order.agency, order.id.uuid()), &told);
     Ok(outbox::enqueue(tx, &[event]).await?)
 }

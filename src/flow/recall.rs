@@ -8,7 +8,7 @@ use super::{
     Error, Result,
     agency_key::{agency_key, agency_keys, kept_words},
     audit_leaf,
-    event::event_json,
+    event::event_row,
     officer,
     request_refund::{NewRefund, Of, ask_in},
 };
@@ -17,7 +17,7 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{self, Agency, Citizen, Event, Id},
+        id::{self, Agency, Citizen, Id},
         money::Money,
         text::Line,
     },
@@ -28,8 +28,7 @@ use crate::{
     identity::role::Role,
     payment::refund::{Answer, Extent, Reason, State},
     store::{
-        Tx, account, audit, debit, inheritance,
-        outbox::{self, NewOutbox, Topic},
+        Tx, account, audit, debit, inheritance, outbox,
         recall::{self as rows, Direction, Stand, StoredRecall},
         refund::{self, Source},
     },
@@ -336,16 +335,7 @@ async fn record(
     let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: recall.id.uuid() };
     let leaf = audit_leaf::leaf(app, now, kind, concern, sealing, &details);
     audit::append(tx, &[leaf]).await?;
-    let event: Id<Event> = Id::new(now, &*app.entropy);
-    let event = NewOutbox {
-        id: event,
-        at: now,
-        topic: Topic::Event,
-        agency: Some(agency),
-        object: recall.id.uuid(),
-        name: kind,
-        body: event_json(kind, now, &told),
-    };
+    let event = event_row(app, now, kind, (agency, recall.id.uuid()), &told);
     Ok(outbox::enqueue(tx, &[event]).await?)
 }
 

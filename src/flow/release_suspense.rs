@@ -4,7 +4,7 @@ use super::{
     Error, Result,
     agency_key::{agency_key, kept_words},
     audit_leaf, create_bill,
-    event::event_json,
+    event::event_row,
     idempotency::Idempotency,
     officer, pay_bill,
 };
@@ -12,7 +12,7 @@ use crate::{
     app::App,
     base::{
         calendar::{Day, rfc3339},
-        id::{self, Agency, Bill, Case, Citizen, Event, Id},
+        id::{self, Agency, Bill, Case, Citizen, Id},
         money::Money,
         text::Line,
     },
@@ -26,8 +26,7 @@ use crate::{
         Tx, account, audit,
         bill::{self as bills, StoredBill},
         ledger::{self as books, EntryKind, NewEntry},
-        outbox::{self, NewOutbox, Topic},
-        payout_waiting,
+        outbox, payout_waiting,
         suspense::{self, Decision},
     },
 };
@@ -165,16 +164,7 @@ pub async fn approve_release(
         payout_waiting::keep_paid(&mut tx, &[payment], now).await?;
     }
     audit::append(&mut tx, &[leaf]).await?;
-    let event: Id<Event> = Id::new(now, &*app.entropy);
-    let event = NewOutbox {
-        id: event,
-        at: now,
-        topic: Topic::Event,
-        agency: Some(agency),
-        object: case.uuid(),
-        name: "money.released",
-        body: event_json("money.released", now, &told),
-    };
+    let event = event_row(app, now, "money.released", (agency, case.uuid()), &told);
     outbox::enqueue(&mut tx, &[event]).await?;
     let answer = decision_json(case, &held.amount.decimal(), &decision, &sealing)?;
     if let Some(key) = key {

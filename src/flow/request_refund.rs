@@ -5,7 +5,7 @@ use super::{
     Error, Refusal, Result,
     agency_key::agency_key,
     audit_leaf,
-    event::event_json,
+    event::event_row,
     idempotency::Idempotency,
     inherit::demand_standing,
     officer, population,
@@ -17,7 +17,7 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{Agency, Bill, Case, Citizen, Client, Event, Id},
+        id::{Agency, Bill, Case, Citizen, Client, Id},
         money::Money,
         text::Line,
     },
@@ -31,8 +31,7 @@ use crate::{
     store::{
         Tx, audit, bill as bills,
         debit::lock_waiting,
-        outbox::{self, NewOutbox, Topic},
-        payment as payments,
+        outbox, payment as payments,
         refund::{self as rows, Source, StoredRefund},
     },
 };
@@ -283,16 +282,8 @@ pub(super) async fn record(
         audit_leaf::Concern { citizen: None, agency: Some(refund.agency), object: refund.id.uuid() };
     let leaf = audit_leaf::leaf(app, now, kind, concern, sealing, &told);
     audit::append(tx, &[leaf]).await?;
-    let id: Id<Event> = Id::new(now, &*app.entropy);
-    let event = NewOutbox {
-        id,
-        at: now,
-        topic: Topic::Event,
-        agency: Some(refund.agency),
-        object: refund.bill.map_or(refund.id.uuid(), Id::uuid),
-        name: kind,
-        body: event_json(kind, now, &told),
-    };
+    let event =
+        event_row(app, now, kind, (refund.agency, refund.bill.map_or(refund.id.uuid(), Id::uuid)), &told);
     outbox::enqueue(tx, &[event]).await?;
     tell_payers::refund_moved(app, tx, refund, now).await
 }

@@ -5,7 +5,7 @@
 use super::{
     Error, Result,
     audit_leaf::{self, Concern},
-    event::event_json,
+    event::event_row,
     inherit::{Tree, agencies_of},
     match_day::AT_ONCE,
     officer::{self, Workplace},
@@ -22,7 +22,7 @@ use crate::payment::ledger::{Account, moved};
 use crate::store::{
     Tx, account, audit,
     ledger::{self as books, EntryKind, NewEntry},
-    outbox::{self, NewOutbox, Topic},
+    outbox,
     statement_revision::{self as revisions, Reversal},
 };
 use serde_json::{Value, json};
@@ -92,15 +92,7 @@ impl Revision {
         let mut told = self.told();
         told["statement"] = statement.to_string().into();
         told["day"] = day.to_string().into();
-        let event = NewOutbox {
-            id: Id::new(now, &*app.entropy),
-            at: now,
-            topic: Topic::Event,
-            agency: Some(owner),
-            object: statement.uuid(),
-            name: "statement.revised",
-            body: event_json("statement.revised", now, &told),
-        };
+        let event = event_row(app, now, "statement.revised", (owner, statement.uuid()), &told);
         Ok(outbox::enqueue(tx, &[event]).await?)
     }
 }

@@ -12,7 +12,7 @@ use super::batches::{GroundRecord, answers_of, open_ground, place_of};
 use super::population::{self, Asked, Looked, known};
 use super::population_copy::hear_number;
 use super::verification_answer::predicate_answer;
-use super::{Error, Result, audit_leaf, event, locks};
+use super::{Error, Result, audit_leaf, event::event_row, locks};
 use crate::app::App;
 use crate::base::{clock::Instant, id::Id, reference::Reference, text::Line};
 use crate::codec::batch_result::{self, BatchResult, digest_text};
@@ -24,7 +24,7 @@ use crate::identity::{
 };
 use crate::store::{
     audit::{self, NewLeaf},
-    outbox::{self, NewOutbox, Topic},
+    outbox,
     slip::{self, SlipRow},
     verification,
     verification_batch::{self as batch, BatchRow, Chunk},
@@ -308,15 +308,7 @@ impl Work {
         }
         let facts =
             json!({ "batch": self.row.id.to_string(), "rows": self.row.rows_done, "outcomes": outcomes });
-        let told = NewOutbox {
-            id: Id::new(now, &*app.entropy),
-            at: now,
-            topic: Topic::Event,
-            agency: Some(self.row.agency),
-            object: self.row.id.uuid(),
-            name: "batch.finished",
-            body: event::event_json("batch.finished", now, &facts),
-        };
+        let told = event_row(app, now, "batch.finished", (self.row.agency, self.row.id.uuid()), &facts);
         outbox::enqueue(&mut tx, &[told]).await?;
         Ok(tx.commit().await?)
     }

@@ -7,7 +7,7 @@
 
 use super::{
     Error, Refusal, Result, audit_leaf, bill_answer,
-    event::event_json,
+    event::event_row,
     issue_receipts::{Issued, SettledBill, issue_receipts},
     named_transfers::{Transfers, came},
     tell_paid::paid_json,
@@ -33,7 +33,7 @@ use crate::{
         bill, bill_version, case,
         inbox::{self, CreditKey, StoredCredit, StoredMessage, StoredSuspense},
         ledger::{self as books, EntryKind, NewEntry},
-        outbox::{self, NewOutbox, Topic},
+        outbox::{self, NewOutbox},
         payment::{self, Expected},
     },
 };
@@ -320,15 +320,7 @@ impl<'a> Settling<'a> {
     }
 
     fn tell(&mut self, name: &'static str, agency: Id<Agency>, object: Uuid, told: &Value) {
-        self.events.push(NewOutbox {
-            id: Id::new(self.now, &*self.app.entropy),
-            at: self.now,
-            topic: Topic::Event,
-            agency: Some(agency),
-            object,
-            name,
-            body: event_json(name, self.now, told),
-        });
+        self.events.push(event_row(self.app, self.now, name, (agency, object), told));
     }
 
     /// Draws the receipts of the paid bills, and logs and tells of each.

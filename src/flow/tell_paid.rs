@@ -2,7 +2,7 @@
 
 use super::{
     Error, Result, bill_answer,
-    event::event_json,
+    event::event_row,
     explain::money,
     issue_receipts::{Issued, OnPaper, SettledBill, issue_with},
 };
@@ -10,15 +10,14 @@ use crate::{
     app::App,
     base::{
         clock::Instant,
-        id::{Account, Bill, Event, Id, Leaf, Payment},
+        id::{Account, Bill, Id, Leaf, Payment},
         money::Money,
     },
     crypto::seal::DataKey,
     store::{
         Tx,
         bill::{self as bills, StoredBill},
-        bill_version,
-        outbox::{self, NewOutbox, Topic},
+        bill_version, outbox,
         payment::{self as payments, StoredPayment},
     },
 };
@@ -88,16 +87,7 @@ pub(super) async fn tell_paid(
 ) -> Result<()> {
     let named = (of.bill.reference.to_string(), of.bill.dossier.to_string());
     let told = paid_json(of.bill.id, (&named.0, &named.1), (payment.id, payment.amount), issued);
-    let id: Id<Event> = Id::new(now, &*app.entropy);
-    let event = NewOutbox {
-        id,
-        at: now,
-        topic: Topic::Event,
-        agency: Some(of.bill.agency),
-        object: of.bill.id.uuid(),
-        name: "bill.paid",
-        body: event_json("bill.paid", now, &told),
-    };
+    let event = event_row(app, now, "bill.paid", (of.bill.agency, of.bill.id.uuid()), &told);
     Ok(outbox::enqueue(tx, &[event]).await?)
 }
 

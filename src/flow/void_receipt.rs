@@ -4,7 +4,7 @@ use super::{
     Error, Refusal, Result,
     agency_key::agencies_with_keys,
     audit_leaf::{self, Concern},
-    event::event_json,
+    event::event_row,
     idempotency::Idempotency,
     inherit::demand_standing,
     issue_receipts::issuer_of,
@@ -15,7 +15,7 @@ use super::{
 use crate::app::App;
 use crate::base::{
     clock::Instant,
-    id::{self, Agency, Client, Event, Id},
+    id::{self, Agency, Client, Id},
     text::Line,
 };
 use crate::codec::{
@@ -25,8 +25,7 @@ use crate::codec::{
 use crate::crypto::{digest::Digest, keyring::Purpose, seal::DataKey, signing::Signer};
 use crate::payment::receipt::ReceiptName;
 use crate::store::{
-    Tx, audit, bill,
-    outbox::{self, NewOutbox, Topic},
+    Tx, audit, bill, outbox,
     receipt::{self, StoredReceipt},
     receipt_issuer, receipt_void as voids,
 };
@@ -228,16 +227,7 @@ impl Voiding<'_> {
             "replaced_by": new.map(|(id, _)| id.to_string()),
             "replaced_by_number": new.map(|(_, number)| number),
         });
-        let event: Id<Event> = Id::new(self.now, &*self.app.entropy);
-        let row = NewOutbox {
-            id: event,
-            at: self.now,
-            topic: Topic::Event,
-            agency: Some(self.agency),
-            object: old.bill.uuid(),
-            name: kind,
-            body: event_json(kind, self.now, &told),
-        };
+        let row = event_row(self.app, self.now, kind, (self.agency, old.bill.uuid()), &told);
         Ok(outbox::enqueue(tx, &[row]).await?)
     }
 }

@@ -1,11 +1,11 @@
 //! Agencies are warned before a registration or a key of theirs ends: 60, 30 and 7 days ahead, each once, as an event.
 
-use super::{Result, event::event_json};
+use super::{Result, event::event_row};
 use crate::app::App;
 use crate::base::{calendar::rfc3339, id::Id};
 use crate::store::{
     client_care::{self, Ending},
-    outbox::{self, NewOutbox, Topic},
+    outbox::{self, NewOutbox},
 };
 use serde_json::json;
 use time::Duration;
@@ -39,13 +39,5 @@ fn warning(app: &App, ending: &Ending, days: i16, now: crate::base::clock::Insta
         "ends_at": rfc3339(ending.ends_at),
         "days": days,
     });
-    NewOutbox {
-        id: Id::new(now, &*app.entropy),
-        at: now,
-        topic: Topic::Event,
-        agency: Some(ending.agency),
-        object: ending.client.uuid(),
-        name: "client.expiring",
-        body: event_json("client.expiring", now, &data),
-    }
+    event_row(app, now, "client.expiring", (ending.agency, ending.client.uuid()), &data)
 }

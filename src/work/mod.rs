@@ -13,8 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// A person waits for a code.
-const LOOK_REST: Duration = Duration::from_millis(200);
+/// A person waits for a code; whatever one look sends waits as long.
 const MESSAGE_REST: Duration = Duration::from_millis(200);
 /// A head follows a decision within a second, and under load one head and one set of statements serve all decisions
 /// of that time.
@@ -56,7 +55,7 @@ pub fn loops(app: &App, queues: Queues) -> Vec<BoxFuture<'static, ()>> {
 /// Sends whoever may have work.
 fn look(app: &App, sent: &Arc<Sent>) -> BoxFuture<'static, ()> {
     let sent = Arc::clone(sent);
-    forever(app, LOOK_REST, "nobody knows what is due", move |app| {
+    forever(app, MESSAGE_REST, "nobody knows what is due", move |app| {
         let sent = Arc::clone(&sent);
         async move {
             let due = flow::due::look(&app).await?;
