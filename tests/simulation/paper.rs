@@ -107,7 +107,7 @@ impl Life<'_> {
 
     /// Mostly a bill that the first agency asks for still, rather one that evidence reduces.
     async fn open_or_some_bill(&mut self) -> Option<usize> {
-        let of = |which| {
+        let of = |which: &str| {
             format!(
                 "select b.id from bill b where b.state = 'open' and b.agency_id = '{}' and b.phi + b.le_phi > 0
                      and not exists (select from live_attempt l where l.bill_id = b.id) {which} order by b.id",

@@ -6,7 +6,7 @@ use crate::rails::{Asked, Decision, Rails};
 use crate::seen::Seen;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chung::app::App;
-use chung::base::clock::{Clock, Instant};
+use chung::base::clock::Instant;
 use chung::base::id::Id;
 use chung::codec::payment_platform::{
     self as wire, AMOUNT, Confirm, Init, Kind, NOT_GENUINE, OK, OTHER, Question, Reply, UNKNOWN,
