@@ -7,7 +7,7 @@
 //!
 //! Every act is a process of its own with queues of its own: two at once are two nodes on one database.
 //!
-//! `CHUNG_SIM_SEEDS` says how many seeds run (1,000 in CI, 300 elsewhere), `CHUNG_SIM_SEED` runs one and tells its
+//! `CHUNG_SIM_SEEDS` says how many seeds run (600 in CI, 300 elsewhere), `CHUNG_SIM_SEED` runs one and tells its
 //! steps. A seed that fails says so with its number. The seed decides what happens; at which poll a process that must
 //! die finds itself depends on the database too.
 //!
