@@ -43,6 +43,7 @@ mod seen;
 #[path = "../support/stamping.rs"]
 mod stamping;
 mod stamps;
+mod sweeper;
 mod systems;
 mod tellings;
 mod work;
