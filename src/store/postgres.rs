@@ -255,7 +255,10 @@ impl Site {
         postgres.arg("-c").arg(format!("unix_socket_directories={}", socket.display()));
         postgres.args(["-c", "timezone=UTC", "-c", "max_connections=200"]);
         if self.durability == Durability::Test {
-            for off in ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "jit=off"] {
+            // What is vacuumed behind a test's back is planned anew by every connection, and slows what is measured in it.
+            for off in
+                ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "jit=off", "autovacuum=off"]
+            {
                 postgres.args(["-c", off]);
             }
         }

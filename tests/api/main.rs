@@ -21,6 +21,8 @@ mod office;
 mod owners;
 mod privacy;
 mod refusal;
+#[path = "../support/stamping.rs"]
+mod stamping;
 mod world;
 
 mod administration;

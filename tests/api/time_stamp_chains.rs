@@ -1,19 +1,22 @@
 //! A time stamp by an authority whose signer is certified over others: which ways are believed, and what revocation lists
-//! that the operator brought say of them. Certificates, lists and tokens are made here.
+//! that the operator brought say of them.
 
 use crate::board::{ACCOUNTANT, at_board};
+use crate::stamping::{
+    AUTHORITY, CERTIFIES, Made, SIGNS, STAMPS, Says, TIME_STAMPING, answer, critical, list, list_with, make,
+    name,
+};
 use crate::time_stamps::{HOUR, Scene, listed};
 use chung::base::clock::{Clock, Instant, ManualClock};
 use chung::codec::asn1::{
-    bits, context, ecdsa_signature, ecdsa_with_sha256, integer, octets, oid, p256_key, pem, sequence, set_of,
-    sha256_algorithm, time, tlv, utf8,
+    bits, context, ecdsa_signature, ecdsa_with_sha256, integer, p256_key, pem, sequence, time, tlv,
 };
 use chung::codec::certificate::Anchors;
 use chung::codec::cms_signature::Refused as Signature;
 use chung::codec::revocation::{Revocation, RevocationLists, Why};
-use chung::codec::time_stamp::{Refused, Stamp, Trust, query, read_query, verify};
+use chung::codec::time_stamp::{Refused, Stamp, Trust, query, verify};
 use chung::crypto::digest::sha256;
-use chung::crypto::signing::{Signer, SigningKey};
+use chung::crypto::signing::Signer;
 use chung::flow::judge_stamps::judge_stamps;
 use chung::flow::sequence_audit::sequence_audit;
 use chung::flow::stamp_heads::stamp_heads;
@@ -30,156 +33,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 const AT: Instant = datetime!(2026-11-24 03:00 UTC);
-const TIME_STAMPING: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 8];
 const SERVERS: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 1];
-/// Certifies and signs lists.
-const CERTIFIES: &[u8] = &[1, 0x06];
-/// Signs documents.
-const SIGNS: &[u8] = &[7, 0x80];
-
-/// A certificate with its key.
-struct Made {
-    name: Vec<u8>,
-    der: Vec<u8>,
-    key: Arc<SigningKey>,
-}
-
-/// What a certificate says.
-#[derive(Clone)]
-struct Says {
-    ca: bool,
-    most_below: Option<u8>,
-    usage: &'static [u8],
-    uses: Option<&'static [u32]>,
-    until: Instant,
-    strange: bool,
-}
-
-const AUTHORITY: Says = Says {
-    ca: true,
-    most_below: None,
-    usage: CERTIFIES,
-    uses: None,
-    until: datetime!(2045-01-01 00:00 UTC),
-    strange: false,
-};
-const STAMPS: Says = Says { ca: false, usage: SIGNS, uses: Some(&TIME_STAMPING), ..AUTHORITY };
-
-fn name(text: &str) -> Vec<u8> {
-    sequence(&[&set_of(vec![sequence(&[&oid(&[2, 5, 4, 3]), &utf8(text)])])])
-}
-
-fn critical(arcs: &[u32], value: &[u8]) -> Vec<u8> {
-    sequence(&[&oid(arcs), &tlv(1, &[0xff]), &octets(value)])
-}
-
-fn make(subject: &str, serial: u8, by: Option<&Made>, says: &Says) -> Made {
-    let key = Arc::new(SigningKey::generate());
-    let below = says.most_below.map(|most| integer(&[most])).unwrap_or_default();
-    let constraints = if says.ca { sequence(&[&tlv(1, &[0xff]), &below]) } else { sequence(&[]) };
-    let mut extensions =
-        vec![critical(&[2, 5, 29, 19], &constraints), critical(&[2, 5, 29, 15], &tlv(3, says.usage))];
-    extensions.extend(says.uses.map(|uses| critical(&[2, 5, 29, 37], &sequence(&[&oid(uses)]))));
-    if says.strange {
-        // Name constraints: nobody here understands them.
-        extensions.push(critical(&[2, 5, 29, 30], &sequence(&[])));
-    }
-    let own = name(subject);
-    let (issuer, signer) = by.map_or((&own, &key), |by| (&by.name, &by.key));
-    let message = sequence(&[
-        &context(0, &[&integer(&[2])]),
-        &integer(&[serial]),
-        &ecdsa_with_sha256(),
-        issuer,
-        &sequence(&[&time(datetime!(2020-01-01 00:00 UTC)), &time(says.until)]),
-        &own,
-        &p256_key(key.verifying_key().point()),
-        &context(3, &[&sequence(&extensions.iter().map(Vec::as_slice).collect::<Vec<_>>())]),
-    ]);
-    let signature = ecdsa_signature(&signer.sign(&message));
-    let der = sequence(&[&message, &ecdsa_with_sha256(), &bits(&signature)]);
-    Made { name: own, der, key }
-}
-
-/// What a list says of a serial number: since when, and why if it says so.
-type Entry = (u8, Instant, Option<u8>);
-
-fn list(by: &Made, (made, ends): (Instant, Instant), revoked: &[Entry]) -> Vec<u8> {
-    list_with(by, &by.key, (made, ends), revoked, &[])
-}
-
-fn list_with(
-    by: &Made,
-    key: &SigningKey,
-    (made, ends): (Instant, Instant),
-    revoked: &[Entry],
-    extensions: &[u8],
-) -> Vec<u8> {
-    let entries: Vec<Vec<u8>> = revoked
-        .iter()
-        .map(|(serial, at, why)| {
-            let why =
-                why.map(|why| sequence(&[&sequence(&[&oid(&[2, 5, 29, 21]), &octets(&tlv(0x0a, &[why]))])]));
-            sequence(&[&integer(&[*serial]), &time(*at), &why.unwrap_or_default()])
-        })
-        .collect();
-    let entries = if entries.is_empty() { Vec::new() } else { tlv(0x30, &entries.concat()) };
-    let message = sequence(&[
-        &integer(&[1]),
-        &ecdsa_with_sha256(),
-        &by.name,
-        &time(made),
-        &time(ends),
-        &entries,
-        extensions,
-    ]);
-    let signature = ecdsa_signature(&key.sign(&message));
-    sequence(&[&message, &ecdsa_with_sha256(), &bits(&signature)])
-}
-
-/// An authority's answer at that time, with these certificates beside it in this order.
-fn answer(question: &[u8], at: Instant, signer: &Made, beside: &[&Made]) -> Vec<u8> {
-    let asked = read_query(question).unwrap();
-    let moment = at.format(&time::macros::format_description!("[year][month][day][hour][minute][second]Z"));
-    let info = sequence(&[
-        &integer(&[1]),
-        &oid(&[2, 999, 1]),
-        &asked.imprint,
-        &integer(&[7]),
-        &tlv(0x18, moment.unwrap().as_bytes()),
-        &asked.nonce.unwrap_or_default(),
-    ]);
-    let content_type = [1, 2, 840, 113_549, 1, 9, 16, 1, 4];
-    let attribute = |arcs: &[u32], value: Vec<u8>| sequence(&[&oid(arcs), &set_of(vec![value])]);
-    let named = sequence(&[&sequence(&[&sequence(&[&octets(&sha256(&signer.der))])])]);
-    let attributes = set_of(vec![
-        attribute(&[1, 2, 840, 113_549, 1, 9, 3], oid(&content_type)),
-        attribute(&[1, 2, 840, 113_549, 1, 9, 4], octets(&sha256(&info))),
-        attribute(&[1, 2, 840, 113_549, 1, 9, 16, 2, 47], named),
-    ]);
-    let signature = signer.key.sign(&attributes);
-    let mut implicit = attributes;
-    implicit[0] = 0xa0; // [0] IMPLICIT in place of SET OF
-    let known = chung::codec::signer_certificate::read(&signer.der).unwrap();
-    let signed = sequence(&[
-        &integer(&[1]),
-        &sequence(&[&known.issuer, &known.serial]),
-        &sha256_algorithm(),
-        &implicit,
-        &ecdsa_with_sha256(),
-        &octets(&ecdsa_signature(&signature)),
-    ]);
-    let certificates: Vec<&[u8]> = beside.iter().map(|made| made.der.as_slice()).collect();
-    let data = sequence(&[
-        &integer(&[3]),
-        &set_of(vec![sha256_algorithm()]),
-        &sequence(&[&oid(&content_type), &context(0, &[&octets(&info)])]),
-        &context(0, &certificates),
-        &set_of(vec![signed]),
-    ]);
-    let token = sequence(&[&oid(&[1, 2, 840, 113_549, 1, 7, 2]), &context(0, &[&data])]);
-    sequence(&[&sequence(&[&integer(&[0])]), &token])
-}
 
 /// Judges a stamp by `signer` with these beside it, whoever trusts that root, with those lists.
 fn judged(

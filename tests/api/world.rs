@@ -98,7 +98,7 @@ impl TestApp {
             webhooks: Arc::new(RemoteWebhooks::new(true, Duration::from_secs(2)).expect("a client")),
             time_stamps: None,
             receipt_issuers: Arc::new(RemoteReceiptIssuers::new(Duration::from_secs(2)).expect("a client")),
-            store: database.store().await,
+            store: database.store(8).await,
             clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(1)),
             keys: Arc::new(

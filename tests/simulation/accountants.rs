@@ -44,13 +44,21 @@ impl Source for Whole {
 impl Life<'_> {
     /// A receipt that holds is taken back, or another one is issued in its place.
     pub async fn take_receipt_back(&mut self, seen: &Seen) {
-        let standing = "select r.id, r.agency_id from receipt r join agency a on a.id = r.agency_id and a.state = 'active'
+        let standing = "select r.id, r.agency_id,
+                exists (select from platform_order o where o.bill_id = r.bill_id) as by_system
+            from receipt r join agency a on a.id = r.agency_id and a.state = 'active'
             where r.refund_id is null and not exists (select from receipt_void v where v.receipt_id = r.id) order by r.id";
         let receipts = self.world.rows(standing).await;
         if receipts.is_empty() {
             return;
         }
-        let row = &receipts[self.chance.below(receipts.len())];
+        // Rather one that an agency's system will ask for.
+        let asked_for: Vec<_> = receipts.iter().filter(|row| row.get("by_system")).collect();
+        let row = if !asked_for.is_empty() && self.chance.percent(50) {
+            asked_for[self.chance.below(asked_for.len())]
+        } else {
+            &receipts[self.chance.below(receipts.len())]
+        };
         let receipt: Id<id::Receipt> = Id::from_uuid(row.get("id"));
         let agency: Id<id::Agency> = Id::from_uuid(row.get("agency_id"));
         self.keys += 1;
@@ -101,7 +109,11 @@ impl Life<'_> {
 
     /// Something in the accounting.
     pub async fn keep_books(&mut self, seen: &Seen) {
-        match self.chance.below(13) {
+        // Where days are matched beside, more of them are asked for.
+        let beside = self.app.limits.lines_waited_for == 0 || self.rails.pages.is_some();
+        let act =
+            if beside && self.chance.percent(40) { 10 + self.chance.below(2) } else { self.chance.below(13) };
+        match act {
             0..=2 => self.ask_refund(seen).await,
             3..=4 => self.decide_refunds(seen).await,
             5 => self.answer_recalls(seen).await,

@@ -29,6 +29,11 @@ use std::time::Duration;
 impl Life<'_> {
     /// One change.
     pub async fn change(&mut self, seen: &Seen) {
+        // What a till owes another agency is passed on with it.
+        let once = !self.agencies.contains(&self.world.successor);
+        if once && self.desk.owed > 0 && self.chance.percent(20) {
+            return self.succeed(seen).await;
+        }
         match self.chance.below(19) {
             0..=2 => self.amend(seen).await,
             3 | 4 => self.replace(seen).await,

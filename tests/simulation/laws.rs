@@ -2,7 +2,7 @@
 //! account of the books, of every promise, and of every answer that a bank got.
 
 use crate::life::Life;
-use crate::never::{NEVER, question};
+use crate::never::{self, question};
 use crate::rails::Decision;
 use crate::seen::Seen;
 use crate::tellings::clearing_day;
@@ -28,14 +28,14 @@ async fn nothing_forbidden(life: &Life<'_>, question: &str) {
     let rows = life.world.rows(question).await;
     let broken: Vec<(&str, String)> = rows
         .iter()
-        .map(|row| (NEVER[usize::try_from(row.get::<i32, _>("law")).unwrap()].name, row.get("row")))
+        .map(|row| (never::name(usize::try_from(row.get::<i32, _>("law")).unwrap()), row.get("row")))
         .collect();
     assert!(broken.is_empty(), "{broken:?}");
 }
 
 /// Checks a life that has settled down.
 pub async fn check(life: &Life<'_>, seen: &Seen) {
-    nothing_forbidden(life, &IN_THE_END).await;
+    seen.timed("judging: laws", nothing_forbidden(life, &IN_THE_END)).await;
     money(life).await;
     accounts(life).await;
     promises(life).await;
@@ -46,8 +46,8 @@ pub async fn check(life: &Life<'_>, seen: &Seen) {
     life.check_heard(seen).await;
     life.check_made_elsewhere(seen).await;
     life.check_stamps(seen).await;
-    again(life).await;
-    log(life).await;
+    seen.timed("judging: again", again(life)).await;
+    seen.timed("judging: log", log(life)).await;
     for row in life.world.rows("select distinct kind from payout where state = 'done'").await {
         seen.note(format!("went on: {}", row.get::<String, _>("kind")));
     }

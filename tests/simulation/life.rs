@@ -22,7 +22,6 @@ use sqlx::Row;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use uuid::Uuid;
 
 /// The fewest steps and faults of a life.
 const STEPS: usize = 50;
@@ -66,8 +65,20 @@ pub struct Life<'a> {
     pub delivered: Vec<Letter>,
     pub faults: usize,
     pub tell: bool,
-    pub states: BTreeMap<(String, Uuid), String>,
+    /// The state of each object when it was last looked at, and what the look showed.
+    pub states: BTreeMap<String, String>,
+    pub looked: String,
 }
+
+/// The state of everything that has one, a line for each.
+const LOOK: &str = "select coalesce(string_agg(concat_ws('|', what, id, state, why), E'\n'), '') from (
+     select 'payment' as what, id, state, coalesce('rejected: ' || reason, '') as why from payment
+     union all select 'bill', id, state, '' from bill
+     union all select 'case', id, state, kind from \"case\"
+     union all select 'suspense', id, reason, '' from suspense
+     union all select 'refund', id, state, '' from refund
+     union all select 'payout', id, state, '' from payout
+     union all select 'recall ' || direction, id, state, '' from recall) as all_of_it";
 
 /// When every life begins; the bank tells the day before and all that follow.
 pub const BEGAN: Instant = time::macros::datetime!(2026-11-24 09:00 UTC);
@@ -81,17 +92,17 @@ impl Life<'_> {
         self.begin_elsewhere(seen).await;
         while steps < STEPS || self.faults < FAULTS {
             self.step(seen).await;
-            self.look(seen).await;
+            seen.timed("living: look", self.look(seen)).await;
             steps += 1;
             if steps % 16 == 0 {
-                check_always(self).await;
+                seen.timed("living: laws", check_always(self)).await;
             }
             assert!(steps < 1_000, "a life in which nothing goes wrong");
         }
     }
 
     async fn step(&mut self, seen: &Seen) {
-        match self.chance.below(136) {
+        match self.chance.below(138) {
             0..=7 => self.issue(seen).await,
             8..=24 => self.start(seen).await,
             25..=40 => self.decide(),
@@ -111,7 +122,7 @@ impl Life<'_> {
             119..=121 => self.issue_waiting(seen).await,
             122..=123 => self.ask_for_documents(seen).await,
             124..=126 => self.match_beside(seen).await,
-            127..=128 => self.stamp(seen).await,
+            127..=130 => self.stamp(seen).await,
             _ => self.wait(),
         }
         self.note_faults(seen);
@@ -129,10 +140,13 @@ impl Life<'_> {
     /// How many polls the process of the next act has to live, if it is to die.
     pub fn death(&mut self, seen: &Seen) -> Option<u32> {
         let dies = self.chance.percent(12);
-        dies.then(|| {
-            self.fault(seen, "process died");
-            u32::try_from(self.chance.below(60)).unwrap()
-        })
+        dies.then(|| self.dying(seen))
+    }
+
+    /// How many polls the process of the next act has to live.
+    pub fn dying(&mut self, seen: &Seen) -> u32 {
+        self.fault(seen, "process died");
+        u32::try_from(self.chance.below(60)).unwrap()
     }
 
     fn wait(&mut self) {
@@ -145,7 +159,7 @@ impl Life<'_> {
     /// The faults stop: what is in the mail arrives, silence is asked about, every day gets its statement.
     pub async fn settle_down(&mut self, seen: &Seen) {
         self.register_more(seen).await;
-        self.give_back_to_the_end(seen).await;
+        seen.timed("settling down: money goes back", self.give_back_to_the_end(seen)).await;
         check_always(self).await;
         *self.rails.calm.lock().unwrap() = true;
         for _ in 0..6 {
@@ -160,10 +174,12 @@ impl Life<'_> {
             self.look(seen).await;
         }
         let mut day = Day::of(BEGAN).plus_days(-1);
-        // Thrice: what the statements show never to have left is sent again.
+        // Thrice: what the statements show never to have left is sent again; or until nothing moves any more.
         for _ in 0..3 {
+            let before = self.looked.clone();
             self.tidy_up(seen).await;
             for _ in 0..2 {
+                let before = self.looked.clone();
                 self.deliver_all().await;
                 live(&self.app, None, async |app| send_recalls(&app).await).await.unwrap().unwrap();
                 live(&self.app, None, async |app| return_second_money(&app).await).await.unwrap().unwrap();
@@ -173,6 +189,9 @@ impl Life<'_> {
                 self.match_all_beside().await;
                 self.confirm_to_systems().await;
                 self.look(seen).await;
+                if self.looked == before {
+                    break;
+                }
             }
             self.deliver_all().await;
             // Until what was taken now is booked, and its day over.
@@ -182,12 +201,15 @@ impl Life<'_> {
                 self.clock.advance(Duration::from_secs(24 * 3_600));
             }
             while day < Day::of(self.clock.now()) {
-                self.match_day(day, None).await;
+                seen.timed("settling down: days", self.match_day(day, None)).await;
                 // What ended before the next day was told ended before it.
                 self.clock.advance(Duration::from_secs(1));
                 day = day.plus_days(1);
             }
             self.look(seen).await;
+            if self.looked == before && self.rails.truth.lock().unwrap().mail.is_empty() {
+                break;
+            }
         }
         self.confirm_to_systems().await;
         if self.chance.percent(25) {
@@ -201,26 +223,21 @@ impl Life<'_> {
 
     /// Notes which objects have come into which state since the last look.
     pub async fn look(&mut self, seen: &Seen) {
-        let rows = self
-            .world
-            .rows(
-                "select 'payment' as what, id, state, coalesce('rejected: ' || reason, '') as why from payment
-                 union all select 'bill', id, state, '' from bill
-                 union all select 'case', id, state, kind from \"case\"
-                 union all select 'suspense', id, reason, '' from suspense
-                 union all select 'refund', id, state, '' from refund
-                 union all select 'payout', id, state, '' from payout
-                 union all select 'recall ' || direction, id, state, '' from recall",
-            )
-            .await;
-        for row in rows {
-            let (what, id): (String, Uuid) = (row.get("what"), row.get("id"));
-            let (state, why): (String, String) = (row.get("state"), row.get("why"));
-            let before = self.states.insert((what.clone(), id), state.clone());
-            if before.as_ref() == Some(&state) {
+        let rows = self.world.rows(LOOK).await;
+        let told: String = rows[0].get(0);
+        if told == self.looked {
+            return;
+        }
+        let before = std::mem::replace(&mut self.looked, told);
+        let known: BTreeSet<&str> = before.lines().collect();
+        for line in self.looked.lines().filter(|line| !known.contains(line)) {
+            let parts: Vec<&str> = line.splitn(4, '|').collect();
+            let [what, id, state, why] = parts[..] else { panic!("{line}") };
+            let before = self.states.insert(format!("{what} {id}"), state.to_owned());
+            if before.as_deref() == Some(state) {
                 continue;
             }
-            match (what.as_str(), before) {
+            match (what, before) {
                 ("suspense", _) => seen.note(format!("suspense {state}")),
                 ("case", None) => seen.note(format!("case {why}")),
                 ("case", Some(_)) => seen.note(format!("case {state}")),
@@ -233,15 +250,10 @@ impl Life<'_> {
                 }
                 (_, Some(before)) => seen.note(format!("{what} {before} → {state}")),
             }
-            if why.starts_with("rejected: ") {
+            if let Some(reason) = why.strip_prefix("rejected: ") {
                 let own =
                     ["not_sent", "never_received", "wrong_amount", "not_in_statement", "paid_otherwise"];
-                let reason = why.trim_start_matches("rejected: ");
-                seen.note(if own.contains(&reason) {
-                    why.clone()
-                } else {
-                    "rejected: by the bank".to_owned()
-                });
+                seen.note(if own.contains(&reason) { why } else { "rejected: by the bank" });
             }
         }
     }

@@ -51,7 +51,8 @@ impl Life<'_> {
             let (slow, other) = tokio::join!(slow, other);
             [slow, other].into_iter().flatten().for_each(|done| expect_or_refused(done.map(drop)));
         } else {
-            let death = self.death(seen);
+            let dies = self.chance.percent(30);
+            let death = if dies { Some(self.dying(seen)) } else { self.death(seen) };
             match live(&self.app, death, async |app| match_long_day(&app).await).await {
                 Some(done) => expect_or_refused(done.map(drop)),
                 None if self.waiting_days().await == waiting => seen.note("died over a long day"),

@@ -7,7 +7,7 @@
 //!
 //! Every act is a process of its own with queues of its own: two at once are two nodes on one database.
 //!
-//! `CHUNG_SIM_SEEDS` says how many seeds run (1,000 in CI, 300 elsewhere), `CHUNG_SIM_SEED` runs one and tells its
+//! `CHUNG_SIM_SEEDS` says how many seeds run (600 in CI, 300 elsewhere), `CHUNG_SIM_SEED` runs one and tells its
 //! steps. A seed that fails says so with its number. The seed decides what happens; at which poll a process that must
 //! die finds itself depends on the database too.
 //!
@@ -22,6 +22,7 @@ mod banks;
 mod cashiers;
 mod changes;
 mod citizens;
+mod clearing;
 mod closings;
 #[path = "../support/database.rs"]
 mod database;
@@ -39,7 +40,11 @@ mod rails;
 mod recalls;
 mod receipts;
 mod seen;
+#[path = "../support/stamping.rs"]
+mod stamping;
 mod stamps;
+mod sweeper;
+mod systems;
 mod tellings;
 mod work;
 mod world;
@@ -119,9 +124,9 @@ async fn run(world: &World, seed: u64, (seen, failed): (&Seen, &AtomicBool), tel
         }
     }
     let named = Named(seed, failed);
-    let mut life = world.begin(seed, tell).await;
-    life.live(seen).await;
-    life.settle_down(seen).await;
-    laws::check(&life, seen).await;
+    let mut life = seen.timed("beginning", world.begin(seed, tell)).await;
+    seen.timed("living", life.live(seen)).await;
+    seen.timed("settling down", life.settle_down(seen)).await;
+    seen.timed("judging", laws::check(&life, seen)).await;
     drop(named);
 }

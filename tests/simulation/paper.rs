@@ -105,14 +105,22 @@ impl Life<'_> {
         held.filter(|held| !used(held)).collect()
     }
 
-    /// Mostly a bill that the first agency asks for still.
+    /// Mostly a bill that the first agency asks for still, rather one that evidence reduces.
     async fn open_or_some_bill(&mut self) -> Option<usize> {
-        let sql = format!(
-            "select b.id from bill b where b.state = 'open' and b.agency_id = '{}' and b.phi + b.le_phi > 0
-                 and not exists (select from live_attempt l where l.bill_id = b.id) order by b.id",
-            self.agencies[0].uuid()
-        );
-        let row = if self.chance.percent(60) { self.some_row(&sql).await } else { None };
+        let of = |which: &str| {
+            format!(
+                "select b.id from bill b where b.state = 'open' and b.agency_id = '{}' and b.phi + b.le_phi > 0
+                     and not exists (select from live_attempt l where l.bill_id = b.id) {which} order by b.id",
+                self.agencies[0].uuid()
+            )
+        };
+        let reduced =
+            of("and exists (select from fee_evidence e where e.bill_id = b.id and e.revoked_at is null)");
+        let any = of("");
+        let mut row = if self.chance.percent(35) { self.some_row(&reduced).await } else { None };
+        if row.is_none() && self.chance.percent(60) {
+            row = self.some_row(&any).await;
+        }
         let Some(row) = row else { return self.some_bill() };
         let id: Uuid = row.get("id");
         self.bills.iter().position(|promised| promised.id.uuid() == id)

@@ -2,6 +2,7 @@
 
 use chung::app::{self, App};
 use chung::work::run_queues;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -33,13 +34,14 @@ where
 {
     let (batches, queues) = app::queues(&app.limits);
     let app = app.with(|parts| parts.batches = batches);
-    let serving = run_queues(app.clone(), queues);
+    // Polled only when something was put into a queue, and not at every answer of the database.
+    let mut serving = FuturesUnordered::from_iter([run_queues(app.clone(), queues)]);
     let act = act(app);
     let whole = async {
         tokio::select! {
             biased;
             done = act => done,
-            () = serving => unreachable!("the queues are served as long as the process lives"),
+            _ = serving.next() => unreachable!("the queues are served as long as the process lives"),
         }
     };
     Mortal { act: Box::pin(whole), polls: dies_after }.await

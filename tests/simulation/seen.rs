@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
-/// Counters of faults, states, transitions and cases.
+/// Counters of faults, states, transitions and cases; and where the time went.
 #[derive(Default)]
-pub struct Seen(Mutex<BTreeMap<String, u64>>);
+pub struct Seen(Mutex<BTreeMap<String, u64>>, Mutex<BTreeMap<&'static str, Duration>>);
 
 /// What a few lives in five hundred meet: a long run must have seen it.
-const RARE: [&str; 30] = [
+const RARE: [&str; 32] = [
     "bill not issued: invoice_known",
     "day asked for, matched beside",
     "day matched beside",
@@ -22,6 +23,7 @@ const RARE: [&str; 30] = [
     "fault: confirmation never sent",
     "fault: confirmation unanswered",
     "fault: platform's answer forged",
+    "fault: stamp by a revoked signer",
     "fault: stamp for another question",
     "fault: stamp given before",
     "fault: stamp of a stranger",
@@ -38,11 +40,12 @@ const RARE: [&str; 30] = [
     "receipt of a system's payment void",
     "receipts issued in bulk",
     "row refused: invoice_known",
+    "stamp taken by a revocation",
     "waiting receipts issued",
 ];
 
 /// What a run must have seen at least once.
-const DEMANDED: [&str; 198] = [
+const DEMANDED: [&str; 200] = [
     "a bank answers: no",
     "a bank answers: wait",
     "a bank answers: yes",
@@ -139,6 +142,7 @@ const DEMANDED: [&str; 198] = [
     "fault: return not sent",
     "fault: return refused",
     "fault: return unanswered",
+    "fault: signer of stamps revoked",
     "fault: transfer by reference",
     "fault: two at once",
     "fault: two nodes",
@@ -214,6 +218,7 @@ const DEMANDED: [&str; 198] = [
     "rejected: not_sent",
     "rejected: paid_otherwise",
     "rejected: wrong_amount",
+    "revocation list brought",
     "row refused: due_in_the_past",
     "row refused: idempotency_key_reused",
     "row refused: unknown_fee",
@@ -249,9 +254,20 @@ impl Seen {
         *self.0.lock().unwrap().entry(what.into()).or_default() += 1;
     }
 
+    /// Does it, and counts how long that took.
+    pub async fn timed<T>(&self, what: &'static str, act: impl Future<Output = T>) -> T {
+        let began = Instant::now();
+        let done = act.await;
+        *self.1.lock().unwrap().entry(what).or_default() += began.elapsed();
+        done
+    }
+
     /// The table.
     #[expect(clippy::print_stdout, reason = "the run's result")]
     pub fn print(&self) {
+        for (what, took) in &*self.1.lock().unwrap() {
+            println!("{:>9}  ms {what}", took.as_millis());
+        }
         for (what, times) in &*self.0.lock().unwrap() {
             println!("{times:>9}  {what}");
         }

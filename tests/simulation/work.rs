@@ -1,7 +1,7 @@
 //! What the service does by itself, again and again: inquiries, money that goes back and on, statements that are matched;
 //! and what the bank knows of what moved.
 
-use crate::life::{Life, expect_or_refused};
+use crate::life::{BEGAN, Life, expect_or_refused};
 use crate::listeners::tell_events;
 use crate::process::live;
 use crate::seen::Seen;
@@ -15,6 +15,7 @@ use chung::flow::{
     send_refund::look_after_refunds,
 };
 use chung::store::account::account_of_number;
+use sqlx::Row;
 use std::time::Duration;
 
 impl Life<'_> {
@@ -52,9 +53,11 @@ impl Life<'_> {
             self.go_through_the_post(seen).await;
             self.deliver_all().await;
             self.change_its_mind(seen).await;
+            self.match_beside(seen).await;
             // Thrice between two deliveries: what is silent is asked about before the money is seen to leave.
             for _ in 0..3 {
                 self.give_back(seen).await;
+                self.inquire(seen).await;
                 self.reconcile(seen).await;
                 self.pass_on(seen).await;
                 if self.chance.percent(60) {
@@ -82,12 +85,25 @@ impl Life<'_> {
         done.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
     }
 
-    /// The accountant matches yesterday.
+    /// The accountant matches the days one after another, or yesterday at once.
     pub async fn reconcile(&mut self, seen: &Seen) {
-        let death = self.death(seen);
         let yesterday = Day::of(self.clock.now()).plus_days(-1);
-        self.say(&format!("the statement of {yesterday}"));
-        self.match_day(yesterday, death).await;
+        let mut day = yesterday;
+        if self.chance.percent(70) {
+            let told = format!(
+                "select s.day from statement s join collecting_account a on a.id = s.account_id
+                 where a.number = '{ACCOUNT}'"
+            );
+            let told = self.world.rows(&told).await;
+            let told: Vec<Day> = told.iter().map(|row| Day::from_date(row.get(0))).collect();
+            day = Day::of(BEGAN).plus_days(-1);
+            while day < yesterday && told.contains(&day) {
+                day = day.plus_days(1);
+            }
+        }
+        let death = self.death(seen);
+        self.say(&format!("the statement of {day}"));
+        self.match_day(day, death).await;
     }
 
     /// Matches a day of every account.

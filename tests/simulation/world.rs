@@ -5,9 +5,11 @@ use crate::database::Database;
 use crate::issuers::Elsewhere;
 use crate::life::Life;
 use crate::listeners::Listener;
-use crate::platform::{Carrier, NATIONAL, SYSTEM};
+use crate::platform::{Carrier, NATIONAL};
 use crate::rails::{Rails, Truth};
 use crate::stamps::authority;
+use crate::sweeper::Sweeper;
+use crate::systems::SYSTEM;
 use crate::tellings::{HOLIDAY, WORKED};
 use chung::app::{self, App, Parts, Population};
 use chung::base::clock::ManualClock;
@@ -42,6 +44,8 @@ use sqlx::{
     AssertSqlSafe, Connection, PgConnection,
     postgres::{PgConnectOptions, PgRow},
 };
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use time::macros::datetime;
 use uuid::Uuid;
@@ -84,14 +88,16 @@ impl Chance {
 /// What stays from seed to seed.
 pub struct World {
     onlooker: tokio::sync::Mutex<PgConnection>,
+    /// Who empties the database between lives: what is planned for a question is forgotten where foreign keys are switched off.
+    sweeper: tokio::sync::Mutex<Sweeper>,
     _database: Database,
     app: App,
     pub agencies: [Id<Agency>; 2],
     /// The agency that may take the place of the first in a life, with the same account.
     pub successor: Id<Agency>,
     pub client: Id<Client>,
-    /// What empties the database for the next life.
-    again: String,
+    /// Where the operator puts revocation lists.
+    pub lists: PathBuf,
 }
 
 struct Silent;
@@ -109,53 +115,10 @@ impl Messenger for Silent {
     }
 }
 
-/// The tables that a life fills.
-const FILLED: &str = "role_grant agency_successor agency_succession balance_at_checkpoint balance_checkpoint bill_link \
-    bill_version audit_detail audit_leaf audit_node audit_place tree_head bill bill_content case case_note credit_origin \
-    credit idempotency_key inbox_message ledger_entry posting live_attempt outbox payment_silence payment recall \
-    card_settlement card_slip_settled cash_deposit desk_collection desk_payout desk_payment shift drawer debit \
-    adjustment_order provided_adjustment refund_approval refund_line refund_line_source refund_source refund payout_day payout_item payout closing_file closing \
-    leaf_void receipt_leaf receipt_block receipt_void receipt_file receipt_due receipt receipt_series reversal withdrawn_line \
-    payout_waiting clearing_report statement_import_piece statement_import_part \
-    statement_revision statement_import shown_credit statement statement_line statement_told named_line suspense uetr_claim \
-    event_sequence fee_evidence seller_invoice seller_invoice_claim platform_order platform_link delivery \
-    long_day provided_receipt receipt_issuer head_stamp";
-
-/// Empties what the last life filled, and nothing else: a look at an empty table costs less than a delete from it.
-fn again(agencies: &[Id<Agency>]) -> String {
-    let tables = FILLED.split_whitespace().map(|table| format!("'{table}'")).collect::<Vec<_>>().join(", ");
-    let people = ACCOUNTANTS.map(|who| (who, "accountant")).into_iter();
-    let people =
-        people.chain(APPROVERS.map(|who| (who, "approver"))).chain(CASHIERS.map(|who| (who, "cashier")));
-    let grants: Vec<String> = people
-        .flat_map(|(who, role)| agencies.iter().map(move |agency| (who, role, agency)))
-        .map(|(who, role, agency)| {
-            format!(
-                "(gen_random_uuid(), '{}', '{}', '{role}', '2026-11-01', '2026-11-01Z')",
-                who.uuid(),
-                agency.uuid()
-            )
-        })
-        .collect();
-    format!(
-        "begin; set local session_replication_role = replica;
-         do $$ declare t text; filled boolean; begin foreach t in array array[{tables}] loop
-             execute format('select exists (select from %I)', t) into filled;
-             if filled then execute format('delete from %I', t); end if; end loop; end $$;
-         delete from ledger_account where drawer_id is not null or counterpart_id is not null
-             or account_id in (select id from collecting_account where number <> '{ACCOUNT}');
-         delete from collecting_account where number <> '{ACCOUNT}';
-         update agency set state = 'active', valid_until = null where state <> 'active';
-         update collecting_account set heir_id = null where heir_id is not null;
-         delete from fee_item where schedule_id in (select id from fee_schedule where agency_id is not null);
-         delete from fee_adjustment where schedule_id in (select id from fee_schedule where agency_id is not null);
-         delete from fee_procedure where schedule_id in (select id from fee_schedule where agency_id is not null);
-         delete from fee_schedule where agency_id is not null;
-         update endpoint set state = 'suspended', failures = 0, rest_until = null, outcome = null where state = 'active';
-         insert into role_grant (id, citizen_id, agency_id, role, valid_from, granted_at) values {};
-         commit",
-        grants.join(", ")
-    )
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.lists);
+    }
 }
 
 /// What the budget knows every agency by.
@@ -210,7 +173,8 @@ impl World {
             pages: None,
         };
         let app = App::new(Parts {
-            store: database.store().await,
+            // Two processes at once, and what the pool takes back meanwhile: every connection plans for itself.
+            store: database.store(4).await,
             clock: Arc::new(ManualClock::at(datetime!(2026-11-20 02:00 UTC))),
             entropy: Arc::new(SeededEntropy::new(0)),
             keys: Arc::new(keys),
@@ -280,8 +244,9 @@ impl World {
         register_partner(&app, first, client, (&code, SYSTEM.1), confirm).await.unwrap();
         // The laws are long questions to small tables: planned once, and not at every look.
         let options: PgConnectOptions = database.url().parse().unwrap();
-        let options = options.options([("plan_cache_mode", "force_generic_plan"), ("jit", "off")]);
-        let mut onlooker = PgConnection::connect_with(&options).await.unwrap();
+        let looks = [("plan_cache_mode", "force_generic_plan"), ("jit", "off")];
+        let looks = options.clone().options(looks).statement_cache_capacity(500);
+        let mut onlooker = PgConnection::connect_with(&looks).await.unwrap();
         let sql = format!(
             "insert into client (id, agency_id, kind, name_vi, name_en, auth_method, secret_digest, scopes,
                  redirect_uris, logout_uris, sector, claims_policy, state, created_at)
@@ -294,21 +259,30 @@ impl World {
         let hears = ("https://agency.example/events".parse().unwrap(), Vec::new());
         let key = Idempotency::new(client, "endpoint", "endpoint", b"").unwrap();
         register_endpoint(&app, first, client, hears, &key).await.unwrap();
-        let onlooker = tokio::sync::Mutex::new(onlooker);
+        let sweeper = Sweeper::connect(options, &[first, second, successor]).await;
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let nth = NEXT.fetch_add(1, Ordering::Relaxed);
+        let lists =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lists-{}-{nth}", std::process::id()));
+        std::fs::create_dir_all(&lists).unwrap();
         Self {
-            onlooker,
+            onlooker: tokio::sync::Mutex::new(onlooker),
+            sweeper: tokio::sync::Mutex::new(sweeper),
             _database: database,
+            lists,
             app,
             agencies,
             successor,
             client: Id::from_uuid(Uuid::from_u128(7)),
-            again: again(&[first, second, successor]),
         }
     }
 
     /// A life from nothing.
     pub async fn begin(&self, seed: u64, tell: bool) -> Life<'_> {
-        self.sql(&self.again).await;
+        self.sweeper.lock().await.sweep().await;
+        for list in std::fs::read_dir(&self.lists).unwrap() {
+            std::fs::remove_file(list.unwrap().path()).unwrap();
+        }
         let clock = Arc::new(ManualClock::at(datetime!(2026-11-24 09:00 UTC)));
         let rails = Arc::new(Rails {
             account: ACCOUNT.to_owned(),
@@ -325,7 +299,7 @@ impl World {
             parts.platform = Arc::new(Carrier(rails.clone()));
             parts.webhooks = Arc::new(Listener(rails.clone()));
             parts.receipt_issuers = Arc::new(Elsewhere(rails.clone()));
-            parts.time_stamps = seed.is_multiple_of(5).then(|| authority(&rails, &clock));
+            parts.time_stamps = seed.is_multiple_of(5).then(|| authority(&rails, &clock, &self.lists));
             if seed % 4 == 2 {
                 (parts.limits.lines_waited_for, parts.limits.import_rows_at_once) = (0, 2);
             }
@@ -349,6 +323,7 @@ impl World {
             faults: 0,
             tell,
             states: std::collections::BTreeMap::new(),
+            looked: String::new(),
         }
     }
 

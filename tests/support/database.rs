@@ -31,9 +31,9 @@ impl Database {
         Self { name }
     }
 
-    /// The store on it.
-    pub async fn store(&self) -> Store {
-        Store::connect(&self.url(), 8).await.expect("the test database answers")
+    /// The store on it, with at most so many connections.
+    pub async fn store(&self, connections_max: u32) -> Store {
+        Store::connect(&self.url(), connections_max).await.expect("the test database answers")
     }
 
     /// Its address, for programs under test.
