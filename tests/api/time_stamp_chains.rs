@@ -3,8 +3,8 @@
 
 use crate::board::{ACCOUNTANT, at_board};
 use crate::stamping::{
-    AUTHORITY, CERTIFIES, Made, SIGNS, STAMPS, Says, TIME_STAMPING, answer, critical, list, list_with, make,
-    name,
+    AUTHORITY, CERTIFIES, Entry, Made, SIGNS, STAMPS, Says, TIME_STAMPING, answer, critical, list, list_with,
+    make, name,
 };
 use crate::time_stamps::{HOUR, Scene, listed};
 use chung::base::clock::{Clock, Instant, ManualClock};
