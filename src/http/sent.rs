@@ -67,12 +67,14 @@ impl<F: Fields + FromRequest<App, Rejection = StatusCode>> FromRequest<App> for 
         let (mut parts, body) = request.into_parts();
         let signed_in = SignedIn::from_request_parts(&mut parts, app).await?;
         let Ok(reader) = Reader::from_request_parts(&mut parts, app).await;
-        let foreign = is_foreign(app, &parts.headers);
+        if is_foreign(app, &parts.headers) {
+            return Err(unproved(&reader));
+        }
         let form = F::from_request(Request::from_parts(parts, body), app).await.map_err(|status| {
             let stalled = (status == StatusCode::REQUEST_TIMEOUT).then_some("upload_stalled");
             show_status(&reader, status, stalled)
         })?;
-        if foreign || !signed_in.sent(form.field(PROOF)) {
+        if !signed_in.sent(form.field(PROOF)) {
             return Err(unproved(&reader));
         }
         Ok(Self { signed_in, form })

@@ -165,17 +165,30 @@ pub async fn traced(
     Ok(lines.collect())
 }
 
-/// Where the bank shows the money of a payment, its own or that of its card slip: statement, its day, the line and its number.
+/// Where the bank shows the money of a payment, its own or that of its card slip, of its transfer at a desk or of the decision that
+/// made it of money in suspense, be the line its own or one that people found to hold it: statement, its day, the line and its number.
 pub async fn shown_at(tx: &mut Tx, payment: Id<id::Payment>) -> Result<Option<(Uuid, Day, Uuid, i32)>> {
     let row = sqlx::query!(
-        r#"select s.id, s.day, t.id as line, t.number
-           from (
+        r#"with came as (
                select account_id, servicer_reference from credit where payment_id = $1 and outcome = 'settled'
                union all
-               select u.account_id, u.servicer_reference from card_slip_settled k join suspense u on u.id = k.case_id
-               where k.payment_id = $1) c
-           join credit_shown w on w.account_id = c.account_id and w.servicer_reference = c.servicer_reference
-           join statement_line t on t.id = w.line_id join statement s on s.id = t.statement_id limit 1"#,
+               select u.account_id, u.servicer_reference from suspense u where u.id in (
+                   select case_id from card_slip_settled where payment_id = $1
+                   union all select case_id from desk_payment where payment_id = $1
+                   union all select suspense_id from suspense_decision where payment_id = $1)
+           ), shown as (
+               select w.line_id from came c
+                   join credit_shown w on w.account_id = c.account_id and w.servicer_reference = c.servicer_reference
+               union all
+               select o.line_id from came c
+                   join "case" k on k.account_id = c.account_id and k.servicer_reference = c.servicer_reference
+                   join match_member m on m.case_id = k.id and m.living
+                   join match_group g on g.id = m.group_id and g.state = 'matched'
+                   join match_member n on n.group_id = g.id and n.living join "case" o on o.id = n.case_id
+               where o.line_id is not null)
+           select s.id, s.day, t.id as line, t.number
+           from shown join statement_line t on t.id = shown.line_id join statement s on s.id = t.statement_id
+           order by s.day, t.number limit 1"#,
         payment.uuid()
     )
     .fetch_optional(tx.conn())

@@ -220,7 +220,7 @@ async fn a_file_that_is_none_of_its_kind_or_day_or_account_is_refused_and_leaves
         .header("origin", "https://elsewhere.example")
         .header("content-type", "multipart/form-data; boundary=x")
         .body("--x--\r\n");
-    accountant.send(foreign).await.expect(403);
+    accountant.send(foreign).await.expect(400);
     let other = Office::open(&world, "H29.15").await;
     let elsewhere = bring(&accountant, &other, &good).await;
     assert!([403, 404].contains(&elsewhere.status), "{}", elsewhere.status);

@@ -180,6 +180,7 @@ async fn each_kind_goes_where_its_rule_says_and_is_over_when_the_money_was_seen_
     assert_eq!(scene.listed("?status=done").await.len(), 3);
     // Each line that carried an order out leads to the dossiers of what went on.
     let lines = format!("/v1/statements/{}/lines", matched["id"].as_str().unwrap());
+    let system = scene.office.system(&scene.world, "statement.read");
     let lines = system.get(&lines).await.expect(200).json()["items"].clone();
     for line in lines.as_array().unwrap() {
         let one = &line["behind"]["items"][0];

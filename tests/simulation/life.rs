@@ -174,9 +174,8 @@ impl Life<'_> {
             self.look(seen).await;
         }
         let mut day = Day::of(BEGAN).plus_days(-1);
-        // Thrice: what the statements show never to have left is sent again; or until nothing moves any more.
+        // Thrice: what the statements show never to have left is sent again.
         for _ in 0..3 {
-            let before = self.looked.clone();
             self.tidy_up(seen).await;
             for _ in 0..2 {
                 let before = self.looked.clone();
@@ -207,9 +206,6 @@ impl Life<'_> {
                 day = day.plus_days(1);
             }
             self.look(seen).await;
-            if self.looked == before && self.rails.truth.lock().unwrap().mail.is_empty() {
-                break;
-            }
         }
         self.confirm_to_systems().await;
         if self.chance.percent(25) {
