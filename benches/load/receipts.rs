@@ -153,6 +153,8 @@ async fn wait(world: &World, many: usize) -> Result<()> {
         kind: FeeKind::Phi,
         payment,
         agency: world.agency,
+        owner: world.agency,
+        issuer: None,
         reason: "no_series".to_owned(),
         since: now,
         attempts: 0,

@@ -87,10 +87,8 @@ async fn told_again(world: &World, account: &CollectingAccount, day: Day, lines:
     done.map_err(|error| anyhow!("{error:?}"))?;
     let spent = meter.stop().await?;
     let new = lines / OTHERWISE;
-    let kept = world.count(&format!(
-        "statement_line where statement_id in (select id from statement where lines = {lines})"
-    ));
-    let kept = kept.await?;
+    let of_day = "statement_line where statement_id in (select id from statement where lines = ";
+    let kept = world.count(&format!("{of_day}{lines})")).await?;
     ensure!(usize::try_from(kept)? == lines + new, "{kept} lines are kept");
     let gone = world.count("withdrawn_line").await?;
     ensure!(usize::try_from(gone)? == new, "{gone} lines are withdrawn");

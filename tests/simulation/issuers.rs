@@ -158,8 +158,7 @@ impl Life<'_> {
         assert_eq!(
             (kept.len(), rows.len()),
             (made_elsewhere.len(), made_elsewhere.len()),
-            "{kept:?} is kept of {:?}",
-            made_elsewhere
+            "{kept:?} is kept of {made_elsewhere:?}"
         );
         for (name, (number, amount)) in &made_elsewhere {
             let fits = kept.get(number).is_some_and(|(of, kept)| name.starts_with(of) && kept == amount);
@@ -170,7 +169,7 @@ impl Life<'_> {
         }
         let adjusted =
             self.world.rows("select refund_id, kind, number, amount from provided_adjustment").await;
-        assert_eq!(adjusted.len(), adjusted_elsewhere.len(), "{:?}", adjusted_elsewhere);
+        assert_eq!(adjusted.len(), adjusted_elsewhere.len(), "{adjusted_elsewhere:?}");
         for row in &adjusted {
             let refund = Id::<chung::base::id::Refund>::from_uuid(row.get::<Uuid, _>("refund_id"));
             let of = format!("{refund}-{}-", row.get::<&str, _>("kind"));
