@@ -287,6 +287,8 @@
 //!   of a sign-in and its own sheet; nobody else asks whether a form is genuine, but signing out.
 //! * 2026-11-26, builds: whoever types the first command waits less; what is deployed (`--profile dist`) and what the
 //!   benches measure is optimised across crates.
+//! * 2026-11-27, lanes: a batch begins beside another once it is as large. Whatever came first used to begin at once, and made five
+//!   of thirty-two callers' questions a batch; every batch pays for its statements anew.
 //! * 2026-11-27, issuers: one that an agency has left stays known, and what was ordered from it is fetched from and adjusted by it
 //!   alone; an order names whose charge was paid then, so that it stays the same order whoever succeeds.
 //! * 2026-11-27, evidence: a line that was paid on paper and charged anew rests on what it is asked by now, divided between what
