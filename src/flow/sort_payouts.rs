@@ -56,8 +56,11 @@ pub(super) async fn sort(
     rows::lock_bills(tx, &of_bills).await?;
     let payments: Vec<Id<Payment>> = found.iter().map(|one| one.payment).collect();
     sorted.waits.extend(rows::going_back(tx, &payments).await?);
+    // A paper may be older than what its bill asks for by now: if it was owed nothing, its lines are not the bill's.
+    let gone = rows::went_back_whole(tx, &payments).await?;
     let ground = Ground::read(app, tx, (&payments, &of_bills), day).await?;
-    for one in found.iter().filter(|one| !sorted.waits.contains(&one.payment)) {
+    let stays = |one: &&Payable| !sorted.waits.contains(&one.payment) && !gone.contains(&one.payment);
+    for one in found.iter().filter(stays) {
         let stored = ground.bills.get(&one.bill).ok_or(Error::internal("a payment without its bill"))?;
         let governed = ground.governed(stored)?;
         for (place, line) in (0_i16..).zip(stored.bill.lines.as_slice()) {

@@ -148,6 +148,19 @@ pub async fn going_back(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<Vec<Id<
     Ok(rows.into_iter().map(Id::from_uuid).collect())
 }
 
+/// Of these payments those whose money went back as a whole.
+pub async fn went_back_whole(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<BTreeSet<Id<Payment>>> {
+    let ids: Vec<Uuid> = payments.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query_scalar!(
+        "select p.id from payment p where p.id = any($1) and p.amount <= (
+             select sum(r.amount) from refund r where r.payment_id = p.id and r.state = 'done')",
+        &ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(Id::from_uuid).collect())
+}
+
 /// What went back of the lines of these payments.
 pub async fn went_back(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<BTreeMap<(Id<Payment>, i16), Money>> {
     let ids: Vec<Uuid> = payments.iter().map(|id| id.uuid()).collect();
