@@ -4,7 +4,7 @@
 //! `CHUNG_BENCH_LINES` sets how many (default 1,000,000). Memory is the peak of this process, which tells the lines as they
 //! are asked for; the reference sends its lines in pieces of a mebibyte.
 
-use super::measure::{Meter, Payers, memory_mib};
+use super::measure::{Meter, Payers, Spent, memory_mib};
 use super::report::{Rate, Record, Trio};
 use super::world::{ACCOUNT, World};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -73,19 +73,7 @@ const OTHERWISE: usize = 100;
 
 /// The bank tells the day again: what stays keeps its lines, what is gone is withdrawn, what is new opens a case.
 async fn told_again(world: &World, account: &CollectingAccount, day: Day, lines: usize) -> Result<Rate> {
-    let closing = AMOUNT.checked_mul(i64::try_from(lines)?).context("a sum")?;
-    let telling = Telling {
-        message: Uuid::from_u128(1),
-        day,
-        balances: (Money::vnd(0), Money::vnd(closing)),
-        lines: Box::new(Told { day, lines, otherwise: true }),
-    };
-    let payers = Payers { processes: vec![std::process::id()], ..world.payers() };
-    let meter = Meter::start(&payers, &world.url()).await?;
-    let tx = world.app.store.begin().await?;
-    let done = match_told(&world.app, tx, account, &telling, None, &|_| ()).await;
-    done.map_err(|error| anyhow!("{error:?}"))?;
-    let spent = meter.stop().await?;
+    let spent = tell(world, account, Told { day, lines, otherwise: true }).await?;
     let new = lines / OTHERWISE;
     let of_day = "statement_line where statement_id in (select id from statement where lines = ";
     let kept = world.count(&format!("{of_day}{lines})")).await?;
@@ -173,22 +161,27 @@ async fn copied(world: &World, account: Id<id::Account>, lines: usize) -> Result
 
 /// Ours: the bank tells the day, it is kept and matched.
 async fn matched(world: &World, account: &CollectingAccount, day: Day, lines: usize) -> Result<Rate> {
-    let closing = AMOUNT.checked_mul(i64::try_from(lines)?).context("a sum")?;
+    let spent = tell(world, account, Told { day, lines, otherwise: false }).await?;
+    let found = world.count(&format!("statement where lines = {lines} and matched = {lines}")).await?;
+    ensure!(found == 1, "the day is not matched line by line");
+    Ok(Rate::of(lines, spent))
+}
+
+/// The bank tells the day, and it is matched: what that took.
+async fn tell(world: &World, account: &CollectingAccount, told: Told) -> Result<Spent> {
+    let closing = AMOUNT.checked_mul(i64::try_from(told.lines)?).context("a sum")?;
     let telling = Telling {
-        message: Uuid::nil(),
-        day,
+        message: Uuid::from_u128(u128::from(told.otherwise)),
+        day: told.day,
         balances: (Money::vnd(0), Money::vnd(closing)),
-        lines: Box::new(Told { day, lines, otherwise: false }),
+        lines: Box::new(told),
     };
     let payers = Payers { processes: vec![std::process::id()], ..world.payers() };
     let meter = Meter::start(&payers, &world.url()).await?;
     let tx = world.app.store.begin().await?;
     let done = match_told(&world.app, tx, account, &telling, None, &|_| ()).await;
     done.map_err(|error| anyhow!("{error:?}"))?;
-    let spent = meter.stop().await?;
-    let found = world.count(&format!("statement where lines = {lines} and matched = {lines}")).await?;
-    ensure!(found == 1, "the day is not matched line by line");
-    Ok(Rate::of(lines, spent))
+    meter.stop().await
 }
 
 /// The lines of the day, told as they are asked for: the same references and payments that the books hold, in another

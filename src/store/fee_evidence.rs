@@ -4,11 +4,10 @@ use super::{Result, StoreError, Tx};
 use crate::base::{
     calendar::Day,
     clock::Instant,
-    id::{Agency, Bill, Citizen, Evidence, Id, Payment, Verification},
+    id::{Agency, Bill, Citizen, Evidence, Id, Verification},
     money::Money,
     secret::Sealed,
 };
-use std::collections::BTreeMap;
 use time::Date;
 use uuid::Uuid;
 
@@ -146,19 +145,6 @@ pub async fn revoke(
     .execute(tx.conn())
     .await?;
     Ok(super::moved_one(&done))
-}
-
-/// What is promised back of each line of these payments, by its place.
-pub async fn gone_back(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<BTreeMap<(Id<Payment>, i16), Money>> {
-    let payments: Vec<Uuid> = payments.iter().map(|payment| payment.uuid()).collect();
-    let rows = sqlx::query!(
-        "select payment_id, line, refunded from refund_line_source where payment_id = any($1)",
-        &payments,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let back = rows.into_iter();
-    Ok(back.map(|row| ((Id::from_uuid(row.payment_id), row.line), Money::vnd(row.refunded))).collect())
 }
 
 struct Row {

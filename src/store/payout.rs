@@ -161,7 +161,7 @@ pub async fn went_back_whole(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<BT
     Ok(rows.into_iter().map(Id::from_uuid).collect())
 }
 
-/// What went back of the lines of these payments.
+/// What went back of the lines of these payments, or is promised back.
 pub async fn went_back(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<BTreeMap<(Id<Payment>, i16), Money>> {
     let ids: Vec<Uuid> = payments.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query!(

@@ -86,6 +86,21 @@ impl Scene {
         officer.post_form(&page, &[("form_token", &token), ("act", act)]).await
     }
 
+    /// A refund that two people made, and about which its bank says nothing until nobody asks any more.
+    async fn refund_nobody_answers(&self, amount: i64) -> String {
+        let approver = signed_in(&self.world, APPROVER, "/board").await;
+        let asked = self.ask(&amount.to_string(), json!({ "amount": vnd(amount) })).await.expect(201).json();
+        let id = asked["id"].as_str().unwrap().to_owned();
+        self.world.bank.return_answers.lock().unwrap().push(Answer::None);
+        self.press(&approver, &id, "approve").await.expect(303);
+        for _ in 0..6 {
+            self.world.later(Duration::from_secs(2 * 3_600));
+            look_after_refunds(&self.world.app).await.unwrap();
+        }
+        assert_eq!(self.read(&id).await["status"], "unknown");
+        id
+    }
+
     async fn page(&self) -> String {
         let path = format!("/pay/{}", self.bill["reference"].as_str().unwrap());
         self.world.stranger().get(&path).await.expect(200).text()
@@ -809,16 +824,7 @@ async fn a_silent_refund_waits_for_clearing_days_alone_and_holidays_are_dated() 
     scene.world.sql(holiday).await.unwrap();
     // Approved on a Friday, and nobody ever answers.
     scene.world.later(Duration::from_secs(3 * 86_400));
-    let approver = signed_in(&scene.world, APPROVER, "/board").await;
-    let asked = scene.ask("1", json!({ "amount": vnd(5_000) })).await.expect(201).json();
-    let id = asked["id"].as_str().unwrap().to_owned();
-    scene.world.bank.return_answers.lock().unwrap().push(Answer::None);
-    scene.press(&approver, &id, "approve").await.expect(303);
-    for _ in 0..6 {
-        scene.world.later(Duration::from_secs(2 * 3_600));
-        look_after_refunds(&scene.world.app).await.unwrap();
-    }
-    assert_eq!(scene.read(&id).await["status"], "unknown");
+    let id = scene.refund_nobody_answers(5_000).await;
     scene.world.later(Duration::from_secs(5 * 86_400));
     let tell = async |day: &str| {
         let told = json!({ "account": ACCOUNT, "day": day });
@@ -845,17 +851,7 @@ async fn what_cannot_be_judged_yet_keeps_nothing_behind_it_waiting() {
     let mut asked = Vec::new();
     for (wait, amount) in [(3 * 86_400, 5_000), (3 * 86_400 + 43_200, 6_000)] {
         scene.world.later(Duration::from_secs(wait));
-        let approver = signed_in(&scene.world, APPROVER, "/board").await;
-        let one = scene.ask(&amount.to_string(), json!({ "amount": vnd(amount) })).await.expect(201).json();
-        let id = one["id"].as_str().unwrap().to_owned();
-        scene.world.bank.return_answers.lock().unwrap().push(Answer::None);
-        scene.press(&approver, &id, "approve").await.expect(303);
-        for _ in 0..6 {
-            scene.world.later(Duration::from_secs(2 * 3_600));
-            look_after_refunds(&scene.world.app).await.unwrap();
-        }
-        assert_eq!(scene.read(&id).await["status"], "unknown");
-        asked.push(id);
+        asked.push(scene.refund_nobody_answers(amount).await);
     }
     scene.world.later(Duration::from_secs(5 * 86_400));
     let tell = async |day: &str| {
