@@ -193,6 +193,6 @@ fn open_whole(key: &DataKey, bill: Id<BillKind>, sealed: &Sealed<Trace>) -> Resu
     }
 }
 
-fn place(field: &[u8], bill: Id<BillKind>) -> Vec<u8> {
+pub(super) fn place(field: &[u8], bill: Id<BillKind>) -> Vec<u8> {
     [field, bill.uuid().as_bytes()].concat()
 }

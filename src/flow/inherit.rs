@@ -18,7 +18,7 @@ use crate::{
         ledger::{self, Account, Entry, Posting},
     },
     store::{
-        Tx, account, adjustment_order,
+        Tx, account, adjustment_order, bill_version as versions,
         inheritance::{self as rows, PassingSuspense},
         ledger::{self as books, EntryKind, NewEntry},
         receipt_due,
@@ -113,6 +113,13 @@ pub(super) async fn pass_lines(tx: &mut Tx, heirs: &Heirs<'_>) -> Result<()> {
     let mut changed = Vec::new();
     for (bill, procedure, lines) in rows::bills_elsewhere(tx, heirs.one.agency).await? {
         changed.push((bill, heirs.lines(&lines, heirs.of(Some(&procedure))?, false)?));
+    }
+    let mut said = versions::earlier_with_lines_of(tx, heirs.one.agency).await?;
+    for one in &mut said {
+        one.lines = heirs.lines(&one.lines, heirs.of(Some(&one.procedure))?, false)?;
+    }
+    if !said.is_empty() {
+        versions::pass_on(tx, &said).await?;
     }
     let books: Vec<Account> =
         heirs.one.successors.iter().flat_map(|heir| Account::of_agency(heir.0)).collect();

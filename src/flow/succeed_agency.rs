@@ -7,6 +7,7 @@
 
 use super::{
     Error, Refusal, Result, audit_leaf,
+    bill_answer::place,
     idempotency::Idempotency,
     inherit::{self, Heirs},
     officer, open_account,
@@ -25,7 +26,7 @@ use crate::{
     store::{
         Tx, account,
         agency::{self, AgencyRow},
-        audit,
+        audit, bill_version as versions,
         succession::{self as rows, Passed, SealedNote, Succession},
     },
 };
@@ -205,19 +206,37 @@ async fn pass_bills(app: &App, tx: &mut Tx, heirs: &Heirs<'_>, now: Instant) -> 
             let owners = bill.lines.by_owner(one.agency).map_err(Error::internal)?;
             let own = owners.len() > 1 || owners.iter().any(|(owner, _)| *owner == Owner::Agency(one.agency));
             let account = if own { Some(accounts.get(&heir).ok_or_else(lost)?.id) } else { None };
-            let place = |field: &[u8]| [field, bill.bill.uuid().as_bytes()].concat();
             chunk.push(Passed {
                 bill: bill.bill,
                 to: (heir, account),
                 lines: heirs.lines(&bill.lines, heir, true)?,
-                parties: reseal(app, (from, to), &place(b"bill.parties"), &bill.parties)?,
-                trace: reseal(app, (from, to), &place(b"bill.trace"), &bill.trace)?,
+                parties: reseal(app, (from, to), &place(b"bill.parties", bill.bill), &bill.parties)?,
+                trace: reseal(app, (from, to), &place(b"bill.trace", bill.bill), &bill.trace)?,
             });
         }
+        pass_versions(app, tx, heirs, &heir_of).await?;
         rows::pass_bills(tx, &chunk).await?;
         inherit::pass_names(app, tx, heirs, &heir_of).await?;
         passed += chunk.len();
     }
+}
+
+/// Gives what the bills said before they were amended to those who get the bills: paper may have been written of it.
+async fn pass_versions(
+    app: &App,
+    tx: &mut Tx,
+    heirs: &Heirs<'_>,
+    heir_of: &BTreeMap<Id<Bill>, Id<Agency>>,
+) -> Result<()> {
+    let bills: Vec<Id<Bill>> = heir_of.keys().copied().collect();
+    let mut passed = versions::earlier(tx, &bills).await?;
+    for one in &mut passed {
+        let heir = heir_of.get(&one.bill).copied().ok_or(Error::internal("a version of another bill"))?;
+        let keys = (heirs.key(heirs.one.agency)?, heirs.key(heir)?);
+        one.lines = heirs.lines(&one.lines, heir, true)?;
+        one.trace = reseal(app, keys, &place(b"bill.trace", one.bill), &one.trace)?;
+    }
+    if passed.is_empty() { Ok(()) } else { Ok(versions::pass_on(tx, &passed).await?) }
 }
 
 /// Copies the words of notes for the successor, who cannot open the first ones.

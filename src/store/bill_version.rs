@@ -8,7 +8,7 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{self, Id, Schedule},
+        id::{self, Agency, Id, Schedule},
         secret::Sealed,
     },
     payment::bill::Lines,
@@ -132,6 +132,97 @@ impl TryFrom<Row> for EarlierVersion {
             trace: Sealed::new(row.trace, row.key.cast_unsigned()),
         })
     }
+}
+
+/// What an open bill said once, on its way to whoever takes an agency's place.
+pub struct Passing {
+    /// The bill.
+    pub bill: Id<id::Bill>,
+    /// Which of its versions.
+    pub version: i32,
+    /// Its procedure.
+    pub procedure: String,
+    /// What was owed.
+    pub lines: Lines,
+    /// The trace.
+    pub trace: Sealed<Trace>,
+}
+
+struct PassingRow {
+    bill_id: Uuid,
+    version: i32,
+    procedure: String,
+    lines: serde_json::Value,
+    trace: Vec<u8>,
+    key: i32,
+}
+
+impl TryFrom<PassingRow> for Passing {
+    type Error = StoreError;
+
+    fn try_from(row: PassingRow) -> Result<Self> {
+        let bad = || StoreError::corrupt("bill_version", "lines", row.bill_id);
+        Ok(Self {
+            bill: Id::from_uuid(row.bill_id),
+            version: row.version,
+            procedure: row.procedure,
+            lines: lines(row.lines).ok_or_else(bad)?,
+            trace: Sealed::new(row.trace, row.key.cast_unsigned()),
+        })
+    }
+}
+
+/// The earlier versions of these bills.
+pub async fn earlier(tx: &mut Tx, bills: &[Id<id::Bill>]) -> Result<Vec<Passing>> {
+    let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
+    let rows = sqlx::query_as!(
+        PassingRow,
+        "select v.bill_id, v.version, c.procedure, v.lines, v.trace, v.key
+         from bill_version v join bill_content c on c.bill_id = v.bill_id
+         where v.bill_id = any($1) order by v.bill_id, v.version",
+        &bills,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// The earlier versions of open bills on which an agency's lines stood; those bills locked.
+pub async fn earlier_with_lines_of(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<Passing>> {
+    let rows = sqlx::query_as!(
+        PassingRow,
+        "select v.bill_id, v.version, c.procedure, v.lines, v.trace, v.key
+         from bill_version v join bill b on b.id = v.bill_id join bill_content c on c.bill_id = b.id
+         where b.state = 'open' and v.lines @> jsonb_build_array(jsonb_build_object('agency', $1::text))
+         order by v.bill_id, v.version for no key update of b",
+        agency.uuid().to_string(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Puts the lines and the traces of versions as those who take an agency's place hold them.
+pub async fn pass_on(tx: &mut Tx, passed: &[Passing]) -> Result<()> {
+    let bills: Vec<Uuid> = passed.iter().map(|p| p.bill.uuid()).collect();
+    let versions: Vec<i32> = passed.iter().map(|p| p.version).collect();
+    let lines: Vec<serde_json::Value> = passed.iter().map(|p| lines_json(&p.lines)).collect();
+    let traces: Vec<&[u8]> = passed.iter().map(|p| p.trace.bytes()).collect();
+    let keys: Vec<i32> = passed.iter().map(|p| p.trace.key().cast_signed()).collect();
+    sqlx::query!(
+        "update bill_version v set lines = p.lines, trace = p.trace, key = p.key
+         from unnest($1::uuid[], $2::integer[], $3::jsonb[], $4::bytea[], $5::integer[])
+             as p (bill_id, version, lines, trace, key)
+         where v.bill_id = p.bill_id and v.version = p.version",
+        &bills,
+        &versions,
+        &lines,
+        &traces as &[&[u8]],
+        &keys,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Closes the other ways to pay bills that transfers have just paid: their instalments, or the whole they are part of.

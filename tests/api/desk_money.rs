@@ -194,7 +194,7 @@ async fn a_till_goes_on_when_its_agency_becomes_another() {
     assert_eq!((scene.balance("cash_in_transit").await, scene.balance("suspense").await), (0, 0));
 }
 
-async fn merge(scene: &Scene, agency: Id<Agency>, heir: Id<Agency>) {
+pub async fn merge(scene: &Scene, agency: Id<Agency>, heir: Id<Agency>) {
     let (now, successors) = (scene.world.clock.now(), vec![(heir, vec![])]);
     let one = succession::Succession { agency, kind: "merge".to_owned(), from: Day::of(now), successors };
     let mut tx = scene.world.app.store.begin().await.unwrap();

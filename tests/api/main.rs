@@ -19,6 +19,7 @@ mod desk_paper;
 mod document;
 mod office;
 mod owners;
+mod paper_charged_anew;
 mod privacy;
 mod refusal;
 #[path = "../support/stamping.rs"]
