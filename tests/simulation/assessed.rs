@@ -180,7 +180,8 @@ impl Life<'_> {
             rows.push((draft, Want::Refused("idempotency_key_reused")));
         }
         let drafts = || rows.iter().map(|(draft, _)| Ok((draft.clone(), false))).collect::<Vec<_>>();
-        let death = self.death(seen);
+        let dies = self.chance.percent(30);
+        let death = if dies { Some(self.dying(seen)) } else { self.death(seen) };
         self.say("many bills are asked for at once");
         let first = live(&self.app, death, async |app: App| issue_many(&app, drafts()).await).await;
         self.see_what_is_done(&rows, first.is_none(), seen).await;

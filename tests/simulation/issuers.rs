@@ -2,7 +2,7 @@
 //! it gives one receipt for a payment and kind however often it is asked, and adjusts each for what went back. An agency may
 //! leave it and come back; what was ordered meanwhile is fetched and adjusted all the same.
 
-use crate::life::Life;
+use crate::life::{Life, expect_or_refused};
 use crate::rails::Rails;
 use crate::seen::Seen;
 use chung::app::App;
@@ -93,7 +93,7 @@ impl Elsewhere {
 impl Life<'_> {
     /// In some lives one of the agencies has its receipts from elsewhere.
     pub async fn begin_elsewhere(&mut self, seen: &Seen) {
-        if self.chance.percent(25) {
+        if self.chance.percent(40) {
             let agency = self.agencies[self.chance.below(2)];
             self.have_receipts(agency, true).await;
             seen.note("receipts from elsewhere");
@@ -117,6 +117,23 @@ impl Life<'_> {
         self.say("the issuer of receipts changes");
         self.have_receipts(agency, issuer.is_empty()).await;
         seen.note("issuer of receipts changed");
+    }
+
+    /// What waits is ordered and adjusted while everything still fails.
+    pub async fn ask_the_issuer(&mut self, seen: &Seen) {
+        if self.world.rows("select from receipt_due where reason = 'issuer' limit 1").await.is_empty() {
+            return;
+        }
+        for _ in 0..3 {
+            let death = self.death(seen);
+            self.say("receipts are ordered elsewhere");
+            let done = crate::process::live(&self.app, death, async |app: App| {
+                issue_due_receipts(&app).await?;
+                adjust_due_receipts(&app).await
+            });
+            done.await.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
+            self.clock.advance(Duration::from_secs(700));
+        }
     }
 
     /// What waits at the issuer is asked for until it is there, also where the agency has left it.

@@ -138,10 +138,12 @@ impl Life<'_> {
         if (promised.agency, promised.owner) != (agency, agency) || twice {
             return;
         }
-        let sql = format!(
-            "select phi > 0 as phi, le_phi > 0 as le_phi from bill where id = '{}'",
-            promised.id.uuid()
-        );
+        let id = promised.id.uuid();
+        // What was charged less before may be charged more afterwards.
+        if self.chance.percent(25) {
+            self.amend_one(bill, true, seen).await;
+        }
+        let sql = format!("select phi > 0 as phi, le_phi > 0 as le_phi from bill where id = '{id}'");
         let kinds = self.world.rows(&sql).await;
         let free = self.free_leaves(at).await;
         let mut numbers = Vec::new();
@@ -163,7 +165,7 @@ impl Life<'_> {
         self.clock.advance(Duration::from_secs(60));
         seen.note("receipt written by hand");
         // Whoever charges does not know of it.
-        if self.chance.percent(50) {
+        if self.chance.percent(60) {
             self.amend_one(bill, true, seen).await;
         }
     }

@@ -54,6 +54,7 @@ impl Life<'_> {
             self.deliver_all().await;
             self.change_its_mind(seen).await;
             self.match_beside(seen).await;
+            self.ask_the_issuer(seen).await;
             // Thrice between two deliveries: what is silent is asked about before the money is seen to leave.
             for _ in 0..3 {
                 self.give_back(seen).await;

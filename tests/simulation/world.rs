@@ -303,6 +303,9 @@ impl World {
             if seed % 4 == 2 {
                 (parts.limits.lines_waited_for, parts.limits.import_rows_at_once) = (0, 2);
             }
+            if seed % 3 == 1 {
+                parts.limits.batch_max = 2;
+            }
         });
         Life {
             world: self,
