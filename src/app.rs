@@ -7,7 +7,7 @@ use crate::base::{
     origin::Origin,
 };
 use crate::batch::{self, Batch, Queue, Undone};
-use crate::codec::sod::Anchors;
+use crate::codec::{iso20022::MemberId, sod::Anchors};
 use crate::config::Limits;
 use crate::crypto::{checked_tokens::CheckedTokens, digest::Digest, keyring::KeyRing, signing::KeyList};
 use crate::identity::{
@@ -76,8 +76,8 @@ pub struct Parts {
     pub access_tokens: Arc<CheckedTokens>,
     /// The clearing system.
     pub clearing: Arc<dyn Clearing>,
-    /// The keys that the clearing system signs its messages with.
-    pub clearing_keys: Arc<KeyList>,
+    /// Whose messages of the clearing system are believed.
+    pub clearing_peer: Arc<ClearingPeer>,
     /// The authorities whose chip cards are believed.
     pub card_anchors: Arc<Anchors>,
     /// The national e-ID, if this service is registered there.
@@ -104,6 +104,17 @@ pub struct Parts {
     pub limits: Limits,
     /// The sending ends of the set-wise flows.
     pub batches: Batches,
+}
+
+/// The clearing system as a sender of messages.
+#[derive(Debug, Clone)]
+pub struct ClearingPeer {
+    /// Our number in its messages.
+    pub us: MemberId,
+    /// Its own.
+    pub them: MemberId,
+    /// The keys that it signs with.
+    pub keys: KeyList,
 }
 
 /// Who answers about people beside our own register.

@@ -1,5 +1,6 @@
 //! `kill -9` under load: payments settle at full speed, the service dies in the middle, twice; what it had acknowledged is
-//! there, and once everything was sent again, each payment stands in the books exactly once.
+//! there, and once everything was sent again, each payment stands in the books exactly once. Asked to end, it finishes what is
+//! under way, and says so to whoever sends it requests.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 use chung::app::App;
@@ -61,6 +62,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use uuid::Uuid;
 
 /// How many payments wait for their money.
@@ -86,6 +89,8 @@ struct World {
     client: Id<id::Client>,
     bank: Arc<SigningKey>,
     port: u16,
+    /// The operators' port.
+    internal: u16,
     service: Option<Arc<Mutex<Child>>>,
     server: Server,
     folder: PathBuf,
@@ -96,10 +101,10 @@ fn free_port() -> u16 {
 }
 
 impl World {
-    async fn build() -> Self {
+    async fn build(name: &str) -> Self {
         chung::crypto::install();
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = std::env::temp_dir().join(format!("chung-killed-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("chung-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let server = PrivatePostgres::new(&folder, Durability::Full).start().unwrap();
         let bank = Arc::new(SigningKey::generate());
@@ -124,7 +129,7 @@ impl World {
         store.migrate().await.unwrap();
         let (app, _) = environment::app(&config.resolve().unwrap(), store).unwrap();
         let (agency, client) = office(&app).await;
-        Self { app, agency, client, bank, port, service: None, server, folder }
+        Self { app, agency, client, bank, port, internal: free_port(), service: None, server, folder }
     }
 
     fn program(&self) -> Command {
@@ -138,7 +143,7 @@ impl World {
         let service = self
             .program()
             .args(["serve", "--log", "error", "--listen", &listen])
-            .args(["--internal-listen", &format!("127.0.0.1:{}", free_port())])
+            .args(["--internal-listen", &format!("127.0.0.1:{}", self.internal)])
             .args(["--clearing-url", "http://127.0.0.1:9/", "--clearing-bic", "CHUNG", "--clearing-keys"])
             .arg(self.folder.join("clearing.json"))
             .args(["--messenger-url", "http://127.0.0.1:9/", "--messenger-token-file"])
@@ -439,7 +444,7 @@ impl Clearing for Yesterday {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_under_load_loses_and_doubles_nothing() {
-    let mut world = World::build().await;
+    let mut world = World::build("killed").await;
     let letters = Arc::new(world.letters().await);
     let mut acknowledged = BTreeSet::new();
     for after in KILLED_AFTER {
@@ -491,4 +496,58 @@ async fn a_kill_under_load_loses_and_doubles_nothing() {
         (&json!(PAYMENTS), &json!(0), &json!("0")),
         "{told}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asked_to_end_it_finishes_what_is_under_way_and_says_that_it_stops() {
+    let mut world = World::build("drained").await;
+    world.start().await;
+    let asked = async |path: &str| {
+        let answer = http().get(format!("http://127.0.0.1:{}{path}", world.internal)).send().await.ok()?;
+        Some((answer.status().as_u16(), answer.text().await.ok()?))
+    };
+    assert_eq!(asked("/live").await, Some((200, "live\n".to_owned())));
+    assert_eq!(asked("/ready").await, Some((200, "ready\n".to_owned())));
+    let counted = asked("/metrics").await.unwrap().1;
+    for line in [
+        r#"chung_http_requests_total{method="GET",route="/.well-known/openid-configuration",status="200"} 1"#,
+        r#"chung_http_request_seconds_bucket{method="GET",route="/.well-known/openid-configuration",le="0.001"}"#,
+        r#"chung_database_connections{state="open"}"#,
+    ] {
+        assert!(counted.contains(line), "{line} in {counted}");
+    }
+
+    // Half of a request is there when the service is asked to end.
+    let mut slow = TcpStream::connect(("127.0.0.1", world.port)).await.unwrap();
+    let head = "POST /oidc/token HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n\
+                content-type: application/x-www-form-urlencoded\r\nconnection: close\r\n\r\na=";
+    slow.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let process = Arc::clone(world.service.as_ref().unwrap());
+    let id = process.lock().unwrap().id();
+    assert!(Command::new("kill").args(["-TERM", &id.to_string()]).status().unwrap().success());
+    let mut said = None;
+    for _ in 0..100 {
+        said = asked("/ready").await;
+        if said.as_ref().is_some_and(|said| said.0 == 503) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(said, Some((503, "stopping\n".to_owned())));
+    assert!(TcpStream::connect(("127.0.0.1", world.port)).await.is_err(), "nobody new is let in");
+    slow.write_all(b"b").await.unwrap();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("invalid_request"), "{answer}");
+    let ended = tokio::task::spawn_blocking(move || process.lock().unwrap().wait().unwrap());
+    assert!(ended.await.unwrap().success());
+    assert_eq!(asked("/live").await, None);
+
+    // Without its database it is alive and not ready.
+    world.start().await;
+    world.server.stop();
+    let asked = http().get(format!("http://127.0.0.1:{}/ready", world.internal)).send().await.unwrap();
+    assert_eq!(asked.status(), 503);
+    assert_eq!(asked.text().await.unwrap(), "the database does not answer\n");
 }

@@ -1,14 +1,14 @@
 //! What commands stand on: the database, the keys, and the [`App`] built from them.
 
-use super::out;
-use crate::app::{self, App, Parts, Population, Queues};
+use super::{out, outside::SERVICE};
+use crate::app::{self, App, ClearingPeer, Parts, Population, Queues};
 use crate::base::{
     clock::{Instant, SystemClock},
     entropy::SystemEntropy,
     text::Lang,
 };
 use crate::codec::iso20022::{
-    CancellationRequest, CreditTransfer, MessageId, PaymentReturn, RequestToPay, Resolution,
+    CancellationRequest, CreditTransfer, MemberId, MessageId, PaymentReturn, RequestToPay, Resolution,
     StatementRequest, StatusInquiry,
 };
 use crate::codec::sod::Anchors;
@@ -104,7 +104,7 @@ pub fn keys(config: &Config) -> anyhow::Result<KeyRing> {
 pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
     let (batches, queues) = app::queues(&config.limits);
     let keys = Arc::new(keys(config)?);
-    let (clearing, clearing_keys) = clearing(config, Arc::clone(&keys))?;
+    let (clearing, clearing_peer) = clearing(config, Arc::clone(&keys))?;
     let app = App::new(Parts {
         store,
         clock: Arc::new(SystemClock),
@@ -112,7 +112,7 @@ pub fn app(config: &Config, store: Store) -> anyhow::Result<(App, Queues)> {
         keys: Arc::clone(&keys),
         access_tokens: Arc::default(),
         clearing,
-        clearing_keys,
+        clearing_peer,
         card_anchors: card_anchors(config)?,
         national_id: national_id(config)?,
         population: population(config, &keys)?,
@@ -140,7 +140,11 @@ pub fn office(config: &Config, store: Store) -> anyhow::Result<App> {
         keys: Arc::new(keys(config)?),
         access_tokens: Arc::default(),
         clearing: Arc::new(Nobody),
-        clearing_keys: Arc::new(KeyList::new([])),
+        clearing_peer: Arc::new(ClearingPeer {
+            us: SERVICE.parse()?,
+            them: CENTRAL_BANK.parse()?,
+            keys: KeyList::default(),
+        }),
         card_anchors: Arc::default(),
         national_id: national_id(config)?,
         population: Population::own(),
@@ -331,7 +335,7 @@ fn population(config: &Config, keys: &Arc<KeyRing>) -> anyhow::Result<Population
 }
 
 /// The clearing system of the configuration, and the keys it is pinned to.
-fn clearing(config: &Config, keys: Arc<KeyRing>) -> anyhow::Result<(Arc<dyn Clearing>, Arc<KeyList>)> {
+fn clearing(config: &Config, keys: Arc<KeyRing>) -> anyhow::Result<(Arc<dyn Clearing>, Arc<ClearingPeer>)> {
     let partner = &config.partners()?.clearing;
     let path = partner.keys.display();
     let jwks =
@@ -344,7 +348,8 @@ fn clearing(config: &Config, keys: Arc<KeyRing>) -> anyhow::Result<(Arc<dyn Clea
         timeout: config.limits.partner_timeout(),
         answer_bytes_max: config.limits.statement_bytes_max,
     };
-    let us = partner.bic.parse().context("clearing_bic")?;
-    let them = CENTRAL_BANK.parse().context("the central bank's number")?;
-    Ok((Arc::new(RemoteClearing::new(peer, keys, us, them)?), Arc::new(pinned)))
+    let us: MemberId = partner.bic.parse().context("clearing_bic")?;
+    let them: MemberId = CENTRAL_BANK.parse().context("the central bank's number")?;
+    let clearing = RemoteClearing::new(peer, keys, us.clone(), them.clone())?;
+    Ok((Arc::new(clearing), Arc::new(ClearingPeer { us, them, keys: pinned })))
 }

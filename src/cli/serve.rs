@@ -1,7 +1,7 @@
 //! `chung serve`: the service, from its start to its orderly end.
 //!
-//! The order of the end: readiness says no, listeners close, running requests finish (or the drain's time is over),
-//! loops stop, connections are given back, and last the private server stops.
+//! The order of the end: readiness says no, the public listener closes, running requests finish (or the drain's time is over),
+//! loops stop, the operators' listener closes, connections are given back, and last the private server stops.
 
 use super::{
     environment::{self, Opened},
@@ -11,6 +11,7 @@ use crate::app::{App, Queues};
 use crate::config::Config;
 use crate::{http, telemetry, work};
 use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -31,7 +32,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         app,
         queues,
         config.listen,
-        Some(Internal { listen: config.internal_listen, metrics: Box::new(move || metrics.render()) }),
+        Some(Internal { listen: config.internal_listen, metrics }),
         stopping,
     )
     .await?;
@@ -49,8 +50,18 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 pub struct Internal {
     /// Where it listens.
     pub listen: SocketAddr,
-    /// Renders what `/metrics` shows.
-    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// What `/metrics` shows.
+    pub metrics: PrometheusHandle,
+}
+
+/// How often what was measured is added up, so that it takes no room where nobody asks for it.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+async fn add_up(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        metrics.run_upkeep();
+    }
 }
 
 /// Listeners and loops of one service in this process.
@@ -58,6 +69,8 @@ pub struct Running {
     /// Where the public interfaces listen.
     pub address: SocketAddr,
     listeners: JoinSet<std::io::Result<()>>,
+    /// The operators' listener, which says that the service stops until it has, and what ends it.
+    internal: Option<(watch::Sender<bool>, JoinSet<std::io::Result<()>>)>,
     loops: JoinSet<()>,
 }
 
@@ -74,15 +87,22 @@ impl Running {
         let address = public.local_addr()?;
         let mut listeners = JoinSet::new();
         listeners.spawn(http::listen::listen(public, http::router::router(app.clone()), stopping.clone()));
-        if let Some(internal) = internal {
-            let router = http::internal::router(app.clone(), stopping.clone(), internal.metrics);
-            listeners.spawn(http::listen::listen(bind(internal.listen).await?, router, stopping));
-        }
         let mut loops = JoinSet::new();
+        let internal = match internal {
+            None => None,
+            Some(Internal { listen, metrics }) => {
+                loops.spawn(add_up(metrics.clone()));
+                let router = http::internal::router(app.clone(), stopping, move || metrics.render());
+                let (end, ending) = watch::channel(false);
+                let mut listener = JoinSet::new();
+                listener.spawn(http::listen::listen(bind(listen).await?, router, ending));
+                Some((end, listener))
+            }
+        };
         for each in work::loops(&app, queues) {
             loops.spawn(each);
         }
-        Ok(Self { address, listeners, loops })
+        Ok(Self { address, listeners, internal, loops })
     }
 
     /// Lets running requests finish for at most `patience`, then ends everything.
@@ -92,6 +112,11 @@ impl Running {
             tracing::warn!("some requests did not finish in time");
         }
         self.loops.shutdown().await;
+        if let Some((end, mut listener)) = self.internal {
+            let _nobody_listens = end.send(true);
+            let last = async { while listener.join_next().await.is_some() {} };
+            let _ended_anyway = tokio::time::timeout(Duration::from_secs(1), last).await;
+        }
     }
 }
 

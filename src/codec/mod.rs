@@ -27,5 +27,8 @@ pub mod signer_certificate;
 pub mod sod;
 pub mod statement_file;
 pub mod time_stamp;
+#[cfg(test)]
+#[path = "../../tests/support/tools.rs"]
+mod tools;
 pub mod verification_statement;
 pub mod vietqr;

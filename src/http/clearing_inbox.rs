@@ -20,8 +20,8 @@ use crate::crypto::keyring::Purpose;
 use crate::flow::{Error, take_message::take_message};
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{DefaultBodyLimit, OriginalUri, State, rejection::BytesRejection};
+use axum::http::{HeaderMap, StatusCode, header::CONTENT_TYPE as CONTENT_TYPE_NAME};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 
@@ -30,12 +30,23 @@ pub fn routes(bytes_max: usize) -> Router<App> {
     Router::new().route("/clearing/inbox", post(take)).layer(DefaultBodyLimit::max(bytes_max))
 }
 
-async fn take(State(app): State<App>, uri: OriginalUri, headers: HeaderMap, body: Bytes) -> Response {
+async fn take(
+    State(app): State<App>,
+    uri: OriginalUri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     let now = app.clock.now();
-    let signature = match signed::verified(&app, &uri, &headers, &body, &app.clearing_keys, now) {
+    // A signature covers the whole of a message: of one that is not read to its end nobody knows whose it is.
+    let Ok(body) = body else { return (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large").into_response() };
+    let signature = match signed::verified(&app, &uri, &headers, &body, &app.clearing_peer.keys, now) {
         Ok(signature) => signature,
         Err(refusal) => return (StatusCode::UNAUTHORIZED, refusal.code()).into_response(),
     };
+    if headers.get(CONTENT_TYPE_NAME).is_none_or(|kind| kind.as_bytes() != CONTENT_TYPE.as_bytes()) {
+        let word = "unsupported_media_type".to_owned();
+        return answer(&app, StatusCode::UNSUPPORTED_MEDIA_TYPE, word, &signature, now);
+    }
     let received = match iso20022::read(&body, app.limits.message_bytes_max) {
         Ok(received) => received,
         Err(refusal) => {
@@ -44,6 +55,12 @@ async fn take(State(app): State<App>, uri: OriginalUri, headers: HeaderMap, body
         }
     };
     let head = received.header.clone();
+    // A message that the same key signs may be meant for another member, or told in another one's name.
+    if (&head.from, &head.to) != (&app.clearing_peer.them, &app.clearing_peer.us) {
+        tracing::warn!(message = %head.id, "a message of the clearing system is between others");
+        let refused = reject(&app, &head, "other_parties", now);
+        return answer(&app, StatusCode::UNPROCESSABLE_ENTITY, refused, &signature, now);
+    }
     match take_message(&app, received).await {
         Ok(word) => answer(&app, StatusCode::OK, word, &signature, now),
         Err(error) => {

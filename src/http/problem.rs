@@ -235,6 +235,8 @@ pub fn problem(refusal: Refusal) -> Response {
     };
     let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, Json(body)).into_response();
+    response.extensions_mut().insert(Named(row.code));
+    metrics::counter!("chung_refusals_total", "code" => row.code).increment(1);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -251,6 +253,10 @@ pub fn problem(refusal: Refusal) -> Response {
     }
     response
 }
+
+/// The code of an answer, for whoever shows it otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Named(pub &'static str);
 
 /// A flow's refusal as an answer of `/v1`.
 pub struct Problem(pub Error);

@@ -1,14 +1,14 @@
 //! Every route on one page, grouped by who calls it.
 
 use super::{
-    api, auth, clearing_inbox, messenger_inbox, oidc, pace, pages, payment_platform, population_inbox,
-    problem::Problem, session,
+    api, auth, clearing_inbox, counted, legible, messenger_inbox, oidc, pace, pages, payment_platform,
+    population_inbox, problem::Problem, session,
 };
 use crate::app::App;
 use crate::flow::Error;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -24,6 +24,8 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(app.limits.body_bytes_max))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(app.clone(), pace::in_time))
+        .layer(from_fn(legible::legible))
+        .layer(from_fn(counted::counted))
         .with_state(app)
 }
 

@@ -67,6 +67,21 @@ impl SignedHttp {
 
     /// Sends one message and waits for its answer.
     pub async fn post(&self, content_type: &str, body: String, now: Instant) -> Result<Answered, Silence> {
+        let began = tokio::time::Instant::now();
+        let answered = self.exchange(content_type, body, now).await;
+        let outcome = match &answered {
+            Ok(_) => "answered",
+            Err(Silence::NotSent(_)) => "not_sent",
+            Err(Silence::NoAnswer(_)) => "no_answer",
+            Err(Silence::Broken(_)) => "broken",
+        };
+        let partner = self.peer.address.to_string();
+        metrics::histogram!("chung_partner_seconds", "partner" => partner, "outcome" => outcome)
+            .record(began.elapsed());
+        answered
+    }
+
+    async fn exchange(&self, content_type: &str, body: String, now: Instant) -> Result<Answered, Silence> {
         let target_uri = self.peer.address.as_str();
         let request = Request { method: "POST", target_uri, content_type, body: body.as_bytes() };
         let (headers, signature) = sign_request(&request, self.keys.signing(Purpose::Message), now);

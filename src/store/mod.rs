@@ -250,6 +250,11 @@ impl Store {
         Ok(())
     }
 
+    /// How many connections are open, and how many of them nobody uses.
+    pub fn connections(&self) -> (u32, usize) {
+        (self.pool.size(), self.pool.num_idle())
+    }
+
     /// Gives the connections back; for an orderly end.
     pub async fn close(&self) {
         self.pool.close().await;

@@ -215,6 +215,7 @@ where
         loop {
             let worked = tick(app.clone()).await.unwrap_or_else(|error| {
                 tracing::warn!(?error, "{undone}");
+                metrics::counter!("chung_work_failures_total", "work" => undone).increment(1);
                 false
             });
             if !worked {

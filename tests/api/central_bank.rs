@@ -84,18 +84,23 @@ impl CentralBank {
 
     /// Sends a message to the inbox, signed now.
     pub async fn send(&self, origin: &Origin, xml: &str, now: Instant) -> world::Answer {
+        self.send_as(origin, (xml, "application/xml"), now).await
+    }
+
+    /// The same, signed as content of that type.
+    pub async fn send_as(
+        &self,
+        origin: &Origin,
+        (xml, content_type): (&str, &str),
+        now: Instant,
+    ) -> world::Answer {
         let target = origin.at("/clearing/inbox");
-        let request = Request {
-            method: "POST",
-            target_uri: &target,
-            content_type: "application/xml",
-            body: xml.as_bytes(),
-        };
+        let request = Request { method: "POST", target_uri: &target, content_type, body: xml.as_bytes() };
         let (headers, _) = sign_request(&request, &self.key, now);
         let actor = Actor::new(origin.clone());
         let request = actor
             .request(reqwest::Method::POST, "/clearing/inbox")
-            .header("content-type", "application/xml")
+            .header("content-type", content_type)
             .header("content-digest", headers.content_digest)
             .header("signature-input", headers.signature_input)
             .header("signature", headers.signature)

@@ -3,6 +3,7 @@
 use crate::office::Office;
 use crate::world::TestApp;
 use chung::flow::tidy::tidy;
+use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
 
@@ -16,6 +17,39 @@ async fn a_stranger_finds_nothing_unlisted_and_nothing_of_others() {
     assert!(stranger.cookies().is_empty());
     let answer = stranger.post_json("/v1/bills", &json!({})).await;
     assert!([401, 404].contains(&answer.status), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn whoever_reads_pages_gets_a_page_whatever_went_wrong() {
+    let world = TestApp::start().await;
+    let browser = world.stranger();
+    let ask = async |method: Method, path: &str, form: Option<(&str, String)>| {
+        let mut request =
+            browser.request(method, path).header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+        if let Some((kind, body)) = form {
+            request = request.header("content-type", kind).body(body);
+        }
+        browser.send(request).await
+    };
+    let form = "application/x-www-form-urlencoded";
+    let large = "x=".to_owned() + &"a".repeat(world.app.limits.body_bytes_max);
+    for (method, path, sent, status) in [
+        (Method::GET, "/nowhere", None, 404),
+        (Method::DELETE, "/receipts", None, 405),
+        (Method::POST, "/oidc/authorize", Some(("text/plain", "a=b".to_owned())), 415),
+        (Method::POST, "/oidc/authorize", Some((form, large.clone())), 413),
+        (Method::POST, "/oidc/logout", Some((form, large.clone())), 413),
+        (Method::POST, "/language", Some((form, large)), 404),
+    ] {
+        let answer = ask(method, path, sent).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert!(answer.headers["content-type"].to_str().unwrap().starts_with("text/html"), "{path}");
+        assert!(answer.text().contains("<main"), "{path}: {}", answer.text());
+        assert!(answer.headers.contains_key("content-security-policy"), "{path}");
+    }
+    // A system hears what a system needs, whatever it accepts.
+    let answer = ask(Method::GET, "/v1/nowhere", None).await;
+    assert_eq!(answer.headers["content-type"], "application/problem+json");
 }
 
 #[tokio::test]

@@ -51,6 +51,8 @@ mod store;
 mod succession;
 mod time_stamp_chains;
 mod time_stamps;
+#[path = "../support/tools.rs"]
+mod tools;
 mod transfers;
 mod trees;
 mod ways;

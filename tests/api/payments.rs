@@ -355,6 +355,35 @@ async fn an_unsigned_message_is_not_believed() {
 }
 
 #[tokio::test]
+async fn a_signed_message_between_others_or_of_another_form_is_refused_by_name() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let bill = office.bill(&world, "k").await;
+    let payment = start(&world, &office, &bill).await;
+    let notification = world.credit(1, "R1", 205_000, &payment);
+    // The same key signs what is meant for another member, and what it passes on in another's name.
+    for (ours, other) in [("CHUNG", "CHUNH"), ("SBV01", "SBV02")] {
+        let refused = world.tell(&notification.replace(ours, other)).await;
+        assert_eq!(
+            (refused.status, refused.text().contains("other_parties")),
+            (422, true),
+            "{}",
+            refused.text()
+        );
+    }
+    let now = world.clock.now();
+    let origin = &world.app.origin;
+    let other = world.bank.send_as(origin, (&notification, "text/xml"), now).await;
+    assert_eq!((other.status, other.text().as_str()), (415, "unsupported_media_type"));
+    let large = format!("{notification}{}", " ".repeat(world.app.limits.message_bytes_max));
+    let large = world.bank.send(origin, &large, now).await;
+    assert_eq!((large.status, large.text().as_str()), (413, "body_too_large"));
+    assert_eq!(read(&world, &office, &bill).await["status"], "open");
+    world.tell(&notification).await.expect(200);
+    assert_eq!(read(&world, &office, &bill).await["status"], "paid");
+}
+
+#[tokio::test]
 async fn a_fee_is_quoted_with_its_explanation() {
     let world = TestApp::start().await;
     let office = Office::open(&world, "H29.14").await;

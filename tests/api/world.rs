@@ -4,7 +4,7 @@ use crate::central_bank::CentralBank;
 use crate::database::Database;
 use crate::document::{Seen, document};
 use crate::platform::Partners;
-use chung::app::{self, App, Parts, Population};
+use chung::app::{self, App, ClearingPeer, Parts, Population};
 use chung::base::clock::{Clock, ManualClock};
 use chung::base::entropy::SeededEntropy;
 use chung::base::origin::Origin;
@@ -88,7 +88,11 @@ impl TestApp {
         let app = App::new(Parts {
             access_tokens: Arc::default(),
             clearing: bank.clone(),
-            clearing_keys: Arc::new(bank.keys()),
+            clearing_peer: Arc::new(ClearingPeer {
+                us: "CHUNG".parse().expect("a member"),
+                them: "SBV01".parse().expect("a member"),
+                keys: bank.keys(),
+            }),
             card_anchors: Arc::new(Anchors::read([AUTHORITY]).expect("the authority")),
             national_id,
             population: register(&format!("http://localhost:{port}"), clock.clone()),

@@ -11,7 +11,7 @@ use crate::stamps::authority;
 use crate::sweeper::Sweeper;
 use crate::systems::SYSTEM;
 use crate::tellings::{HOLIDAY, WORKED};
-use chung::app::{self, App, Parts, Population};
+use chung::app::{self, App, ClearingPeer, Parts, Population};
 use chung::base::clock::ManualClock;
 use chung::base::entropy::{Entropy, SeededEntropy};
 use chung::base::id::{Agency, Citizen, Client, Id};
@@ -180,7 +180,11 @@ impl World {
             keys: Arc::new(keys),
             access_tokens: Arc::default(),
             clearing: Arc::new(rails),
-            clearing_keys: Arc::new(KeyList::new([])),
+            clearing_peer: Arc::new(ClearingPeer {
+                us: "CHUNG".parse().unwrap(),
+                them: "SBV01".parse().unwrap(),
+                keys: KeyList::default(),
+            }),
             card_anchors: Arc::default(),
             national_id: None,
             population: Population::own(),

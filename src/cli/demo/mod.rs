@@ -105,7 +105,7 @@ async fn shown(
     installed.tours += 1;
     private_file::replace(&file, format!("{:#}\n", serde_json::to_value(&installed)?).as_bytes())?;
     let (stop, stopping) = watch::channel(false);
-    let internal = Internal { listen: config.internal_listen, metrics: Box::new(move || metrics.render()) };
+    let internal = Internal { listen: config.internal_listen, metrics };
     let internal = (!demo.once).then_some(internal);
     let running = Running::start(app.clone(), queues, config.listen, internal, stopping.clone()).await?;
     let sandbox = start_sandbox(&app, outside, demo, &installed, stopping).await?;

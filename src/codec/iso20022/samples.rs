@@ -45,6 +45,21 @@ pub(super) fn entry(n: u128, dong: i64, direction: Direction) -> Entry {
     }
 }
 
+/// Money of which the bank tells no more than it must, less what it kept.
+fn bare(n: u128) -> Entry {
+    Entry {
+        end_to_end: None,
+        uetr: None,
+        clearing_reference: None,
+        counterparty: None,
+        counterparty_agent: None,
+        remittance: Vec::new(),
+        accepted: None,
+        charged: Some(Charged { amount: Money::vnd(2_050), card: true }),
+        ..entry(n, 202_950, Direction::Credit)
+    }
+}
+
 pub(super) fn request() -> RequestToPay {
     RequestToPay {
         end_to_end_id: EndToEndId(uuid(2)),
@@ -73,6 +88,12 @@ pub(super) fn messages() -> Vec<Message> {
             uetr,
             status: TransactionStatus::Rejected(reason),
         }),
+        Message::RequestStatus(RequestStatus {
+            original,
+            end_to_end_id,
+            uetr: None,
+            status: TransactionStatus::Accepted,
+        }),
         Message::PaymentStatus(PaymentStatus {
             inquiry: Some(MessageId(uuid(3))),
             about: AboutWhat::Request,
@@ -97,6 +118,7 @@ pub(super) fn messages() -> Vec<Message> {
             account: account.clone(),
             entries: vec![entry(4, 205_000, Direction::Credit), entry(5, 1, Direction::Debit)],
         }),
+        Message::CreditNotification(CreditNotification { account: account.clone(), entries: vec![bare(6)] }),
         Message::Statement(Statement {
             account: account.clone(),
             day: Day::new(2026, 11, 24).unwrap(),
@@ -161,6 +183,18 @@ pub(super) fn messages() -> Vec<Message> {
             original,
             answer: ResolutionAnswer::Rejected(line("CUST")),
             text: Some(line("Hồ sơ đã giải quyết")),
+        }),
+        Message::Resolution(Resolution {
+            request: end_to_end_id,
+            original,
+            answer: ResolutionAnswer::Accepted,
+            text: None,
+        }),
+        Message::Resolution(Resolution {
+            request: end_to_end_id,
+            original,
+            answer: ResolutionAnswer::Pending,
+            text: None,
         }),
         Message::MessageReject(MessageReject {
             refused: line("01935d5e7a107c3b9b1f000000000001"),
