@@ -18,9 +18,11 @@
 //! | [`payment`] | what is owed, paid, returned (pure) | know a person's identity |
 //! | [`flow`] | the use cases; identity and payment meet only here | speak HTTP or SQL |
 //! | [`store`] | all SQL | ask the time, apply a rule |
-//! | [`partner`] | the clearing system, the gateway for SMS and e-mail, webhooks | run inside a transaction |
+//! | [`partner`] | everybody whom we ask or tell: clearing system, register, national e-ID, payment platform, gateway for SMS and e-mail, issuers of receipts, time stamps, webhooks | run inside a transaction |
 //! | [`http`] | the OpenID provider, `/v1`, the pages, the clearing inbox | touch the database |
 //! | [`work`] | bounded loops, each tick one flow call | |
+//! | [`app`], [`batch`] | what every request holds; questions that are answered together | decide anything |
+//! | [`config`], [`telemetry`] | settings and limits; log lines, metrics, what never leaves | |
 //! | [`sandbox`] | the outside world as a program | use the service other than over HTTP |
 //! | [`cli`], `main` | commands | rules |
 //!

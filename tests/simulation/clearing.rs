@@ -56,6 +56,7 @@ impl Clearing for Rails {
             Some(Asked { decision: Decision::Approved, .. }) => Report::Accepted,
             Some(Asked { decision: Decision::Refused, .. }) => Report::Rejected("CUST".parse().unwrap()),
             Some(asked) if asked.expires <= now => Report::Rejected("AB05".parse().unwrap()),
+            Some(_) if truth.more_asked.contains(&inquiry.original.0) => Report::StepUp,
             Some(_) => Report::Pending,
         };
         Box::pin(async move { Some(report) })

@@ -47,6 +47,8 @@ pub struct Letter {
 /// What is true.
 #[derive(Default)]
 pub struct Truth {
+    /// Of whose payers their banks asked for more.
+    pub more_asked: BTreeSet<Uuid>,
     pub asked: BTreeMap<Uuid, Asked>,
     pub movements: Vec<Entry>,
     /// The account of each movement that is not the agencies' own.
@@ -197,6 +199,9 @@ impl Rails {
 
     /// The payer decides about a waiting request; a bank without liquidity, or over its limit, fails its customer.
     pub fn decide(&self, payment: Uuid, approve: bool, now: Instant) {
+        if self.asks_for_more(payment, now) {
+            return;
+        }
         let fails = approve && self.fault(6, "fault: bank cannot pay");
         let amount = {
             let truth = &mut *self.truth.lock().unwrap();
@@ -228,6 +233,19 @@ impl Rails {
         } else {
             let _reference = self.money(Some(payment), amount, now);
         }
+    }
+
+    /// The bank wants its customer to prove once more who they are, before anything is decided.
+    fn asks_for_more(&self, payment: Uuid, now: Instant) -> bool {
+        if self.truth.lock().unwrap().asked[&payment].by_platform
+            || !self.fault(10, "fault: bank asks for more")
+        {
+            return false;
+        }
+        let truth = &mut *self.truth.lock().unwrap();
+        truth.more_asked.insert(payment);
+        Self::report(truth, payment, TransactionStatus::StepUp, now);
+        true
     }
 
     fn report(truth: &mut Truth, payment: Uuid, status: TransactionStatus, now: Instant) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub struct Seen(Mutex<BTreeMap<String, u64>>, Mutex<BTreeMap<&'static str, Duration>>);
 
 /// What a few lives in five hundred meet: a long run must have seen it.
-const RARE: [&str; 35] = [
+const RARE: [&str; 39] = [
     "fault: issuer away",
     "fault: issuer refuses",
     "fault: issuer's answer lost",
@@ -38,6 +38,10 @@ const RARE: [&str; 35] = [
     "paper charged anew: too little",
     "paper charged anew: too much",
     "payment accepted → unknown",
+    "payment created → accepted",
+    "payment step_up_required → rejected",
+    "payment step_up_required → settled",
+    "payment step_up_required → unknown",
     "payment unknown → submitted",
     "receipt fetched by an agency's system",
     "receipt of a system's payment void",
@@ -48,7 +52,7 @@ const RARE: [&str; 35] = [
 ];
 
 /// What a run must have seen at least once.
-const DEMANDED: [&str; 197] = [
+const DEMANDED: [&str; 200] = [
     "a bank answers: no",
     "a bank answers: wait",
     "a bank answers: yes",
@@ -100,6 +104,7 @@ const DEMANDED: [&str; 197] = [
     "evidence revoked",
     "fault: answer lost",
     "fault: authority away",
+    "fault: bank asks for more",
     "fault: bank cannot pay",
     "fault: bank keeps a charge",
     "fault: confirmation doubled",
@@ -170,7 +175,9 @@ const DEMANDED: [&str; 197] = [
     "payment created → unknown",
     "payment submitted → accepted",
     "payment submitted → rejected",
+    "payment step_up_required → accepted",
     "payment submitted → settled",
+    "payment submitted → step_up_required",
     "payment submitted → unknown",
     "payment unknown → accepted",
     "payment unknown → rejected",
