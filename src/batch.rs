@@ -71,6 +71,9 @@ pub enum Patience {
     /// Of callers who come again nearly all are waited for; where others come at a steady rate, as many wait already as
     /// came during the batch before, and nobody is kept.
     Patient,
+    /// While it is smaller than the batch before and still grows, at most eight ticks: for machines that tell one thing and wait
+    /// until it is kept. What a batch costs is then shared by nearly all of them.
+    Whole,
     /// While it grows, at most three ticks, unless the batch before was one caller's: of bursts that follow each other, each
     /// while the other is decided, one burst is made.
     Merging,
@@ -79,6 +82,8 @@ pub enum Patience {
 /// One look at the queue.
 const TICK: Duration = Duration::from_millis(1);
 const TICKS: usize = 3;
+/// How many of them machines wait.
+const TICKS_OF_MACHINES: usize = 8;
 
 impl<C, O> Queue<C, O> {
     /// Decides up to so many batches side by side, as several nodes would; else one after the other. A batch begins beside
@@ -130,13 +135,14 @@ impl<C, O> Queue<C, O> {
         patience: Patience,
         (last, most): (usize, usize),
     ) {
-        let enough = match patience {
+        let (enough, ticks) = match patience {
             Patience::None => return,
-            Patience::Patient => (3 * last).div_ceil(4),
+            Patience::Patient => ((3 * last).div_ceil(4), TICKS),
+            Patience::Whole => (last, TICKS_OF_MACHINES),
             Patience::Merging if last < 2 => return,
-            Patience::Merging => most,
+            Patience::Merging => (most, TICKS),
         };
-        for _ in 0..TICKS {
+        for _ in 0..ticks {
             let before = gathered.len();
             if before >= enough {
                 return;
@@ -214,6 +220,7 @@ mod tests {
             tokio::select! { sizes = asked => sizes, () = run => unreachable!() }
         };
         assert_eq!(sizes(Patience::Patient).await, ((Ok(2), Ok(2)), (Ok(2), Ok(2))));
+        assert_eq!(sizes(Patience::Whole).await, ((Ok(2), Ok(2)), (Ok(2), Ok(2))));
         assert_eq!(sizes(Patience::Merging).await, ((Ok(2), Ok(2)), (Ok(2), Ok(2))));
         assert_eq!(sizes(Patience::None).await, ((Ok(2), Ok(1)), (Ok(2), Ok(1))));
     }

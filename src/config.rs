@@ -6,6 +6,7 @@
 //! parts travel as plain fields of `App`.
 
 mod limits;
+mod workers;
 
 pub use limits::Limits;
 
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use std::{
     fs, io,
     net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 use url::Url;
@@ -212,6 +214,9 @@ pub struct Settings {
         hide_short_help = true
     )]
     pub time_stamp_lists: Option<PathBuf>,
+    /// Threads that answer requests [default: one for every processor, or for every two where the database runs beside]
+    #[arg(long, env = "CHUNG_WORKER_THREADS", value_name = "NUMBER", global = true)]
+    pub worker_threads: Option<NonZeroUsize>,
     /// How much is logged, e.g. info or chung=debug,info [default: info]
     #[arg(long, env = "CHUNG_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
@@ -334,6 +339,7 @@ impl Settings {
             time_stamp_url: self.time_stamp_url.or(file.time_stamp_url),
             time_stamp_anchor: self.time_stamp_anchor.or(file.time_stamp_anchor),
             time_stamp_lists: self.time_stamp_lists.or(file.time_stamp_lists),
+            worker_threads: self.worker_threads.or(file.worker_threads),
             log: self.log.or(file.log),
             clearing_url: self.clearing_url.or(file.clearing_url),
             clearing_bic: self.clearing_bic.or(file.clearing_bic),

@@ -291,6 +291,11 @@
 //!   benches measure is optimised across crates.
 //! * 2026-11-27, lanes: a batch begins beside another once it is as large. Whatever came first used to begin at once, and made five
 //!   of thirty-two callers' questions a batch; every batch pays for its statements anew.
+//! * 2026-11-27, threads: one answers requests for every two processors where the database works beside, which needs as much;
+//!   with one for each, the two of them took turns, and every settled payment paid a tenth more. `worker_threads` says otherwise.
+//! * 2026-11-27, regulars: writers and loops that ask all day long have connections of their own (`store::regular`), so that their
+//!   plans are made once and not once for every connection of the pool whenever statistics change.
+//! * 2026-11-27, machines: a batch of settled payments waits for as many as came before, since whoever tells them is no person.
 //! * 2026-11-27, issuers: one that an agency has left stays known, and what was ordered from it is fetched from and adjusted by it
 //!   alone; an order names whose charge was paid then, so that it stays the same order whoever succeeds.
 //! * 2026-11-27, evidence: a line that was paid on paper and charged anew rests on what it is asked by now, divided between what

@@ -11,10 +11,12 @@ fn main() -> ExitCode {
     chung::crypto::install();
     // A second installation is refused, which is all we want to know.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return chung::cli::failed(&error.into()),
-    };
+    let threads = command_line.threads().get();
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return chung::cli::failed(&error.into()),
+        };
     match runtime.block_on(chung::cli::run(command_line)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => chung::cli::failed(&error),

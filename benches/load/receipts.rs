@@ -12,7 +12,7 @@ use super::world::World;
 use anyhow::{Result, anyhow, ensure};
 use chung::flow::issue_due_receipts::{BULK, issue_due_receipts};
 use chung::payment::{fee::FeeKind, payment::State};
-use chung::store::{bill, payment, receipt_due};
+use chung::store::{payment, receipt_due};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -144,10 +144,8 @@ async fn wait(world: &World, many: usize) -> Result<()> {
     let mut tx = app.store.begin().await?;
     let settled = State::Settled { at: now };
     let ended: Vec<_> = attempts.iter().map(|attempt| (*attempt, "accepted", &settled)).collect();
-    payment::end_payments(&mut tx, &ended).await?;
-    payment::release(&mut tx, &attempts).await?;
     let paid: Vec<_> = bills.iter().copied().zip(attempts.iter().copied()).collect();
-    bill::pay_bills(&mut tx, &paid, now).await?;
+    payment::settle(&mut tx, &ended, &paid, now).await?;
     let due = paid.into_iter().map(|(bill, payment)| receipt_due::Due {
         bill,
         kind: FeeKind::Phi,

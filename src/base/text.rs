@@ -1,7 +1,7 @@
 //! Text that people wrote, made safe to keep and print, and the two languages we answer in.
 
 use std::{fmt, str::FromStr};
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// The languages of every page, message and refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -70,7 +70,11 @@ impl<const MAX: usize> Line<MAX> {
         if text.chars().any(unprintable) {
             return Err(NotALine::Unprintable);
         }
-        let line = text.nfc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ");
+        // Whatever was a line before is one: Vietnamese as it is stored is composed already, and is not composed again.
+        let line = match is_nfc_quick(text.chars()) {
+            IsNormalized::Yes => spaced(text),
+            IsNormalized::No | IsNormalized::Maybe => spaced(&text.nfc().collect::<String>()),
+        };
         match line.chars().count() {
             0 => Err(NotALine::Empty),
             n if n > MAX => Err(NotALine::TooLong(MAX)),
@@ -104,6 +108,18 @@ impl<const MAX: usize> fmt::Debug for Line<MAX> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
     }
+}
+
+/// Single blanks, none at its ends.
+fn spaced(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line
 }
 
 /// Whether the text is a line as it stands: printable ASCII, single blanks, none at its ends.

@@ -25,6 +25,7 @@ mod verify;
 
 use crate::config::Settings;
 use clap::{Parser, Subcommand};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 /// Who is this citizen, and has this fee been paid: one service, two answers, provable later.
@@ -91,6 +92,13 @@ enum Command {
     Verify(verify::Verify),
     /// Print the description of the API for agencies (OpenAPI 3.1, YAML)
     Openapi,
+}
+
+impl CommandLine {
+    /// How many threads the run-time gets.
+    pub fn threads(&self) -> NonZeroUsize {
+        self.settings.threads()
+    }
 }
 
 /// Runs one command.

@@ -36,7 +36,7 @@ pub struct Limits {
     pub drain_timeout_ms: u64,
     /// Milliseconds that a partner gets to answer. Default 5,000.
     pub partner_timeout_ms: u64,
-    /// Connections to PostgreSQL. Default 16.
+    /// Connections to PostgreSQL that requests share, beside seven of writers and loops. Default 16.
     pub connections_max: u32,
     /// Commands that may wait in front of one batch writer; more are told to come back. Default 4,096.
     pub queue_max: usize,

@@ -6,8 +6,9 @@ use crate::base::{
     entropy::random,
     id::{Agency, Citizen, Id, Leaf},
 };
-use crate::crypto::{digest::sha256_parts, seal::DataKey};
+use crate::crypto::{digest::sha256, seal::DataKey};
 use crate::store::audit::NewLeaf;
+use serde::Serialize;
 use uuid::Uuid;
 
 /// Whom a decision concerns, and what it was about.
@@ -29,23 +30,29 @@ pub fn leaf(
     kind: &'static str,
     concern: Concern,
     key: &DataKey,
-    details: &serde_json::Value,
+    details: &impl Serialize,
 ) -> NewLeaf {
     leaf_named(app, (Id::new(now, &*app.entropy), now), kind, concern, key, details)
 }
 
 /// The same under an identifier that others already name: rows of the same transaction refer to it.
+#[expect(
+    clippy::expect_used,
+    reason = "details are strings, numbers and lists of them, which always serialize"
+)]
 pub fn leaf_named(
     app: &App,
     (id, now): (Id<Leaf>, Instant),
     kind: &'static str,
     concern: Concern,
     key: &DataKey,
-    details: &serde_json::Value,
+    details: &impl Serialize,
 ) -> NewLeaf {
+    // The salt and then the details: what the commitment covers and what is sealed are the same bytes.
     let salt: [u8; 32] = random(&*app.entropy);
-    let text = details.to_string();
-    let plain = [&salt, text.as_bytes()].concat();
+    let mut plain = Vec::with_capacity(512);
+    plain.extend_from_slice(&salt);
+    serde_json::to_writer(&mut plain, details).expect("details always serialize");
     NewLeaf {
         id,
         kind,
@@ -53,7 +60,7 @@ pub fn leaf_named(
         citizen: concern.citizen,
         agency: concern.agency,
         object: concern.object,
-        commitment: sha256_parts(&[&salt, text.as_bytes()]),
+        commitment: sha256(&plain),
         details: key.seal(&*app.entropy, id.uuid().as_bytes(), &plain),
     }
 }

@@ -31,6 +31,7 @@ use crate::{
         audit::{self, NewLeaf},
         bill::StoredBill,
         fee_evidence::{self, StoredEvidence},
+        regular::Regular,
         tariff::{self, Version},
     },
 };
@@ -58,7 +59,7 @@ pub(super) fn answered(outcome: Outcome) -> Result<String> {
 /// Issues drafts in the order of arrival, and answers each. A draft that is refused writes nothing.
 pub async fn create_all(app: &App, drafts: Vec<Draft>) -> Result<Vec<Outcome>> {
     let now = app.clock.now();
-    let mut tx = app.store.begin().await?;
+    let mut tx = app.store.begin_as(Regular::Bills).await?;
     let claimed = ClaimedDrafts::claim(app, &mut tx, &drafts, now).await?;
     let before = issued_before(app, &mut tx, &claimed.known()).await?;
     let ground = Ground::read(app, &mut tx, &claimed.fresh(), now).await?;

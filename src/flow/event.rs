@@ -9,7 +9,7 @@ use crate::{
     },
     store::outbox::{NewOutbox, Topic},
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 use uuid::Uuid;
 
 /// Every kind of event that is told.
@@ -59,7 +59,7 @@ pub(super) fn event_row(
     now: Instant,
     name: &'static str,
     (agency, object): (Id<Agency>, Uuid),
-    data: &Value,
+    data: &impl Serialize,
 ) -> NewOutbox {
     event_of(Id::new(now, &*app.entropy), now, name, (agency, object), data)
 }
@@ -70,15 +70,28 @@ pub(super) fn event_of(
     now: Instant,
     name: &'static str,
     (agency, object): (Id<Agency>, Uuid),
-    data: &Value,
+    data: &impl Serialize,
 ) -> NewOutbox {
     let body = event_json(name, now, data);
     NewOutbox { id, at: now, topic: Topic::Event, agency: Some(agency), object, name, body }
 }
 
 /// What is kept of an event.
-fn event_json(name: &str, at: Instant, data: &Value) -> Vec<u8> {
-    json!({ "type": name, "timestamp": rfc3339(at), "data": data }).to_string().into_bytes()
+#[derive(Serialize)]
+struct Kept<'a, D> {
+    r#type: &'a str,
+    timestamp: String,
+    data: &'a D,
+}
+
+/// Its bytes, written once from the facts.
+#[expect(
+    clippy::expect_used,
+    reason = "facts are strings, numbers and lists of them, which always serialize"
+)]
+fn event_json(name: &str, at: Instant, data: &impl Serialize) -> Vec<u8> {
+    let kept = Kept { r#type: name, timestamp: rfc3339(at), data };
+    serde_json::to_vec(&kept).expect("facts always serialize")
 }
 
 /// The bytes that an agency's endpoint receives: what was kept, with the event's number among those of the same thing.

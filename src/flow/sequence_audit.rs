@@ -16,6 +16,7 @@ use crate::crypto::{jwt, keyring::Purpose};
 use crate::store::{
     Tx,
     audit_tree::{self, StoredHead, StoredLeaf},
+    regular::Regular,
 };
 
 /// The name of the sequencer's lock.
@@ -27,7 +28,7 @@ pub const LEAVES_MAX: usize = 10_000;
 /// Places what waits, up to a limit; the number of leaves placed.
 pub async fn sequence_audit(app: &App) -> Result<usize> {
     let now = app.clock.now();
-    let mut tx = app.store.begin().await?;
+    let mut tx = app.store.begin_as(Regular::Sequence).await?;
     if !tx.try_lock(LOCK).await? {
         return Ok(0);
     }

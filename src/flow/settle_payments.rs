@@ -10,7 +10,7 @@ use super::{
     event::event_row,
     issue_receipts::{Issued, SettledBill, issue_receipts},
     named_transfers::{Transfers, came},
-    tell_paid::paid_json,
+    tell_paid::PaidTold,
 };
 use crate::{
     app::App,
@@ -30,13 +30,15 @@ use crate::{
         Tx,
         account::{self, Booked},
         audit::{self, NewLeaf},
-        bill, bill_version, case,
+        bill_version, case,
         inbox::{self, CreditKey, StoredCredit, StoredMessage, StoredSuspense},
         ledger::{self as books, EntryKind, NewEntry},
         outbox::{self, NewOutbox},
         payment::{self, Expected},
+        regular::Regular,
     },
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -49,7 +51,7 @@ pub async fn settle_notification(app: &App, notification: Notification) -> Resul
 /// Books notifications in the order of arrival, and answers each.
 pub async fn settle_all(app: &App, notifications: Vec<Notification>) -> Result<Vec<Taken>> {
     let now = app.clock.now();
-    let mut tx = app.store.begin().await?;
+    let mut tx = app.store.begin_as(Regular::Settling).await?;
     let numbers: BTreeSet<&str> = notifications.iter().map(|n| n.account.as_str()).collect();
     let accounts = account::booked(&mut tx, &numbers.into_iter().collect::<Vec<_>>()).await?;
     let taken = take(&mut tx, &notifications, &accounts, now).await?;
@@ -114,6 +116,16 @@ struct Paid {
     name: String,
     leaf: Id<Leaf>,
     servicer_reference: String,
+}
+
+/// What the leaf of a settlement commits to.
+#[derive(Serialize)]
+struct SettledDetails<'a> {
+    payment: String,
+    bill: String,
+    amount: String,
+    servicer_reference: &'a str,
+    receipts: Vec<Value>,
 }
 
 /// One batch on its way: what is known, and what will be written.
@@ -334,13 +346,15 @@ impl<'a> Settling<'a> {
             .zip(&issued)
             .map(|((paid, of), receipts)| {
                 let named = (of.reference.as_str(), of.dossier.as_str());
-                let told = paid_json(paid.bill, named, (paid.payment, of.known.amount), receipts);
-                (of.agency, paid.bill, told, self.leaf(paid, of, receipts))
+                let told = PaidTold::of(paid.bill, named, (paid.payment, of.known.amount), receipts);
+                let about = (of.agency, paid.bill.uuid());
+                let event = event_row(self.app, self.now, "bill.paid", about, &told);
+                Ok((event, self.leaf(paid, of, receipts)?))
             })
-            .collect();
-        for (agency, bill, told, leaf) in told {
-            self.tell("bill.paid", agency, bill.uuid(), &told);
-            self.leaves.push(leaf?);
+            .collect::<Result<_>>()?;
+        for (event, leaf) in told {
+            self.events.push(event);
+            self.leaves.push(leaf);
         }
         Ok(())
     }
@@ -348,14 +362,13 @@ impl<'a> Settling<'a> {
     /// One leaf for a settlement: it commits to the payment and to the receipts together.
     fn leaf(&self, paid: &Paid, of: &Expected, receipts: &[Issued]) -> Result<NewLeaf> {
         let key = self.keys.get(&of.agency).ok_or_else(|| Error::internal("an agency without its key"))?;
-        let names: Vec<Value> = receipts.iter().map(|r| leaf_name(&r.number, &r.digest)).collect();
-        let details = json!({
-            "payment": paid.payment.to_string(),
-            "bill": paid.bill.to_string(),
-            "amount": of.known.amount.decimal(),
-            "servicer_reference": paid.servicer_reference,
-            "receipts": names,
-        });
+        let details = SettledDetails {
+            payment: paid.payment.to_string(),
+            bill: paid.bill.to_string(),
+            amount: of.known.amount.decimal(),
+            servicer_reference: &paid.servicer_reference,
+            receipts: receipts.iter().map(|r| leaf_name(&r.number, &r.digest)).collect(),
+        };
         let concern =
             audit_leaf::Concern { citizen: None, agency: Some(of.agency), object: paid.payment.uuid() };
         let named = (paid.leaf, self.now);
@@ -373,21 +386,18 @@ impl<'a> Settling<'a> {
             .collect();
         self.transfers.write_payments(tx, &self.expected, self.now).await?;
         if !ended.is_empty() || !self.paid.is_empty() {
-            let moved = payment::end_payments(tx, &ended).await?;
             let bills: Vec<_> = self.paid.iter().map(|paid| (paid.bill, paid.payment)).collect();
-            let paid = bill::pay_bills(tx, &bills, self.now).await?;
+            if payment::settle(tx, &ended, &bills, self.now).await? != (ended.len(), bills.len()) {
+                return Err(Error::internal("rows moved under their locks"));
+            }
             if !self.transfers.is_empty() {
                 let bills: Vec<_> = self.paid.iter().map(|paid| paid.bill).collect();
                 bill_version::close_other_ways(tx, &bills, self.now).await?;
             }
-            if (moved, paid) != (ended.len() as u64, self.paid.len() as u64) {
-                return Err(Error::internal("rows moved under their locks"));
-            }
-            let ids: Vec<Id<Payment>> = ended.iter().map(|e| e.0).collect();
-            payment::release(tx, &ids).await?;
         }
         self.issue(tx).await?;
         books::append(tx, &self.entries, &self.numbers, self.now).await?;
+        self.credits.sort_unstable_by(|one, other| one.key.cmp(&other.key));
         inbox::insert_credits(tx, &self.credits, self.now).await.map_err(lost_race)?;
         self.transfers.write_origins(tx).await?;
         if !self.suspense.is_empty() {

@@ -33,7 +33,8 @@ use crate::{
     },
 };
 
-/// What is answered when a message has been taken: the same word for each repetition.
+/// What is answered when a message has been taken: the same word for each repetition. Money that has arrived is most of what
+/// comes: the steps of all else are made room for when they are taken, so that a notification does not carry them.
 pub async fn take_message(app: &App, received: Received) -> Result<String> {
     let head = StoredMessage {
         sender: received.header.from.to_string(),
@@ -44,22 +45,25 @@ pub async fn take_message(app: &App, received: Received) -> Result<String> {
     };
     match received.message {
         Message::CreditNotification(notification) => take_credits(app, head, notification).await,
-        Message::RequestStatus(status) => take_status(app, head, status.end_to_end_id, status.status).await,
+        Message::RequestStatus(status) => {
+            Box::pin(take_status(app, head, status.end_to_end_id, status.status)).await
+        }
         Message::CancellationRequest(asked) => {
             let act = take_recall(app, received.header.id, &asked);
-            take_once(app, head, async { act.await.map(|()| "recorded") }).await
+            Box::pin(take_once(app, head, async { act.await.map(|()| "recorded") })).await
         }
         Message::Resolution(told) => {
             let act = take_resolution(app, &told);
-            take_once(app, head, async { act.await.map(|()| "recorded") }).await
+            Box::pin(take_once(app, head, async { act.await.map(|()| "recorded") })).await
         }
         Message::PaymentStatus(status) if status.about == AboutWhat::Request => {
-            take_status(app, head, status.end_to_end_id, status.status).await
+            Box::pin(take_status(app, head, status.end_to_end_id, status.status)).await
         }
         Message::PaymentStatus(status) => {
             let report = report_of(status.status).ok_or(Error::Refused(Refusal::new("unknown_status")))?;
             let act = take_report(app, status.about, status.end_to_end_id.0, report);
-            take_once(app, head, async { Ok(if act.await? { "recorded" } else { "unknown_payment" }) }).await
+            let act = async { Ok(if act.await? { "recorded" } else { "unknown_payment" }) };
+            Box::pin(take_once(app, head, act)).await
         }
         Message::RequestToPay(_)
         | Message::Statement(_)
@@ -75,11 +79,9 @@ async fn take_credits(app: &App, head: StoredMessage, notification: CreditNotifi
     let arrived = |e: &&Entry| e.direction == Direction::Credit && !e.reversal && e.amount.is_positive();
     let credits = notification.entries.iter().filter(arrived).map(credit);
     // What left first: it is idempotent by itself, and the message counts as taken only with its credits.
-    let debits = debits(app, &notification).await?;
-    if !debits.is_empty() && is_other_content(app, &head).await? {
-        return Err(Error::conflict("message_id_reused"));
+    if notification.entries.iter().any(is_debit) {
+        Box::pin(take_debits(app, &head, &notification)).await?;
     }
-    settle_debits(app, &debits).await?;
     let notification = Notification {
         credits: credits.collect(),
         sender: head.sender,
@@ -95,6 +97,20 @@ async fn take_credits(app: &App, head: StoredMessage, notification: CreditNotifi
     }
 }
 
+/// Books what left the account, unless another content came under the message's identifier before.
+async fn take_debits(app: &App, head: &StoredMessage, notification: &CreditNotification) -> Result<()> {
+    let debits = debits(app, notification).await?;
+    if !debits.is_empty() && is_other_content(app, head).await? {
+        return Err(Error::conflict("message_id_reused"));
+    }
+    settle_debits(app, &debits).await
+}
+
+/// Whether a movement left the account and names something.
+fn is_debit(entry: &Entry) -> bool {
+    entry.direction == Direction::Debit && !entry.reversal && entry.end_to_end_id().is_some()
+}
+
 /// Whether another content came under the message's identifier before.
 async fn is_other_content(app: &App, head: &StoredMessage) -> Result<bool> {
     let mut tx = app.store.begin().await?;
@@ -104,15 +120,11 @@ async fn is_other_content(app: &App, head: &StoredMessage) -> Result<bool> {
 
 /// The movements out of the account that name something of ours.
 async fn debits(app: &App, notification: &CreditNotification) -> Result<Vec<Debited>> {
-    let left = |e: &&Entry| e.direction == Direction::Debit && !e.reversal && e.end_to_end_id().is_some();
-    let entries: Vec<&Entry> = notification.entries.iter().filter(left).collect();
-    if entries.is_empty() {
-        return Ok(Vec::new());
-    }
+    let entries = notification.entries.iter().filter(|entry| is_debit(entry));
     let mut tx = app.store.begin().await?;
     let account = account_of_number(&mut tx, notification.account.as_str()).await?;
     let Some(account) = account else { return Ok(Vec::new()) };
-    let debited = entries.into_iter().filter_map(|entry| {
+    let debited = entries.filter_map(|entry| {
         Some(Debited {
             account: account.id,
             servicer_reference: entry.reference.to_string(),

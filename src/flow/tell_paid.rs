@@ -21,7 +21,8 @@ use crate::{
         payment::{self as payments, StoredPayment},
     },
 };
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 /// Settles a payment as it begins, of a bill that the caller has locked and found payable.
 pub(super) async fn settle_at_once(tx: &mut Tx, payment: &StoredPayment, now: Instant) -> Result<()> {
@@ -86,32 +87,51 @@ pub(super) async fn tell_paid(
     now: Instant,
 ) -> Result<()> {
     let named = (of.bill.reference.to_string(), of.bill.dossier.to_string());
-    let told = paid_json(of.bill.id, (&named.0, &named.1), (payment.id, payment.amount), issued);
+    let told = PaidTold::of(of.bill.id, (&named.0, &named.1), (payment.id, payment.amount), issued);
     let event = event_row(app, now, "bill.paid", (of.bill.agency, of.bill.id.uuid()), &told);
     Ok(outbox::enqueue(tx, &[event]).await?)
 }
 
 /// What an agency's systems are told of a paid bill.
-pub(super) fn paid_json(
-    bill: Id<Bill>,
-    (reference, dossier): (&str, &str),
-    (payment, amount): (Id<Payment>, Money),
-    issued: &[Issued],
-) -> Value {
-    let receipt = |receipt: &Issued| {
-        json!({
-            "id": receipt.id.to_string(),
-            "number": receipt.number,
-            "kind": receipt.kind.as_str(),
-            "amount": money(receipt.amount),
-        })
-    };
-    json!({
-        "bill": bill.to_string(),
-        "reference": reference,
-        "dossier": dossier,
-        "payment": payment.to_string(),
-        "amount": money(amount),
-        "receipts": issued.iter().map(receipt).collect::<Vec<_>>(),
-    })
+#[derive(Serialize)]
+pub(super) struct PaidTold<'a> {
+    bill: String,
+    reference: &'a str,
+    dossier: &'a str,
+    payment: String,
+    amount: Value,
+    receipts: Vec<ReceiptTold<'a>>,
+}
+
+#[derive(Serialize)]
+struct ReceiptTold<'a> {
+    id: String,
+    number: &'a str,
+    kind: &'static str,
+    amount: Value,
+}
+
+impl<'a> PaidTold<'a> {
+    /// Of one bill, one payment and what was issued.
+    pub(super) fn of(
+        bill: Id<Bill>,
+        (reference, dossier): (&'a str, &'a str),
+        (payment, amount): (Id<Payment>, Money),
+        issued: &'a [Issued],
+    ) -> Self {
+        let receipt = |receipt: &'a Issued| ReceiptTold {
+            id: receipt.id.to_string(),
+            number: &receipt.number,
+            kind: receipt.kind.as_str(),
+            amount: money(receipt.amount),
+        };
+        Self {
+            bill: bill.to_string(),
+            reference,
+            dossier,
+            payment: payment.to_string(),
+            amount: money(amount),
+            receipts: issued.iter().map(receipt).collect(),
+        }
+    }
 }

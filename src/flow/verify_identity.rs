@@ -31,6 +31,7 @@ use crate::store::{
     audit::NewLeaf,
     idempotency,
     principal::{self, ActingRow},
+    regular::Regular,
     slip::{self, SlipRow},
     unconfirmed::{self, Unconfirmed},
     verification::{self, Signed, VerificationRow},
@@ -113,7 +114,7 @@ pub fn not_allowed(what: &[Forbidden]) -> Refusal {
 /// Answers questions in the order of arrival. A question that is refused writes nothing.
 pub async fn verify_all(app: &App, questions: Vec<Question>) -> Result<Vec<Outcome>> {
     let now = app.clock.now();
-    let mut tx = app.store.begin().await?;
+    let mut tx = app.store.begin_as(Regular::Verifying).await?;
     let ids: Vec<Id<Verification>> = questions.iter().map(|_| Id::new(now, &*app.entropy)).collect();
     let wanted: Vec<Wanted<'_>> = questions.iter().zip(&ids).map(wanted).collect();
     let claims = claim::claim_all(&mut tx, &wanted, now).await?;

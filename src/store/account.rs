@@ -252,9 +252,20 @@ pub async fn numbers_of_agencies(
     tx: &mut Tx,
     agencies: &[Id<Agency>],
 ) -> Result<BTreeMap<ledger::Account, i32>> {
-    let accounts: Vec<ledger::Account> =
-        agencies.iter().flat_map(|agency| ledger::Account::of_agency(*agency)).collect();
-    numbers(tx, &accounts).await
+    let agencies: Vec<Uuid> = agencies.iter().map(|agency| agency.uuid()).collect();
+    let rows = sqlx::query!(
+        "select id, kind, agency_id from ledger_account
+         where agency_id = any($1) and drawer_id is null and counterpart_id is null",
+        &agencies,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let open = rows.into_iter().map(|row| {
+        let account = ledger_account(&row.kind, None, row.agency_id, (None, None))
+            .ok_or_else(|| StoreError::corrupt("ledger_account", "kind", &row.kind))?;
+        Ok((account, row.id))
+    });
+    open.collect()
 }
 
 /// The numbers of these accounts of the books, those that are open.

@@ -1,6 +1,6 @@
 //! Clients: registration, look-up, and whether they are still allowed to ask.
 
-use super::{Result, Store};
+use super::{Result, Store, regular::Regular};
 use crate::base::{
     clock::Instant,
     id::{Agency, Client, Id},
@@ -65,7 +65,7 @@ pub async fn standings(store: &Store, bearers: &[Bearer]) -> Result<Vec<Standing
         &clients,
         &tokens as &[Option<&[u8]>]
     )
-    .fetch_all(&store.pool)
+    .fetch_all(store.pool_of(Regular::Standing))
     .await?;
     let standing = rows.into_iter().map(|row| Standing {
         revoked: row.revoked,

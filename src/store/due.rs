@@ -1,6 +1,6 @@
 //! What is due, by one look for all who would ask for it.
 
-use super::{Result, Store};
+use super::{Result, Store, regular::Regular};
 use crate::base::clock::Instant;
 
 /// For which loops there may be work. It may be somebody else's by then; whoever is sent finds out.
@@ -34,7 +34,7 @@ pub async fn look(store: &Store, now: Instant) -> Result<Due> {
                       ORDER BY l.tx, l.id LIMIT 1), false) AS "leaves!""#,
         now
     )
-    .fetch_one(&store.pool)
+    .fetch_one(store.pool_of(Regular::Due))
     .await?;
     Ok(due)
 }

@@ -31,7 +31,7 @@ pub struct StoredMessage {
     pub answer: String,
 }
 
-/// Adds messages, in the order of their keys; those that exist stay. The senders and identifiers of the new ones.
+/// Adds messages, which stand in the order of their keys; those that exist stay. The senders and identifiers of the new ones.
 pub async fn insert_messages(
     tx: &mut Tx,
     messages: &[StoredMessage],
@@ -44,7 +44,6 @@ pub async fn insert_messages(
          select m.sender, m.biz_msg_idr, m.kind, m.digest, m.answer, $6
          from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[])
              as m (sender, biz_msg_idr, kind, digest, answer)
-         order by m.sender, m.biz_msg_idr
          on conflict on constraint inbox_message_once do nothing returning sender, biz_msg_idr",
         &text(|m| &m.sender),
         &text(|m| &m.biz_msg_idr),
@@ -143,8 +142,7 @@ pub async fn insert_credits(tx: &mut Tx, credits: &[StoredCredit], at: Instant) 
         "insert into credit (account_id, servicer_reference, amount, payment_id, outcome, entry_id, booked_on, at)
          select c.account_id, c.servicer_reference, c.amount, c.payment_id, c.outcome, c.entry_id, c.booked_on, $8
          from unnest($1::uuid[], $2::text[], $3::bigint[], $4::uuid[], $5::text[], $6::uuid[], $7::date[])
-             as c (account_id, servicer_reference, amount, payment_id, outcome, entry_id, booked_on)
-         order by c.account_id, c.servicer_reference",
+             as c (account_id, servicer_reference, amount, payment_id, outcome, entry_id, booked_on)",
         &accounts,
         &references,
         &amounts,

@@ -77,59 +77,41 @@ pub struct NewEntry {
     pub entry: Entry,
 }
 
-/// Appends entries with their postings. Every account must have a number.
+/// Appends entries with their postings, by one statement. Every account must have a number.
 pub async fn append(
     tx: &mut Tx,
     entries: &[NewEntry],
     numbers: &BTreeMap<Account, i32>,
     at: Instant,
 ) -> Result<()> {
-    append_entries(tx, entries, at).await?;
-    append_postings(tx, entries, numbers, Day::of(at)).await
-}
-
-async fn append_entries(tx: &mut Tx, entries: &[NewEntry], at: Instant) -> Result<()> {
     let uuid = |f: fn(&NewEntry) -> Uuid| entries.iter().map(f).collect::<Vec<_>>();
-    let kinds: Vec<String> = entries.iter().map(|e| e.kind.as_str().to_owned()).collect();
-    sqlx::query!(
-        "insert into ledger_entry (id, booked_on, kind, subject, leaf_id, at)
-         select e.id, $5, e.kind, e.subject, e.leaf_id, $6
-         from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[]) as e (id, kind, subject, leaf_id)",
-        &uuid(|e| e.id.uuid()),
-        &kinds,
-        &uuid(|e| e.subject),
-        &uuid(|e| e.leaf.uuid()),
-        Day::of(at).date(),
-        at,
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-async fn append_postings(
-    tx: &mut Tx,
-    entries: &[NewEntry],
-    numbers: &BTreeMap<Account, i32>,
-    booked_on: Day,
-) -> Result<()> {
-    let (mut ids, mut accounts, mut amounts) = (Vec::new(), Vec::new(), Vec::new());
+    let kinds: Vec<&str> = entries.iter().map(|e| e.kind.as_str()).collect();
+    let (mut of, mut accounts, mut amounts) = (Vec::new(), Vec::new(), Vec::new());
     for entry in entries {
         for posting in entry.entry.postings() {
-            ids.push(entry.id.uuid());
+            of.push(entry.id.uuid());
             // Zero is no account: the trigger refuses the statement.
             accounts.push(numbers.get(&posting.account).copied().unwrap_or(0));
             amounts.push(posting.amount.minor());
         }
     }
     sqlx::query!(
-        "insert into posting (entry_id, account_id, amount, booked_on)
-         select p.entry_id, p.account_id, p.amount, $4
-         from unnest($1::uuid[], $2::integer[], $3::bigint[]) as p (entry_id, account_id, amount)",
-        &ids,
+        "with entry as (
+             insert into ledger_entry (id, booked_on, kind, subject, leaf_id, at)
+             select e.id, $5, e.kind, e.subject, e.leaf_id, $6
+             from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[]) as e (id, kind, subject, leaf_id))
+         insert into posting (entry_id, account_id, amount, booked_on)
+         select p.entry_id, p.account_id, p.amount, $5
+         from unnest($7::uuid[], $8::integer[], $9::bigint[]) as p (entry_id, account_id, amount)",
+        &uuid(|e| e.id.uuid()),
+        &kinds as &[&str],
+        &uuid(|e| e.subject),
+        &uuid(|e| e.leaf.uuid()),
+        Day::of(at).date(),
+        at,
+        &of,
         &accounts,
         &amounts,
-        booked_on.date(),
     )
     .execute(tx.conn())
     .await?;

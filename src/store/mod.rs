@@ -91,6 +91,7 @@ pub mod reconciliation;
 pub mod refresh_token;
 pub mod refund;
 pub mod register;
+pub mod regular;
 pub mod retention;
 pub mod revoked_token;
 pub mod role;
@@ -120,6 +121,7 @@ pub mod vouched;
 pub mod waiting_receipt;
 
 use copy::Suspects;
+use regular::{Regular, Regulars};
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};
 use std::time::Duration;
 
@@ -197,12 +199,14 @@ const STATEMENTS_MAX: usize = 1_024;
 #[derive(Clone)]
 pub struct Store {
     pool: PgPool,
+    regulars: Regulars,
     suspects: Suspects,
     last_version: tariff::LastRead,
 }
 
 impl Store {
-    /// Opens a pool of at most `connections_max`; a caller waits three seconds for one, then is told so.
+    /// Opens a pool of at most `connections_max`, and beside it one for each [`Regular`] that asks; a caller waits three seconds
+    /// for one, then is told so.
     pub async fn connect(url: &str, connections_max: u32) -> Result<Self> {
         let options: sqlx::postgres::PgConnectOptions = url.parse()?;
         let suspects = Suspects::default();
@@ -231,7 +235,8 @@ impl Store {
                 ],
             ))
             .await?;
-        Ok(Self { pool, suspects, last_version: tariff::LastRead::default() })
+        let regulars = Regulars::beside(&pool);
+        Ok(Self { pool, regulars, suspects, last_version: tariff::LastRead::default() })
     }
 
     /// Brings the schema up to date; several nodes may start at once.
@@ -242,6 +247,11 @@ impl Store {
     /// Begins a transaction; dropping it without [`Tx::commit`] undoes it.
     pub async fn begin(&self) -> Result<Tx> {
         Ok(Tx(self.pool.begin().await?, self.suspects.clone()))
+    }
+
+    /// The same for a regular.
+    pub async fn begin_as(&self, regular: Regular) -> Result<Tx> {
+        Ok(Tx(self.pool_of(regular).begin().await?, self.suspects.clone()))
     }
 
     /// Whether the database answers: for readiness.
@@ -257,6 +267,7 @@ impl Store {
 
     /// Gives the connections back; for an orderly end.
     pub async fn close(&self) {
+        self.regulars.close().await;
         self.pool.close().await;
     }
 }

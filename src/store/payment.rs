@@ -1,6 +1,9 @@
 //! Payment attempts, the live one of each bill, and the claims that make them unique.
 
-use super::{Result, StoreError, Tx, bill};
+use super::{
+    Result, StoreError, Tx,
+    bill::{self, LineJson},
+};
 use crate::{
     base::{
         clock::Instant,
@@ -15,6 +18,7 @@ use crate::{
         settlement::Known,
     },
 };
+use sqlx::types::Json;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -213,7 +217,7 @@ async fn rewatch(tx: &mut Tx, payment: &StoredPayment, watch: Watch) -> Result<b
 }
 
 /// Frees the bills of attempts that have ended.
-pub async fn release(tx: &mut Tx, payments: &[Id<id::Payment>]) -> Result<()> {
+async fn release(tx: &mut Tx, payments: &[Id<id::Payment>]) -> Result<()> {
     let ids: Vec<Uuid> = payments.iter().map(|p| p.uuid()).collect();
     sqlx::query!(
         "delete from live_attempt l using payment p where p.id = any($1) and l.bill_id = p.bill_id
@@ -257,7 +261,8 @@ pub async fn lock_expected(tx: &mut Tx, payments: &[Uuid]) -> Result<Vec<Expecte
         r#"select p.id, p.bill_id, p.account_id, p.amount, p.bank, p.state, p.reason, p.ended_at,
              l.since as "since?", l.inquiries as "inquiries?", l.next_at as "next_at?",
              b.state as bill_state, b.paid_by, b.ended_at as bill_ended_at, b.agency_id, b.reference, b.dossier,
-             c.procedure, c.name_vi, c.lines, coalesce(y.parties, c.parties) as "parties!",
+             c.procedure, c.name_vi, c.lines as "lines: Json<Vec<LineJson>>",
+             coalesce(y.parties, c.parties) as "parties!",
              coalesce(y.key, c.key) as "key!", g.wrapped_key, g.key_generation
          from payment p
          join bill b on b.id = p.bill_id
@@ -274,27 +279,47 @@ pub async fn lock_expected(tx: &mut Tx, payments: &[Uuid]) -> Result<Vec<Expecte
     rows.into_iter().map(Expected::try_from).collect()
 }
 
-/// Writes the outcome of settling: each attempt moves from the state that it was locked in. The count of moved rows.
-pub async fn end_payments(tx: &mut Tx, ended: &[(Id<id::Payment>, &'static str, &State)]) -> Result<u64> {
+/// Writes the outcome of settling: each attempt moves from the state that it was locked in and frees its bill, and open bills are
+/// paid, each by its payment. How many attempts moved, and how many bills were open.
+pub async fn settle(
+    tx: &mut Tx,
+    ended: &[(Id<id::Payment>, &'static str, &State)],
+    paid: &[(Id<Bill>, Id<id::Payment>)],
+    at: Instant,
+) -> Result<(usize, usize)> {
     let ids: Vec<Uuid> = ended.iter().map(|e| e.0.uuid()).collect();
-    let was: Vec<String> = ended.iter().map(|e| e.1.to_owned()).collect();
-    let to: Vec<String> = ended.iter().map(|e| e.2.as_str().to_owned()).collect();
-    let reasons: Vec<Option<String>> = ended.iter().map(|e| ending(e.2).0.map(ToOwned::to_owned)).collect();
-    let at: Vec<Option<Instant>> = ended.iter().map(|e| ending(e.2).1).collect();
+    let was: Vec<&str> = ended.iter().map(|e| e.1).collect();
+    let to: Vec<&str> = ended.iter().map(|e| e.2.as_str()).collect();
+    let reasons: Vec<Option<&str>> = ended.iter().map(|e| ending(e.2).0).collect();
+    let ends: Vec<Option<Instant>> = ended.iter().map(|e| ending(e.2).1).collect();
+    let bills: Vec<Uuid> = paid.iter().map(|p| p.0.uuid()).collect();
+    let payments: Vec<Uuid> = paid.iter().map(|p| p.1.uuid()).collect();
     let done = sqlx::query!(
-        "update payment p set state = e.state, reason = e.reason, ended_at = e.ended_at
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
-             as e (id, was, state, reason, ended_at)
-         where p.id = e.id and p.state = e.was",
+        r#"with moved as (
+             update payment p set state = e.state, reason = e.reason, ended_at = e.ended_at
+             from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+                 as e (id, was, state, reason, ended_at)
+             where p.id = e.id and p.state = e.was returning p.id, p.bill_id),
+         released as (
+             delete from live_attempt l using moved m where l.bill_id = m.bill_id and l.payment_id = m.id),
+         paid as (
+             update bill b set state = 'paid', paid_by = p.payment_id, ended_at = $8
+             from unnest($6::uuid[], $7::uuid[]) as p (bill_id, payment_id)
+             where b.id = p.bill_id and b.state = 'open' returning b.id)
+         select (select count(*) from moved) as "moved!", (select count(*) from paid) as "paid!""#,
         &ids,
-        &was,
-        &to,
-        &reasons as &[Option<String>],
-        &at as &[Option<Instant>],
+        &was as &[&str],
+        &to as &[&str],
+        &reasons as &[Option<&str>],
+        &ends as &[Option<Instant>],
+        &bills,
+        &payments,
+        at,
     )
-    .execute(tx.conn())
+    .fetch_one(tx.conn())
     .await?;
-    Ok(done.rows_affected())
+    let count = |rows: i64| usize::try_from(rows).unwrap_or_default();
+    Ok((count(done.moved), count(done.paid)))
 }
 
 fn ending(state: &State) -> (Option<&str>, Option<Instant>) {
@@ -401,7 +426,7 @@ pub(super) struct ExpectedRow {
     pub(super) dossier: String,
     pub(super) procedure: String,
     pub(super) name_vi: String,
-    pub(super) lines: serde_json::Value,
+    pub(super) lines: Json<Vec<LineJson>>,
     pub(super) parties: Vec<u8>,
     pub(super) key: i32,
     pub(super) wrapped_key: Vec<u8>,
@@ -438,7 +463,7 @@ impl TryFrom<ExpectedRow> for Expected {
             dossier: row.dossier,
             procedure: row.procedure,
             procedure_vi: row.name_vi,
-            lines: bill::lines(row.lines)
+            lines: bill::lines_of(row.lines.0)
                 .ok_or_else(|| StoreError::corrupt("bill_content", "lines", of_bill))?,
             parties: Sealed::new(row.parties, row.key.cast_unsigned()),
         })

@@ -9,6 +9,7 @@ use crate::app::{App, Queues};
 use crate::batch::Patience;
 use crate::flow::{self, deliver_events::Lane};
 use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -285,7 +286,7 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::create_bill::create_all(&app, drafts).await.map_err(|e| flow::undone(&e)) }
     });
-    let notifications = queues.notifications.run(most, Patience::Patient, |told| {
+    let notifications = queues.notifications.run(most, Patience::Whole, |told| {
         let app = app.clone();
         async move { flow::settle_payments::settle_all(&app, told).await.map_err(|e| flow::undone(&e)) }
     });
@@ -293,16 +294,19 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::post_records::post_all(&app, told).await.map_err(|e| flow::undone(&e)) }
     });
-    tokio::join!(
-        standing,
-        clients,
-        once,
-        silent,
-        codes,
-        renewals,
-        verifications,
-        bills,
-        notifications,
-        records
-    );
+    // Each is polled when something came for it, and not whenever something came for any.
+    let all: [BoxFuture<'_, ()>; 10] = [
+        Box::pin(standing),
+        Box::pin(clients),
+        Box::pin(once),
+        Box::pin(silent),
+        Box::pin(codes),
+        Box::pin(renewals),
+        Box::pin(verifications),
+        Box::pin(bills),
+        Box::pin(notifications),
+        Box::pin(records),
+    ];
+    let mut all: FuturesUnordered<_> = all.into_iter().collect();
+    while all.next().await.is_some() {}
 }

@@ -47,7 +47,7 @@ impl<'a> Source<'a> {
             return Err(Refusal::ControlCharacter);
         }
         let text = std::str::from_utf8(bytes).map_err(|_| Refusal::NotUtf8)?;
-        if text.contains(['\u{FFFE}', '\u{FFFF}']) {
+        if !text.is_ascii() && text.contains(['\u{FFFE}', '\u{FFFF}']) {
             return Err(Refusal::ControlCharacter);
         }
         let mut reader = Reader::from_str(text);
