@@ -48,7 +48,7 @@ const RARE: [&str; 35] = [
 ];
 
 /// What a run must have seen at least once.
-const DEMANDED: [&str; 197] = [
+const DEMANDED: [&str; 199] = [
     "a bank answers: no",
     "a bank answers: wait",
     "a bank answers: yes",
@@ -204,9 +204,11 @@ const DEMANDED: [&str; 197] = [
     "refund asked for",
     "refund asked for: refund_exceeds_receipt",
     "refund at_desk → done",
+    "refund awaiting_treasury → done",
     "refund declined",
     "refund paid out",
     "refund requested → at_desk",
+    "refund requested → awaiting_treasury",
     "refund requested → declined",
     "refund requested → done",
     "refund sent → done",
