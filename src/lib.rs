@@ -302,6 +302,10 @@
 //!   was paid and the rest; of a line whose money goes back as a whole no difference is owed.
 //! * 2026-11-27, statements in CSV: balances after each row, in either order of time, tell both ends, and the file is held to them.
 //! * 2026-11-27, spreadsheets of journals: written row by row into a file that vanishes, so that no number of rows is too many.
+//! * 2026-11-27, where money lies: the parts of the lines that go back decide, the kept part of phí and the rest apart. A refund is
+//!   of money in one place, and of one order of ours where it was remitted, so that an order which a bank does not take gives
+//!   back whole what waited for the Treasury. What the Treasury orders leaves the account that it was remitted to, by that one's
+//!   statement where it comes here, and else by that of the account it was remitted from.
 //! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.
 
 pub mod app;

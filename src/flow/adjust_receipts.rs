@@ -35,6 +35,7 @@ use crate::{
         inheritance::heir,
         outbox, payment as payments, principal, receipt, receipt_due,
         refund::{self as rows, Source, StoredRefund},
+        refund_line,
     },
 };
 use serde_json::{Value, json};
@@ -197,8 +198,8 @@ async fn lines(
     of: &[BillLine],
 ) -> Result<Vec<BillLine>> {
     let mut back = Vec::new();
-    for (at, amount) in rows::lines(tx, refund.id).await? {
-        let place = usize::try_from(at).map_err(Error::internal)?;
+    for (at, part) in refund_line::of_refund(tx, refund.id).await? {
+        let (amount, place) = (part.amount, usize::try_from(at).map_err(Error::internal)?);
         let line = of.get(place).ok_or(Error::internal("a line that is gone"))?;
         let nothing = Money::vnd(0);
         let mut line = BillLine { amount, gross: amount, retained: nothing, ..line.clone() };

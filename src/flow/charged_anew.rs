@@ -28,6 +28,7 @@ use crate::{
         desk::Paid,
         fee, late,
         refund::Reason,
+        refund_share::Share,
         settlement::SUSPENSE_DAYS,
     },
     store::{
@@ -137,6 +138,13 @@ pub(super) async fn settle_difference(
     if !found.back.is_empty() {
         let amount =
             Money::sum(Currency::Vnd, found.back.iter().map(|line| line.2)).map_err(Error::internal)?;
+        let paid = stood.bill.lines.as_slice();
+        let share = |(at, _, back): &(i16, Money, Money)| {
+            let line = usize::try_from(*at).ok().and_then(|place| paid.get(place));
+            let line = line.ok_or(Error::internal("a line that is gone"))?;
+            Share::of(*at, line, *back).map_err(Error::internal)
+        };
+        let lines = found.back.iter().map(share).collect::<Result<Vec<Share>>>()?;
         let unasked = Unasked {
             agency: stood.bill.agency,
             bill: Some(stood.bill.id),
@@ -144,7 +152,7 @@ pub(super) async fn settle_difference(
             account: None,
             received: payment.amount,
             amount,
-            lines: found.back,
+            lines,
             reason: Reason::WrongAmount,
             words: WORDS,
         };

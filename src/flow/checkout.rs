@@ -26,6 +26,8 @@ use crate::{
     payment::{
         bill::{self, PartyName, Status},
         fee::{Bilingual, FeeKind},
+        payment::State,
+        session,
     },
     store::{
         Tx,
@@ -82,8 +84,8 @@ pub struct Checkout {
     pub banks: Vec<Bank>,
     /// Where a transfer of the payer's own goes to.
     pub transfer: Option<TransferTo>,
-    /// The clearing day whose statement decides what is silent now.
-    pub deciding_day: Day,
+    /// The clearing day whose statement decides about the latest attempt, while nobody answers about it.
+    pub deciding_day: Option<Day>,
     /// Whoever is signed in and would be named as the payer.
     pub payer: Option<String>,
     /// Who paid in the latest attempt, masked, where they were signed in.
@@ -177,7 +179,7 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
     let due = read_bills::stands_still(&mut tx, stored.bill.id, stored.bill.due, now).await?;
     let banks = bank::banks(&mut tx).await?;
     let account = account::account(&mut tx, stored.account).await?;
-    let days = calendar::working_days(&mut tx, Day::of(now)).await?;
+    let deciding_day = deciding_day(&mut tx, attempt.as_ref()).await?;
     let parties = bill_answer::open_parties(&key, stored.bill.id, &stored.parties)?;
     let hidden = stored.procedure.sensitive;
     let lines = stored.bill.lines.as_slice().iter().map(|line| CheckoutLine {
@@ -221,7 +223,7 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         due,
         status: bill::status(&stored.state, until, Day::of(now)),
         transfer: account.map(|account| TransferTo::of(&account, &stored, bank_name(&account.bank))),
-        deciding_day: days.next(Day::of(now)),
+        deciding_day,
         attempt_bank: attempt.as_ref().and_then(|attempt| bank_name(&attempt.bank)),
         attempt,
         receipts: receipts.into_iter().filter(|r| r.void.is_none()).map(|receipt| receipt.number).collect(),
@@ -237,6 +239,17 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         refunds,
         now,
     })
+}
+
+/// Which clearing day's statement decides about a silent attempt: the same however late it is read.
+async fn deciding_day(tx: &mut Tx, attempt: Option<&StoredPayment>) -> Result<Option<Day>> {
+    let Some((amount, State::Unknown(watch))) = attempt.map(|attempt| (attempt.amount, &attempt.state))
+    else {
+        return Ok(None);
+    };
+    let silent = Day::of(watch.since);
+    let (hours, days) = (calendar::sessions(tx, silent).await?, calendar::working_days(tx, silent).await?);
+    Ok(Some(session::deciding_day(&hours, &days, amount, watch.since)))
 }
 
 /// One attempt of the agency's bills.
@@ -298,7 +311,7 @@ async fn paid_by(app: &App, tx: &mut Tx, attempt: Option<Id<Payment>>) -> Result
 }
 
 fn payment_json(attempt: &StoredPayment, payers: &BTreeMap<Id<Payment>, String>) -> serde_json::Value {
-    use crate::{base::calendar::rfc3339, payment::payment::State};
+    use crate::base::calendar::rfc3339;
     let (ended_at, reason) = match &attempt.state {
         State::Created(_)
         | State::Submitted(_)

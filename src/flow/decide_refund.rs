@@ -30,6 +30,7 @@ use crate::{
         ledger::{self as books, EntryKind, NewEntry},
         principal, recall,
         refund::{self as rows, Source, StoredRefund},
+        refund_line::{self, Back},
     },
 };
 use serde_json::{Value, json};
@@ -62,7 +63,8 @@ pub async fn approve_refund(app: &App, officer: Id<Citizen>, id: Id<id::Refund>)
         }
         Approval::Complete => decide(app, &mut tx, &mut refund, &sealing, now).await?,
     }
-    let (lines, approvers) = (rows::lines(&mut tx, id).await?, rows::approvers(&mut tx, id).await?);
+    let lines = refund_line::of_refund(&mut tx, id).await?;
+    let approvers = rows::approvers(&mut tx, id).await?;
     tx.commit().await?;
     if refund.state == State::Approved {
         send_refund(app, id).await?;
@@ -81,14 +83,14 @@ pub async fn decline_refund(app: &App, officer: Id<Citizen>, id: Id<id::Refund>)
         return Err(refused(refund::Refusal::AlreadyDecided));
     }
     rows::release(&mut tx, &refund).await?;
-    rows::release_lines(&mut tx, id).await?;
+    refund_line::release(&mut tx, id).await?;
     if refund.reason == refund::Reason::Recalled {
         recall::refund_declined(&mut tx, id).await?;
     }
     refund.state = to;
     let sealing = agency_key(app, &mut tx, refund.agency).await?;
     record(app, &mut tx, &refund, "refund.declined", &sealing, now).await?;
-    let lines = rows::lines(&mut tx, id).await?;
+    let lines = refund_line::of_refund(&mut tx, id).await?;
     tx.commit().await?;
     Ok(refund_json(&refund, &lines, &[]))
 }
@@ -144,11 +146,7 @@ pub(super) async fn decide(
     sealing: &DataKey,
     now: Instant,
 ) -> Result<()> {
-    let to = match refund.way {
-        Way::Clearing => State::Approved,
-        Way::Cash => State::AtDesk,
-        Way::Treasury => State::AwaitingTreasury,
-    };
+    let to = refund::decided(refund.way);
     let leaf: Id<Leaf> = Id::new(now, &*app.entropy);
     let owed = match (refund.source, refund.way) {
         // It has left our books with the remittance: the Treasury's own books say what it owes.
@@ -197,8 +195,7 @@ pub(super) async fn decide(
     record(app, tx, refund, "refund.approved", sealing, now).await
 }
 
-/// What each beneficiary gives back. The kept part of a line follows from what has been given back of it in all, so
-/// that many small refunds give back exactly what was kept.
+/// What each beneficiary gives back.
 pub(super) async fn parts(tx: &mut Tx, refund: &StoredRefund) -> Result<Vec<Part>> {
     let bill = refund.bill.ok_or(Error::internal("a refund of a payment without its bill"))?;
     let stored = match refund.source {
@@ -206,17 +203,10 @@ pub(super) async fn parts(tx: &mut Tx, refund: &StoredRefund) -> Result<Vec<Part
         Source::Case(_) => bills::bill(tx, bill).await?,
     };
     let stored = stored.ok_or(Error::internal("a refund without its bill"))?;
-    let before = rows::lines_before(tx, refund).await?;
     let mut parts: Vec<Part> = Vec::new();
-    for (at, amount) in rows::lines(tx, refund.id).await? {
+    for (at, Back { amount, kept: retained }) in refund_line::of_refund(tx, refund.id).await? {
         let place = usize::try_from(at).map_err(Error::internal)?;
         let line = stored.bill.lines.as_slice().get(place).ok_or(Error::internal("a line that is gone"))?;
-        let kept = |back: i64| -> i64 {
-            let (retained, charged) = (i128::from(line.retained.minor()), i128::from(line.amount.minor()));
-            i64::try_from(retained * i128::from(back) / charged.max(1)).unwrap_or(i64::MAX)
-        };
-        let earlier = before.get(&at).map_or(0, |money| money.minor());
-        let retained = Money::vnd(kept(earlier + amount.minor()) - kept(earlier));
         let agency = line.beneficiary.agency.unwrap_or(stored.bill.agency);
         match parts.iter_mut().find(|part| (part.agency, part.kind) == (agency, line.kind)) {
             Some(part) => {

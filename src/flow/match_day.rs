@@ -12,7 +12,7 @@ use super::{
     pass_on,
     revise_statement::{self, Revision},
     send_refund::move_refund,
-    settle_debits::{Debited, settle_in},
+    settle_debits::{Debited, TellsDebit, settle_in},
     statement_answer::statement_json,
     told_lines::{Telling, Watch},
 };
@@ -27,11 +27,11 @@ use crate::{
     crypto::{digest::sha256, seal::DataKey},
     flow::idempotency::Idempotency,
     payment::{
-        payment::{APPROVAL_WINDOW, Event},
+        payment::Event,
         payout as payouts,
         reconciliation::{Books, Reconciliation},
         refund as refunds,
-        session::slot,
+        session::deciding_day,
     },
     store::{
         Tx,
@@ -96,8 +96,7 @@ async fn absent_attempts(
     let told = books::told_days(tx, account, first).await?;
     let (hours, days) = (calendar::sessions(tx, first).await?, calendar::working_days(tx, first).await?);
     let absent = |one: &SilentAttempt| {
-        let last = one.since + APPROVAL_WINDOW;
-        let last = slot(&hours, &days, one.amount, last).map_or(Day::of(last), |slot| slot.day);
+        let last = deciding_day(&hours, &days, one.amount, one.since);
         all_told((&days, &told), Day::of(one.begun), last)
     };
     Ok(silent.iter().filter(|one| absent(one)).map(|one| one.payment).collect())
@@ -292,6 +291,7 @@ impl<'a> Matching<'a> {
                     amount: line.amount.negated().map_err(Error::internal)?,
                     refund: Id::from_uuid(named.uuid()),
                     booked_on: self.stored.day,
+                    told_by: TellsDebit::Statement,
                 };
                 settle_in(self.app, tx, &debited, self.now).await?;
             }

@@ -32,7 +32,8 @@ use crate::{
         inheritance::heir,
         outbox, principal,
         receipt_issuer::{self, Adjustable},
-        refund::{self as refunds, StoredRefund},
+        refund::StoredRefund,
+        refund_line,
     },
 };
 use futures_util::future::join_all;
@@ -170,10 +171,10 @@ async fn record(app: &App, tx: &mut Tx, of: &Ordered, made: &Made, now: Instant)
 /// The lines of the bill as it was paid, as far as they are given back.
 async fn given_back(tx: &mut Tx, refund: &StoredRefund, stored: &StoredBill) -> Result<Vec<BillLine>> {
     let lines = stored.bill.lines.as_slice();
-    let back = refunds::lines(tx, refund.id).await?.into_iter().map(|(at, amount)| {
+    let back = refund_line::of_refund(tx, refund.id).await?.into_iter().map(|(at, part)| {
         let line = usize::try_from(at).ok().and_then(|place| lines.get(place));
         let line = line.ok_or(Error::internal("a line that is gone"))?;
-        Ok(BillLine { amount, ..line.clone() })
+        Ok(BillLine { amount: part.amount, ..line.clone() })
     });
     back.collect()
 }

@@ -11,6 +11,7 @@ use super::{
     audit_leaf,
     event::event_row,
     officer,
+    remittance_failed::remittance_failed,
     sort_payouts::{Heap, Sorted, sort},
 };
 use crate::{
@@ -251,6 +252,7 @@ pub(super) async fn step(
             record(app, &mut tx, &order, "payout.bounced", &sealing, now).await?;
             // What a till owes another agency is owed again.
             cash::drop_transfer(&mut tx, id).await?;
+            remittance_failed(app, &mut tx, &order, now).await?;
         }
         tx.commit().await?;
         return Ok(message.map(|message| (order, message)));

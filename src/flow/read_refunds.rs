@@ -8,6 +8,7 @@ use super::{
     recall::{self, RecallShown},
     refund_answer::{refund_json, words},
     take_report::reports,
+    treasury_order::treasury_order,
 };
 use crate::{
     app::App,
@@ -26,6 +27,7 @@ use crate::{
         adjustment_order::{self, Named},
         bill as bills, clearing_report,
         refund::{self as rows, StoredRefund},
+        refund_line,
     },
 };
 use serde_json::{Value, json};
@@ -37,12 +39,14 @@ pub async fn read_refund(app: &App, agency: Id<Agency>, id: Id<id::Refund>) -> R
     let mut tx = app.store.begin().await?;
     let refund = rows::find(&mut tx, id).await?.ok_or(Error::not_found())?;
     demand_standing(&mut tx, agency, refund.agency, None).await?;
-    let (lines, approvers) = (rows::lines(&mut tx, id).await?, rows::approvers(&mut tx, id).await?);
+    let lines = refund_line::of_refund(&mut tx, id).await?;
+    let approvers = rows::approvers(&mut tx, id).await?;
     let mut answer = refund_json(&refund, &lines, &approvers);
     answer["report"] = reports(&mut tx, &[id.uuid()]).await?.remove(&id.uuid()).into();
     answer["receipt_pending"] =
         adjustment_due::waiting(&mut tx, &[id.uuid()]).await?.contains(&id.uuid()).into();
     answer["elsewhere"] = elsewhere(&adjustment_order::made(&mut tx, &[id.uuid()]).await?, id);
+    answer["treasury_order"] = treasury_order(app, &mut tx, &refund).await?.into();
     Ok(answer)
 }
 
@@ -117,6 +121,8 @@ pub struct RefundShown {
     pub receipt_pending: bool,
     /// How other issuers named the receipts by which they adjusted theirs.
     pub elsewhere: Vec<String>,
+    /// What the Treasury needs for its order, where the money was remitted and one refund is read.
+    pub treasury_order: Option<Value>,
 }
 
 /// The page of refunds.
@@ -178,6 +184,10 @@ pub async fn read_refund_page(
         .map(|b| (b.bill.id, (b.bill.reference, b.bill.dossier.to_string())))
         .collect();
     let keys = agency_keys(app, &mut tx, found.iter().map(|refund| refund.agency)).await?;
+    let mut order = match (only, found.first()) {
+        (Some(_), Some(one)) => treasury_order(app, &mut tx, one).await?,
+        (None, _) | (_, None) => None,
+    };
     let mut refunds = Vec::with_capacity(found.len());
     let mut people: BTreeSet<Id<Citizen>> = BTreeSet::from([citizen]);
     for refund in found {
@@ -204,6 +214,7 @@ pub async fn read_refund_page(
             told: told.remove(&refund.id.uuid()),
             receipt_pending: pending.contains(&refund.id.uuid()),
             elsewhere: made.iter().filter(|of| of.refund == refund.id.uuid()).map(symbol).collect(),
+            treasury_order: order.take(),
             bill,
             words,
             refund,

@@ -10,7 +10,7 @@ use super::{
     audit_leaf,
     event::event_row,
     officer,
-    request_refund::{NewRefund, Of, ask_in},
+    request_refund::{NewRefund, Of, ask_in, refused},
 };
 use crate::{
     app::App,
@@ -26,7 +26,7 @@ use crate::{
     },
     crypto::seal::DataKey,
     identity::role::Role,
-    payment::refund::{Answer, Extent, Reason, State},
+    payment::refund::{Answer, Extent, Reason, Refusal as NoRefund, State},
     store::{
         Tx, account, audit, debit, inheritance, outbox,
         recall::{self as rows, Direction, Stand, StoredRecall},
@@ -120,7 +120,10 @@ pub async fn decide_recall(
         Some(reason) => (Stand::Refused(code(reason)?.to_string()), None),
         None => {
             let new = give_back(&mut tx, source, officer).await?;
-            (Stand::Accepted, Some(ask_in(app, &mut tx, recall.agency, (&new, None), now).await?.id))
+            let asked = ask_in(app, &mut tx, recall.agency, (&new, None), now).await?;
+            // A bank hears one yes about all of it: what was remitted in part is not given back by one act.
+            let [refund] = asked.as_slice() else { return Err(refused(NoRefund::LiesApart)) };
+            (Stand::Accepted, Some(refund.id))
         }
     };
     if !rows::decide(&mut tx, id, &state, refund, Some(officer), now).await? {

@@ -5,16 +5,18 @@ use crate::{
     base::{
         calendar::rfc3339,
         id::{Citizen, Id, Refund},
-        money::Money,
     },
     crypto::seal::DataKey,
     payment::refund::State,
-    store::refund::{Source, StoredRefund},
+    store::{
+        refund::{Source, StoredRefund},
+        refund_line::Back,
+    },
 };
 use serde_json::{Value, json};
 
 /// The refund, how much of each line it gives back, and who approved it so far. Its words are read on the page.
-pub fn refund_json(refund: &StoredRefund, lines: &[(i16, Money)], approvers: &[Id<Citizen>]) -> Value {
+pub fn refund_json(refund: &StoredRefund, lines: &[(i16, Back)], approvers: &[Id<Citizen>]) -> Value {
     let (payment, case) = match refund.source {
         Source::Payment(id) => (Some(id.to_string()), None),
         Source::Case(id) => (None, Some(id.to_string())),
@@ -31,7 +33,7 @@ pub fn refund_json(refund: &StoredRefund, lines: &[(i16, Money)], approvers: &[I
     };
     let lines: Vec<Value> = lines
         .iter()
-        .map(|(line, amount)| json!({ "line": line, "amount": super::explain::money(*amount) }))
+        .map(|(line, back)| json!({ "line": line, "amount": super::explain::money(back.amount) }))
         .collect();
     json!({
         "id": refund.id.to_string(),

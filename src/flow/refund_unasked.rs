@@ -10,10 +10,14 @@ use crate::{
         money::Money,
     },
     crypto::seal::DataKey,
-    payment::refund::{Reason, State, Way},
+    payment::{
+        refund::{Reason, State, Way},
+        refund_share::Share,
+    },
     store::{
         Tx,
         refund::{self as rows, Source, StoredRefund},
+        refund_line,
     },
 };
 
@@ -31,8 +35,8 @@ pub(super) struct Unasked<'a> {
     pub received: Money,
     /// How much of it goes back.
     pub amount: Money,
-    /// By which line of the bill, where it was booked so: its place, what was charged, and what goes back.
-    pub lines: Vec<(i16, Money, Money)>,
+    /// By which line of the bill, where it was booked so.
+    pub lines: Vec<Share>,
     /// Why.
     pub reason: Reason,
     /// Why, in words.
@@ -52,7 +56,7 @@ pub(super) async fn refund_unasked(
         return Ok(None);
     }
     if let Source::Payment(payment) = source
-        && rows::reserve_lines(tx, payment, &lines).await? != lines.len() as u64
+        && refund_line::reserve(tx, payment, &lines).await? != lines.len() as u64
     {
         return Err(Error::internal("money that is new went back already"));
     }
@@ -65,6 +69,7 @@ pub(super) async fn refund_unasked(
         account,
         amount,
         way: if account.is_some() { Way::Clearing } else { Way::Cash },
+        payout: None,
         reason,
         words: sealing.seal(&*app.entropy, &place(id), words.as_bytes()),
         state: State::Requested,
@@ -77,8 +82,7 @@ pub(super) async fn refund_unasked(
     };
     rows::insert(tx, &refund).await?;
     if !lines.is_empty() {
-        let back: Vec<(i16, Money)> = lines.iter().map(|(at, _, back)| (*at, *back)).collect();
-        rows::insert_lines(tx, id, &back).await?;
+        refund_line::insert(tx, id, &lines).await?;
     }
     decide(app, tx, &mut refund, sealing, now).await?;
     Ok(Some(id))

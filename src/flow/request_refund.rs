@@ -1,5 +1,6 @@
 //! Asks for money back: what, how much and why; nothing moves by it. What is asked counts against what came from this
-//! moment on, so that two requests can never promise the same money.
+//! moment on, so that two requests can never promise the same money. What lies in several places is divided: each part goes back
+//! from where it lies, by a refund of its own.
 
 use super::{
     Error, Refusal, Result,
@@ -17,22 +18,25 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{Agency, Bill, Case, Citizen, Client, Id},
+        id::{Agency, Bill, Case, Citizen, Client, Id, Payment},
         money::Money,
         text::Line,
     },
     crypto::seal::DataKey,
     identity::{personal_number::PersonalNumber, role::Role},
     payment::{
-        bill::State as BillState,
+        bill::{BillLine, State as BillState},
         payment::Way as PaidBy,
+        payout::Kind,
         refund::{self, Extent, Lies, Reason, State},
+        refund_share::{self, Held, Place, Share},
     },
     store::{
         Tx, audit, bill as bills,
         debit::lock_waiting,
         outbox, payment as payments,
         refund::{self as rows, Source, StoredRefund},
+        refund_line,
     },
 };
 use serde_json::{Value, json};
@@ -80,9 +84,11 @@ pub async fn request_refund(
         return Ok(answer);
     }
     let client = key.map(|key| key.client);
-    let refund = ask_in(app, &mut tx, agency, (new, client), now).await?;
-    let lines = rows::lines(&mut tx, refund.id).await?;
-    let answer = refund_json(&refund, &lines, &[]);
+    let refunds = ask_in(app, &mut tx, agency, (new, client), now).await?;
+    let (refund, apart) = refunds.split_first().ok_or(Error::internal("a request for nothing"))?;
+    let lines = refund_line::of_refund(&mut tx, refund.id).await?;
+    let mut answer = refund_json(refund, &lines, &[]);
+    answer["apart"] = apart.iter().map(|other| other.id.to_string()).collect();
     if let Some(key) = key {
         key.keep(&mut tx, refund.id.uuid(), &answer, now).await?;
     }
@@ -90,23 +96,25 @@ pub async fn request_refund(
     Ok(answer)
 }
 
-/// The same within a transaction, for what must hold together with it.
+/// The same within a transaction, for what must hold together with it: a refund for each place in which the money lies, what
+/// lies here first.
 pub(super) async fn ask_in(
     app: &App,
     tx: &mut Tx,
     agency: Id<Agency>,
     (new, client): (&NewRefund, Option<Id<Client>>),
     now: Instant,
-) -> Result<StoredRefund> {
+) -> Result<Vec<StoredRefund>> {
     demand_asker(tx, new.officer, agency, Day::of(now)).await?;
     let sealing = agency_key(app, tx, agency).await?;
-    let refund = match new.of {
-        Of::Bill(bill) => of_bill(app, tx, agency, bill, new, (&sealing, now)).await?,
-        Of::Case(case) => of_case(app, tx, agency, case, new, (&sealing, now)).await?,
+    let refunds = match new.of {
+        Of::Bill(bill) => of_bill(app, tx, agency, bill, (new, client), (&sealing, now)).await?,
+        Of::Case(case) => vec![of_case(app, tx, agency, case, (new, client), (&sealing, now)).await?],
     };
-    let refund = StoredRefund { client, ..refund };
-    record(app, tx, &refund, "refund.requested", &sealing, now).await?;
-    Ok(refund)
+    for refund in &refunds {
+        record(app, tx, refund, "refund.requested", &sealing, now).await?;
+    }
+    Ok(refunds)
 }
 
 /// The officer of that personal number, as a system names them.
@@ -141,7 +149,10 @@ pub(super) fn refused(refusal: refund::Refusal) -> Error {
     match refusal {
         refund::Refusal::AlreadyDecided => Error::conflict(refusal.code()),
         refund::Refusal::OwnAct => Error::forbidden(refusal.code()),
-        refund::Refusal::MoreThanCame | refund::Refusal::NotPaid => Error::conflict(refusal.code()),
+        refund::Refusal::MoreThanCame
+        | refund::Refusal::LiesElsewhere
+        | refund::Refusal::LiesApart
+        | refund::Refusal::NotPaid => Error::conflict(refusal.code()),
         refund::Refusal::Nothing
         | refund::Refusal::UnknownLine
         | refund::Refusal::ReasonUnfit
@@ -155,9 +166,9 @@ async fn of_bill(
     tx: &mut Tx,
     agency: Id<Agency>,
     bill: Id<Bill>,
-    new: &NewRefund,
+    (new, client): (&NewRefund, Option<Id<Client>>),
     (sealing, now): (&DataKey, Instant),
-) -> Result<StoredRefund> {
+) -> Result<Vec<StoredRefund>> {
     let stored = bills::bill(tx, bill).await?.ok_or(Error::not_found())?;
     demand_standing(tx, agency, stored.bill.agency, Some(stored.procedure.code.as_str())).await?;
     let (state, _) = bills::lock_bill(tx, bill).await?.ok_or(Error::not_found())?;
@@ -173,34 +184,62 @@ async fn of_bill(
         return Err(Error::Refused(refusal.violation("/reason", "law", Some(basis))));
     }
     let paid = payments::payment(tx, payment).await?.ok_or(Error::internal("a paid bill without payment"))?;
-    let charged: Vec<Money> = stored.bill.lines.as_slice().iter().map(|line| line.amount).collect();
-    let back = rows::back_of_lines(tx, payment).await?;
-    let left = charged.iter().enumerate().map(|(at, charged)| {
-        let back = i16::try_from(at).ok().and_then(|at| back.get(&at).copied());
-        charged.minus(back.unwrap_or(Money::vnd(0))).map_err(Error::internal)
-    });
-    let left = left.collect::<Result<Vec<Money>>>()?;
-    let parts = refund::allocate(&left, &new.extent).map_err(refused)?;
-    let mut lines = Vec::new();
-    for (at, (part, charged)) in parts.iter().zip(&charged).enumerate() {
-        if part.is_positive() {
-            lines.push((i16::try_from(at).map_err(Error::internal)?, *charged, *part));
-        }
+    let held = held(tx, payment, stored.bill.lines.as_slice()).await?;
+    let left = held.iter().map(Held::left).collect::<std::result::Result<Vec<Money>, _>>();
+    let parts = refund::allocate(&left.map_err(Error::internal)?, &new.extent).map_err(refused)?;
+    let amount = Money::sum(paid.amount.currency(), parts.iter().copied()).map_err(Error::internal)?;
+    let asked = (0_i16..).zip(held).zip(parts).map(|((line, held), amount)| (line, held, amount));
+    let lines: Vec<(i16, Held, Money)> = asked.filter(|line| line.2.is_positive()).collect();
+    let places = refund_share::by_place(&lines).map_err(refused)?;
+    let mut counted = Vec::with_capacity(lines.len());
+    for (line, held, amount) in &lines {
+        let kept = held.kept_of(*amount).map_err(Error::internal)?;
+        counted.push(Share { line: *line, charged: held.charged, amount: *amount, kept });
     }
-    let amount = Money::sum(paid.amount.currency(), parts).map_err(Error::internal)?;
     if !rows::reserve(tx, Source::Payment(payment), paid.amount, amount).await?
-        || rows::reserve_lines(tx, payment, &lines).await? != lines.len() as u64
+        || refund_line::reserve(tx, payment, &counted).await? != counted.len() as u64
     {
         return Err(refused(refund::Refusal::MoreThanCame));
     }
-    let lies = Lies { remitted: rows::is_remitted(tx, payment).await?, in_cash: paid.way == PaidBy::Desk };
-    let refund = new_refund(app, (agency, Some(bill)), Source::Payment(payment), amount, (new, sealing, now));
-    let way = refund::way(lies, new.in_cash);
-    let refund = StoredRefund { account: (!lies.in_cash).then_some(paid.account), way, ..refund };
-    rows::insert(tx, &refund).await?;
-    let lines: Vec<(i16, Money)> = lines.into_iter().map(|(at, _, part)| (at, part)).collect();
-    rows::insert_lines(tx, refund.id, &lines).await?;
-    Ok(refund)
+    let mut refunds = Vec::with_capacity(places.len());
+    for (place, shares) in places {
+        let lies = Lies { remitted: place != Place::Here, in_cash: paid.way == PaidBy::Desk };
+        let amount = Money::sum(paid.amount.currency(), shares.iter().map(|share| share.amount));
+        let (amount, source) = (amount.map_err(Error::internal)?, Source::Payment(payment));
+        let refund = StoredRefund {
+            account: (!lies.in_cash).then_some(paid.account),
+            way: refund::way(lies, new.in_cash),
+            payout: match place {
+                Place::Treasury(order) => Some(order),
+                Place::Here | Place::Elsewhere => None,
+            },
+            client,
+            ..new_refund(app, (agency, Some(bill)), source, amount, (new, sealing, now))
+        };
+        rows::insert(tx, &refund).await?;
+        refund_line::insert(tx, refund.id, &shares).await?;
+        refunds.push(refund);
+    }
+    Ok(refunds)
+}
+
+/// The lines of a paid bill: what is promised back of each by now, and where its parts lie.
+async fn held(tx: &mut Tx, payment: Id<Payment>, lines: &[BillLine]) -> Result<Vec<Held>> {
+    let lies = refund_line::passed_on(tx, payment).await?;
+    let back = refund_line::back_of(tx, payment).await?;
+    let held = (0_i16..).zip(lines).map(|(place, line)| {
+        let gone = back.get(&place).copied().unwrap_or_default();
+        let at = |kind| lies.get(&(place, kind)).copied().unwrap_or(Place::Here);
+        Held {
+            charged: line.amount,
+            retained: line.retained,
+            back: gone.amount,
+            kept_back: gone.kept,
+            kept_lies: at(Kind::Retained),
+            rest_lies: at(Kind::of(line.kind)),
+        }
+    });
+    Ok(held.collect())
 }
 
 async fn of_case(
@@ -208,7 +247,7 @@ async fn of_case(
     tx: &mut Tx,
     agency: Id<Agency>,
     case: Id<Case>,
-    new: &NewRefund,
+    (new, client): (&NewRefund, Option<Id<Client>>),
     (sealing, now): (&DataKey, Instant),
 ) -> Result<StoredRefund> {
     let waiting = lock_waiting(tx, case).await?.filter(|w| w.agency == agency).ok_or(Error::not_found())?;
@@ -228,7 +267,7 @@ async fn of_case(
     let refund =
         new_refund(app, (agency, waiting.bill), Source::Case(case), waiting.amount, (new, sealing, now));
     let way = refund::way(Lies { remitted: false, in_cash: false }, new.in_cash);
-    let refund = StoredRefund { account: Some(waiting.key.0), way, ..refund };
+    let refund = StoredRefund { account: Some(waiting.key.0), way, client, ..refund };
     rows::insert(tx, &refund).await?;
     Ok(refund)
 }
@@ -249,6 +288,7 @@ fn new_refund(
         account: None,
         amount,
         way: refund::Way::Clearing,
+        payout: None,
         reason: new.reason,
         words: sealing.seal(&*app.entropy, &place(id), new.words.as_str().as_bytes()),
         state: State::Requested,

@@ -189,7 +189,7 @@ async fn demand_kept(tx: &mut Tx, reduced: &StoredBill, line: &BillLine) -> Resu
         for (place, one) in (0_i16..).zip(bill.bill.lines.as_slice()).filter(|(_, one)| is_same(one, line)) {
             let went = payment(bill).and_then(|payment| gone.get(&(payment, place)));
             asked = asked.saturating_add(one.amount.minor());
-            back = back.saturating_add(went.map_or(0, |money| money.minor()));
+            back = back.saturating_add(went.map_or(0, |back| back.amount.minor()));
         }
     }
     if back > 0 && back >= asked { Err(Error::conflict("line_went_back")) } else { Ok(()) }

@@ -162,7 +162,10 @@ async fn message(tx: &mut Tx, refund: &StoredRefund, now: Instant) -> Result<Pay
 }
 
 /// How the clearing system knows the transfer, the payer's bank as far as it was told, and how much had come.
-async fn original(tx: &mut Tx, refund: &StoredRefund) -> Result<(OriginalTransfer, Option<String>, Money)> {
+pub(super) async fn original(
+    tx: &mut Tx,
+    refund: &StoredRefund,
+) -> Result<(OriginalTransfer, Option<String>, Money)> {
     let lost = |what| Error::internal(format!("a refund without its {what}"));
     let (key, amount, asked) = match refund.source {
         Source::Payment(payment) => {

@@ -22,6 +22,7 @@ use crate::{
         audit::NewLeaf,
         debit::{self, StoredDebit},
         ledger::{self as books, EntryKind, NewEntry},
+        payout,
         refund::{self as rows, StoredRefund},
     },
 };
@@ -40,6 +41,17 @@ pub struct Debited {
     pub refund: Id<Refund>,
     /// The bank's booking day.
     pub booked_on: Day,
+    /// How it was told.
+    pub told_by: TellsDebit,
+}
+
+/// How a movement was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TellsDebit {
+    /// By a notification, as it happened.
+    Notification,
+    /// By a line of a day's statement.
+    Statement,
 }
 
 /// Books the movements, each once. What names no refund of ours, or another amount, is left to the statement, which
@@ -63,8 +75,11 @@ pub(super) async fn settle_in(app: &App, tx: &mut Tx, debited: &Debited, now: In
     if known.contains_key(&debited.servicer_reference) {
         return Ok(true);
     }
-    // The Treasury orders from an account of its own choice; a return leaves the account that it was asked of.
-    let elsewhere = refund.way != Way::Treasury && refund.account != Some(debited.account);
+    // What the Treasury orders is over by its statement line alone; until that comes a notification says nothing.
+    if refund.way == Way::Treasury && debited.told_by != TellsDebit::Statement {
+        return Ok(false);
+    }
+    let elsewhere = leaves(tx, &refund).await? != Some(debited.account);
     if refund.amount != debited.amount || elsewhere {
         tracing::error!(refund = %refund.id, "a debit that names a refund is not what was sent");
         return Ok(false);
@@ -91,6 +106,16 @@ pub(super) async fn settle_in(app: &App, tx: &mut Tx, debited: &Debited, now: In
     }
     finish(app, tx, refund, state, (entry, Account::Clearing(debited.account)), now).await?;
     Ok(true)
+}
+
+/// The account that a refund's money leaves: a return leaves the one that it was asked of; what the Treasury orders leaves the
+/// one to which it was passed on, if that is an account of ours, and otherwise the one from which it was.
+async fn leaves(tx: &mut Tx, refund: &StoredRefund) -> Result<Option<Id<BankAccount>>> {
+    let Some(order) = refund.payout else { return Ok(refund.account) };
+    let order = payout::find(tx, order).await?.ok_or(Error::internal("a refund without its order"))?;
+    let named = |name: &str| order.beneficiary[name].as_str().unwrap_or_default();
+    let to = account::account_of_number(tx, named("number")).await?.filter(|to| to.bank == named("bank"));
+    Ok(Some(to.map_or(order.account, |to| to.id)))
 }
 
 /// Ends a refund whose money left `from`: books it, issues the adjusting receipt, tells of it.

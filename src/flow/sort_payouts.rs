@@ -11,7 +11,6 @@ use crate::{
     base::{
         calendar::Day,
         id::{Agency, Bill, Id, Payment},
-        money::Money,
     },
     crypto::seal::DataKey,
     payment::{
@@ -26,6 +25,7 @@ use crate::{
         payout::{self as rows, Item},
         payout_rule,
         payout_waiting::Payable,
+        refund_line::Back,
     },
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,8 +71,8 @@ pub(super) async fn sort(
             if arrived(line, lies_in) {
                 continue;
             }
-            let gone = ground.back.get(&(one.payment, place)).copied().unwrap_or(Money::vnd(0));
-            for (kind, amount) in parts(line, gone).map_err(Error::internal)? {
+            let gone = ground.back.get(&(one.payment, place)).copied().unwrap_or_default();
+            for (kind, amount) in parts(line, (gone.amount, gone.kept)).map_err(Error::internal)? {
                 let rules = ground.rules.get(&agency).map_or(&[][..], Vec::as_slice);
                 let Some(rule) = rule_for(rules, kind, day, one.booked) else { continue };
                 if ground.passed.contains(&(one.payment, place, kind.as_str().to_owned())) {
@@ -118,7 +118,7 @@ fn arrived(line: &BillLine, lies_in: &str) -> bool {
 struct Ground {
     bills: BTreeMap<Id<Bill>, StoredBill>,
     keys: BTreeMap<Id<Agency>, DataKey>,
-    back: BTreeMap<(Id<Payment>, i16), Money>,
+    back: BTreeMap<(Id<Payment>, i16), Back>,
     passed: BTreeSet<(Id<Payment>, i16, String)>,
     rules: BTreeMap<Id<Agency>, Vec<Rule>>,
     booked: Vec<Booked>,

@@ -5,7 +5,7 @@ use super::{
     Error, Refusal, Result,
     move_payment::{Moved, move_payment},
     recall::{take_recall, take_resolution},
-    settle_debits::{Debited, settle_debits},
+    settle_debits::{Debited, TellsDebit, settle_debits},
     settle_payments::settle_notification,
     take_report::take_report,
 };
@@ -131,6 +131,7 @@ async fn debits(app: &App, notification: &CreditNotification) -> Result<Vec<Debi
             amount: entry.amount,
             refund: Id::from_uuid(entry.end_to_end_id()?.0),
             booked_on: entry.booked,
+            told_by: TellsDebit::Notification,
         })
     });
     Ok(debited.collect())

@@ -18,9 +18,8 @@ use crate::{
         calendar::rfc3339,
         clock::Instant,
         id::{Citizen, Id, Leaf, Payment},
-        money::Money,
     },
-    payment::{bill, refund::Reason},
+    payment::{bill, refund::Reason, refund_share::Share},
     store::{
         Tx,
         bill::StoredBill,
@@ -108,9 +107,7 @@ pub(super) async fn enter_unowed(
 }
 
 /// The lines that ask for anything, by their place.
-fn charged(of: &StoredBill) -> Result<Vec<(i16, Money, Money)>> {
-    let lines = of.bill.lines.as_slice().iter().enumerate().filter(|(_, line)| line.amount.is_positive());
-    lines
-        .map(|(at, line)| Ok((i16::try_from(at).map_err(Error::internal)?, line.amount, line.amount)))
-        .collect()
+fn charged(of: &StoredBill) -> Result<Vec<Share>> {
+    let lines = (0_i16..).zip(of.bill.lines.as_slice()).filter(|(_, line)| line.amount.is_positive());
+    lines.map(|(at, line)| Share::of(at, line, line.amount).map_err(Error::internal)).collect()
 }

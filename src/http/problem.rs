@@ -111,6 +111,7 @@ pub static CODES: &[Code] = &[
     row("bill_not_paid", 409),
     row("not_refundable", 422),
     row("refund_exceeds_receipt", 409),
+    row("refund_lies_elsewhere", 409),
     row("refund_of_nothing", 422),
     row("refund_reason_unfit", 422),
     row("unknown_line", 422),

@@ -37,6 +37,7 @@ pub mod receipt;
 pub mod reconciliation;
 pub mod record;
 pub mod refund;
+pub mod refund_share;
 pub mod release;
 pub mod revision;
 pub mod session;

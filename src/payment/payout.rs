@@ -57,6 +57,16 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
+    /// As what money of a charge goes on, but for the kept part of phí.
+    pub const fn of(charge: FeeKind) -> Self {
+        match charge {
+            FeeKind::Phi => Self::Phi,
+            FeeKind::LePhi => Self::LePhi,
+            FeeKind::Tax => Self::Tax,
+            FeeKind::Service => Self::Service,
+        }
+    }
+
     /// The account of the books that an order of this kind settles; none where it is carried between two agencies.
     pub const fn account(self, agency: Id<Agency>) -> Option<Account> {
         match self {
@@ -157,22 +167,16 @@ pub fn rule_for(rules: &[Rule], kind: Kind, day: Day, booked: Day) -> Option<&Ru
     of_kind().filter(|rule| rule.valid_from <= day).max_by_key(|rule| rule.valid_from)
 }
 
-/// What is left of a paid line after `back` of it went back, by kind: the kept part in the same proportion as the books
-/// have it, what is nothing left out.
-pub fn parts(line: &BillLine, back: Money) -> Result<Vec<(Kind, Money)>, MoneyError> {
+/// What is left of a paid line after `back` of it went back, and out of its kept part `kept_back` of that, by kind; what is
+/// nothing is left out.
+pub fn parts(line: &BillLine, (back, kept_back): (Money, Money)) -> Result<Vec<(Kind, Money)>, MoneyError> {
     let left = line.amount.minus(back)?;
-    let kept_back =
-        i128::from(line.retained.minor()) * i128::from(back.minor()) / i128::from(line.amount.minor()).max(1);
-    let kept_back = Money::vnd(i64::try_from(kept_back).map_err(|_| MoneyError::TooLarge)?);
     let kept = line.retained.minus(kept_back)?;
     let rest = left.minus(kept)?;
-    let kind = match line.kind {
-        FeeKind::Phi => Kind::Phi,
-        FeeKind::LePhi => Kind::LePhi,
-        FeeKind::Tax => Kind::Tax,
-        FeeKind::Service => Kind::Service,
-    };
-    Ok([(kind, rest), (Kind::Retained, kept)].into_iter().filter(|part| part.1.is_positive()).collect())
+    Ok([(Kind::of(line.kind), rest), (Kind::Retained, kept)]
+        .into_iter()
+        .filter(|part| part.1.is_positive())
+        .collect())
 }
 
 /// Where an order stands.
@@ -355,7 +359,8 @@ mod tests {
         #[test]
         fn what_goes_on_and_what_went_back_is_what_was_paid(amount in 1_i64..1_000_000, pct in 0_i64..=100, cut in 0_i64..=100) {
             let (retained, back) = (amount * pct / 100, amount * cut / 100);
-            let parts = parts(&line(FeeKind::Phi, amount, retained), Money::vnd(back)).unwrap();
+            let kept_back = Money::vnd(retained * back / amount);
+            let parts = parts(&line(FeeKind::Phi, amount, retained), (Money::vnd(back), kept_back)).unwrap();
             let sum: i64 = parts.iter().map(|part| part.1.minor()).sum();
             prop_assert_eq!(sum, amount - back);
             prop_assert!(parts.iter().all(|part| part.1.is_positive()));

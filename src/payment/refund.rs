@@ -6,6 +6,7 @@
 //!     │                     │  └──refused by the bank──▶ Bounced ──another way──▶ Approved, AtDesk
 //!     │                     ├──cash──▶ AtDesk ──paid out──▶ Done
 //!     │                     └──remitted before──▶ AwaitingTreasury ──its statement line──▶ Done
+//!     │                                               └──its order was not taken──▶ Approved, AtDesk
 //!     └──declined──▶ Declined
 //! ```
 //!
@@ -185,6 +186,15 @@ pub const fn way(lies: Lies, wants_cash: bool) -> Way {
     }
 }
 
+/// Where a refund stands once it is decided: what is to happen next, by the way that it goes.
+pub const fn decided(way: Way) -> State {
+    match way {
+        Way::Clearing => State::Approved,
+        Way::Cash => State::AtDesk,
+        Way::Treasury => State::AwaitingTreasury,
+    }
+}
+
 /// Who holds the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
@@ -348,6 +358,8 @@ pub enum Event {
     InquiryDue,
     /// A notification or a statement shows that the account was debited for it.
     Debited,
+    /// The order that was to remit its money was not taken: the money lies where it came, and goes back in that way.
+    NeverRemitted(Way),
 }
 
 /// What follows.
@@ -369,6 +381,7 @@ pub fn follow(state: &State, event: &Event, now: Instant) -> Next {
     use State::{Approved, AtDesk, AwaitingTreasury, Bounced, Declined, Done, Requested, Sent, Unknown};
     match (state, event) {
         (Approved | Sent | Unknown { .. } | AwaitingTreasury, Event::Debited) => Move(Done { at: now }),
+        (AwaitingTreasury, Event::NeverRemitted(way)) => Move(decided(*way)),
         (Done { .. }, Event::Debited) => Stay,
         // Money left although nobody had decided it, or although it had come back.
         (Requested | Declined { .. } | Bounced { .. } | AtDesk, Event::Debited) => Contradiction,
@@ -398,6 +411,17 @@ pub fn follow(state: &State, event: &Event, now: Instant) -> Next {
         (
             Requested | Declined { .. } | Bounced { .. } | AtDesk | AwaitingTreasury,
             Event::Answered(_) | Event::InquiryDue,
+        ) => Stay,
+        (
+            Requested
+            | Declined { .. }
+            | Approved
+            | Sent
+            | Unknown { .. }
+            | Bounced { .. }
+            | AtDesk
+            | Done { .. },
+            Event::NeverRemitted(_),
         ) => Stay,
     }
 }
@@ -507,6 +531,12 @@ pub enum Refusal {
     /// The bill has no such line.
     #[error("the bill has no such line")]
     UnknownLine,
+    /// Some of it was passed on to an account of somebody else, who alone can give it back.
+    #[error("some of the money lies in an account of somebody else")]
+    LiesElsewhere,
+    /// Some of it was remitted and some was not.
+    #[error("the money lies in several places")]
+    LiesApart,
     /// The bill was not paid.
     #[error("the bill is not paid")]
     NotPaid,
@@ -534,6 +564,8 @@ impl Refusal {
             Self::Nothing => "refund_of_nothing",
             Self::MoreThanCame => "refund_exceeds_receipt",
             Self::UnknownLine => "unknown_line",
+            Self::LiesElsewhere => "refund_lies_elsewhere",
+            Self::LiesApart => "refund_lies_apart",
             Self::NotPaid => "bill_not_paid",
             Self::ReasonUnfit => "refund_reason_unfit",
             Self::NotRefundable => "not_refundable",

@@ -4,6 +4,7 @@
 //! is accepted on a Saturday night is there at once and settles in Monday's session. Holidays and hours are data; the
 //! rules here only read them.
 
+use super::payment::APPROVAL_WINDOW;
 use crate::base::{
     calendar::{Day, VIETNAM, WorkingDays},
     clock::Instant,
@@ -71,6 +72,13 @@ pub fn slot(hours: &[Hours], days: &WorkingDays, amount: Money, at: Instant) -> 
     Some(Slot { session: hours.session, day, closes: closes(day).to_offset(time::UtcOffset::UTC) })
 }
 
+/// The clearing day whose statement decides about an attempt that nobody has answered about since then: the last one on which
+/// its money can be booked, if its payer said yes at the end of their time.
+pub fn deciding_day(hours: &[Hours], days: &WorkingDays, amount: Money, since: Instant) -> Day {
+    let last = since + APPROVAL_WINDOW;
+    slot(hours, days, amount, last).map_or(Day::of(last), |slot| slot.day)
+}
+
 /// The last two working days of a month close later.
 fn closing(hours: &Hours, days: &WorkingDays, day: Day) -> Time {
     let after_next = days.next(days.next(day));
@@ -126,5 +134,21 @@ mod tests {
             assert!(slot.closes > at);
         }
         assert_eq!(slot(&[], &days, small, datetime!(2026-11-24 08:59 UTC)), None);
+    }
+
+    #[test]
+    fn the_deciding_day_follows_from_the_silence_alone() {
+        let days = WorkingDays::new(vec!["2026-11-25".parse().unwrap()], vec![]);
+        for (since, day) in [
+            (datetime!(2026-11-24 02:00 UTC), "2026-11-24"),
+            // A yes in the last minute of the payer's time comes after the cut-off; the next day is a holiday.
+            (datetime!(2026-11-24 08:50 UTC), "2026-11-26"),
+            (datetime!(2026-11-27 15:00 UTC), "2026-11-30"),
+        ] {
+            assert_eq!(deciding_day(&hours(), &days, Money::vnd(205_000), since).to_string(), day);
+        }
+        // Without hours it is the day itself.
+        let since = datetime!(2026-11-24 08:50 UTC);
+        assert_eq!(deciding_day(&[], &days, Money::vnd(1), since), Day::of(since));
     }
 }

@@ -90,6 +90,7 @@ pub mod receipt_void;
 pub mod reconciliation;
 pub mod refresh_token;
 pub mod refund;
+pub mod refund_line;
 pub mod register;
 pub mod regular;
 pub mod retention;

@@ -1,6 +1,6 @@
 //! Orders that pass money on, the lines of their slips, and the days whose money may go.
 
-use super::{Result, StoreError, Tx, moved_one, payout_waiting::Payable};
+use super::{Result, StoreError, Tx, moved_one, payout_waiting::Payable, refund_line::Back};
 use crate::base::{
     calendar::Day,
     clock::Instant,
@@ -162,16 +162,18 @@ pub async fn went_back_whole(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<BT
 }
 
 /// What went back of the lines of these payments, or is promised back.
-pub async fn went_back(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<BTreeMap<(Id<Payment>, i16), Money>> {
+pub async fn went_back(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<BTreeMap<(Id<Payment>, i16), Back>> {
     let ids: Vec<Uuid> = payments.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query!(
-        "select payment_id, line, refunded from refund_line_source where payment_id = any($1)",
+        "select payment_id, line, refunded, kept from refund_line_source where payment_id = any($1)",
         &ids,
     )
     .fetch_all(tx.conn())
     .await?;
-    let back =
-        rows.into_iter().map(|row| ((Id::from_uuid(row.payment_id), row.line), Money::vnd(row.refunded)));
+    let back = rows.into_iter().map(|row| {
+        let back = Back { amount: Money::vnd(row.refunded), kept: Money::vnd(row.kept) };
+        ((Id::from_uuid(row.payment_id), row.line), back)
+    });
     Ok(back.collect())
 }
 
@@ -300,6 +302,28 @@ pub async fn items(tx: &mut Tx, payout: Id<id::Payout>, skip: i64, limit: i64) -
     .await?;
     let items = rows.into_iter().map(|row| Item {
         payment: Id::from_uuid(row.payment_id),
+        line: row.line,
+        amount: Money::vnd(row.amount),
+        dossier: row.dossier,
+        content: row.content,
+        notice: row.notice,
+        booking: [row.chapter, row.sub_item, row.area],
+    });
+    Ok(items.collect())
+}
+
+/// The lines of a slip that are of one payment, in order.
+pub async fn items_of(tx: &mut Tx, payout: Id<id::Payout>, payment: Id<Payment>) -> Result<Vec<Item>> {
+    let rows = sqlx::query!(
+        "select line, amount, dossier, content, notice, chapter, sub_item, area
+         from payout_item where payout_id = $1 and payment_id = $2 order by line",
+        payout.uuid(),
+        payment.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let items = rows.into_iter().map(|row| Item {
+        payment,
         line: row.line,
         amount: Money::vnd(row.amount),
         dossier: row.dossier,

@@ -5,7 +5,7 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{self, Account, Agency, Bill, Case, Citizen, Client, Id, Payment},
+        id::{self, Account, Agency, Bill, Case, Citizen, Client, Id, Payment, Payout},
         money::Money,
         page::{Page, PageRequest},
         secret::Sealed,
@@ -54,6 +54,8 @@ pub struct StoredRefund {
     pub amount: Money,
     /// How it goes.
     pub way: Way,
+    /// The order that passed its money on to the Treasury, where it goes by the Treasury's.
+    pub payout: Option<Id<Payout>>,
     /// Why.
     pub reason: Reason,
     /// Why, in words.
@@ -87,8 +89,8 @@ pub async fn insert(tx: &mut Tx, refund: &StoredRefund) -> Result<()> {
     };
     sqlx::query!(
         "insert into refund (id, agency_id, bill_id, payment_id, case_id, account_id, amount, way, reason, words, key,
-             state, requested_by, client_id, rule, requested_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+             state, requested_by, client_id, rule, requested_at, payout_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         refund.id.uuid(),
         refund.agency.uuid(),
         refund.bill.map(Id::uuid),
@@ -105,6 +107,7 @@ pub async fn insert(tx: &mut Tx, refund: &StoredRefund) -> Result<()> {
         refund.client.map(Id::uuid),
         rule,
         refund.requested_at,
+        refund.payout.map(Id::uuid),
     )
     .execute(tx.conn())
     .await?;
@@ -126,28 +129,6 @@ pub async fn reserve(tx: &mut Tx, source: Source, received: Money, amount: Money
     Ok(moved_one(&done))
 }
 
-/// Counts amounts against the lines of a bill: each line by its place, what was charged, and what goes back. The count
-/// of lines that still hold enough.
-pub async fn reserve_lines(tx: &mut Tx, payment: Id<Payment>, lines: &[(i16, Money, Money)]) -> Result<u64> {
-    let places: Vec<i16> = lines.iter().map(|l| l.0).collect();
-    let charged: Vec<i64> = lines.iter().map(|l| l.1.minor()).collect();
-    let back: Vec<i64> = lines.iter().map(|l| l.2.minor()).collect();
-    let done = sqlx::query!(
-        "insert into refund_line_source as s (payment_id, line, charged, refunded)
-         select $1, l.line, l.charged, l.back
-         from unnest($2::smallint[], $3::bigint[], $4::bigint[]) as l (line, charged, back)
-         on conflict (payment_id, line) do update set refunded = s.refunded + excluded.refunded
-         where s.refunded + excluded.refunded <= s.charged",
-        payment.uuid(),
-        &places,
-        &charged,
-        &back,
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(done.rows_affected())
-}
-
 /// Takes back what a declined refund had counted.
 pub async fn release(tx: &mut Tx, refund: &StoredRefund) -> Result<()> {
     sqlx::query!(
@@ -158,69 +139,6 @@ pub async fn release(tx: &mut Tx, refund: &StoredRefund) -> Result<()> {
     .execute(tx.conn())
     .await?;
     Ok(())
-}
-
-/// The same for the lines.
-pub async fn release_lines(tx: &mut Tx, refund: Id<id::Refund>) -> Result<()> {
-    sqlx::query!(
-        "update refund_line_source s set refunded = s.refunded - l.amount
-         from refund r join refund_line l on l.refund_id = r.id
-         where r.id = $1 and s.payment_id = r.payment_id and s.line = l.line",
-        refund.uuid(),
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// What is promised back of each line of a payment, by its place.
-pub async fn back_of_lines(tx: &mut Tx, payment: Id<Payment>) -> Result<BTreeMap<i16, Money>> {
-    let rows =
-        sqlx::query!("select line, refunded from refund_line_source where payment_id = $1", payment.uuid(),)
-            .fetch_all(tx.conn())
-            .await?;
-    Ok(rows.into_iter().map(|row| (row.line, Money::vnd(row.refunded))).collect())
-}
-
-/// Adds how much of each line a refund gives back.
-pub async fn insert_lines(tx: &mut Tx, refund: Id<id::Refund>, lines: &[(i16, Money)]) -> Result<()> {
-    let places: Vec<i16> = lines.iter().map(|l| l.0).collect();
-    let amounts: Vec<i64> = lines.iter().map(|l| l.1.minor()).collect();
-    sqlx::query!(
-        "insert into refund_line (refund_id, line, amount)
-         select $1, l.line, l.amount from unnest($2::smallint[], $3::bigint[]) as l (line, amount)",
-        refund.uuid(),
-        &places,
-        &amounts,
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// How much of each line a refund gives back.
-pub async fn lines(tx: &mut Tx, refund: Id<id::Refund>) -> Result<Vec<(i16, Money)>> {
-    let rows = sqlx::query!(
-        "select line, amount from refund_line where refund_id = $1 order by line",
-        refund.uuid(),
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.line, Money::vnd(row.amount))).collect())
-}
-
-/// What earlier refunds, those that were approved before this one, gave back of each line.
-pub async fn lines_before(tx: &mut Tx, refund: &StoredRefund) -> Result<BTreeMap<i16, Money>> {
-    let rows = sqlx::query!(
-        r#"select l.line, sum(l.amount)::bigint as "amount!"
-         from refund r join refund_line l on l.refund_id = r.id
-         where r.payment_id = $1 and r.id <> $2 and r.entry_id is not null group by l.line"#,
-        refund.source.uuid(),
-        refund.id.uuid(),
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.line, Money::vnd(row.amount))).collect())
 }
 
 /// The law by which this procedure's money does not go back for that reason on a day.
@@ -235,19 +153,6 @@ pub async fn exclusion(tx: &mut Tx, procedure: &str, reason: Reason, on: Day) ->
     .fetch_optional(tx.conn())
     .await?;
     Ok(basis)
-}
-
-/// Whether a payment's money has gone on from the collecting account, or is about to.
-pub async fn is_remitted(tx: &mut Tx, payment: Id<Payment>) -> Result<bool> {
-    let remitted = sqlx::query_scalar!(
-        r#"select exists (
-             select from payout_item i join payout o on o.id = i.payout_id
-             where i.payment_id = $1 and o.state <> 'bounced') as "remitted!""#,
-        payment.uuid(),
-    )
-    .fetch_one(tx.conn())
-    .await?;
-    Ok(remitted)
 }
 
 /// Whether money has left suspense by a decision that it is owed back.
@@ -282,7 +187,7 @@ pub async fn lock(tx: &mut Tx, refund: Id<id::Refund>) -> Result<Option<StoredRe
 pub async fn find(tx: &mut Tx, refund: Id<id::Refund>) -> Result<Option<StoredRefund>> {
     let row = sqlx::query_as!(
         Row,
-        "select id, agency_id, bill_id, payment_id, case_id, account_id, amount, way, reason, words, key, state,
+        "select id, agency_id, bill_id, payment_id, case_id, account_id, amount, way, payout_id, reason, words, key, state,
              requested_by, client_id, requested_at, decided_at, entry_id, bounced, inquiries, silent_since, next_at,
              ended_at
          from refund where id = $1",
@@ -297,7 +202,7 @@ pub async fn find(tx: &mut Tx, refund: Id<id::Refund>) -> Result<Option<StoredRe
 pub async fn of_bill(tx: &mut Tx, bill: Id<Bill>) -> Result<Vec<StoredRefund>> {
     let rows = sqlx::query_as!(
         Row,
-        "select id, agency_id, bill_id, payment_id, case_id, account_id, amount, way, reason, words, key, state,
+        "select id, agency_id, bill_id, payment_id, case_id, account_id, amount, way, payout_id, reason, words, key, state,
              requested_by, client_id, requested_at, decided_at, entry_id, bounced, inquiries, silent_since, next_at,
              ended_at
          from refund where bill_id = $1 order by id limit 100",
@@ -318,7 +223,7 @@ pub async fn of_agencies(
     let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query_as!(
         Row,
-        "select id, agency_id, bill_id, payment_id, case_id, account_id, amount, way, reason, words, key, state,
+        "select id, agency_id, bill_id, payment_id, case_id, account_id, amount, way, payout_id, reason, words, key, state,
              requested_by, client_id, requested_at, decided_at, entry_id, bounced, inquiries, silent_since, next_at,
              ended_at
          from refund where agency_id = any($1) and ($2::text is null or state = $2)
@@ -433,6 +338,44 @@ pub async fn move_refund(
     Ok(moved_one(&done))
 }
 
+/// Refunds that nobody has ended whose money that order was to remit; locked.
+pub async fn remitted_by(tx: &mut Tx, order: Id<Payout>) -> Result<Vec<StoredRefund>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, agency_id, bill_id, payment_id, case_id, account_id, amount, way, payout_id, reason, words, key, state,
+             requested_by, client_id, requested_at, decided_at, entry_id, bounced, inquiries, silent_since, next_at,
+             ended_at
+         from refund where payout_id = $1 and state in ('requested', 'awaiting_treasury') order by id for no key update",
+        order.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Gives a refund whose money was never remitted another way, from the state that it was read in.
+pub async fn come_back(
+    tx: &mut Tx,
+    refund: &StoredRefund,
+    (to, way): (&State, Way),
+    entry: Option<Id<id::Entry>>,
+    next_at: Option<Instant>,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "update refund set state = $3, way = $4, payout_id = null, entry_id = coalesce($5, entry_id), next_at = $6
+         where id = $1 and state = $2 and way = 'treasury'",
+        refund.id.uuid(),
+        refund.state.as_str(),
+        to.as_str(),
+        way.as_str(),
+        entry.map(Id::uuid),
+        next_at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(moved_one(&done))
+}
+
 /// Says when a refund is looked after next.
 pub async fn look_again(tx: &mut Tx, refund: Id<id::Refund>, at: Option<Instant>) -> Result<()> {
     sqlx::query!("update refund set next_at = $2 where id = $1", refund.uuid(), at)
@@ -511,6 +454,7 @@ struct Row {
     account_id: Option<Uuid>,
     amount: i64,
     way: String,
+    payout_id: Option<Uuid>,
     reason: String,
     words: Vec<u8>,
     key: i32,
@@ -565,6 +509,7 @@ impl TryFrom<Row> for StoredRefund {
             account: row.account_id.map(Id::from_uuid),
             amount: Money::vnd(row.amount),
             way: Way::named(&row.way).ok_or_else(|| bad("way"))?,
+            payout: row.payout_id.map(Id::from_uuid),
             reason: Reason::named(&row.reason).ok_or_else(|| bad("reason"))?,
             state: row.state().ok_or_else(|| bad("state"))?,
             words: Sealed::new(row.words, row.key.cast_unsigned()),

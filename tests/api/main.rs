@@ -45,6 +45,7 @@ mod receipts;
 mod receipts_elsewhere;
 mod receipts_in_bulk;
 mod refunds;
+mod refunds_remitted;
 mod statement_chunks;
 mod statements;
 mod store;

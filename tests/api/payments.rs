@@ -186,7 +186,17 @@ async fn silence_is_a_state_and_an_inquiry_ends_it() {
     world.bank.answers.lock().unwrap().push(Event::NoAnswer);
     start(&world, &office, &bill).await;
     let waiting = page(&world, &bill).await;
-    assert!(waiting.contains("Xin đừng nộp lại") && waiting.contains("09:01:30 24/11/2026"), "{waiting}");
+    // The page promises a time and nothing else, warns plainly, and says that a desk takes the money.
+    for said in [
+        "Xin đừng nộp lại",
+        "09:01:30 24/11/2026",
+        "có thể nộp tại quầy",
+        "nộp hai lần",
+        "Khoản đến sau được hoàn lại",
+    ] {
+        assert!(waiting.contains(said), "{said} in {waiting}");
+    }
+    assert!(!waiting.contains("sẽ được ghi nhận") && !waiting.contains("quyết định"), "{waiting}");
     assert_eq!(inquire_due(&world.app).await.unwrap(), 0);
     world.later(Duration::from_secs(90));
     // No answer to the first inquiry either; the second one says that nothing was ever received.
@@ -241,7 +251,8 @@ async fn inquiries_end_and_the_statement_decides() {
         inquire_due(&world.app).await.unwrap();
     }
     assert_eq!(*world.bank.inquiries.lock().unwrap(), 3);
-    assert!(page(&world, &bill).await.contains("25/11/2026"), "the next working day is named");
+    // Asked before the cut-off: whatever its payer said is booked that day, and that day's statement decides.
+    assert!(page(&world, &bill).await.contains("Sao kê của ngày giao dịch 24/11/2026"), "its day is named");
     world.tell(&world.credit(1, "R1", 205_000, &payment)).await.expect(200);
     assert_eq!(read(&world, &office, &bill).await["status"], "paid");
 }

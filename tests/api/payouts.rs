@@ -26,13 +26,13 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// A paid bill of 150,000 đ: lệ phí of 50,000, phí of 100,000 of which the agency keeps 75,000.
-struct Scene {
-    world: TestApp,
-    office: Office,
-    bill: Value,
+pub struct Scene {
+    pub world: TestApp,
+    pub office: Office,
+    pub bill: Value,
 }
 
-fn new_bill() -> Value {
+pub fn new_bill() -> Value {
     json!({
         "dossier": "H29.14-261124-0007", "procedure": "1.001610", "channel": "online", "due": "2026-12-01",
         "lines": [{ "fee": "DKKD-01" }, { "fee": "DKKD-02" }], "applicant": { "name": "Nguyễn Thị Hòa" },
@@ -48,7 +48,7 @@ fn rule(kind: &str, number: &str, from: &str) -> Value {
 }
 
 impl Scene {
-    async fn set() -> Self {
+    pub async fn set() -> Self {
         let world = TestApp::start().await;
         people(&world).await;
         let office = Office::open(&world, "H29.14").await;
@@ -59,7 +59,7 @@ impl Scene {
         Self { world, office, bill }
     }
 
-    async fn rules(&self, kinds: &[(&str, &str)]) {
+    pub async fn rules(&self, kinds: &[(&str, &str)]) {
         let day = Day::of(self.world.clock.now()).to_string();
         for (kind, number) in kinds {
             self.say(kind, &rule(kind, number, &day)).await.expect(200);
@@ -72,12 +72,17 @@ impl Scene {
     }
 
     /// The bill is paid, and the statement of the day is matched.
-    async fn pay_and_match(&self) -> Day {
+    pub async fn pay_and_match(&self) -> Day {
         let payment = start(&self.world, &self.office, &self.bill).await;
+        self.settle_and_match(&payment).await
+    }
+
+    /// The money of an attempt arrives, and the statement of the day is matched.
+    pub async fn settle_and_match(&self, payment: &str) -> Day {
         let total: i64 = self.bill["total"]["amount"].as_str().unwrap().parse().unwrap();
-        let came = entry("R1", total, Some(uuid(&payment)), self.world.clock.now());
+        let came = entry("R1", total, Some(uuid(payment)), self.world.clock.now());
         self.world.bank.movements.lock().unwrap().push(came);
-        self.world.tell(&self.world.credit(1, "R1", total, &payment)).await.expect(200);
+        self.world.tell(&self.world.credit(1, "R1", total, payment)).await.expect(200);
         assert_eq!(pass_on(&self.world.app).await.unwrap(), 0, "nothing goes before its day is matched");
         let day = Day::of(self.world.clock.now());
         self.world.later(Duration::from_secs(86_400));
@@ -85,31 +90,35 @@ impl Scene {
         day
     }
 
-    async fn match_day(&self, day: Day) -> Value {
+    pub async fn match_day(&self, day: Day) -> Value {
+        self.match_day_of(ACCOUNT, day).await
+    }
+
+    pub async fn match_day_of(&self, number: &str, day: Day) -> Value {
         let mut tx = self.world.app.store.begin().await.unwrap();
-        let account = account_of_number(&mut tx, ACCOUNT).await.unwrap().unwrap();
+        let account = account_of_number(&mut tx, number).await.unwrap().unwrap();
         drop(tx);
         match_statement(&self.world.app, &account, day).await.unwrap()
     }
 
-    fn orders(&self) -> Vec<CreditTransfer> {
+    pub fn orders(&self) -> Vec<CreditTransfer> {
         self.world.bank.orders.lock().unwrap().clone()
     }
 
-    async fn listed(&self, query: &str) -> Vec<Value> {
+    pub async fn listed(&self, query: &str) -> Vec<Value> {
         let system = self.office.system(&self.world, "statement.read");
         let list = system.get(&format!("/v1/payouts{query}")).await.expect(200).json();
         list["items"].as_array().unwrap().clone()
     }
 
     /// The movement that carries an order out.
-    fn debit(&self, reference: &str, order: &CreditTransfer) -> Entry {
+    pub fn debit(&self, reference: &str, order: &CreditTransfer) -> Entry {
         let mut entry = entry(reference, order.amount.minor(), Some(order.id.0), self.world.clock.now());
         entry.direction = Direction::Debit;
         entry
     }
 
-    async fn balance(&self, kind: &str) -> i64 {
+    pub async fn balance(&self, kind: &str) -> i64 {
         self.world.balances().await.into_iter().filter(|(k, _)| k == kind).map(|(_, sum)| sum).sum()
     }
 }
@@ -210,7 +219,7 @@ async fn each_kind_goes_where_its_rule_says_and_is_over_when_the_money_was_seen_
 }
 
 /// A seller's invoice for a survey, with the account that it is to be paid into.
-fn survey(number: &str, seller: &str, account: &str, amount: i64) -> Value {
+pub fn survey(number: &str, seller: &str, account: &str, amount: i64) -> Value {
     json!({
         "invoice": {
             "number": number, "serial": "1K26TAA", "date": "2026-11-24", "seller_tax_code": seller,
@@ -462,7 +471,7 @@ async fn a_rule_is_dated_and_complete_and_what_came_before_the_first_stays() {
 
 impl Scene {
     /// A word of the clearing system's own accord about an order or a refund.
-    fn word(&self, n: u128, about: AboutWhat, named: Uuid, status: TransactionStatus) -> String {
+    pub fn word(&self, n: u128, about: AboutWhat, named: Uuid, status: TransactionStatus) -> String {
         let message = PaymentStatus {
             inquiry: None,
             about,
@@ -477,7 +486,7 @@ impl Scene {
     }
 }
 
-fn rejected(code: &str) -> TransactionStatus {
+pub fn rejected(code: &str) -> TransactionStatus {
     TransactionStatus::Rejected(Reason { code: Line::parse(code).unwrap(), text: None })
 }
 

@@ -262,7 +262,7 @@ async fn a_refund_that_is_done_before_its_receipt_is_adjusted_once_that_is_there
 }
 
 /// Signs in and sets a mailbox; the browser.
-async fn with_mail(world: &TestApp, who: (&str, &str), mail: &str) -> Actor {
+pub async fn with_mail(world: &TestApp, who: (&str, &str), mail: &str) -> Actor {
     let browser = signed_in(world, who, "/me").await;
     let page = browser.get("/me/ways/mail").await.expect(200);
     let form = [("form_token", &*page.form_field("form_token")), ("value", mail)];

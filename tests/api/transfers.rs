@@ -239,14 +239,37 @@ async fn the_page_names_the_clearing_day_from_the_calendar() {
     );
     let office = Office::open(&world, "H29.14").await;
     let bill = office.bill(&world, "k").await;
+    // Ten minutes before the cut-off: whoever says yes at the end of their time is booked after the holiday.
+    world.later(Duration::from_secs(6 * 3_600 + 50 * 60));
     world.bank.answers.lock().unwrap().push(chung::payment::payment::Event::NoAnswer);
     start(&world, &office, &bill).await;
+    let shown = async || {
+        let page = world.stranger().get(&format!("/pay/{}", reference(&bill))).await.expect(200).text();
+        let day = page.split("Sao kê của ngày giao dịch ").nth(1).map(|rest| rest[..10].to_owned());
+        (day, page.contains("có thể nộp tại quầy"))
+    };
     for _ in 0..3 {
+        assert_eq!(shown().await, (None, true), "a bank that is still asked decides");
         world.later(Duration::from_secs(2 * 3_600));
         chung::flow::inquire_payment::inquire_due(&world.app).await.unwrap();
     }
-    let page = world.stranger().get(&format!("/pay/{}", reference(&bill))).await.expect(200).text();
-    assert!(page.contains("26/11/2026") && !page.contains("25/11/2026"), "{page}");
+    // However late it is read, it is the same day: that of the rule which decides.
+    let tell = async |day: &str| {
+        let told = serde_json::json!({ "account": ACCOUNT, "day": day });
+        office.system(&world, "statement").post_once("/v1/statements", day, &told).await.expect(200);
+    };
+    for day in ["2026-11-24", "2026-11-25"] {
+        assert_eq!(shown().await, (Some("26/11/2026".to_owned()), true));
+        world.later(Duration::from_secs(86_400));
+        tell(day).await;
+    }
+    world.later(Duration::from_secs(86_400));
+    assert_eq!(shown().await, (Some("26/11/2026".to_owned()), true), "no statement of that day came yet");
+    tell("2026-11-26").await;
+    assert_eq!(shown().await, (None, false), "it is decided");
+    let path = format!("/v1/payments?bill={}", bill["id"].as_str().unwrap());
+    let attempts = office.system(&world, "payment.read").get(&path).await.expect(200).json();
+    assert_eq!(attempts["items"][0]["reason"], "not_in_statement");
 }
 
 #[tokio::test]

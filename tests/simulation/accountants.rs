@@ -341,14 +341,14 @@ impl Life<'_> {
         self.explain_credits(seen).await;
     }
 
-    /// What was remitted goes back when the Treasury orders it.
+    /// What was remitted goes back when the Treasury orders it; of what never came there it orders nothing.
     async fn order_by_treasury(&mut self) {
-        for row in self
-            .world
-            .rows("select id, amount from refund where state = 'awaiting_treasury' order by id")
-            .await
-        {
-            self.rails.order_by_treasury(row.get("id"), Money::vnd(row.get("amount")), self.clock.now());
+        let waits = "select id, amount, payout_id from refund where state = 'awaiting_treasury' order by id";
+        for row in self.world.rows(waits).await {
+            let came = self.rails.truth.lock().unwrap().orders.get(&row.get("payout_id")) == Some(&true);
+            if came {
+                self.rails.order_by_treasury(row.get("id"), Money::vnd(row.get("amount")), self.clock.now());
+            }
         }
     }
 }

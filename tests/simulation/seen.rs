@@ -52,7 +52,7 @@ const RARE: [&str; 39] = [
 ];
 
 /// What a run must have seen at least once.
-const DEMANDED: [&str; 200] = [
+const DEMANDED: [&str; 202] = [
     "a bank answers: no",
     "a bank answers: wait",
     "a bank answers: yes",
@@ -211,9 +211,11 @@ const DEMANDED: [&str; 200] = [
     "refund asked for",
     "refund asked for: refund_exceeds_receipt",
     "refund at_desk → done",
+    "refund awaiting_treasury → done",
     "refund declined",
     "refund paid out",
     "refund requested → at_desk",
+    "refund requested → awaiting_treasury",
     "refund requested → declined",
     "refund requested → done",
     "refund sent → done",

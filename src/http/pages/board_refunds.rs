@@ -3,6 +3,7 @@
 
 use super::board::{self, failed, status_of};
 use super::page::{Page, Reader, show, show_status};
+use super::treasury_order::OrderShown;
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -97,8 +98,11 @@ async fn ask(
     };
     match asked {
         Ok(refund) => {
-            let id = refund["id"].as_str().unwrap_or_default();
-            Redirect::to(&format!("/board/refunds/{id}")).into_response()
+            // Money in several places makes a refund for each: the list shows them all.
+            let apart = refund["apart"].as_array().is_some_and(|others| !others.is_empty());
+            let id = refund["id"].as_str().filter(|_| !apart);
+            let page = id.map_or("/board/refunds".to_owned(), |id| format!("/board/refunds/{id}"));
+            Redirect::to(&page).into_response()
         }
         Err(error @ Error::Internal(_)) => failed(&reader, &error),
         Err(error) => {
@@ -171,6 +175,7 @@ fn one<'a>(page: &'a Page, refunds: &Refunds, shown: &RefundShown, form_token: S
     RefundView {
         row: Row::of(page, shown),
         facts: facts(page, shown),
+        order: shown.treasury_order.as_ref().map(|order| OrderShown::of(page, order)),
         approves: approves && !shown.own && *state == Stand::Requested,
         own: approves && shown.own && *state == Stand::Requested,
         redirects: books && matches!(state, Stand::Bounced { .. }),
@@ -389,6 +394,7 @@ struct RefundView<'a> {
     page: &'a Page,
     row: Row,
     facts: Vec<(String, String)>,
+    order: Option<OrderShown>,
     approves: bool,
     own: bool,
     redirects: bool,

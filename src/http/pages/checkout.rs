@@ -291,6 +291,7 @@ fn show_waiting(reader: &Reader, checkout: &Checkout, state: &State) -> Response
         facts: Facts::of(&page, checkout),
         body: page.t(&format!("payment-{key}-body")).into_owned(),
         next: next_step(&page, state, checkout),
+        desk: matches!(state, State::Unknown(_)),
         warn: matches!(state, State::Unknown(_) | State::StepUp(_)),
         sent: checkout.attempt.as_ref().map(|a| display_vi(a.created_at)).unwrap_or_default(),
         bank: checkout.attempt_bank.clone().unwrap_or_default(),
@@ -320,7 +321,7 @@ fn next_step(page: &Page, state: &State, checkout: &Checkout) -> Option<String> 
             ],
         ),
         None => {
-            let day = checkout.deciding_day.display_vi();
+            let day = checkout.deciding_day?.display_vi();
             page.with("payment-unknown-statement", &[("day", day.into())])
         }
     })
@@ -401,6 +402,7 @@ struct WaitingView<'a> {
     facts: Facts,
     body: String,
     next: Option<String>,
+    desk: bool,
     warn: bool,
     sent: String,
     bank: String,

@@ -48,6 +48,7 @@ pub mod sign_in_for;
 pub mod sign_in_national_id;
 pub mod sign_in_passkey;
 pub mod slips;
+mod treasury_order;
 pub mod way_contact;
 pub mod way_enrol;
 pub mod ways;

@@ -2,7 +2,7 @@
 
 use super::{Law, always, law};
 
-pub const LAWS: [Law; 24] = [
+pub const LAWS: [Law; 25] = [
     always(
         "an entry that does not sum to zero",
         "select entry_id::text as row from posting group by entry_id having sum(amount) <> 0",
@@ -121,6 +121,14 @@ pub const LAWS: [Law; 24] = [
                          where i.payment_id = p.id and o.state <> 'bounced'), 0)
              + coalesce((select sum(r.amount) from refund r where r.payment_id = p.id and r.way <> 'treasury'
                  and r.state <> 'declined'), 0) > p.amount",
+    ),
+    always(
+        "a refund of what was never remitted that waits for the Treasury, or more of a line than its order remitted",
+        "select r.payout_id::text as row from refund r join refund_line l on l.refund_id = r.id
+         left join payout o on o.id = r.payout_id and o.state <> 'bounced'
+         left join payout_item i on i.payout_id = o.id and i.payment_id = r.payment_id and i.line = l.line
+         where r.way = 'treasury' and r.state <> 'declined'
+         group by r.payout_id, r.payment_id, l.line having sum(l.amount) > coalesce(max(i.amount), 0)",
     ),
     always(
         "a tax that goes on without what its notice says, or the price of a service without its invoice",
