@@ -295,6 +295,10 @@
 //!   was paid and the rest; of a line whose money goes back as a whole no difference is owed.
 //! * 2026-11-27, statements in CSV: balances after each row, in either order of time, tell both ends, and the file is held to them.
 //! * 2026-11-27, spreadsheets of journals: written row by row into a file that vanishes, so that no number of rows is too many.
+//! * 2026-11-27, corrections: an entry bears the bank's day of the money that it is about, a correction that of what it corrects,
+//!   and is booked on the day on which it is made. A month needs closings of all days on which any account of the agency moved.
+//! * 2026-11-27, charts: an amended chart of accounts is rows from a day ahead on; what is or was in force never changes.
+//! * 2026-11-27, receipts taken back: by a system under its key, or at its page by whoever keeps the books, once.
 //! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.
 
 pub mod app;
