@@ -160,7 +160,6 @@ async fn a_chart_is_amended_for_days_ahead_and_what_was_in_force_stays() {
 #[tokio::test]
 async fn whatever_a_bank_moved_stands_in_the_journal_with_the_banks_day() {
     let (world, office, bill) = set().await;
-    let system = office.system(&world, "ledger");
     // The second of December: money that came again on the first, of which nobody was told before; and a charge.
     world.later(DAY * 7);
     let first = world.clock.now() - DAY;
@@ -175,7 +174,7 @@ async fn whatever_a_bank_moved_stands_in_the_journal_with_the_banks_day() {
         "kind": "bank_charge", "account": ACCOUNT, "day": "2026-11-30", "words": "Phí dịch vụ tháng 11",
         "amount": { "amount": "33000", "currency": "VND" },
     });
-    system.post_once("/v1/ledger/records", "phi-11", &charge).await.expect(201);
+    office.system(&world, "ledger").post_once("/v1/ledger/records", "phi-11", &charge).await.expect(201);
     let rows = journal(&world, &office, ("2026-12-01", "2026-12-31")).await;
     let days = |kind: &str| -> Vec<(&str, &str)> {
         rows.iter().filter(|row| row[3] == *kind).map(|row| (&row[0], &row[1])).collect()

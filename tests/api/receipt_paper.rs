@@ -81,7 +81,10 @@ async fn paper_shows_the_official_fields_in_its_own_fonts_and_its_code_is_believ
         assert_eq!(columns[2..], ["yes", "yes", "yes"], "embedded, a subset, with its characters: {font}");
     }
 
-    told("pdftoppm", &["-r", "300", "-gray", "-singlefile", "receipt.pdf", "page"], &folder);
+    // The reader is shown the code, as a camera is.
+    let around = ["-x", "166", "-y", "1562", "-W", "833", "-H", "833"];
+    let printed = ["-r", "300", "-gray", "-singlefile", "receipt.pdf", "page"];
+    told("pdftoppm", &[&around[..], &printed[..]].concat(), &folder);
     let page = std::fs::read(folder.join("page.pgm")).unwrap();
     let (width, height, points) = picture(&page);
     let mut seen = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| points[y * width + x]);

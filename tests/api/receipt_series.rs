@@ -47,6 +47,7 @@ async fn a_series_gives_numbers_on_its_own_days_alone() {
     assert_eq!(paid(&world, &office, 1).await, "H29.14-AP26E-0000001");
     // The first of December: one series is over, though it has numbers left, and the next has not begun.
     world.later(Duration::from_secs(7 * 86_400));
+    let system = office.system(&world, "receipt receipt.read");
     assert_eq!(paid(&world, &office, 2).await, Value::Null);
     assert_eq!(issue_due_receipts(&world.app).await.unwrap(), 1);
     let due = system.get("/v1/receipts/due").await.expect(200).json();
