@@ -306,6 +306,10 @@
 //!   of money in one place, and of one order of ours where it was remitted, so that an order which a bank does not take gives
 //!   back whole what waited for the Treasury. What the Treasury orders leaves the account that it was remitted to, by that one's
 //!   statement where it comes here, and else by that of the account it was remitted from.
+//! * 2026-11-27, corrections: an entry bears the bank's day of the money that it is about, a correction that of what it corrects,
+//!   and is booked on the day on which it is made. A month needs closings of all days on which any account of the agency moved.
+//! * 2026-11-27, charts: an amended chart of accounts is rows from a day ahead on; what is or was in force never changes.
+//! * 2026-11-27, receipts taken back: by a system under its key, or at its page by whoever keeps the books, once.
 //! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.
 
 pub mod app;

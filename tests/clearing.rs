@@ -176,10 +176,18 @@ impl World {
     }
 
     async fn statement(&self, day: &str) -> Result<chung::codec::iso20022::Statement, NoStatement> {
+        self.statement_by(&self.clearing, day).await
+    }
+
+    async fn statement_by(
+        &self,
+        clearing: &RemoteClearing,
+        day: &str,
+    ) -> Result<chung::codec::iso20022::Statement, NoStatement> {
         let owner = Line::parse("Kho bạc Nhà nước").unwrap();
         let request =
             StatementRequest { account: ACCOUNT.parse().unwrap(), owner, day: day.parse().unwrap(), page: 1 };
-        let fetched = self.clearing.statement(message(5_000), &request, self.clock.now()).await;
+        let fetched = clearing.statement(message(5_000), &request, self.clock.now()).await;
         fetched.map(|fetched| fetched.statement)
     }
 
@@ -452,6 +460,30 @@ async fn what_is_not_acknowledged_comes_again() {
     world.clock.advance(Duration::from_secs(2));
     assert_eq!(world.sandbox.deliver_due().await, 2);
     assert_eq!(world.heard(), ["settled", "205000 ours"]);
+}
+
+#[tokio::test]
+async fn a_statement_is_believed_under_the_banks_own_signature_alone() {
+    let world = World::new(None).await;
+    world.ask(1).await;
+    assert_eq!(world.approve(1).await, 204);
+    world.sandbox.deliver_due().await;
+    assert_eq!(world.script("script/days/close", json!({})).await, 200);
+    // A byte flips after the bank has signed.
+    world.fault(json!({"fault": "corrupt", "on": "camt.060"})).await;
+    let damaged = world.statement("2026-11-24").await.unwrap_err();
+    assert!(matches!(damaged, NoStatement::Silence(_)), "{damaged:?}");
+    // The same statement, whole, is nobody's word to whoever trusts another key, or none.
+    let other = SigningKey::generate();
+    let others = KeyList::new([(other.kid().to_owned(), other.verifying_key().clone())]);
+    for keys in [others, KeyList::default()] {
+        let address = world.origin.join("clearing").unwrap();
+        let (us, them) = ("CHUNG".parse().unwrap(), "SBV01".parse().unwrap());
+        let trusting = RemoteClearing::new(peer(address, keys), world.inbox.keys.clone(), us, them).unwrap();
+        let told = world.statement_by(&trusting, "2026-11-24").await.unwrap_err();
+        assert!(matches!(told, NoStatement::Silence(_)), "{told:?}");
+    }
+    assert_eq!(world.statement("2026-11-24").await.unwrap().entries.len(), 1);
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@
 //! trial balance folds, `CHUNG_BENCH_CITIZENS` how many people are on the register (default 10,000) and so how many rows a
 //! batch has; names on the command line choose among start, settlements, verifications, batches, bills,
 //! history, tokens, signins, sources, ledger, slow, trial-balance, webhooks, receipts and reconcile;
-//! `CHUNG_BENCH_EVENTS`, `CHUNG_BENCH_RECEIPTS` and `CHUNG_BENCH_LINES` size the last three. The figures also go to
-//! `target/bench/load.json`.
+//! `CHUNG_BENCH_EVENTS`, `CHUNG_BENCH_RECEIPTS`, `CHUNG_BENCH_PDFS` and `CHUNG_BENCH_LINES` size the last three. The figures
+//! also go to `target/bench/load.json`.
 
 #![expect(clippy::float_arithmetic, reason = "rates, not money")]
 #![expect(clippy::print_stdout, reason = "the table is the product")]

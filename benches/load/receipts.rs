@@ -1,18 +1,26 @@
 //! Receipts in bulk: bills that were paid while no number was left, and whose receipts are issued, signed, logged and
-//! told of when a series comes; the files for people (PDF, XML) are apart. Beside it the very rows that this writes,
-//! appended batch by batch to tables of the same shape.
+//! told of when a series comes. Beside it the very rows that this writes, appended batch by batch to tables of the same shape.
+//! Apart from that the files for people: PDF/A with the XML inside and the agency's signature on it, as whoever asks first has
+//! them made.
 //!
 //! The flow runs in this process as the service runs it; the service itself rests, so that nobody else issues.
-//! `CHUNG_BENCH_RECEIPTS` sets how many receipts each measurement issues (default 10,000).
+//! `CHUNG_BENCH_RECEIPTS` sets how many receipts each measurement issues (default 10,000), `CHUNG_BENCH_PDFS` how many files are
+//! made (default 300).
 
 use super::measure::{Meter, Payers};
 use super::report::{Rate, Record, trio};
 use super::settlements::{attempts, bills};
 use super::world::World;
 use anyhow::{Result, anyhow, ensure};
+use chung::base::id::{Id, Receipt};
 use chung::flow::issue_due_receipts::{BULK, issue_due_receipts};
+use chung::flow::{
+    read_receipts::read_receipt,
+    render_receipt::{Format, render_receipt},
+};
 use chung::payment::{fee::FeeKind, payment::State};
 use chung::store::{payment, receipt_due};
+use futures_util::{StreamExt, stream};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -107,9 +115,52 @@ pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
     for (table, ..) in TABLES {
         run(&mut connection, &format!("drop table beside_{table}")).await?;
     }
+    let files = files(world).await?;
     world.start().await?;
     let reference = "the same rows appended, as many in one transaction";
-    Ok(vec![Record::of("receipts signed and issued in bulk", reference, Some(GOAL), &trio)])
+    Ok(vec![Record::of("receipts signed and issued in bulk", reference, Some(GOAL), &trio), files])
+}
+
+/// How many people ask for a file at once.
+const ASKING: usize = 4;
+
+/// The files of receipts that nobody has asked for yet.
+async fn files(world: &World) -> Result<Record> {
+    let asked = std::env::var_os("CHUNG_BENCH_PDFS").and_then(|count| count.to_str()?.parse().ok());
+    let many: i64 = asked.unwrap_or(300);
+    let unasked = "select id from receipt r where not exists (
+        select from receipt_file f where f.receipt_id = r.id and f.format = 'pdf') order by id limit $1";
+    let mut connection = PgConnection::connect(&world.url()).await?;
+    let ids: Vec<Uuid> = sqlx::query_scalar(unasked).bind(many).fetch_all(&mut connection).await?;
+    let before = world.count("receipt_file where format = 'pdf'").await?;
+    let meter = Meter::start(&payers(world), &world.url()).await?;
+    let made: Vec<Result<usize>> = stream::iter(ids.iter().map(|id| made(world, Id::from_uuid(*id))))
+        .buffer_unordered(ASKING)
+        .collect()
+        .await;
+    let spent = meter.stop().await?;
+    let bytes = made.into_iter().sum::<Result<usize>>()?;
+    let kept = usize::try_from(world.count("receipt_file where format = 'pdf'").await? - before)?;
+    ensure!(kept == ids.len() && kept > 0, "{kept} of {} files are kept", ids.len());
+    let rate = Rate::of(kept, spent);
+    Ok(Record {
+        path: "  their files apart: PDF/A with the agency's signature, XML inside".to_owned(),
+        rate: Some(rate.per_cpu_s),
+        per_s: Some(rate.per_s),
+        cpu_s: Some(spent.cpu_s),
+        fsync_per_s: Some(spent.fsync_per_s),
+        note: format!("{} KiB each", bytes / kept / 1024),
+        ..Record::default()
+    })
+}
+
+/// Has the file of a receipt made; how long it is.
+async fn made(world: &World, id: Id<Receipt>) -> Result<usize> {
+    let refused = |e| anyhow!("{e:?}");
+    let receipt = read_receipt(&world.app, world.agency, id).await.map_err(refused)?;
+    let file = render_receipt(&world.app, &receipt, Format::Pdf).await.map_err(refused)?;
+    ensure!(file.starts_with(b"%PDF-"), "no PDF");
+    Ok(file.len())
 }
 
 /// Issues so many receipts that waited, and counts those that the database holds afterwards, signed.

@@ -1,4 +1,4 @@
-//! `chung import`: the register's people and the fee schedule, from files.
+//! `chung import`: the register's people, the fee schedule, the chart of accounts and the like, from files.
 
 use super::{
     environment::{self, Opened, refused},
@@ -12,6 +12,7 @@ use crate::flow::{
     delegation_rules::import_rules,
     import_banks::import_banks,
     import_calendar::import_calendar,
+    import_chart::import_chart,
     import_fees::import_fees,
     import_population::{Listener, Progress, Stopped, import_population},
     population_file::Reject,
@@ -69,6 +70,15 @@ pub enum Import {
         /// The CSV file
         file: PathBuf,
     },
+    /// Say which accounts of the prescribed chart stand for the books' own from a day on, from a CSV file
+    ///
+    /// Columns: kind (clearing, suspense, fee_phi ...), valid_from (2027-01-01), code (digits), name_vi, name_en, basis.
+    /// The day must be ahead: what is or was in force stays, so that a journal reads the same whenever it is exported.
+    /// The same file twice changes nothing.
+    Chart {
+        /// The CSV file
+        file: PathBuf,
+    },
     /// Say which procedures take a delegate and in what form, from a CSV file
     ///
     /// The columns: procedure, allowed (electronic, certified_paper, kinship, none), valid_from, valid_to, legal_basis.
@@ -98,6 +108,7 @@ pub async fn run(config: &Config, command: &Import) -> anyhow::Result<()> {
             }
             Import::Fees { items, adjustments } => fees(&app, items, adjustments).await,
             Import::Calendar { file } => calendar(&app, file).await,
+            Import::Chart { file } => chart(&app, file).await,
             Import::Banks { file } => banks(&app, file).await,
             Import::Delegation { file } => delegation(&app, file).await,
         },
@@ -212,6 +223,13 @@ async fn calendar(app: &App, file: &Path) -> anyhow::Result<()> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let changed = import_calendar(app, &text).await.map_err(|error| refused(&error))?;
     out::line(&format!("days changed: {changed}"));
+    Ok(())
+}
+
+async fn chart(app: &App, file: &Path) -> anyhow::Result<()> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let changed = import_chart(app, &text).await.map_err(|error| refused(&error))?;
+    out::line(&format!("accounts of the chart changed: {changed}"));
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use crate::codec::{
     journal::{Row, SHEET_ROWS, Sheets},
 };
 use crate::store::{
+    Tx,
     behind_line::{self, Behind},
     journal::{self as books, JournalRow, TracedLine},
     statement,
@@ -136,13 +137,26 @@ pub async fn trace_lines(
     let mut tx = app.store.begin().await?;
     statement::of_owner(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
     let agencies = agencies_of(&mut tx, agency, Tree::New).await?;
-    let lines = books::traced(&mut tx, (&agencies, id), after.unwrap_or(0), LINES).await?;
-    let full = i64::try_from(lines.len()).unwrap_or(0) == LINES;
-    let next = lines.last().filter(|_| full).map(|line| line.number.to_string());
-    let ids: Vec<Id<id::StatementLine>> = lines.iter().map(|line| line.line).collect();
-    let behind = behind_line::payments(&mut tx, &agencies, &ids, BEHIND).await?;
+    let (lines, behind, next) = traced(&mut tx, &agencies, id, after).await?;
     let items = lines.iter().map(|line| line_json(line, &behind));
+    let next = next.map(|next| next.to_string());
     Ok(json!({ "items": items.collect::<Vec<_>>(), "next": next }))
+}
+
+/// Lines of a statement after that number with what is behind them in the books of these agencies, and the number after which
+/// others follow.
+pub(super) async fn traced(
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+    id: Id<id::Statement>,
+    after: Option<i32>,
+) -> Result<(Vec<TracedLine>, Vec<Behind>, Option<i32>)> {
+    let lines = books::traced(tx, (agencies, id), after.unwrap_or(0), LINES).await?;
+    let full = i64::try_from(lines.len()).unwrap_or(0) == LINES;
+    let next = lines.last().filter(|_| full).map(|line| line.number);
+    let ids: Vec<Id<id::StatementLine>> = lines.iter().map(|line| line.line).collect();
+    let behind = behind_line::payments(tx, agencies, &ids, BEHIND).await?;
+    Ok((lines, behind, next))
 }
 
 fn line_json(line: &TracedLine, behind: &[Behind]) -> Value {

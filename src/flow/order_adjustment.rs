@@ -19,7 +19,7 @@ use crate::{
     base::{
         calendar::rfc3339,
         clock::Instant,
-        id::{Id, Leaf, Payment, Refund},
+        id::{Agency, Id, Leaf, Payment, Refund},
         money::{Currency, Money},
     },
     partner::receipt_issuer::{Adjusted, NotProvided, Order},
@@ -29,7 +29,7 @@ use crate::{
         adjustment_order::{self, Made, Ordered},
         audit,
         bill::StoredBill,
-        inheritance::heir,
+        inheritance::heirs,
         outbox, principal,
         receipt_issuer::{self, Adjustable},
         refund::StoredRefund,
@@ -56,6 +56,8 @@ pub(super) async fn write_orders(
     let back = given_back(tx, refund, stored).await?;
     let named = named(app, tx, stored, payment).await?;
     let owners = agencies_with_keys(app, tx, made.iter().map(|of| of.owner)).await?;
+    let of_owners: Vec<Id<Agency>> = owners.keys().copied().collect();
+    let heirs = heirs(tx, &of_owners, Some(stored.procedure.code.as_str())).await?;
     let mut orders = Vec::new();
     for of in made.into_iter().filter(|of| !known.contains(&(of.owner, of.kind.as_str().to_owned()))) {
         let theirs = |line: &&BillLine| {
@@ -67,7 +69,7 @@ pub(super) async fn write_orders(
         if !amount.is_positive() {
             continue;
         }
-        let agency = heir(tx, of.owner, Some(stored.procedure.code.as_str())).await?;
+        let agency = heirs.get(&of.owner).copied().unwrap_or(of.owner);
         let (owner, key) = owners.get(&of.owner).ok_or_else(|| Error::internal(of.owner))?;
         let order = Order {
             key: format!("{}-{}-{}", refund.id, of.kind.as_str(), owner.code),

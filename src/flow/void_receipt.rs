@@ -8,14 +8,16 @@ use super::{
     idempotency::Idempotency,
     inherit::demand_standing,
     issue_receipts::issuer_of,
+    officer,
     read_receipts::describe_receipt,
     receipt_draft::{Draft, issue_drafts},
     render_receipt::content_of,
 };
 use crate::app::App;
 use crate::base::{
+    calendar::Day,
     clock::Instant,
-    id::{self, Agency, Client, Id},
+    id::{self, Agency, Citizen, Id},
     text::Line,
 };
 use crate::codec::{
@@ -23,7 +25,7 @@ use crate::codec::{
     receipt_void::{self, VoidNotice},
 };
 use crate::crypto::{digest::Digest, keyring::Purpose, seal::DataKey, signing::Signer};
-use crate::payment::receipt::ReceiptName;
+use crate::payment::{case::By, receipt::ReceiptName};
 use crate::store::{
     Tx, audit, bill, outbox,
     receipt::{self, StoredReceipt},
@@ -34,29 +36,64 @@ use serde_json::{Value, json};
 /// Why a receipt is taken back: one line, which stands on the documents.
 pub type Reason = Line<200>;
 
+/// Who takes a receipt back.
+#[derive(Debug, Clone, Copy)]
+pub enum Taker<'a> {
+    /// A system of the agency, once for its key.
+    System(&'a Idempotency),
+    /// An officer who keeps the agency's books. A receipt is taken back once, whoever presses twice.
+    Officer(Id<Citizen>),
+}
+
+impl Taker<'_> {
+    /// The answer that was given before; whoever may not take it back is refused.
+    async fn answered(&self, tx: &mut Tx, agency: Id<Agency>, now: Instant) -> Result<Option<Value>> {
+        match self {
+            Self::System(key) => key.claim(tx).await,
+            Self::Officer(citizen) => {
+                officer::demand_accountant(tx, *citizen, agency, Day::of(now)).await.map(|()| None)
+            }
+        }
+    }
+
+    async fn keep(&self, tx: &mut Tx, id: Id<id::Receipt>, answer: &Value, now: Instant) -> Result<()> {
+        match self {
+            Self::System(key) => key.keep(tx, id.uuid(), answer, now).await,
+            Self::Officer(_) => Ok(()),
+        }
+    }
+
+    const fn by(&self) -> By {
+        match self {
+            Self::System(key) => By::System(key.client),
+            Self::Officer(citizen) => By::Officer(*citizen),
+        }
+    }
+}
+
 /// Voids a receipt of the agency, or of whom it succeeded; nothing stands in its place.
 pub async fn void_receipt(
     app: &App,
     agency: Id<Agency>,
     id: Id<id::Receipt>,
     reason: &Reason,
-    key: &Idempotency,
+    taker: Taker<'_>,
 ) -> Result<Value> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    if let Some(answer) = key.claim(&mut tx).await? {
+    if let Some(answer) = taker.answered(&mut tx, agency, now).await? {
         return Ok(answer);
     }
     let old = current(&mut tx, agency, id).await?;
     let agencies = agencies_with_keys(app, &mut tx, [old.agency]).await?;
     let (_, sealing) = agencies.get(&old.agency).ok_or(Error::not_found())?;
     let leaf = Id::new(now, &*app.entropy);
-    let voiding = Voiding { app, now, client: key.client, agency, sealing, leaf };
+    let voiding = Voiding { app, now, by: taker.by(), agency, sealing, leaf };
     let digest = voiding.void(&mut tx, &old, reason, None).await?;
     let details = voided_details(&old, &digest, &json!([]));
     voiding.tell(&mut tx, &old, "receipt.voided", &details, None).await?;
     let answer = json!({ "receipt": old.id.to_string(), "number": old.number, "state": "void" });
-    key.keep(&mut tx, id.uuid(), &answer, now).await?;
+    taker.keep(&mut tx, id, &answer, now).await?;
     tx.commit().await?;
     Ok(answer)
 }
@@ -69,11 +106,11 @@ pub async fn replace_receipt(
     agency: Id<Agency>,
     id: Id<id::Receipt>,
     (name, reason): (&ReceiptName, &Reason),
-    key: &Idempotency,
+    taker: Taker<'_>,
 ) -> Result<Value> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    if let Some(answer) = key.claim(&mut tx).await? {
+    if let Some(answer) = taker.answered(&mut tx, agency, now).await? {
         return Ok(answer);
     }
     let old = current(&mut tx, agency, id).await?;
@@ -96,13 +133,13 @@ pub async fn replace_receipt(
     let draft = Draft::in_place_of(&old, agency, leaf, content);
     let issued = issue_drafts(app, &mut tx, now, vec![draft], &agencies).await?.into_iter().next().flatten();
     let issued = issued.ok_or(Error::conflict("no_receipt_series"))?;
-    let voiding = Voiding { app, now, client: key.client, agency, sealing, leaf };
+    let voiding = Voiding { app, now, by: taker.by(), agency, sealing, leaf };
     let number: Number = issued.number.parse().map_err(Error::internal)?;
     let digest = voiding.void(&mut tx, &old, reason, Some((issued.id, number))).await?;
     let details = voided_details(&old, &digest, &json!([leaf_name(&issued.number, &issued.digest)]));
     voiding.tell(&mut tx, &old, "receipt.replaced", &details, Some((issued.id, &issued.number))).await?;
     let answer = json!({ "receipt": issued.id.to_string(), "number": issued.number, "state": "issued" });
-    key.keep(&mut tx, issued.id.uuid(), &answer, now).await?;
+    taker.keep(&mut tx, issued.id, &answer, now).await?;
     tx.commit().await?;
     Ok(answer)
 }
@@ -163,8 +200,8 @@ fn voided_details(old: &StoredReceipt, digest: &Digest, receipts: &Value) -> Val
 struct Voiding<'a> {
     app: &'a App,
     now: Instant,
-    client: Id<Client>,
-    /// Who acts, and is told.
+    by: By,
+    /// For whom that is, and who is told.
     agency: Id<Agency>,
     sealing: &'a DataKey,
     leaf: Id<id::Leaf>,
@@ -194,7 +231,7 @@ impl Voiding<'_> {
             agency: old.agency,
             replaced_by: replaced_by.map(|(id, _)| id),
             at: self.now,
-            client: self.client,
+            by: self.by,
             content: self.sealing.seal(&*self.app.entropy, &place(old.id), &bytes),
             digest,
             leaf: self.leaf,

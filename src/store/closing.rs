@@ -145,7 +145,8 @@ pub async fn unclosed(tx: &mut Tx, agency: Id<Agency>, period: Period, inner: Ki
         r#"select distinct e.booked_on as "day!"
            from ledger_entry e join posting p on p.entry_id = e.id and p.booked_on = e.booked_on
            join ledger_account l on l.id = p.account_id
-           where l.agency_id = $1 and e.booked_on between $2 and $3
+           left join collecting_account a on a.id = l.account_id
+           where (l.agency_id = $1 or a.owner_id = $1) and e.booked_on between $2 and $3
              and not exists (select from closing c where c.agency_id = $1 and c.kind = $4 and c.state = 'approved'
                                  and e.booked_on between c.first_day and c.last_day)
            order by 1 limit 32"#,

@@ -14,7 +14,8 @@ use crate::crypto::seal::WrappedKey;
 use crate::identity::endpoint::EndpointUrl;
 use uuid::Uuid;
 
-/// Makes a delivery of each waiting event for each endpoint that wants it; how many events were routed.
+/// Makes a delivery of each waiting event for each endpoint that wants it, unless it asked for the event before that; how many
+/// events were routed.
 pub async fn route(tx: &mut Tx, now: Instant, most: i64) -> Result<i64> {
     let (ids, ats) = outbox::lock_due(tx, Topic::Event, now, most).await?;
     if ids.is_empty() {
@@ -29,7 +30,8 @@ pub async fn route(tx: &mut Tx, now: Instant, most: i64) -> Result<i64> {
          insert into delivery (endpoint_id, event_id, event_at, object, due_at, asked_at)
          select e.id, t.id, t.at, t.object, t.at, t.at
          from taken t join endpoint e on e.agency_id = t.agency_id
-         where e.state = 'active' and (cardinality(e.types) = 0 or t.name = any(e.types))",
+         where e.state = 'active' and (cardinality(e.types) = 0 or t.name = any(e.types))
+         on conflict (endpoint_id, event_id) do nothing",
         &ids,
         &ats
     )

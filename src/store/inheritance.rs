@@ -7,28 +7,38 @@ use crate::base::{
     secret::Sealed,
 };
 use crate::payment::{bill::Lines, release::Words};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Who answers for an agency's dossiers of a procedure now: itself, or the last of its successors.
 pub async fn heir(tx: &mut Tx, agency: Id<Agency>, procedure: Option<&str>) -> Result<Id<Agency>> {
-    let found = sqlx::query_scalar!(
-        r#"with recursive heir (id, depth) as (
-             select $1::uuid, 0
+    Ok(heirs(tx, &[agency], procedure).await?.remove(&agency).unwrap_or(agency))
+}
+
+/// The same of many agencies, each with who answers for it.
+pub async fn heirs(
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+    procedure: Option<&str>,
+) -> Result<BTreeMap<Id<Agency>, Id<Agency>>> {
+    let found = sqlx::query!(
+        r#"with recursive heir (of, id, depth) as (
+             select a, a, 0 from unnest($1::uuid[]) as a
              union all
-             select next.successor_id, heir.depth + 1 from heir
+             select heir.of, next.successor_id, heir.depth + 1 from heir
              cross join lateral (
                  select s.successor_id from agency_successor s
                  join agency_succession a on a.agency_id = s.agency_id and a.effected_at is not null
                  where s.agency_id = heir.id
                  order by coalesce($2::text = any(s.procedures), false) desc, s.place limit 1) next
              where heir.depth < 50)
-         select id as "id!" from heir order by depth desc limit 1"#,
-        agency.uuid(),
+         select distinct on (of) of as "of!", id as "id!" from heir order by of, depth desc"#,
+        &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
         procedure,
     )
-    .fetch_one(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    Ok(Id::from_uuid(found))
+    Ok(found.into_iter().map(|row| (Id::from_uuid(row.of), Id::from_uuid(row.id))).collect())
 }
 
 /// Lets a successor answer for the accounts of an agency, and for those that it had inherited.

@@ -15,7 +15,8 @@ pub struct JournalRow {
     pub entry: Uuid,
     /// The day it was booked on (Vietnam).
     pub booked_on: Day,
-    /// The bank's business day of the money, where there is one.
+    /// The bank's business day of the money, where there is one: of a correction, that of what it corrects, however long
+    /// that is closed.
     pub bank_day: Option<Day>,
     /// What the entry is about.
     pub kind: String,
@@ -62,8 +63,24 @@ pub async fn journal(
                order by m.valid_from desc limit 1) m on true
            left join payment y on y.id = e.subject
            left join bill b on b.id = y.bill_id
-           left join lateral (select booked_on from credit c where c.payment_id = y.id and c.entry_id = e.id limit 1) c
-               on true
+           left join lateral (
+               select c.booked_on from credit c where c.payment_id = y.id and c.entry_id = e.id
+               union all
+               select c.booked_on from suspense u join credit c on c.account_id = u.account_id
+                   and c.servicer_reference = u.servicer_reference
+               where e.kind in ('suspended', 'released') and u.id = e.subject
+               union all
+               select d.booked_on from debit d where e.kind = 'refunded' and d.refund_id = e.subject
+               union all
+               select d.booked_on from debit d where e.kind = 'remitted' and d.payout_id = e.subject
+               union all
+               select r.day from ledger_record r where e.kind in ('charged', 'discounted') and r.entry_id = e.id
+               union all
+               select coalesce(c.booked_on, d.booked_on) from reversal r
+                   left join credit c on c.account_id = r.account_id and c.servicer_reference = r.servicer_reference
+                   left join debit d on d.account_id = r.account_id and d.servicer_reference = r.servicer_reference
+               where e.kind = 'corrected' and r.entry_id in (e.id, e.subject)
+               limit 1) c on true
            where e.booked_on = $2 and e.id = any($3) and p.entry_id = any($3)
              and exists (
                  select from posting o join ledger_account ol on ol.id = o.account_id

@@ -27,6 +27,7 @@ pub mod case;
 pub mod case_facts;
 pub mod cash;
 pub mod ceremony;
+pub mod chart;
 pub mod clearing_report;
 pub mod client;
 pub mod client_care;

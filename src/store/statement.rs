@@ -122,6 +122,23 @@ pub async fn of_owner(
     row.map(TryInto::try_into).transpose()
 }
 
+/// Whose a statement is of the accounts that these agencies own, and of which day.
+pub async fn owner_and_day(
+    tx: &mut Tx,
+    owners: &[Id<Agency>],
+    statement: Id<id::Statement>,
+) -> Result<Option<(Id<Agency>, Day)>> {
+    let row = sqlx::query!(
+        "select a.owner_id, s.day from statement s join collecting_account a on a.id = s.account_id
+         where s.id = $1 and a.owner_id = any($2)",
+        statement.uuid(),
+        &owners.iter().map(|id| id.uuid()).collect::<Vec<_>>(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| (Id::from_uuid(row.owner_id), Day::from_date(row.day))))
+}
+
 /// The statements of the accounts that these agencies own, the newest first.
 pub async fn list_of_owner(
     tx: &mut Tx,

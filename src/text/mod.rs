@@ -33,6 +33,7 @@ const ROOMS: &[(&str, &str, &str)] = &[
     ("refund", include_str!("vi/refund.ftl"), include_str!("en/refund.ftl")),
     ("sandbox", include_str!("vi/sandbox.ftl"), include_str!("en/sandbox.ftl")),
     ("sign-in", include_str!("vi/sign_in.ftl"), include_str!("en/sign_in.ftl")),
+    ("trace", include_str!("vi/trace.ftl"), include_str!("en/trace.ftl")),
     ("ways", include_str!("vi/ways.ftl"), include_str!("en/ways.ftl")),
     ("slip", include_str!("vi/slip.ftl"), include_str!("en/slip.ftl")),
 ];

@@ -21,7 +21,7 @@ use std::io::Read;
 use std::time::Duration;
 
 /// An office in which one bill was paid and the day is over; an accountant and an approver keep its books.
-async fn set() -> (TestApp, Office, Value) {
+pub async fn set() -> (TestApp, Office, Value) {
     set_within(Limits::default()).await
 }
 

@@ -157,6 +157,25 @@ async fn a_time_is_told_again_to_an_endpoint_that_came_later_and_only_what_it_wa
 }
 
 #[tokio::test]
+async fn what_is_asked_for_before_it_was_routed_is_told_once_and_stops_nobody() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let (asking, other) = (Receiver::start().await, Receiver::start().await);
+    let registered = register(&world, &office, &asking.url, &[]).await;
+    register(&world, &office, &other.url, &[]).await;
+    cancelled(&world, &office, "at-once").await;
+    let hour = json!({ "from": "2026-11-24T02:00:00Z", "to": "2026-11-24T03:00:00Z" });
+    let system = office.system(&world, "event");
+    let answer = system.post_once(&path(&registered, "replay"), "k", &hour).await.expect(200).json();
+    assert_eq!(answer["replayed"], 1);
+    tell(&world.app).await;
+    assert_eq!((asking.heard().len(), other.heard().len()), (1, 1));
+    cancelled(&world, &office, "afterwards").await;
+    tell(&world.app).await;
+    assert_eq!((asking.heard().len(), other.heard().len()), (2, 2));
+}
+
+#[tokio::test]
 async fn nobody_is_told_again_who_may_not_hear_or_of_what_is_not_theirs() {
     let world = TestApp::start().await;
     let office = Office::open(&world, "H29.14").await;

@@ -251,6 +251,7 @@ async fn an_endpoint_that_fails_for_a_day_hears_everything_in_the_end_and_holds_
         (&json!("http_500"), &json!(24), &json!(0))
     );
     assert!(seen["failures"].as_i64().unwrap() >= 24);
+    assert_eq!(seen["health"], "failing");
     let tried = bad.heard().len();
     assert!((24..24 * 9).contains(&tried), "{tried} attempts in a day are no backoff");
 
@@ -294,6 +295,9 @@ async fn after_three_days_an_event_is_given_up() {
     let seen = endpoint(&world, &office, &failing["id"]).await;
     assert_eq!((&seen["waiting"], &seen["dead"]), (&json!(0), &json!(1)));
     assert!((12..40).contains(&pauses.len()), "{} attempts", pauses.len());
+    let tried = *pauses.last().unwrap() - pauses[0];
+    let three_days = time::Duration::hours(60)..=time::Duration::hours(72) + time::Duration::minutes(10);
+    assert!(three_days.contains(&tried), "it was tried for {tried}");
     let gaps: Vec<_> = pauses.windows(2).map(|w| w[1] - w[0]).collect();
     assert!(
         gaps.iter().all(|gap| *gap <= time::Duration::hours(6) + time::Duration::minutes(10)),

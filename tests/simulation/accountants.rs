@@ -22,7 +22,7 @@ use chung::flow::{
     import_statement::{decide_import, import_statement},
     recall::{ask_back, decide_recall},
     request_refund::{NewRefund, Of, request_refund},
-    void_receipt::{replace_receipt, void_receipt},
+    void_receipt::{Taker, replace_receipt, void_receipt},
 };
 use chung::payment::{
     receipt::ReceiptName,
@@ -75,9 +75,9 @@ impl Life<'_> {
         };
         let act = async |app: chung::app::App| {
             if replaced {
-                replace_receipt(&app, agency, receipt, (&name, &reason), &key).await
+                replace_receipt(&app, agency, receipt, (&name, &reason), Taker::System(&key)).await
             } else {
-                void_receipt(&app, agency, receipt, &reason, &key).await
+                void_receipt(&app, agency, receipt, &reason, Taker::System(&key)).await
             }
         };
         let first = live(&self.app, death, act).await;

@@ -13,6 +13,8 @@ use chung::base::{
 use chung::flow::{
     Error,
     close_period::{decide_closing, prepare_closing},
+    export_journal::{open_journal, read_journal},
+    inherit::Tree,
     long_closings::prepare_long_closing,
 };
 use chung::payment::closing::{Kind, Period};
@@ -36,6 +38,38 @@ impl Life<'_> {
             seen.note(format!("{} closed", period.kind.as_str()));
         }
         self.say(&format!("days are closed at {}", self.clock.now()));
+        if self.beside.percent(60) {
+            self.correct_what_is_closed(seen, (first, last)).await;
+        }
+    }
+
+    /// The bank takes back what it showed on a day that is closed, or shows it again: that is booked in the open time, and the
+    /// closed one stays as it was. The journal has both days.
+    async fn correct_what_is_closed(&mut self, seen: &Seen, (first, last): (Day, Day)) {
+        let closed = format!(
+            "select coalesce(md5(string_agg(p::text, '' order by p::text)), '') || ' ' || (
+                 select coalesce(md5(string_agg(c::text, '' order by c.id)), '') from closing c)
+             from posting p where p.booked_on < '{last}'"
+        );
+        let before: String = self.world.rows(&closed).await[0].get(0);
+        self.clock.advance(Duration::from_secs(61));
+        self.take_back(seen).await;
+        let mut day = first;
+        while day < last {
+            self.match_day(day, None).await;
+            day = day.plus_days(1);
+        }
+        let after: String = self.world.rows(&closed).await[0].get(0);
+        assert_eq!(after, before, "a closed time changed");
+        let (agency, today) = (self.agencies[0], Day::of(self.clock.now()));
+        let mut journal = open_journal(&self.app, (agency, Tree::Own), (today, today)).await.unwrap();
+        while let Some(rows) = read_journal(&self.app, &mut journal).await.unwrap() {
+            for row in rows.iter().filter(|row| row.kind == "corrected") {
+                let bank_day = row.bank_day.unwrap_or_else(|| panic!("{} has no bank's day", row.entry));
+                assert!(row.booked_on == today && bank_day < last, "{} of {bank_day}", row.entry);
+                seen.note("closed day corrected in the open time");
+            }
+        }
     }
 
     async fn close(

@@ -54,6 +54,8 @@ pub struct Life<'a> {
     pub rails: Arc<Rails>,
     pub clock: Arc<ManualClock>,
     pub chance: Chance,
+    /// The chance of what happens beside all that: drawn apart, so that the rest of a seed is the same with it and without.
+    pub beside: Chance,
     pub bills: Vec<Promised>,
     /// The tills, as their cashiers know them.
     pub desk: Desk,
@@ -62,6 +64,8 @@ pub struct Life<'a> {
     pub short: bool,
     /// Whether somebody listens to the first agency's events.
     pub listens: bool,
+    /// Whether it asked not to be told for a while.
+    pub rests: bool,
     pub delivered: Vec<Letter>,
     pub faults: usize,
     pub tell: bool,
@@ -92,6 +96,7 @@ impl Life<'_> {
         self.begin_elsewhere(seen).await;
         while steps < STEPS || self.faults < FAULTS {
             self.step(seen).await;
+            self.act_beside(seen).await;
             seen.timed("living: look", self.look(seen)).await;
             steps += 1;
             if steps % 16 == 0 {
@@ -126,6 +131,15 @@ impl Life<'_> {
             _ => self.wait(),
         }
         self.note_faults(seen);
+    }
+
+    /// What people do now and then whatever else goes on.
+    async fn act_beside(&mut self, seen: &Seen) {
+        match self.beside.below(100) {
+            0..=3 => self.mind_listener(seen).await,
+            4..=18 => self.match_by_hand(seen).await,
+            _ => {}
+        }
     }
 
     /// Counts what went wrong at the bank.
@@ -214,7 +228,7 @@ impl Life<'_> {
         self.stamp_the_rest().await;
         self.clock.advance(Duration::from_secs(7 * 3_600));
         self.stamp_the_rest().await;
-        self.tell_all().await;
+        self.tell_all(seen).await;
     }
 
     /// Notes which objects have come into which state since the last look.

@@ -32,6 +32,7 @@ mod laws;
 mod life;
 mod listeners;
 mod long_days;
+mod matching;
 mod never;
 mod paper;
 mod platform;

@@ -75,6 +75,8 @@ pub struct Truth {
     pub confirmed: BTreeMap<String, Vec<i64>>,
     /// The events that an agency's endpoint has heard.
     pub heard: BTreeMap<String, serde_json::Value>,
+    /// When its key changed last.
+    pub key_changed: Option<Instant>,
     /// What an issuer of receipts elsewhere made and adjusted, and what is true about stamps.
     pub made_elsewhere: Made,
     pub adjusted_elsewhere: AdjustedThere,

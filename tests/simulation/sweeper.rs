@@ -48,7 +48,7 @@ const FILLED: &str = "role_grant agency_successor agency_succession balance_at_c
     payout_waiting clearing_report statement_import_piece statement_import_part \
     statement_revision statement_import shown_credit statement statement_line statement_told named_line suspense uetr_claim \
     event_sequence fee_evidence seller_invoice seller_invoice_claim platform_order platform_link delivery \
-    long_day provided_receipt receipt_issuer head_stamp";
+    long_day provided_receipt receipt_issuer head_stamp match_member match_group";
 
 /// The others that it changes.
 const CHANGED: &str =
@@ -84,7 +84,8 @@ fn again(agencies: &[Id<Agency>]) -> String {
          delete from fee_adjustment where schedule_id in (select id from fee_schedule where agency_id is not null);
          delete from fee_procedure where schedule_id in (select id from fee_schedule where agency_id is not null);
          delete from fee_schedule where agency_id is not null;
-         update endpoint set state = 'suspended', failures = 0, rest_until = null, outcome = null where state = 'active';
+         update endpoint set state = 'suspended', failures = 0, rest_until = null, outcome = null, secret_before = null,
+             key_before = null, before_until = null;
          insert into role_grant (id, citizen_id, agency_id, role, valid_from, granted_at) values {};
          commit",
         grants.join(", ")

@@ -13,7 +13,7 @@ use crate::flow::{
     read_receipts::{describe_receipt, list_receipts, list_signed, prove_receipt, read_receipt},
     receipt_series::{NewSeries, list_due, list_series, register_series, report_use},
     render_receipt::{Format, render_receipt},
-    void_receipt::{describe, replace_receipt, void_receipt},
+    void_receipt::{Taker, describe, replace_receipt, void_receipt},
 };
 use crate::http::{
     auth::Caller,
@@ -199,7 +199,7 @@ async fn void(
 ) -> Result<Response, Problem> {
     let key = idempotency(&headers, caller.client, &format!("POST /v1/receipts/{id}/void"), &body)?;
     let reason = super::line("/reason", &body.reason)?;
-    let done = void_receipt(&app, caller.agency, super::object(&id)?, &reason, &key).await?;
+    let done = void_receipt(&app, caller.agency, super::object(&id)?, &reason, Taker::System(&key)).await?;
     Ok(axum::Json(describe(&app, caller.agency, &done).await?).into_response())
 }
 
@@ -227,7 +227,8 @@ async fn replace(
     let address = body.address.as_deref().map(|address| super::line("/address", address)).transpose()?;
     let name = ReceiptName::new(super::line("/name", &body.name)?, tax_code, address)
         .map_err(|_| super::misshapen("/address", "missing"))?;
-    let done = replace_receipt(&app, caller.agency, super::object(&id)?, (&name, &reason), &key).await?;
+    let taker = Taker::System(&key);
+    let done = replace_receipt(&app, caller.agency, super::object(&id)?, (&name, &reason), taker).await?;
     Ok((StatusCode::CREATED, axum::Json(describe(&app, caller.agency, &done).await?)).into_response())
 }
 

@@ -211,6 +211,7 @@ fn series(page: &Page, found: &Receipts) -> Vec<Series> {
 /// One receipt that was given.
 struct Given {
     href: String,
+    check: String,
     number: String,
     kind: String,
     amount: String,
@@ -229,7 +230,8 @@ fn given(page: &Page, found: &Receipts) -> Vec<Given> {
             Some((_, None)) => ("bad", page.t("receipts-state-void").into_owned()),
         };
         Given {
-            href: format!("/receipts/{}?code={code}", of.number),
+            href: format!("/board/receipts/{}", of.id),
+            check: format!("/receipts/{}?code={code}", of.number),
             number: of.number.clone(),
             kind: page.t(&format!("receipt-kind-{}", of.kind.as_str())).into_owned(),
             amount: of.amount.display_vi(),

@@ -42,6 +42,7 @@ async fn open(
     let view = TellingsView {
         agency: name(reader.lang, &found.agency).to_owned(),
         role: role(&page, found.agency.acts),
+        lines: format!("/board/statements/{id}/lines"),
         tellings: found.tellings.iter().map(|telling| Telling::of(&page, telling)).collect(),
         page: &page,
         found: &found,
@@ -56,6 +57,7 @@ struct TellingsView<'a> {
     found: &'a Tellings,
     agency: String,
     role: String,
+    lines: String,
     tellings: Vec<Telling>,
 }
 
