@@ -12,8 +12,8 @@ use crate::base::clock::Instant;
 use crate::base::text::Line;
 use crate::codec::iso20022::{
     AboutWhat, AccountNumber, CONTENT_TYPE, CancellationRequest, CreditTransfer, EndToEndId, Header,
-    MemberId, Message, MessageId, NEVER_RECEIVED, PaymentReturn, Reason, Received, Refusal, RequestToPay,
-    Resolution, Statement, StatementRequest, StatusInquiry, TransactionStatus, read, write,
+    MemberId, Message, MessageId, MessageReject, NEVER_RECEIVED, PaymentReturn, Reason, Received, Refusal,
+    RequestToPay, Resolution, Statement, StatementRequest, StatusInquiry, TransactionStatus, read, write,
 };
 use crate::crypto::keyring::KeyRing;
 use crate::payment::payment::{BankReason, Event, Report};
@@ -349,16 +349,21 @@ fn handover(message: Message, (id, end_to_end_id): (MessageId, EndToEndId)) -> E
                 decided => report_of(decided).map_or(Event::NoAnswer, Event::Reported),
             }
         }
-        // The message itself was refused, so nothing was done with it.
         Message::MessageReject(reject) if reject.refused.as_str() == id.to_string() => {
             tracing::error!(%id, code = %reject.code, "the clearing system refused our message");
-            Event::NotSent
+            if has_another(&reject) { Event::NoAnswer } else { Event::NotSent }
         }
         other => {
             tracing::warn!(%id, answer = other.definition(), "an answer that answers something else");
             Event::NoAnswer
         }
     }
+}
+
+/// Whether a refusal says that a message came before under this name with another text. What became of that one is not
+/// known from here and must be asked; with a message that is refused for any other reason nothing was done.
+fn has_another(reject: &MessageReject) -> bool {
+    reject.code.as_str() == "identifier_reused"
 }
 
 /// What is said of a return or an order, by the answer to it or to an inquiry about it.
@@ -380,10 +385,9 @@ fn returned(
                 None => Answer::None,
             }
         }
-        // The message itself was refused, so nothing was done with it.
         Message::MessageReject(reject) if reject.refused.as_str() == original.to_string() => {
             tracing::error!(%original, code = %reject.code, "the clearing system refused our message");
-            Answer::NeverGot
+            if has_another(&reject) { Answer::None } else { Answer::NeverGot }
         }
         other => {
             tracing::warn!(%original, answer = other.definition(), "an answer that answers something else");

@@ -5,6 +5,7 @@ use super::book::{Book, Decision, Fact, MESSAGE_BYTES_MAX, moment};
 use super::delivery::Letter;
 use super::fault::Kind;
 use super::member_bank;
+use crate::base::calendar::Day;
 use crate::base::clock::Instant;
 use crate::base::money::Money;
 use crate::base::text::{Line, unaccented};
@@ -12,7 +13,7 @@ use crate::codec::http_signature::{self, Answer, Headers, Request, Signed, sign_
 use crate::codec::iso20022::{
     AboutWhat, AccountNumber, Agent, CONTENT_TYPE as XML, CreditNotification, Direction, EndToEndId, Entry,
     MemberId, Message, MessageReject, NEVER_RECEIVED, PaymentStatus, Reason, Received, RequestStatus,
-    RequestToPay, StatementRequest, StatusInquiry, TransactionStatus, Uetr, read,
+    RequestToPay, StatusInquiry, TransactionStatus, Uetr, read,
 };
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -142,7 +143,7 @@ impl Sandbox {
     }
 
     /// Ends the business day and names it.
-    pub fn close_day(&self) -> crate::base::calendar::Day {
+    pub fn close_day(&self) -> Day {
         self.give_up_waiting(self.now());
         let mut book = self.book();
         let day = book.business_day(self.now());
@@ -354,22 +355,6 @@ impl Sandbox {
             accepted,
             clearing_reference: None,
         }))
-    }
-
-    fn send_statement(&self, id: &str, request: &StatementRequest, now: Instant) -> (StatusCode, String) {
-        let book = self.book();
-        if request.day >= book.business_day(now) {
-            return (
-                StatusCode::CONFLICT,
-                self.reject(id, "day_not_over", "the statement is made at the day's end"),
-            );
-        }
-        match book.statement(&request.account, request.day, request.page) {
-            Ok(statement) => (StatusCode::OK, self.compose(&Message::Statement(statement))),
-            Err(e) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, self.reject(id, "statement_failed", &e.to_string()))
-            }
-        }
     }
 
     #[expect(clippy::expect_used, reason = "codes and identifiers of ours are lines")]

@@ -5,7 +5,8 @@
 use super::Sandbox;
 use super::book::{Book, Outgoing};
 use super::fault::Kind;
-use crate::codec::iso20022::EndToEndId;
+use crate::base::calendar::Day;
+use crate::codec::iso20022::{AccountNumber, EndToEndId};
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -28,10 +29,23 @@ pub struct Observed {
     pub asked_back: BTreeSet<EndToEndId>,
     /// How many statements it fetched.
     pub statements: u64,
+    /// The statements that were answered for another account or day, until they are fetched again.
+    foreign: BTreeSet<(AccountNumber, Day)>,
+}
+
+impl Observed {
+    /// Notes for which account and day a statement was answered.
+    pub(super) fn statement(&mut self, asked: &(AccountNumber, Day), answered: (&AccountNumber, Day)) {
+        if (&asked.0, asked.1) == answered {
+            self.foreign.remove(asked);
+        } else {
+            self.foreign.insert(asked.clone());
+        }
+    }
 }
 
 /// A behaviour: its name, the fault that provokes it, and what must be seen.
-const BEHAVIOURS: [(&str, Kind, &str); 15] = [
+const BEHAVIOURS: [(&str, Kind, &str); 17] = [
     ("late_message", Kind::Delay, "A message that comes late is acknowledged."),
     ("doubled_message", Kind::Double, "The same message twice is acknowledged twice."),
     ("altered_message", Kind::Alter, "Another content under a known identifier is refused."),
@@ -50,6 +64,16 @@ const BEHAVIOURS: [(&str, Kind, &str); 15] = [
     ("step_up", Kind::StepUp, "A payer who must prove more is waited for: nothing is asked for twice."),
     ("pending_order", Kind::Pend, "The late word about money that leaves is acknowledged."),
     ("late_rejection", Kind::RejectLate, "The rejection of what was accepted is acknowledged."),
+    (
+        "statement_of_another_account",
+        Kind::AnotherAccount,
+        "A statement of another account is not taken: the right one is fetched.",
+    ),
+    (
+        "statement_of_another_day",
+        Kind::AnotherDay,
+        "A statement of another day is not taken: the right one is fetched.",
+    ),
     ("refused_request", Kind::Reject, "A refusal ends the attempt: nothing more is asked about it."),
 ];
 
@@ -91,11 +115,14 @@ fn is_asked_once(id: EndToEndId, book: &Book) -> bool {
 }
 
 const ACKNOWLEDGED: &str = "acknowledged";
+/// What stands in the place of a reference that the payer gave none of.
+const NOT_PROVIDED: &str = "NOTPROVIDED";
 
 fn is_handled(kind: Kind, payment: Option<EndToEndId>, book: &Book, observed: &Observed) -> bool {
     let of = |message: &&Outgoing| payment.is_none_or(|id| message.xml.contains(&id.to_string()));
-    let messages: Vec<&Outgoing> = book.outgoing().iter().filter(of).collect();
-    let acknowledged = |message: &&&Outgoing| message.outcome.as_deref() == Some(ACKNOWLEDGED);
+    let (altered, messages): (Vec<&Outgoing>, Vec<&Outgoing>) =
+        book.outgoing().iter().filter(of).partition(|message| is_altered(message, book));
+    let acknowledged = |message: &&Outgoing| message.outcome.as_deref() == Some(ACKNOWLEDGED);
     let asked = payment.is_some_and(|id| observed.inquiries.contains(&id));
     match kind {
         Kind::Delay
@@ -104,15 +131,29 @@ fn is_handled(kind: Kind, payment: Option<EndToEndId>, book: &Book, observed: &O
         | Kind::WrongAmount
         | Kind::Partial
         | Kind::Pend
-        | Kind::RejectLate => !messages.is_empty() && messages.iter().all(|m| acknowledged(&m)),
-        // Its payment is not named in the message: everything that was sent counts.
-        Kind::UnknownReference => book.outgoing().iter().all(|m| acknowledged(&&m)),
-        Kind::Alter => messages.iter().any(|m| m.outcome.is_some() && !acknowledged(&m)),
-        Kind::Corrupt => messages.iter().any(|m| m.was_corrupt && m.attempts > 0 && acknowledged(&m)),
+        | Kind::RejectLate => !messages.is_empty() && messages.iter().all(acknowledged),
+        // Its payment is not named in the message: all money without a reference counts.
+        Kind::UnknownReference => {
+            book.outgoing().iter().filter(|m| m.xml.contains(NOT_PROVIDED)).all(|m| acknowledged(&m))
+        }
+        Kind::Alter => altered.iter().any(|m| m.outcome.is_some() && !acknowledged(m)),
+        Kind::Corrupt => messages.iter().any(|m| m.was_corrupt && m.attempts > 0 && acknowledged(m)),
         Kind::Lose => asked || observed.statements > 0,
         Kind::DropRequest => asked,
-        Kind::DropAnswer => asked || messages.iter().any(|m| acknowledged(&m)),
+        Kind::DropAnswer => asked || messages.iter().any(acknowledged),
+        Kind::AnotherAccount | Kind::AnotherDay => observed.foreign.is_empty(),
         Kind::StepUp => payment.is_some_and(|id| is_asked_once(id, book)),
         Kind::Reject | Kind::WrongStamp => !asked,
     }
+}
+
+/// Whether an earlier message had the same identifier and another content.
+fn is_altered(message: &Outgoing, book: &Book) -> bool {
+    let id = identifier(&message.xml);
+    let earlier = book.outgoing().iter().take_while(|other| other.number < message.number);
+    { earlier }.any(|other| identifier(&other.xml) == id && other.xml != message.xml)
+}
+
+fn identifier(xml: &str) -> Option<&str> {
+    xml.split_once("<BizMsgIdr>").and_then(|(_, rest)| rest.split('<').next())
 }

@@ -9,7 +9,7 @@
 //!
 //! | fault | `on` (default) | what happens |
 //! |---|---|---|
-//! | `lose` | `camt.054`, `pacs.002` | the message is never sent; the book and the statement have the money all the same |
+//! | `lose` | `camt.054`, `pacs.002`; `platform.confirm` if named | the message is never sent; the book and the statement have the money all the same |
 //! | `delay` | `camt.054`, `pacs.002`; `pain.013`, `pacs.028`, `camt.060` | sent, or answered, `delay_ms` later (5000) |
 //! | `double` | `camt.054`, `pacs.002` | sent twice, the same bytes under the same BizMsgIdr |
 //! | `alter` | `camt.054` | sent twice under one BizMsgIdr, the second time with another amount |
@@ -22,19 +22,24 @@
 //! | `wrong_amount` | `camt.054` | the bank really moves `amount` more (−1000), in the book too |
 //! | `unknown_reference` | `camt.054` | the bank really moves the money without any reference of ours |
 //! | `partial` | `camt.054` | the bank really moves the money in two halves, each told and booked by itself |
-//! | `drop_request` | `pain.013`, `pacs.028`, `camt.060`; `receipt` if named | the message never arrives; the caller sees a bare 503 |
-//! | `drop_answer` | `pain.013`, `pacs.028`, `camt.060`; `receipt` if named | the message is acted on, the caller sees a bare 503 |
+//! | `drop_request` | `pain.013`, or whatever is named: any message to the clearing system, `receipt`, `platform.init`, `platform.query` | the message never arrives; the caller sees a bare 503 |
+//! | `drop_answer` | the same | the message is acted on, the caller sees a bare 503 |
+//! | `another_account` | `camt.060` | the statement is answered for another account |
+//! | `another_day` | `camt.060` | the statement is answered for the day before |
 //! | `wrong_stamp` | `time_stamp` | the token is wrong in what `code` names: `imprint`, `nonce`, `signer`, `unfit`, `stranger`, `replay` |
 //!
-//! `times` says how often it strikes (1; 0 means always), `percent` how likely each time, drawn from the sandbox's
-//! seed. `GET /script/faults` lists those that can still strike; `DELETE /script/faults` clears them.
+//! `times` says how often it strikes (1; 0 means always), `percent` how likely each time. Chance is drawn from the
+//! sandbox's seed, for each fault and kind of message by itself: under one seed the nth message of a kind meets the same
+//! fate, whatever happens between. `GET /script/faults` lists those that can still strike; `DELETE /script/faults` clears
+//! them.
 
-use crate::base::entropy::{Entropy, SeededEntropy, below};
 use crate::codec::iso20022::EndToEndId;
+use crate::crypto::digest::sha256_parts;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A kind of trouble.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Never sent.
@@ -67,6 +72,10 @@ pub enum Kind {
     DropRequest,
     /// Our answer is lost.
     DropAnswer,
+    /// A statement of another account.
+    AnotherAccount,
+    /// A statement of another day.
+    AnotherDay,
     /// A time stamp that is wrong in what `code` names.
     WrongStamp,
 }
@@ -120,13 +129,30 @@ fn forbidden() -> String {
 pub struct Faults {
     waiting: Vec<(Fault, Option<u32>)>,
     struck: Vec<(Kind, Option<EndToEndId>)>,
-    entropy: SeededEntropy,
+    seed: u64,
+    drawn: BTreeMap<(Kind, String), u64>,
 }
 
 impl Faults {
     /// No faults, and the chance of this seed.
     pub fn new(seed: u64) -> Self {
-        Self { waiting: Vec::new(), struck: Vec::new(), entropy: SeededEntropy::new(seed) }
+        Self { waiting: Vec::new(), struck: Vec::new(), seed, drawn: BTreeMap::new() }
+    }
+
+    /// Everything that can go wrong between institutions goes wrong this often, of a hundred times, until it is cleared.
+    pub fn add_all(&mut self, percent: u8) {
+        for kind in BETWEEN_INSTITUTIONS {
+            self.add(Fault {
+                fault: kind,
+                on: None,
+                times: 0,
+                percent,
+                delay_ms: five_seconds(),
+                amount: a_thousand_less(),
+                code: forbidden(),
+                end_to_end_id: None,
+            });
+        }
     }
 
     /// Adds one.
@@ -162,10 +188,11 @@ impl Faults {
                 && message.starts_with(on)
                 && fault.end_to_end_id.as_ref().is_none_or(|only| payment.as_ref() == Some(only))
         })?;
-        let (fault, left) = &mut self.waiting[place];
-        if below(&self.entropy as &dyn Entropy, 100) >= u64::from(fault.percent) {
+        let percent = u64::from(self.waiting[place].0.percent);
+        if percent < 100 && self.draw(kind, message) >= percent {
             return None;
         }
+        let (fault, left) = &mut self.waiting[place];
         let fault = fault.clone();
         if let Some(left) = left {
             *left -= 1;
@@ -176,11 +203,42 @@ impl Faults {
         self.struck.push((kind, whom));
         Some(fault)
     }
+
+    /// A number below 100, the next for this fault and this kind of message.
+    fn draw(&mut self, kind: Kind, message: &str) -> u64 {
+        let nth = self.drawn.entry((kind, message.to_owned())).or_insert(0);
+        *nth += 1;
+        let named = format!("{kind:?}/{message}/{nth}");
+        let digest = sha256_parts(&[&self.seed.to_be_bytes(), named.as_bytes()]);
+        digest.iter().take(7).fold(0, |number, byte| number << 8 | u64::from(*byte)) % 100
+    }
 }
+
+/// What goes wrong by chance when nothing is scripted.
+const BETWEEN_INSTITUTIONS: [Kind; 17] = [
+    Kind::Lose,
+    Kind::Delay,
+    Kind::Double,
+    Kind::Alter,
+    Kind::Reorder,
+    Kind::Corrupt,
+    Kind::Reject,
+    Kind::Pend,
+    Kind::RejectLate,
+    Kind::StepUp,
+    Kind::WrongAmount,
+    Kind::UnknownReference,
+    Kind::Partial,
+    Kind::DropRequest,
+    Kind::DropAnswer,
+    Kind::AnotherAccount,
+    Kind::AnotherDay,
+];
 
 const fn default_message(kind: Kind) -> &'static str {
     match kind {
         Kind::WrongStamp => "time_stamp",
+        Kind::AnotherAccount | Kind::AnotherDay => "camt.060",
         Kind::Reject | Kind::StepUp | Kind::DropRequest | Kind::DropAnswer => "pain.013",
         Kind::Pend | Kind::RejectLate => "pacs.00",
         Kind::Lose
@@ -226,6 +284,24 @@ mod tests {
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
         assert!(draw(1).contains(&true) && draw(1).contains(&false));
+    }
+
+    #[test]
+    fn a_message_meets_the_same_fate_whatever_happens_between() {
+        let draw = |seed, noise: usize| {
+            let mut faults = Faults::new(seed);
+            faults.add_all(30);
+            let mut fates = Vec::new();
+            for _ in 0..64 {
+                fates.push(faults.strike(Kind::Lose, "camt.054.001.10", None).is_some());
+                (0..noise).for_each(|_| drop(faults.strike(Kind::DropRequest, "pain.013.001.10", None)));
+            }
+            fates
+        };
+        assert_eq!(draw(1, 0), draw(1, 3));
+        assert_ne!(draw(1, 0), draw(2, 0));
+        let lost = draw(1, 0).into_iter().filter(|lost| *lost).count();
+        assert!((8..32).contains(&lost), "{lost} of 64 at 30 %");
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub mod register;
 pub mod returns;
 pub mod script;
 pub mod sms;
+pub mod statements;
 pub mod strict;
 pub mod time_stamps;
 pub mod transfers;
@@ -95,7 +96,7 @@ pub struct Settings {
     pub key: Arc<dyn Signer>,
     /// The bearer token that the message gateway demands; without one it takes messages from anybody.
     pub sms_token: Option<Secret<String>>,
-    /// The seed of faults that strike by chance.
+    /// What the faults that strike by chance are drawn from.
     pub seed: u64,
     /// The file that keeps the book across restarts.
     pub journal: Option<PathBuf>,
@@ -165,6 +166,11 @@ impl Sandbox {
             stamps: Mutex::default(),
             wake: Notify::new(),
         }))
+    }
+
+    /// Lets everything that can go wrong between institutions go wrong so often, of a hundred times, by the seed.
+    pub fn make_trouble(&self, percent: u8) {
+        self.faults().add_all(percent);
     }
 
     fn now(&self) -> Instant {

@@ -3,8 +3,10 @@
 
 use super::Sandbox;
 use super::central_bank::Transfer;
+use super::fault::Kind as Fault;
 use super::{member_bank, page};
 use crate::base::text::Line;
+use crate::codec::iso20022::EndToEndId;
 use crate::codec::payment_platform::{
     self as wire, Confirm, Head, Init, Kind, NOT_GENUINE, OK, OTHER, Question, Reply, UNKNOWN,
 };
@@ -47,6 +49,11 @@ async fn take(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Response {
     let Ok(head) = serde_json::from_slice::<Head>(&body) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
+    let named = format!("platform.{}", head.loai_ban_tin.to_lowercase());
+    let payment = head.ma_tham_chieu.parse().ok();
+    if sandbox.faults().strike(Fault::DropRequest, &named, payment).is_some() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let reply = Reply {
         ma_doi_tac: head.ma_doi_tac.clone(),
         ma_tham_chieu: head.ma_tham_chieu.clone(),
@@ -58,6 +65,9 @@ async fn take(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Response {
         (true, Some(Kind::Query | Kind::GetBill)) => question(&sandbox, &body, reply),
         _ => Reply { ma_loi: OTHER.to_owned(), ..reply },
     };
+    if sandbox.faults().strike(Fault::DropAnswer, &named, payment).is_some() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     Json(reply.signed(SECRET)).into_response()
 }
 
@@ -80,6 +90,7 @@ fn question(sandbox: &Sandbox, body: &[u8], reply: Reply) -> Reply {
     if !wire::is_genuine(&question.covered(), SECRET, &question.ma_xac_thuc) {
         return Reply { ma_loi: NOT_GENUINE.to_owned(), ..reply };
     }
+    sandbox.observed().inquiries.extend(question.ma_tham_chieu.parse::<EndToEndId>());
     let paid = sandbox.orders().get(&question.ma_tham_chieu).map(|(_, paid)| *paid);
     match (paid, Kind::named(&question.loai_ban_tin)) {
         (None, _) | (Some(false), Some(Kind::GetBill)) => Reply { ma_loi: UNKNOWN.to_owned(), ..reply },
@@ -162,8 +173,11 @@ async fn carry_out(sandbox: &Sandbox, reference: &str) -> bool {
         ma_xac_thuc: String::new(),
     };
     confirm.ma_xac_thuc = wire::checksum(&confirm.covered(), SECRET);
+    // The service asks by QUERY when this gets lost.
+    if sandbox.faults().strike(Fault::Lose, "platform.confirm", reference.parse().ok()).is_some() {
+        return true;
+    }
     if let Ok(url) = sandbox.settings.inbox.join("/payment-platform") {
-        // The service asks by QUERY when this gets lost.
         let sent = sandbox.http.post(url).json(&confirm).send().await;
         tracing::info!(delivered = sent.is_ok(), "a confirmation of the platform");
     }
