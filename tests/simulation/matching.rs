@@ -42,8 +42,10 @@ impl Life<'_> {
                 propose_match(&app, ACCOUNTANTS[0], agency, &members, (reason, &words)).await
             };
             let done = live(&self.app, death, act).await;
-            if let Some(Ok(_)) = done {
-                seen.note("lines and credits put together");
+            match &done {
+                Some(Ok(_)) => seen.note("lines and credits put together"),
+                Some(Err(error)) => seen.note(format!("not put together: {}", error.code())),
+                None => {}
             }
             done.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
         }
