@@ -7,7 +7,7 @@
 //!
 //! Every act is a process of its own with queues of its own: two at once are two nodes on one database.
 //!
-//! `CHUNG_SIM_SEEDS` says how many seeds run (2,000 in CI, 300 elsewhere), `CHUNG_SIM_SEED` runs one and tells its
+//! `CHUNG_SIM_SEEDS` says how many seeds run (600 in CI, 300 elsewhere), `CHUNG_SIM_SEED` runs one and tells its
 //! steps. A seed that fails says so with its number. The seed decides what happens; at which poll a process that must
 //! die finds itself depends on the database too.
 //!
@@ -62,7 +62,7 @@ const WORKERS: usize = 4;
 /// So many lives have seen everything that is not rare.
 const ENOUGH: u64 = 300;
 /// So many run where changes are judged.
-const IN_CI: u64 = 2_000;
+const IN_CI: u64 = 600;
 /// So many have seen that, too.
 const MANY: u64 = 2_000;
 
