@@ -113,7 +113,7 @@ async fn whoever_gives_up_in_the_middle_leaves_nothing_behind_and_every_connecti
         waits += 1;
     }
     // How often it waits depends on how busy the machine is.
-    assert!(waits > 8, "{waits} waits");
+    assert!(waits > 2, "{waits} waits");
     assert_eq!(world.count("statement where lines = 3 and matched = 0").await, 1);
     assert_eq!(world.count("\"case\" where kind = 'unknown_reference' and state = 'open'").await, 3);
 }
