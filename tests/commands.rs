@@ -1,16 +1,19 @@
 //! The commands of an operator, run as programs on a data folder of their own.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
+use serde_json::{Value, json};
 use std::fs;
+use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// A data folder with keys and a database of its own, which goes away with the test.
 struct Desk(PathBuf);
 
 impl Desk {
-    fn new() -> Self {
-        let desk = Self(std::env::temp_dir().join(format!("chung-commands-{}", std::process::id())));
+    fn new(name: &str) -> Self {
+        let desk = Self(std::env::temp_dir().join(format!("chung-commands-{name}-{}", std::process::id())));
         desk.run(&["keys", "generate"]).unwrap();
         desk
     }
@@ -41,7 +44,7 @@ impl Drop for Desk {
 
 #[test]
 fn an_operator_brings_people_fees_and_banks_and_registers_who_may_ask() {
-    let desk = Desk::new();
+    let desk = Desk::new("operator");
     let people = desk.path("people.csv");
     desk.said(&["sandbox", "population", "--count", "300", "--seed", "7", "--output", &people]);
     let import = ["import", "population", people.as_str()];
@@ -102,4 +105,95 @@ fn an_operator_brings_people_fees_and_banks_and_registers_who_may_ask() {
     for sound in ["the books are consistent\n", "the audit log is consistent\n"] {
         assert!(verified.contains(sound), "{verified}");
     }
+}
+
+/// The outside world as an integrator starts it, which ends with this value.
+struct OutsideWorld {
+    program: Child,
+    origin: String,
+    http: reqwest::Client,
+}
+
+impl OutsideWorld {
+    async fn start(desk: &Desk, folder: &str, more: &[&str]) -> Self {
+        let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chung"));
+        command.arg("--data").arg(&desk.0).args(["sandbox", "serve", "--sandbox-listen", &at]);
+        command.args(["--folder", &desk.path(folder)]).args(more).stdout(Stdio::null());
+        let program = command.env_remove("DATABASE_URL").spawn().unwrap();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let world = Self { program, origin: format!("http://{at}"), http };
+        for _ in 0..300 {
+            if world.http.get(format!("{}/script/faults", world.origin)).send().await.is_ok() {
+                return world;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the sandbox does not answer");
+    }
+
+    async fn list(&self, path: &str) -> Value {
+        let answer = self.http.get(format!("{}{path}", self.origin)).send().await.unwrap();
+        answer.error_for_status().unwrap().json().await.unwrap()
+    }
+
+    /// How many messages each of so many transfers brings: none if it is lost, two if it is doubled.
+    async fn messages_of(&self, transfers: usize) -> Vec<usize> {
+        let (mut before, mut each) = (0, Vec::new());
+        let body = json!({ "account": "1130000012345", "amount": "5000", "remittance": "nop phi" });
+        for _ in 0..transfers {
+            let sent = self.http.post(format!("{}/script/transfers", self.origin)).json(&body).send().await;
+            assert_eq!(sent.unwrap().status(), 204);
+            let now = self.list("/script/messages").await["messages"].as_array().unwrap().len();
+            each.push(now - before);
+            before = now;
+        }
+        each
+    }
+
+    /// Asks it to end, as a terminal or a continuous integration does; whether it ended well.
+    fn ends(mut self) -> bool {
+        let asked = Command::new("kill").args(["-INT", &self.program.id().to_string()]).status().unwrap();
+        asked.success() && self.program.wait().unwrap().success()
+    }
+}
+
+impl Drop for OutsideWorld {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+#[tokio::test]
+async fn an_integrator_starts_the_outside_world_and_the_same_seed_brings_the_same_trouble() {
+    let desk = Desk::new("sandbox");
+    let quiet = OutsideWorld::start(&desk, "quiet", &["--seed", "7"]).await;
+    assert_eq!(quiet.list("/script/faults").await["faults"], json!([]), "a seed alone scripts nothing");
+    assert_eq!(quiet.messages_of(10).await, [1; 10]);
+    let list = quiet.list("/script/conformance").await;
+    assert_eq!(list["passes"], true);
+    assert!(
+        list["behaviours"].as_array().unwrap().iter().all(|line| line["verdict"] == "not_tried"),
+        "{list}"
+    );
+    assert!(quiet.ends());
+
+    let trouble = async |folder: &str, seed: &str| {
+        let world = OutsideWorld::start(&desk, folder, &["--seed", seed, "--faults", "30"]).await;
+        let each = world.messages_of(40).await;
+        let faults = world.list("/script/faults").await;
+        assert!(faults["faults"].as_array().unwrap().iter().all(|f| f["percent"] == 30 && f["times"] == 0));
+        let list = world.list("/script/conformance").await;
+        assert_eq!(list["passes"], false, "nobody listens there: {list}");
+        assert!(world.ends());
+        each
+    };
+    let first = trouble("first", "7").await;
+    assert_eq!(trouble("second", "7").await, first);
+    assert_ne!(trouble("third", "8").await, first);
+    assert!(first.contains(&0) && first.contains(&1) && first.contains(&2), "{first:?}");
+    let refused = desk.run(&["sandbox", "serve", "--faults", "101"]).unwrap_err();
+    assert!(refused.contains("101"), "{refused}");
 }

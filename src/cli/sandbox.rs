@@ -33,7 +33,8 @@ pub enum SandboxCommand {
     /// and /portal. For scripts: GET /script/sms?to=+84… reads an inbox;
     /// POST /script/banks/{bank}/requests/{end_to_end_id}/approve or /refuse decides in a payer's place;
     /// POST /script/transfers moves money with free text; POST /script/days/close ends the banks' day;
-    /// POST /script/faults makes things go wrong. Nobody signs in here and nothing is secret: never let it face the
+    /// POST /script/faults makes things go wrong, as --faults does by chance; GET /script/conformance says what of it the
+    /// service has handled. Nobody signs in here and nothing is secret: never let it face the
     /// world. The first start makes the sandbox's own files; it then prints the settings with which the service
     /// reaches it (`chung serve`).
     Serve(Serve),
@@ -98,7 +99,11 @@ pub struct Serve {
     /// Adds the population register, of the people in this file (`chung sandbox population` writes one)
     #[arg(long, value_name = "FILE")]
     population: Option<PathBuf>,
-    /// The seed of faults that strike by chance
+    /// How often each message and each payment goes wrong in each way, in percent: lost, late, doubled, altered, refused,
+    /// of another amount … (`GET /script/faults` lists them, `DELETE` ends them)
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
+    faults: u8,
+    /// What chance is drawn from: under the same seed the same messages go wrong
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -142,6 +147,9 @@ async fn serve(config: &Config, asked: &Serve) -> anyhow::Result<()> {
         .map(|people| outside.register(origin, &service, people, clock.clone()))
         .transpose()?;
     let sandbox = outside.sandbox(origin, service, asked.seed, clock.clone(), entropy.clone())?;
+    if asked.faults > 0 {
+        sandbox.make_trouble(asked.faults);
+    }
     let portal = asked.portal.as_deref().map(|file| portal(file, config, origin)).transpose()?;
     let service = config.origin.to_string();
     let upstream = outside.national_id(origin, &service, Vec::new(), clock.clone(), entropy.clone())?;

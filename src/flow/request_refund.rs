@@ -191,13 +191,9 @@ async fn of_bill(
     let asked = (0_i16..).zip(held).zip(parts).map(|((line, held), amount)| (line, held, amount));
     let lines: Vec<(i16, Held, Money)> = asked.filter(|line| line.2.is_positive()).collect();
     let places = refund_share::by_place(&lines).map_err(refused)?;
-    let mut counted = Vec::with_capacity(lines.len());
-    for (line, held, amount) in &lines {
-        let kept = held.kept_of(*amount).map_err(Error::internal)?;
-        counted.push(Share { line: *line, charged: held.charged, amount: *amount, kept });
-    }
+    let shares: Vec<Share> = places.values().flatten().copied().collect();
     if !rows::reserve(tx, Source::Payment(payment), paid.amount, amount).await?
-        || refund_line::reserve(tx, payment, &counted).await? != counted.len() as u64
+        || refund_line::reserve(tx, payment, &shares).await? != lines.len() as u64
     {
         return Err(refused(refund::Refusal::MoreThanCame));
     }
@@ -226,9 +222,9 @@ async fn of_bill(
 /// The lines of a paid bill: what is promised back of each by now, and where its parts lie.
 async fn held(tx: &mut Tx, payment: Id<Payment>, lines: &[BillLine]) -> Result<Vec<Held>> {
     let lies = refund_line::passed_on(tx, payment).await?;
-    let back = refund_line::back_of(tx, payment).await?;
+    let back = refund_line::back_of(tx, &[payment]).await?;
     let held = (0_i16..).zip(lines).map(|(place, line)| {
-        let gone = back.get(&place).copied().unwrap_or_default();
+        let gone = back.get(&(payment, place)).copied().unwrap_or_default();
         let at = |kind| lies.get(&(place, kind)).copied().unwrap_or(Place::Here);
         Held {
             charged: line.amount,

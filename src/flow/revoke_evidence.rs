@@ -32,7 +32,7 @@ use crate::{
         bill::StoredBill,
         bill_version as versions,
         fee_evidence::{self, StoredEvidence},
-        payout, tariff,
+        refund_line, tariff,
     },
 };
 use serde_json::{Value, json};
@@ -183,7 +183,7 @@ async fn demand_kept(tx: &mut Tx, reduced: &StoredBill, line: &BillLine) -> Resu
         State::Open | State::Cancelled { .. } | State::Superseded { .. } => None,
     };
     let payments: Vec<Id<Payment>> = paid.iter().filter_map(payment).collect();
-    let gone = payout::went_back(tx, &payments).await?;
+    let gone = refund_line::back_of(tx, &payments).await?;
     let (mut asked, mut back) = (0_i64, 0_i64);
     for bill in paid.iter().filter(|bill| matches!(bill.state, State::Open | State::Paid { .. })) {
         for (place, one) in (0_i16..).zip(bill.bill.lines.as_slice()).filter(|(_, one)| is_same(one, line)) {

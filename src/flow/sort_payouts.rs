@@ -25,7 +25,7 @@ use crate::{
         payout::{self as rows, Item},
         payout_rule,
         payout_waiting::Payable,
-        refund_line::Back,
+        refund_line::{self, Back},
     },
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -145,7 +145,7 @@ impl Ground {
         let fees: Vec<String> = fees.into_iter().collect();
         let agencies: BTreeSet<Id<Agency>> = bills.values().map(|of| of.bill.agency).collect();
         Ok(Self {
-            back: rows::went_back(tx, payments).await?,
+            back: refund_line::back_of(tx, payments).await?,
             passed: rows::passed(tx, payments).await?,
             rules: payout_rule::of_agencies(tx, &owners).await?,
             booked: declaration::booked_under(tx, &schedules, &fees).await?,

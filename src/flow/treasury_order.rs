@@ -12,6 +12,7 @@ use crate::{
         money::Money,
     },
     codec::amount_in_words::dong_in_words,
+    payment::payout::State,
     store::{
         Tx, agency, bill as bills, payout, principal,
         refund::{Source, StoredRefund},
@@ -54,7 +55,7 @@ pub(super) async fn treasury_order(app: &App, tx: &mut Tx, refund: &StoredRefund
         "slip_number": order.slip_number,
         "slip_made_on": order.slip["made_on"],
         "slip_total": money(order.amount),
-        "remitted": order.state.as_str() == "done",
+        "remitted": matches!(order.state, State::Done { .. }),
         "remitted_from": order.slip["debit"],
         "debit": order.beneficiary,
         "treasury_office": order.slip["treasury_office"],

@@ -44,7 +44,7 @@ async fn ready(State(operators): State<Operators>) -> impl IntoResponse {
 
 async fn metrics_page(State(operators): State<Operators>) -> impl IntoResponse {
     let (open, idle) = operators.app.store.connections();
-    for (state, count) in [("open", open), ("idle", u32::try_from(idle).unwrap_or(u32::MAX))] {
+    for (state, count) in [("open", open), ("idle", idle)] {
         metrics::gauge!("chung_database_connections", "state" => state).set(count);
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], (operators.metrics)())

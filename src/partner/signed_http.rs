@@ -75,7 +75,9 @@ impl SignedHttp {
             Err(Silence::NoAnswer(_)) => "no_answer",
             Err(Silence::Broken(_)) => "broken",
         };
-        let partner = self.peer.address.to_string();
+        // Neither a password in an address nor what it asks for belongs on a page of figures.
+        let (host, path) = (self.peer.address.host_str().unwrap_or_default(), self.peer.address.path());
+        let partner = format!("{host}{path}");
         metrics::histogram!("chung_partner_seconds", "partner" => partner, "outcome" => outcome)
             .record(began.elapsed());
         answered

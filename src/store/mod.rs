@@ -263,8 +263,10 @@ impl Store {
     }
 
     /// How many connections are open, and how many of them nobody uses.
-    pub fn connections(&self) -> (u32, usize) {
-        (self.pool.size(), self.pool.num_idle())
+    pub fn connections(&self) -> (u32, u32) {
+        let count = |pool: &PgPool| (pool.size(), u32::try_from(pool.num_idle()).unwrap_or(u32::MAX));
+        let pools = self.regulars.pools().chain([&self.pool]).map(count);
+        pools.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1.saturating_add(one.1)))
     }
 
     /// Gives the connections back; for an orderly end.

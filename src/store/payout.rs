@@ -1,6 +1,6 @@
 //! Orders that pass money on, the lines of their slips, and the days whose money may go.
 
-use super::{Result, StoreError, Tx, moved_one, payout_waiting::Payable, refund_line::Back};
+use super::{Result, StoreError, Tx, moved_one, payout_waiting::Payable};
 use crate::base::{
     calendar::Day,
     clock::Instant,
@@ -10,7 +10,7 @@ use crate::base::{
 };
 use crate::payment::payout::{Kind, State};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// An order as its row holds it.
@@ -159,22 +159,6 @@ pub async fn went_back_whole(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<BT
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(Id::from_uuid).collect())
-}
-
-/// What went back of the lines of these payments, or is promised back.
-pub async fn went_back(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<BTreeMap<(Id<Payment>, i16), Back>> {
-    let ids: Vec<Uuid> = payments.iter().map(|id| id.uuid()).collect();
-    let rows = sqlx::query!(
-        "select payment_id, line, refunded, kept from refund_line_source where payment_id = any($1)",
-        &ids,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let back = rows.into_iter().map(|row| {
-        let back = Back { amount: Money::vnd(row.refunded), kept: Money::vnd(row.kept) };
-        ((Id::from_uuid(row.payment_id), row.line), back)
-    });
-    Ok(back.collect())
 }
 
 /// Which parts of lines of these payments orders pass on already: payment, line and kind.

@@ -12,6 +12,7 @@ use crate::{
     },
 };
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// What went back of a line, or is promised back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,7 @@ impl Default for Back {
     }
 }
 
-/// Counts amounts against the lines of a bill, each line once. The count of lines that still hold enough.
+/// Counts amounts against the lines of a bill, whose parts may go back apart. The count of lines that still hold enough.
 pub async fn reserve(tx: &mut Tx, payment: Id<Payment>, lines: &[Share]) -> Result<u64> {
     let places: Vec<i16> = lines.iter().map(|l| l.line).collect();
     let charged: Vec<i64> = lines.iter().map(|l| l.charged.minor()).collect();
@@ -36,8 +37,9 @@ pub async fn reserve(tx: &mut Tx, payment: Id<Payment>, lines: &[Share]) -> Resu
     let kept: Vec<i64> = lines.iter().map(|l| l.kept.minor()).collect();
     let done = sqlx::query!(
         "insert into refund_line_source as s (payment_id, line, charged, refunded, kept)
-         select $1, l.line, l.charged, l.back, l.kept
+         select $1, l.line, l.charged, sum(l.back), sum(l.kept)
          from unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[]) as l (line, charged, back, kept)
+         group by l.line, l.charged
          on conflict (payment_id, line) do update
              set refunded = s.refunded + excluded.refunded, kept = s.kept + excluded.kept
          where s.refunded + excluded.refunded <= s.charged",
@@ -65,16 +67,20 @@ pub async fn release(tx: &mut Tx, refund: Id<id::Refund>) -> Result<()> {
     Ok(())
 }
 
-/// What is promised back of each line of a payment, by its place.
-pub async fn back_of(tx: &mut Tx, payment: Id<Payment>) -> Result<BTreeMap<i16, Back>> {
+/// What is promised back of each line of these payments, by its place.
+pub async fn back_of(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<BTreeMap<(Id<Payment>, i16), Back>> {
+    let payments: Vec<Uuid> = payments.iter().map(|payment| payment.uuid()).collect();
     let rows = sqlx::query!(
-        "select line, refunded, kept from refund_line_source where payment_id = $1",
-        payment.uuid()
+        "select payment_id, line, refunded, kept from refund_line_source where payment_id = any($1)",
+        &payments,
     )
     .fetch_all(tx.conn())
     .await?;
-    let back = |refunded, kept| Back { amount: Money::vnd(refunded), kept: Money::vnd(kept) };
-    Ok(rows.into_iter().map(|row| (row.line, back(row.refunded, row.kept))).collect())
+    let back = rows.into_iter().map(|row| {
+        let back = Back { amount: Money::vnd(row.refunded), kept: Money::vnd(row.kept) };
+        ((Id::from_uuid(row.payment_id), row.line), back)
+    });
+    Ok(back.collect())
 }
 
 /// Where the parts of the lines of a payment lie that have left the account in which it came, or are about to; all others lie

@@ -52,9 +52,14 @@ impl Regulars {
         Self(Arc::new(Regular::ALL.map(own)))
     }
 
+    /// The pool of each.
+    pub(super) fn pools(&self) -> impl Iterator<Item = &PgPool> {
+        self.0.iter()
+    }
+
     /// Gives the connections back.
     pub(super) async fn close(&self) {
-        for pool in self.0.iter() {
+        for pool in self.pools() {
             pool.close().await;
         }
     }

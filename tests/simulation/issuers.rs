@@ -3,6 +3,7 @@
 //! leave it and come back; what was ordered meanwhile is fetched and adjusted all the same.
 
 use crate::life::{Life, expect_or_refused};
+use crate::process::live;
 use crate::rails::Rails;
 use crate::seen::Seen;
 use chung::app::App;
@@ -11,7 +12,7 @@ use chung::base::{
     secret::Secret,
 };
 use chung::flow::{
-    adjust_receipts::adjust_due_receipts, issue_due_receipts::issue_due_receipts,
+    Error, adjust_receipts::adjust_due_receipts, issue_due_receipts::issue_due_receipts,
     receipt_issuer::set_receipt_issuer,
 };
 use chung::partner::receipt_issuer::{Issuer, NotProvided, Order, Provided, ReceiptIssuers};
@@ -90,6 +91,11 @@ impl Elsewhere {
     }
 }
 
+async fn order_what_waits(app: App) -> Result<usize, Error> {
+    issue_due_receipts(&app).await?;
+    adjust_due_receipts(&app).await
+}
+
 impl Life<'_> {
     /// In some lives one of the agencies has its receipts from elsewhere.
     pub async fn begin_elsewhere(&mut self, seen: &Seen) {
@@ -127,10 +133,7 @@ impl Life<'_> {
         for _ in 0..3 {
             let death = self.death(seen);
             self.say("receipts are ordered elsewhere");
-            let done = crate::process::live(&self.app, death, async |app: App| {
-                issue_due_receipts(&app).await?;
-                adjust_due_receipts(&app).await
-            });
+            let done = live(&self.app, death, order_what_waits);
             done.await.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
             self.clock.advance(Duration::from_secs(700));
         }
@@ -145,10 +148,7 @@ impl Life<'_> {
             if rows.is_empty() {
                 return;
             }
-            let done = crate::process::live(&self.app, None, async |app: App| {
-                issue_due_receipts(&app).await?;
-                adjust_due_receipts(&app).await
-            });
+            let done = live(&self.app, None, order_what_waits);
             done.await.unwrap().unwrap();
             self.clock.advance(Duration::from_secs(1_900));
         }

@@ -1,7 +1,7 @@
 //! `/board/cases/{id}`: one difference, what is known about it, and what an accountant may do: take it, note, close.
 
 use super::board::{failed, kind, name, place, role, said, state, status_of, tag};
-use super::page::{Page, Reader, show, show_status};
+use super::page::{Called, Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -54,12 +54,9 @@ async fn open(
     State(app): State<App>,
     signed_in: SignedIn,
     reader: Reader,
-    Path(id): Path<String>,
+    Called(id): Called<Id<Case>>,
 ) -> Response {
-    match id.parse() {
-        Ok(id) => show_case(&app, &signed_in, &reader, id, None).await,
-        Err(_) => show_status(&reader, StatusCode::NOT_FOUND, None),
-    }
+    show_case(&app, &signed_in, &reader, id, None).await
 }
 
 #[derive(Deserialize)]

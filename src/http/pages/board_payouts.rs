@@ -2,7 +2,7 @@
 //! printed; what a bank did not take is ordered again by the accountant.
 
 use super::board::{ListQuery, failed, name, role, said, status_of};
-use super::page::{FieldError, Page, Reader, show, show_status};
+use super::page::{Called, FieldError, Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -106,12 +106,9 @@ async fn open(
     AppState(app): AppState<App>,
     signed_in: SignedIn,
     reader: Reader,
-    Path(id): Path<String>,
+    Called(id): Called<Id<Payout>>,
 ) -> Response {
-    match id.parse() {
-        Ok(id) => show_slip(&app, &signed_in, &reader, id, None).await,
-        Err(_) => show_status(&reader, StatusCode::NOT_FOUND, None),
-    }
+    show_slip(&app, &signed_in, &reader, id, None).await
 }
 
 async fn show_slip(

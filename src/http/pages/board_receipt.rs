@@ -2,7 +2,8 @@
 //! the right name, or by none. The auditor reads without the forms.
 
 use super::board::{failed, name, role, said, status_of};
-use super::page::{FieldError, Page, Reader, show, show_status};
+use super::page::{Called, FieldError, Page, Reader, show, show_status};
+use super::receipt_name::wrong_name;
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -34,12 +35,9 @@ async fn open(
     State(app): State<App>,
     signed_in: SignedIn,
     reader: Reader,
-    Path(id): Path<String>,
+    Called(id): Called<Id<Receipt>>,
 ) -> Response {
-    match id.parse() {
-        Ok(id) => show_receipt(&app, &signed_in, &reader, id, None).await,
-        Err(_) => show_status(&reader, StatusCode::NOT_FOUND, None),
-    }
+    show_receipt(&app, &signed_in, &reader, id, None).await
 }
 
 #[derive(Deserialize)]
@@ -97,14 +95,9 @@ async fn take_back(
 
 /// The field that a refusal is about, and what to do about it.
 fn refusal(reader: &Reader, error: &Error) -> (&'static str, String) {
-    let text = |key: &str| Page::new(reader, key).title;
     let Error::Refused(refusal) = error else { return ("reason", said(reader.lang, error.code())) };
-    match refusal.violations.first().map(|v| (v.field.as_str(), v.rule)) {
-        Some(("tax_code", _)) => ("tax_code", text("payment-tax-code-error")),
-        Some(("address", "missing")) => ("address", text("payment-address-missing")),
-        Some(("address", _)) => ("address", text("payment-address-error")),
-        _ => ("receipt_name", text("payment-receipt-name-error")),
-    }
+    let (field, key) = wrong_name(refusal);
+    (field, Page::new(reader, key).title)
 }
 
 async fn show_receipt(

@@ -2,7 +2,7 @@
 //! request, accountants answer banks that ask money back; everybody sees who holds the next step.
 
 use super::board::{self, failed, status_of};
-use super::page::{Page, Reader, show, show_status};
+use super::page::{Called, Page, Reader, show, show_status};
 use super::treasury_order::OrderShown;
 use crate::app::App;
 use crate::base::{
@@ -138,12 +138,9 @@ async fn open_one(
     State(app): State<App>,
     signed_in: SignedIn,
     reader: Reader,
-    Path(id): Path<String>,
+    Called(id): Called<Id<Refund>>,
 ) -> Response {
-    match id.parse() {
-        Ok(id) => show_one(&app, &signed_in, &reader, id, None).await,
-        Err(_) => show_status(&reader, StatusCode::NOT_FOUND, None),
-    }
+    show_one(&app, &signed_in, &reader, id, None).await
 }
 
 async fn show_one(

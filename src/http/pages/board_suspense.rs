@@ -2,7 +2,7 @@
 //! goes and by what law, an approver who did not approves.
 
 use super::board::{failed, said, status_of};
-use super::page::{Page, Reader, show, show_status};
+use super::page::{Called, Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -51,12 +51,9 @@ async fn open_one(
     State(app): State<App>,
     signed_in: SignedIn,
     reader: Reader,
-    Path(id): Path<String>,
+    Called(id): Called<Id<Case>>,
 ) -> Response {
-    match id.parse() {
-        Ok(id) => show_one(&app, &signed_in, &reader, id, None).await,
-        Err(_) => show_status(&reader, StatusCode::NOT_FOUND, None),
-    }
+    show_one(&app, &signed_in, &reader, id, None).await
 }
 
 async fn show_one(

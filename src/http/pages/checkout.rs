@@ -22,7 +22,7 @@ use crate::flow::{
     start_payment::start_payment_as,
 };
 use crate::http::pages::page::{FieldError, Page, Reader, show, show_status};
-use crate::http::pages::{board_refunds, parts};
+use crate::http::pages::{board_refunds, parts, receipt_name::wrong_name};
 use crate::http::session::session_token;
 use crate::payment::{
     bill::Status,
@@ -117,7 +117,9 @@ async fn pay(
         Ok(_) => Redirect::to(&address).into_response(),
         Err(Error::Refused(refusal)) if refusal.code == "unknown_bank" => {
             match read_checkout(&app, &reference).await {
-                Ok(checkout) => show_checkout(&reader, &checkout, Some("payment-choose-bank-error")),
+                Ok(checkout) => {
+                    show_checkout(&reader, &checkout, Some(("bank", "payment-choose-bank-error")))
+                }
                 Err(error) => refuse(&reader, &error),
             }
         }
@@ -158,14 +160,8 @@ async fn name(
     match named {
         Ok(()) => Redirect::to(&format!("/pay/{reference}")).into_response(),
         Err(Error::Refused(refusal)) if refusal.code == "receipt_name_invalid" => {
-            let key = match refusal.violations.first().map(|v| (v.field.as_str(), v.rule)) {
-                Some(("tax_code", _)) => "payment-tax-code-error",
-                Some(("address", "missing")) => "payment-address-missing",
-                Some(("address", _)) => "payment-address-error",
-                _ => "payment-receipt-name-error",
-            };
             match read_checkout(&app, &reference).await {
-                Ok(checkout) => show_checkout(&reader, &checkout, Some(key)),
+                Ok(checkout) => show_checkout(&reader, &checkout, Some(wrong_name(&refusal))),
                 Err(error) => refuse(&reader, &error),
             }
         }
@@ -193,7 +189,10 @@ fn refuse(reader: &Reader, error: &Error) -> Response {
     show_status(reader, status, Some(error.code()))
 }
 
-fn show_checkout(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> Response {
+/// A field that was filled in wrongly, and the key of the text about it.
+type Wrong = (&'static str, &'static str);
+
+fn show_checkout(reader: &Reader, checkout: &Checkout, wrong: Option<Wrong>) -> Response {
     match (checkout.status, &checkout.attempt) {
         (Status::Paid, _) => {
             let page = Page::new(reader, "payment-paid-title");
@@ -226,17 +225,11 @@ fn closed(reader: &Reader, checkout: &Checkout, why: &str) -> Response {
     show(StatusCode::OK, &page, &ClosedView { page: &page, body, refunds: refunds(&page, checkout) })
 }
 
-fn show_choice(reader: &Reader, checkout: &Checkout, wrong: Option<&str>) -> Response {
+fn show_choice(reader: &Reader, checkout: &Checkout, wrong: Option<Wrong>) -> Response {
     let mut page = Page::new(reader, "payment-title");
     let mut status = StatusCode::OK;
-    if let Some(key) = wrong {
+    if let Some((field, key)) = wrong {
         let message = page.t(key).into_owned();
-        let field = match key {
-            "payment-tax-code-error" => "tax_code",
-            "payment-address-missing" | "payment-address-error" => "address",
-            "payment-receipt-name-error" => "receipt_name",
-            _ => "bank",
-        };
         page = page.refused(vec![FieldError { field, message }]);
         status = StatusCode::UNPROCESSABLE_ENTITY;
     }

@@ -3,7 +3,7 @@
 
 use super::board::{DecideForm, ListQuery, failed, name, role, said, status_of};
 use super::closing_waits::show_waiting;
-use super::page::{Page, Reader, show, show_status};
+use super::page::{Called, Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
     calendar::{Day, display_vi},
@@ -220,12 +220,9 @@ async fn open(
     AppState(app): AppState<App>,
     signed_in: SignedIn,
     reader: Reader,
-    Path(id): Path<String>,
+    Called(id): Called<Id<Closing>>,
 ) -> Response {
-    match id.parse() {
-        Ok(id) => show_one(&app, &signed_in, &reader, id).await,
-        Err(_) => show_status(&reader, StatusCode::NOT_FOUND, None),
-    }
+    show_one(&app, &signed_in, &reader, id).await
 }
 
 async fn show_one(app: &App, signed_in: &SignedIn, reader: &Reader, id: Id<Closing>) -> Response {

@@ -43,6 +43,7 @@ pub mod notices;
 pub mod page;
 pub mod parts;
 pub mod proofs;
+mod receipt_name;
 pub mod receipts;
 pub mod sign_in;
 pub mod sign_in_counter;

@@ -9,11 +9,11 @@ use crate::http::pages::assets;
 use crate::identity::session::Session;
 use crate::text::{Texts, Value};
 use askama::Template;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Path};
 use axum::http::{HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{Html, IntoResponse, Response};
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
-use std::{borrow::Cow, convert::Infallible};
+use std::{borrow::Cow, convert::Infallible, str::FromStr};
 use url::Url;
 
 const LANGUAGE_COOKIE: &str = "chung_lang";
@@ -69,6 +69,20 @@ impl<S: Sync> FromRequestParts<S> for Reader {
             query: query.to_owned(),
             chosen: asked.is_some(),
         })
+    }
+}
+
+/// What the address of a page names; where that can be nothing's name, there is no such page.
+pub struct Called<T>(pub T);
+
+impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Called<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let name = Path::<String>::from_request_parts(parts, state).await;
+        let Path(name) = name.map_err(IntoResponse::into_response)?;
+        let Ok(reader) = Reader::from_request_parts(parts, state).await;
+        name.parse().map(Self).map_err(|_| show_status(&reader, StatusCode::NOT_FOUND, None))
     }
 }
 
