@@ -86,6 +86,19 @@ async fn done_before<T>(work: impl Future<Output = T>, waits: usize) -> Option<T
 
 #[tokio::test]
 async fn whoever_gives_up_in_the_middle_leaves_nothing_behind_and_every_connection_answers() {
+    // How often one waits depends on how busy the machine is.
+    let mut waits = 0;
+    for _ in 0..8 {
+        waits += given_up_at_each_wait().await;
+        if waits > 8 {
+            return;
+        }
+    }
+    panic!("{waits} waits");
+}
+
+/// A day is taken by somebody who gives up at the first wait, then by one at the second, until it is done; how many gave up.
+async fn given_up_at_each_wait() -> usize {
     let world = TestApp::start().await;
     let office = Office::open(&world, "H29.14").await;
     office.bill(&world, "k").await;
@@ -112,10 +125,9 @@ async fn whoever_gives_up_in_the_middle_leaves_nothing_behind_and_every_connecti
         assert!(waits < 400, "nobody is ever done");
         waits += 1;
     }
-    // How often it waits depends on how busy the machine is.
-    assert!(waits > 2, "{waits} waits");
     assert_eq!(world.count("statement where lines = 3 and matched = 0").await, 1);
     assert_eq!(world.count("\"case\" where kind = 'unknown_reference' and state = 'open'").await, 3);
+    waits
 }
 
 /// Chance with a seed.
