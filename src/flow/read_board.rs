@@ -16,12 +16,16 @@ use crate::{
         money::Money,
         page::PageRequest,
     },
-    payment::case::{Act, By},
+    payment::{
+        case::{Act, By},
+        matching::one_may_end,
+    },
     store::{
         Tx,
         account::{self, CollectingAccount},
         case::{self, Filter, StoredCase, StoredNote},
         case_facts::{self, PaidFor, Place},
+        matching as matches,
         statement::{self, StoredStatement},
         statement_fetch::{self, Missing},
     },
@@ -169,6 +173,8 @@ pub struct CaseFile {
     pub shown: CaseShown,
     /// Whether the reader holds it.
     pub mine: bool,
+    /// Whether it leaves no more open than one person may say.
+    pub one_may_end: bool,
     /// What the bank told of the payer, where a line shows the money.
     pub payer: Option<String>,
     /// What the payer wrote.
@@ -200,6 +206,8 @@ pub async fn read_case_file(app: &App, citizen: Id<Citizen>, id: Id<id::Case>) -
     let case = case::of_agencies(&mut tx, &ids, id).await?.ok_or(Error::not_found())?;
     let agency = places.into_iter().find(|place| place.id == case.agency).ok_or(Error::not_found())?;
     let mine = case.state.owner() == Some(citizen);
+    let tolerance = matches::tolerance(&mut tx, case.account).await?;
+    let one_may_end = one_may_end(&case.difference, tolerance).map_err(Error::internal)?;
     let line = case.difference.line;
     let notes = case::notes(&mut tx, id).await?;
     let mut people: Vec<_> = notes.iter().filter_map(author).collect();
@@ -233,6 +241,7 @@ pub async fn read_case_file(app: &App, citizen: Id<Citizen>, id: Id<id::Case>) -
         reader: names.get(&citizen).cloned().unwrap_or_default(),
         shown,
         mine,
+        one_may_end,
         payer: told.counterparty,
         remittance: told.remittance,
         notes: notes.collect::<Result<Vec<_>>>()?,

@@ -1,4 +1,5 @@
-//! What people do about a case: take it, note something, resolve it. Money is moved by none of these.
+//! What people do about a case: take it, note something, resolve it. Money is moved by none of these. A case that leaves more
+//! open than one person may say is ended by two (`match_cases`).
 
 use super::{
     Error, Result, agency_key::agency_key, audit_leaf, case_answer::case_with_notes,
@@ -13,10 +14,14 @@ use crate::{
         text::Line,
     },
     crypto::seal::DataKey,
-    payment::case::{self as rules, Act, By, Resolution, State},
+    payment::{
+        case::{self as rules, Act, By, Resolution, State},
+        matching::one_may_end,
+    },
     store::{
         audit,
         case::{self, StoredCase, StoredNote},
+        matching as matches,
     },
 };
 use serde_json::{Value, json};
@@ -56,6 +61,12 @@ pub async fn settle_case(
     }
     let mut stored = case::of_agency(&mut tx, agency, id).await?.ok_or(Error::not_found())?;
     let to = decide(&stored.state, by, step, now)?;
+    if matches!(step, Step::Resolve(..)) {
+        let tolerance = matches::tolerance(&mut tx, stored.account).await?;
+        if !one_may_end(&stored.difference, tolerance).map_err(Error::internal)? {
+            return Err(Error::conflict("case_needs_second"));
+        }
+    }
     let moved = to.unwrap_or(stored.state);
     if to.is_some() && !case::move_case(&mut tx, &stored, &moved).await? {
         return Err(Error::conflict("case_moved"));

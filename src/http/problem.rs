@@ -133,6 +133,7 @@ pub static CODES: &[Code] = &[
     row("case_closed", 409),
     row("case_held_by_another", 409),
     row("case_moved", 409),
+    row("case_needs_second", 409),
     // The books.
     row("moment_in_the_future", 422),
     row("record_differs", 409),

@@ -79,18 +79,25 @@ impl Weighed {
     }
 }
 
-/// What a difference puts on either side; nothing when it is not a matter of lines and credits, as money in suspense is
-/// not: that leaves by a decision of its own.
+/// What a difference puts on either side: a line, a credit, or a line that shows its credit with another amount; nothing when
+/// it is not a matter of lines and credits, as money in suspense is not: that leaves by a decision of its own.
 pub fn sides(difference: &Difference) -> Option<(Money, Money)> {
     let nothing = Money::zero(Currency::Vnd);
     match (difference.line, &difference.credit, difference.kind) {
         (Some(_), None, _) => Some((difference.stated?, nothing)),
         (None, Some(_), Kind::MissingThere) => Some((nothing, difference.held?)),
+        (Some(_), Some(_), Kind::Amount) => Some((difference.stated?, difference.held?)),
         _ => None,
     }
 }
 
-/// Puts differences together.
+/// Whether one person may end this case alone: it leaves no more open than the tolerance, or moves in suspense, which it does
+/// not touch. What is more takes two people, as a match of one.
+pub fn one_may_end(difference: &Difference, tolerance: Money) -> Result<bool, MoneyError> {
+    sides(difference).map_or(Ok(true), |(stated, held)| Weighed { stated, held }.within(tolerance))
+}
+
+/// Puts differences together; one alone is weighed against nothing.
 pub fn weigh<'a>(members: impl IntoIterator<Item = &'a Difference>) -> Result<Weighed, Refusal> {
     let nothing = Money::zero(Currency::Vnd);
     let (mut count, mut stated, mut held) = (0, nothing, nothing);
@@ -99,7 +106,7 @@ pub fn weigh<'a>(members: impl IntoIterator<Item = &'a Difference>) -> Result<We
         (stated, held) = (stated.plus(line)?, held.plus(credit)?);
         count += 1;
     }
-    if (2..=MEMBERS_MAX).contains(&count) { Ok(Weighed { stated, held }) } else { Err(Refusal::Count) }
+    if (1..=MEMBERS_MAX).contains(&count) { Ok(Weighed { stated, held }) } else { Err(Refusal::Count) }
 }
 
 /// Whether a second person may approve what the first one proposed.
@@ -112,7 +119,8 @@ pub fn approve(proposed_by: Id<Citizen>, by: Id<Citizen>) -> Result<(), Refusal>
 pub fn suggest(differences: &[&Difference], tolerance: Money) -> Vec<Vec<usize>> {
     let amounts: Vec<(i64, i64)> = differences
         .iter()
-        .map(|d| sides(d).map_or((0, 0), |(line, credit)| (line.minor(), credit.minor())))
+        .map(|d| sides(d).filter(|_| d.line.is_none() || d.credit.is_none()))
+        .map(|sides| sides.map_or((0, 0), |(line, credit)| (line.minor(), credit.minor())))
         .collect();
     let mut used = vec![false; amounts.len()];
     let mut groups = Vec::new();
@@ -180,8 +188,8 @@ fn pick(
 /// Why differences are not put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// One alone, or more than anybody can look at.
-    #[error("a match has between 2 and 200 cases")]
+    /// None, or more than anybody can look at.
+    #[error("a match has between 1 and 200 cases")]
     Count,
     /// Money in suspense, or a line whose credit is known.
     #[error("a case that is no matter of lines and credits")]
@@ -230,6 +238,11 @@ mod tests {
         Difference { kind, line: None, credit, payment: None, stated: None, held, asked: None }
     }
 
+    fn pair() -> Difference {
+        let stated = line(95);
+        Difference { kind: Kind::Amount, line: stated.line, stated: stated.stated, ..credit(100) }
+    }
+
     #[test]
     fn both_sides_are_weighed_and_the_tolerance_decides_who_may_say_so() {
         let all = [line(300), credit(100), credit(195)];
@@ -237,9 +250,16 @@ mod tests {
         assert_eq!(weighed.difference(), Ok(Money::vnd(5)));
         assert_eq!([4, 5].map(|t| weighed.within(Money::vnd(t)).unwrap()), [false, true]);
         assert!(weigh(&[line(5), line(-5)]).unwrap().within(Money::vnd(0)).unwrap(), "booked and taken back");
-        assert_eq!(weigh(&all[..1]), Err(Refusal::Count));
+        assert_eq!(
+            weigh(&all[..1]).and_then(|one| Ok(one.difference()?)),
+            Ok(Money::vnd(300)),
+            "one alone is open"
+        );
+        assert_eq!(weigh(&all[..0]), Err(Refusal::Count));
+        assert_eq!([4, 5].map(|t| one_may_end(&pair(), Money::vnd(t)).unwrap()), [false, true]);
         let waits = Difference { kind: Kind::Late, ..credit(7) };
         assert_eq!(weigh([&waits, &all[0]]), Err(Refusal::NotALine));
+        assert!(one_may_end(&waits, Money::vnd(0)).unwrap(), "money in suspense stays there");
         let me = Id::new(datetime!(2026-11-24 07:30 UTC), &SeededEntropy::new(1));
         assert_eq!(approve(me, me).map_err(Refusal::code), Err("own_act"));
     }
@@ -261,6 +281,10 @@ mod tests {
         assert_eq!(sorted(suggest(&all, Money::vnd(5))), [vec![0, 1, 2], vec![4, 5, 6]]);
         let many: Vec<Difference> =
             (0..60).map(|n| credit(1_000_003 + 2 * n)).chain([line(6_000_001)]).collect();
+        assert!(
+            suggest(&[&pair(), &line(100)], Money::vnd(0)).is_empty(),
+            "what differs with its own credit fits nothing"
+        );
         assert!(suggest(&many.iter().collect::<Vec<_>>(), Money::vnd(0)).is_empty(), "it ends");
     }
 

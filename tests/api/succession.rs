@@ -185,6 +185,9 @@ async fn refunds_and_unmatched_money_pass_to_the_successor() {
     let listed = listed["items"].as_array().unwrap();
     let over = listed.iter().find(|c| c["kind"] == "missing_there").unwrap();
     let resolve = format!("/v1/cases/{}/resolve", over["id"].as_str().unwrap());
+    let tolerated = format!("/v1/agencies/{}/match-tolerance", old.agency);
+    let limit = json!({ "account": ACCOUNT, "amount": "1000000" });
+    old.system(&world, "admin").post_once(&tolerated, "t", &limit).await.expect(200);
     let ending = json!({ "resolution": "explained", "words": "Đã gọi ngân hàng" });
     system.post_once(&resolve, "end", &ending).await.expect(200);
     let accountant = officer_of(&world, "079085000457").await;

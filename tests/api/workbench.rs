@@ -59,6 +59,12 @@ async fn put_together(browser: &Actor, office: &Office, cases: &[Value], reason:
     browser.post_form("/board/matches", &form).await
 }
 
+async fn tolerate(world: &TestApp, office: &Office, amount: &str) {
+    let set = format!("/v1/agencies/{}/match-tolerance", office.agency);
+    let body = json!({ "account": ACCOUNT, "amount": amount });
+    office.system(world, "admin").post_once(&set, "tolerance", &body).await.expect(200);
+}
+
 async fn decide(browser: &Actor, outcome: &str) -> Answer {
     let page = browser.get("/board/matches").await.expect(200);
     let token = page.form_field("form_token");
@@ -149,7 +155,7 @@ async fn what_leaves_more_open_than_one_person_may_say_takes_a_second_one() {
     fetch(&world, &office, "a").await;
     let open = cases(&world, &office, "?pending=true").await;
     let (accountant, approver) = (at_board(&world, ACCOUNTANT).await, at_board(&world, AUDITOR).await);
-    put_together(&accountant, &office, &open[..1], "bank_fee").await.expect(422);
+    put_together(&accountant, &office, &[], "bank_fee").await.expect(422);
     put_together(&accountant, &office, &open, "magic").await.expect(400);
     put_together(&approver, &office, &open, "bank_fee").await.expect(403);
     put_together(&accountant, &office, &open, "bank_fee").await.expect(303);
@@ -190,6 +196,66 @@ async fn what_leaves_more_open_than_one_person_may_say_takes_a_second_one() {
 }
 
 #[tokio::test]
+async fn a_case_that_leaves_its_sum_open_is_ended_by_two_people_alone() {
+    let (world, office, payments) = set().await;
+    let all =
+        [("R1", 205_000, Some(&payments[0])), ("R2", 195_000, Some(&payments[1])), ("R9", 70_000, None)];
+    told(&world, &all);
+    fetch(&world, &office, "a").await;
+    let open = cases(&world, &office, "?pending=true").await;
+    let of = |kind: &str| open.iter().find(|case| case["kind"] == kind).unwrap().clone();
+    let (unknown, differs) = (of("unknown_reference"), of("amount"));
+    let system = office.system(&world, "case");
+    let ended = json!({ "resolution": "explained", "words": "Đã rõ." });
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    for (n, case) in [&unknown, &differs].into_iter().enumerate() {
+        let path = format!("/v1/cases/{}", case["id"].as_str().unwrap());
+        let resolve = format!("{path}/resolve");
+        system.post_once(&resolve, &format!("r{n}"), &ended).await.expect_refusal(409, "case_needs_second");
+        let page = format!("/board/cases/{}", case["id"].as_str().unwrap());
+        let shown = accountant.get(&page).await.expect(200);
+        assert!(
+            shown.text().contains("người thứ hai duyệt") && !shown.text().contains("value=\"explained\"")
+        );
+        let form =
+            [("form_token", &*shown.form_field("form_token")), ("outcome", "explained"), ("words", "Đã rõ.")];
+        accountant.post_form(&format!("{page}/settle"), &form).await.expect(409);
+        assert_eq!(system.get(&path).await.expect(200).json()["state"], "open");
+    }
+    // Alone it is a match of one, and waits for somebody else.
+    put_together(&accountant, &office, std::slice::from_ref(&unknown), "other").await.expect(303);
+    put_together(&accountant, &office, std::slice::from_ref(&differs), "bank_fee").await.expect(303);
+    assert_eq!(cases(&world, &office, "?pending=true").await.len(), 2);
+    let approver = at_board(&world, AUDITOR).await;
+    decide(&approver, "approve").await.expect(303);
+    decide(&approver, "approve").await.expect(303);
+    assert!(cases(&world, &office, "?pending=true").await.is_empty());
+    let after = fetch(&world, &office, "b").await;
+    let found = &after["reconciliation"];
+    assert_eq!((&found["matched"], &found["differing"]), (&json!(3), &json!(0)));
+    assert_eq!(found["unexplained"]["amount"], "0");
+    assert!(cases(&world, &office, "?pending=true").await.is_empty(), "matching again opens nothing");
+    assert_eq!(verify_books(&world.app.store, |_| {}).await.unwrap().finding, None);
+
+    // Within what one person may say it needs nobody else.
+    world.later(std::time::Duration::from_secs(1));
+    tolerate(&world, &office, "70000").await;
+    told(&world, &[all[0], all[1], all[2], ("R10", 70_000, None), ("R11", 70_001, None)]);
+    fetch(&world, &office, "c").await;
+    let waiting = cases(&world, &office, "?pending=true").await;
+    for case in &waiting {
+        let resolve = format!("/v1/cases/{}/resolve", case["id"].as_str().unwrap());
+        let answer = system.post_once(&resolve, resolve.as_str(), &ended).await;
+        if case["stated"]["amount"] == "70000" {
+            answer.expect(200);
+        } else {
+            answer.expect_refusal(409, "case_needs_second");
+        }
+    }
+    assert_eq!(cases(&world, &office, "?pending=true").await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_day_told_again_is_kept_beside_the_first_and_reversed_until_it_is_shown_again() {
     let (world, office, payments) = set().await;
     told(
@@ -198,6 +264,7 @@ async fn a_day_told_again_is_kept_beside_the_first_and_reversed_until_it_is_show
     );
     let first = fetch(&world, &office, "a").await;
     assert_eq!((&first["version"], &first["lines"]), (&json!(1), &json!(3)));
+    tolerate(&world, &office, "70000").await;
     let unknown = cases(&world, &office, "?pending=true").await.remove(0);
     let path = format!("/v1/cases/{}", unknown["id"].as_str().unwrap());
     let ended = json!({ "resolution": "explained", "words": "Đã rõ." });

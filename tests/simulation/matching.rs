@@ -1,5 +1,5 @@
-//! Accountants say that lines and credits are one matter, whatever they come to; what that leaves open takes a second person. The
-//! bank may tell the day again, and take the ground away under it.
+//! Accountants say that lines and credits are one matter, whatever they come to; what that leaves open, and be it one case, takes a
+//! second person. The bank may tell the day again, and take the ground away under it.
 
 use crate::accountants::refused;
 use crate::life::{Life, expect_or_refused};
@@ -12,7 +12,8 @@ use chung::base::{
     text::Line,
 };
 use chung::flow::match_cases::{decide_match, propose_match};
-use chung::payment::matching::Reason;
+use chung::flow::settle_case::{Step, settle_as_officer};
+use chung::payment::{case::Resolution, matching::Reason};
 use sqlx::Row;
 use std::collections::BTreeSet;
 
@@ -23,15 +24,20 @@ impl Life<'_> {
         let waiting = format!(
             "select id from \"case\" k where agency_id = '{}' and state in ('open', 'assigned')
                  and case when servicer_reference is null then line_id is not null
-                     else line_id is null and kind = 'missing_there' end
+                     else kind = case when line_id is null then 'missing_there' else 'amount' end end
                  and not exists (select from match_member m where m.case_id = k.id and m.living) order by id",
             agency.uuid()
         );
         let mut cases: Vec<Id<Case>> =
             self.world.rows(&waiting).await.iter().map(|row| Id::from_uuid(row.get("id"))).collect();
-        if cases.len() > 1 {
+        if !cases.is_empty() {
+            let alone = cases[self.beside.below(cases.len())];
+            let words = Line::parse("Đã rõ").unwrap();
+            let step = Step::Resolve(Resolution::Explained, words);
+            let done = settle_as_officer(&self.app, ACCOUNTANTS[0], alone, &step).await;
+            assert!(refused(&done), "nobody ends alone what leaves its sum open: {done:?}");
             let mut members = BTreeSet::new();
-            for _ in 0..2 + self.beside.below(2).min(cases.len() - 2) {
+            for _ in 0..=self.beside.below(3).min(cases.len() - 1) {
                 members.insert(cases.swap_remove(self.beside.below(cases.len())));
             }
             let reason = Reason::ALL[self.beside.below(Reason::ALL.len())];

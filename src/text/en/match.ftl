@@ -1,6 +1,6 @@
 # Lines and credits that are one matter.
 match-title = Matching by hand
-match-lead = A bank may show several credits as one line, or one as several. Choose what belongs together and say why; no money is moved.
+match-lead = A bank may show several credits as one line, or one as several. Choose what belongs together and say why. A case may also end alone when a second person approves; no money is moved.
 match-none = No line and no credit waits for its counterpart.
 match-link = Match lines and credits by hand
 match-tolerance = One person may leave up to { $amount } open; what is more takes a second person.

@@ -72,6 +72,7 @@ reconciliation-words-error = Write one line of at most 500 characters.
 reconciliation-note = Write it down
 reconciliation-resolve = Close the case
 reconciliation-resolution = Outcome
+reconciliation-two-people = The case leaves more open than one person may say: put it on the page below, where a second person approves.
 reconciliation-resolve-note = No money is moved by this.
 reconciliation-back = Back to the board
 reconciliation-held-by-another = Somebody else holds this case; take it over before closing it.

@@ -1,6 +1,6 @@
 # Dòng sao kê và bút toán thuộc cùng một việc.
 match-title = Đối soát thủ công
-match-lead = Ngân hàng có thể ghi gộp nhiều khoản vào một dòng, hoặc tách một khoản thành nhiều dòng. Chọn những mục thuộc về nhau và nêu lý do; không có tiền nào bị chuyển.
+match-lead = Ngân hàng có thể ghi gộp nhiều khoản vào một dòng, hoặc tách một khoản thành nhiều dòng. Chọn những mục thuộc về nhau và nêu lý do. Một vụ việc cũng có thể kết thúc một mình khi người thứ hai duyệt; không có tiền nào bị chuyển.
 match-none = Không có dòng hay khoản nào đang chờ ghép.
 match-link = Ghép dòng sao kê với bút toán
 match-tolerance = Một người được để chênh lệch tối đa { $amount }; nhiều hơn phải có người thứ hai duyệt.

@@ -72,6 +72,7 @@ reconciliation-words-error = Xin ghi một dòng, tối đa 500 ký tự.
 reconciliation-note = Ghi chú
 reconciliation-resolve = Khép vụ việc
 reconciliation-resolution = Kết quả
+reconciliation-two-people = Vụ việc còn chênh lệch vượt mức một người được quyết định: đưa vụ việc vào trang bên dưới, người thứ hai duyệt.
 reconciliation-resolve-note = Không đồng nào được chuyển bởi việc này.
 reconciliation-back = Về trang đối soát
 reconciliation-held-by-another = Người khác đang giữ vụ việc này; nhận thay trước khi khép.
