@@ -35,6 +35,7 @@ use crate::{
         agency, bank,
         bank::Bank,
         bill as bills, calendar,
+        inbox::{self, Moments},
         payment::{self, StoredPayment},
         platform, principal, receipt, receipt_due, receipt_issuer,
     },
@@ -258,7 +259,8 @@ pub async fn read_payment(app: &App, agency: Id<Agency>, id: Id<Payment>) -> Res
     let attempt = payment::payment(&mut tx, id).await?.ok_or(Error::not_found())?;
     let owner = demand_bill(&mut tx, agency, attempt.bill).await?;
     let names = payer_names(app, &mut tx, owner, std::slice::from_ref(&attempt)).await?;
-    Ok(payment_json(&attempt, &names))
+    let moments = inbox::moments(&mut tx, &[id]).await?;
+    Ok(payment_json(&attempt, &names, &moments))
 }
 
 /// Demands that a bill is the agency's, or was that of whom it succeeded; whose it is.
@@ -274,7 +276,9 @@ pub async fn list_payments(app: &App, agency: Id<Agency>, of: Id<Bill>) -> Resul
     let owner = demand_bill(&mut tx, agency, of).await?;
     let attempts = payment::payments_of_bill(&mut tx, of).await?;
     let names = payer_names(app, &mut tx, owner, &attempts).await?;
-    let items: Vec<_> = attempts.iter().map(|attempt| payment_json(attempt, &names)).collect();
+    let ids: Vec<Id<Payment>> = attempts.iter().map(|attempt| attempt.id).collect();
+    let moments = inbox::moments(&mut tx, &ids).await?;
+    let items: Vec<_> = attempts.iter().map(|attempt| payment_json(attempt, &names, &moments)).collect();
     Ok(serde_json::json!({ "items": items, "next": null }))
 }
 
@@ -310,7 +314,11 @@ async fn paid_by(app: &App, tx: &mut Tx, attempt: Option<Id<Payment>>) -> Result
     Ok(name.as_ref().map(bill::masked))
 }
 
-fn payment_json(attempt: &StoredPayment, payers: &BTreeMap<Id<Payment>, String>) -> serde_json::Value {
+fn payment_json(
+    attempt: &StoredPayment,
+    payers: &BTreeMap<Id<Payment>, String>,
+    moments: &BTreeMap<Id<Payment>, Moments>,
+) -> serde_json::Value {
     use crate::base::calendar::rfc3339;
     let (ended_at, reason) = match &attempt.state {
         State::Created(_)
@@ -334,6 +342,11 @@ fn payment_json(attempt: &StoredPayment, payers: &BTreeMap<Id<Payment>, String>)
         "uetr": attempt.uetr.to_string(),
         "created_at": rfc3339(attempt.created_at),
         "ended_at": ended_at,
+        "credited": moments.get(&attempt.id).map(|moments| serde_json::json!({
+            "accepted_at": moments.accepted_at.map(rfc3339),
+            "booked_on": moments.booked_on.to_string(),
+            "value_on": moments.value_on.to_string(),
+        })),
         "reason": reason,
         "inquiries": watch.map(|watch| watch.inquiries),
         "next_inquiry_at": watch.and_then(|watch| watch.next).map(rfc3339),

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::app::App;
 use crate::base::{
-    calendar::Day,
+    calendar::{Day, rfc3339},
     id::{self, Agency, Id},
 };
 use crate::codec::{
@@ -177,6 +177,8 @@ fn line_json(line: &TracedLine, behind: &[Behind]) -> Value {
         "number": line.number,
         "reference": line.reference,
         "amount": { "amount": line.amount.to_string(), "currency": "VND" },
+        "accepted_at": line.accepted_at.map(rfc3339),
+        "value_on": line.value_on.to_string(),
         "left_out": line.left_out,
         "outcome": line.outcome,
         "payment": payment,

@@ -126,6 +126,7 @@ impl Matching<'_> {
             amount: moved.amount,
             named: moved.named,
             accepted: entry.accepted,
+            value_on: Some(entry.value).filter(|day| *day != self.stored.day),
         });
         let new: Vec<NewLine<'_>> = new.collect();
         statement::insert_lines(tx, (self.stored.id, self.account.id), from, &new, revision).await?;

@@ -158,6 +158,7 @@ pub mod read_proofs;
 pub mod read_receipt_file;
 pub mod read_receipt_page;
 pub mod read_receipts;
+pub mod read_refundable;
 pub mod read_refunds;
 pub mod read_slip;
 pub mod read_statements;

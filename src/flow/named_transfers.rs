@@ -40,7 +40,7 @@ pub type Came = (Money, [Day; 2]);
 
 /// What came with a credit.
 pub fn came(credit: &Credit) -> Came {
-    (credit.sent(), [credit.origin.ordered_on.unwrap_or(credit.booked_on), credit.booked_on])
+    (credit.sent(), [credit.origin.ordered_on().unwrap_or(credit.booked_on), credit.booked_on])
 }
 
 /// Charges the interest that came with the money of late bills; whether there was any. Whoever sent what the bill asks for now is

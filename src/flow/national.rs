@@ -6,13 +6,14 @@
 
 use super::{
     Error, Result,
+    checkout::demand_bill,
     move_payment::{Moved, move_payment},
 };
 use crate::{
     app::App,
     base::{
         clock::Instant,
-        id::{Id, Payment},
+        id::{Agency, Id, Payment},
         secret::Secret,
     },
     codec::payment_platform::{
@@ -21,7 +22,7 @@ use crate::{
     partner::platform::Unsent,
     payment::{
         fee::FeeKind,
-        payment::{Event, Report},
+        payment::{Event, Report, Way},
     },
     store::{
         Tx,
@@ -195,7 +196,17 @@ pub(super) async fn inquire(app: &App, attempt: &StoredPayment, now: Instant) ->
     })
 }
 
-/// The platform's own document of a payment, a PDF: for whoever compares it with our receipt.
+/// The platform's own document of a payment of the agency's bills, for whoever compares it with our receipt. There is none of money
+/// that came another way.
+pub async fn platform_document(app: &App, agency: Id<Agency>, payment: Id<Payment>) -> Result<Vec<u8>> {
+    let mut tx = app.store.begin().await?;
+    let attempt = payments::payment(&mut tx, payment).await?.ok_or(Error::not_found())?;
+    demand_bill(&mut tx, agency, attempt.bill).await?;
+    drop(tx);
+    if attempt.way == Way::Platform { fetch_bill(app, payment).await } else { Err(Error::not_found()) }
+}
+
+/// The platform's document of a payment, a PDF, as it gives it now.
 pub async fn fetch_bill(app: &App, payment: Id<Payment>) -> Result<Vec<u8>> {
     let unavailable = || Error::Unavailable(super::Refusal::new("try_again"));
     let member = membership(app).await?.ok_or(Error::not_found())?;

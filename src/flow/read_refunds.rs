@@ -140,7 +140,7 @@ pub struct Refunds {
 }
 
 /// Where this citizen has to do with refunds on that day.
-async fn refund_places(tx: &mut Tx, citizen: Id<Citizen>, today: Day) -> Result<Vec<RefundPlace>> {
+pub(super) async fn refund_places(tx: &mut Tx, citizen: Id<Citizen>, today: Day) -> Result<Vec<RefundPlace>> {
     let roles = [Role::Officer, Role::Accountant, Role::Approver, Role::Auditor];
     let places = officer::seats(tx, citizen, today, &roles).await?.into_iter().map(|seat| RefundPlace {
         asks: seat.holds(Role::Officer) || seat.holds(Role::Accountant),

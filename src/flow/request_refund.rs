@@ -220,7 +220,7 @@ async fn of_bill(
 }
 
 /// The lines of a paid bill: what is promised back of each by now, and where its parts lie.
-async fn held(tx: &mut Tx, payment: Id<Payment>, lines: &[BillLine]) -> Result<Vec<Held>> {
+pub(super) async fn held(tx: &mut Tx, payment: Id<Payment>, lines: &[BillLine]) -> Result<Vec<Held>> {
     let lies = refund_line::passed_on(tx, payment).await?;
     let back = refund_line::back_of(tx, &[payment]).await?;
     let held = (0_i16..).zip(lines).map(|(place, line)| {

@@ -243,6 +243,8 @@ impl<'a> Settling<'a> {
             outcome,
             entry,
             booked_on: credit.booked_on,
+            value_on: credit.value_on,
+            accepted_at: credit.origin.accepted_at,
         });
         Ok(())
     }

@@ -12,7 +12,6 @@ use super::{
 use crate::{
     app::App,
     base::{
-        calendar::Day,
         id::{Id, Payment},
         reference::Reference,
         text::Line,
@@ -177,12 +176,13 @@ fn credit(entry: &Entry) -> Credit {
         references: if payment.is_none() { references(entry) } else { Vec::new() },
         payment,
         booked_on: entry.booked,
+        value_on: entry.value,
         origin: Origin {
             bank,
             uetr: entry.uetr.map(Uetr::uuid),
             end_to_end: entry.end_to_end.as_ref().map(text),
             clearing_reference: entry.clearing_reference.as_ref().map(text),
-            ordered_on: entry.accepted.map(Day::of),
+            accepted_at: entry.accepted,
         },
     }
 }

@@ -64,6 +64,7 @@ pub static OPERATIONS: &[Operation] = &[
     op(Method::POST, "/v1/bills/bulk", Noun::Bill, Access::Write),
     op(Method::GET, "/v1/payments", Noun::Payment, Access::Read),
     op(Method::GET, "/v1/payments/{id}", Noun::Payment, Access::Read),
+    op(Method::GET, "/v1/payments/{id}/platform-document", Noun::Payment, Access::Read),
     op(Method::POST, "/v1/refunds", Noun::Refund, Access::Write),
     op(Method::GET, "/v1/refunds", Noun::Refund, Access::Read),
     op(Method::GET, "/v1/refunds/{id}", Noun::Refund, Access::Read),

@@ -118,6 +118,7 @@ fn people() -> Router<App> {
         .merge(pages::board_receipt::routes())
         .merge(pages::board_receipts::routes())
         .merge(pages::board_refunds::routes())
+        .merge(pages::board_refund_ask::routes())
         .merge(pages::board_revisions::routes())
         .merge(pages::board_successions::routes())
         .merge(pages::board_suspense::routes())

@@ -47,8 +47,10 @@ pub struct Credit {
     pub charge: Option<Charge>,
     /// The attempt that it names, if it names one in our form.
     pub payment: Option<Id<Payment>>,
-    /// The bank's booking day.
+    /// The bank's booking day: the one on which the clearing system settled it.
     pub booked_on: Day,
+    /// The day from which it counts.
+    pub value_on: Day,
     /// The bills that its text may name, where it names no attempt: whoever reads the text cannot know which of the
     /// twenty characters are a reference.
     pub references: Vec<Reference>,
@@ -67,8 +69,15 @@ pub struct Origin {
     pub end_to_end: Option<String>,
     /// The clearing system's reference.
     pub clearing_reference: Option<String>,
+    /// When the payer's bank took the order.
+    pub accepted_at: Option<Instant>,
+}
+
+impl Origin {
     /// The day on which the payer's bank took the order.
-    pub ordered_on: Option<Day>,
+    pub fn ordered_on(&self) -> Option<Day> {
+        self.accepted_at.map(Day::of)
+    }
 }
 
 impl Credit {
@@ -195,7 +204,7 @@ pub fn settle_transfer(
     due: Day,
     now: Instant,
 ) -> Outcome {
-    let ordered = credit.origin.ordered_on.unwrap_or(credit.booked_on);
+    let ordered = credit.origin.ordered_on().unwrap_or(credit.booked_on);
     let reason = match known.bill_state {
         _ if known.account != account => Suspense::Unmatched,
         bill::State::Paid { .. } => Suspense::SecondMoney,
@@ -282,7 +291,11 @@ mod tests {
             payment: None,
             booked_on: "2026-12-02".parse().unwrap(),
             references: vec![],
-            origin: Origin { ordered_on: Some(ordered.parse().unwrap()), ..Origin::default() },
+            value_on: "2026-12-02".parse().unwrap(),
+            origin: Origin {
+                accepted_at: Some(ordered.parse::<Day>().unwrap().start()),
+                ..Origin::default()
+            },
         };
         settle_transfer(known, account, &credit, "2026-12-01".parse().unwrap(), NOW)
     }

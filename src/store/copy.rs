@@ -5,7 +5,7 @@
 //! one that answers wrongly is closed before anybody asks it something.
 
 use super::{Result, Tx};
-use crate::base::clock::Instant;
+use crate::base::{calendar::Day, clock::Instant};
 use sqlx::PgConnection;
 use std::sync::{
     Arc,
@@ -66,6 +66,11 @@ async fn copy(connection: &mut PgConnection, statement: &str, rows: CopyRows) ->
 pub(super) fn microseconds(at: Instant) -> i64 {
     let since = at - time::macros::datetime!(2000-01-01 00:00 UTC);
     i64::try_from(since.whole_microseconds()).unwrap_or(i64::MAX)
+}
+
+/// A day as PostgreSQL sends it: days since the year 2000.
+pub(super) fn days(day: Day) -> i32 {
+    i32::try_from((day.date() - time::macros::date!(2000 - 01 - 01)).whole_days()).unwrap_or(i32::MAX)
 }
 
 /// Rows in the binary format of COPY: each with the number of its fields before it, each field with its length.

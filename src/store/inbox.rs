@@ -105,6 +105,10 @@ pub struct StoredCredit {
     pub entry: Id<id::Entry>,
     /// The bank's booking day.
     pub booked_on: Day,
+    /// The day from which it counts.
+    pub value_on: Day,
+    /// When the payer's bank took the order.
+    pub accepted_at: Option<Instant>,
 }
 
 /// Which of these credits have arrived before, and what became of them.
@@ -138,11 +142,17 @@ pub async fn insert_credits(tx: &mut Tx, credits: &[StoredCredit], at: Instant) 
     let outcomes: Vec<String> = credits.iter().map(|c| outcome_word(c.outcome).to_owned()).collect();
     let entries: Vec<Uuid> = credits.iter().map(|c| c.entry.uuid()).collect();
     let days: Vec<Date> = credits.iter().map(|c| c.booked_on.date()).collect();
+    let other = |c: &StoredCredit| (c.value_on != c.booked_on).then(|| c.value_on.date());
+    let values: Vec<Option<Date>> = credits.iter().map(other).collect();
+    let accepted: Vec<Option<Instant>> = credits.iter().map(|c| c.accepted_at).collect();
     sqlx::query!(
-        "insert into credit (account_id, servicer_reference, amount, payment_id, outcome, entry_id, booked_on, at)
-         select c.account_id, c.servicer_reference, c.amount, c.payment_id, c.outcome, c.entry_id, c.booked_on, $8
-         from unnest($1::uuid[], $2::text[], $3::bigint[], $4::uuid[], $5::text[], $6::uuid[], $7::date[])
-             as c (account_id, servicer_reference, amount, payment_id, outcome, entry_id, booked_on)",
+        "insert into credit (account_id, servicer_reference, amount, payment_id, outcome, entry_id, booked_on, value_on,
+             accepted_at, at)
+         select c.account_id, c.servicer_reference, c.amount, c.payment_id, c.outcome, c.entry_id, c.booked_on,
+             c.value_on, c.accepted_at, $10
+         from unnest($1::uuid[], $2::text[], $3::bigint[], $4::uuid[], $5::text[], $6::uuid[], $7::date[], $8::date[],
+                 $9::timestamptz[])
+             as c (account_id, servicer_reference, amount, payment_id, outcome, entry_id, booked_on, value_on, accepted_at)",
         &accounts,
         &references,
         &amounts,
@@ -150,11 +160,41 @@ pub async fn insert_credits(tx: &mut Tx, credits: &[StoredCredit], at: Instant) 
         &outcomes,
         &entries,
         &days,
+        &values as &[Option<Date>],
+        &accepted as &[Option<Instant>],
         at,
     )
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// When a bank took an order, on which day its clearing system booked it, and from which day it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moments {
+    /// When the payer's bank took the order, if it said so.
+    pub accepted_at: Option<Instant>,
+    /// The booking day.
+    pub booked_on: Day,
+    /// The day from which it counts.
+    pub value_on: Day,
+}
+
+/// The moments of the money by which these payments were settled, where a bank told of it.
+pub async fn moments(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<BTreeMap<Id<Payment>, Moments>> {
+    let ids: Vec<Uuid> = payments.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"select payment_id as "payment!", accepted_at, booked_on, coalesce(value_on, booked_on) as "value_on!"
+           from credit where payment_id = any($1) and outcome = 'settled'"#,
+        &ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let moments = rows.into_iter().map(|row| {
+        let (booked_on, value_on) = (Day::from_date(row.booked_on), Day::from_date(row.value_on));
+        (Id::from_uuid(row.payment), Moments { accepted_at: row.accepted_at, booked_on, value_on })
+    });
+    Ok(moments.collect())
 }
 
 /// Money that waits for a decision.

@@ -4,6 +4,7 @@
 use super::{Result, Tx};
 use crate::base::{
     calendar::Day,
+    clock::Instant,
     id::{self, Agency, Id},
 };
 use uuid::Uuid;
@@ -117,6 +118,10 @@ pub struct TracedLine {
     pub reference: String,
     /// Above nothing when money came.
     pub amount: i64,
+    /// When the payer's bank took the order, if it said so.
+    pub accepted_at: Option<Instant>,
+    /// The day from which it counts.
+    pub value_on: Day,
     /// Whether the bank left it out when it told the day again.
     pub left_out: bool,
     /// What became of the credit that it shows.
@@ -141,8 +146,8 @@ pub async fn traced(
     most: i64,
 ) -> Result<Vec<TracedLine>> {
     let rows = sqlx::query!(
-        r#"select t.id, t.number, t.servicer_reference, t.amount,
-               exists (select from withdrawn_line w where w.line_id = t.id) as "left_out!", c.outcome as "outcome?",
+        r#"select t.id, t.number, t.servicer_reference, t.amount, t.accepted_at,
+               coalesce(t.value_on, s.day) as "value_on!", exists (select from withdrawn_line w where w.line_id = t.id) as "left_out!", c.outcome as "outcome?",
                c.payment_id as "payment?", b.id as "bill?", b.dossier as "dossier?", b.reference as "bill_reference?",
                bc.lines as "fees?",
                array(select r.id from receipt r where r.bill_id = b.id order by r.id) as "receipt_ids!",
@@ -150,6 +155,7 @@ pub async fn traced(
                array(select p.form || ' ' || p.series || ' ' || p.number from provided_receipt p where p.bill_id = b.id
                    order by p.kind desc, p.owner_id) as "elsewhere!"
            from statement_line t
+           join statement s on s.id = t.statement_id
            left join credit c on c.account_id = t.account_id and c.servicer_reference = t.servicer_reference
            left join payment y on y.id = c.payment_id
            left join bill b on b.id = y.bill_id and b.agency_id = any($4)
@@ -167,6 +173,8 @@ pub async fn traced(
         number: row.number,
         reference: row.servicer_reference,
         amount: row.amount,
+        accepted_at: row.accepted_at,
+        value_on: Day::from_date(row.value_on),
         left_out: row.left_out,
         outcome: row.outcome,
         payment: row.payment,

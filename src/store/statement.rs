@@ -2,7 +2,7 @@
 
 use super::{
     Result, StoreError, Tx,
-    copy::{CopyRows, microseconds},
+    copy::{CopyRows, days, microseconds},
     moved_one,
 };
 use crate::{
@@ -75,6 +75,8 @@ pub struct NewLine<'a> {
     pub named: Option<Id<Payment>>,
     /// When the payer's bank took the order.
     pub accepted: Option<Instant>,
+    /// The day from which it counts, where that is another than the statement's.
+    pub value_on: Option<Day>,
 }
 
 /// What a bank tells of so many lines beyond their money, about to be written.
@@ -214,7 +216,8 @@ pub async fn insert_lines(
     for (line, place) in lines.iter().zip(from.saturating_add(1)..) {
         let named = line.named.map(Id::uuid);
         let accepted = line.accepted.map(|at| microseconds(at).to_be_bytes());
-        rows.row(9)
+        let value_on = line.value_on.map(|day| days(day).to_be_bytes());
+        rows.row(10)
             .field(Some(line.id.uuid().as_bytes()))
             .field(Some(statement.as_bytes()))
             .field(Some(&place.to_be_bytes()))
@@ -223,11 +226,12 @@ pub async fn insert_lines(
             .field(Some(&line.amount.minor().to_be_bytes()))
             .field(named.as_ref().map(|named| named.as_bytes().as_slice()))
             .field(accepted.as_ref().map(|at| at.as_slice()))
+            .field(value_on.as_ref().map(|day| day.as_slice()))
             .field(revision.as_ref().map(|revision| revision.as_bytes().as_slice()));
     }
     let into =
         "COPY statement_line (id, statement_id, number, account_id, servicer_reference, amount, payment_id,
-            accepted_at, revision_id) FROM STDIN (FORMAT binary)";
+            accepted_at, value_on, revision_id) FROM STDIN (FORMAT binary)";
     tx.copy(into, rows).await
 }
 

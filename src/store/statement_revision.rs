@@ -91,12 +91,12 @@ pub async fn reopen(tx: &mut Tx, revision: Uuid) -> Result<Vec<Id<id::Case>>> {
     )
     .fetch_all(tx.conn())
     .await?;
-    // What a case's money was shown by is gone; the credit itself is still there.
+    // What a case's money was shown by is gone; the credit itself is still there. Of a line without credit nothing is stated any more.
     sqlx::query!(
-        r#"update "case" c set line_id = null, stated = null,
-               kind = case when exists (select from suspense s where s.id = c.id) then c.kind else 'missing_there' end
-           where c.line_id in (select line_id from withdrawn_line where revision_id = $1)
-               and c.servicer_reference is not null and c.state in ('open', 'assigned')"#,
+        r#"update "case" c set stated = null, line_id = case when c.servicer_reference is null then c.line_id end,
+               kind = case when c.servicer_reference is null or exists (select from suspense s where s.id = c.id) then c.kind
+                      else 'missing_there' end
+           where c.line_id in (select line_id from withdrawn_line where revision_id = $1) and c.state in ('open', 'assigned')"#,
         revision,
     )
     .execute(tx.conn())
@@ -178,7 +178,8 @@ pub async fn insert_reversals(
     Ok(())
 }
 
-/// Reversals of an account that stand although a line of the statement shows the movement.
+/// Reversals of an account that stand although a line of the statement shows the movement. A full join can only be hashed or
+/// merged: the database knows nothing yet of rows of this transaction, and would look a million lines through for each of them.
 pub async fn shown_again(
     tx: &mut Tx,
     account: Id<Account>,
@@ -193,11 +194,16 @@ pub async fn shown_again(
         return Ok(Vec::new());
     }
     let rows = sqlx::query!(
-        "select entry_id, servicer_reference, amount from reversal
-         where account_id = $1 and undone_by is null and servicer_reference in (
-             select l.servicer_reference from statement_line l
-             where l.statement_id = $2 and not exists (select from withdrawn_line w where w.line_id = l.id))
-         order by entry_id limit $3",
+        r#"with standing as (
+               select entry_id, servicer_reference, amount from reversal where account_id = $1 and undone_by is null
+           ), told as (
+               select distinct l.servicer_reference, true as shown from statement_line l left join withdrawn_line w on w.line_id = l.id
+               where l.statement_id = $2 and w.line_id is null
+           ), both_of as materialized (
+               select entry_id, servicer_reference, amount, shown from standing full join told using (servicer_reference)
+           )
+           select entry_id as "entry_id!", servicer_reference as "servicer_reference!", amount as "amount!" from both_of
+           where shown and entry_id is not null order by entry_id limit $3"#,
         account.uuid(),
         statement.uuid(),
         limit,

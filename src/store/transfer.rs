@@ -150,7 +150,7 @@ pub async fn origins(tx: &mut Tx, credits: &[CreditKey]) -> Result<BTreeMap<Cred
             uetr: row.uetr,
             end_to_end: row.end_to_end,
             clearing_reference: row.clearing_reference,
-            ordered_on: None,
+            accepted_at: None,
         };
         ((Id::from_uuid(row.account_id), row.servicer_reference), origin)
     });

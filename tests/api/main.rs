@@ -60,6 +60,7 @@ mod time_stamps;
 mod tools;
 mod transfers;
 mod trees;
+mod value_dates;
 mod ways;
 mod webhooks;
 mod witnesses;

@@ -394,8 +394,19 @@ async fn money_paid_at_the_national_platform_settles_a_bill_here() {
     assert_eq!(latest().await["status"], "accepted");
     world.tell(&world.credit(1, "R1", 205_000, id)).await.expect(200);
     assert_eq!(latest().await["status"], "settled");
-    let document = chung::flow::national::fetch_bill(&world.app, id.parse().unwrap()).await.unwrap();
-    assert!(document.starts_with(b"%PDF"));
+    // The platform's own document is there for whoever compares, and for nobody else.
+    let document = format!("/v1/payments/{id}/platform-document");
+    let system = scene.office.system(world, "payment.read");
+    let file = system.get(&document).await.expect(200);
+    assert!(file.body.starts_with(b"%PDF") && file.headers["content-type"] == "application/pdf");
+    let stranger = Office::open(world, "H30.1").await;
+    stranger.system(world, "payment.read").get(&document).await.expect_refusal(404, "not_found");
+    *world.partners.forges.lock().unwrap() = true;
+    system.get(&document).await.expect_refusal(503, "try_again");
+    let other = scene.office.bill(world, "other").await;
+    let other = crate::payments::start(world, &scene.office, &other).await;
+    let document = format!("/v1/payments/{other}/platform-document");
+    system.get(&document).await.expect_refusal(404, "not_found");
 }
 
 #[tokio::test]

@@ -462,6 +462,47 @@ async fn an_officer_asks_on_the_page_and_a_forged_form_is_not_taken() {
 }
 
 #[tokio::test]
+async fn an_officer_sees_what_is_left_of_each_line_and_asks_for_parts_of_them() {
+    let scene = Scene::set(Limits::default()).await;
+    let asker = signed_in(&scene.world, ASKER, "/board").await;
+    let reference = scene.bill["reference"].as_str().unwrap();
+    let lines = format!("/board/refunds/lines?reference={reference}");
+    let page = asker.get(&lines).await.expect(200);
+    for part in ["LLTP-01", "200.000", "5.000", "Còn có thể hoàn"] {
+        assert!(page.text().contains(part), "{part} in {}", page.text());
+    }
+    let (token, agency) = (page.form_field("form_token"), page.form_field("agency"));
+    let ask = async |parts: [&str; 2], amount: &str| {
+        let form = [
+            ("form_token", &*token),
+            ("agency", &agency),
+            ("reference", reference),
+            ("amount", amount),
+            ("part", parts[0]),
+            ("part", parts[1]),
+            ("reason", "decision"),
+            ("words", "Quyết định 12/QĐ."),
+        ];
+        asker.post_form("/board/refunds", &form).await
+    };
+    ask(["", "5.001"], "").await.expect(409);
+    ask(["", "5.000"], "1").await.expect(422);
+    ask(["x", ""], "").await.expect(422);
+    let asked = ask(["", "5.000"], "").await.expect(303).location();
+    let refund = scene.read(asked.rsplit('/').next().unwrap()).await;
+    assert_eq!(refund["lines"], json!([{ "line": 1, "amount": vnd(5_000) }]));
+    let page = asker.get(&lines).await.expect(200).text();
+    assert!(page.contains("<td class=\"num\">0"), "nothing is left of the second line: {page}");
+    asker.get("/board/refunds/lines?reference=7K3QD").await.expect(404);
+    let nobody = signed_in(&scene.world, NOBODY, "/board").await;
+    nobody.get(&lines).await.expect(403);
+    scene.world.stranger().get(&lines).await.expect(303);
+    let unpaid = scene.office.bill(&scene.world, "unpaid").await;
+    let unpaid = format!("/board/refunds/lines?reference={}", unpaid["reference"].as_str().unwrap());
+    asker.get(&unpaid).await.expect(409);
+}
+
+#[tokio::test]
 async fn second_money_goes_back_unasked_once() {
     let scene = Scene::set(Limits::default()).await;
     scene.world.tell(&scene.world.credit(2, "R2", 205_000, &scene.payment)).await.expect(200);

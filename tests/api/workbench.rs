@@ -279,6 +279,7 @@ async fn a_day_told_again_is_kept_beside_the_first_and_reversed_until_it_is_show
     assert_eq!(second["reconciliation"]["unexplained"]["amount"], "0");
     let again = office.system(&world, "case.read").get(&path).await.expect(200).json();
     assert_eq!((&again["state"], &again["resolution"]), (&json!("open"), &Value::Null));
+    assert_eq!(again["stated"], Value::Null, "the bank says nothing of it any more");
     let last = again["notes"].as_array().unwrap().last().unwrap();
     assert_eq!((&last["act"], &last["by"]), (&json!("reopened"), &Value::Null));
     let mut kinds: Vec<String> = Vec::new();

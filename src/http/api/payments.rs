@@ -1,8 +1,9 @@
 //! `/v1/payments`: the attempts to pay an agency's bills.
 
+use super::receipts::attachment;
 use crate::app::App;
-use crate::base::id::{Bill, Id};
-use crate::flow::checkout;
+use crate::base::id::{Bill, Id, Payment};
+use crate::flow::{checkout, national};
 use crate::http::{auth::Caller, problem::Problem, query::Parameters};
 use axum::Router;
 use axum::extract::{Path, State};
@@ -12,7 +13,10 @@ use serde::Deserialize;
 
 /// The routes.
 pub fn routes() -> Router<App> {
-    Router::new().route("/v1/payments", get(list)).route("/v1/payments/{id}", get(one))
+    Router::new()
+        .route("/v1/payments", get(list))
+        .route("/v1/payments/{id}", get(one))
+        .route("/v1/payments/{id}/platform-document", get(platform_document))
 }
 
 #[derive(Deserialize)]
@@ -34,4 +38,14 @@ async fn list(
 async fn one(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
     let answer = checkout::read_payment(&app, caller.agency, super::object(&id)?).await?;
     Ok(axum::Json(answer).into_response())
+}
+
+async fn platform_document(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id: Id<Payment> = super::object(&id)?;
+    let document = national::platform_document(&app, caller.agency, id).await?;
+    Ok(attachment("application/pdf", &format!("{id}.pdf"), document))
 }

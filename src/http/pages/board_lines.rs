@@ -5,6 +5,7 @@ use super::board::{failed, name, role};
 use super::page::{Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
+    calendar::display_vi,
     id::{Id, Receipt, Statement},
     money::Money,
 };
@@ -78,6 +79,9 @@ struct Row {
     number: i32,
     reference: String,
     amount: String,
+    /// The day from which it counts, and when the payer's bank took the order.
+    value_day: String,
+    accepted_at: Option<String>,
     outcome: String,
     left_out: bool,
     /// What is behind it: the payment that it names, or those that belong to it otherwise.
@@ -113,6 +117,8 @@ impl Row {
             number: line.number,
             reference: line.reference.clone(),
             amount: Money::vnd(line.amount).display_vi(),
+            value_day: line.value_on.display_vi(),
+            accepted_at: line.accepted_at.map(display_vi),
             outcome: outcome(page, line),
             left_out: line.left_out,
             behind: own.into_iter().chain(others).collect(),

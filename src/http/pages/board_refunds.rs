@@ -7,20 +7,18 @@ use super::treasury_order::OrderShown;
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
-    id::{Agency, Id, Recall, Refund},
-    money::{Currency, Money},
-    text::{Lang, Line},
+    id::{Id, Recall, Refund},
+    text::Lang,
 };
 use crate::flow::{
     Error,
     decide_refund::{approve_refund, decline_refund, redirect_refund},
-    read_refunds::{RefundShown, Refunds, read_refund_page},
+    read_refunds::{RefundPlace, RefundShown, Refunds, read_refund_page},
     recall::{RecallShown, ask_back, decide_recall},
-    request_refund::{NewRefund, Of, bill_named, request_refund},
 };
 use crate::http::sent::SentForm;
 use crate::http::session::SignedIn;
-use crate::payment::refund::{Extent, Reason, State as Stand, Told, Word};
+use crate::payment::refund::{Reason, State as Stand, Told, Word};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
@@ -32,7 +30,7 @@ use serde::Deserialize;
 /// The routes.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/board/refunds", get(open).post(ask))
+        .route("/board/refunds", get(open))
         .route("/board/refunds/{id}", get(open_one).post(act))
         .route("/board/recalls/{id}", post(answer))
 }
@@ -41,7 +39,8 @@ async fn open(State(app): State<App>, signed_in: SignedIn, reader: Reader) -> Re
     show_all(&app, &signed_in, &reader, None).await
 }
 
-async fn show_all(
+/// The list; with what was wrong with a request, if something was.
+pub(super) async fn show_all(
     app: &App,
     signed_in: &SignedIn,
     reader: &Reader,
@@ -55,83 +54,16 @@ async fn show_all(
         .signed_in(refunds.reader.clone(), Some(signed_in.form_token()))
         .wide();
     let (page, status) = page.refused_if("reference", wrong);
-    let named = |place: &crate::flow::read_refunds::RefundPlace| match reader.lang {
-        Lang::Vi => place.name.0.clone(),
-        Lang::En => place.name.1.clone(),
-    };
-    let asks = refunds.places.iter().filter(|place| place.asks).map(|p| (p.id.to_string(), named(p)));
-    let about_bills = Reason::ALL.into_iter().filter(|r| r.is_about_a_bill() && *r != Reason::Recalled);
+    let asks = refunds.places.iter().filter(|place| place.asks).map(|p| (p.id.to_string(), named(reader, p)));
     let view = RefundsView {
         rows: refunds.refunds.iter().map(|shown| Row::of(&page, shown)).collect(),
         recalls: refunds.recalls.iter().map(|shown| RecallRow::of(&page, shown)).collect(),
         places: asks.collect(),
-        reasons: about_bills.map(|r| (r.as_str(), reason(&page, r))).collect(),
+        reasons: reasons_of_bills(&page),
         form_token: signed_in.form_token(),
         page: &page,
     };
     show(status, &page, &view)
-}
-
-#[derive(Deserialize)]
-struct AskForm {
-    agency: String,
-    #[serde(default)]
-    reference: String,
-    #[serde(default)]
-    amount: String,
-    #[serde(default)]
-    reason: String,
-    #[serde(default)]
-    words: String,
-    work_begun: Option<String>,
-    in_cash: Option<String>,
-}
-
-async fn ask(
-    State(app): State<App>,
-    reader: Reader,
-    SentForm { signed_in, form }: SentForm<AskForm>,
-) -> Response {
-    let asked = match read(&app, &signed_in, &form).await {
-        Ok((agency, new)) => request_refund(&app, agency, &new, None).await,
-        Err(error) => Err(error),
-    };
-    match asked {
-        Ok(refund) => {
-            // Money in several places makes a refund for each: the list shows them all.
-            let apart = refund["apart"].as_array().is_some_and(|others| !others.is_empty());
-            let id = refund["id"].as_str().filter(|_| !apart);
-            let page = id.map_or("/board/refunds".to_owned(), |id| format!("/board/refunds/{id}"));
-            Redirect::to(&page).into_response()
-        }
-        Err(error @ Error::Internal(_)) => failed(&reader, &error),
-        Err(error) => {
-            let wrong = (status_of(&error), board::said(reader.lang, error.code()));
-            show_all(&app, &signed_in, &reader, Some(wrong)).await
-        }
-    }
-}
-
-/// What the form asks for. An amount is whole đồng, with or without dots between the thousands.
-async fn read(app: &App, signed_in: &SignedIn, form: &AskForm) -> Result<(Id<Agency>, NewRefund), Error> {
-    let unread = || Error::refused("invalid_body");
-    let agency: Id<Agency> = form.agency.parse().map_err(|_| Error::not_found())?;
-    let digits: String = form.amount.chars().filter(|c| !matches!(c, '.' | ' ')).collect();
-    let extent = if digits.is_empty() {
-        Extent::Whole
-    } else {
-        Extent::Amount(Money::parse(&digits, Currency::Vnd).map_err(|_| unread())?)
-    };
-    let new = NewRefund {
-        of: Of::Bill(bill_named(app, agency, &form.reference).await?),
-        extent,
-        reason: Reason::named(&form.reason).ok_or_else(unread)?,
-        words: Line::parse(&form.words).map_err(|_| unread())?,
-        in_cash: form.in_cash.is_some(),
-        work_begun: form.work_begun.is_some(),
-        officer: signed_in.session.citizen,
-    };
-    Ok((agency, new))
 }
 
 async fn open_one(
@@ -254,6 +186,26 @@ async fn answer(
 /// A reason in words.
 pub(super) fn reason(page: &Page, reason: Reason) -> String {
     page.t(&format!("refund-reason-{}", reason.as_str())).into_owned()
+}
+
+/// The reasons for which money of a paid bill is asked back.
+pub(super) fn reasons_of_bills(page: &Page) -> Vec<(&'static str, String)> {
+    let asked = Reason::ALL.into_iter().filter(|r| r.is_about_a_bill() && *r != Reason::Recalled);
+    asked.map(|r| (r.as_str(), reason(page, r))).collect()
+}
+
+/// The reasons for which money in suspense is asked back.
+pub(super) fn reasons_of_suspense(page: &Page) -> Vec<(&'static str, String)> {
+    let asked = Reason::ALL.into_iter().filter(|r| !r.is_about_a_bill() || *r == Reason::Decision);
+    asked.map(|r| (r.as_str(), reason(page, r))).collect()
+}
+
+/// An agency in the reader's language.
+pub(super) fn named(reader: &Reader, place: &RefundPlace) -> String {
+    match reader.lang {
+        Lang::Vi => place.name.0.clone(),
+        Lang::En => place.name.1.clone(),
+    }
 }
 
 /// A state in words.

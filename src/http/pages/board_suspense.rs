@@ -2,6 +2,7 @@
 //! goes and by what law, an approver who did not approves.
 
 use super::board::{failed, said, status_of};
+use super::board_refunds::reasons_of_suspense;
 use super::page::{Called, Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
@@ -82,6 +83,8 @@ async fn show_one(
         decision: shown.decision.as_ref().map(|decision| decided(&page, decision)),
         proposes: shown.money.held && shown.decision.is_none() && holds(Role::Accountant),
         approves: waits && proposed.is_some_and(|decision| !decision.own),
+        agency: shown.money.agency.to_string(),
+        reasons: reasons_of_suspense(&page),
         own: waits && proposed.is_some_and(|decision| decision.own),
         form_token: signed_in.form_token(),
         page: &page,
@@ -241,5 +244,7 @@ struct MoneyView<'a> {
     proposes: bool,
     approves: bool,
     own: bool,
+    agency: String,
+    reasons: Vec<(&'static str, String)>,
     form_token: String,
 }

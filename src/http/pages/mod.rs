@@ -13,6 +13,7 @@ pub mod board_messages;
 pub mod board_payouts;
 pub mod board_receipt;
 pub mod board_receipts;
+pub mod board_refund_ask;
 pub mod board_refunds;
 pub mod board_revisions;
 pub mod board_successions;

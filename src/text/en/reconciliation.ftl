@@ -213,6 +213,7 @@ suspense-propose = Propose
 suspense-approve = Approve
 suspense-approve-note = Approving writes the books at once: the money leaves suspense.
 suspense-own = You proposed this, so another person approves it.
+suspense-refund = Ask to give it back to whoever sent it
 suspense-back = Back to money in suspense
 
 # Agencies that are succeeded.

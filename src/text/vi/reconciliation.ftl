@@ -213,6 +213,7 @@ suspense-propose = Đề xuất
 suspense-approve = Phê duyệt
 suspense-approve-note = Phê duyệt là ghi sổ ngay: tiền rời tạm giữ.
 suspense-own = Bạn đã đề xuất, nên người khác phê duyệt.
+suspense-refund = Đề nghị hoàn trả cho người chuyển tiền
 suspense-back = Về danh sách tiền tạm giữ
 
 # Agencies that are succeeded.

@@ -37,9 +37,10 @@ pub const LAWS: [Law; 9] = [
              and l.number between t.first and t.last)",
     ),
     law(
-        "a case that waits about a line that the bank took back",
+        "a case that waits about a line that the bank took back, and did not end before",
         "select k.id::text as row from \"case\" k join withdrawn_line w on w.line_id = k.line_id
-         where k.state in ('open', 'assigned') and k.servicer_reference is null",
+         where k.state in ('open', 'assigned') and k.servicer_reference is null and (k.stated is not null
+             or not exists (select from case_note n where n.case_id = k.id and n.act = 'reopened'))",
     ),
     law(
         "a credit that the bank took back and is not claimed, or that it shows and is claimed",

@@ -1,0 +1,5 @@
+-- Three moments of money that are three things: when the payer's bank accepted the order, on which day the clearing system
+-- booked it, and the day from which it counts.
+alter table credit add column accepted_at timestamptz;  -- as its bank tells it; null when it does not
+alter table credit add column value_on date;            -- null: the booking day
+alter table statement_line add column value_on date;    -- null: the statement's day
