@@ -37,7 +37,9 @@ use crate::{
         bill as bills, calendar,
         inbox::{self, Moments},
         payment::{self, StoredPayment},
-        platform, principal, receipt, receipt_due, receipt_issuer,
+        platform, principal,
+        recall::{self, StoredRecall},
+        receipt, receipt_due, receipt_issuer,
     },
 };
 use std::collections::BTreeMap;
@@ -99,6 +101,8 @@ pub struct Checkout {
     pub platform_link: Option<String>,
     /// What goes back of it.
     pub refunds: Vec<RefundStep>,
+    /// Requests for it between banks, and for what went back.
+    pub recalls: Vec<StoredRecall>,
     /// When this was read.
     pub now: Instant,
 }
@@ -200,6 +204,7 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         None => None,
     };
     let refunds = read_refunds::of_bill(&mut tx, stored.bill.id).await?;
+    let recalls = recall::of_bill(&mut tx, stored.bill.id).await?;
     let pending = !receipt_due::of_bills(&mut tx, &[stored.bill.id]).await?.is_empty();
     let elsewhere = receipt_issuer::provided(&mut tx, &[stored.bill.id]).await?;
     let names = names_of(&mut tx, &[stored.bill.id], |_| Some(&key)).await?;
@@ -238,6 +243,7 @@ pub async fn read_checkout(app: &App, reference: &Reference) -> Result<Checkout>
         by_platform,
         platform_link,
         refunds,
+        recalls,
         now,
     })
 }

@@ -34,6 +34,8 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
+pub use crate::store::recall::{Direction as RecallDirection, Stand as RecallStand, StoredRecall};
+
 /// One refund of the agency, or of whom it succeeded.
 pub async fn read_refund(app: &App, agency: Id<Agency>, id: Id<id::Refund>) -> Result<Value> {
     let mut tx = app.store.begin().await?;

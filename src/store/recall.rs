@@ -228,6 +228,24 @@ pub async fn of_agencies(tx: &mut Tx, agencies: &[Id<Agency>]) -> Result<Vec<Sto
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
+/// The requests about money of a bill, and about what was given back of it, the oldest first.
+pub async fn of_bill(tx: &mut Tx, bill: Id<id::Bill>) -> Result<Vec<StoredRecall>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select id as "id!", direction as "direction!", agency_id as "agency_id!", payment_id, case_id, refund_id,
+               amount as "amount!", reason as "reason!", words, key, message as "message!", state as "state!", answer,
+               opened_at as "opened_at!", next_at
+           from (select r.* from payment p join recall r on r.payment_id = p.id where p.bill_id = $1
+                 union
+                 select r.* from refund f join recall r on r.refund_id = f.id where f.bill_id = $1) as r
+           order by opened_at, id"#,
+        bill.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
 /// Requests about which a message of ours is due.
 pub async fn due(tx: &mut Tx, now: Instant, limit: i64) -> Result<Vec<Id<id::Recall>>> {
     let ids = sqlx::query_scalar!(

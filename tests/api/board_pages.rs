@@ -159,6 +159,32 @@ async fn money_leaves_suspense_on_a_page_by_two_people() {
     assert!(page.contains("Khoản nộp đã được ghi nhận"), "{page}");
     signed_in(&world, NOBODY, "/board").await.get(&path).await.expect(403);
     world.stranger().get("/board/suspense").await.expect(303);
+
+    // What nobody explains may be asked back on its page as well; somebody else approves that.
+    let told = crate::central_bank::credit(4, ACCOUNT, "U2", 70_000, None, world.clock.now());
+    world.tell(&told).await.expect(200);
+    let listed = accountant.get("/board/suspense").await.expect(200).text();
+    let row = listed.split("<tr>").find(|row| row.contains("70.000")).unwrap();
+    let path = format!(
+        "/board/suspense/{}",
+        row.split("/board/suspense/").nth(1).unwrap().split('"').next().unwrap()
+    );
+    let page = accountant.get(&path).await.expect(200);
+    let (token, agency, case) =
+        (page.form_field("form_token"), page.form_field("agency"), page.form_field("case"));
+    let ask = [
+        ("form_token", &*token),
+        ("agency", &*agency),
+        ("case", &*case),
+        ("reason", "unexplained"),
+        ("words", "Không rõ nội dung"),
+    ];
+    let unfit = [ask[0], ask[1], ask[2], ("reason", "agency_error"), ask[4]];
+    accountant.post_form("/board/refunds", &unfit).await.expect(422);
+    let asked = accountant.post_form("/board/refunds", &ask).await.expect(303).location();
+    let shown = accountant.get(&asked).await.expect(200).text();
+    assert!(shown.contains("70.000") && shown.contains("chờ duyệt"), "{shown}");
+    accountant.post_form("/board/refunds", &ask).await.expect(409);
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! An agency system that speaks the payment platform's protocol and only changed the address; and what live systems do
 //! wrong.
 
+use crate::document::document;
 use crate::office::{ACCOUNT, Office};
 use crate::world::{Actor, TestApp};
 use chung::base::{calendar::Day, clock::Clock, id::Id, text::Line};
-use chung::codec::payment_platform::{Confirm, Reply, checksum, is_genuine, stamp};
+use chung::codec::payment_platform::{self as wire, Confirm, Reply, checksum, is_genuine, stamp};
 use chung::flow::platform::{confirm_payments, register_partner, tolerate};
 use chung::flow::succeed_agency::effect_successions;
 use chung::partner::platform::{Platform, Unsent};
@@ -71,6 +72,25 @@ impl Partners {
         };
         let secret = if *self.forges.lock().unwrap() { "FORGED" } else { "NATIONAL" };
         Some(Ok(serde_json::to_vec(&reply.signed(secret)).unwrap()))
+    }
+}
+
+/// What the document says of the protocol holds of every answer, and of every message that is taken.
+fn hold_to_contract(body: &Value, answer: &Value) {
+    let at =
+        |place: &str| document().root().pointer(&format!("/paths/~1payment-platform/post/{place}")).unwrap();
+    let taken = at("requestBody/content/application~1json/schema");
+    let given = at("responses/200/content/application~1json/schema");
+    assert!(document().validator(given).is_valid(answer), "{answer}");
+    if answer["MaLoi"] == "00" {
+        assert!(document().validator(taken).is_valid(body), "{body}");
+    }
+    let described = at("description").as_str().unwrap();
+    for code in [wire::OK, wire::NOT_GENUINE, wire::REUSED, wire::UNKNOWN, wire::AMOUNT, wire::BENEFICIARY]
+        .into_iter()
+        .chain([wire::TIME, wire::CONTENT, wire::OTHER])
+    {
+        assert!(described.contains(&format!("`{code}` ")), "{code}");
     }
 }
 
@@ -148,6 +168,7 @@ impl Scene {
     /// Sends a message; the answer, whose checksum must fit.
     async fn send(&self, body: &Value) -> Reply {
         let answer = self.system.post_json("/payment-platform", body).await.expect(200);
+        hold_to_contract(body, &answer.json());
         let reply: Reply = serde_json::from_slice(&answer.body).unwrap();
         assert!(is_genuine(&reply.covered(), SECRET, &reply.ma_xac_thuc), "{reply:?}");
         reply
@@ -161,6 +182,18 @@ fn signed(message: &Value, fields: &[&str]) -> String {
     };
     let texts: Vec<String> = fields.iter().map(text).collect();
     checksum(&texts.iter().map(String::as_str).collect::<Vec<_>>(), SECRET)
+}
+
+#[test]
+fn the_documents_examples_carry_their_checksums() {
+    let at =
+        |place: &str| document().root().pointer(&format!("/paths/~1payment-platform/post/{place}")).unwrap();
+    let asked = at("requestBody/content/application~1json/examples/query/value").clone();
+    let asked: wire::Question = serde_json::from_value(asked).unwrap();
+    assert!(is_genuine(&asked.covered(), "EXAMPLE", &asked.ma_xac_thuc));
+    let told = at("responses/200/content/application~1json/example").clone();
+    let told: Reply = serde_json::from_value(told).unwrap();
+    assert!(is_genuine(&told.covered(), "EXAMPLE", &told.ma_xac_thuc));
 }
 
 #[tokio::test]

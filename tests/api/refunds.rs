@@ -649,6 +649,10 @@ async fn a_bank_asks_money_back_and_gets_an_answer() {
     let officer = signed_in(world, ASKER, "/board").await;
     let page = officer.get("/board/refunds").await.expect(200);
     assert!(page.text().contains("Khách chuyển nhầm") && page.text().contains("Đang chờ trả lời"));
+    let bill_page = format!("/pay/{}", scene.bill["reference"].as_str().unwrap());
+    let shown = world.stranger().get(&bill_page).await.expect(200).text();
+    assert!(shown.contains("yêu cầu hoàn trả 205.000") && shown.contains("đang xem xét"), "{shown}");
+    assert!(!shown.contains("Khách chuyển nhầm"), "what the bank said is the agency's to read");
     let recall_id = format!("recall_{}", Uuid::from_u128(3).simple());
     let approver = signed_in(world, APPROVER, "/board").await;
     let answer = |token: String, word: &'static str| [("form_token", token), ("answer", word.to_owned())];
@@ -703,8 +707,12 @@ async fn a_bank_asks_money_back_and_gets_an_answer() {
         answer: ResolutionAnswer::Rejected(Line::parse("CUST").unwrap()),
         text: None,
     };
+    let shown = world.stranger().get(&bill_page).await.expect(200).text();
+    assert!(shown.contains("đang chờ trả lời") && shown.contains("không hứa ngày thay họ"), "{shown}");
     let xml = told(31, &Message::Resolution(told_no), world.clock.now());
     world.tell(&xml).await.expect(200);
+    let shown = world.stranger().get(&bill_page).await.expect(200).text();
+    assert!(shown.contains("ngân hàng nhận không đồng ý trả lại"), "{shown}");
     assert_eq!(
         world.count("recall where direction = 'out' and state = 'refused' and answer = 'CUST'").await,
         1

@@ -16,18 +16,16 @@ use crate::flow::{
     checkout::{Checkout, CheckoutLine, read_checkout},
     payers::payer_name,
     read_notice::{Notice, Printed, read_notice},
-    read_refunds::RefundStep,
     receipt_name::{name_receipt, read_name},
     sign_in::session_of,
     start_payment::start_payment_as,
 };
 use crate::http::pages::page::{FieldError, Page, Reader, show, show_status};
-use crate::http::pages::{board_refunds, parts, receipt_name::wrong_name};
+use crate::http::pages::{going_back::refunds, parts, receipt_name::wrong_name};
 use crate::http::session::session_token;
 use crate::payment::{
     bill::Status,
     payment::{APPROVAL_WINDOW, INQUIRY_AFTER, Reason, State},
-    refund::{Holder, State as Stand},
 };
 use askama::Template;
 use axum::Router;
@@ -419,41 +417,4 @@ struct PaidView<'a> {
     facts: Facts,
     checkout: &'a Checkout,
     refunds: Vec<Vec<String>>,
-}
-
-/// What goes back of a bill, step by step: how much and why, what the clearing system said last, who holds the next step,
-/// and only such dates as the agency itself can keep.
-pub(super) fn refunds(page: &Page, checkout: &Checkout) -> Vec<Vec<String>> {
-    checkout.refunds.iter().map(|step| refund(page, step)).collect()
-}
-
-fn refund(page: &Page, step: &RefundStep) -> Vec<String> {
-    let state = &step.refund.state;
-    let told = |key: &str, value: String| Some(page.with(key, &[("value", value.into())]));
-    let step_text = page.with(
-        "refund-page-step",
-        &[
-            ("amount", step.amount.display_vi().into()),
-            ("reason", board_refunds::reason(page, step.refund.reason).into()),
-            ("state", board_refunds::state(page, state).into()),
-        ],
-    );
-    let elsewhere = matches!(state.holder(), Holder::Bank | Holder::Treasury);
-    let until = step.decide_until.map(|day| day.display_vi());
-    let lines = [
-        Some(step_text),
-        Some(format!("{}: {}.", page.t("refund-basis"), step.refund.reason.legal_basis())),
-        told("refund-page-since", display_vi(step.refund.requested_at)),
-        until.and_then(|day| told("refund-page-decide-until", day)),
-        board_refunds::clearing_said(page, state, step.told.as_ref()),
-        told("refund-page-holder", board_refunds::holder(page, state))
-            .filter(|_| state.holder() != Holder::Nobody),
-        elsewhere.then(|| page.t("refund-page-no-date").into_owned()),
-        (state.holder() == Holder::Desk).then(|| page.t("refund-page-desk").into_owned()),
-        match state {
-            Stand::Done { at } => told("refund-page-done", display_vi(*at)),
-            _ => None,
-        },
-    ];
-    lines.into_iter().flatten().collect()
 }

@@ -31,6 +31,7 @@ pub mod desk_requests;
 pub mod desk_sign_in;
 pub mod events;
 pub mod exemptions;
+pub mod going_back;
 pub mod imports;
 pub mod mandate_form;
 pub mod matches;

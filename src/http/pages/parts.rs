@@ -1,7 +1,8 @@
 //! `/pay/{reference}` of a bill that is paid in parts: one transfer for each owner, or instalments; on the screen and on
 //! paper.
 
-use super::checkout::{Facts, refunds};
+use super::checkout::Facts;
+use super::going_back::refunds;
 use super::page::{Page, Reader, show};
 use crate::base::{money::Money, text::Lang};
 use crate::codec::qr_svg::qr_svg;
