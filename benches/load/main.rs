@@ -6,12 +6,12 @@
 //! reference; a trio whose references differ by more than a fifth is measured again. Only answers that were judged
 //! count, and after a load the database is asked whether every one of them is there.
 //!
-//! Bills, postings and the trial balance are measured again under a PostgreSQL whose flushes take two milliseconds
+//! Bills, postings, settled payments and the trial balance are measured again under a PostgreSQL whose flushes take two milliseconds
 //! longer (`benches/slow_flush.c`).
 //!
 //! `CHUNG_BENCH_SECONDS` sets how long each measurement runs (default 3), `CHUNG_BENCH_ENTRIES` how many entries the
 //! trial balance folds, `CHUNG_BENCH_CITIZENS` how many people are on the register (default 10,000) and so how many rows a
-//! batch has; names on the command line choose among start, settlements, verifications, batches, bills,
+//! batch has; names on the command line choose among start, settlements, end-to-end, verifications, batches, bills,
 //! history, tokens, signins, sources, ledger, slow, trial-balance, webhooks, receipts and reconcile;
 //! `CHUNG_BENCH_EVENTS`, `CHUNG_BENCH_RECEIPTS`, `CHUNG_BENCH_PDFS` and `CHUNG_BENCH_LINES` size the last three. The figures
 //! also go to `target/bench/load.json`.
@@ -27,6 +27,7 @@
 mod batches;
 mod bills;
 mod client;
+mod end_to_end;
 mod half;
 mod history;
 mod ledger;
@@ -92,8 +93,14 @@ async fn measure_all() -> Result<()> {
         report.add(start::measure(&mut world).await?);
     }
     world.start().await?;
+    let mut settled = None;
     if wanted("settlements") {
-        report.extend(settlements::measure(&mut world).await?);
+        let records = settlements::measure(&mut world).await?;
+        settled = records.get(1).and_then(|record| record.per_s);
+        report.extend(records);
+    }
+    if wanted("end-to-end") {
+        report.extend(end_to_end::measure(&mut world, "").await?);
     }
     if wanted("verifications") {
         report.extend(verifications::measure(&mut world).await?);
@@ -133,7 +140,7 @@ async fn measure_all() -> Result<()> {
         None
     };
     if wanted("slow") {
-        report.extend(slow(&mut world, quick).await?);
+        report.extend(slow(&mut world, quick, settled).await?);
     }
     if wanted("trial-balance") {
         world.stop().await?;
@@ -155,11 +162,24 @@ async fn measure_all() -> Result<()> {
     report.finish(&mut world).await
 }
 
+/// What a slow disk leaves of a rate on the wall: half of it is the aim.
+fn kept_of(path: &str, kept: f64, quick: f64) -> Record {
+    Record {
+        path: path.to_owned(),
+        per_s: Some(kept),
+        reference: Some("the same on this machine's own disk".to_owned()),
+        reference_per_s: Some(quick),
+        ratio: Some(kept / quick),
+        goal: Some(0.5),
+        ..Record::default()
+    }
+}
+
 /// What is appended to the name of a path on the slow disk.
 const SLOW: &str = ", flushes 2 ms slower";
 
 /// Bills and postings again with slow flushes, and what the postings keep of their quick rate on the wall.
-async fn slow(world: &mut World, quick: Option<f64>) -> Result<Vec<Record>> {
+async fn slow(world: &mut World, quick: Option<f64>, settled: Option<f64>) -> Result<Vec<Record>> {
     world.restart_database(true).await?;
     world.start().await?;
     let mut records = bills::measure(world, SLOW).await?;
@@ -167,15 +187,11 @@ async fn slow(world: &mut World, quick: Option<f64>) -> Result<Vec<Record>> {
     let kept = postings.first().and_then(|record| record.per_s);
     records.extend(postings);
     if let (Some(kept), Some(quick)) = (kept, quick) {
-        records.push(Record {
-            path: "  kept of the postings per second".to_owned(),
-            per_s: Some(kept),
-            reference: Some("the same on this machine's own disk".to_owned()),
-            reference_per_s: Some(quick),
-            ratio: Some(kept / quick),
-            goal: Some(0.5),
-            ..Record::default()
-        });
+        records.push(kept_of("  kept of the postings per second", kept, quick));
+    }
+    if let Some(quick) = settled {
+        let kept = settlements::at_peak(world, quick).await?.per_s;
+        records.push(kept_of("  kept of the settled payments per second", kept, quick));
     }
     world.restart_database(false).await?;
     world.start().await?;

@@ -8,11 +8,13 @@ use super::reference::{Posting, postings};
 use super::report::{Rate, Record, trio};
 use super::world::{ACCOUNT, World};
 use anyhow::{Context, Result, anyhow};
+use chung::app::App;
 use chung::base::{calendar::Day, entropy::random, id, id::Id, money::Money, text::Line};
 use chung::codec::http_signature::{Request, sign_request};
 use chung::codec::iso20022::{
     CreditNotification, Direction, EndToEndId, Entry, Header, Message, MessageId, write,
 };
+use chung::crypto::signing::SigningKey;
 use chung::flow::create_bill::create_all;
 use chung::payment::{
     bill::{Parties, PartyName},
@@ -80,6 +82,11 @@ pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
     Ok(records)
 }
 
+/// Settles payments at a peak for as long as a trial lasts, where so many a second are expected.
+pub async fn at_peak(world: &World, per_s: f64) -> Result<Rate> {
+    settle(world, CLIENTS[1], (per_s * world.seconds.as_secs_f64()) as usize).await
+}
+
 /// Settles so many payments, and counts those that the database holds afterwards.
 async fn settle(world: &World, clients: usize, many: usize) -> Result<Rate> {
     let warm = prepare(world, many / 4).await?;
@@ -111,7 +118,7 @@ async fn prepare(world: &World, many: usize) -> Result<Requests> {
         let chunk = CHUNK.min(many - messages.len());
         let bills = bills(world, chunk).await?;
         for payment in attempts(world, &bills).await? {
-            messages.push(message(world, payment)?);
+            messages.push(message(&world.app, &world.bank_key, payment)?);
         }
     }
     Ok(Arc::new(move |number| messages.get(number).cloned()))
@@ -188,8 +195,8 @@ pub(super) async fn attempts(world: &World, bills: &[Id<id::Bill>]) -> Result<Ve
     Ok(attempts)
 }
 
-fn message(world: &World, payment: Id<id::Payment>) -> Result<Vec<u8>> {
-    let app = &world.app;
+/// The signed `camt.054` that credits a payment.
+pub(super) fn message(app: &App, bank_key: &SigningKey, payment: Id<id::Payment>) -> Result<Vec<u8>> {
     let now = app.clock.now();
     let reference = payment.uuid().simple().to_string();
     let entry = Entry {
@@ -226,7 +233,7 @@ fn message(world: &World, payment: Id<id::Payment>) -> Result<Vec<u8>> {
         content_type: "application/xml",
         body: xml.as_bytes(),
     };
-    let (signed, _) = sign_request(&request, &world.bank_key, now);
+    let (signed, _) = sign_request(&request, bank_key, now);
     let headers = [
         ("content-type", "application/xml"),
         ("content-digest", &signed.content_digest),

@@ -32,6 +32,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many people are on the register, unless `CHUNG_BENCH_CITIZENS` says otherwise.
@@ -63,7 +64,9 @@ pub struct World {
     /// The system's secret.
     pub secret: String,
     /// The key that the clearing system signs with.
-    pub bank_key: SigningKey,
+    pub bank_key: Arc<SigningKey>,
+    /// Where the service reaches the clearing system; nobody is there at first.
+    pub clearing_url: String,
     /// Where the service listens.
     pub address: SocketAddr,
     /// What the service is started with besides.
@@ -86,7 +89,7 @@ impl World {
         fs::create_dir_all(&folder)?;
         let server = PrivatePostgres::new(&folder, Durability::Full).start()?;
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-        let bank_key = SigningKey::generate();
+        let bank_key = Arc::new(SigningKey::generate());
         fs::write(folder.join("keys.toml"), KeyRing::generate(&SystemEntropy::new()).to_toml().as_bytes())?;
         let jwks = json!({ "keys": [bank_key.verifying_key().jwk(bank_key.kid())] });
         fs::write(folder.join("clearing.json"), jwks.to_string())?;
@@ -116,6 +119,7 @@ impl World {
             client,
             secret,
             bank_key,
+            clearing_url: "http://127.0.0.1:9/".to_owned(),
             address,
             more: Vec::new(),
             citizens,
@@ -139,7 +143,7 @@ impl World {
             .args(["--database-url", &self.server.url("postgres"), "--log", "warn"])
             .args(["--listen", &self.address.to_string()])
             .args(["--internal-listen", &format!("127.0.0.1:{}", free_port()?)])
-            .args(["--clearing-url", "http://127.0.0.1:9/", "--clearing-bic", "CHUNG"])
+            .args(["--clearing-url", &self.clearing_url, "--clearing-bic", "CHUNG"])
             .args(["--messenger-url", "http://127.0.0.1:9/"])
             .arg("--data")
             .arg(&self.folder)
