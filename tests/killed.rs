@@ -483,6 +483,25 @@ async fn a_kill_under_load_loses_and_doubles_nothing() {
     // The program that an auditor runs says so too, and yesterday's statement has nothing left to explain.
     let verified = world.program().args(["audit", "verify"]).output().unwrap();
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    // So it does against a head that was kept elsewhere, and it believes no other.
+    let printed = world.program().args(["audit", "head"]).output().unwrap();
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    let kept = world.folder.join("kept.head");
+    fs::write(&kept, &printed.stdout).unwrap();
+    let against = |file: &std::path::Path| {
+        let output = world.program().args(["audit", "verify", "--head"]).arg(file).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (holds, why) = against(&kept);
+    assert!(holds, "{why}");
+    let text = String::from_utf8(printed.stdout).unwrap();
+    let (signed, signature) = text.trim().rsplit_once('.').unwrap();
+    let altered: String = signature.chars().rev().collect();
+    fs::write(&kept, format!("{signed}.{altered}")).unwrap();
+    let (holds, why) = against(&kept);
+    assert!(!holds && why.contains("the audit log does not hold"), "{why}");
+    let (holds, why) = against(&world.folder.join("no.head"));
+    assert!(!holds && why.contains("no.head"), "{why}");
     let bank = Yesterday(letters.iter().map(|letter| letter.entry.clone()).collect());
     let app = world.app.with(|parts| parts.clearing = Arc::new(bank));
     let mut tx = app.store.begin().await.unwrap();
