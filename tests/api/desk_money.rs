@@ -5,7 +5,7 @@ use crate::board::signed_in;
 use crate::central_bank::{entry, notification};
 use crate::desk::{ACCOUNTANT, APPROVER, CASHIER, Scene, reference};
 use crate::office::{ACCOUNT, Office, new_bill};
-use crate::on_paper::text_of;
+use crate::receipt_paper::text_of;
 use crate::world::{Actor, Answer};
 use chung::base::{
     calendar::Day,

@@ -3,8 +3,8 @@
 use crate::board::{grant, signed_in};
 use crate::desk::{ACCOUNTANT, APPROVER, Scene, reference};
 use crate::office::{Office, new_bill};
-use crate::on_paper::text_of;
 use crate::payments::start;
+use crate::receipt_paper::text_of;
 use crate::world::{Actor, Answer, TestApp};
 use chung::base::{calendar::VIETNAM, clock::Clock};
 use chung::codec::leaf_void;

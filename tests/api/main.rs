@@ -20,7 +20,6 @@ mod desk_paper;
 mod document;
 mod drill_down;
 mod office;
-mod on_paper;
 mod outside;
 mod owners;
 mod paper_charged_anew;
@@ -61,6 +60,7 @@ mod statement_chunks;
 mod statements;
 mod store;
 mod succession;
+mod taxes_passed_on;
 mod time_stamp_chains;
 mod time_stamps;
 #[path = "../support/tools.rs"]

@@ -4,7 +4,9 @@
 use crate::office::{BANK, Office, uuid};
 use crate::payments::start;
 use crate::world::TestApp;
+use chung::app::ClearingPeer;
 use chung::base::entropy::SeededEntropy;
+use chung::codec::iso20022::MemberId;
 use chung::config::Limits;
 use chung::crypto::{
     keyring::Purpose,
@@ -44,9 +46,11 @@ impl Outside {
             answer_bytes_max: 1_000_000,
         };
         let world = TestApp::start_as(Limits::default(), |parts, _| {
-            let (us, them) = ("CHUNG".parse().unwrap(), "SBV01".parse().unwrap());
-            parts.clearing = Arc::new(RemoteClearing::new(peer, parts.keys.clone(), us, them).unwrap());
-            parts.clearing_keys = Arc::new(keys);
+            let us: MemberId = "CHUNG".parse().unwrap();
+            let them: MemberId = "SBV01".parse().unwrap();
+            let clearing = RemoteClearing::new(peer, parts.keys.clone(), us.clone(), them.clone());
+            parts.clearing = Arc::new(clearing.unwrap());
+            parts.clearing_peer = Arc::new(ClearingPeer { us, them, keys });
             parts.platform = Arc::new(RemotePlatform::new(Duration::from_secs(5)).unwrap());
         })
         .await;

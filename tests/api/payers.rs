@@ -101,8 +101,9 @@ async fn after_the_due_day_nothing_is_paid_online() {
     assert!(!shown.contains("<svg"), "no code to transfer by: {shown}");
     world.stranger().post_form(&path, &[("bank", "970436")]).await.expect(409);
     assert_eq!((world.count("payment").await, world.bank.requests.lock().unwrap().len()), (0, 0));
-    let read = office.system(&world, "bill.read").get(&format!("/v1/bills/{}", bill["id"].as_str().unwrap()));
-    assert_eq!(read.await.expect(200).json()["status"], "expired");
+    let path = format!("/v1/bills/{}", bill["id"].as_str().unwrap());
+    let read = office.system(&world, "bill.read").get(&path).await;
+    assert_eq!(read.expect(200).json()["status"], "expired");
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ pub fn new_bill() -> Value {
     })
 }
 
-fn rule(kind: &str, number: &str, from: &str) -> Value {
+pub fn rule(kind: &str, number: &str, from: &str) -> Value {
     json!({
         "kind": kind, "valid_from": from, "bank": "970405", "number": number, "holder": "Kho bạc Nhà nước Khu vực II",
         "treasury_office": "0061", "authority": { "code": "1056789", "name": "Thuế Thành phố Hồ Chí Minh" },
@@ -66,7 +66,7 @@ impl Scene {
         }
     }
 
-    async fn say(&self, key: &str, rule: &Value) -> crate::world::Answer {
+    pub async fn say(&self, key: &str, rule: &Value) -> crate::world::Answer {
         let path = format!("/v1/agencies/{}/payout-rules", self.office.agency);
         self.office.system(&self.world, "admin").post_once(&path, key, rule).await
     }
@@ -216,80 +216,6 @@ async fn each_kind_goes_where_its_rule_says_and_is_over_when_the_money_was_seen_
     for shown in ["Mẫu số 02", "H29.14-261124-0007", "Năm mươi nghìn đồng", "1056789", "2750"] {
         assert!(slip.contains(shown), "{shown} in {slip}");
     }
-}
-
-/// A tax authority's notice that is paid with the fees.
-fn notice(number: &str, chapter: &str, amount: i64) -> Value {
-    json!({
-        "notice": number, "chapter": chapter, "sub_item": "2802", "area": "79760",
-        "name": { "vi": "Lệ phí trước bạ nhà đất", "en": "Registration tax on land" },
-        "legal_basis": "Nghị định 10/2022/NĐ-CP", "amount": { "amount": amount.to_string(), "currency": "VND" },
-        "account": { "bank": "970405", "number": "71111054321", "holder": "CHI CUC THUE KHU VUC II" },
-    })
-}
-
-#[tokio::test]
-async fn a_tax_goes_to_the_authority_that_collects_it_under_the_codes_of_its_notice() {
-    let mut scene = Scene::set().await;
-    let mut with_taxes = new_bill();
-    with_taxes["obligations"] =
-        json!([notice("0012345678901234", "757", 5_000_000), notice("0012345678905678", "754", 2_000_000)]);
-    with_taxes["collect"] = json!("together");
-    let system = scene.office.system(&scene.world, "bill");
-    scene.bill = system.post_once("/v1/bills", "with", &with_taxes).await.expect(201).json();
-    // Money for the budget is never sent without the authority that it is for.
-    let day = Day::of(scene.world.clock.now()).to_string();
-    let mut bare = rule("tax", "71111054321", &day);
-    bare.as_object_mut().unwrap().remove("authority");
-    scene.say("bare", &bare).await.expect_refusal(422, "payout_rule_incomplete");
-    scene.rules(&[("tax", "71111054321")]).await;
-    scene.pay_and_match().await;
-    pass_on(&scene.world.app).await.unwrap();
-    pass_on(&scene.world.app).await.unwrap();
-    assert_eq!(scene.orders().len(), 1, "once");
-    let sent = scene.orders().into_iter().find(|o| o.creditor_account.as_str() == "71111054321").unwrap();
-    assert_eq!((sent.amount, sent.debtor_account.as_str()), (Money::vnd(7_000_000), ACCOUNT));
-
-    let order = scene.listed("?status=sent").await.into_iter().find(|one| one["kind"] == "tax").unwrap();
-    let slip = &order["slip"];
-    assert_eq!(
-        (&slip["form"], &slip["total_in_words"], &slip["treasury_office"]),
-        (&json!("02"), &json!("Bảy triệu đồng"), &json!("0061"))
-    );
-    assert_eq!(
-        slip["authority"],
-        json!({ "code": "1056789", "name": "Thuế Thành phố Hồ Chí Minh" }),
-        "the authority that collects it"
-    );
-    let path = format!("/v1/payouts/{}", order["id"].as_str().unwrap());
-    let system = scene.office.system(&scene.world, "statement.read");
-    let whole = system.get(&path).await.expect(200).json();
-    let lines: Vec<[&Value; 6]> = whole["lines"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|line| ["notice", "chapter", "sub_item", "area", "content", "dossier"].map(|field| &line[field]))
-        .collect();
-    let line = |number: &'static str, chapter: &'static str| {
-        [number, chapter, "2802", "79760", "Lệ phí trước bạ nhà đất", "H29.14-261124-0007"].map(Value::from)
-    };
-    let (one, two) = (line("0012345678901234", "757"), line("0012345678905678", "754"));
-    assert_eq!(lines, [one.each_ref(), two.each_ref()], "{whole}");
-    let page = at_board(&scene.world, ACCOUNTANT).await;
-    let page =
-        page.get(&format!("/board/payouts/{}", order["id"].as_str().unwrap())).await.expect(200).text();
-    for shown in ["Mẫu số 02", "0012345678905678", "2802", "79760", "754", "1056789", "Bảy triệu đồng"]
-    {
-        assert!(page.contains(shown), "{shown} in {page}");
-    }
-    // It is over when the money was seen to leave, and once.
-    let debit = scene.debit("D1", &sent);
-    for message in [7, 8] {
-        let xml = notification(message, ACCOUNT, vec![debit.clone()], scene.world.clock.now());
-        scene.world.tell(&xml).await.expect(200);
-    }
-    assert_eq!(system.get(&path).await.expect(200).json()["status"], "done");
-    assert_eq!((scene.balance("fee_tax").await, scene.balance("clearing").await), (0, 150_000));
 }
 
 /// A seller's invoice for a survey, with the account that it is to be paid into.

@@ -31,6 +31,7 @@ pub mod desk_sign_in;
 pub mod events;
 pub mod exemptions;
 pub mod imports;
+mod language;
 pub mod mandate_form;
 pub mod matches;
 pub mod me;
