@@ -90,7 +90,8 @@ async fn under_https_every_cookie_is_bound_to_this_host_and_hidden_from_scripts(
     })
     .await;
     assert!(world.app.origin.is_production());
-    let browser = Actor::new(listens.unwrap());
+    let browser_origin = listens.unwrap();
+    let browser = Actor::new(browser_origin.clone());
     let mut address = "/board".to_owned();
     let mut set: Vec<String> = Vec::new();
     for _ in 0..4 {
@@ -103,6 +104,12 @@ async fn under_https_every_cookie_is_bound_to_this_host_and_hidden_from_scripts(
         address = answer.location().trim_start_matches("https://chung.example").to_owned();
     }
     assert!(!set.is_empty(), "a sign-in begins with a cookie");
+    let chosen = browser.get("/receipts?lang=en").await.expect(200);
+    set.push(chosen.headers["set-cookie"].to_str().unwrap().to_owned());
+    assert!(browser.get("/receipts").await.expect(200).text().contains("<html lang=\"en\">"), "it is kept");
+    let elsewhere = browser.request(Method::GET, "/receipts").header("cookie", "chung_lang=en");
+    let shown = Actor::new(browser_origin.clone()).send(elsewhere).await.expect(200).text();
+    assert!(shown.contains("<html lang=\"vi\">"), "a cookie that another host may have set says nothing");
     for cookie in &set {
         let mut parts = cookie.split("; ");
         assert!(parts.next().unwrap().starts_with("__Host-chung_"), "{cookie}");

@@ -1,9 +1,11 @@
 //! Every list that has pages: walked one object at a time by its cursor it shows what it shows at once, each object once.
 
-use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, grant};
+use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, at_board, grant};
 use crate::central_bank::{entry, notification};
-use crate::office::ACCOUNT;
+use crate::closings;
+use crate::office::{ACCOUNT, Office};
 use crate::payouts::Scene;
+use crate::webhooks::{Receiver, cancelled, register, tell};
 use crate::world::Actor;
 use chung::base::{calendar::Day, clock::Clock};
 use chung::flow::{
@@ -12,6 +14,8 @@ use chung::flow::{
 };
 use chung::identity::role::Role;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// How many objects a list has, each seen once on the way from page to page.
 async fn walked(system: &Actor, path: &str) -> usize {
@@ -87,7 +91,7 @@ impl Scene {
         scene.bill = first;
         pass_on(&scene.world.app).await.unwrap();
         let day = Day::of(scene.world.clock.now());
-        scene.world.later(std::time::Duration::from_secs(86_400));
+        scene.world.later(Duration::from_secs(86_400));
         scene.match_day(day).await;
         scene
     }
@@ -121,7 +125,7 @@ async fn a_list_is_walked_by_its_cursor_past_the_first_page() {
         assert!(many >= least, "{path} has {many}");
     }
     // A cursor of another agency shows nothing of it, and one that is none is refused.
-    let other = crate::office::Office::open(&scene.world, "H29.150").await;
+    let other = Office::open(&scene.world, "H29.150").await;
     let after = format!("/v1/bills?limit=1&after={}", scene.bill["id"].as_str().unwrap());
     let theirs = other.system(&scene.world, "bill.read").get(&after).await;
     assert_eq!(theirs.expect(200).json()["items"], json!([]));
@@ -135,7 +139,7 @@ async fn what_another_agency_really_has_is_not_there() {
         scene.office.system(world, scope).get(path).await.expect(200).json()["items"][0]["id"].clone()
     };
     let of_bill = format!("/v1/payments?bill={}", scene.bill["id"].as_str().unwrap());
-    let other = crate::office::Office::open(world, "H29.150").await;
+    let other = Office::open(world, "H29.150").await;
     for (kind, id, scope) in [
         ("payments", read(&of_bill, "payment.read").await, "payment"),
         ("refunds", read("/v1/refunds", "refund.read").await, "refund"),
@@ -159,4 +163,72 @@ async fn what_another_agency_really_has_is_not_there() {
     let mine = format!("/v1/mandates/{}", mandate.as_str().unwrap());
     let read = scene.office.system(world, "mandate.read").get(&mine).await.expect(200).json();
     assert_eq!(read["status"], "offered", "{read}");
+}
+
+#[tokio::test]
+async fn what_administrators_endpoints_and_accountants_list_is_walked_in_the_same_way() {
+    let (world, office, _) = closings::set().await;
+    let receiver = Receiver::start().await;
+    let endpoint = register(&world, &office, &receiver.url, &[]).await;
+    for key in ["a", "b", "c"] {
+        cancelled(&world, &office, key).await;
+        let alert = format!(
+            "insert into portal_alert (id, client_id, agency_id, at, answered, misses, until)
+             values (gen_random_uuid(), '{}', '{}', '2026-11-25T02:00Z', 3, 3, '2026-11-25T03:00Z')",
+            office.client.uuid(),
+            office.agency.uuid()
+        );
+        world.sql(&alert).await.unwrap();
+    }
+    tell(&world.app).await;
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    for day in ["2026-11-24", "2026-11-25"] {
+        let body = json!({ "account": ACCOUNT, "day": day });
+        office.system(&world, "statement").post_once("/v1/statements", day, &body).await.expect(200);
+        closings::prepare(&accountant, &office, "day", day).await.expect(303);
+        world.later(Duration::from_secs(86_400));
+    }
+    Office::open(&world, "H29.15").await;
+    let deliveries = format!("/v1/events/endpoints/{}/deliveries", endpoint["id"].as_str().unwrap());
+    for (path, scope, many) in [
+        ("/v1/closings", "statement.read", 2),
+        ("/v1/agencies", "admin.read", 2),
+        ("/v1/alerts", "admin.read", 3),
+        (&*deliveries, "event.read", 3),
+    ] {
+        assert_eq!(walked(&office.system(&world, scope), path).await, many, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_of_more_lines_than_a_page_is_read_to_its_end() {
+    let (world, office, _) = closings::set().await;
+    let movement = |n: i64| entry(&format!("N{n}"), 1_000 + n, None, world.clock.now());
+    world.bank.movements.lock().unwrap().extend((0..450).map(movement));
+    world.later(Duration::from_secs(86_400));
+    let body = json!({ "account": ACCOUNT, "day": "2026-11-25" });
+    let system = office.system(&world, "statement statement.read case.read");
+    let told = system.post_once("/v1/statements", "s", &body).await.expect(200).json();
+    let lines = format!("/v1/statements/{}/lines", told["id"].as_str().unwrap());
+    let (mut seen, mut address, mut pages) = (Vec::new(), lines.clone(), 0);
+    loop {
+        let page = system.get(&address).await.expect(200).json();
+        seen.extend(page["items"].as_array().unwrap().iter().map(|line| line["line"].clone()));
+        pages += 1;
+        let Some(after) = page["next"].as_str() else { break };
+        address = format!("{lines}?after={after}");
+    }
+    let each: BTreeSet<String> = seen.iter().map(Value::to_string).collect();
+    assert_eq!((seen.len(), each.len(), pages > 1), (450, 450, true));
+    // Each of them is a case, and these have pages too.
+    let (mut cases, mut address) = (BTreeSet::new(), "/v1/cases?limit=200".to_owned());
+    loop {
+        let page = system.get(&address).await.expect(200).json();
+        for case in page["items"].as_array().unwrap() {
+            assert!(cases.insert(case["id"].to_string()), "{case} came twice");
+        }
+        let Some(after) = page["next"].as_str() else { break };
+        address = format!("/v1/cases?limit=200&after={after}");
+    }
+    assert_eq!(cases.len(), 450);
 }
