@@ -111,7 +111,7 @@ async fn credits(outside: &Outside) -> String {
         outside.later(seconds).await;
         assert_eq!(outside.status(&payment).await, "settled", "{fault}");
     }
-    assert_eq!(outside.ended("identifier_reused").await, 1, "another text under a known name is refused");
+    assert_eq!(outside.ended("message_id_reused").await, 1, "another text under a known name is refused");
     let lost = outside.paid_with("lose").await;
     outside.later(91).await;
     assert_eq!(outside.status(&lost).await, "accepted", "an acceptance is no money");
@@ -127,7 +127,7 @@ async fn credits(outside: &Outside) -> String {
         [
             ("wrong_amount", 204_000),
             ("wrong_amount", 102_500),
-            ("wrong_amount", 102_500),
+            ("late_success", 102_500),
             ("unmatched", 205_000)
         ]
     );

@@ -5,7 +5,7 @@ use crate::central_bank::{entry, notification};
 use crate::closings;
 use crate::office::{ACCOUNT, Office};
 use crate::payouts::Scene;
-use crate::webhooks::{Receiver, cancelled, register, tell};
+use crate::webhooks::{Mood, Receiver, cancelled, register, tell};
 use crate::world::Actor;
 use chung::base::{calendar::Day, clock::Clock};
 use chung::flow::{
@@ -85,7 +85,7 @@ impl Scene {
                 .tell(&notification(20 + n, ACCOUNT, vec![waits], scene.world.clock.now()))
                 .await
                 .expect(200);
-            scene.refund(&bill, &key).await;
+            scene.refund(&bill, &format!("refund-{n}")).await;
             scene.mandate(&format!("{n}/2026")).await;
         }
         scene.bill = first;
@@ -170,6 +170,7 @@ async fn what_administrators_endpoints_and_accountants_list_is_walked_in_the_sam
     let (world, office, _) = closings::set().await;
     let receiver = Receiver::start().await;
     let endpoint = register(&world, &office, &receiver.url, &[]).await;
+    receiver.feels(Mood::Fails);
     for key in ["a", "b", "c"] {
         cancelled(&world, &office, key).await;
         let alert = format!(
@@ -181,10 +182,10 @@ async fn what_administrators_endpoints_and_accountants_list_is_walked_in_the_sam
         world.sql(&alert).await.unwrap();
     }
     tell(&world.app).await;
-    let accountant = at_board(&world, ACCOUNTANT).await;
     for day in ["2026-11-24", "2026-11-25"] {
         let body = json!({ "account": ACCOUNT, "day": day });
         office.system(&world, "statement").post_once("/v1/statements", day, &body).await.expect(200);
+        let accountant = at_board(&world, ACCOUNTANT).await;
         closings::prepare(&accountant, &office, "day", day).await.expect(303);
         world.later(Duration::from_secs(86_400));
     }

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 async fn receipt_of(world: &TestApp, office: &Office, bill: &Value) -> Value {
     let path = format!("/v1/receipts?bill={}", bill["id"].as_str().unwrap());
-    office.system(world, "receipt.read").get(&path).await.expect(200).json()["items"][0].clone()
+    let system = office.system(world, "receipt.read");
+    let found = system.get(&path).await.expect(200).json()["items"][0]["id"].clone();
+    system.get(&format!("/v1/receipts/{}", found.as_str().unwrap())).await.expect(200).json()
 }
 
 #[tokio::test]
@@ -99,7 +101,9 @@ async fn after_the_due_day_nothing_is_paid_online() {
     let shown = world.stranger().get(&path).await.expect(200).text();
     assert!(shown.contains("Đã quá hạn nộp") && !shown.contains("name=\"bank\""), "{shown}");
     assert!(!shown.contains("<svg"), "no code to transfer by: {shown}");
-    world.stranger().post_form(&path, &[("bank", "970436")]).await.expect(409);
+    // Whoever presses a button of an old page is led back to this one.
+    let pressed = world.stranger().post_form(&path, &[("bank", "970436")]).await.expect(303);
+    assert_eq!(pressed.location(), path);
     assert_eq!((world.count("payment").await, world.bank.requests.lock().unwrap().len()), (0, 0));
     let path = format!("/v1/bills/{}", bill["id"].as_str().unwrap());
     let read = office.system(&world, "bill.read").get(&path).await;
@@ -128,12 +132,14 @@ async fn an_amount_is_whole_dong_within_sixty_four_bits() {
     let world = TestApp::start().await;
     let office = Office::open(&world, "H29.14").await;
     let bill = office.bill(&world, "k").await;
-    let system = office.system(&world, "refund bill");
+    let system = office.system(&world, "refund bill ledger");
     let amounts = [
         json!("1000.5"),
         json!("1000.0"),
         json!("9223372036854775808"),
         json!("99999999999999999999999999"),
+        json!("1000000000000000000"),
+        json!("01000"),
         json!("1e3"),
         json!("1.000"),
         json!("1,000"),
@@ -144,15 +150,7 @@ async fn an_amount_is_whole_dong_within_sixty_four_bits() {
         json!(1000.5),
         json!(null),
     ];
-    for (nth, amount) in amounts.into_iter().enumerate() {
-        let refund = json!({
-            "bill": bill["id"], "reason": "agency_error", "words": "x", "officer": "079185000456",
-            "amount": { "amount": amount, "currency": "VND" },
-        });
-        let key = format!("refund-{nth}");
-        let answer = system.post_once("/v1/refunds", &key, &refund).await;
-        assert_eq!(answer.status, 400, "{amount}: {}", answer.text());
-        answer.expect_refusal(400, "invalid_body");
+    let obligation = |amount: &Value| {
         let mut taxed = new_bill();
         taxed.as_object_mut().unwrap().remove("lines");
         taxed["obligations"] = json!([{
@@ -161,9 +159,39 @@ async fn an_amount_is_whole_dong_within_sixty_four_bits() {
             "amount": { "amount": amount, "currency": "VND" },
             "account": { "bank": "970405", "number": "71111054321", "holder": "CHI CUC THUE" },
         }]);
-        let answer = system.post_once("/v1/bills", &format!("bill-{nth}"), &taxed).await;
-        assert_eq!(answer.status, 400, "{amount}: {}", answer.text());
-        answer.expect_refusal(400, "invalid_body");
+        taxed
+    };
+    let refund = |extent: Value| {
+        let mut body = json!({
+            "bill": bill["id"], "reason": "agency_error", "words": "x", "officer": "079185000456",
+        });
+        body.as_object_mut().unwrap().extend(extent.as_object().unwrap().clone());
+        body
+    };
+    let acts = |amount: &Value| {
+        let money = json!({ "amount": amount, "currency": "VND" });
+        let charge = json!({
+            "kind": "bank_charge", "account": ACCOUNT, "day": "2026-11-24", "words": "x", "amount": money,
+        });
+        [
+            ("/v1/refunds", refund(json!({ "amount": money }))),
+            ("/v1/refunds", refund(json!({ "lines": [{ "line": 0, "amount": money }] }))),
+            ("/v1/bills", obligation(amount)),
+            ("/v1/ledger/records", charge),
+        ]
+    };
+    for (nth, amount) in amounts.into_iter().enumerate() {
+        for (act, (path, body)) in acts(&amount).into_iter().enumerate() {
+            let answer = system.post_once(path, &format!("{nth}-{act}"), &body).await;
+            assert_eq!(answer.status, 400, "{path} {amount}: {}", answer.text());
+            answer.expect_refusal(400, "invalid_body");
+        }
     }
-    assert_eq!((world.count("bill").await, world.count("refund").await), (1, 0));
+    let written = (world.count("bill").await, world.count("refund").await, world.count("ledger_entry").await);
+    assert_eq!(written, (1, 0, 0));
+    // Of whole đồng the same is taken, as far as somebody may do it at all.
+    for ((path, body), status) in acts(&json!("1000")).into_iter().zip([403, 403, 201, 201]) {
+        let answer = system.post_once(path, &format!("whole-{path}").replace('/', "-"), &body).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+    }
 }

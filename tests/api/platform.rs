@@ -251,7 +251,7 @@ async fn an_amount_beyond_thirty_two_bits_is_taken_paid_and_confirmed() {
         ],
     );
     let begun = scene.send(&init).await;
-    assert_eq!((begun.ma_loi.as_str(), begun.mo_ta_loi.as_str()), ("00", ""));
+    assert_eq!((begun.ma_loi.as_str(), begun.mo_ta_loi.as_str()), ("00", "Thành công"));
     let path = begun.url_thanh_toan.strip_prefix(world.app.origin.as_str()).unwrap().to_owned();
     let payer = world.stranger();
     let page = payer.get(&path).await.expect(200);

@@ -92,7 +92,7 @@ async fn money_that_waits_goes_back_to_whoever_sent_it() {
         let path = format!("/v1/cases/{}", case["id"].as_str().unwrap());
         let read = office.system(world, "case.read").get(&path).await.expect(200).json();
         assert_eq!(read["suspense"]["held"], false, "{read}");
-        let again = scene.ask_for(&case, &format!("{held} again"), json!({ "reason": reason })).await;
+        let again = scene.ask_for(&case, &format!("{held}-again"), json!({ "reason": reason })).await;
         again.expect_refusal(409, "refund_exceeds_receipt");
     }
     assert_eq!(scene.balance("suspense").await, 0);
