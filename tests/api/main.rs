@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
+#[path = "../support/answered.rs"]
+mod answered;
 mod bills;
 mod board;
 mod board_pages;

@@ -4,6 +4,7 @@ use crate::central_bank::CentralBank;
 use crate::database::Database;
 use crate::document::{Seen, document};
 use crate::platform::Partners;
+use crate::reachable::note_code;
 use chung::app::{self, App, ClearingPeer, Parts, Population};
 use chung::base::clock::{Clock, ManualClock};
 use chung::base::entropy::SeededEntropy;
@@ -350,6 +351,7 @@ impl Actor {
         };
         if address.path().starts_with("/v1/") {
             answer.hold_to_contract(&method, address.path());
+            note_code(&answer.body);
         }
         answer
     }
