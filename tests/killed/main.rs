@@ -12,7 +12,6 @@ use chung::crypto::{jwt, keyring::Purpose};
 use chung::flow::reconcile_statement::match_statement;
 use chung::store::account::account_of_number;
 use serde_json::json;
-use sqlx::{Connection, Row};
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;

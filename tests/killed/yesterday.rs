@@ -12,7 +12,6 @@ use chung::payment::{
     refund::Answer,
 };
 use futures_util::future::BoxFuture;
-use sqlx::Row;
 
 /// A bank that tells one day, and nothing else.
 pub struct Yesterday(pub Vec<Entry>);
