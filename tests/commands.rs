@@ -197,3 +197,56 @@ async fn an_integrator_starts_the_outside_world_and_the_same_seed_brings_the_sam
     let refused = desk.run(&["sandbox", "serve", "--faults", "101"]).unwrap_err();
     assert!(refused.contains("101"), "{refused}");
 }
+
+#[test]
+fn an_operator_lets_a_system_speak_the_platforms_protocol_and_takes_what_it_cannot_change_yet() {
+    let desk = Desk::new("platform");
+    let guide = desk.said(&["platform", "guide"]);
+    for said in ["POST http://localhost:8080/payment-platform", "64 bit", "TKThuHuong", "000000000"] {
+        assert!(guide.contains(said), "{said} in {guide}");
+    }
+    let name = ["--name", "Sở Tư pháp", "--name-en", "Department of Justice"];
+    let agency = [&["agencies", "register", "H29.14"], &name[..]].concat();
+    desk.said(&[&agency[..], &["--account", "phi=970405:1500201001234:KHO BAC NHA NUOC"]].concat());
+    let system = ["clients", "register", "--profile", "basic", "--agency", "H29.14", "--scopes", "bill"];
+    let registered = desk.said(&[&system[..], &name[..]].concat());
+    let client = registered.split_whitespace().nth(1).unwrap();
+    let secret = desk.path("secret");
+    fs::write(&secret, "a secret between two\n").unwrap();
+    let register = |code: &str, agency: &str, confirm: &str| {
+        let words = ["platform", "register", code, "--agency", agency, "--client", client];
+        desk.run(&[&words[..], &["--secret", &secret, "--confirm", confirm]].concat())
+    };
+    let address = "https://system.example/confirm";
+    assert_eq!(
+        register("DVC01", "H29.14", address).unwrap(),
+        "DVC01 may speak the payment platform's protocol\n"
+    );
+    assert!(register("DVC01", "H29.15", address).unwrap_err().contains("no such agency"));
+    register("DVC01", "H29.14", "nowhere").unwrap_err();
+
+    let tolerate = |code: &str, deviation: &str, until: &str| {
+        desk.run(&["platform", "tolerate", code, deviation, "--until", until])
+    };
+    let taken = tolerate("DVC01", "twelve_hour_time", "2099-06-30").unwrap();
+    assert_eq!(taken, "DVC01: twelve_hour_time is taken until 2099-06-30\n");
+    tolerate("DVC01", "twelve_hour_time", "2099-12-31").unwrap();
+    for (code, deviation, until) in [
+        ("DVC01", "wrong_checksum", "2099-12-31"),
+        ("DVC02", "twelve_hour_time", "2099-12-31"),
+        ("DVC01", "twelve_hour_time", "2099-02-29"),
+    ] {
+        let why = tolerate(code, deviation, until).unwrap_err();
+        assert!(!why.contains("panicked"), "{why}");
+    }
+    let listed = desk.said(&["platform", "tolerances", "DVC01"]);
+    assert_eq!(listed, "twelve_hour_time until 2099-12-31, seen 0 times\n");
+
+    let join = ["platform", "join", "https://platform.example/", "--code", "CHUNG", "--secret"];
+    assert_eq!(
+        desk.said(&[&join[..], &[&secret]].concat()),
+        "payers may choose the platform at https://platform.example/\n"
+    );
+    let why = desk.run(&[&join[..], &[&desk.path("none")]].concat()).unwrap_err();
+    assert!(why.contains("cannot read"), "{why}");
+}

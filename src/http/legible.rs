@@ -5,18 +5,19 @@ use super::{
     pages::page::{Reader, show_status},
     problem::Named,
 };
-use axum::extract::{FromRequestParts, Request};
+use crate::app::App;
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
 /// Answers in a page where one is asked for.
-pub async fn legible(request: Request, next: Next) -> Response {
+pub async fn legible(State(app): State<App>, request: Request, next: Next) -> Response {
     if !asks_for_page(request.headers()) || request.uri().path().starts_with("/v1/") {
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
-    let Ok(reader) = Reader::from_request_parts(&mut parts, &()).await;
+    let Ok(reader) = Reader::from_request_parts(&mut parts, &app).await;
     let answer = next.run(Request::from_parts(parts, body)).await;
     let status = answer.status();
     if !(status.is_client_error() || status.is_server_error()) || is_page(answer.headers()) {

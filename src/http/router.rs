@@ -24,7 +24,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(app.limits.body_bytes_max))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(app.clone(), pace::in_time))
-        .layer(from_fn(legible::legible))
+        .layer(from_fn_with_state(app.clone(), legible::legible))
         .layer(from_fn(counted::counted))
         .with_state(app)
 }

@@ -5,6 +5,7 @@ use crate::board::signed_in;
 use crate::central_bank::{entry, notification};
 use crate::desk::{ACCOUNTANT, APPROVER, CASHIER, Scene, reference};
 use crate::office::{ACCOUNT, Office, new_bill};
+use crate::receipt_paper::text_of;
 use crate::world::{Actor, Answer};
 use chung::base::{
     calendar::Day,
@@ -428,6 +429,15 @@ async fn a_desk_owes_the_agency_that_it_collects_for_until_the_cash_is_in_its_ac
     scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
     let receipts = other.system(&scene.world, "receipt.read").get("/v1/receipts").await.expect(200).json();
     assert!(receipts["items"][0]["number"].as_str().unwrap().starts_with("H29.150-AP26E-"));
+    // The receipt is the other agency's by its name as well, in the document and on paper.
+    let files = &receipts["items"][0]["files"];
+    let theirs_too = other.system(&scene.world, "receipt.read");
+    let xml = theirs_too.get(files["xml"].as_str().unwrap()).await.expect(200).text();
+    assert!(xml.contains("<MCQuan>H29.150</MCQuan>\n<Ten>Văn phòng H29.150</Ten>"), "{xml}");
+    let pdf = theirs_too.get(files["pdf"].as_str().unwrap()).await.expect(200).body;
+    if let Some(text) = text_of(&pdf) {
+        assert!(text.starts_with("Văn phòng H29.150") && !text.contains("Sở Tư pháp"), "{text}");
+    }
     assert_eq!((scene.balance("desk_owes").await, scene.balance("owed_by_desk").await), (-205_000, 205_000));
     let till = cash(&scene, &scene.office).await["tills"][0].clone();
     assert_eq!(
@@ -453,7 +463,7 @@ async fn a_desk_owes_the_agency_that_it_collects_for_until_the_cash_is_in_its_ac
     scene.send("/desk/deposits", &carry("205001", &to)).await.expect(422);
     let nobody = "agency_019a9e10c0007d2e8f3a4b5c6d7e8f90";
     scene.send("/desk/deposits", &carry("1", nobody)).await.expect(404);
-    assert!(scene.desk().await.contains("Sở Tư pháp: 205.000"));
+    assert!(scene.desk().await.contains("Văn phòng H29.150: 205.000"));
     scene.send("/desk/deposits", &carry("205000", &to)).await.expect(303);
     scene.send("/desk/deposits", &[("amount", "1"), ("slip", "NT-8"), ("to", &to)]).await.expect(404);
     assert_eq!((scene.balance("desk_owes").await, scene.balance("owed_by_desk").await), (0, 0));

@@ -4,6 +4,7 @@ use crate::board::{grant, signed_in};
 use crate::desk::{ACCOUNTANT, APPROVER, Scene, reference};
 use crate::office::{Office, new_bill};
 use crate::payments::start;
+use crate::receipt_paper::text_of;
 use crate::world::{Actor, Answer, TestApp};
 use chung::base::{calendar::VIETNAM, clock::Clock};
 use chung::codec::leaf_void;
@@ -262,11 +263,22 @@ async fn a_receipt_is_printed_once_and_copies_say_so() {
     let copy = scene.send(&path, &[]).await.expect(200);
     assert!(name(&copy).contains("copy1") && copy.body.starts_with(b"%PDF"));
     assert_ne!(copy.body, original.body);
+    let second = scene.send(&path, &[]).await.expect(200);
+    for (printed, mark) in [(&original, None), (&copy, Some("BẢN SAO SỐ 1")), (&second, Some("BẢN SAO SỐ 2"))]
+    {
+        let Some(text) = text_of(&printed.body) else { break };
+        let marked = text.lines().find(|line| line.contains("BẢN SAO"));
+        assert!(
+            marked.map(str::trim).map(|line| line.split(',').next().unwrap()) == mark,
+            "{mark:?}: {text}"
+        );
+        assert!(text.contains(number), "{text}");
+    }
     let printings = kept.get(&format!("/v1/receipts/{id}/printings")).await.expect(200).json();
     let copies: Vec<i64> =
         printings["items"].as_array().unwrap().iter().map(|item| item["copy"].as_i64().unwrap()).collect();
-    assert_eq!(copies, [0, 1]);
-    assert_eq!(scene.world.count("audit_leaf where kind = 'receipt.printed'").await, 2);
+    assert_eq!(copies, [0, 1, 2]);
+    assert_eq!(scene.world.count("audit_leaf where kind = 'receipt.printed'").await, 3);
 
     scene.cashier.post_form(&path, &[("form_token", "0")]).await.expect(400);
     scene.send("/desk/receipts/H29.14-AP26E-0009999", &[]).await.expect(404);

@@ -1,7 +1,8 @@
 //! What every stranger meets: unknown paths, missing tokens, the stylesheet.
 
 use crate::office::Office;
-use crate::world::TestApp;
+use crate::world::{Actor, TestApp};
+use chung::config::Limits;
 use chung::flow::tidy::tidy;
 use reqwest::Method;
 use serde_json::json;
@@ -79,4 +80,43 @@ async fn what_is_over_is_forgotten_and_the_coming_month_is_open() {
     tidy(&world.app).await.unwrap();
     assert_eq!(world.count("code_counter").await, 0);
     assert_eq!(world.count("pg_class where relname in ('posting_202712', 'posting_202801')").await, 2);
+}
+
+#[tokio::test]
+async fn under_https_every_cookie_is_bound_to_this_host_and_hidden_from_scripts() {
+    let mut listens = None;
+    let world = TestApp::start_as(Limits::default(), |parts, _| {
+        listens = Some(std::mem::replace(&mut parts.origin, "https://chung.example".parse().unwrap()));
+    })
+    .await;
+    assert!(world.app.origin.is_production());
+    let browser_origin = listens.unwrap();
+    let browser = Actor::new(browser_origin.clone());
+    let mut address = "/board".to_owned();
+    let mut set: Vec<String> = Vec::new();
+    for _ in 0..4 {
+        let answer = browser.get(&address).await;
+        let cookies = answer.headers.get_all("set-cookie").iter().map(|c| c.to_str().unwrap().to_owned());
+        set.extend(cookies);
+        if answer.status != 303 {
+            break;
+        }
+        address = answer.location().trim_start_matches("https://chung.example").to_owned();
+    }
+    assert!(!set.is_empty(), "a sign-in begins with a cookie");
+    let chosen = browser.get("/receipts?lang=en").await.expect(200);
+    set.push(chosen.headers["set-cookie"].to_str().unwrap().to_owned());
+    assert!(browser.get("/receipts").await.expect(200).text().contains("<html lang=\"en\">"), "it is kept");
+    let elsewhere = browser.request(Method::GET, "/receipts").header("cookie", "chung_lang=en");
+    let shown = Actor::new(browser_origin.clone()).send(elsewhere).await.expect(200).text();
+    assert!(shown.contains("<html lang=\"vi\">"), "a cookie that another host may have set says nothing");
+    for cookie in &set {
+        let mut parts = cookie.split("; ");
+        assert!(parts.next().unwrap().starts_with("__Host-chung_"), "{cookie}");
+        let attributes: Vec<&str> = parts.collect();
+        for demanded in ["Secure", "HttpOnly", "SameSite=Lax", "Path=/"] {
+            assert!(attributes.contains(&demanded), "{demanded} in {cookie}");
+        }
+        assert!(!attributes.iter().any(|attribute| attribute.starts_with("Domain")), "{cookie}");
+    }
 }

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
+#[path = "../support/answered.rs"]
+mod answered;
 mod bills;
 mod board;
 mod board_pages;
@@ -20,6 +22,7 @@ mod desk_paper;
 mod document;
 mod drill_down;
 mod office;
+mod outside;
 mod owners;
 mod paper_charged_anew;
 mod privacy;
@@ -30,13 +33,17 @@ mod world;
 
 mod administration;
 mod clients;
+mod conformance;
 mod edge;
 mod exemptions;
 mod fees;
 mod identity;
 mod import_formats;
 mod imports;
+mod lists;
+mod national_platform;
 mod oidc;
+mod payers;
 mod payments;
 mod payouts;
 mod platform;
@@ -49,11 +56,13 @@ mod receipts;
 mod receipts_elsewhere;
 mod receipts_in_bulk;
 mod refunds;
+mod refunds_of_cases;
 mod refunds_remitted;
 mod statement_chunks;
 mod statements;
 mod store;
 mod succession;
+mod taxes_passed_on;
 mod time_stamp_chains;
 mod time_stamps;
 #[path = "../support/tools.rs"]

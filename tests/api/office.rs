@@ -26,17 +26,23 @@ pub struct Office {
 impl Office {
     /// Registers an agency with that code; the first one also brings schedule and banks.
     pub async fn open(world: &TestApp, code: &str) -> Self {
+        Self::charging(world, code, fee_file::SAMPLE_ITEMS).await
+    }
+
+    /// The same under another schedule, which every agency of this world then brings.
+    pub async fn charging(world: &TestApp, code: &str, items: &str) -> Self {
         let app = &world.app;
         let now = app.clock.now();
-        import_fees(app, fee_file::SAMPLE_ITEMS, fee_file::SAMPLE_ADJUSTMENTS).await.unwrap();
+        import_fees(app, items, fee_file::SAMPLE_ADJUSTMENTS).await.unwrap();
         let agency: Id<Agency> = Id::new(now, &*app.entropy);
         let (_, key) = app.keys.new_data_key(&*app.entropy, agency.uuid().as_bytes());
+        let (name_vi, name_en) = names(code);
         let mut tx = app.store.begin().await.unwrap();
         let row = AgencyRow {
             id: agency,
             code: code.to_owned(),
-            name_vi: "Sở Tư pháp".to_owned(),
-            name_en: "Department of Justice".to_owned(),
+            name_vi,
+            name_en,
             tax_code: None,
             address_vi: None,
             active: true,
@@ -79,6 +85,15 @@ impl Office {
     pub async fn bill(&self, world: &TestApp, key: &str) -> Value {
         let system = self.system(world, "bill");
         system.post_once("/v1/bills", key, &new_bill()).await.expect(201).json()
+    }
+}
+
+/// What an agency of that code is called, so that no two are called the same.
+fn names(code: &str) -> (String, String) {
+    match code {
+        "H29.14" => ("Sở Tư pháp".to_owned(), "Department of Justice".to_owned()),
+        "H29.15" => ("Sở Xây dựng".to_owned(), "Department of Construction".to_owned()),
+        other => (format!("Văn phòng {other}"), format!("Office {other}")),
     }
 }
 

@@ -29,7 +29,6 @@ async fn set() -> Set {
     let world = TestApp::start().await;
     let office = Office::open(&world, "H29.14").await;
     let other = Office::open(&world, "H29.15").await;
-    world.sql("update agency set name_vi = 'Sở Xây dựng', name_en = 'Department of Construction' where code = 'H29.15'").await.unwrap();
     other.bill(&world, "opens-its-account").await;
     let system = office.system(&world, "bill receipt.read");
     Set { world, office, other, system }

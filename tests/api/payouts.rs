@@ -39,7 +39,7 @@ pub fn new_bill() -> Value {
     })
 }
 
-fn rule(kind: &str, number: &str, from: &str) -> Value {
+pub fn rule(kind: &str, number: &str, from: &str) -> Value {
     json!({
         "kind": kind, "valid_from": from, "bank": "970405", "number": number, "holder": "Kho bạc Nhà nước Khu vực II",
         "treasury_office": "0061", "authority": { "code": "1056789", "name": "Thuế Thành phố Hồ Chí Minh" },
@@ -66,7 +66,7 @@ impl Scene {
         }
     }
 
-    async fn say(&self, key: &str, rule: &Value) -> crate::world::Answer {
+    pub async fn say(&self, key: &str, rule: &Value) -> crate::world::Answer {
         let path = format!("/v1/agencies/{}/payout-rules", self.office.agency);
         self.office.system(&self.world, "admin").post_once(&path, key, rule).await
     }

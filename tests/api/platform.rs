@@ -6,6 +6,7 @@ use crate::office::{ACCOUNT, Office};
 use crate::world::{Actor, TestApp};
 use chung::base::{calendar::Day, clock::Clock, id::Id, text::Line};
 use chung::codec::payment_platform::{self as wire, Confirm, Reply, checksum, is_genuine, stamp};
+use chung::flow::fee_file::SAMPLE_ITEMS;
 use chung::flow::platform::{confirm_payments, register_partner, tolerate};
 use chung::flow::succeed_agency::effect_successions;
 use chung::partner::platform::{Platform, Unsent};
@@ -102,8 +103,12 @@ struct Scene {
 
 impl Scene {
     async fn set() -> Self {
+        Self::charging(SAMPLE_ITEMS).await
+    }
+
+    async fn charging(items: &str) -> Self {
         let world = TestApp::start().await;
-        let office = Office::open(&world, "H29.14").await;
+        let office = Office::charging(&world, "H29.14", items).await;
         let code = Line::parse(CODE).unwrap();
         let confirm = "http://agency.example/confirm";
         register_partner(&world.app, office.agency, office.client, (&code, SECRET), confirm).await.unwrap();
@@ -263,6 +268,41 @@ async fn a_system_that_only_changed_the_address_is_served_from_init_to_receipt()
         ("205000", "REF1", "00")
     );
     assert!(is_genuine(&confirm.covered(), SECRET, &confirm.ma_xac_thuc));
+}
+
+#[tokio::test]
+async fn an_amount_beyond_thirty_two_bits_is_taken_paid_and_confirmed() {
+    let large = SAMPLE_ITEMS.replacen(",200000,dossier,", ",3000000000,dossier,", 1);
+    let scene = Scene::charging(&large).await;
+    let world = &scene.world;
+    let init = scene.init(
+        "REF1",
+        &[
+            ("/SoTien", json!(3_000_005_000_u64)),
+            ("/ThongTinBienLai/PhiLePhi/0/SoTien", json!(3_000_000_000_u64)),
+            ("/ThongTinBienLai/DSKhoanNop/0/SoTien", json!("3000005000")),
+        ],
+    );
+    let begun = scene.send(&init).await;
+    assert_eq!((begun.ma_loi.as_str(), begun.mo_ta_loi.as_str()), ("00", "Thành công"));
+    let path = begun.url_thanh_toan.strip_prefix(world.app.origin.as_str()).unwrap().to_owned();
+    let payer = world.stranger();
+    let page = payer.get(&path).await.expect(200);
+    assert!(page.text().contains("3.000.005.000"), "{}", page.text());
+    payer.post_form(&path, &[("bank", &page.form_field("bank"))]).await.expect(303);
+    world.later(Duration::from_secs(1));
+    assert_eq!(world.bank.requests.lock().unwrap()[0].amount.minor(), 3_000_005_000);
+    let bills = scene.office.system(world, "bill.read").get("/v1/bills").await.expect(200).json();
+    assert_eq!(bills["items"][0]["total"]["amount"], "3000005000");
+    let of = format!("/v1/payments?bill={}", bills["items"][0]["id"].as_str().unwrap());
+    let paid = scene.office.system(world, "payment.read").get(&of).await.expect(200).json();
+    let payment = paid["items"][0]["id"].as_str().unwrap();
+    world.tell(&world.credit(1, "R1", 3_000_005_000, payment)).await.expect(200);
+    assert_eq!(scene.send(&scene.question("QUERY", "REF1")).await.trang_thai_gd, "1");
+    assert_eq!(confirm_payments(&world.app).await.unwrap(), 1);
+    assert_eq!(world.partners.told.lock().unwrap()[0].1.so_tien, "3000005000");
+    assert!(world.balances().await.contains(&("clearing".to_owned(), 3_000_005_000)));
+    assert_eq!(world.held().await, []);
 }
 
 #[tokio::test]

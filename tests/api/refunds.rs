@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
 
-const PEOPLE: [&str; 4] = [
+pub const PEOPLE: [&str; 4] = [
     "079185000456,,Nguyễn Thị Hòa,1985-03-15,female,0912345218,79,active,,2,",
     "079085000457,,Trần Văn Khỏe,1985-04-01,male,0912345219,79,active,,2,",
     "079085000458,,Lê Văn Lạ,1985-05-01,male,0912345220,79,active,,2,",
@@ -120,7 +120,7 @@ impl Scene {
     }
 
     /// The sum of everything posted to accounts of a kind.
-    async fn balance(&self, kind: &str) -> i64 {
+    pub async fn balance(&self, kind: &str) -> i64 {
         self.world.balances().await.into_iter().filter(|(k, _)| k == kind).map(|(_, sum)| sum).sum()
     }
 }

@@ -12,9 +12,9 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use chung::app::App;
 use chung::base::clock::Clock;
 use chung::base::id::{Client, Id};
+use chung::config::Limits;
 use chung::flow::deliver_events::{Lane, deliver_events, route_events, tend_deliveries};
-use chung::flow::endpoints::{ENDPOINTS_MAX, register_endpoint};
-use chung::flow::idempotency::Idempotency;
+use chung::flow::endpoints::ENDPOINTS_MAX;
 use chung::flow::register_client::set_client_active;
 use chung::partner::webhook::RemoteWebhooks;
 use serde_json::{Value, json};
@@ -410,17 +410,17 @@ async fn nobody_inside_the_network_is_ever_called() {
 
 #[tokio::test]
 async fn an_unfit_address_is_not_registered() {
-    let world = TestApp::start().await;
+    crate::world::install();
+    let outside_only = RemoteWebhooks::new(false, Duration::from_secs(2)).unwrap();
+    let world =
+        TestApp::start_as(Limits::default(), |parts, _| parts.webhooks = Arc::new(outside_only)).await;
     let office = Office::open(&world, "H29.14").await;
-    let app = guarded(&world);
+    let system = office.system(&world, "event");
     for url in ["http://agency.example/", "https://10.0.0.1/", "https://[fd00::1]/", "https://0x7f.1/"] {
-        let key = Idempotency::new(office.client, "k", "x", b"").unwrap();
-        let wanted = (url.parse().unwrap(), Vec::new());
-        let refused = register_endpoint(&app, office.agency, office.client, wanted, &key).await;
-        assert_eq!(refused.unwrap_err().code(), "endpoint_unfit", "{url}");
+        let unfit = system.post_once("/v1/events/endpoints", "k", &json!({ "url": url })).await;
+        unfit.expect_refusal(422, "endpoint_unfit");
     }
     assert_eq!(world.count("endpoint").await, 0);
-    let system = office.system(&world, "event");
     for body in [
         json!({ "url": "ftp://agency.example/" }),
         json!({ "url": "https://user:word@agency.example/" }),

@@ -4,6 +4,7 @@ use crate::central_bank::CentralBank;
 use crate::database::Database;
 use crate::document::{Seen, document};
 use crate::platform::Partners;
+use crate::reachable::note_code;
 use chung::app::{self, App, ClearingPeer, Parts, Population};
 use chung::base::clock::{Clock, ManualClock};
 use chung::base::entropy::SeededEntropy;
@@ -55,12 +56,12 @@ impl TestApp {
 
     /// The same, registered at a national e-ID.
     pub async fn start_with_national_id(upstream: Arc<dyn NationalId>) -> Self {
-        Self::start_as(Limits::default(), Some(upstream), |_, _| Population::own()).await
+        Self::start_as(Limits::default(), |parts, _| parts.national_id = Some(upstream)).await
     }
 
     /// The same within other limits.
     pub async fn start_with(limits: Limits) -> Self {
-        Self::start_as(limits, None, |_, _| Population::own()).await
+        Self::start_as(limits, |_, _| ()).await
     }
 
     /// The same beside a remote register, which is told the service's origin and clock.
@@ -68,14 +69,14 @@ impl TestApp {
         limits: Limits,
         register: impl FnOnce(&str, Arc<ManualClock>) -> Population,
     ) -> Self {
-        Self::start_as(limits, None, register).await
+        let place = |parts: &mut Parts, clock: &Arc<ManualClock>| {
+            parts.population = register(parts.origin.as_str(), clock.clone());
+        };
+        Self::start_as(limits, place).await
     }
 
-    async fn start_as(
-        limits: Limits,
-        national_id: Option<Arc<dyn NationalId>>,
-        register: impl FnOnce(&str, Arc<ManualClock>) -> Population,
-    ) -> Self {
+    /// The same with other parts in places.
+    pub async fn start_as(limits: Limits, change: impl FnOnce(&mut Parts, &Arc<ManualClock>)) -> Self {
         install();
         let database = Database::fresh().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -85,7 +86,7 @@ impl TestApp {
         let bank = Arc::new(CentralBank::new());
         let partners = Arc::new(Partners::default());
         let telephones = Arc::new(Telephones::default());
-        let app = App::new(Parts {
+        let mut parts = Parts {
             access_tokens: Arc::default(),
             clearing: bank.clone(),
             clearing_peer: Arc::new(ClearingPeer {
@@ -94,8 +95,8 @@ impl TestApp {
                 keys: bank.keys(),
             }),
             card_anchors: Arc::new(Anchors::read([AUTHORITY]).expect("the authority")),
-            national_id,
-            population: register(&format!("http://localhost:{port}"), clock.clone()),
+            national_id: None,
+            population: Population::own(),
             messenger: telephones.clone(),
             gateway: Some(sha256(GATEWAY_TOKEN.as_bytes())),
             platform: partners.clone(),
@@ -112,7 +113,9 @@ impl TestApp {
             proxies: Arc::default(),
             limits,
             batches,
-        });
+        };
+        change(&mut parts, &clock);
+        let app = App::new(parts);
         let (stop, stopping) = watch::channel(false);
         let mut running = JoinSet::new();
         let listening = http::listen::listen(listener, http::router::router(app.clone()), stopping);
@@ -348,6 +351,7 @@ impl Actor {
         };
         if address.path().starts_with("/v1/") {
             answer.hold_to_contract(&method, address.path());
+            note_code(&answer.body);
         }
         answer
     }

@@ -1,12 +1,12 @@
 //! `/v1/ledger`: what the accounts of the books hold, how statements prove them, and charges that are booked by hand.
 
-use super::{line, parameter, read};
+use super::{line, misshapen, parameter, read};
 use crate::app::App;
 use crate::base::{
     calendar::{Day, parse_rfc3339},
     money::{Currency, Money},
 };
-use crate::flow::{Error, Refusal, cash::describe_cash, post_records::post_record, trial_balance};
+use crate::flow::{Error, cash::describe_cash, post_records::post_record, trial_balance};
 use crate::http::{
     auth::Caller,
     json::{Json, idempotency},
@@ -79,10 +79,19 @@ pub(super) struct Amount {
 impl Amount {
     /// Reads an amount above nothing.
     pub(super) fn read(&self, field: &str) -> Result<Money, Error> {
-        let refused = |rule| Error::Refused(Refusal::new("invalid_body").violation(field, rule, None));
-        let currency = if self.currency == "VND" { Ok(Currency::Vnd) } else { Err(refused("currency")) };
-        let amount = Money::parse(&self.amount, currency?).map_err(|_| refused("amount"))?;
-        if amount.is_positive() { Ok(amount) } else { Err(refused("not_positive")) }
+        let amount = self.read_any(field)?;
+        if amount.is_positive() { Ok(amount) } else { Err(misshapen(field, "not_positive")) }
+    }
+
+    /// Reads an amount, which may be nothing: one to eighteen digits, no zero before others and no fraction.
+    pub(super) fn read_any(&self, field: &str) -> Result<Money, Error> {
+        if self.currency != "VND" {
+            return Err(misshapen(field, "currency"));
+        }
+        let digits = self.amount.as_bytes();
+        let plain = digits.iter().all(u8::is_ascii_digit) && (digits.len() == 1 || !digits.starts_with(b"0"));
+        let amount = Money::parse(&self.amount, Currency::Vnd).ok().filter(|_| plain && digits.len() <= 18);
+        amount.ok_or(misshapen(field, "amount"))
     }
 }
 

@@ -1,12 +1,9 @@
 //! `/v1/refunds`: ask for money back, and see where each refund stands. Nobody approves by API: that is a person's act,
 //! at `/board/refunds`, and never the same person's.
 
-use super::read;
+use super::{ledger::Amount, read};
 use crate::app::App;
-use crate::base::{
-    id::Refund,
-    money::{Currency, Money},
-};
+use crate::base::id::Refund;
 use crate::flow::{
     Error, Refusal, read_refunds,
     request_refund::{NewRefund, Of, officer_numbered, request_refund},
@@ -39,7 +36,7 @@ struct NewBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     case: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    amount: Option<AmountBody>,
+    amount: Option<Amount>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lines: Option<Vec<LineBody>>,
     reason: String,
@@ -53,16 +50,9 @@ struct NewBody {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AmountBody {
-    amount: String,
-    currency: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct LineBody {
     line: usize,
-    amount: AmountBody,
+    amount: Amount,
 }
 
 async fn create(
@@ -81,10 +71,10 @@ async fn create(
     };
     let extent = match (&body.amount, &body.lines) {
         (None, None) => Extent::Whole,
-        (Some(amount), None) => Extent::Amount(money("/amount", amount)?),
+        (Some(amount), None) => Extent::Amount(amount.read_any("/amount")?),
         (None, Some(lines)) => {
             let read = |(at, line): (usize, &LineBody)| {
-                Ok((line.line, money(&format!("/lines/{at}/amount"), &line.amount)?))
+                Ok((line.line, line.amount.read_any(&format!("/lines/{at}/amount"))?))
             };
             Extent::Lines(lines.iter().enumerate().map(read).collect::<Result<_, Error>>()?)
         }
@@ -102,14 +92,6 @@ async fn create(
     };
     let answer = request_refund(&app, caller.agency, &new, Some(&key)).await?;
     Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
-}
-
-fn money(field: &str, body: &AmountBody) -> Result<Money, Error> {
-    let refused = |rule| Error::Refused(Refusal::new("invalid_body").violation(field, rule, None));
-    if body.currency != "VND" {
-        return Err(refused("currency"));
-    }
-    Money::parse(&body.amount, Currency::Vnd).map_err(|_| refused("amount"))
 }
 
 async fn list(

@@ -33,6 +33,7 @@ pub mod events;
 pub mod exemptions;
 pub mod going_back;
 pub mod imports;
+mod language;
 pub mod mandate_form;
 pub mod matches;
 pub mod me;

@@ -1,23 +1,19 @@
 //! The shell of every page: the reader's language, the strict headers, and the page for what went wrong.
 //!
-//! A page is a template that extends `shell.html` and holds a [`Page`]; [`show`] renders it. The language is the
-//! `lang` of the query, then the `chung_lang` cookie (which holds nothing but that choice), then the browser's
-//! preference, then Vietnamese. No page is cached, framed or indexed, and none loads anything from elsewhere.
+//! A page is a template that extends `shell.html` and holds a [`Page`]; [`show`] renders it. No page is cached, framed or
+//! indexed, and none loads anything from elsewhere.
 
-use crate::base::text::Lang;
-use crate::http::pages::assets;
+use crate::base::{origin::Origin, text::Lang};
+use crate::http::pages::{assets, language};
 use crate::identity::session::Session;
 use crate::text::{Texts, Value};
 use askama::Template;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{FromRef, FromRequestParts, Path};
 use axum::http::{HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{Html, IntoResponse, Response};
-use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
+use axum_extra::extract::cookie::{Cookie, CookieJar};
 use std::{borrow::Cow, convert::Infallible, str::FromStr};
 use url::Url;
-
-const LANGUAGE_COOKIE: &str = "chung_lang";
-const LANGUAGE_COOKIE_DAYS: i64 = 365;
 
 /// Who reads: the language, and the query that the language switch must keep.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +23,8 @@ pub struct Reader {
     /// Whose session the browser presents.
     pub whose: Option<Whose>,
     query: String,
-    chosen: bool,
+    /// Keeps the language that the query chose.
+    chosen: Option<Cookie<'static>>,
 }
 
 /// Whose session a browser presents.
@@ -54,28 +51,26 @@ impl Reader {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Reader {
+impl<S: Sync> FromRequestParts<S> for Reader
+where
+    Origin: FromRef<S>,
+{
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let query = parts.uri.query().unwrap_or_default();
-        let asked = query.split('&').find_map(|pair| pair.strip_prefix("lang=")).and_then(|l| l.parse().ok());
-        let jar = CookieJar::from_headers(&parts.headers);
-        let kept = || jar.get(LANGUAGE_COOKIE).and_then(|cookie| cookie.value().parse().ok());
-        let preferred = || parts.headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?.parse().ok();
-        Ok(Self {
-            lang: asked.or_else(kept).or_else(preferred).unwrap_or_default(),
-            whose: parts.extensions.get::<Whose>().cloned(),
-            query: query.to_owned(),
-            chosen: asked.is_some(),
-        })
+        let (lang, chosen) = language::of(query, &parts.headers, &Origin::from_ref(state));
+        Ok(Self { lang, whose: parts.extensions.get::<Whose>().cloned(), query: query.to_owned(), chosen })
     }
 }
 
 /// What the address of a page names; where that can be nothing's name, there is no such page.
 pub struct Called<T>(pub T);
 
-impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Called<T> {
+impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Called<T>
+where
+    Origin: FromRef<S>,
+{
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
@@ -117,7 +112,7 @@ pub struct Page {
     /// Refused inputs, in the order of the form.
     pub errors: Vec<FieldError>,
     query: String,
-    chosen: bool,
+    chosen: Option<Cookie<'static>>,
     form_targets: Vec<String>,
 }
 
@@ -140,7 +135,7 @@ impl Page {
             asks_again: None,
             errors: Vec::new(),
             query: reader.query.clone(),
-            chosen: reader.chosen,
+            chosen: reader.chosen.clone(),
             form_targets: Vec::new(),
         }
     }
@@ -291,10 +286,10 @@ pub fn show(status: StatusCode, page: &Page, view: &impl Template) -> Response {
     if let Ok(policy) = HeaderValue::try_from(page.content_security_policy()) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    if page.chosen {
-        return (CookieJar::new().add(language_cookie(page.lang)), response).into_response();
+    match &page.chosen {
+        Some(kept) => (CookieJar::new().add(kept.clone()), response).into_response(),
+        None => response,
     }
-    response
 }
 
 /// The page for what went wrong; `body` says what the reader can do, `code` is the refusal's stable code or the
@@ -327,15 +322,6 @@ struct ErrorView<'a> {
     code: Option<&'a str>,
 }
 
-fn language_cookie(lang: Lang) -> Cookie<'static> {
-    Cookie::build((LANGUAGE_COOKIE, lang.tag()))
-        .path("/")
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .max_age(time::Duration::days(LANGUAGE_COOKIE_DAYS))
-        .build()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -352,10 +338,9 @@ mod tests {
                 }]);
             show_error(StatusCode::OK, &page, "thân <trang>", Some("not_found"))
         };
-        let app = Router::new().route("/", get(page)).route(
-            "/lost",
-            get(|reader: Reader| async move { show_status(&reader, StatusCode::NOT_FOUND, None) }),
-        );
+        let lost = |reader: Reader| async move { show_status(&reader, StatusCode::NOT_FOUND, None) };
+        let app = Router::new().route("/", get(page)).route("/lost", get(lost));
+        let app = app.with_state("http://localhost:8080".parse::<Origin>().unwrap());
         let mut request = Request::get(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);

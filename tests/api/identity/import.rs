@@ -4,9 +4,13 @@ use super::{PEOPLE, import, import_under};
 use crate::world::TestApp;
 use chung::base::id::{Citizen, Id};
 use chung::flow::population::look_up;
-use chung::identity::person::Person;
-use chung::sandbox::population::{COLUMNS, write_csv};
+use chung::identity::{
+    person::Person,
+    personal_number::{Finding, PersonalNumber},
+};
+use chung::sandbox::population::{COLUMNS, Population, write_csv};
 use chung::store::register::{ImportCounts, count};
+use std::collections::BTreeSet;
 
 async fn on_record(world: &TestApp, number: &str) -> Option<(Id<Citizen>, Person)> {
     let mut tx = world.app.store.begin().await.unwrap();
@@ -77,4 +81,58 @@ async fn nothing_of_a_person_stands_readable_in_the_register() {
     for secret in ["079185000001", "Nguyễn", "1985-03-15", "0912345678", "student"] {
         assert!(!dump.contains(secret) && !dump.contains(&hex::encode(secret)), "{secret}");
     }
+}
+
+/// The provinces of 2025 that took others in, by the codes of the places of birth that lie in them now.
+const MERGED: [(&str, &[u16]); 23] = [
+    ("08", &[2, 8]),
+    ("15", &[10, 15]),
+    ("19", &[6, 19]),
+    ("24", &[24, 27]),
+    ("25", &[17, 25, 26]),
+    ("31", &[30, 31]),
+    ("33", &[33, 34]),
+    ("37", &[35, 36, 37]),
+    ("44", &[44, 45]),
+    ("48", &[48, 49]),
+    ("51", &[51, 62]),
+    ("52", &[52, 64]),
+    ("56", &[56, 58]),
+    ("66", &[54, 66]),
+    ("68", &[60, 67, 68]),
+    ("75", &[70, 75]),
+    ("79", &[74, 77, 79]),
+    ("80", &[72, 80]),
+    ("82", &[82, 87]),
+    ("86", &[83, 84, 86]),
+    ("91", &[89, 91]),
+    ("92", &[92, 93, 94]),
+    ("96", &[95, 96]),
+];
+
+#[test]
+fn every_made_up_number_says_the_sex_the_century_and_the_place_of_its_row() {
+    let (mut centuries, mut moved, mut changed, mut provinces) = (BTreeSet::new(), 0, 0, BTreeSet::new());
+    for citizen in Population::new(3).take(20_000) {
+        let number: PersonalNumber = citizen.number.parse().unwrap();
+        let (sex, born) = (citizen.sex.parse().unwrap(), citizen.birth_date.parse().unwrap());
+        match number.findings(Some(sex), Some(born))[..] {
+            [] => {}
+            [Finding::SexDiffers] => changed += 1,
+            ref wrong => panic!("{wrong:?}: {citizen:?}"),
+        }
+        centuries.insert((number.birth_year() / 100, citizen.sex));
+        let place: u16 = citizen.number[..3].parse().unwrap();
+        let merged = MERGED.iter().find(|(_, places)| places.contains(&place));
+        let province = merged.map_or_else(|| format!("{place:02}"), |(province, _)| (*province).to_owned());
+        provinces.insert(province.clone());
+        if citizen.province != province {
+            assert!(["01", "48", "75", "79"].contains(&citizen.province), "moved to a city: {citizen:?}");
+            moved += 1;
+        }
+    }
+    assert_eq!(centuries.len(), 4, "both sexes in both centuries: {centuries:?}");
+    assert_eq!(provinces.len(), 34, "{provinces:?}");
+    assert!((1..=25).contains(&changed), "one in two thousand changed sex and kept the number: {changed}");
+    assert!((2_000..6_000).contains(&moved), "about a fifth lives elsewhere: {moved}");
 }

@@ -74,6 +74,8 @@ async fn a_citizen_may_refuse_and_the_portal_is_told() {
     let page = scene.to_consent(&citizen).await;
     let answer = scene.consent(&citizen, &page, "refuse", &[]).await;
     assert_eq!((value(&answer, "error"), value(&answer, "state")), ("access_denied".into(), "s-1".into()));
+    let leaves = async |kind: &str| scene.world.count(&format!("audit_leaf where kind = '{kind}'")).await;
+    assert_eq!((leaves("consent.refused").await, leaves("consent.given").await), (1, 0));
     let early = scene.world.stranger();
     let page = follow(&early, &scene.request(&[])).await;
     let token = page.form_field("form_token");

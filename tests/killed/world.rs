@@ -1,7 +1,4 @@
-//! `kill -9` under load: payments settle at full speed, the service dies in the middle, twice; what it had acknowledged is
-//! there, and once everything was sent again, each payment stands in the books exactly once. Asked to end, it finishes what is
-//! under way, and says so to whoever sends it requests.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+//! The program on a database and in a folder of its own, with bills whose money is on its way.
 
 use chung::app::App;
 use chung::base::{
@@ -15,9 +12,7 @@ use chung::base::{
 use chung::cli::environment;
 use chung::codec::http_signature::{Request, sign_request};
 use chung::codec::iso20022::{
-    CancellationRequest, CreditNotification, CreditTransfer, Direction, EndToEndId, Entry, Header, Message,
-    MessageId, Part, PaymentReturn, RequestToPay, Resolution, Statement, StatementRequest, StatusInquiry,
-    write,
+    CreditNotification, Direction, EndToEndId, Entry, Header, Message, MessageId, write,
 };
 use chung::config::Settings;
 use chung::crypto::{
@@ -29,20 +24,17 @@ use chung::flow::{
     fee_file,
     import_fees::import_fees,
     open_account::{NewAccount, open_account},
-    reconcile_statement::match_statement,
     register_client::{NewAgency, NewClient, register_agency, register_client},
 };
 use chung::identity::{
     assurance::Assurance, claims::ClaimsPolicy, client::Wording, profile::Terms, token::ApiScopes,
 };
-use chung::partner::clearing::{Clearing, FetchedStatement, NoStatement};
 use chung::payment::{
     bill::Parties,
     exemption::{Channel, Circumstances, Dates, Facts},
     fee::Asked,
     issue::{Draft, Grounds, Outcome},
-    payment::{Event, Report, State, Watch, Way},
-    refund::Answer,
+    payment::{State, Watch, Way},
 };
 use chung::store::{
     Store,
@@ -51,7 +43,6 @@ use chung::store::{
     payment::{self as payments, StoredPayment},
     postgres::{Durability, PrivatePostgres, Server},
 };
-use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, Row};
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,46 +53,44 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use uuid::Uuid;
 
 /// How many payments wait for their money.
-const PAYMENTS: usize = 600;
+pub const PAYMENTS: usize = 600;
 /// How many messages are under way at once.
-const CLIENTS: usize = 48;
+pub const CLIENTS: usize = 48;
 /// After how many answers the service is killed, each time it was started.
-const KILLED_AFTER: [usize; 2] = [150, 300];
-const TOTAL: i64 = 205_000;
-const ACCOUNT: &str = "1500201001234";
+pub const KILLED_AFTER: [usize; 2] = [150, 300];
+pub const TOTAL: i64 = 205_000;
+pub const ACCOUNT: &str = "1500201001234";
 
 /// One notification of one credit, as it is sent again and again.
-struct Letter {
-    reference: String,
-    entry: Entry,
-    xml: String,
+pub struct Letter {
+    pub reference: String,
+    pub entry: Entry,
+    pub xml: String,
 }
 
 /// The service's database and folder, and the program while it runs.
-struct World {
-    app: App,
-    agency: Id<id::Agency>,
-    client: Id<id::Client>,
-    bank: Arc<SigningKey>,
-    port: u16,
+pub struct World {
+    pub app: App,
+    pub agency: Id<id::Agency>,
+    pub client: Id<id::Client>,
+    pub bank: Arc<SigningKey>,
+    pub port: u16,
     /// The operators' port.
-    internal: u16,
-    service: Option<Arc<Mutex<Child>>>,
-    server: Server,
-    folder: PathBuf,
+    pub internal: u16,
+    pub service: Option<Arc<Mutex<Child>>>,
+    pub server: Server,
+    pub folder: PathBuf,
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl World {
-    async fn build(name: &str) -> Self {
+    pub async fn build(name: &str) -> Self {
         chung::crypto::install();
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = std::env::temp_dir().join(format!("chung-{name}-{}", std::process::id()));
@@ -132,13 +121,13 @@ impl World {
         Self { app, agency, client, bank, port, internal: free_port(), service: None, server, folder }
     }
 
-    fn program(&self) -> Command {
+    pub fn program(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chung"));
         command.arg("--data").arg(&self.folder).args(["--database-url", &self.server.url("postgres")]);
         command
     }
 
-    async fn start(&mut self) {
+    pub async fn start(&mut self) {
         let listen = format!("127.0.0.1:{}", self.port);
         let service = self
             .program()
@@ -164,7 +153,11 @@ impl World {
 
     /// Sends every letter, many at once, until all are sent or so many are answered: then the service is killed. The
     /// references of those that it acknowledged.
-    async fn send(&mut self, letters: &Arc<Vec<Letter>>, killed_after: Option<usize>) -> BTreeSet<String> {
+    pub async fn send(
+        &mut self,
+        letters: &Arc<Vec<Letter>>,
+        killed_after: Option<usize>,
+    ) -> BTreeSet<String> {
         let (next, answered) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(BTreeSet::new())));
         let service = Arc::clone(self.service.as_ref().unwrap());
         let mut clients = tokio::task::JoinSet::new();
@@ -196,18 +189,18 @@ impl World {
         Arc::into_inner(answered).unwrap().into_inner().unwrap()
     }
 
-    async fn rows(&self, sql: &str) -> Vec<sqlx::postgres::PgRow> {
+    pub async fn rows(&self, sql: &str) -> Vec<sqlx::postgres::PgRow> {
         let mut connection = PgConnection::connect(&self.server.url("postgres")).await.unwrap();
         sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap()
     }
 
-    async fn count(&self, what: &str) -> usize {
+    pub async fn count(&self, what: &str) -> usize {
         let count: i64 = self.rows(&format!("select count(*) from {what}")).await[0].get(0);
         usize::try_from(count).unwrap()
     }
 
     /// How often each credit is settled.
-    async fn settled(&self) -> BTreeMap<String, i64> {
+    pub async fn settled(&self) -> BTreeMap<String, i64> {
         let sql = "select c.servicer_reference, count(e.id) from credit c
              left join ledger_entry e on e.subject = c.payment_id and e.kind = 'settled'
              where c.outcome = 'settled' group by 1";
@@ -215,7 +208,7 @@ impl World {
     }
 
     /// So many open bills with an accepted attempt each, and the message that settles each.
-    async fn letters(&self) -> Vec<Letter> {
+    pub async fn letters(&self) -> Vec<Letter> {
         let (app, now) = (&self.app, self.app.clock.now());
         let drafts: Vec<Draft> = (0..PAYMENTS).map(|nth| self.draft(nth)).collect();
         let mut letters = Vec::new();
@@ -294,11 +287,11 @@ impl Drop for World {
     }
 }
 
-fn http() -> reqwest::Client {
+pub fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-async fn post(
+pub async fn post(
     http: &reqwest::Client,
     (bank, port, target): (&SigningKey, u16, &str),
     xml: &str,
@@ -321,7 +314,7 @@ async fn post(
 }
 
 /// An agency with its accounts and the sample schedule, and a system of its own.
-async fn office(app: &App) -> (Id<id::Agency>, Id<id::Client>) {
+pub async fn office(app: &App) -> (Id<id::Agency>, Id<id::Client>) {
     import_fees(app, fee_file::SAMPLE_ITEMS, fee_file::SAMPLE_ADJUSTMENTS).await.unwrap();
     let wording = || Wording { vi: Line::parse("Sở").unwrap(), en: Line::parse("Office").unwrap() };
     let new = NewAgency { code: "H29.14".to_owned(), name: wording(), tax_code: None, address_vi: None };
@@ -359,7 +352,7 @@ async fn office(app: &App) -> (Id<id::Agency>, Id<id::Client>) {
 }
 
 /// Yesterday's money for an attempt, so that yesterday's statement can show it.
-fn letter(attempt: &StoredPayment, now: Instant) -> Letter {
+pub fn letter(attempt: &StoredPayment, now: Instant) -> Letter {
     let (named, booked) = (attempt.id.uuid(), Day::of(now).plus_days(-1));
     let reference = named.simple().to_string();
     let entry = Entry {
@@ -383,171 +376,4 @@ fn letter(attempt: &StoredPayment, now: Instant) -> Letter {
     let account = ACCOUNT.parse().unwrap();
     let message = Message::CreditNotification(CreditNotification { account, entries: vec![entry.clone()] });
     Letter { reference, entry, xml: write(&header, &message) }
-}
-
-/// A bank that tells one day, and nothing else.
-struct Yesterday(Vec<Entry>);
-
-impl Clearing for Yesterday {
-    fn statement<'a>(
-        &'a self,
-        id: MessageId,
-        request: &'a StatementRequest,
-        _: Instant,
-    ) -> BoxFuture<'a, Result<FetchedStatement, NoStatement>> {
-        let closing = Money::vnd(TOTAL * i64::try_from(self.0.len()).unwrap());
-        let statement = Statement {
-            account: request.account.clone(),
-            day: request.day,
-            opening: Money::vnd(0),
-            closing,
-            entries: self.0.clone(),
-            part: Part::WHOLE,
-        };
-        Box::pin(async move { Ok(FetchedStatement { message: id, digest: [0; 32], statement }) })
-    }
-
-    fn request_to_pay<'a>(&'a self, _: MessageId, _: &'a RequestToPay, _: Instant) -> BoxFuture<'a, Event> {
-        Box::pin(async { Event::NoAnswer })
-    }
-
-    fn inquire(&self, _: MessageId, _: StatusInquiry, _: Instant) -> BoxFuture<'_, Option<Report>> {
-        Box::pin(async { None })
-    }
-
-    fn return_payment<'a>(&'a self, _: MessageId, _: &'a PaymentReturn, _: Instant) -> BoxFuture<'a, Answer> {
-        Box::pin(async { Answer::None })
-    }
-
-    fn inquire_return(&self, _: MessageId, _: StatusInquiry, _: Instant) -> BoxFuture<'_, Answer> {
-        Box::pin(async { Answer::None })
-    }
-
-    fn pass_on<'a>(
-        &'a self,
-        _: MessageId,
-        _: &'a CreditTransfer,
-        _: Instant,
-        _: Instant,
-    ) -> BoxFuture<'a, Answer> {
-        Box::pin(async { Answer::None })
-    }
-
-    fn ask_back<'a>(&'a self, _: MessageId, _: &'a CancellationRequest, _: Instant) -> BoxFuture<'a, Answer> {
-        Box::pin(async { Answer::None })
-    }
-
-    fn answer_recall<'a>(&'a self, _: MessageId, _: &'a Resolution, _: Instant) -> BoxFuture<'a, Answer> {
-        Box::pin(async { Answer::None })
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kill_under_load_loses_and_doubles_nothing() {
-    let mut world = World::build("killed").await;
-    let letters = Arc::new(world.letters().await);
-    let mut acknowledged = BTreeSet::new();
-    for after in KILLED_AFTER {
-        world.start().await;
-        acknowledged.extend(world.send(&letters, Some(after)).await);
-        assert!(acknowledged.len() < PAYMENTS, "the service was killed with messages under way");
-        let there = world.settled().await;
-        for reference in &acknowledged {
-            assert_eq!(
-                there.get(reference),
-                Some(&1),
-                "what was acknowledged is there before it is sent again"
-            );
-        }
-    }
-    world.start().await;
-    assert_eq!(world.send(&letters, None).await.len(), PAYMENTS);
-
-    let there = world.settled().await;
-    assert_eq!((there.len(), there.values().all(|times| *times == 1)), (PAYMENTS, true));
-    for what in [
-        "credit",
-        "bill where state = 'paid'",
-        "payment where state = 'settled'",
-        "ledger_entry where kind = 'settled'",
-        "receipt",
-        "(select distinct number from receipt) r",
-        "outbox where name = 'bill.paid'",
-        "receipt_series s join receipt r on s.last = (select count(*) from receipt)",
-    ] {
-        assert_eq!(world.count(what).await, PAYMENTS, "{what}");
-    }
-    let unbalanced = "(select entry_id from posting group by entry_id having sum(amount) <> 0) e";
-    assert_eq!((world.count(unbalanced).await, world.count("suspense").await), (0, 0));
-
-    // The program that an auditor runs says so too, and yesterday's statement has nothing left to explain.
-    let verified = world.program().args(["audit", "verify"]).output().unwrap();
-    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
-    let bank = Yesterday(letters.iter().map(|letter| letter.entry.clone()).collect());
-    let app = world.app.with(|parts| parts.clearing = Arc::new(bank));
-    let mut tx = app.store.begin().await.unwrap();
-    let account = account_of_number(&mut tx, ACCOUNT).await.unwrap().unwrap();
-    drop(tx);
-    let day = Day::of(app.clock.now()).plus_days(-1);
-    let told = match_statement(&app, &account, day).await.unwrap();
-    let found = &told["reconciliation"];
-    assert_eq!(
-        (&found["matched"], &found["differing"], &found["unexplained"]["amount"]),
-        (&json!(PAYMENTS), &json!(0), &json!("0")),
-        "{told}"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn asked_to_end_it_finishes_what_is_under_way_and_says_that_it_stops() {
-    let mut world = World::build("drained").await;
-    world.start().await;
-    let asked = async |path: &str| {
-        let answer = http().get(format!("http://127.0.0.1:{}{path}", world.internal)).send().await.ok()?;
-        Some((answer.status().as_u16(), answer.text().await.ok()?))
-    };
-    assert_eq!(asked("/live").await, Some((200, "live\n".to_owned())));
-    assert_eq!(asked("/ready").await, Some((200, "ready\n".to_owned())));
-    let counted = asked("/metrics").await.unwrap().1;
-    for line in [
-        r#"chung_http_requests_total{method="GET",route="/.well-known/openid-configuration",status="200"} 1"#,
-        r#"chung_http_request_seconds_bucket{method="GET",route="/.well-known/openid-configuration",le="0.001"}"#,
-        r#"chung_database_connections{state="open"}"#,
-    ] {
-        assert!(counted.contains(line), "{line} in {counted}");
-    }
-
-    // Half of a request is there when the service is asked to end.
-    let mut slow = TcpStream::connect(("127.0.0.1", world.port)).await.unwrap();
-    let head = "POST /oidc/token HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n\
-                content-type: application/x-www-form-urlencoded\r\nconnection: close\r\n\r\na=";
-    slow.write_all(head.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let process = Arc::clone(world.service.as_ref().unwrap());
-    let id = process.lock().unwrap().id();
-    assert!(Command::new("kill").args(["-TERM", &id.to_string()]).status().unwrap().success());
-    let mut said = None;
-    for _ in 0..100 {
-        said = asked("/ready").await;
-        if said.as_ref().is_some_and(|said| said.0 == 503) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert_eq!(said, Some((503, "stopping\n".to_owned())));
-    assert!(TcpStream::connect(("127.0.0.1", world.port)).await.is_err(), "nobody new is let in");
-    slow.write_all(b"b").await.unwrap();
-    let mut answer = String::new();
-    slow.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("invalid_request"), "{answer}");
-    let ended = tokio::task::spawn_blocking(move || process.lock().unwrap().wait().unwrap());
-    assert!(ended.await.unwrap().success());
-    assert_eq!(asked("/live").await, None);
-
-    // Without its database it is alive and not ready.
-    world.start().await;
-    world.server.stop();
-    let asked = http().get(format!("http://127.0.0.1:{}/ready", world.internal)).send().await.unwrap();
-    assert_eq!(asked.status(), 503);
-    assert_eq!(asked.text().await.unwrap(), "the database does not answer\n");
 }
