@@ -310,6 +310,8 @@
 //!   statement where it comes here, and else by that of the account it was remitted from.
 //! * 2026-11-27, corrections: an entry bears the bank's day of the money that it is about, a correction that of what it corrects,
 //!   and is booked on the day on which it is made. A month needs closings of all days on which any account of the agency moved.
+//! * 2026-11-27, moments: acceptance, booking and value are three facts of the bank; a credit and a line keep a value day only where
+//!   it is another than the booking day.
 //! * 2026-11-27, charts: an amended chart of accounts is rows from a day ahead on; what is or was in force never changes.
 //! * 2026-11-27, receipts taken back: by a system under its key, or at its page by whoever keeps the books, once.
 //! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.
