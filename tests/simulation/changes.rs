@@ -255,6 +255,10 @@ impl Life<'_> {
             seen.note("debt of a desk passed on");
         }
         for bill in &mut self.bills {
+            // What was paid before stays in the books of whom it was paid to.
+            if self.states.get(&format!("bill {}", bill.id.uuid())).is_some_and(|state| state == "paid") {
+                self.paid_before.insert(bill.id.uuid(), (bill.agency, bill.owner));
+            }
             for of in [&mut bill.agency, &mut bill.owner].into_iter().filter(|of| **of == old) {
                 *of = successor;
             }

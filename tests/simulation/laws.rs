@@ -38,6 +38,8 @@ pub async fn check(life: &Life<'_>, seen: &Seen) {
     seen.timed("judging: laws", nothing_forbidden(life, &IN_THE_END)).await;
     money(life).await;
     accounts(life).await;
+    life.check_agencies().await;
+    life.check_lines().await;
     promises(life).await;
     waited_for(life).await;
     documents(life).await;

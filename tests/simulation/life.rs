@@ -57,6 +57,8 @@ pub struct Life<'a> {
     /// The chance of what happens beside all that: drawn apart, so that the rest of a seed is the same with it and without.
     pub beside: Chance,
     pub bills: Vec<Promised>,
+    /// Who asked for bills that were paid before an agency was succeeded, and whose money it was.
+    pub paid_before: BTreeMap<uuid::Uuid, (Id<Agency>, Id<Agency>)>,
     /// The tills, as their cashiers know them.
     pub desk: Desk,
     pub keys: usize,

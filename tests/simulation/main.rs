@@ -19,6 +19,7 @@ mod accountants;
 mod agencies;
 mod assessed;
 mod banks;
+mod books;
 mod cashiers;
 mod changes;
 mod citizens;

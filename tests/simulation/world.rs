@@ -323,6 +323,7 @@ impl World {
             chance: Chance::new(seed),
             beside: Chance::new(seed ^ 0xbe51de),
             bills: Vec::new(),
+            paid_before: std::collections::BTreeMap::new(),
             desk: Desk::default(),
             keys: 0,
             short: false,

@@ -2,7 +2,7 @@
 
 use super::{Law, always, law};
 
-pub const LAWS: [Law; 25] = [
+pub const LAWS: [Law; 28] = [
     always(
         "an entry that does not sum to zero",
         "select entry_id::text as row from posting group by entry_id having sum(amount) <> 0",
@@ -129,6 +129,31 @@ pub const LAWS: [Law; 25] = [
          left join payout_item i on i.payout_id = o.id and i.payment_id = r.payment_id and i.line = l.line
          where r.way = 'treasury' and r.state <> 'declined'
          group by r.payout_id, r.payment_id, l.line having sum(l.amount) > coalesce(max(i.amount), 0)",
+    ),
+    always(
+        "a desk that owes another agency what that agency's books do not know of",
+        "select least(a.agency_id, a.counterpart_id) || ' ' || greatest(a.agency_id, a.counterpart_id) as row
+         from ledger_account a join posting p on p.account_id = a.id where a.kind in ('desk_owes', 'owed_by_desk')
+         group by case a.kind when 'desk_owes' then (a.agency_id, a.counterpart_id) else (a.counterpart_id, a.agency_id) end,
+             1 having sum(p.amount) <> 0",
+    ),
+    always(
+        "a refund of a line, alone of it, that gives back another share of what the agency keeps than of the rest",
+        "select f.refund_id::text as row from refund r join refund_line f on f.refund_id = r.id
+         join bill b on b.id = r.bill_id and b.paid_by = r.payment_id join bill_content c on c.bill_id = b.id
+         where not exists (select from refund o join refund_line g on g.refund_id = o.id
+                 where o.payment_id = r.payment_id and g.line = f.line and o.id <> r.id)
+             and f.kept <> (c.lines -> f.line::integer ->> 'retained')::bigint * f.amount
+                 / (c.lines -> f.line::integer ->> 'amount')::bigint",
+    ),
+    always(
+        "more given back of what an agency keeps of a line, or of the rest of it, than there was",
+        "select r.payment_id || ' ' || f.line as row from refund r join refund_line f on f.refund_id = r.id
+         join bill b on b.id = r.bill_id and b.paid_by = r.payment_id join bill_content c on c.bill_id = b.id
+         where r.state <> 'declined' group by r.payment_id, f.line, c.lines -> f.line::integer
+         having sum(f.kept) > (c.lines -> f.line::integer ->> 'retained')::bigint
+             or sum(f.amount - f.kept) > (c.lines -> f.line::integer ->> 'amount')::bigint
+                 - (c.lines -> f.line::integer ->> 'retained')::bigint",
     ),
     always(
         "a tax that goes on without what its notice says, or the price of a service without its invoice",
