@@ -2,6 +2,7 @@
 //! told a second time by bills, refunds and orders; and the lines of paid bills told a second time by the tariff and by whom
 //! the money was asked for.
 
+use crate::late::is_interest;
 use crate::life::Life;
 use chung::base::id::{Agency, Id};
 use sqlx::Row;
@@ -29,7 +30,11 @@ const DOCUMENTS: &str = "with line as (
          union all select agency_id, case kind when 'retained' then 'fee_phi_retained' else 'fee_' || kind end, amount
              from payout where state = 'done' and kind <> 'collected'
          union all select agency_id, 'refund_due', -amount from refund
-             where way <> 'treasury' and decided_at is not null and state not in ('declined', 'done'))
+             where way <> 'treasury' and decided_at is not null and state not in ('declined', 'done')
+         union all select s.agency_id, d.toward, -s.amount from suspense s
+             join suspense_decision d on d.suspense_id = s.id and d.approved_by is not null
+             where d.toward = 'unclaimed' or d.toward = 'refund_due' and not exists (select from refund r
+                 where r.case_id = s.id and r.decided_at is not null and r.state <> 'declined'))
      select agency, kind, sum(amount)::bigint as sum from moved group by agency, kind having sum(amount) <> 0";
 
 const BOOKS: &str = "select a.agency_id as agency, a.kind, sum(p.amount)::bigint as sum
@@ -42,7 +47,8 @@ const CHARGED: &str = "select b.agency_id as agency, c.servicer_reference as ref
      join payment p on p.id = c.payment_id join bill b on b.id = p.bill_id where c.outcome = 'settled'";
 
 /// The paid bills, each with its lines, and whether it is all of what was charged.
-const PAID: &str = "select b.id, b.agency_id, c.lines, not exists (select from bill_link k where k.bill_id = b.id
+const PAID: &str =
+    "select b.id, b.agency_id, c.lines, not exists (select from bill_link k where k.bill_id = b.id
          and k.relation in ('instalment', 'difference')) as whole
      from bill b join bill_content c on c.bill_id = b.id where b.state = 'paid'";
 
@@ -90,11 +96,19 @@ impl Life<'_> {
             let lines: serde_json::Value = row.get("lines");
             let mut times = Vec::new();
             for line in lines.as_array().unwrap() {
-                let of = line["agency"].as_str().map_or(asked, |id| Id::from_uuid(Uuid::parse_str(id).unwrap()));
+                let of =
+                    line["agency"].as_str().map_or(asked, |id| Id::from_uuid(Uuid::parse_str(id).unwrap()));
                 assert_eq!(of, owner, "{} belongs to another agency: {line}", promised.id);
                 let number = |name: &str| line[name].as_i64().unwrap();
                 let (amount, kept) = (number("amount"), number("retained"));
                 let fee = TARIFF.iter().find(|fee| line["fee"] == fee.0);
+                if is_interest(line) {
+                    assert!(
+                        kept == 0 && ["phi", "le_phi"].contains(&line["kind"].as_str().unwrap()),
+                        "{line}"
+                    );
+                    continue;
+                }
                 let (kind, percent) = match (fee, line["fee"].as_str().unwrap()) {
                     (Some(fee), _) => (fee.1, fee.3),
                     (None, "TAX") => ("tax", 0),

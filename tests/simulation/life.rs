@@ -140,6 +140,10 @@ impl Life<'_> {
         match self.beside.below(100) {
             0..=3 => self.mind_listener(seen).await,
             4..=18 => self.match_by_hand(seen).await,
+            19..=30 => self.release(seen).await,
+            31..=32 => self.redirect(seen).await,
+            34..=37 => self.pay_late(seen).await,
+            33 => self.deny_what_left(seen).await,
             _ => {}
         }
     }

@@ -27,9 +27,13 @@ mod clearing;
 mod closings;
 #[path = "../support/database.rs"]
 mod database;
+mod denials;
+mod door;
 mod fees;
 mod issuers;
+mod late;
 mod laws;
+mod leaving;
 mod life;
 mod listeners;
 mod long_days;
@@ -41,6 +45,7 @@ mod process;
 mod rails;
 mod recalls;
 mod receipts;
+mod releases;
 mod seen;
 #[path = "../support/stamping.rs"]
 mod stamping;

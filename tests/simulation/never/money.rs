@@ -2,7 +2,7 @@
 
 use super::{Law, always, law};
 
-pub const LAWS: [Law; 28] = [
+pub const LAWS: [Law; 31] = [
     always(
         "an entry that does not sum to zero",
         "select entry_id::text as row from posting group by entry_id having sum(amount) <> 0",
@@ -14,7 +14,20 @@ pub const LAWS: [Law; 28] = [
              or (select count(*) from credit c join payment p on p.id = c.payment_id
                  where p.bill_id = b.id and c.outcome = 'settled')
                  <> (select count(*) from payment p where p.bill_id = b.id and p.state = 'settled'
-                     and not exists (select from desk_payment d where d.payment_id = p.id)))",
+                     and not exists (select from desk_payment d where d.payment_id = p.id)
+                     and not exists (select from suspense_decision d where d.payment_id = p.id)))",
+    ),
+    always(
+        "money that one person let go, or that is held although two let it go",
+        "select d.suspense_id::text as row from suspense_decision d join suspense s on s.id = d.suspense_id
+         where d.approved_by = d.proposed_by or (d.approved_by is not null) and s.state <> 'released'",
+    ),
+    always(
+        "money that two turned to a bill, and that did not pay exactly that bill",
+        "select d.suspense_id::text as row from suspense_decision d join suspense s on s.id = d.suspense_id
+         left join payment p on p.id = d.payment_id left join bill b on b.id = d.bill_id
+         where d.toward = 'bill' and d.approved_by is not null
+             and (p.bill_id, p.amount, p.state, b.paid_by) is distinct from (d.bill_id, s.amount, 'settled', p.id)",
     ),
     always(
         "a settled payment of a bill that is not paid by it, unless it was taken on paper and is owed back whole",
@@ -23,6 +36,11 @@ pub const LAWS: [Law; 28] = [
              exists (select from desk_payment d where d.payment_id = p.id and d.entered_at is not null)
              and exists (select from refund r where r.payment_id = p.id and r.rule is not null
                          and r.amount = p.amount and r.state <> 'declined'))",
+    ),
+    always(
+        "an attempt that nobody answers about without a silence that goes on, or a silence that goes on after the answer",
+        "select p.id::text as row from payment p where (p.state = 'unknown') <> exists (
+             select from payment_silence s where s.payment_id = p.id and s.until is null and p.ended_at is null)",
     ),
     law(
         "an attempt that is still alive",
