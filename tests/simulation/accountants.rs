@@ -192,6 +192,13 @@ impl Life<'_> {
         let (again, done) = self.at_desk(seen, act).await;
         match done {
             Ok(_) => seen.note(if approves { "refund approved" } else { "refund declined" }),
+            // Meanwhile the money was used for something else.
+            Err(error) if approves && error.code() == "refund_exceeds_receipt" => {
+                seen.note("refund not approved: refund_exceeds_receipt");
+                let (_, done) =
+                    self.at_desk(seen, async |app: App| decline_refund(&app, by, refund).await).await;
+                assert!(done.is_ok_and(|told| told["status"] == "declined"), "it can be declined");
+            }
             Err(error) if again => seen.note(format!("refund decided before: {}", error.code())),
             Err(error) => panic!("{error:?}"),
         }

@@ -142,8 +142,8 @@ impl Life<'_> {
             4..=18 => self.match_by_hand(seen).await,
             19..=30 => self.release(seen).await,
             31..=32 => self.redirect(seen).await,
-            34..=37 => self.pay_late(seen).await,
-            33 => self.deny_what_left(seen).await,
+            33..=36 => self.deny_what_left(seen).await,
+            37..=40 => self.pay_late(seen).await,
             _ => {}
         }
     }

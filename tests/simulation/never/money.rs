@@ -2,7 +2,7 @@
 
 use super::{Law, always, law};
 
-pub const LAWS: [Law; 31] = [
+pub const LAWS: [Law; 32] = [
     always(
         "an entry that does not sum to zero",
         "select entry_id::text as row from posting group by entry_id having sum(amount) <> 0",
@@ -21,6 +21,14 @@ pub const LAWS: [Law; 31] = [
         "money that one person let go, or that is held although two let it go",
         "select d.suspense_id::text as row from suspense_decision d join suspense s on s.id = d.suspense_id
          where d.approved_by = d.proposed_by or (d.approved_by is not null) and s.state <> 'released'",
+    ),
+    always(
+        "money that paid something, or that nobody claimed, and goes back",
+        "select r.id::text as row from refund r where r.case_id is not null and r.decided_at is not null
+             and r.state <> 'declined' and (exists (select from desk_payment d where d.case_id = r.case_id)
+                 or exists (select from cash_deposit d where d.case_id = r.case_id)
+                 or exists (select from suspense_decision d where d.suspense_id = r.case_id
+                     and d.approved_by is not null and d.toward <> 'refund_due'))",
     ),
     always(
         "money that two turned to a bill, and that did not pay exactly that bill",
