@@ -61,6 +61,8 @@ pub struct Life<'a> {
     pub paid_before: BTreeMap<uuid::Uuid, (Id<Agency>, Id<Agency>)>,
     /// The tills, as their cashiers know them.
     pub desk: Desk,
+    /// Until when what of the agency's system is tolerated.
+    pub tolerated: BTreeMap<&'static str, Day>,
     pub keys: usize,
     /// Whether the first agency has but a few numbers for its receipts.
     pub short: bool,
@@ -144,6 +146,7 @@ impl Life<'_> {
             31..=32 => self.redirect(seen).await,
             33..=36 => self.deny_what_left(seen).await,
             37..=40 => self.pay_late(seen).await,
+            41..=44 => self.warn(seen).await,
             _ => {}
         }
     }

@@ -53,6 +53,7 @@ mod stamps;
 mod sweeper;
 mod systems;
 mod tellings;
+mod tolerances;
 mod work;
 mod world;
 

@@ -10,7 +10,7 @@ use chung::flow::{cash::warn_kept_cash, platform::tolerate};
 use std::time::Duration;
 
 /// Who pays where a system knows nobody's number.
-const NOBODY: &str = "000000000000";
+const NOBODY: &str = "000000000";
 
 impl Life<'_> {
     /// The message as the system sends it today: otherwise than the protocol says, where that is taken.

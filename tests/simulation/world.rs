@@ -327,6 +327,7 @@ impl World {
             bills: Vec::new(),
             paid_before: std::collections::BTreeMap::new(),
             desk: Desk::default(),
+            tolerated: std::collections::BTreeMap::new(),
             keys: 0,
             short: false,
             listens: false,

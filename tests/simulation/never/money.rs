@@ -2,7 +2,7 @@
 
 use super::{Law, always, law};
 
-pub const LAWS: [Law; 32] = [
+pub const LAWS: [Law; 33] = [
     always(
         "an entry that does not sum to zero",
         "select entry_id::text as row from posting group by entry_id having sum(amount) <> 0",
@@ -21,6 +21,11 @@ pub const LAWS: [Law; 32] = [
         "money that one person let go, or that is held although two let it go",
         "select d.suspense_id::text as row from suspense_decision d join suspense s on s.id = d.suspense_id
          where d.approved_by = d.proposed_by or (d.approved_by is not null) and s.state <> 'released'",
+    ),
+    always(
+        "cash that is told of without its alarm, or twice a day",
+        "select o.object::text as row from outbox o where o.name = 'cash.kept' group by o.object
+         having count(*) <> (select count(*) from cash_alarm a where a.agency_id = o.object)",
     ),
     always(
         "money that paid something, or that nobody claimed, and goes back",
