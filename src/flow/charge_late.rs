@@ -4,6 +4,7 @@ use super::{Error, Result, agency_key::agency_key, audit_leaf, bill_answer, expl
 use crate::{
     app::App,
     base::{calendar::Day, clock::Instant},
+    crypto::seal::DataKey,
     payment::{
         bill::{Lines, State},
         late::{self, Interest},
@@ -19,8 +20,32 @@ pub(super) async fn late_lines(
     stored: &StoredBill,
     now: Instant,
 ) -> Result<Option<(Lines, Vec<Interest>)>> {
+    if stored.state == State::Open { lines_on(app, tx, stored, now).await } else { Ok(None) }
+}
+
+/// The bill as it was on a day after its due day, with the interest of that day, whatever has become of it since; nothing
+/// where it says just that.
+pub(super) async fn as_on(
+    app: &App,
+    tx: &mut Tx,
+    stored: &StoredBill,
+    day: Instant,
+) -> Result<Option<StoredBill>> {
+    let Some(late) = lines_on(app, tx, stored, day).await? else { return Ok(None) };
+    let key = agency_key(app, tx, stored.bill.agency).await?;
+    let mut then = stored.clone();
+    put_interest(app, &key, &mut then, late, Day::of(day))?;
+    Ok(Some(then))
+}
+
+async fn lines_on(
+    app: &App,
+    tx: &mut Tx,
+    stored: &StoredBill,
+    now: Instant,
+) -> Result<Option<(Lines, Vec<Interest>)>> {
     let today = Day::of(now);
-    if stored.state != State::Open || today <= stored.bill.due {
+    if today <= stored.bill.due {
         return Ok(None);
     }
     let until = read_bills::pay_until(tx, stored, now).await?;
@@ -31,7 +56,7 @@ pub(super) async fn late_lines(
     let Some(schedule) = tariff::in_force(&app.store, tx, today).await? else {
         return Ok(None);
     };
-    let principal = late::principal(&stored.bill.lines, &schedule);
+    let principal = late::principal(&stored.bill.lines, &tariff::late_rules(tx).await?);
     let interest = late::interest(&principal, &schedule, due, today);
     let lines = late::with_interest(principal, &interest, explain::interest_name)
         .ok_or_else(|| Error::refused("amount_too_large"))?;
@@ -47,18 +72,13 @@ pub(super) async fn charge_late(
     (paid, now): (Instant, Instant),
 ) -> Result<()> {
     let today = Day::of(paid);
-    let Some((lines, interest)) = late_lines(app, tx, stored, paid).await? else {
+    let Some(late) = late_lines(app, tx, stored, paid).await? else {
         return Ok(());
     };
     let key = agency_key(app, tx, stored.bill.agency).await?;
-    let mut trace = bill_answer::open_trace(&key, stored.bill.id, &stored.trace)?;
-    let kept = bill_answer::open_kept(&key, stored.bill.id, &stored.trace)?;
-    trace.truncate(lines.as_slice().len() - interest.len());
-    trace.extend(interest.iter().map(|one| json!([explain::interest_json(one, today)])));
     versions::keep_version(tx, stored.bill.id, "late", now).await?;
-    stored.bill.lines = lines;
+    put_interest(app, &key, stored, late, today)?;
     stored.bill.version += 1;
-    stored.trace = bill_answer::seal_trace(app, &key, stored.bill.id, &trace, kept.as_ref());
     if !versions::put_version(tx, stored, "open").await? {
         return Err(Error::internal("a bill moved under its lock"));
     }
@@ -76,4 +96,21 @@ pub(super) async fn charge_late(
     };
     let leaf = audit_leaf::leaf(app, now, "bill.interest_charged", concern, &key, &details);
     Ok(audit::append(tx, &[leaf]).await?)
+}
+
+/// Puts lines with the interest of a day, and how it came about.
+fn put_interest(
+    app: &App,
+    key: &DataKey,
+    stored: &mut StoredBill,
+    (lines, interest): (Lines, Vec<Interest>),
+    day: Day,
+) -> Result<()> {
+    let mut trace = bill_answer::open_trace(key, stored.bill.id, &stored.trace)?;
+    let kept = bill_answer::open_kept(key, stored.bill.id, &stored.trace)?;
+    trace.truncate(lines.as_slice().len() - interest.len());
+    trace.extend(interest.iter().map(|one| json!([explain::interest_json(one, day)])));
+    stored.bill.lines = lines;
+    stored.trace = bill_answer::seal_trace(app, key, stored.bill.id, &trace, kept.as_ref());
+    Ok(())
 }

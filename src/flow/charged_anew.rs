@@ -7,6 +7,7 @@ use super::{
     Error, Result,
     agency_key::agency_key,
     audit_leaf, bill_answer,
+    charge_late::as_on,
     create_bill::evidence_of,
     desk_payment::{Tender, parts_of},
     difference::{Difference, issue_difference},
@@ -48,29 +49,38 @@ use serde_json::json;
 const WORDS: &str =
     "Khoản được tính lại sau khi đã thu bằng biên lai giấy: hoàn lại phần chênh lệch không cần đề nghị.";
 
-/// What was paid in which way of what the bill asks now, or else of what it asked when the paper was written that says it; the
-/// bill as it stood then, in the second case.
+/// The bill as it stood when a paper was written.
+pub(super) struct Stood {
+    /// What it said.
+    pub bill: StoredBill,
+    /// Whether a version of it says so, and not only the interest of that day.
+    pub kept: bool,
+}
+
+/// What was paid in which way of what the bill asks now, or else of what it asked when the paper was written that says it, with
+/// the interest of that day where it was taken; the bill as it stood then, in the second case.
 pub(super) async fn parts_as_asked(
+    app: &App,
     tx: &mut Tx,
     of: &StoredBill,
     tender: &Tender,
-) -> Result<(Option<StoredBill>, (Paid, Option<Waiting>))> {
-    match (parts_of(tx, of, tender).await, &tender.written) {
-        (Err(error), Some(written)) if error.code() == "tender_differs" => {
-            let stood = as_written(tx, of, written.at).await?.ok_or(error)?;
-            let parts = parts_of(tx, &stood, tender).await?;
-            Ok((Some(stood), parts))
+) -> Result<(Option<Stood>, (Paid, Option<Waiting>))> {
+    let differs = |error: &Error| error.code() == "tender_differs";
+    let written = match (parts_of(tx, of, tender).await, &tender.written) {
+        (Err(error), Some(written)) if differs(&error) => written,
+        (parts, _) => return Ok((None, parts?)),
+    };
+    let mut bill = of.clone();
+    if let Some(earlier) = versions::standing_at(tx, of.bill.id, written.at).await? {
+        earlier.restore(&mut bill);
+        match parts_of(tx, &bill, tender).await {
+            Err(error) if differs(&error) => {}
+            parts => return Ok((Some(Stood { bill, kept: true }), parts?)),
         }
-        (parts, _) => Ok((None, parts?)),
     }
-}
-
-/// The bill as it stood when a paper was written; nothing where it asks for the same now.
-async fn as_written(tx: &mut Tx, of: &StoredBill, written: Instant) -> Result<Option<StoredBill>> {
-    let Some(earlier) = versions::standing_at(tx, of.bill.id, written).await? else { return Ok(None) };
-    let mut stood = of.clone();
-    earlier.restore(&mut stood);
-    Ok((stood.bill.lines != of.bill.lines).then_some(stood))
+    let late = as_on(app, tx, &bill, written.at).await?.ok_or(Error::refused("tender_differs"))?;
+    let parts = parts_of(tx, &late, tender).await?;
+    Ok((Some(Stood { bill: late, kept: false }), parts))
 }
 
 /// Whether a bill can go back to what it said: what sellers have invoiced may be charged by another bill by now.
@@ -133,8 +143,10 @@ pub(super) async fn settle_difference(
     key: &DataKey,
     now: Instant,
 ) -> Result<()> {
-    let lines = without_interest(app, tx, &asked.bill.lines, now).await?;
-    let found = apart(stood.bill.lines.as_slice(), &lines).map_err(Error::internal)?;
+    // What was paid for lateness until the paper stays paid; what was asked for after it is nobody's.
+    let rules = tariff::late_rules(tx).await?;
+    let [paid, lines] = [stood, asked].map(|bill| late::principal(&bill.bill.lines, &rules));
+    let found = apart(&paid, &lines).map_err(Error::internal)?;
     if !found.back.is_empty() {
         let amount =
             Money::sum(Currency::Vnd, found.back.iter().map(|line| line.2)).map_err(Error::internal)?;
@@ -165,11 +177,6 @@ pub(super) async fn settle_difference(
     };
     let evidence = divided(app, (stood, more.as_ref()), asked, rests, now);
     Ok(fee_evidence::insert(tx, &evidence).await?)
-}
-
-async fn without_interest(app: &App, tx: &mut Tx, lines: &Lines, now: Instant) -> Result<Vec<BillLine>> {
-    let schedule = tariff::in_force(&app.store, tx, Day::of(now)).await?;
-    Ok(schedule.map_or_else(|| lines.as_slice().to_vec(), |schedule| late::principal(lines, &schedule)))
 }
 
 /// What reductions rest on, of the paid bill and of the rest. A line that is asked still rests on what it is asked by now,

@@ -158,6 +158,10 @@ pub(super) async fn decide(
         }
         (Source::Case(case), _) => {
             let waiting = debit::lock_waiting(tx, case).await?.ok_or(Error::not_found())?;
+            // Whatever it was used for while nobody had decided has it now.
+            if !waiting.held && !rows::is_owed_back(tx, case).await? {
+                return Err(refused(refund::Refusal::MoreThanCame));
+            }
             let owed = Account::RefundDue(refund.agency);
             let entry = ledger::moved(owed, Account::Suspense(waiting.key.0), waiting.amount);
             waiting.held.then_some((EntryKind::Released, case.uuid(), entry.map_err(Error::internal)?))

@@ -7,7 +7,7 @@ use super::{
     audit_leaf::{self, Concern},
     blank_receipts::{TakenLeaf, Written, take_leaves},
     charge_late::{charge_late, late_lines},
-    charged_anew::{go_back, may_go_back, parts_as_asked, settle_difference},
+    charged_anew::{Stood, go_back, may_go_back, parts_as_asked, settle_difference},
     create_bill,
     desk::{book, open_one},
     issue_receipts::Issued,
@@ -95,16 +95,16 @@ pub async fn pay_at_desk(
     if !live {
         charge_day(app, &mut tx, &mut of, tender, now).await?;
     }
-    let (stood, (paid, waiting)) = parts_as_asked(&mut tx, &of, tender).await?;
+    let (stood, (paid, waiting)) = parts_as_asked(app, &mut tx, &of, tender).await?;
     let (of, anew) = match (stood, &tender.written) {
-        (Some(stood), Some(written)) if !may_go_back(&stood, &of) => {
+        (Some(stood), Some(written)) if !may_go_back(&stood.bill, &of) => {
             let entered = (cashier, tender, written);
             let unpayable = bill::Refusal::InvoiceKnown;
             let payment = enter_unowed(app, &mut tx, (&shift, &of), entered, &unpayable, now).await?;
             tx.commit().await?;
             return Ok(payment);
         }
-        (Some(mut stood), _) => {
+        (Some(Stood { bill: mut stood, .. }), _) => {
             let rests = go_back(app, &mut tx, &mut stood, &of, now).await?;
             (stood, Some((of, rests)))
         }

@@ -23,6 +23,7 @@ use crate::{
     store::{
         Tx,
         bill::StoredBill,
+        bill_version as versions,
         desk::{self as rows, OpenShift},
         payment as payments,
         refund::Source,
@@ -62,9 +63,12 @@ pub(super) async fn enter_unowed(
     if tender.transfer.is_some() {
         return Err(Error::refused("transfer_unfit"));
     }
-    let (stood, (paid, _)) = parts_as_asked(tx, of, tender).await?;
-    let version = stood.as_ref().map(|stood| stood.bill.version);
-    let of = stood.as_ref().unwrap_or(of);
+    let (stood, (paid, _)) = parts_as_asked(app, tx, of, tender).await?;
+    let version = match &stood {
+        Some(stood) if !stood.kept => Some(versions::keep_paper(tx, (of, &stood.bill), now).await?),
+        stood => stood.as_ref().map(|stood| stood.bill.bill.version),
+    };
+    let of = stood.as_ref().map_or(of, |stood| &stood.bill);
     let (paper, leaves) = take_leaves(tx, shift, cashier, written, now).await?;
     let payment = payment(app, of, &paid, now);
     payments::insert_settled(tx, &payment, now).await?;

@@ -5,6 +5,7 @@
 
 use super::{
     bill::{BillLine, Lines},
+    code::Code,
     exemption::{Adjustment, Effect},
     fee::{Bilingual, FeeKind, Schedule},
 };
@@ -12,6 +13,7 @@ use crate::base::{
     calendar::Day,
     money::{Money, Rate},
 };
+use std::collections::BTreeSet;
 
 /// What more is owed by one rule, for one kind of fee.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +32,9 @@ pub struct Interest {
     pub line: BillLine,
 }
 
-/// The lines that were charged, without interest of a day before.
-pub fn principal(lines: &Lines, schedule: &Schedule) -> Vec<BillLine> {
-    let is_rule = |line: &BillLine| schedule.adjustments().iter().any(|a| !a.lessens() && a.code == line.fee);
-    lines.as_slice().iter().filter(|line| !is_rule(line)).cloned().collect()
+/// The lines that were charged, without interest of a day before, by whichever of these rules it was charged then.
+pub fn principal(lines: &Lines, rules: &BTreeSet<Code>) -> Vec<BillLine> {
+    lines.as_slice().iter().filter(|line| !rules.contains(&line.fee)).cloned().collect()
 }
 
 /// What more is owed when these lines, due on `due`, are paid on `today`.
@@ -153,6 +154,7 @@ mod tests {
         let name = |_: &Interest| line("DD-01", 1).name;
         let whole = with_interest(lines.to_vec(), &late, name).unwrap();
         assert_eq!(whole.total(), Money::vnd(752_250));
-        assert_eq!(principal(&whole, &schedule), lines);
+        let rules = ["CHAM-NOP", "CHAM-2"].map(|code| code.parse().unwrap()).into();
+        assert_eq!(principal(&whole, &rules), lines);
     }
 }

@@ -31,6 +31,31 @@ pub async fn keep_version(tx: &mut Tx, bill: Id<id::Bill>, reason: &str, at: Ins
     Ok(())
 }
 
+/// Keeps what a paper says that was paid of a bill, and what no version of it said, as one between what the bill says and what
+/// it says from now on, which is the same; its number. The caller holds the bill's lock.
+pub async fn keep_paper(tx: &mut Tx, (of, paper): (&StoredBill, &StoredBill), at: Instant) -> Result<u32> {
+    keep_version(tx, of.bill.id, "late", at).await?;
+    let version = of.bill.version + 1;
+    let until = (paper.bill.payable_until != paper.bill.due).then(|| paper.bill.payable_until.date());
+    sqlx::query!(
+        "with said as (update bill set version = $2 + 1 where id = $1 and version = $2 - 1)
+         insert into bill_version (bill_id, version, due, payable_until, lines, schedule_id, trace, key, until, reason)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'late')",
+        of.bill.id.uuid(),
+        i32::try_from(version).unwrap_or(i32::MAX),
+        paper.bill.due.date(),
+        until,
+        lines_json(&paper.bill.lines),
+        paper.schedule.uuid(),
+        paper.trace.bytes(),
+        paper.trace.key().cast_signed(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(version)
+}
+
 /// What a bill said once, where an amendment changed it since.
 pub struct EarlierVersion {
     version: u32,

@@ -1,9 +1,13 @@
 //! The version of the fee schedule in force, whole. What a version says never changes, so the one that was in force last
 //! is remembered, and only which one is in force is asked each time.
 
-use super::{Result, Store, Tx, fee, fee_version};
+use super::{Result, Store, StoreError, Tx, fee, fee_version};
 use crate::base::{calendar::Day, id};
-use crate::{base::id::Id, payment::fee::Schedule};
+use crate::{
+    base::id::Id,
+    payment::{code::Code, fee::Schedule},
+};
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -41,6 +45,17 @@ pub async fn in_force(store: &Store, tx: &mut Tx, on: Day) -> Result<Option<Vers
     let version = version(store, tx, id).await?;
     *store.last_version.remembered() = Some(version.clone());
     Ok(Some(version))
+}
+
+/// The codes of the late rules of all versions: by one of them a line of interest is called, whichever is in force by now.
+pub async fn late_rules(tx: &mut Tx) -> Result<BTreeSet<Code>> {
+    let codes = sqlx::query_scalar!("select distinct code from fee_adjustment where effect = 'late_daily'")
+        .fetch_all(tx.conn())
+        .await?;
+    let parsed = codes
+        .into_iter()
+        .map(|code| code.parse().map_err(|_| StoreError::corrupt("fee_adjustment", "code", &code)));
+    parsed.collect()
 }
 
 /// That version.

@@ -133,13 +133,20 @@ impl Life<'_> {
     /// Money of a paid bill, or in suspense, is to go back, in cash or as it came.
     async fn ask_refund(&mut self, seen: &Seen) {
         let sql = "select id, agency_id, true as paid from bill where state = 'paid' and paid_by is not null
-                   union all select id, agency_id, false from suspense where state = 'held' order by id";
+                   union all select s.id, s.agency_id, false from suspense s
+                       left join suspense_decision d on d.suspense_id = s.id and d.approved_by is not null
+                       where s.state = 'held' or d.toward = 'refund_due' order by id";
         let Some(row) = self.some_row(sql).await else { return };
         let (id, paid): (Uuid, bool) = (row.get("id"), row.get("paid"));
-        let whole = !paid || self.chance.percent(60);
+        let whole = !paid || self.chance.percent(50);
+        let line = self.chance.percent(50).then(|| self.chance.below(3));
         let new = NewRefund {
             of: if paid { Of::Bill(Id::from_uuid(id)) } else { Of::Case(Id::from_uuid(id)) },
-            extent: if whole { Extent::Whole } else { Extent::Amount(Money::vnd(10_001)) },
+            extent: match line {
+                _ if whole => Extent::Whole,
+                Some(line) => Extent::Lines(vec![(line, Money::vnd(7_003))]),
+                None => Extent::Amount(Money::vnd(10_001)),
+            },
             reason: if paid { Reason::AgencyError } else { Reason::Unexplained },
             words: Line::parse("Thu nhầm").unwrap(),
             in_cash: self.chance.percent(30),
@@ -149,7 +156,13 @@ impl Life<'_> {
         let agency = Id::from_uuid(row.get("agency_id"));
         let key = self.act_key("refund");
         let act = async |app: App| request_refund(&app, agency, &new, Some(&key)).await;
-        let _asked = self.asked_until_answered(seen, ("refund asked for", act)).await;
+        if self.asked_until_answered(seen, ("refund asked for", act)).await.is_some() {
+            match (paid, whole, line) {
+                (true, false, Some(_)) => seen.note("refund of a line asked for"),
+                (false, ..) => seen.note("refund of money in suspense asked for"),
+                _ => {}
+            }
+        }
     }
 
     /// Another one decides it; nobody decides what is decided.
@@ -179,6 +192,13 @@ impl Life<'_> {
         let (again, done) = self.at_desk(seen, act).await;
         match done {
             Ok(_) => seen.note(if approves { "refund approved" } else { "refund declined" }),
+            // Meanwhile the money was used for something else.
+            Err(error) if approves && error.code() == "refund_exceeds_receipt" => {
+                seen.note("refund not approved: refund_exceeds_receipt");
+                let (_, done) =
+                    self.at_desk(seen, async |app: App| decline_refund(&app, by, refund).await).await;
+                assert!(done.is_ok_and(|told| told["status"] == "declined"), "it can be declined");
+            }
             Err(error) if again => seen.note(format!("refund decided before: {}", error.code())),
             Err(error) => panic!("{error:?}"),
         }
@@ -318,6 +338,8 @@ impl Life<'_> {
             self.decide_refund(seen, Id::from_uuid(row.get("id")), true).await;
         }
         self.order_by_treasury().await;
+        self.approve_releases(seen).await;
+        self.redirect(seen).await;
         for at in 0..2 {
             let waits = "select id from refund where state = 'at_desk'";
             let fetched = at == 0 && !self.world.rows(waits).await.is_empty();

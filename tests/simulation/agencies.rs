@@ -26,6 +26,9 @@ impl Life<'_> {
         let today = Day::of(self.clock.now());
         let serial = self.keys + 1_000;
         let facts = Facts::default;
+        // Of every three one is due at once and may be paid for days, late.
+        let late = self.keys % 3 == 1;
+        let due = if late { today } else { today.plus_days(1 + (self.keys % 3) as i64) };
         Draft {
             agency,
             client: self.world.client,
@@ -45,8 +48,8 @@ impl Life<'_> {
             owners: std::collections::BTreeMap::new(),
             obligations: Vec::new(),
             together: false,
-            payable_until: None,
-            due: today.plus_days(1 + (self.keys % 3) as i64),
+            payable_until: late.then(|| due.plus_days(2 + (self.keys % 5) as i64)),
+            due,
             parties: Parties {
                 applicant: chung::base::text::Line::parse("Nguyễn Thị Hòa").unwrap(),
                 submitter: None,

@@ -8,8 +8,9 @@ use crate::seen::Seen;
 use crate::world::{BANKS, CASHIERS};
 use chung::app::App;
 use chung::base::{
+    calendar::Day,
     clock::{Clock, Instant},
-    id::{self, Agency, Citizen, Id, Payment, Refund},
+    id::{self, Agency, Citizen, Id, Payment},
     money::Money,
     reference::Reference,
     text::Line,
@@ -17,8 +18,7 @@ use chung::base::{
 use chung::flow::{
     Error, Result,
     blank_receipts::Written,
-    cash::deposit_cash,
-    desk::{Receiver, close_shift, open_shift, pay_out, waiting_transfers},
+    desk::{close_shift, open_shift, waiting_transfers},
     desk_payment::{Tender, pay_at_desk},
     start_payment::start_payment,
 };
@@ -51,6 +51,8 @@ pub struct Shift {
 pub struct Paper {
     pub bill: usize,
     pub total: i64,
+    /// What of that is late interest of the day.
+    pub interest: i64,
     /// What the bill asked for when it was written.
     pub charge: Charge,
     pub written: Written,
@@ -60,7 +62,7 @@ pub struct Paper {
 pub struct Slip {
     pub name: Line<40>,
     pub carried: i64,
-    shifts: BTreeSet<(usize, Instant)>,
+    pub shifts: BTreeSet<(usize, Instant)>,
     /// The credit that it turned out to be.
     pub credit: Option<String>,
     pub confirmed: bool,
@@ -196,7 +198,8 @@ impl Life<'_> {
     pub async fn pay_here(&mut self, at: usize, (bill, paper): (usize, Option<&Paper>), seen: &Seen) -> bool {
         let (cashier, shift) = (self.desk.tills[at].cashier, self.desk.tills[at].shift.unwrap());
         let reference: Reference = self.bills[bill].reference.parse().unwrap();
-        let total = paper.map_or_else(|| self.total(bill), |paper| paper.total);
+        let owed = self.owed(bill, self.clock.now()).await;
+        let total = paper.map_or_else(|| owed.total(), |paper| paper.total);
         let waits = match paper {
             None => waiting_transfers(&self.app, &reference).await.unwrap(),
             Some(_) => Vec::new(),
@@ -231,10 +234,21 @@ impl Life<'_> {
         elsewhere.into_iter().for_each(crate::life::expect_or_refused);
         if let Err(refused) = &done {
             seen.note(format!("desk: {}", refused.code()));
+            match refused.code() {
+                "bill_past_due" => {
+                    assert!(Day::of(self.clock.now()) > owed.last, "its last day is not over: {owed:?}")
+                }
+                // What is asked goes on while somebody else pays.
+                "tender_differs" => assert!(twice, "what a bill asks for today: {owed:?}"),
+                _ => {}
+            }
             // What lies in the till is entered, unless its number is of an agency that is no more, or the try that died
             // had entered it.
             let may = ["leaf_unfit", "leaf_used"].contains(&refused.code());
             assert!(paper.is_none() || may, "money on paper is refused: {refused:?}");
+        }
+        if done.is_ok() && paper.is_none() && owed.is_late() {
+            seen.note("paid at a desk with late interest");
         }
         let taken = self.take_in(at, (bill, shift), (&tender, done.ok()), seen).await;
         if let (Some(payment), Some(paper)) = (taken, paper) {
@@ -291,74 +305,6 @@ impl Life<'_> {
         }
         seen.note("paid at a desk");
         Some(payment)
-    }
-
-    /// Cash goes to the bank, on the slip that others may be filling.
-    pub async fn carry(&mut self, at: usize, seen: &Seen) {
-        let till = &self.desk.tills[at];
-        let (cashier, shift) = (till.cashier, (at, till.shift.unwrap().opened));
-        let most = till.in_hand.min(till.due);
-        let amount = if self.chance.percent(50) { most } else { most / 2 };
-        if amount == 0 {
-            return;
-        }
-        let filled = |slip: &Slip| slip.credit.is_none() && !slip.shifts.contains(&shift);
-        let place = self.desk.slips.iter().position(filled).unwrap_or_else(|| {
-            let name = Line::parse(&format!("NT-{}", self.desk.slips.len())).unwrap();
-            let (shifts, credit) = (BTreeSet::new(), None);
-            self.desk.slips.push(Slip { name, carried: 0, shifts, credit, confirmed: false });
-            self.desk.slips.len() - 1
-        });
-        let name = self.desk.slips[place].name.clone();
-        self.say("cash is carried to the bank");
-        let act = async |app: App| deposit_cash(&app, cashier, (Money::vnd(amount), &name), None).await;
-        let (again, done) = self.at_desk(seen, act).await;
-        if let Err(error) = done {
-            // The try that died after its commit used the slip, and may have emptied the till.
-            assert!(again && ["slip_used", "till_short"].contains(&error.code()), "{error:?}");
-        }
-        let slip = &mut self.desk.slips[place];
-        slip.carried += amount;
-        slip.shifts.insert(shift);
-        if slip.shifts.len() > 1 {
-            seen.note("a slip of several shifts");
-        }
-        let till = &mut self.desk.tills[at];
-        (till.in_hand, till.due) = (till.in_hand - amount, till.due - amount);
-        seen.note("cash carried");
-    }
-
-    /// A refund in cash is fetched.
-    pub async fn pay_back(&mut self, at: usize, seen: &Seen) {
-        let (cashier, shift) = (self.desk.tills[at].cashier, self.desk.tills[at].shift.unwrap());
-        let sql = format!(
-            "select id, amount from refund where state = 'at_desk' and agency_id = '{}' order by id",
-            shift.agency.uuid()
-        );
-        let waits = self.world.rows(&sql).await;
-        let Some(row) = waits.first() else { return };
-        let (refund, amount): (Id<Refund>, i64) = (Id::from_uuid(row.get("id")), row.get("amount"));
-        if self.desk.tills[at].in_hand < amount || self.desk.tills[at].due < amount {
-            return;
-        }
-        let to = Receiver {
-            name: Line::parse("Nguyễn Thị Hòa").unwrap(),
-            document: Line::parse("001085000018").unwrap(),
-            slip: Line::parse("PC-1").unwrap(),
-        };
-        self.say("a refund is paid out");
-        let (again, done) =
-            self.at_desk(seen, async |app: App| pay_out(&app, cashier, refund, &to).await).await;
-        if let Err(error) = done {
-            if error.code() == "no_receipt_series" {
-                // What goes back has a receipt of its own, and there is no number for it.
-                return seen.note("refund not paid out: no_receipt_series");
-            }
-            assert!(again && error.code() == "refund_decided", "{error:?}");
-        }
-        let till = &mut self.desk.tills[at];
-        (till.in_hand, till.due) = (till.in_hand - amount, till.due - amount);
-        seen.note("refund paid out");
     }
 
     /// The shift ends: what was written is entered, what is left over is void, and the cash is counted.

@@ -182,13 +182,14 @@ impl Life<'_> {
         let Some(bill) = self.some_bill() else { return };
         let (agency, owner, id) = (self.bills[bill].agency, self.bills[bill].owner, self.bills[bill].id);
         let today = Day::of(self.clock.now());
+        let says = self.owed(bill, self.clock.now()).await.says;
         let plan = Split::Instalments(vec![(today.plus_days(1), 1), (today.plus_days(4), 2)]);
         let key = self.act_key("split");
         let act = async |app: chung::app::App| split_bill(&app, agency, id, &plan, &key).await;
         if let Some(parts) = self.asked_until_answered(seen, ("bill split", act)).await {
             let parts = parts["items"].as_array().unwrap();
             let sum: i64 = parts.iter().map(amount).sum();
-            assert_eq!(sum, self.total(bill), "instalments are the whole");
+            assert_eq!(sum, says, "instalments are the whole");
             for part in parts {
                 self.promise(part, agency, owner);
             }
@@ -255,6 +256,10 @@ impl Life<'_> {
             seen.note("debt of a desk passed on");
         }
         for bill in &mut self.bills {
+            // What was paid before stays in the books of whom it was paid to.
+            if self.states.get(&format!("bill {}", bill.id.uuid())).is_some_and(|state| state == "paid") {
+                self.paid_before.insert(bill.id.uuid(), (bill.agency, bill.owner));
+            }
             for of in [&mut bill.agency, &mut bill.owner].into_iter().filter(|of| **of == old) {
                 *of = successor;
             }

@@ -1,12 +1,13 @@
 //! What citizens do: they pay by their bank's request, twice at once, look into their bank's application, and send money
 //! that nobody asked for in this way.
 
+use crate::late::is_interest;
 use crate::life::{Life, expect_or_refused};
 use crate::process::live;
 use crate::rails::{Asked, Decision};
 use crate::seen::Seen;
 use crate::world::{ACCOUNT, BANKS};
-use chung::base::{clock::Clock, money::Money, reference::Reference};
+use chung::base::{calendar::Day, clock::Clock, money::Money, reference::Reference};
 use chung::flow::{national::CHOICE, start_payment::start_payment};
 use sqlx::Row;
 use std::time::Duration;
@@ -19,7 +20,13 @@ impl Life<'_> {
 
     /// A citizen pays, or two do at once.
     pub async fn start(&mut self, seen: &Seen) {
-        let Some(bill) = self.some_bill() else { return };
+        if let Some(bill) = self.some_bill() {
+            self.start_one(bill, seen).await;
+        }
+    }
+
+    /// The same of that bill.
+    pub async fn start_one(&mut self, bill: usize, seen: &Seen) {
         let reference: Reference = self.bills[bill].reference.parse().unwrap();
         let death = self.death(seen);
         let twice = self.chance.percent(10);
@@ -28,11 +35,28 @@ impl Life<'_> {
             self.fault(seen, "two at once");
         }
         self.say(&format!("somebody pays {}", self.bills[bill].id));
+        let owed = self.owed(bill, self.clock.now()).await;
         let start = async |app| start_payment(&app, &reference, bank).await;
         let second = async { if twice { live(&self.app, None, start).await } else { None } };
         let (first, second) = tokio::join!(live(&self.app, death, start), second);
         for done in [first, second].into_iter().flatten() {
-            expect_or_refused(done.map(drop));
+            match done {
+                Ok(payment) => {
+                    assert!(
+                        owed.open && Day::of(self.clock.now()) <= owed.last,
+                        "begun after its last day: {owed:?}"
+                    );
+                    assert_eq!(payment.amount.minor(), owed.total(), "what a bill asks for today: {owed:?}");
+                    if owed.is_late() {
+                        seen.note("begun with late interest");
+                    }
+                }
+                Err(refused) if refused.code() == "bill_past_due" => {
+                    assert!(Day::of(self.clock.now()) > owed.last, "its last day is not over: {owed:?}");
+                    seen.note("not begun: bill_past_due");
+                }
+                Err(refused) => expect_or_refused(Err(refused)),
+            }
         }
         self.clock.advance(Duration::from_millis(10));
     }
@@ -67,7 +91,7 @@ impl Life<'_> {
                 self.fault(seen, "transfer by reference");
                 let text = format!("CT {} nop phi", self.bills[bill].reference.to_lowercase());
                 let wrong = self.chance.percent(40);
-                let amount = if wrong { 1_000 } else { self.total(bill) };
+                let amount = if wrong { 1_000 } else { self.owed(bill, now).await.total() };
                 let account = self.account_of(bill).await;
                 self.rails.transfer(&account, &text, Money::vnd(amount), now);
             }
@@ -86,7 +110,9 @@ impl Life<'_> {
             }
             _ => {
                 self.fault(seen, "unknown reference");
-                let _reference = self.rails.money(None, Money::vnd(70_000), now);
+                let some = if self.chance.percent(40) { self.some_bill() } else { None };
+                let amount = some.map_or(70_000, |bill| self.total(bill));
+                let _reference = self.rails.money(None, Money::vnd(amount), now);
             }
         }
         self.say("money comes");
@@ -104,9 +130,11 @@ impl Life<'_> {
         self.world.rows(&sql).await[0].get("number")
     }
 
-    /// What a bill asks for.
+    /// What a bill asks for before its due day.
     pub fn total(&self, bill: usize) -> i64 {
         let answer: serde_json::Value = serde_json::from_str(&self.bills[bill].answer).unwrap();
-        answer["total"]["amount"].as_str().unwrap().parse().unwrap()
+        let amount = |of: &serde_json::Value| of["amount"].as_str().unwrap().parse::<i64>().unwrap();
+        let interest = answer["lines"].as_array().into_iter().flatten().filter(|line| is_interest(line));
+        amount(&answer["total"]) - interest.map(|line| amount(&line["amount"])).sum::<i64>()
     }
 }

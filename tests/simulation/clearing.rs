@@ -3,8 +3,8 @@
 use crate::rails::{Asked, Decision, Rails, named};
 use chung::base::{calendar::Day, clock::Instant, text::Line};
 use chung::codec::iso20022::{
-    CancellationRequest, CreditTransfer, Direction, MessageId, PaymentReturn, RequestToPay, Resolution,
-    StatementRequest, StatusInquiry,
+    AboutWhat, CancellationRequest, CreditTransfer, Direction, MessageId, PaymentReturn, RequestToPay,
+    Resolution, StatementRequest, StatusInquiry,
 };
 use chung::partner::clearing::{Clearing, FetchedStatement, NoStatement};
 use chung::payment::{
@@ -55,6 +55,9 @@ impl Clearing for Rails {
             None => Report::NotFound,
             Some(Asked { decision: Decision::Approved, .. }) => Report::Accepted,
             Some(Asked { decision: Decision::Refused, .. }) => Report::Rejected("CUST".parse().unwrap()),
+            Some(asked) if asked.expires <= now && truth.queued.contains(&inquiry.original.0) => {
+                Report::Rejected("AM23".parse().unwrap())
+            }
             Some(asked) if asked.expires <= now => Report::Rejected("AB05".parse().unwrap()),
             Some(_) if truth.more_asked.contains(&inquiry.original.0) => Report::StepUp,
             Some(_) => Report::Pending,
@@ -86,7 +89,11 @@ impl Clearing for Rails {
         if done && !known {
             self.leave(&back.account.to_string(), back.id.0, back.amount, now);
         }
-        let answer = match (done, self.fault(30, "fault: return unanswered")) {
+        let takes = done || self.denies_late(AboutWhat::Return, back.id.0, now);
+        if done {
+            self.says_meanwhile(AboutWhat::Return, back.id.0, now);
+        }
+        let answer = match (takes, self.fault(30, "fault: return unanswered")) {
             (_, true) => Answer::None,
             (true, false) => Answer::Taken,
             (false, false) => Answer::Refused("AC04".parse().unwrap()),
@@ -132,7 +139,11 @@ impl Clearing for Rails {
         if done && !known {
             self.leave(&order.debtor_account.to_string(), id.0, order.amount, now);
         }
-        let answer = match (done, self.fault(25, "fault: order unanswered")) {
+        let takes = done || self.denies_late(AboutWhat::Transfer, id.0, now);
+        if done {
+            self.says_meanwhile(AboutWhat::Transfer, id.0, now);
+        }
+        let answer = match (takes, self.fault(25, "fault: order unanswered")) {
             (_, true) => Answer::None,
             (true, false) => Answer::Taken,
             (false, false) => Answer::Refused("AC04".parse().unwrap()),

@@ -60,6 +60,18 @@ enum Stage {
 
 const HEADER: &str = "fee_code,procedure_code,procedure_vi,procedure_en,kind,item_vi,item_en,amount_vnd,unit,\
     legal_basis,valid_from,valid_to,retained_pct,chapter,sub_item,sensitive,formula,retained_basis";
+/// By which rule late interest is charged where everything costs so many times as much: its code, and hundredths of a percent
+/// a day.
+pub fn late_rule(times: i64) -> (&'static str, i64) {
+    if times > 2 { ("CHAM-HAI", 5) } else { ("CHAM-NOP", 3) }
+}
+
+/// The row of that rule.
+pub fn late_row(times: i64) -> String {
+    let (code, rate) = late_rule(times);
+    format!("{code},*,late_daily,0.0{rate},late,applicant,payment,,Law 38/2019,2020-07-01,\n")
+}
+
 const REDUCTIONS: &str = "adjustment_code,applies_to,effect,value,condition,whose_fact,governing_date,evidence,\
     legal_basis,valid_from,valid_to\n\
     LEVEL,DD-01,percent_off,10,eid_account_level>=2,applicant,submission,level,Resolution,2026-01-01,\n";
@@ -127,7 +139,7 @@ impl Life<'_> {
         let (times, nth) = (2 + self.chance.below(2) as i64, self.keys);
         let new = NewVersion {
             items: items(times, nth),
-            adjustments: REDUCTIONS.to_owned(),
+            adjustments: format!("{REDUCTIONS}{}", late_row(times)),
             instrument: Some(Line::parse("Nghị quyết 12").unwrap()),
             file: Some(Attachment::new(None, b"%PDF-1.7 nghi quyet".to_vec()).unwrap()),
             officer: by,

@@ -38,6 +38,9 @@ pub async fn check(life: &Life<'_>, seen: &Seen) {
     seen.timed("judging: laws", nothing_forbidden(life, &IN_THE_END)).await;
     money(life).await;
     accounts(life).await;
+    life.check_agencies().await;
+    life.check_lines().await;
+    life.check_denied().await;
     promises(life).await;
     waited_for(life).await;
     documents(life).await;
@@ -77,6 +80,11 @@ const DOCUMENTS: &str = "select
          where p.state = 'settled'))::bigint as paid,
      (select coalesce(sum(amount), 0) from suspense where state = 'held')::bigint as waits,
      (select coalesce(sum(amount), 0) from payout where state = 'done')::bigint as gone,
+     (select coalesce(sum(s.amount), 0) from suspense s join suspense_decision d on d.suspense_id = s.id
+         where d.approved_by is not null and d.toward = 'unclaimed')::bigint as unclaimed,
+     (select coalesce(sum(s.amount), 0) from suspense s join suspense_decision d on d.suspense_id = s.id
+         where d.approved_by is not null and d.toward = 'refund_due' and not exists (select from refund r
+             where r.case_id = s.id and r.decided_at is not null and r.state <> 'declined'))::bigint as promised,
      (select coalesce(sum(amount), 0) from refund where way <> 'treasury' and decided_at is not null
          and state not in ('declined', 'done'))::bigint as owed,
      (select coalesce(sum(amount), 0) from refund where payment_id is not null and decided_at is not null
@@ -105,7 +113,8 @@ async fn accounts(life: &Life<'_>) {
         ("owed_by_desk", desk.owed),
         ("desk_owes", -desk.owed),
         ("suspense", -of("waits")),
-        ("refund_due", -of("owed")),
+        ("refund_due", -of("owed") - of("promised")),
+        ("unclaimed", -of("unclaimed")),
         ("fees", of("gone") + of("back") - of("paid")),
     ];
     let books = "select case when a.kind like 'fee_%' then 'fees' else a.kind end as kind, sum(p.amount)::bigint as sum

@@ -57,8 +57,12 @@ pub struct Life<'a> {
     /// The chance of what happens beside all that: drawn apart, so that the rest of a seed is the same with it and without.
     pub beside: Chance,
     pub bills: Vec<Promised>,
+    /// Who asked for bills that were paid before an agency was succeeded, and whose money it was.
+    pub paid_before: BTreeMap<uuid::Uuid, (Id<Agency>, Id<Agency>)>,
     /// The tills, as their cashiers know them.
     pub desk: Desk,
+    /// Until when what of the agency's system is tolerated.
+    pub tolerated: BTreeMap<&'static str, Day>,
     pub keys: usize,
     /// Whether the first agency has but a few numbers for its receipts.
     pub short: bool,
@@ -138,6 +142,11 @@ impl Life<'_> {
         match self.beside.below(100) {
             0..=3 => self.mind_listener(seen).await,
             4..=18 => self.match_by_hand(seen).await,
+            19..=30 => self.release(seen).await,
+            31..=32 => self.redirect(seen).await,
+            33..=36 => self.deny_what_left(seen).await,
+            37..=40 => self.pay_late(seen).await,
+            41..=44 => self.warn(seen).await,
             _ => {}
         }
     }

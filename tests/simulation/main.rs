@@ -19,6 +19,7 @@ mod accountants;
 mod agencies;
 mod assessed;
 mod banks;
+mod books;
 mod cashiers;
 mod changes;
 mod citizens;
@@ -26,9 +27,13 @@ mod clearing;
 mod closings;
 #[path = "../support/database.rs"]
 mod database;
+mod denials;
+mod door;
 mod fees;
 mod issuers;
+mod late;
 mod laws;
+mod leaving;
 mod life;
 mod listeners;
 mod long_days;
@@ -40,6 +45,7 @@ mod process;
 mod rails;
 mod recalls;
 mod receipts;
+mod releases;
 mod seen;
 #[path = "../support/stamping.rs"]
 mod stamping;
@@ -47,6 +53,7 @@ mod stamps;
 mod sweeper;
 mod systems;
 mod tellings;
+mod tolerances;
 mod work;
 mod world;
 

@@ -128,11 +128,17 @@ impl Life<'_> {
 
     /// The connection is gone: somebody pays in cash, and gets receipts written by hand.
     pub async fn write_by_hand(&mut self, at: usize, seen: &Seen) {
-        let agency = self.desk.tills[at].shift.unwrap().agency;
         if self.free_leaves(at).await.is_empty() {
             self.draw_blanks(at, seen).await;
         }
-        let Some(bill) = self.open_or_some_bill().await else { return };
+        if let Some(bill) = self.open_or_some_bill().await {
+            self.write_one_by_hand(at, bill, seen).await;
+        }
+    }
+
+    /// The same of that bill.
+    pub async fn write_one_by_hand(&mut self, at: usize, bill: usize, seen: &Seen) {
+        let agency = self.desk.tills[at].shift.unwrap().agency;
         let promised = &self.bills[bill];
         let twice = self.desk.tills.iter().any(|till| till.written.iter().any(|paper| paper.bill == bill));
         if (promised.agency, promised.owner) != (agency, agency) || twice {
@@ -153,7 +159,10 @@ impl Life<'_> {
                 numbers.push(leaf.number.clone());
             }
         }
-        let total = self.total(bill);
+        let owed = self.owed(bill, self.clock.now()).await;
+        // Whoever writes may not know that it is late.
+        let knows = owed.says > owed.principal || self.chance.percent(70);
+        let total = if knows { owed.total() } else { owed.says };
         if numbers.is_empty() {
             return;
         }
@@ -161,7 +170,11 @@ impl Life<'_> {
         let written = Written { numbers, at: self.clock.now() };
         self.desk.tills[at].in_hand += total;
         let charge = self.bills[bill].charge;
-        self.desk.tills[at].written.push(Paper { bill, total, charge, written });
+        let interest = total - owed.principal;
+        if interest > 0 {
+            seen.note("receipt written by hand with late interest");
+        }
+        self.desk.tills[at].written.push(Paper { bill, total, interest, charge, written });
         self.clock.advance(Duration::from_secs(60));
         seen.note("receipt written by hand");
         // Whoever charges does not know of it.
@@ -208,7 +221,7 @@ impl Life<'_> {
         }
         let back: i64 = row.get("back");
         assert_eq!(
-            paper.total - back + more,
+            paper.total - paper.interest - back + more,
             asked,
             "what was paid and what is still owed are what is asked"
         );

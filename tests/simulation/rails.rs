@@ -49,6 +49,8 @@ pub struct Letter {
 pub struct Truth {
     /// Of whose payers their banks asked for more.
     pub more_asked: BTreeSet<Uuid>,
+    /// What payers agreed to and their banks cannot settle yet.
+    pub queued: BTreeSet<Uuid>,
     pub asked: BTreeMap<Uuid, Asked>,
     pub movements: Vec<Entry>,
     /// The account of each movement that is not the agencies' own.
@@ -68,6 +70,8 @@ pub struct Truth {
     /// How each day was told last, and the credits that the bank has taken back.
     pub tellings: BTreeMap<Day, Telling>,
     pub withdrawn: BTreeSet<String>,
+    /// What left and was denied afterwards.
+    pub denied: BTreeSet<Uuid>,
     /// Whether it ever left out what it knew.
     pub doubtful: bool,
     /// What the national platform has to confirm, and what an agency's system has heard.
@@ -201,10 +205,19 @@ impl Rails {
 
     /// The payer decides about a waiting request; a bank without liquidity, or over its limit, fails its customer.
     pub fn decide(&self, payment: Uuid, approve: bool, now: Instant) {
-        if self.asks_for_more(payment, now) {
+        let queued = self.truth.lock().unwrap().queued.remove(&payment);
+        let approve = approve || queued;
+        if !queued && (self.asks_for_more(payment, now) || approve && self.queues(payment, now)) {
             return;
         }
-        let fails = approve && self.fault(6, "fault: bank cannot pay");
+        let why = if queued && self.fault(40, "fault: bank without liquidity to the end") {
+            Some("AM23")
+        } else if approve && self.fault(5, "fault: beyond the bank's limit") {
+            Some("AM14")
+        } else {
+            (approve && self.fault(6, "fault: bank cannot pay")).then_some("AM04")
+        };
+        let fails = why.is_some();
         let amount = {
             let truth = &mut *self.truth.lock().unwrap();
             let asked = truth.asked.get_mut(&payment).unwrap();
@@ -212,7 +225,7 @@ impl Rails {
             asked.decision = if pays { Decision::Approved } else { Decision::Refused };
             let (amount, by_platform) = (asked.amount, asked.by_platform);
             let yes = approve.then_some(TransactionStatus::Accepted);
-            let no = (!pays).then(|| rejected(if fails { "AM04" } else { "CUST" }));
+            let no = (!pays).then(|| rejected(why.unwrap_or("CUST")));
             for status in [yes, no].into_iter().flatten() {
                 if by_platform {
                     let paid = status == TransactionStatus::Accepted;
@@ -250,6 +263,19 @@ impl Rails {
         true
     }
 
+    /// The payer agrees, and the bank waits for liquidity.
+    fn queues(&self, payment: Uuid, now: Instant) -> bool {
+        if self.truth.lock().unwrap().asked[&payment].by_platform
+            || !self.fault(10, "fault: bank waits for liquidity")
+        {
+            return false;
+        }
+        let truth = &mut *self.truth.lock().unwrap();
+        truth.queued.insert(payment);
+        Self::report(truth, payment, TransactionStatus::Pending, now);
+        true
+    }
+
     fn report(truth: &mut Truth, payment: Uuid, status: TransactionStatus, now: Instant) {
         let message = PaymentStatus {
             inquiry: None,
@@ -266,7 +292,7 @@ impl Rails {
     }
 }
 
-fn rejected(code: &str) -> TransactionStatus {
+pub fn rejected(code: &str) -> TransactionStatus {
     TransactionStatus::Rejected(Reason { code: Line::parse(code).unwrap(), text: None })
 }
 

@@ -41,7 +41,7 @@ impl Sweeper {
 /// The tables that a life fills.
 const FILLED: &str = "role_grant agency_successor agency_succession balance_at_checkpoint balance_checkpoint bill_link \
     bill_version audit_detail audit_leaf audit_node audit_place tree_head bill bill_content case case_note credit_origin \
-    credit idempotency_key inbox_message ledger_entry posting live_attempt outbox payment_silence payment recall \
+    credit idempotency_key inbox_message ledger_entry posting live_attempt outbox payment_silence suspense_decision cash_alarm platform_tolerance payment recall \
     card_settlement card_slip_settled cash_deposit desk_collection desk_payout desk_payment shift drawer debit \
     adjustment_order provided_adjustment refund_approval refund_line refund_line_source refund_source refund payout_day payout_item payout closing_file closing \
     leaf_void receipt_leaf receipt_block receipt_void receipt_file receipt_due receipt receipt_series reversal withdrawn_line \

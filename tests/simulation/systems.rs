@@ -52,6 +52,7 @@ impl Life<'_> {
     /// An agency's system begins a payment here, and again when it heard nothing; what is not as it must be is refused.
     pub async fn begin_by_system(&mut self, seen: &Seen) {
         let init = self.init();
+        let init = self.deviating(init, seen).await;
         let wrong = |change: &dyn Fn(&mut Init)| {
             let mut other = init.clone();
             other.ma_tham_chieu.push('X');

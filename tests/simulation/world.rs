@@ -2,6 +2,7 @@
 
 use crate::cashiers::Desk;
 use crate::database::Database;
+use crate::fees::late_row;
 use crate::issuers::Elsewhere;
 use crate::life::Life;
 use crate::listeners::Listener;
@@ -17,7 +18,7 @@ use chung::base::entropy::{Entropy, SeededEntropy};
 use chung::base::id::{Agency, Citizen, Client, Id};
 use chung::base::text::Line;
 use chung::config::Limits;
-use chung::crypto::{keyring::KeyRing, signing::KeyList};
+use chung::crypto::keyring::KeyRing;
 use chung::flow::{
     endpoints::register_endpoint,
     fee_file,
@@ -183,7 +184,7 @@ impl World {
             clearing_peer: Arc::new(ClearingPeer {
                 us: "CHUNG".parse().unwrap(),
                 them: "SBV01".parse().unwrap(),
-                keys: KeyList::default(),
+                keys: crate::door::believed(),
             }),
             card_anchors: Arc::default(),
             national_id: None,
@@ -201,7 +202,8 @@ impl World {
             limits,
             batches,
         });
-        import_fees(&app, fee_file::SAMPLE_ITEMS, fee_file::SAMPLE_ADJUSTMENTS).await.unwrap();
+        let adjustments = format!("{}{}", fee_file::SAMPLE_ADJUSTMENTS, late_row(1));
+        import_fees(&app, fee_file::SAMPLE_ITEMS, &adjustments).await.unwrap();
         let name = || Wording { vi: Line::parse("Sở").unwrap(), en: Line::parse("Office").unwrap() };
         let mut registered = Vec::new();
         for code in ["H29.14", "H29.15", "H29.16"] {
@@ -323,7 +325,9 @@ impl World {
             chance: Chance::new(seed),
             beside: Chance::new(seed ^ 0xbe51de),
             bills: Vec::new(),
+            paid_before: std::collections::BTreeMap::new(),
             desk: Desk::default(),
+            tolerated: std::collections::BTreeMap::new(),
             keys: 0,
             short: false,
             listens: false,

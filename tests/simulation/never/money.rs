@@ -2,7 +2,7 @@
 
 use super::{Law, always, law};
 
-pub const LAWS: [Law; 25] = [
+pub const LAWS: [Law; 33] = [
     always(
         "an entry that does not sum to zero",
         "select entry_id::text as row from posting group by entry_id having sum(amount) <> 0",
@@ -14,7 +14,33 @@ pub const LAWS: [Law; 25] = [
              or (select count(*) from credit c join payment p on p.id = c.payment_id
                  where p.bill_id = b.id and c.outcome = 'settled')
                  <> (select count(*) from payment p where p.bill_id = b.id and p.state = 'settled'
-                     and not exists (select from desk_payment d where d.payment_id = p.id)))",
+                     and not exists (select from desk_payment d where d.payment_id = p.id)
+                     and not exists (select from suspense_decision d where d.payment_id = p.id)))",
+    ),
+    always(
+        "money that one person let go, or that is held although two let it go",
+        "select d.suspense_id::text as row from suspense_decision d join suspense s on s.id = d.suspense_id
+         where d.approved_by = d.proposed_by or (d.approved_by is not null) and s.state <> 'released'",
+    ),
+    always(
+        "cash that is told of without its alarm, or twice a day",
+        "select o.object::text as row from outbox o where o.name = 'cash.kept' group by o.object
+         having count(*) <> (select count(*) from cash_alarm a where a.agency_id = o.object)",
+    ),
+    always(
+        "money that paid something, or that nobody claimed, and goes back",
+        "select r.id::text as row from refund r where r.case_id is not null and r.decided_at is not null
+             and r.state <> 'declined' and (exists (select from desk_payment d where d.case_id = r.case_id)
+                 or exists (select from cash_deposit d where d.case_id = r.case_id)
+                 or exists (select from suspense_decision d where d.suspense_id = r.case_id
+                     and d.approved_by is not null and d.toward <> 'refund_due'))",
+    ),
+    always(
+        "money that two turned to a bill, and that did not pay exactly that bill",
+        "select d.suspense_id::text as row from suspense_decision d join suspense s on s.id = d.suspense_id
+         left join payment p on p.id = d.payment_id left join bill b on b.id = d.bill_id
+         where d.toward = 'bill' and d.approved_by is not null
+             and (p.bill_id, p.amount, p.state, b.paid_by) is distinct from (d.bill_id, s.amount, 'settled', p.id)",
     ),
     always(
         "a settled payment of a bill that is not paid by it, unless it was taken on paper and is owed back whole",
@@ -23,6 +49,11 @@ pub const LAWS: [Law; 25] = [
              exists (select from desk_payment d where d.payment_id = p.id and d.entered_at is not null)
              and exists (select from refund r where r.payment_id = p.id and r.rule is not null
                          and r.amount = p.amount and r.state <> 'declined'))",
+    ),
+    always(
+        "an attempt that nobody answers about without a silence that goes on, or a silence that goes on after the answer",
+        "select p.id::text as row from payment p where (p.state = 'unknown') <> exists (
+             select from payment_silence s where s.payment_id = p.id and s.until is null and p.ended_at is null)",
     ),
     law(
         "an attempt that is still alive",
@@ -129,6 +160,31 @@ pub const LAWS: [Law; 25] = [
          left join payout_item i on i.payout_id = o.id and i.payment_id = r.payment_id and i.line = l.line
          where r.way = 'treasury' and r.state <> 'declined'
          group by r.payout_id, r.payment_id, l.line having sum(l.amount) > coalesce(max(i.amount), 0)",
+    ),
+    always(
+        "a desk that owes another agency what that agency's books do not know of",
+        "select least(a.agency_id, a.counterpart_id) || ' ' || greatest(a.agency_id, a.counterpart_id) as row
+         from ledger_account a join posting p on p.account_id = a.id where a.kind in ('desk_owes', 'owed_by_desk')
+         group by case a.kind when 'desk_owes' then (a.agency_id, a.counterpart_id) else (a.counterpart_id, a.agency_id) end,
+             1 having sum(p.amount) <> 0",
+    ),
+    always(
+        "a refund of a line, alone of it, that gives back another share of what the agency keeps than of the rest",
+        "select f.refund_id::text as row from refund r join refund_line f on f.refund_id = r.id
+         join bill b on b.id = r.bill_id and b.paid_by = r.payment_id join bill_content c on c.bill_id = b.id
+         where not exists (select from refund o join refund_line g on g.refund_id = o.id
+                 where o.payment_id = r.payment_id and g.line = f.line and o.id <> r.id)
+             and f.kept <> (c.lines -> f.line::integer ->> 'retained')::bigint * f.amount
+                 / (c.lines -> f.line::integer ->> 'amount')::bigint",
+    ),
+    always(
+        "more given back of what an agency keeps of a line, or of the rest of it, than there was",
+        "select r.payment_id || ' ' || f.line as row from refund r join refund_line f on f.refund_id = r.id
+         join bill b on b.id = r.bill_id and b.paid_by = r.payment_id join bill_content c on c.bill_id = b.id
+         where r.state <> 'declined' group by r.payment_id, f.line, c.lines -> f.line::integer
+         having sum(f.kept) > (c.lines -> f.line::integer ->> 'retained')::bigint
+             or sum(f.amount - f.kept) > (c.lines -> f.line::integer ->> 'amount')::bigint
+                 - (c.lines -> f.line::integer ->> 'retained')::bigint",
     ),
     always(
         "a tax that goes on without what its notice says, or the price of a service without its invoice",
