@@ -9,10 +9,11 @@ use crate::base::{
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Notes that a silence begins.
+/// Notes that a silence begins; one that had ended at the same moment goes on.
 pub async fn begin(tx: &mut Tx, payment: Id<Payment>, bill: Id<Bill>, at: Instant) -> Result<()> {
     sqlx::query!(
-        "insert into payment_silence (payment_id, bill_id, since) values ($1, $2, $3) on conflict do nothing",
+        "insert into payment_silence (payment_id, bill_id, since) values ($1, $2, $3)
+         on conflict (payment_id, since) do update set until = null",
         payment.uuid(),
         bill.uuid(),
         at,
@@ -22,10 +23,10 @@ pub async fn begin(tx: &mut Tx, payment: Id<Payment>, bill: Id<Bill>, at: Instan
     Ok(())
 }
 
-/// Notes that it is over.
+/// Notes that it is over, never before it began: another node's clock may be behind.
 pub async fn end(tx: &mut Tx, payment: Id<Payment>, at: Instant) -> Result<()> {
     sqlx::query!(
-        "update payment_silence set until = $2 where payment_id = $1 and until is null",
+        "update payment_silence set until = greatest($2, since) where payment_id = $1 and until is null",
         payment.uuid(),
         at,
     )

@@ -110,9 +110,7 @@ impl Life<'_> {
             }
             _ => {
                 self.fault(seen, "unknown reference");
-                let some = if self.chance.percent(40) { self.some_bill() } else { None };
-                let amount = some.map_or(70_000, |bill| self.total(bill));
-                let _reference = self.rails.money(None, Money::vnd(amount), now);
+                let _reference = self.rails.money(None, Money::vnd(70_000), now);
             }
         }
         self.say("money comes");

@@ -60,16 +60,14 @@ enum Stage {
 
 const HEADER: &str = "fee_code,procedure_code,procedure_vi,procedure_en,kind,item_vi,item_en,amount_vnd,unit,\
     legal_basis,valid_from,valid_to,retained_pct,chapter,sub_item,sensitive,formula,retained_basis";
-/// By which rule late interest is charged where everything costs so many times as much: its code, and hundredths of a percent
-/// a day.
-pub fn late_rule(times: i64) -> (&'static str, i64) {
-    if times > 2 { ("CHAM-HAI", 5) } else { ("CHAM-NOP", 3) }
-}
+/// Hundredths of a percent a day by which late interest is charged: the same by every version, since one that is approved in
+/// the afternoon is in force from the morning.
+pub const LATE_RATE: i64 = 3;
 
-/// The row of that rule.
+/// The row of the late rule of the version in which everything costs so many times as much.
 pub fn late_row(times: i64) -> String {
-    let (code, rate) = late_rule(times);
-    format!("{code},*,late_daily,0.0{rate},late,applicant,payment,,Law 38/2019,2020-07-01,\n")
+    let code = if times > 2 { "CHAM-HAI" } else { "CHAM-NOP" };
+    format!("{code},*,late_daily,0.0{LATE_RATE},late,applicant,payment,,Law 38/2019,2020-07-01,\n")
 }
 
 const REDUCTIONS: &str = "adjustment_code,applies_to,effect,value,condition,whose_fact,governing_date,evidence,\

@@ -1,7 +1,7 @@
 //! Bills that may be paid after their due day, and what more they ask for then, as whoever pays works it out: the days, the
 //! rate of the day and the standing still while nobody answers.
 
-use crate::fees::late_rule;
+use crate::fees::LATE_RATE;
 use crate::life::Life;
 use crate::seen::Seen;
 use chung::base::{
@@ -94,7 +94,7 @@ impl Life<'_> {
         let amount = |line: &Value| line["amount"].as_i64().unwrap();
         let says = lines.as_array().unwrap().iter().map(amount).sum();
         let late = row.get("open") && due < today && today <= last;
-        let interest = late.then(|| self.interest(&lines, due.days_until(today)));
+        let interest = late.then(|| interest(&lines, due.days_until(today)));
         let principal = without_interest(&lines);
         Owed { open: row.get("open"), live: row.get("live"), last, says, principal, interest }
     }
@@ -126,16 +126,15 @@ impl Life<'_> {
             _ => self.start_one(bill, seen).await,
         }
     }
+}
 
-    /// So many days' interest on the fees of these lines: of each kind and beneficiary by itself, rounded once.
-    fn interest(&self, lines: &Value, days: i64) -> i64 {
-        let (_, rate) = late_rule(self.times());
-        let lines = lines.as_array().unwrap();
-        let of = |kind: &str| -> i64 {
-            let those = lines.iter().filter(|line| line["kind"] == kind && !is_interest(line));
-            those.map(|line| line["amount"].as_i64().unwrap()).sum()
-        };
-        // In hundredths of a percent.
-        ["phi", "le_phi"].map(|kind| (of(kind) * days * rate + 5_000) / 10_000).iter().sum()
-    }
+/// So many days' interest on the fees of these lines: of each kind and beneficiary by itself, rounded once.
+fn interest(lines: &Value, days: i64) -> i64 {
+    let lines = lines.as_array().unwrap();
+    let of = |kind: &str| -> i64 {
+        let those = lines.iter().filter(|line| line["kind"] == kind && !is_interest(line));
+        those.map(|line| line["amount"].as_i64().unwrap()).sum()
+    };
+    // In hundredths of a percent.
+    ["phi", "le_phi"].map(|kind| (of(kind) * days * LATE_RATE + 5_000) / 10_000).iter().sum()
 }

@@ -2,8 +2,9 @@
 //! accountants and an approver act in random order; messages are lost, late, doubled, reordered and corrupted, money
 //! settles in parts, goes back and goes on, is asked back, days are told wrongly and told again, in several messages or
 //! beside whoever asked, receipts are written on paper or come from elsewhere, heads are stamped, two nodes act at once, and
-//! the process dies at random places. A small model of what truly happened must agree
-//! with the books in the end, whatever the order.
+//! the process dies at random places; bills are paid late, with the interest of the day, money in suspense is let go by two,
+//! banks deny late what they took. A small model of what truly happened must agree with the books of every agency in the end,
+//! whatever the order.
 //!
 //! Every act is a process of its own with queues of its own: two at once are two nodes on one database.
 //!

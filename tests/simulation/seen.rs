@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 pub struct Seen(Mutex<BTreeMap<String, u64>>, Mutex<BTreeMap<&'static str, Duration>>);
 
 /// What a few lives in five hundred meet: a long run must have seen it.
-const RARE: [&str; 48] = [
+const RARE: [&str; 50] = [
     "fault: issuer away",
     "fault: issuer refuses",
     "fault: issuer's answer lost",
     "bill not issued: invoice_known",
+    "cash kept too long",
     "day asked for, matched beside",
     "day matched beside",
     "debt of a desk passed on",
@@ -50,6 +51,7 @@ const RARE: [&str; 48] = [
     "payout sent → bounced",
     "receipt fetched by an agency's system",
     "receipt of a system's payment void",
+    "receipt written by hand with late interest",
     "receipts issued in bulk",
     "refund awaiting_treasury → sent",
     "refund not approved: refund_exceeds_receipt",
@@ -61,7 +63,7 @@ const RARE: [&str; 48] = [
 ];
 
 /// What a run must have seen at least once.
-const DEMANDED: [&str; 218] = [
+const DEMANDED: [&str; 221] = [
     "a bank answers: no",
     "a bank answers: wait",
     "a bank answers: yes",
@@ -110,6 +112,10 @@ const DEMANDED: [&str; 218] = [
     "desk: bill_already_paid",
     "desk: bill_superseded",
     "desk: payment_under_way",
+    "deviation refused: placeholder_payer_id",
+    "deviation refused: twelve_hour_time",
+    "deviation taken: placeholder_payer_id",
+    "deviation taken: twelve_hour_time",
     "events heard",
     "evidence revoked",
     "fault: answer lost",
@@ -216,7 +222,6 @@ const DEMANDED: [&str; 218] = [
     "receipt on paper entered",
     "receipt replaced",
     "receipt void",
-    "receipt written by hand with late interest",
     "receipt written by hand",
     "receipts asked for",
     "receipts from elsewhere",
