@@ -239,6 +239,13 @@ impl<'a> Matching<'a> {
         if self.went {
             self.debits(tx).await?;
         }
+        // What people said of a line holds until its own credit comes.
+        let overtaken = matching::overtaken(tx, &self.stored).await?;
+        if !overtaken.is_empty() {
+            let again = matching::begin_again(tx, &overtaken).await?;
+            revise_statement::note_reopened(self.app, tx, &again, self.now).await?;
+            self.changed = true;
+        }
         let (lines, references) = matching::held(tx, self.account.id).await?;
         let uuids: Vec<Uuid> = lines.iter().map(|line| line.uuid()).collect();
         let by_hand = (lines.into_iter().collect(), references.into_iter().collect());

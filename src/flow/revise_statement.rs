@@ -67,9 +67,7 @@ impl Revision {
     pub(super) async fn withdraw(&mut self, app: &App, tx: &mut Tx, now: Instant) -> Result<()> {
         revisions::withdraw(tx, self.id, now).await?;
         self.reopened = revisions::reopen(tx, self.id).await?;
-        let note = |case: &Id<id::Case>| (Id::<Event>::new(now, &*app.entropy).uuid(), *case);
-        let notes: Vec<(Uuid, Id<id::Case>)> = self.reopened.iter().map(note).collect();
-        Ok(revisions::note_reopened(tx, &notes, now).await?)
+        note_reopened(app, tx, &self.reopened, now).await
     }
 
     /// What the log and the listeners hear of it.
@@ -99,6 +97,18 @@ impl Revision {
         let event = event_row(app, now, "statement.revised", (owner, statement.uuid()), &told);
         Ok(outbox::enqueue(tx, &[event]).await?)
     }
+}
+
+/// Notes on cases that they began again, which nobody did.
+pub(super) async fn note_reopened(
+    app: &App,
+    tx: &mut Tx,
+    cases: &[Id<id::Case>],
+    now: Instant,
+) -> Result<()> {
+    let note = |case: &Id<id::Case>| (Id::<Event>::new(now, &*app.entropy).uuid(), *case);
+    let notes: Vec<(Uuid, Id<id::Case>)> = cases.iter().map(note).collect();
+    Ok(revisions::note_reopened(tx, &notes, now).await?)
 }
 
 /// Reverses what a revision took back and nothing shows (`missing`); the entries belong to that leaf. Whether there were any.

@@ -1,6 +1,6 @@
 //! Matches by people: which cases are one matter, who said so, and how much an account may leave open.
 
-use super::{Result, StoreError, Tx, moved_one};
+use super::{Result, StoreError, Tx, moved_one, statement::StoredStatement};
 use crate::base::{
     clock::Instant,
     id::{self, Account, Agency, Case, Citizen, Client, Id, StatementLine},
@@ -92,6 +92,46 @@ pub async fn decide(
             .await?;
     }
     Ok(moved_one(&done))
+}
+
+/// Begins cases again whose end rests on nothing any more, and all that stood in a match with one of them, which holds no more.
+/// Which ones began again: as many as people had resolved.
+pub async fn begin_again(tx: &mut Tx, cases: &[Uuid]) -> Result<Vec<Id<Case>>> {
+    let ids = sqlx::query_scalar!(
+        r#"with fallen as (
+               select distinct m.group_id from match_member m where m.living and m.case_id = any($1)
+           ), others as (
+               update match_member m set living = false where m.group_id in (select group_id from fallen)
+               returning m.case_id
+           ), undone as (
+               update match_group g set state = 'withdrawn' where g.id in (select group_id from fallen)
+           )
+           update "case" c set state = 'open', owner_id = null, resolution = null, ended_at = null
+           where c.state = 'resolved' and (c.id = any($1) or c.id in (select case_id from others))
+           returning c.id"#,
+        cases,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(ids.into_iter().map(Id::from_uuid).collect())
+}
+
+/// The cases that people resolved about lines of a statement whose credit has come since.
+pub async fn overtaken(tx: &mut Tx, statement: &StoredStatement) -> Result<Vec<Uuid>> {
+    let ids = sqlx::query_scalar!(
+        r#"select c.id from "case" c join statement_line l on l.id = c.line_id
+           where c.account_id = $1 and c.day = $2 and c.state = 'resolved' and c.servicer_reference is null
+               and l.statement_id = $3
+               and exists (select from credit k where k.account_id = l.account_id
+                           and k.servicer_reference = l.servicer_reference)
+               and not exists (select from withdrawn_line w where w.line_id = l.id)"#,
+        statement.account.uuid(),
+        statement.day.date(),
+        statement.id.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(ids)
 }
 
 /// A match of one of these agencies.

@@ -1,6 +1,6 @@
 //! Days that a bank tells again: what was added, what was left out, which cases begin again, what is reversed.
 
-use super::{Result, Tx};
+use super::{Result, Tx, matching};
 use crate::base::{
     calendar::Day,
     clock::Instant,
@@ -73,24 +73,13 @@ pub async fn withdraw(tx: &mut Tx, revision: Uuid, at: Instant) -> Result<()> {
 /// match that one of them was part of holds no more. Money whose case was about another sum is missing there. Which cases
 /// began again: as many as people had resolved.
 pub async fn reopen(tx: &mut Tx, revision: Uuid) -> Result<Vec<Id<id::Case>>> {
-    let ids = sqlx::query_scalar!(
-        r#"with about as (
-               select c.id from "case" c where c.line_id in (select line_id from withdrawn_line where revision_id = $1)
-           ), fallen as (
-               select distinct m.group_id from match_member m where m.living and m.case_id in (select id from about)
-           ), others as (
-               update match_member m set living = false where m.group_id in (select group_id from fallen)
-               returning m.case_id
-           ), undone as (
-               update match_group g set state = 'withdrawn' where g.id in (select group_id from fallen)
-           )
-           update "case" c set state = 'open', owner_id = null, resolution = null, ended_at = null
-           where c.state = 'resolved' and c.id in (select id from about union select case_id from others)
-           returning c.id"#,
+    let about = sqlx::query_scalar!(
+        r#"select id from "case" where line_id in (select line_id from withdrawn_line where revision_id = $1)"#,
         revision,
     )
     .fetch_all(tx.conn())
     .await?;
+    let reopened = matching::begin_again(tx, &about).await?;
     // What a case's money was shown by is gone; the credit itself is still there. Of a line without credit nothing is stated any more.
     sqlx::query!(
         r#"update "case" c set stated = null, line_id = case when c.servicer_reference is null then c.line_id end,
@@ -101,7 +90,7 @@ pub async fn reopen(tx: &mut Tx, revision: Uuid) -> Result<Vec<Id<id::Case>>> {
     )
     .execute(tx.conn())
     .await?;
-    Ok(ids.into_iter().map(Id::from_uuid).collect())
+    Ok(reopened)
 }
 
 /// Notes on cases that they began again.

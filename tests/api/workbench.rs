@@ -256,6 +256,34 @@ async fn a_case_that_leaves_its_sum_open_is_ended_by_two_people_alone() {
 }
 
 #[tokio::test]
+async fn what_people_said_of_a_line_holds_until_its_own_credit_comes() {
+    let (world, office, payments) = set().await;
+    let all =
+        [("R1", 205_000, Some(&payments[0])), ("R2", 205_000, Some(&payments[1])), ("R9", 70_000, None)];
+    told(&world, &all);
+    fetch(&world, &office, "a").await;
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    let unknown = cases(&world, &office, "?pending=true").await;
+    put_together(&accountant, &office, &unknown, "other").await.expect(303);
+    decide(&at_board(&world, AUDITOR).await, "approve").await.expect(303);
+    let path = format!("/v1/cases/{}", unknown[0]["id"].as_str().unwrap());
+    let system = office.system(&world, "case.read");
+    assert_eq!(system.get(&path).await.expect(200).json()["resolution"], "matched");
+
+    // The bank's notification was late: now the money is in suspense, under the very reference.
+    let late = crate::central_bank::credit(9, ACCOUNT, "R9", 70_000, None, world.clock.now());
+    world.tell(&late).await.expect(200);
+    let again = fetch(&world, &office, "b").await;
+    assert_eq!(again["reconciliation"]["unexplained"]["amount"], "0");
+    let case = system.get(&path).await.expect(200).json();
+    assert_eq!((&case["state"], &case["resolution"]), (&json!("cleared"), &Value::Null));
+    assert_eq!(case["notes"].as_array().unwrap().last().unwrap()["act"], "reopened");
+    let waiting = cases(&world, &office, "?pending=true").await;
+    assert_eq!(waiting.len(), 1, "the money in suspense is what is left to settle: {waiting:?}");
+    assert_eq!(world.count("match_group where state = 'withdrawn'").await, 1);
+}
+
+#[tokio::test]
 async fn a_day_told_again_is_kept_beside_the_first_and_reversed_until_it_is_shown_again() {
     let (world, office, payments) = set().await;
     told(
