@@ -69,12 +69,18 @@ pub async fn withdraw(tx: &mut Tx, revision: Uuid, at: Instant) -> Result<()> {
     Ok(())
 }
 
-/// Begins the cases again that were resolved on the word of lines that a revision left out, alone or together with others; a
-/// match that one of them was part of holds no more. Money whose case was about another sum is missing there. Which cases
+/// Begins the cases again that were resolved on the word of lines that a revision left out, alone or together with others, or about
+/// credits that those lines showed; a match that one of them was part of holds no more. Money whose case was about another sum is missing there. Which cases
 /// began again: as many as people had resolved.
 pub async fn reopen(tx: &mut Tx, revision: Uuid) -> Result<Vec<Id<id::Case>>> {
     let about = sqlx::query_scalar!(
-        r#"select id from "case" where line_id in (select line_id from withdrawn_line where revision_id = $1)"#,
+        r#"with gone as (
+               select l.id, l.account_id, l.servicer_reference from withdrawn_line w join statement_line l on l.id = w.line_id
+               where w.revision_id = $1)
+           select c.id as "id!" from gone g join "case" c on c.line_id = g.id
+           union
+           select c.id from gone g join "case" c on c.account_id = g.account_id and c.servicer_reference = g.servicer_reference
+           where c.line_id is null and c.state = 'resolved'"#,
         revision,
     )
     .fetch_all(tx.conn())
