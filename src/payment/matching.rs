@@ -86,7 +86,10 @@ pub fn sides(difference: &Difference) -> Option<(Money, Money)> {
     match (difference.line, &difference.credit, difference.kind) {
         (Some(_), None, _) => Some((difference.stated?, nothing)),
         (None, Some(_), Kind::MissingThere) => Some((nothing, difference.held?)),
-        (Some(_), Some(_), Kind::Amount) => Some((difference.stated?, difference.held?)),
+        // Money that differs from what was asked is in suspense, whatever its line says.
+        (Some(_), Some(_), Kind::Amount) if difference.asked == difference.held => {
+            Some((difference.stated?, difference.held?))
+        }
         _ => None,
     }
 }
@@ -240,7 +243,14 @@ mod tests {
 
     fn pair() -> Difference {
         let stated = line(95);
-        Difference { kind: Kind::Amount, line: stated.line, stated: stated.stated, ..credit(100) }
+        let credit = credit(100);
+        Difference {
+            kind: Kind::Amount,
+            line: stated.line,
+            stated: stated.stated,
+            asked: credit.held,
+            ..credit
+        }
     }
 
     #[test]
@@ -259,6 +269,8 @@ mod tests {
         assert_eq!([4, 5].map(|t| one_may_end(&pair(), Money::vnd(t)).unwrap()), [false, true]);
         let waits = Difference { kind: Kind::Late, ..credit(7) };
         assert_eq!(weigh([&waits, &all[0]]), Err(Refusal::NotALine));
+        let less_than_asked = Difference { asked: Some(Money::vnd(200)), ..pair() };
+        assert_eq!(weigh([&less_than_asked]), Err(Refusal::NotALine));
         assert!(one_may_end(&waits, Money::vnd(0)).unwrap(), "money in suspense stays there");
         let me = Id::new(datetime!(2026-11-24 07:30 UTC), &SeededEntropy::new(1));
         assert_eq!(approve(me, me).map_err(Refusal::code), Err("own_act"));

@@ -24,7 +24,8 @@ impl Life<'_> {
         let waiting = format!(
             "select id from \"case\" k where agency_id = '{}' and state in ('open', 'assigned')
                  and case when servicer_reference is null then line_id is not null and stated is not null
-                     else kind = case when line_id is null then 'missing_there' else 'amount' end end
+                     when line_id is null then kind = 'missing_there'
+                     else kind = 'amount' and asked = held end
                  and not exists (select from match_member m where m.case_id = k.id and m.living) order by id",
             agency.uuid()
         );
