@@ -253,7 +253,7 @@ impl Rails {
     /// The bank wants its customer to prove once more who they are, before anything is decided.
     fn asks_for_more(&self, payment: Uuid, now: Instant) -> bool {
         if self.truth.lock().unwrap().asked[&payment].by_platform
-            || !self.fault(10, "fault: bank asks for more")
+            || !self.fault(20, "fault: bank asks for more")
         {
             return false;
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub struct Seen(Mutex<BTreeMap<String, u64>>, Mutex<BTreeMap<&'static str, Duration>>);
 
 /// What a few lives in five hundred meet: a long run must have seen it.
-const RARE: [&str; 50] = [
+const RARE: [&str; 51] = [
     "fault: issuer away",
     "fault: issuer refuses",
     "fault: issuer's answer lost",
@@ -44,6 +44,7 @@ const RARE: [&str; 50] = [
     "paper charged anew: too much",
     "payment accepted → unknown",
     "payment created → accepted",
+    "payment step_up_required → accepted",
     "payment step_up_required → rejected",
     "payment step_up_required → settled",
     "payment step_up_required → unknown",
@@ -63,7 +64,7 @@ const RARE: [&str; 50] = [
 ];
 
 /// What a run must have seen at least once.
-const DEMANDED: [&str; 221] = [
+const DEMANDED: [&str; 223] = [
     "a bank answers: no",
     "a bank answers: wait",
     "a bank answers: yes",
@@ -198,7 +199,6 @@ const DEMANDED: [&str; 221] = [
     "payment created → unknown",
     "payment submitted → accepted",
     "payment submitted → rejected",
-    "payment step_up_required → accepted",
     "payment submitted → settled",
     "payment submitted → step_up_required",
     "payment submitted → unknown",
@@ -285,6 +285,9 @@ const DEMANDED: [&str; 221] = [
     "went on: retained",
     "went on: service",
     "went on: tax",
+    "lines and credits put together",
+    "match approved by another",
+    "match withdrawn",
 ];
 
 impl Seen {
