@@ -39,7 +39,7 @@ const CLIENTS: usize = 32;
 /// guide). Fifty times the better one is the aim.
 const PUBLISHED: f64 = 9.3;
 const AIM: f64 = 50.0;
-/// The longest payment of a reference language's text that is looked at.
+/// The longest message that is read.
 const MESSAGE_BYTES_MAX: usize = 100_000;
 const BANK: &str = "970436";
 
@@ -60,7 +60,7 @@ pub async fn measure(world: &mut World, disk: &str) -> Result<Vec<Record>> {
         due: due(world).to_string(),
         run: world.app.clock.now().unix_timestamp(),
         number: AtomicUsize::new(0),
-        asked: clearing.asked,
+        asked: Arc::clone(&clearing.asked),
     });
     let mut waited = Vec::new();
     let many = (200.0 * world.seconds.as_secs_f64()) as usize;
@@ -186,6 +186,7 @@ async fn demand(connection: &mut Connection, request: &[u8], expected: u16) -> R
 struct Clearing {
     address: SocketAddr,
     asked: Asked,
+    _serving: JoinSet<()>,
 }
 
 struct Bank {
@@ -206,8 +207,11 @@ impl Clearing {
             target: format!("http://{address}/clearing"),
         };
         let routes = axum::Router::new().route("/clearing", on_post(take)).with_state(Arc::new(bank));
-        tokio::spawn(async move { axum::serve(listener, routes).await });
-        Ok(Self { address, asked })
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            let _ended = axum::serve(listener, routes).await;
+        });
+        Ok(Self { address, asked, _serving: serving })
     }
 }
 
