@@ -236,7 +236,7 @@ impl Life<'_> {
             seen.note(format!("desk: {}", refused.code()));
             match refused.code() {
                 "bill_past_due" => {
-                    assert!(Day::of(self.clock.now()) > owed.last, "its last day is not over: {owed:?}")
+                    assert!(Day::of(self.clock.now()) > owed.last, "its last day is not over: {owed:?}");
                 }
                 // What is asked goes on while somebody else pays.
                 "tender_differs" => assert!(twice, "what a bill asks for today: {owed:?}"),
