@@ -250,7 +250,8 @@
 //! * 2026-11-26, matching by hand: a match moves no money and hides no sum; it says that cases are one matter, and what it
 //!   leaves open beyond the tolerance takes two people.
 //! * 2026-11-27, cases: a single one that leaves more open than the tolerance is a match of one, and takes two people like any
-//!   other; whatever a case of money in suspense ends with, the money stays there until two have released it.
+//!   other. What people said of a line holds until its own credit comes, and of a credit until the line that showed it is taken
+//!   back: the match falls with all that stood in it. Whatever a case of money in suspense ends with, the money stays there until two have released it.
 //! * 2026-11-26, paper: blanks end with the shift in which they were printed; a book stays with its cashier, and no leaf of
 //!   it is skipped. A receipt of paper bears its own number and time; its payment is booked when it is entered. A bill that was
 //!   charged anew meanwhile goes back to what the paper says, and the difference is a refund by rule or a bill of its own;

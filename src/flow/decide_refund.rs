@@ -8,7 +8,7 @@ use super::{
     notify::{Told, notify},
     officer, population,
     refund_answer::refund_json,
-    request_refund::{record, refused},
+    request_refund::{demand_unused, record, refused},
     send_refund::send_refund,
 };
 use crate::{
@@ -158,10 +158,7 @@ pub(super) async fn decide(
         }
         (Source::Case(case), _) => {
             let waiting = debit::lock_waiting(tx, case).await?.ok_or(Error::not_found())?;
-            // Whatever it was used for while nobody had decided has it now.
-            if !waiting.held && !rows::is_owed_back(tx, case).await? {
-                return Err(refused(refund::Refusal::MoreThanCame));
-            }
+            demand_unused(tx, case, &waiting).await?;
             let owed = Account::RefundDue(refund.agency);
             let entry = ledger::moved(owed, Account::Suspense(waiting.key.0), waiting.amount);
             waiting.held.then_some((EntryKind::Released, case.uuid(), entry.map_err(Error::internal)?))

@@ -44,6 +44,7 @@ impl Matching<'_> {
     }
 
     async fn keep_first(&mut self, tx: &mut Tx, telling: &Telling) -> Result<()> {
+        self.stored.day = telling.day;
         let (mut reading, mut chunks) = (self.reading(telling), Chunks::of(telling));
         let mut kept = 0;
         while let Some(entries) = chunks.next(tx).await? {

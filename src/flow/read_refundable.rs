@@ -1,9 +1,7 @@
 //! What of a paid bill may still go back, line by line, for the officer who asks for a part of it.
 
 use super::{
-    Error, Result,
-    inherit::demand_standing,
-    officer,
+    Error, Result, officer,
     read_refunds::{RefundPlace, refund_places},
     request_refund::{held, refused},
 };
@@ -14,8 +12,12 @@ use crate::{
         id::{Citizen, Id},
         money::Money,
     },
-    payment::{bill::State, refund::Refusal, refund_share::Held},
-    store::bill as bills,
+    payment::{
+        bill::{BillLine, State},
+        refund::Refusal,
+        refund_share::Held,
+    },
+    store::{bill as bills, inheritance::heir},
 };
 use std::collections::BTreeSet;
 
@@ -29,18 +31,8 @@ pub struct Refundable {
     pub reference: String,
     /// Its dossier.
     pub dossier: String,
-    /// Its lines, in their order.
-    pub lines: Vec<RefundableLine>,
-}
-
-/// One line of it.
-pub struct RefundableLine {
-    /// The fee's code, and its name in Vietnamese and English.
-    pub fee: (String, String, String),
-    /// What was charged.
-    pub charged: Money,
-    /// What was not promised back yet.
-    pub left: Money,
+    /// Its lines in their order, each with what was not promised back yet.
+    pub lines: Vec<(BillLine, Money)>,
 }
 
 /// The lines of a paid bill of an agency where the citizen may ask for refunds; a bill of elsewhere is not there.
@@ -49,24 +41,15 @@ pub async fn read_refundable(app: &App, citizen: Id<Citizen>, reference: &str) -
     let places = refund_places(&mut tx, citizen, Day::of(app.clock.now())).await?;
     let reference = reference.trim().parse().map_err(|_| Error::not_found())?;
     let stored = bills::bill_of_reference(&mut tx, &reference).await?.ok_or(Error::not_found())?;
-    let (owner, procedure) = (stored.bill.agency, stored.procedure.code.as_str());
-    let mut place = None;
-    for one in places.into_iter().filter(|place| place.asks) {
-        if demand_standing(&mut tx, one.id, owner, Some(procedure)).await.is_ok() {
-            place = Some(one);
-            break;
-        }
-    }
-    let place = place.ok_or(Error::not_found())?;
+    let owner = stored.bill.agency;
+    let heir = heir(&mut tx, owner, Some(stored.procedure.code.as_str())).await?;
+    let answers = |place: &RefundPlace| place.asks && [owner, heir].contains(&place.id);
+    let place = places.into_iter().find(answers).ok_or(Error::not_found())?;
     let State::Paid { payment, .. } = stored.state else { return Err(refused(Refusal::NotPaid)) };
     let charged = stored.bill.lines.as_slice();
     let held = held(&mut tx, payment, charged).await?;
-    let line = |(line, held): (&crate::payment::bill::BillLine, &Held)| {
-        let left = held.left().map_err(Error::internal)?;
-        let fee = (line.fee.to_string(), line.name.vi.to_string(), line.name.en.to_string());
-        Ok(RefundableLine { fee, charged: line.amount, left })
-    };
-    let lines = charged.iter().zip(&held).map(line).collect::<Result<_>>()?;
+    let left = |(line, held): (&BillLine, &Held)| Ok((line.clone(), held.left().map_err(Error::internal)?));
+    let lines = charged.iter().zip(&held).map(left).collect::<Result<_>>()?;
     let names = officer::names(app, &mut tx, &BTreeSet::from([citizen])).await?;
     Ok(Refundable {
         reader: names.get(&citizen).cloned().unwrap_or_default(),

@@ -33,7 +33,7 @@ use crate::{
     },
     store::{
         Tx, audit, bill as bills,
-        debit::lock_waiting,
+        debit::{Waiting, lock_waiting},
         outbox, payment as payments,
         refund::{self as rows, Source, StoredRefund},
         refund_line,
@@ -238,6 +238,15 @@ pub(super) async fn held(tx: &mut Tx, payment: Id<Payment>, lines: &[BillLine]) 
     Ok(held.collect())
 }
 
+/// Demands that money of a case still waits, or is owed back by a decision: whatever it was used for otherwise has it now.
+pub(super) async fn demand_unused(tx: &mut Tx, case: Id<Case>, waiting: &Waiting) -> Result<()> {
+    if waiting.held || rows::is_owed_back(tx, case).await? {
+        Ok(())
+    } else {
+        Err(refused(refund::Refusal::MoreThanCame))
+    }
+}
+
 async fn of_case(
     app: &App,
     tx: &mut Tx,
@@ -254,9 +263,7 @@ async fn of_case(
     if new.extent != Extent::Whole && new.extent != Extent::Amount(waiting.amount) {
         return Err(refused(refund::Refusal::MoreThanCame));
     }
-    if !waiting.held && !rows::is_owed_back(tx, case).await? {
-        return Err(refused(refund::Refusal::MoreThanCame));
-    }
+    demand_unused(tx, case, &waiting).await?;
     if !rows::reserve(tx, Source::Case(case), waiting.amount, waiting.amount).await? {
         return Err(refused(refund::Refusal::MoreThanCame));
     }

@@ -94,8 +94,8 @@ pub fn sides(difference: &Difference) -> Option<(Money, Money)> {
     }
 }
 
-/// Whether one person may end this case alone: it leaves no more open than the tolerance, or moves in suspense, which it does
-/// not touch. What is more takes two people, as a match of one.
+/// Whether one person may end this case alone: it leaves no more open than the tolerance, or its money is in suspense, where
+/// it stays. What is more takes two people, as a match of one.
 pub fn one_may_end(difference: &Difference, tolerance: Money) -> Result<bool, MoneyError> {
     sides(difference).map_or(Ok(true), |(stated, held)| Weighed { stated, held }.within(tolerance))
 }
@@ -194,7 +194,7 @@ pub enum Refusal {
     /// None, or more than anybody can look at.
     #[error("a match has between 1 and 200 cases")]
     Count,
-    /// Money in suspense, or a line whose credit is known.
+    /// Money in suspense.
     #[error("a case that is no matter of lines and credits")]
     NotALine,
     /// Whoever proposes does not approve.

@@ -147,7 +147,8 @@ pub async fn traced(
 ) -> Result<Vec<TracedLine>> {
     let rows = sqlx::query!(
         r#"select t.id, t.number, t.servicer_reference, t.amount, t.accepted_at,
-               coalesce(t.value_on, s.day) as "value_on!", exists (select from withdrawn_line w where w.line_id = t.id) as "left_out!", c.outcome as "outcome?",
+               coalesce(t.value_on, s.day) as "value_on!",
+               exists (select from withdrawn_line w where w.line_id = t.id) as "left_out!", c.outcome as "outcome?",
                c.payment_id as "payment?", b.id as "bill?", b.dossier as "dossier?", b.reference as "bill_reference?",
                bc.lines as "fees?",
                array(select r.id from receipt r where r.bill_id = b.id order by r.id) as "receipt_ids!",

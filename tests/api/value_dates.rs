@@ -36,8 +36,11 @@ async fn acceptance_booking_and_value_are_three_days_and_each_is_told() {
         json!({ "accepted_at": "2026-11-23T14:05:09Z", "booked_on": "2026-11-24", "value_on": "2026-11-25" });
     assert_eq!(settled["credited"], moments);
 
+    // Fetched on the very day from which the money counts.
+    world.later(std::time::Duration::from_secs(24 * 3600));
     *world.bank.movements.lock().unwrap() = vec![moved];
     let day = json!({ "account": ACCOUNT, "day": "2026-11-24" });
+    let system = office.system(&world, "statement statement.read");
     let statement = system.post_once("/v1/statements", "s", &day).await.expect(200).json();
     assert_eq!(statement["reconciliation"]["matched"], 1);
     let lines = format!("/v1/statements/{}/lines", statement["id"].as_str().unwrap());

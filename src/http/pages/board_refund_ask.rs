@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::base::{
     id::{Agency, Case, Id},
     money::{Currency, Money},
-    text::{Lang, Line},
+    text::Line,
 };
 use crate::flow::{
     Error,
@@ -16,7 +16,10 @@ use crate::flow::{
 };
 use crate::http::sent::SentForm;
 use crate::http::session::SignedIn;
-use crate::payment::refund::{Extent, Reason};
+use crate::payment::{
+    bill::BillLine,
+    refund::{Extent, Reason},
+};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
@@ -138,11 +141,11 @@ async fn lines(
     let page = Page::new(&reader, "refund-lines-title")
         .signed_in(of.reader.clone(), Some(signed_in.form_token()))
         .wide();
-    let line = |line: &crate::flow::read_refundable::RefundableLine| Row {
-        fee: line.fee.0.clone(),
-        name: if reader.lang == Lang::Vi { line.fee.1.clone() } else { line.fee.2.clone() },
-        charged: line.charged.display_vi(),
-        left: line.left.display_vi(),
+    let line = |(line, left): &(BillLine, Money)| Row {
+        fee: line.fee.to_string(),
+        name: line.name.of(reader.lang).to_string(),
+        charged: line.amount.display_vi(),
+        left: left.display_vi(),
     };
     let view = LinesView {
         agency: named(&reader, &of.place),

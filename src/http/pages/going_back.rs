@@ -9,8 +9,8 @@ use crate::flow::{
 };
 use crate::payment::refund::{Holder, State as Stand};
 
-/// What goes back of a bill, step by step, and what banks ask of one another about it: how much and why, what the clearing system said last, who holds the next step,
-/// and only such dates as the agency itself can keep.
+/// What goes back of a bill, step by step, and what banks ask of one another about it: how much and why, what the clearing system
+/// said last, who holds the next step, and only such dates as the agency itself can keep.
 pub(super) fn refunds(page: &Page, checkout: &Checkout) -> Vec<Vec<String>> {
     let recalls = checkout.recalls.iter().filter_map(|one| Some(vec![recall(page, one)?]));
     checkout.refunds.iter().map(|step| refund(page, step)).chain(recalls).collect()
