@@ -54,6 +54,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 use world::World;
 
+/// The service's own: flows that are measured in this process are to cost what they cost there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();

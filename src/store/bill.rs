@@ -1,24 +1,23 @@
 //! Bills: the moving part in `bill`, what never changes in `bill_content`.
 
-use super::{Result, StoreError, Tx};
+use super::{
+    Result, StoreError, Tx,
+    bill_lines::{lines, lines_json, shares},
+};
 use crate::{
     base::{
         calendar::Day,
         clock::Instant,
         id::{self, Account, Agency, Client, Id, Payment, Schedule},
-        money::Money,
         page::{Page, PageRequest},
         secret::Sealed,
         text::Line,
     },
     payment::{
-        bill::{Beneficiary, Bill, BillLine, Lines, Parties, State},
+        bill::{Bill, Parties, State},
         fee::{Bilingual, Procedure},
-        invoice::Invoice,
-        notice::Notice,
     },
 };
-use serde::{Deserialize, Serialize};
 use time::Date;
 use uuid::Uuid;
 
@@ -324,119 +323,6 @@ pub(super) fn state(state: &str, paid_by: Option<Uuid>, ended_at: Option<Instant
         ("cancelled", None, Some(at)) => Some(State::Cancelled { at }),
         ("superseded", None, Some(at)) => Some(State::Superseded { at }),
         _ => None,
-    }
-}
-
-pub(super) fn lines(json: serde_json::Value) -> Option<Lines> {
-    lines_of(serde_json::from_value(json).ok()?)
-}
-
-pub(super) fn lines_of(rows: Vec<LineJson>) -> Option<Lines> {
-    Lines::new(rows.into_iter().map(LineJson::line).collect::<Option<_>>()?).ok()
-}
-
-pub(super) fn lines_json(lines: &Lines) -> serde_json::Value {
-    let rows: Vec<LineJson> = lines.as_slice().iter().map(LineJson::of).collect();
-    serde_json::to_value(rows).unwrap_or_default()
-}
-
-/// The columns of a bill's amounts; the last one has all that belongs to accounts which the lines name.
-pub(super) fn shares(lines: &Lines) -> (i64, i64, i64) {
-    use crate::payment::fee::FeeKind;
-    let of = |kind| lines.shares().iter().find(|share| share.0 == kind).map_or(0, |share| share.1.minor());
-    (of(FeeKind::Phi), of(FeeKind::LePhi), of(FeeKind::Tax) + of(FeeKind::Service))
-}
-
-/// A line in the `lines` column.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct LineJson {
-    fee: String,
-    kind: String,
-    vi: String,
-    en: String,
-    count: u32,
-    gross: i64,
-    amount: i64,
-    /// Lines from before it was kept apart have none.
-    #[serde(default)]
-    retained: i64,
-    basis: String,
-    /// The beneficiary, when it is not the bill's agency.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    agency: Option<Uuid>,
-    bank: String,
-    number: String,
-    holder: String,
-    /// Number, chapter, sub-item and area of the notice that a tax was assessed by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    notice: Option<[String; 4]>,
-    /// Number, serial, day and seller's tax code of the invoice for the price of a service.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    invoice: Option<[String; 4]>,
-}
-
-impl LineJson {
-    fn of(line: &BillLine) -> Self {
-        Self {
-            fee: line.fee.to_string(),
-            kind: line.kind.to_string(),
-            vi: line.name.vi.to_string(),
-            en: line.name.en.to_string(),
-            count: line.count,
-            gross: line.gross.minor(),
-            amount: line.amount.minor(),
-            retained: line.retained.minor(),
-            basis: line.legal_basis.to_string(),
-            agency: line.beneficiary.agency.map(Id::uuid),
-            bank: line.beneficiary.bank.clone(),
-            number: line.beneficiary.number.clone(),
-            holder: line.beneficiary.holder.to_string(),
-            notice: line.notice.as_ref().map(|notice| {
-                [notice.number.as_str(), &notice.chapter, &notice.sub_item, &notice.area].map(str::to_owned)
-            }),
-            invoice: line.invoice.as_ref().map(|invoice| {
-                let day = invoice.issued_on.to_string();
-                [invoice.number.clone(), invoice.serial.clone(), day, invoice.tax_code.clone()]
-            }),
-        }
-    }
-
-    fn line(self) -> Option<BillLine> {
-        let name = Bilingual { vi: Line::parse(&self.vi).ok()?, en: Line::parse(&self.en).ok()? };
-        let invoice = match self.invoice {
-            Some([number, serial, day, tax_code]) => Some(Invoice {
-                number,
-                serial,
-                issued_on: day.parse().ok()?,
-                tax_code,
-                name: name.clone(),
-                amount: Money::vnd(self.gross),
-            }),
-            None => None,
-        };
-        Some(BillLine {
-            invoice,
-            fee: self.fee.parse().ok()?,
-            kind: self.kind.parse().ok()?,
-            name,
-            count: self.count,
-            gross: Money::vnd(self.gross),
-            amount: Money::vnd(self.amount),
-            retained: Money::vnd(self.retained),
-            legal_basis: Line::parse(&self.basis).ok()?,
-            beneficiary: Beneficiary {
-                agency: self.agency.map(Id::from_uuid),
-                bank: self.bank,
-                number: self.number,
-                holder: Line::parse(&self.holder).ok()?,
-            },
-            notice: match self.notice {
-                Some([number, chapter, sub_item, area]) => {
-                    Some(Notice::parse(&number, &chapter, &sub_item, &area).ok()?)
-                }
-                None => None,
-            },
-        })
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::{
     Result, StoreError, Tx,
-    bill::{StoredBill, Trace, lines, lines_json, shares},
+    bill::{StoredBill, Trace},
+    bill_lines::{lines, lines_json, shares},
 };
 use crate::{
     base::{

@@ -1,6 +1,6 @@
 //! What a successor inherits beside the open bills: accounts, money that goes back, decisions under way.
 
-use super::{Result, StoreError, Tx, bill, recall, refund};
+use super::{Result, StoreError, Tx, bill_lines, recall, refund};
 use crate::base::{
     id::{self, Agency, Case, Drawer, Id, Recall, Refund},
     money::Money,
@@ -233,7 +233,7 @@ pub async fn bills_elsewhere(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<(Id<
     rows.into_iter()
         .map(|row| {
             let bad = || StoreError::corrupt("bill_content", "lines", row.id);
-            Ok((Id::from_uuid(row.id), row.procedure, bill::lines(row.lines).ok_or_else(bad)?))
+            Ok((Id::from_uuid(row.id), row.procedure, bill_lines::lines(row.lines).ok_or_else(bad)?))
         })
         .collect()
 }
@@ -241,7 +241,7 @@ pub async fn bills_elsewhere(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<(Id<
 /// Puts the lines of open bills whose owners or accounts changed; their amounts are what they were.
 pub async fn put_lines(tx: &mut Tx, changed: &[(Id<id::Bill>, Lines)]) -> Result<()> {
     let ids: Vec<Uuid> = changed.iter().map(|c| c.0.uuid()).collect();
-    let lines: Vec<serde_json::Value> = changed.iter().map(|c| bill::lines_json(&c.1)).collect();
+    let lines: Vec<serde_json::Value> = changed.iter().map(|c| bill_lines::lines_json(&c.1)).collect();
     sqlx::query!(
         "update bill_content c set lines = p.lines
          from unnest($1::uuid[], $2::jsonb[]) as p (bill_id, lines) where c.bill_id = p.bill_id",

@@ -17,6 +17,7 @@ pub mod authorization;
 pub mod bank;
 pub mod behind_line;
 pub mod bill;
+mod bill_lines;
 pub mod bill_version;
 pub mod blank;
 pub mod books_check;

@@ -1,8 +1,8 @@
 //! Payment attempts, the live one of each bill, and the claims that make them unique.
 
 use super::{
-    Result, StoreError, Tx,
-    bill::{self, LineJson},
+    Result, StoreError, Tx, bill,
+    bill_lines::{Reader, Unread},
 };
 use crate::{
     base::{
@@ -18,8 +18,7 @@ use crate::{
         settlement::Known,
     },
 };
-use sqlx::types::Json;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 use uuid::Uuid;
 
 /// An attempt as its rows hold it.
@@ -249,7 +248,7 @@ pub struct Expected {
     /// The procedure's Vietnamese name.
     pub procedure_vi: String,
     /// The lines, for the receipts.
-    pub lines: Lines,
+    pub lines: Arc<Lines>,
     /// The parties, for the name on the receipts.
     pub parties: Sealed<Parties>,
 }
@@ -261,7 +260,7 @@ pub async fn lock_expected(tx: &mut Tx, payments: &[Uuid]) -> Result<Vec<Expecte
         r#"select p.id, p.bill_id, p.account_id, p.amount, p.bank, p.state, p.reason, p.ended_at,
              l.since as "since?", l.inquiries as "inquiries?", l.next_at as "next_at?",
              b.state as bill_state, b.paid_by, b.ended_at as bill_ended_at, b.agency_id, b.reference, b.dossier,
-             c.procedure, c.name_vi, c.lines as "lines: Json<Vec<LineJson>>",
+             c.procedure, c.name_vi, c.lines as "lines: Unread",
              coalesce(y.parties, c.parties) as "parties!",
              coalesce(y.key, c.key) as "key!", g.wrapped_key, g.key_generation
          from payment p
@@ -276,7 +275,8 @@ pub async fn lock_expected(tx: &mut Tx, payments: &[Uuid]) -> Result<Vec<Expecte
     )
     .fetch_all(tx.conn())
     .await?;
-    rows.into_iter().map(Expected::try_from).collect()
+    let mut lines = Reader::default();
+    rows.into_iter().map(|row| Expected::read(row, &mut lines)).collect()
 }
 
 /// Writes the outcome of settling: each attempt moves from the state that it was locked in and frees its bill, and open bills are
@@ -426,17 +426,15 @@ pub(super) struct ExpectedRow {
     pub(super) dossier: String,
     pub(super) procedure: String,
     pub(super) name_vi: String,
-    pub(super) lines: Json<Vec<LineJson>>,
+    pub(super) lines: Unread,
     pub(super) parties: Vec<u8>,
     pub(super) key: i32,
     pub(super) wrapped_key: Vec<u8>,
     pub(super) key_generation: i32,
 }
 
-impl TryFrom<ExpectedRow> for Expected {
-    type Error = StoreError;
-
-    fn try_from(row: ExpectedRow) -> Result<Self> {
+impl Expected {
+    pub(super) fn read(row: ExpectedRow, lines: &mut Reader) -> Result<Self> {
         let (payment, of_bill): (Id<id::Payment>, Id<Bill>) =
             (Id::from_uuid(row.id), Id::from_uuid(row.bill_id));
         let columns = StateColumns {
@@ -463,7 +461,8 @@ impl TryFrom<ExpectedRow> for Expected {
             dossier: row.dossier,
             procedure: row.procedure,
             procedure_vi: row.name_vi,
-            lines: bill::lines_of(row.lines.0)
+            lines: lines
+                .read(row.lines)
                 .ok_or_else(|| StoreError::corrupt("bill_content", "lines", of_bill))?,
             parties: Sealed::new(row.parties, row.key.cast_unsigned()),
         })

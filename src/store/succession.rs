@@ -130,7 +130,7 @@ pub async fn open_bills(
             Ok(Passing {
                 bill: Id::from_uuid(row.id),
                 procedure: row.procedure,
-                lines: super::bill::lines(row.lines).ok_or_else(bad)?,
+                lines: super::bill_lines::lines(row.lines).ok_or_else(bad)?,
                 parties: Sealed::new(row.parties, row.key.cast_unsigned()),
                 trace: Sealed::new(row.trace, row.key.cast_unsigned()),
             })
@@ -173,7 +173,7 @@ async fn pass_contents(tx: &mut Tx, passed: &[Passed], bills: &[Uuid]) -> Result
     let parties: Vec<&[u8]> = passed.iter().map(|p| p.parties.bytes()).collect();
     let traces: Vec<&[u8]> = passed.iter().map(|p| p.trace.bytes()).collect();
     let keys: Vec<i32> = passed.iter().map(|p| p.parties.key().cast_signed()).collect();
-    let lines: Vec<Value> = passed.iter().map(|p| super::bill::lines_json(&p.lines)).collect();
+    let lines: Vec<Value> = passed.iter().map(|p| super::bill_lines::lines_json(&p.lines)).collect();
     sqlx::query!(
         "update bill_content c set parties = p.parties, trace = p.trace, key = p.key, lines = p.lines
          from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::integer[], $5::jsonb[])

@@ -2,7 +2,7 @@
 
 use super::{
     Result, Tx,
-    bill::LineJson,
+    bill_lines::{Reader, Unread},
     inbox::CreditKey,
     payment::{Expected, ExpectedRow},
 };
@@ -15,7 +15,6 @@ use crate::{
     },
     payment::settlement::Origin,
 };
-use sqlx::types::Json;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -32,7 +31,7 @@ pub async fn lock_named(
     let rows = sqlx::query!(
         r#"select n.payment_id as "payment_id!", b.id, b.account_id, b.phi + b.le_phi + b.tax as "amount!", coalesce(b.payable_until, b.due) as "due!",
              b.state, b.paid_by, b.ended_at, b.agency_id, b.reference, b.dossier, c.procedure, c.name_vi,
-             c.lines as "lines: Json<Vec<LineJson>>", c.parties, c.key, g.wrapped_key, g.key_generation
+             c.lines as "lines: Unread", c.parties, c.key, g.wrapped_key, g.key_generation
          from unnest($1::text[], $2::uuid[]) as n (reference, payment_id)
          join bill b on b.reference = n.reference
          join bill_content c on c.bill_id = b.id
@@ -43,6 +42,7 @@ pub async fn lock_named(
     )
     .fetch_all(tx.conn())
     .await?;
+    let mut lines = Reader::default();
     rows.into_iter()
         .map(|row| {
             let due = Day::from_date(row.due);
@@ -72,7 +72,7 @@ pub async fn lock_named(
                 wrapped_key: row.wrapped_key,
                 key_generation: row.key_generation,
             };
-            Ok((expected.try_into()?, due))
+            Ok((Expected::read(expected, &mut lines)?, due))
         })
         .collect()
 }

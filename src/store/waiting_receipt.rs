@@ -3,7 +3,7 @@
 
 use super::{
     Result, StoreError, Tx,
-    bill::{LineJson, lines_of},
+    bill_lines::{Reader, Unread},
 };
 use crate::base::{
     id::{Account, Agency, Bill, Id, Payment},
@@ -13,7 +13,7 @@ use crate::payment::{
     bill::{Lines, Parties},
     receipt::ReceiptName,
 };
-use sqlx::types::Json;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// A bill that was paid, as far as its receipts tell it.
@@ -32,7 +32,7 @@ pub struct Paid {
     /// The procedure's Vietnamese name.
     pub procedure_vi: String,
     /// What was owed.
-    pub lines: Lines,
+    pub lines: Arc<Lines>,
     /// The four parties, with the payer among them where one was signed in.
     pub parties: Sealed<Parties>,
     /// The name that was given for the receipts.
@@ -51,7 +51,7 @@ pub async fn paid(tx: &mut Tx, about: &[(Id<Bill>, Id<Payment>)]) -> Result<Vec<
     let payments: Vec<Uuid> = about.iter().map(|one| one.1.uuid()).collect();
     let rows = sqlx::query!(
         r#"select w.place as "place!", b.id, b.agency_id, b.reference, b.dossier, c.procedure, c.name_vi,
-               c.lines as "lines: Json<Vec<LineJson>>", coalesce(y.parties, c.parties) as "parties!",
+               c.lines as "lines: Unread", coalesce(y.parties, c.parties) as "parties!",
                coalesce(y.key, c.key) as "key!", n.name as "name?", n.key as "name_key?", p.id as payment_id, p.account_id,
                p.bank
            from unnest($1::uuid[], $2::uuid[]) with ordinality as w (bill_id, payment_id, place)
@@ -66,9 +66,10 @@ pub async fn paid(tx: &mut Tx, about: &[(Id<Bill>, Id<Payment>)]) -> Result<Vec<
     .fetch_all(tx.conn())
     .await?;
     let mut found = vec![None; about.len()];
+    let mut lines = Reader::default();
     for row in rows {
         let bill = Id::from_uuid(row.id);
-        let lines = lines_of(row.lines.0).ok_or_else(|| StoreError::corrupt("bill", "lines", bill))?;
+        let lines = lines.read(row.lines).ok_or_else(|| StoreError::corrupt("bill", "lines", bill))?;
         let place = usize::try_from(row.place - 1).ok().and_then(|place| found.get_mut(place));
         let Some(place) = place else { continue };
         *place = Some(Paid {
