@@ -18,7 +18,7 @@ use crate::{
     base::{
         calendar::Day,
         clock::Instant,
-        id::{Agency, Bill, Case, Citizen, Client, Id, Payment},
+        id::{Account, Agency, Bill, Case, Citizen, Client, Id, Payment},
         money::Money,
         text::Line,
     },
@@ -34,12 +34,14 @@ use crate::{
     store::{
         Tx, audit, bill as bills,
         debit::{Waiting, lock_waiting},
-        outbox, payment as payments,
+        desk, outbox,
+        payment::{self as payments, StoredPayment},
         refund::{self as rows, Source, StoredRefund},
         refund_line,
     },
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// What somebody wants back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,13 +199,13 @@ async fn of_bill(
     {
         return Err(refused(refund::Refusal::MoreThanCame));
     }
-    let mut refunds = Vec::with_capacity(places.len());
-    for (place, shares) in places {
-        let lies = Lies { remitted: place != Place::Here, in_cash: paid.way == PaidBy::Desk };
+    let mut refunds = Vec::with_capacity(places.len() + 1);
+    for ((place, account), shares) in from_accounts(tx, (agency, bill, &paid), places, new.in_cash).await? {
+        let lies = Lies { remitted: place != Place::Here, in_cash: account.is_none() };
         let amount = Money::sum(paid.amount.currency(), shares.iter().map(|share| share.amount));
         let (amount, source) = (amount.map_err(Error::internal)?, Source::Payment(payment));
         let refund = StoredRefund {
-            account: (!lies.in_cash).then_some(paid.account),
+            account,
             way: refund::way(lies, new.in_cash),
             payout: match place {
                 Place::Treasury(order) => Some(order),
@@ -217,6 +219,36 @@ async fn of_bill(
         refunds.push(refund);
     }
     Ok(refunds)
+}
+
+/// What goes back, by the account from which it does; without one what was taken at a desk. What of that a transfer into an
+/// account of the same agency was goes back by transfer, unless the payer wants cash.
+async fn from_accounts(
+    tx: &mut Tx,
+    (agency, bill, paid): (Id<Agency>, Id<Bill>, &StoredPayment),
+    places: BTreeMap<Place, Vec<Share>>,
+    in_cash: bool,
+) -> Result<Vec<((Place, Option<Id<Account>>), Vec<Share>)>> {
+    if paid.way != PaidBy::Desk {
+        return Ok(places.into_iter().map(|(place, shares)| ((place, Some(paid.account)), shares)).collect());
+    }
+    let transfer = desk::by_transfer(tx, bill, paid.id).await?;
+    let transfer = transfer.filter(|transfer| transfer.owner == agency && !in_cash);
+    let mut from = Vec::with_capacity(places.len() + 1);
+    for (place, shares) in places {
+        let shares = match &transfer {
+            Some(transfer) if place == Place::Here => {
+                let (back, cash) =
+                    refund_share::by_transfer(shares, transfer.left).map_err(Error::internal)?;
+                from.push(((place, Some(transfer.account)), back));
+                cash
+            }
+            _ => shares,
+        };
+        from.push(((place, None), shares));
+    }
+    from.retain(|(_, shares)| !shares.is_empty());
+    Ok(from)
 }
 
 /// The lines of a paid bill: what is promised back of each by now, and where its parts lie.

@@ -22,7 +22,7 @@ use crate::{
         session,
     },
     store::{
-        Tx, account, bill as bills, calendar, debit, payment as payments,
+        Tx, account, bill as bills, calendar, debit, desk, payment as payments,
         refund::{self as rows, Source, StoredRefund, next_look},
         suspense, transfer,
     },
@@ -167,7 +167,17 @@ pub(super) async fn original(
     refund: &StoredRefund,
 ) -> Result<(OriginalTransfer, Option<String>, Money)> {
     let lost = |what| Error::internal(format!("a refund without its {what}"));
-    let (key, amount, asked) = match refund.source {
+    let source = match refund.source {
+        // A transfer that made up a part of what was paid at a desk came by itself.
+        Source::Payment(payment) => match refund.bill {
+            Some(bill) => {
+                desk::by_transfer(tx, bill, payment).await?.map(|transfer| Source::Case(transfer.case))
+            }
+            None => None,
+        },
+        Source::Case(_) => None,
+    };
+    let (key, amount, asked) = match source.unwrap_or(refund.source) {
         Source::Payment(payment) => {
             let paid = payments::payment(tx, payment).await?.ok_or_else(|| lost("payment"))?;
             let credit = match debit::settling_credit(tx, payment).await? {

@@ -172,7 +172,7 @@ impl Way {
 pub struct Lies {
     /// It went on to the budget or the agency's account at the Treasury.
     pub remitted: bool,
-    /// It came in cash, to a desk.
+    /// It came to a desk, not into an account.
     pub in_cash: bool,
 }
 

@@ -66,6 +66,15 @@ impl Share {
         };
         Ok(Self { line, charged: paid.amount, amount, kept: held.kept_of(amount)? })
     }
+
+    /// At most so much of it; the kept part in proportion, rounded down.
+    fn first(self, most: Money) -> Result<Self, MoneyError> {
+        let amount = Money::vnd(self.amount.minor().min(most.minor()));
+        let kept = i128::from(self.kept.minor()) * i128::from(amount.minor())
+            / i128::from(self.amount.minor()).max(1);
+        let kept = Money::vnd(i64::try_from(kept).map_err(|_| MoneyError::TooLarge)?);
+        Ok(Self { amount, kept, ..self })
+    }
 }
 
 impl Held {
@@ -84,6 +93,22 @@ impl Held {
         let (least, most) = ((amount.minor() - rest_left).max(0), kept_left.min(amount.minor()));
         Ok(Money::vnd(due.min(most).max(least)))
     }
+}
+
+/// Of money that came partly by a transfer: what of it goes back to the account that it came from, and what in cash. The
+/// transfer's money goes first, as far as it is still there: nobody has to come for it.
+pub fn by_transfer(shares: Vec<Share>, left: Money) -> Result<(Vec<Share>, Vec<Share>), MoneyError> {
+    let (mut by_transfer, mut in_cash) = (Vec::new(), Vec::new());
+    let mut left = left;
+    for share in shares {
+        let first = share.first(left)?;
+        let rest =
+            Share { amount: share.amount.minus(first.amount)?, kept: share.kept.minus(first.kept)?, ..share };
+        left = left.minus(first.amount)?;
+        by_transfer.extend(Some(first).filter(|part| part.amount.is_positive()));
+        in_cash.extend(Some(rest).filter(|part| part.amount.is_positive()));
+    }
+    Ok((by_transfer, in_cash))
 }
 
 /// What goes back of each line, by where it lies. Money of somebody else's account is theirs to give back.
@@ -162,6 +187,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_came_by_transfer_goes_back_first_and_nothing_is_lost_between_the_two(
+            lines in prop::collection::vec((1_i64..1_000_000, 0_i64..=100), 1..6), left in 0_i64..3_000_000,
+        ) {
+            let shares: Vec<Share> = (0_i16..).zip(&lines).map(|(line, (amount, pct))| Share {
+                line, charged: Money::vnd(*amount), amount: Money::vnd(*amount), kept: Money::vnd(amount * pct / 100),
+            }).collect();
+            let total: i64 = lines.iter().map(|line| line.0).sum();
+            let (back, cash) = by_transfer(shares.clone(), Money::vnd(left)).unwrap();
+            prop_assert_eq!(back.iter().map(|share| share.amount.minor()).sum::<i64>(), left.min(total));
+            for share in &shares {
+                let of = |parts: &[Share], sum: fn(&Share) -> Money| -> i64 {
+                    parts.iter().filter(|part| part.line == share.line).map(|part| sum(part).minor()).sum()
+                };
+                prop_assert_eq!(of(&back, |s| s.amount) + of(&cash, |s| s.amount), share.amount.minor());
+                prop_assert_eq!(of(&back, |s| s.kept) + of(&cash, |s| s.kept), share.kept.minor());
+            }
+            for part in back.iter().chain(&cash) {
+                prop_assert!(part.amount.is_positive() && (0..=part.amount.minor()).contains(&part.kept.minor()));
+            }
+        }
+
         #[test]
         fn no_part_gives_more_than_it_holds_whatever_is_declined(
             charged in 1_i64..1_000_000, pct in 0_i64..=100, asked in prop::collection::vec((0_i64..=100, 0_u8..4), 1..12),

@@ -3,7 +3,7 @@
 use super::{Result, Tx, moved_one};
 use crate::base::{
     clock::Instant,
-    id::{self, Agency, Case, Citizen, Drawer, Id, Payment, Refund},
+    id::{self, Account, Agency, Bill, Case, Citizen, Drawer, Id, Payment, Refund},
     money::Money,
     secret::Sealed,
 };
@@ -180,6 +180,40 @@ pub async fn insert_collection(
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// The transfer that a payment at a desk was in part.
+pub struct ByTransfer {
+    /// The money in suspense that it was.
+    pub case: Id<Case>,
+    /// The account that it came into.
+    pub account: Id<Account>,
+    /// Whose account that is.
+    pub owner: Id<Agency>,
+    /// What of it is not promised back to the account that it came from.
+    pub left: Money,
+}
+
+/// The transfer that the payment of a bill at a desk was in part, if it was.
+pub async fn by_transfer(tx: &mut Tx, bill: Id<Bill>, payment: Id<Payment>) -> Result<Option<ByTransfer>> {
+    let row = sqlx::query!(
+        r#"select s.id, a.id as account_id, coalesce(a.heir_id, a.owner_id) as "owner!", p.transfer - coalesce((
+               select sum(r.amount) from refund r
+               where r.bill_id = $2 and r.payment_id = $1 and r.account_id is not null and r.state <> 'declined'), 0)::bigint
+               as "left!"
+           from desk_payment p join suspense s on s.id = p.case_id join collecting_account a on a.id = s.account_id
+           where p.payment_id = $1"#,
+        payment.uuid(),
+        bill.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| ByTransfer {
+        case: Id::from_uuid(row.id),
+        account: Id::from_uuid(row.account_id),
+        owner: Id::from_uuid(row.owner),
+        left: Money::vnd(row.left),
+    }))
 }
 
 /// The agency whose desk took a payment.

@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Money that arrives in an account with a text of its own.
-async fn arrives(scene: &Scene, message: u128, account: &str, dong: i64, text: &str) {
+pub async fn arrives(scene: &Scene, message: u128, account: &str, dong: i64, text: &str) {
     let mut entry = entry(&format!("R{message}"), dong, None, scene.world.clock.now());
     entry.end_to_end = Some(Line::parse("NOTPROVIDED").unwrap());
     entry.remittance = vec![Line::parse(text).unwrap()];
@@ -59,7 +59,7 @@ impl AtCash {
 }
 
 /// The case of money that waits, by its amount.
-async fn case_of(scene: &Scene, dong: i64) -> String {
+pub async fn case_of(scene: &Scene, dong: i64) -> String {
     let found = sqlx::query_scalar::<_, uuid::Uuid>("select id from suspense where amount = $1")
         .bind(dong)
         .fetch_one(&mut scene.world.connection().await)

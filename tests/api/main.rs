@@ -57,6 +57,7 @@ mod receipts_elsewhere;
 mod receipts_in_bulk;
 mod refunds;
 mod refunds_of_cases;
+mod refunds_of_desks;
 mod refunds_remitted;
 mod statement_chunks;
 mod statements;
