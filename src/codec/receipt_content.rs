@@ -388,13 +388,26 @@ impl<E> Proof<E> {
 }
 
 /// What a receipt is called in the leaf of its settlement, which commits to payment and receipts together.
-pub fn leaf_name(number: &str, digest: &Digest) -> serde_json::Value {
-    serde_json::json!({"receipt": number, "content_sha256": hex::encode(digest)})
+#[derive(Debug, Clone, Serialize)]
+pub struct LeafName<'a> {
+    receipt: &'a str,
+    content_sha256: String,
+}
+
+/// The name of the receipt of that number, with that content.
+pub fn leaf_name<'a>(number: &'a str, digest: &Digest) -> LeafName<'a> {
+    LeafName { receipt: number, content_sha256: hex::encode(digest) }
+}
+
+impl From<LeafName<'_>> for serde_json::Value {
+    fn from(name: LeafName<'_>) -> Self {
+        serde_json::json!({"receipt": name.receipt, "content_sha256": name.content_sha256})
+    }
 }
 
 /// Whether a leaf with these details is a settlement that issued this receipt.
 pub fn leaf_names(details: &serde_json::Value, number: &str, digest: &Digest) -> bool {
-    let name = leaf_name(number, digest);
+    let name = leaf_name(number, digest).into();
     details["receipts"].as_array().is_some_and(|receipts| receipts.contains(&name))
 }
 

@@ -212,7 +212,7 @@ async fn lines(
 }
 
 fn names(issued: &[Issued]) -> Vec<Value> {
-    issued.iter().map(|receipt| leaf_name(&receipt.number, &receipt.digest)).collect()
+    issued.iter().map(|receipt| leaf_name(&receipt.number, &receipt.digest).into()).collect()
 }
 
 /// The leaf and the events of receipts that came later than their refund.

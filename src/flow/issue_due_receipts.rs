@@ -22,14 +22,17 @@ use crate::base::{
     clock::Instant,
     id::{Event, Id, Leaf, Payment},
 };
-use crate::codec::receipt_content::leaf_name;
+use crate::codec::receipt_content::{LeafName, leaf_name};
 use crate::crypto::seal::DataKey;
 use crate::store::{
-    Tx, adjustment_due, audit, outbox, receipt_bulk,
+    Tx, adjustment_due,
+    audit::{self, NewLeaf},
+    outbox::{self, NewOutbox},
+    receipt_bulk,
     receipt_due::{self, Due},
 };
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde::Serialize;
 use time::Duration;
 
 /// How many are issued in one transaction.
@@ -120,11 +123,14 @@ async fn issue_locked(app: &App, tx: &mut Tx, waiting: Vec<Due>, now: Instant) -
     let paid: Vec<Id<Payment>> = gone.iter().map(|due| due.payment).collect();
     adjustment_due::hasten_of(tx, &paid, now).await?;
     let keys: Vec<&DataKey> = done.iter().map(|(due, ..)| key_of(&agencies, due)).collect::<Result<_>>()?;
-    let late: Vec<Late<'_>> = done
-        .iter()
-        .zip(&keys)
-        .map(|((due, leaf, issued), key)| Late::ours(due, *leaf, issued, key))
-        .collect();
+    let late = done.iter().zip(&keys).map(|((due, leaf, issued), key)| Late {
+        due,
+        leaf: *leaf,
+        key,
+        number: &issued.number,
+        ours: Some(issued),
+    });
+    let late: Vec<Late<'_>> = late.collect();
     record(app, tx, &late, now).await?;
     let signed = signing.await.map_err(Error::internal)?;
     let signed = done.iter().zip(keys).zip(signed);
@@ -154,45 +160,68 @@ pub(super) struct Late<'a> {
     pub due: &'a Due,
     pub leaf: Id<Leaf>,
     pub key: &'a DataKey,
-    pub details: Value,
-    pub told: Value,
+    pub number: &'a str,
+    /// The receipt; none where another issuer gave it.
+    pub ours: Option<&'a Issued>,
 }
 
-impl<'a> Late<'a> {
-    fn ours(due: &'a Due, leaf: Id<Leaf>, issued: &Issued, key: &'a DataKey) -> Self {
-        let details = json!({
-            "bill": due.bill.to_string(),
-            "payment": due.payment.to_string(),
-            "receipts": [leaf_name(&issued.number, &issued.digest)],
-        });
-        let told = json!({
-            "bill": due.bill.to_string(),
-            "payment": due.payment.to_string(),
-            "receipt": issued.id.to_string(),
-            "number": issued.number,
-            "kind": due.kind.as_str(),
-        });
-        Self { due, leaf, key, details, told }
+/// What the listeners hear, and the log too where another issuer gave the receipt.
+#[derive(Serialize)]
+struct Told<'a> {
+    bill: String,
+    payment: String,
+    receipt: Option<String>,
+    number: &'a str,
+    kind: &'a str,
+}
+
+/// What the log says of our own: it commits to the content.
+#[derive(Serialize)]
+struct Committed<'a> {
+    bill: &'a str,
+    payment: &'a str,
+    receipts: [LeafName<'a>; 1],
+}
+
+impl Late<'_> {
+    fn told(&self) -> Told<'_> {
+        Told {
+            bill: self.due.bill.to_string(),
+            payment: self.due.payment.to_string(),
+            receipt: self.ours.map(|issued| issued.id.to_string()),
+            number: self.number,
+            kind: self.due.kind.as_str(),
+        }
+    }
+
+    fn leaf(&self, app: &App, told: &Told<'_>, now: Instant) -> NewLeaf {
+        let concern = Concern { citizen: None, agency: Some(self.due.agency), object: self.due.bill.uuid() };
+        let named = (self.leaf, now);
+        let Some(issued) = self.ours else {
+            return audit_leaf::leaf_named(app, named, "receipt.issued", concern, self.key, told);
+        };
+        let receipts = [leaf_name(self.number, &issued.digest)];
+        let committed = Committed { bill: &told.bill, payment: &told.payment, receipts };
+        audit_leaf::leaf_named(app, named, "receipt.issued", concern, self.key, &committed)
+    }
+
+    fn event(&self, id: Id<Event>, told: &Told<'_>, now: Instant) -> NewOutbox {
+        event_of(id, now, "receipt.issued", (self.due.agency, self.due.bill.uuid()), told)
     }
 }
 
 /// The log's leaves and the events, one of each for every receipt.
 pub(super) async fn record(app: &App, tx: &mut Tx, late: &[Late<'_>], now: Instant) -> Result<()> {
-    let leaf = |late: &Late<'_>| {
-        let concern = Concern { citizen: None, agency: Some(late.due.agency), object: late.due.bill.uuid() };
-        audit_leaf::leaf_named(app, (late.leaf, now), "receipt.issued", concern, late.key, &late.details)
-    };
-    let leaves: Vec<_> = late.iter().map(leaf).collect();
+    let told: Vec<Told<'_>> = late.iter().map(Late::told).collect();
+    let leaves: Vec<_> = late.iter().zip(&told).map(|(late, told)| late.leaf(app, told, now)).collect();
     if late.len() < MANY {
         audit::append(tx, &leaves).await?;
     } else {
         receipt_bulk::append_leaves(tx, &leaves).await?;
     }
     let ids: Vec<Id<Event>> = Id::series(now, 0, late.len(), &*app.entropy);
-    let event = |(late, id): (&Late<'_>, Id<Event>)| {
-        event_of(id, now, "receipt.issued", (late.due.agency, late.due.bill.uuid()), &late.told)
-    };
-    let events: Vec<_> = late.iter().zip(ids).map(event).collect();
+    let all = late.iter().zip(&told).zip(ids);
+    let events: Vec<_> = all.map(|((late, told), id)| late.event(id, told, now)).collect();
     if late.len() < MANY {
         return Ok(outbox::enqueue(tx, &events).await?);
     }

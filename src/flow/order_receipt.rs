@@ -23,7 +23,6 @@ use crate::store::{
     receipt_due::{self, Due},
     receipt_issuer::{self, StoredProvided},
 };
-use serde_json::json;
 
 /// Orders one, and keeps what the issuer made.
 pub(super) async fn order_receipt(app: &App, due: &Due, now: Instant) -> Result<()> {
@@ -60,14 +59,8 @@ pub(super) async fn order_receipt(app: &App, due: &Due, now: Instant) -> Result<
             receipt_due::delete(&mut tx, std::slice::from_ref(due)).await?;
             adjustment_due::hasten_of(&mut tx, &[due.payment], later).await?;
             let (form, series, number) = &provided.named;
-            let told = json!({
-                "bill": due.bill.to_string(),
-                "payment": due.payment.to_string(),
-                "receipt": null,
-                "number": format!("{form} {series} {number}"),
-                "kind": due.kind.as_str(),
-            });
-            let late = Late { due, leaf: provided.leaf, key, details: told.clone(), told };
+            let number = format!("{form} {series} {number}");
+            let late = Late { due, leaf: provided.leaf, key, number: &number, ours: None };
             record(app, &mut tx, &[late], later).await?;
         }
     }

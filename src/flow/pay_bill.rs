@@ -17,7 +17,7 @@ use crate::{
     payment::payment::{State, Way},
     store::{Tx, audit, bill::StoredBill, payment::StoredPayment, suspense::Held, transfer},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 /// The payment, of a bill that the caller has locked and found payable by exactly this money.
@@ -48,7 +48,7 @@ pub(super) async fn pay(
     let proof = Proof { of: bill, payment: &payment, account, paper: None, leaf: settled };
     let issued = prove(app, tx, &proof, key, now).await?;
     tell_paid(app, tx, (bill, &payment), &issued, now).await?;
-    let names: Vec<Value> = issued.iter().map(|r| leaf_name(&r.number, &r.digest)).collect();
+    let names: Vec<_> = issued.iter().map(|r| leaf_name(&r.number, &r.digest)).collect();
     let details = json!({
         "payment": payment.id.to_string(),
         "bill": bill.bill.id.to_string(),

@@ -19,7 +19,7 @@ use crate::{
         clock::Instant,
         id::{self, Agency, Id, Leaf, Payment},
     },
-    codec::receipt_content::leaf_name,
+    codec::receipt_content::{LeafName, leaf_name},
     crypto::seal::{DataKey, WrappedKey},
     payment::{
         ledger::{self, Account},
@@ -125,7 +125,7 @@ struct SettledDetails<'a> {
     bill: String,
     amount: String,
     servicer_reference: &'a str,
-    receipts: Vec<Value>,
+    receipts: Vec<LeafName<'a>>,
 }
 
 /// One batch on its way: what is known, and what will be written.
