@@ -118,11 +118,16 @@ pub struct Issuer {
     pub address: Option<String>,
 }
 
+/// More bytes than most receipts have.
+const USUAL: usize = 1_536;
+
 impl ReceiptContent {
     /// The bytes that are signed and digested. They are written once; nobody writes them again from their parts.
     #[expect(clippy::expect_used, reason = "strings and integers always serialize")]
     pub fn bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("strings and integers always serialize")
+        let mut bytes = Vec::with_capacity(USUAL);
+        serde_json::to_writer(&mut bytes, self).expect("strings and integers always serialize");
+        bytes
     }
 
     /// Reads content bytes and checks that they agree with themselves.

@@ -91,7 +91,9 @@ struct Kept<'a, D> {
 )]
 fn event_json(name: &str, at: Instant, data: &impl Serialize) -> Vec<u8> {
     let kept = Kept { r#type: name, timestamp: rfc3339(at), data };
-    serde_json::to_vec(&kept).expect("facts always serialize")
+    let mut bytes = Vec::with_capacity(512);
+    serde_json::to_writer(&mut bytes, &kept).expect("facts always serialize");
+    bytes
 }
 
 /// The bytes that an agency's endpoint receives: what was kept, with the event's number among those of the same thing.
