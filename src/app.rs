@@ -22,13 +22,16 @@ use crate::partner::{
 };
 use crate::payment::{
     issue::{Draft, Outcome},
+    payment,
     record::{Posted, Told},
     settlement::{Notification, Taken},
 };
 use crate::store::{
     Store,
+    attempts::{Begun, Choice},
     client::{Admission, Bearer},
     once::Mark,
+    payment::StoredPayment,
 };
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -156,6 +159,10 @@ pub struct Batches {
     pub notifications: Batch<Notification, Taken>,
     /// Charges that are booked by hand.
     pub records: Batch<Told, Posted>,
+    /// Attempts to pay that begin; nothing is answered where one is to begin by itself.
+    pub attempts: Batch<Choice, Option<Begun>>,
+    /// What the clearing system said of attempts; nothing where one is to be moved by itself.
+    pub moves: Batch<payment::Told, Option<StoredPayment>>,
 }
 
 /// Their receiving ends, which `work` runs.
@@ -180,6 +187,10 @@ pub struct Queues {
     pub notifications: Queue<Notification, Taken>,
     /// Charges that are booked by hand.
     pub records: Queue<Told, Posted>,
+    /// Attempts to pay that begin.
+    pub attempts: Queue<Choice, Option<Begun>>,
+    /// What the clearing system said of attempts.
+    pub moves: Queue<payment::Told, Option<StoredPayment>>,
 }
 
 /// Both ends of every queue.
@@ -194,6 +205,8 @@ pub fn queues(limits: &Limits) -> (Batches, Queues) {
     let (bills, bill_queue) = batch::channel(limits.queue_max);
     let (notifications, notification_queue) = batch::channel(limits.queue_max);
     let (records, record_queue) = batch::channel(limits.queue_max);
+    let (attempts, attempt_queue) = batch::channel(limits.queue_max);
+    let (moves, move_queue) = batch::channel(limits.queue_max);
     let sending = Batches {
         standing,
         clients,
@@ -205,6 +218,8 @@ pub fn queues(limits: &Limits) -> (Batches, Queues) {
         bills,
         notifications,
         records,
+        attempts,
+        moves,
     };
     (
         sending,
@@ -219,6 +234,8 @@ pub fn queues(limits: &Limits) -> (Batches, Queues) {
             bills: bill_queue,
             notifications: notification_queue,
             records: record_queue,
+            attempts: attempt_queue,
+            moves: move_queue,
         },
     )
 }

@@ -23,7 +23,7 @@ use chung::payment::{
     issue::{Draft, Outcome},
     payment::{State, Watch},
 };
-use chung::store::{account, payment as payments, payment::StoredPayment};
+use chung::store::{account, attempts, payment::StoredPayment};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -171,28 +171,23 @@ pub(super) async fn attempts(world: &World, bills: &[Id<id::Bill>]) -> Result<Ve
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let account = account::account_of_number(&mut tx, ACCOUNT).await?.context("the account")?;
-    let mut attempts = Vec::with_capacity(bills.len());
-    for bill in bills {
-        // All inquiries made: nobody asks the clearing system, which is not there.
-        let watch = Watch { since: now, inquiries: 3, next: None };
-        let attempt = StoredPayment {
-            id: Id::new(now, &*app.entropy),
-            bill: *bill,
-            account: account.id,
-            amount: Money::vnd(TOTAL),
-            way: chung::payment::payment::Way::Request,
-            bank: "970436".to_owned(),
-            uetr: Uuid::from_bytes(random(&*app.entropy)),
-            state: State::Accepted(watch),
-            created_at: now,
-        };
-        payments::claim_bill(&mut tx, &attempt, watch).await?;
-        payments::insert_payment(&mut tx, &attempt).await?;
-        payments::claim_uetr(&mut tx, attempt.uetr, attempt.id).await?;
-        attempts.push(attempt.id);
-    }
+    // All inquiries made: nobody asks the clearing system, which is not there.
+    let watch = Watch { since: now, inquiries: 3, next: None };
+    let attempt = |bill: &Id<id::Bill>| StoredPayment {
+        id: Id::new(now, &*app.entropy),
+        bill: *bill,
+        account: account.id,
+        amount: Money::vnd(TOTAL),
+        way: chung::payment::payment::Way::Request,
+        bank: "970436".to_owned(),
+        uetr: Uuid::from_bytes(random(&*app.entropy)),
+        state: State::Accepted(watch),
+        created_at: now,
+    };
+    let begun: Vec<StoredPayment> = bills.iter().map(attempt).collect();
+    attempts::begin(&mut tx, &begun.iter().collect::<Vec<_>>()).await?;
     tx.commit().await?;
-    Ok(attempts)
+    Ok(begun.into_iter().map(|attempt| attempt.id).collect())
 }
 
 /// The signed `camt.054` that credits a payment.

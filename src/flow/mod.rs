@@ -129,6 +129,7 @@ mod pay_bill;
 pub mod payers;
 pub mod payout_rules;
 mod person_record;
+pub mod plain_attempts;
 pub mod platform;
 pub mod population;
 pub mod population_copy;

@@ -10,11 +10,14 @@ use crate::{
     app::App,
     base::{
         clock::Instant,
-        id::{Id, Payment},
+        id::{Agency, Id, Payment},
     },
+    crypto::seal::DataKey,
     payment::payment::{Decision, Event, State, decide},
     store::{
-        Tx, audit, bill, outbox,
+        Tx,
+        audit::{self, NewLeaf},
+        bill, outbox,
         payment::{self, StoredPayment},
         silence,
     },
@@ -78,7 +81,7 @@ async fn note_silence(tx: &mut Tx, attempt: &StoredPayment, to: &State, now: Ins
     }
 }
 
-const fn kind(state: &State) -> &'static str {
+pub(super) const fn kind(state: &State) -> &'static str {
     match state {
         State::Created(_) => "payment.created",
         State::Submitted(_) => "payment.submitted",
@@ -101,6 +104,23 @@ async fn record(
     let of = bill::bill(tx, attempt.bill).await?.ok_or(Error::internal("a payment without its bill"))?;
     let agency = of.bill.agency;
     let key = agency_key(app, tx, agency).await?;
+    audit::append(tx, &[moved_leaf(app, (attempt, agency), (kind, told), &key, now)]).await?;
+    if !event::TYPES.contains(&kind) {
+        return Ok(());
+    }
+    let data = json!({ "payment": attempt.id.to_string(), "bill": attempt.bill.to_string() });
+    let row = event_row(app, now, kind, (agency, attempt.bill.uuid()), &data);
+    Ok(outbox::enqueue(tx, &[row]).await?)
+}
+
+/// The leaf of an attempt that moves, from the state in which it was.
+pub(super) fn moved_leaf(
+    app: &App,
+    (attempt, agency): (&StoredPayment, Id<Agency>),
+    (kind, told): (&'static str, &Event),
+    key: &DataKey,
+    now: Instant,
+) -> NewLeaf {
     let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: attempt.id.uuid() };
     let details = json!({
         "payment": attempt.id.to_string(),
@@ -108,12 +128,5 @@ async fn record(
         "from": attempt.state.as_str(),
         "event": format!("{told:?}"),
     });
-    let leaf = audit_leaf::leaf(app, now, kind, concern, &key, &details);
-    audit::append(tx, &[leaf]).await?;
-    if !event::TYPES.contains(&kind) {
-        return Ok(());
-    }
-    let data = json!({ "payment": attempt.id.to_string(), "bill": attempt.bill.to_string() });
-    let row = event_row(app, now, kind, (agency, attempt.bill.uuid()), &data);
-    Ok(outbox::enqueue(tx, &[row]).await?)
+    audit_leaf::leaf(app, now, kind, concern, key, &details)
 }

@@ -6,6 +6,7 @@ use super::{
     agency_key::agency_key,
     audit_leaf::{Concern, leaf},
     bill_answer, population,
+    tell_payers::begun_details,
 };
 use crate::app::App;
 use crate::base::{
@@ -20,7 +21,6 @@ use crate::store::{
     principal::{self, BillCitizen},
 };
 use crate::text::Texts;
-use serde_json::json;
 
 /// Whoever is signed in, as the payment page names them.
 pub async fn payer_name(app: &App, citizen: Id<Citizen>) -> Result<Option<String>> {
@@ -52,13 +52,7 @@ pub(super) async fn begun(
     let owner = principal::bill_citizens(tx, &[of.bill.id]).await?.pop();
     let Some((_, BillCitizen { citizen, .. })) = owner else { return Ok(()) };
     let Some(holder) = population::look_up_citizen(app, tx, citizen).await?.on_record else { return Ok(()) };
-    let details = json!({
-        "payment": attempt.id.to_string(),
-        "bill": of.bill.id.to_string(),
-        "dossier": of.bill.dossier.to_string(),
-        "amount": attempt.amount.display_vi(),
-        "payer": payer.as_ref().map(|payer| payer.person.name.as_str()),
-    });
+    let details = begun_details(of, attempt, payer.as_ref().map(|payer| payer.person.name.as_str()));
     let concern = |id| Concern { citizen: Some(id), agency: Some(of.bill.agency), object: attempt.id.uuid() };
     let mut leaves = vec![leaf(app, now, "payment.begun", concern(citizen), &holder.key, &details)];
     if let Some(payer) = payer.filter(|payer| payer.citizen != citizen) {

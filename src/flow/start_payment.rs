@@ -1,5 +1,6 @@
 //! Starts an attempt to pay a bill: the intent is recorded, then the clearing system is asked, then its answer is
-//! recorded. A crash between is healed by the inquiry.
+//! recorded. A crash between is healed by the inquiry. What is plain is recorded together with that of other payers
+//! (`plain_attempts`).
 
 use super::{
     Error, Refusal, Result,
@@ -19,16 +20,18 @@ use crate::{
         text::Line,
     },
     codec::iso20022::{AccountNumber, Agent, EndToEndId, MessageId, RequestToPay, Uetr},
+    crypto::seal::DataKey,
     payment::{
         bill,
-        payment::{self, APPROVAL_WINDOW, State, Watch, Way},
+        payment::{self, APPROVAL_WINDOW, State, Told, Watch, Way},
     },
     store::{
-        Tx,
-        account::{self, CollectingAccount},
-        audit, bank,
+        Tx, account,
+        attempts::{self, Begun, Choice},
+        audit::{self, NewLeaf},
+        bank,
         bill::{self as bills, StoredBill},
-        payment::{self as payments, StoredPayment},
+        payment::StoredPayment,
     },
 };
 use serde_json::json;
@@ -46,6 +49,37 @@ pub async fn start_payment_as(
     bank: &str,
     payer: Option<Id<Citizen>>,
 ) -> Result<StoredPayment> {
+    let plain = match payer {
+        None if bank != national::CHOICE => {
+            let choice = Choice { reference: *reference, bank: bank.to_owned() };
+            app.batches.attempts.submit(choice).await?
+        }
+        _ => None,
+    };
+    let begun = match plain {
+        Some(begun) => begun,
+        None => begin(app, reference, bank, payer).await?,
+    };
+    let (now, attempt) = (begun.attempt.created_at, &begun.attempt);
+    let event = if attempt.way == Way::Platform {
+        national::begin(app, attempt, &begun.of, &begun.account, now).await?
+    } else {
+        let request = request(app, &begun, now)?;
+        app.clearing.request_to_pay(MessageId(attempt.id.uuid()), &request, now).await
+    };
+    let told = Told { payment: attempt.id, event };
+    // Whatever became of the others that were told of: what is told twice moves once.
+    if let Ok(Some(moved)) = app.batches.moves.submit(told.clone()).await {
+        return Ok(moved);
+    }
+    match move_payment(app, told.payment, &told.event).await? {
+        Moved::Moved(moved) | Moved::Asking(moved) | Moved::Stayed(moved) => Ok(moved),
+        Moved::Unknown => Err(Error::internal("an attempt that was recorded is gone")),
+    }
+}
+
+/// Records the intent.
+async fn begin(app: &App, reference: &Reference, bank: &str, payer: Option<Id<Citizen>>) -> Result<Begun> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let named = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
@@ -73,20 +107,10 @@ pub async fn start_payment_as(
     record(app, &mut tx, &of, &attempt, now).await?;
     payers::begun(app, &mut tx, &of, &attempt, payer, now).await?;
     tx.commit().await?;
-
-    let event = if by_platform {
-        national::begin(app, &attempt, &of, &account, now).await?
-    } else {
-        let request = request(app, &of, &account, &attempt, now)?;
-        app.clearing.request_to_pay(MessageId(attempt.id.uuid()), &request, now).await
-    };
-    match move_payment(app, attempt.id, &event).await? {
-        Moved::Moved(moved) | Moved::Asking(moved) | Moved::Stayed(moved) => Ok(moved),
-        Moved::Unknown => Err(Error::internal("an attempt that was recorded is gone")),
-    }
+    Ok(Begun { of, account, attempt })
 }
 
-fn new_attempt(app: &App, of: &StoredBill, bank: &str, now: Instant) -> StoredPayment {
+pub(super) fn new_attempt(app: &App, of: &StoredBill, bank: &str, now: Instant) -> StoredPayment {
     StoredPayment {
         id: Id::new(now, &*app.entropy),
         bill: of.bill.id,
@@ -107,14 +131,22 @@ async fn record(
     attempt: &StoredPayment,
     now: Instant,
 ) -> Result<()> {
-    let watch = attempt.state.watch().unwrap_or(Watch::from(now));
-    if !payments::claim_bill(tx, attempt, watch).await? {
+    if attempts::begin(tx, &[attempt]).await?.is_empty() {
         let refusal = Refusal::new(payment::Refusal::AlreadyLive.code());
         return Err(Error::Conflict(refusal.about(of.bill.reference)));
     }
-    payments::insert_payment(tx, attempt).await?;
-    payments::claim_uetr(tx, attempt.uetr, attempt.id).await?;
     let key = agency_key(app, tx, of.bill.agency).await?;
+    Ok(audit::append(tx, &[created_leaf(app, of, attempt, &key, now)]).await?)
+}
+
+/// The leaf of an attempt that begins.
+pub(super) fn created_leaf(
+    app: &App,
+    of: &StoredBill,
+    attempt: &StoredPayment,
+    key: &DataKey,
+    now: Instant,
+) -> NewLeaf {
     let concern =
         audit_leaf::Concern { citizen: None, agency: Some(of.bill.agency), object: attempt.id.uuid() };
     let details = json!({
@@ -123,17 +155,10 @@ async fn record(
         "amount": attempt.amount.decimal(),
         "bank": attempt.bank,
     });
-    let leaf = audit_leaf::leaf(app, now, "payment.created", concern, &key, &details);
-    Ok(audit::append(tx, &[leaf]).await?)
+    audit_leaf::leaf(app, now, "payment.created", concern, key, &details)
 }
 
-fn request(
-    app: &App,
-    of: &StoredBill,
-    account: &CollectingAccount,
-    attempt: &StoredPayment,
-    now: Instant,
-) -> Result<RequestToPay> {
+fn request(app: &App, Begun { of, account, attempt }: &Begun, now: Instant) -> Result<RequestToPay> {
     let remittance = format!("{} {}", of.bill.reference, of.bill.dossier);
     let line = |text: &str| Line::<140>::parse(text).map_err(Error::internal);
     Ok(RequestToPay {

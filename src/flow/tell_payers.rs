@@ -21,7 +21,12 @@ use crate::{
     codec::receipt_content::{ReceiptContent, leaf_name},
     payment::refund::State,
     store::{
-        Tx, audit, outbox,
+        Tx,
+        attempts::Begun,
+        audit,
+        bill::StoredBill,
+        outbox,
+        payment::StoredPayment,
         principal::{self, About},
         receipt::StoredReceipt,
         refund::{Source, StoredRefund},
@@ -37,6 +42,28 @@ struct Told {
     agency: Id<Agency>,
     object: Uuid,
     details: Value,
+}
+
+/// Somebody who is not signed in has begun to pay.
+pub(super) async fn payments_begun(app: &App, tx: &mut Tx, begun: &[&Begun], now: Instant) -> Result<()> {
+    let about: Vec<About> = begun.iter().map(|begun| (Some(begun.of.bill.id), None)).collect();
+    let told = |place: usize| {
+        let Begun { of, attempt, .. } = begun.get(place)?;
+        let details = begun_details(of, attempt, None);
+        Some(Told { kind: "payment.begun", agency: of.bill.agency, object: attempt.id.uuid(), details })
+    };
+    tell(app, tx, &about, told, now).await
+}
+
+/// What a history says of an attempt that begins: whose payer is named who is signed in.
+pub(super) fn begun_details(of: &StoredBill, attempt: &StoredPayment, payer: Option<&str>) -> Value {
+    json!({
+        "payment": attempt.id.to_string(),
+        "bill": of.bill.id.to_string(),
+        "dossier": of.bill.dossier.to_string(),
+        "amount": attempt.amount.display_vi(),
+        "payer": payer,
+    })
 }
 
 /// Money has come. What goes back is told by its refund's steps.

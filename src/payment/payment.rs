@@ -12,7 +12,10 @@
 //! alone sees the bill. A message that repeats, or comes after its time, leaves things as they are.
 //! Deliberately absent: messages, banks, and the clock.
 
-use crate::base::clock::Instant;
+use crate::base::{
+    clock::Instant,
+    id::{self, Id},
+};
 use std::{fmt, str::FromStr};
 use time::Duration;
 
@@ -263,6 +266,15 @@ pub enum Decision {
     Stay,
     /// Nothing changes, though the message denies what is certain: it must be looked into.
     Contradiction,
+}
+
+/// What happened to an attempt.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Which one.
+    pub payment: Id<id::Payment>,
+    /// What.
+    pub event: Event,
 }
 
 /// The life of an attempt.

@@ -1,6 +1,7 @@
 //! The banks that take requests to pay.
 
 use super::{Result, Tx};
+use std::collections::BTreeSet;
 
 /// A bank that a payer may choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,14 @@ pub async fn banks(tx: &mut Tx) -> Result<Vec<Bank>> {
     let rows =
         sqlx::query_as!(Bank, "select code, name from bank order by name, code").fetch_all(tx.conn()).await?;
     Ok(rows)
+}
+
+/// Which of these codes are those of banks.
+pub async fn known(tx: &mut Tx, codes: &[&str]) -> Result<BTreeSet<String>> {
+    let found = sqlx::query_scalar!("select code from bank where code = any($1)", codes as &[&str])
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(found.into_iter().collect())
 }
 
 /// Whether a bank takes requests to pay.

@@ -10,6 +10,7 @@ pub mod adjustment_order;
 pub mod agency;
 pub mod asking;
 pub mod at_counter;
+pub mod attempts;
 pub mod audit;
 pub mod audit_tree;
 pub mod authenticator;

@@ -44,26 +44,6 @@ pub struct StoredPayment {
     pub created_at: Instant,
 }
 
-/// Adds a new attempt. The caller has claimed the bill by [`claim_bill`].
-pub async fn insert_payment(tx: &mut Tx, payment: &StoredPayment) -> Result<()> {
-    sqlx::query!(
-        "insert into payment (id, bill_id, account_id, amount, bank, uetr, state, created_at, way)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        payment.id.uuid(),
-        payment.bill.uuid(),
-        payment.account.uuid(),
-        payment.amount.minor(),
-        payment.bank,
-        payment.uetr,
-        payment.state.as_str(),
-        payment.created_at,
-        payment.way.as_str(),
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
 /// Adds a payment that settles as it begins. The caller has locked the bill.
 pub async fn insert_settled(tx: &mut Tx, payment: &StoredPayment, at: Instant) -> Result<()> {
     sqlx::query!(
@@ -80,30 +60,6 @@ pub async fn insert_settled(tx: &mut Tx, payment: &StoredPayment, at: Instant) -
     )
     .execute(tx.conn())
     .await?;
-    Ok(())
-}
-
-/// Makes an attempt the live one of its bill; false when another is.
-pub async fn claim_bill(tx: &mut Tx, payment: &StoredPayment, watch: Watch) -> Result<bool> {
-    let done = sqlx::query!(
-        "insert into live_attempt (bill_id, payment_id, since, inquiries, next_at) values ($1, $2, $3, $4, $5)
-         on conflict on constraint live_attempt_one_per_bill do nothing",
-        payment.bill.uuid(),
-        payment.id.uuid(),
-        watch.since,
-        i16::from(watch.inquiries),
-        watch.next,
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Claims a UETR; a second claim is an error of the entropy source.
-pub async fn claim_uetr(tx: &mut Tx, uetr: Uuid, payment: Id<id::Payment>) -> Result<()> {
-    sqlx::query!("insert into uetr_claim (uetr, payment_id) values ($1, $2)", uetr, payment.uuid())
-        .execute(tx.conn())
-        .await?;
     Ok(())
 }
 

@@ -294,8 +294,16 @@ pub async fn run_queues(app: App, queues: Queues) {
         let app = app.clone();
         async move { flow::post_records::post_all(&app, told).await.map_err(|e| flow::undone(&e)) }
     });
+    let attempts = queues.attempts.run(most, Patience::Patient, |choices| {
+        let app = app.clone();
+        async move { flow::plain_attempts::begin_all(&app, choices).await.map_err(|e| flow::undone(&e)) }
+    });
+    let moves = queues.moves.run(most, Patience::Patient, |told| {
+        let app = app.clone();
+        async move { flow::plain_attempts::move_all(&app, told).await.map_err(|e| flow::undone(&e)) }
+    });
     // Each is polled when something came for it, and not whenever something came for any.
-    let all: [BoxFuture<'_, ()>; 10] = [
+    let all: [BoxFuture<'_, ()>; 12] = [
         Box::pin(standing),
         Box::pin(clients),
         Box::pin(once),
@@ -306,6 +314,8 @@ pub async fn run_queues(app: App, queues: Queues) {
         Box::pin(bills),
         Box::pin(notifications),
         Box::pin(records),
+        Box::pin(attempts),
+        Box::pin(moves),
     ];
     let mut all: FuturesUnordered<_> = all.into_iter().collect();
     while all.next().await.is_some() {}

@@ -40,7 +40,8 @@ use chung::store::{
     Store,
     account::account_of_number,
     agency::{AccountRow, put_account},
-    payment::{self as payments, StoredPayment},
+    attempts,
+    payment::StoredPayment,
     postgres::{Durability, PrivatePostgres, Server},
 };
 use serde_json::{Value, json};
@@ -216,6 +217,7 @@ impl World {
             let issued = create_all(app, chunk.to_vec()).await.unwrap();
             let mut tx = app.store.begin().await.unwrap();
             let account = account_of_number(&mut tx, ACCOUNT).await.unwrap().unwrap();
+            let mut begun = Vec::new();
             for outcome in issued {
                 let Outcome::Issued(answer) = outcome else { panic!("{outcome:?}") };
                 let answer: Value = serde_json::from_str(&answer).unwrap();
@@ -232,11 +234,10 @@ impl World {
                     state: State::Accepted(watch),
                     created_at: now,
                 };
-                payments::claim_bill(&mut tx, &attempt, watch).await.unwrap();
-                payments::insert_payment(&mut tx, &attempt).await.unwrap();
-                payments::claim_uetr(&mut tx, attempt.uetr, attempt.id).await.unwrap();
                 letters.push(letter(&attempt, now));
+                begun.push(attempt);
             }
+            attempts::begin(&mut tx, &begun.iter().collect::<Vec<_>>()).await.unwrap();
             tx.commit().await.unwrap();
         }
         letters
