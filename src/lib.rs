@@ -59,7 +59,8 @@
 //! # The life of one payment
 //!
 //! An agency posts `/v1/bills`: `payment::fee` computes the lines from dated rules and verified facts, with a trace.
-//! Anybody opens `/pay/{reference}` and chooses a bank: an attempt is recorded and committed, then `partner::clearing`
+//! Anybody opens `/pay/{reference}` and chooses a bank: an attempt is recorded and committed, together with those of others
+//! who choose just then, and `partner::clearing`
 //! sends a `pain.013`. The bank's answers come back as signed messages to `/clearing/inbox`; a `camt.054` settles: in
 //! one transaction for many credits, `payment::payment` decides, the ledger is posted, the receipt's number is drawn
 //! and its content signed, and the webhook waits in the outbox. An answer that never comes leaves the attempt
@@ -315,6 +316,10 @@
 //!   it is another than the booking day.
 //! * 2026-11-27, charts: an amended chart of accounts is rows from a day ahead on; what is or was in force never changes.
 //! * 2026-11-27, receipts taken back: by a system under its key, or at its page by whoever keeps the books, once.
+//! * 2026-11-27, attempts: those about whose bills nothing is to be decided begin together, and go on together; whatever is not
+//!   plain is answered by nothing there and takes the way of its own, so that each refusal has one place.
+//! * 2026-11-27, money of desks: what a transfer into the agency's own account brought goes back to the account that it came
+//!   from, first; the rest, and all of it on request, in cash.
 //! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.
 
 pub mod app;
