@@ -315,6 +315,9 @@
 //!   it is another than the booking day.
 //! * 2026-11-27, charts: an amended chart of accounts is rows from a day ahead on; what is or was in force never changes.
 //! * 2026-11-27, receipts taken back: by a system under its key, or at its page by whoever keeps the books, once.
+//! * 2026-11-27, lines booked by hand: a signed statement is evidence enough where two people say so; the credit has the bank's own
+//!   reference as its name, so that its notification, if it comes after all, repeats it. It lives on without the match, and is
+//!   taken back and shown again like any other.
 //! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.
 
 pub mod app;

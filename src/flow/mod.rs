@@ -23,6 +23,7 @@ pub mod batches;
 mod beside;
 pub mod bill_answer;
 pub mod blank_receipts;
+mod book_line;
 pub mod cancel_bill;
 pub mod card_check;
 mod carried_code;
