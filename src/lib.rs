@@ -318,6 +318,8 @@
 //! * 2026-11-27, lines booked by hand: a signed statement is evidence enough where two people say so; the credit has the bank's own
 //!   reference as its name, so that its notification, if it comes after all, repeats it. It lives on without the match, and is
 //!   taken back and shown again like any other.
+//! * 2026-11-27, hours: each day goes by the clearing hours that hold on it; what is over never changes, and a day has those of both
+//!   sessions or of neither.
 //! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.
 
 pub mod app;

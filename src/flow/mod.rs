@@ -85,6 +85,7 @@ pub mod identify;
 pub mod import_banks;
 pub mod import_calendar;
 pub mod import_chart;
+pub mod import_cut_offs;
 pub mod import_fees;
 pub mod import_file;
 pub mod import_population;
