@@ -320,6 +320,8 @@
 //!   taken back and shown again like any other.
 //! * 2026-11-27, hours: each day goes by the clearing hours that hold on it; what is over never changes, and a day has those of both
 //!   sessions or of neither.
+//! * 2026-11-27, rates of a day: what comes into force in the course of a day is in force from its morning on, and who asked by what
+//!   held before asked rightly: paper is taken by either, a transfer by that and by what its day began with.
 //! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.
 
 pub mod app;
