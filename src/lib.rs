@@ -320,6 +320,13 @@
 //!   plain is answered by nothing there and takes the way of its own, so that each refusal has one place.
 //! * 2026-11-27, money of desks: what a transfer into the agency's own account brought goes back to the account that it came
 //!   from, first; the rest, and all of it on request, in cash.
+//! * 2026-11-27, lines booked by hand: a signed statement is evidence enough where two people say so; the credit has the bank's own
+//!   reference as its name, so that its notification, if it comes after all, repeats it. It lives on without the match, and is
+//!   taken back and shown again like any other.
+//! * 2026-11-27, hours: each day goes by the clearing hours that hold on it; what is over never changes, and a day has those of both
+//!   sessions or of neither.
+//! * 2026-11-27, rates of a day: what comes into force in the course of a day is in force from its morning on, and who asked by what
+//!   held before asked rightly: paper is taken by either, a transfer by that and by what its day began with.
 //! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.
 
 pub mod app;

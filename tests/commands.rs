@@ -69,6 +69,19 @@ fn an_operator_brings_people_fees_and_banks_and_registers_who_may_ask() {
     fs::write(desk.path("banks.csv"), "code,name\n9704 36,Vietcombank\n").unwrap();
     assert!(desk.run(&["import", "banks", &desk.path("banks.csv")]).unwrap_err().contains("9704 36"));
 
+    let sessions = |closes: &str| {
+        let rows = format!(
+            "2099-01-05,low_value,08:00,{closes},17:00,499999999,X\n2099-01-05,high_value,08:00,17:00,17:45,,X\n"
+        );
+        let header = "valid_from,session,opens,closes,closes_month_end,amount_max,basis\n";
+        fs::write(desk.path("cut-offs.csv"), format!("{header}{rows}")).unwrap();
+        desk.run(&["import", "cut-offs", &desk.path("cut-offs.csv")])
+    };
+    let wrong = sessions("four").unwrap_err();
+    assert!(wrong.contains("line 2 (time)"), "{wrong}");
+    assert_eq!(sessions("16:00").unwrap(), "hours of clearing sessions changed: 2\n");
+    assert_eq!(sessions("16:00").unwrap(), "hours of clearing sessions changed: 0\n");
+
     let name = ["--name", "Sở Tư pháp", "--name-en", "Department of Justice"];
     let account = ["--account", "phi=970405:1500201001234:KHO BAC NHA NUOC"];
     let agency = [&["agencies", "register", "H29.14"], &name[..], &account[..]].concat();

@@ -13,6 +13,7 @@ use crate::flow::{
     import_banks::import_banks,
     import_calendar::import_calendar,
     import_chart::import_chart,
+    import_cut_offs::import_cut_offs,
     import_fees::import_fees,
     import_population::{Listener, Progress, Stopped, import_population},
     population_file::Reject,
@@ -70,6 +71,17 @@ pub enum Import {
         /// The CSV file
         file: PathBuf,
     },
+    /// Say when the clearing sessions stop taking orders from a day on, from a CSV file
+    ///
+    /// Columns: valid_from (2027-01-04), session (low_value, high_value), opens, closes, closes_month_end (16:00, Vietnam
+    /// time; the last one on the last two working days of a month), amount_max (đồng: the largest order of low_value; empty
+    /// for high_value), basis. The hours hold until the next day that has hours of its own; each day names both sessions.
+    /// The day must not be over: what held before stays. A bad row is named and nothing is imported. The same file twice
+    /// changes nothing.
+    CutOffs {
+        /// The CSV file
+        file: PathBuf,
+    },
     /// Say which accounts of the prescribed chart stand for the books' own from a day on, from a CSV file
     ///
     /// Columns: kind (clearing, suspense, fee_phi ...), valid_from (2027-01-01), code (digits), name_vi, name_en, basis.
@@ -108,6 +120,7 @@ pub async fn run(config: &Config, command: &Import) -> anyhow::Result<()> {
             }
             Import::Fees { items, adjustments } => fees(&app, items, adjustments).await,
             Import::Calendar { file } => calendar(&app, file).await,
+            Import::CutOffs { file } => cut_offs(&app, file).await,
             Import::Chart { file } => chart(&app, file).await,
             Import::Banks { file } => banks(&app, file).await,
             Import::Delegation { file } => delegation(&app, file).await,
@@ -223,6 +236,13 @@ async fn calendar(app: &App, file: &Path) -> anyhow::Result<()> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let changed = import_calendar(app, &text).await.map_err(|error| refused(&error))?;
     out::line(&format!("days changed: {changed}"));
+    Ok(())
+}
+
+async fn cut_offs(app: &App, file: &Path) -> anyhow::Result<()> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let changed = import_cut_offs(app, &text).await.map_err(|error| refused(&error))?;
+    out::line(&format!("hours of clearing sessions changed: {changed}"));
     Ok(())
 }
 

@@ -13,54 +13,77 @@ use crate::{
 };
 use serde_json::json;
 
+/// Lines with the interest of a day, and how it came about.
+pub(super) type Late = (Lines, Vec<Interest>);
+
 /// What the bill's lines are on a day after its due day, when that is something else than they are now.
 pub(super) async fn late_lines(
     app: &App,
     tx: &mut Tx,
     stored: &StoredBill,
     now: Instant,
-) -> Result<Option<(Lines, Vec<Interest>)>> {
-    if stored.state == State::Open { lines_on(app, tx, stored, now).await } else { Ok(None) }
+) -> Result<Option<Late>> {
+    if stored.state != State::Open {
+        return Ok(None);
+    }
+    let Some(due) = late_since(tx, stored, now).await? else { return Ok(None) };
+    let today = Day::of(now);
+    let schedule = tariff::in_force(&app.store, tx, today).await?;
+    let found = lines_by(tx, stored, schedule.as_slice(), (due, today)).await?;
+    Ok(found.into_iter().next())
 }
 
-/// The bill as it was on a day after its due day, with the interest of that day, whatever has become of it since; nothing
-/// where it says just that.
-pub(super) async fn as_on(
+/// What the bill may have asked for at a moment after its due day, whatever has become of it since, where that is something else
+/// than it says now: by the rule of the day, and where another was in force until later that day, by that one too.
+pub(super) async fn asked_at(app: &App, tx: &mut Tx, stored: &StoredBill, at: Instant) -> Result<Vec<Late>> {
+    let Some(due) = late_since(tx, stored, at).await? else { return Ok(Vec::new()) };
+    let schedules = tariff::in_force_at(&app.store, tx, at).await?;
+    lines_by(tx, stored, &schedules, (due, Day::of(at))).await
+}
+
+/// The bill with these lines in the place of its own.
+pub(super) async fn with_lines(
     app: &App,
     tx: &mut Tx,
     stored: &StoredBill,
-    day: Instant,
-) -> Result<Option<StoredBill>> {
-    let Some(late) = lines_on(app, tx, stored, day).await? else { return Ok(None) };
+    (late, day): (Late, Instant),
+) -> Result<StoredBill> {
     let key = agency_key(app, tx, stored.bill.agency).await?;
     let mut then = stored.clone();
     put_interest(app, &key, &mut then, late, Day::of(day))?;
-    Ok(Some(then))
+    Ok(then)
 }
 
-async fn lines_on(
-    app: &App,
-    tx: &mut Tx,
-    stored: &StoredBill,
-    now: Instant,
-) -> Result<Option<(Lines, Vec<Interest>)>> {
-    let today = Day::of(now);
+/// The day after which a bill that is paid at that moment is late, if it is.
+async fn late_since(tx: &mut Tx, stored: &StoredBill, at: Instant) -> Result<Option<Day>> {
+    let today = Day::of(at);
     if today <= stored.bill.due {
         return Ok(None);
     }
-    let until = read_bills::pay_until(tx, stored, now).await?;
-    let due = read_bills::stands_still(tx, stored.bill.id, stored.bill.due, now).await?;
-    if today <= due || today > until {
-        return Ok(None);
+    let until = read_bills::pay_until(tx, stored, at).await?;
+    let due = read_bills::stands_still(tx, stored.bill.id, stored.bill.due, at).await?;
+    Ok((today > due && today <= until).then_some(due))
+}
+
+async fn lines_by(
+    tx: &mut Tx,
+    stored: &StoredBill,
+    schedules: &[tariff::Version],
+    (due, today): (Day, Day),
+) -> Result<Vec<Late>> {
+    if schedules.is_empty() {
+        return Ok(Vec::new());
     }
-    let Some(schedule) = tariff::in_force(&app.store, tx, today).await? else {
-        return Ok(None);
-    };
     let principal = late::principal(&stored.bill.lines, &tariff::late_rules(tx).await?);
-    let interest = late::interest(&principal, &schedule, due, today);
-    let lines = late::with_interest(principal, &interest, explain::interest_name)
-        .ok_or_else(|| Error::refused("amount_too_large"))?;
-    Ok((lines != stored.bill.lines).then_some((lines, interest)))
+    let mut found = Vec::new();
+    for interest in late::asked(&principal, schedules.iter().map(|version| &**version), due, today) {
+        let lines = late::with_interest(principal.clone(), &interest, explain::interest_name)
+            .ok_or_else(|| Error::refused("amount_too_large"))?;
+        if lines != stored.bill.lines {
+            found.push((lines, interest));
+        }
+    }
+    Ok(found)
 }
 
 /// Makes the version of the day on which it is paid, before an attempt starts or a desk takes its money. The caller holds the
@@ -71,10 +94,21 @@ pub(super) async fn charge_late(
     stored: &mut StoredBill,
     (paid, now): (Instant, Instant),
 ) -> Result<()> {
-    let today = Day::of(paid);
     let Some(late) = late_lines(app, tx, stored, paid).await? else {
         return Ok(());
     };
+    charge(app, tx, stored, late, (paid, now)).await
+}
+
+/// Makes the version with the interest that was asked on the day on which it was paid. The caller holds the bill's lock.
+pub(super) async fn charge(
+    app: &App,
+    tx: &mut Tx,
+    stored: &mut StoredBill,
+    late: Late,
+    (paid, now): (Instant, Instant),
+) -> Result<()> {
+    let today = Day::of(paid);
     let key = agency_key(app, tx, stored.bill.agency).await?;
     versions::keep_version(tx, stored.bill.id, "late", now).await?;
     put_interest(app, &key, stored, late, today)?;
@@ -103,7 +137,7 @@ fn put_interest(
     app: &App,
     key: &DataKey,
     stored: &mut StoredBill,
-    (lines, interest): (Lines, Vec<Interest>),
+    (lines, interest): Late,
     day: Day,
 ) -> Result<()> {
     let mut trace = bill_answer::open_trace(key, stored.bill.id, &stored.trace)?;

@@ -7,7 +7,7 @@ use super::{
     Error, Result,
     agency_key::agency_key,
     audit_leaf, bill_answer,
-    charge_late::as_on,
+    charge_late::{asked_at, with_lines},
     create_bill::evidence_of,
     desk_payment::{Tender, parts_of},
     difference::{Difference, issue_difference},
@@ -78,9 +78,14 @@ pub(super) async fn parts_as_asked(
             parts => return Ok((Some(Stood { bill, kept: true }), parts?)),
         }
     }
-    let late = as_on(app, tx, &bill, written.at).await?.ok_or(Error::refused("tender_differs"))?;
-    let parts = parts_of(tx, &late, tender).await?;
-    Ok((Some(Stood { bill: late, kept: false }), parts))
+    for late in asked_at(app, tx, &bill, written.at).await? {
+        let then = with_lines(app, tx, &bill, (late, written.at)).await?;
+        match parts_of(tx, &then, tender).await {
+            Err(error) if differs(&error) => {}
+            parts => return Ok((Some(Stood { bill: then, kept: false }), parts?)),
+        }
+    }
+    Err(Error::refused("tender_differs"))
 }
 
 /// Whether a bill can go back to what it said: what sellers have invoiced may be charged by another bill by now.

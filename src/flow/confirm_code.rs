@@ -126,8 +126,8 @@ async fn record_failure(
     citizen: Option<Id<id::Citizen>>,
     now: Instant,
 ) -> Result<()> {
-    let sought = citizen.unwrap_or_else(|| Id::new(now, &*app.entropy));
-    let looked = population::look_up_citizen(app, tx, sought).await?;
+    let nobody: Id<id::Citizen> = Id::new(now, &*app.entropy);
+    let looked = population::look_up_citizen(app, tx, citizen.unwrap_or(nobody)).await?;
     let holder = looked.on_record;
     let object = authorization.id.uuid();
     let concern = Concern { citizen: holder.as_ref().map(|h| h.citizen), agency: None, object };

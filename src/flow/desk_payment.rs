@@ -6,7 +6,7 @@ use super::{
     agency_key::agency_key,
     audit_leaf::{self, Concern},
     blank_receipts::{TakenLeaf, Written, take_leaves},
-    charge_late::{charge_late, late_lines},
+    charge_late::{asked_at, charge, charge_late},
     charged_anew::{Stood, go_back, may_go_back, parts_as_asked, settle_difference},
     create_bill,
     desk::{book, open_one},
@@ -157,7 +157,7 @@ pub async fn pay_at_desk(
 }
 
 /// Brings the bill to what the schedule says on the day of paying. Paper says what it was paid with: interest of its own day,
-/// where it was taken with it.
+/// where it was taken with it, by whichever rule was in force at its own time.
 async fn charge_day(
     app: &App,
     tx: &mut Tx,
@@ -168,14 +168,16 @@ async fn charge_day(
     let Some(written) = &tender.written else {
         return charge_late(app, tx, of, (now, now)).await;
     };
-    let Some((lines, _)) = late_lines(app, tx, of, written.at).await? else { return Ok(()) };
-    let mut then = of.clone();
-    then.bill.lines = lines;
-    match parts_of(tx, &then, tender).await {
-        Ok(_) => charge_late(app, tx, of, (written.at, now)).await,
-        Err(error) if error.code() == "tender_differs" => Ok(()),
-        Err(error) => Err(error),
+    for late in asked_at(app, tx, of, written.at).await? {
+        let mut then = of.clone();
+        then.bill.lines = late.0.clone();
+        match parts_of(tx, &then, tender).await {
+            Ok(_) => return charge(app, tx, of, late, (written.at, now)).await,
+            Err(error) if error.code() == "tender_differs" => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(())
 }
 
 /// What is paid in which way: exactly the bill's total.

@@ -133,7 +133,7 @@ pub async fn move_version(
         Move::Discontinue(on) => {
             version.life.discontinue(on, today).map_err(refused)?;
             officer::demand(&mut tx, by, agency, Role::Approver, today).await?;
-            moved(rows::discontinue(&mut tx, id, by, on).await?)?;
+            moved(rows::discontinue(&mut tx, id, (by, on), now).await?)?;
             "fee.discontinued"
         }
     };

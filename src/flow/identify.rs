@@ -15,7 +15,11 @@ use super::{
     sign_in::{Step, advance, lock, portal_in, unfit},
 };
 use crate::app::App;
-use crate::base::{clock::Instant, id::Id, text::Lang};
+use crate::base::{
+    clock::Instant,
+    id::{Citizen, Id},
+    text::Lang,
+};
 use crate::crypto::digest::Digest;
 use crate::identity::{
     authenticator::{Challenge, CodeRules, Method, OneTimeCode, SendRefusal},
@@ -116,8 +120,9 @@ pub async fn ask_again(app: &App, step: &Step, way: Way, visitor: &Visitor) -> R
             return Ok(Identified::Limited(limited));
         }
     }
-    // Nobody is looked up too, under a name that nobody has.
-    let citizen = before.citizen.unwrap_or_else(|| Id::new(now, &*app.entropy));
+    // Nobody is looked up too, under a name that nobody has, which is drawn for everybody.
+    let nobody = Id::new(now, &*app.entropy);
+    let citizen = before.citizen.unwrap_or(nobody);
     let looked = population::look_up_citizen(app, &mut tx, citizen).await?;
     let target = Target { hash: before.number_hash, holder: looked.on_record, sends: before.sends, way };
     challenge(app, tx, &authorization, target, now).await
@@ -158,12 +163,13 @@ async fn challenge(
     }
     // Nobody gets a code that a lock makes useless; asking about nobody's locks takes the same time.
     let method = if target.way == Way::Sms { Method::SmsCode } else { Method::AppCode };
-    let sought = target.holder.as_ref().map_or_else(|| Id::new(now, &*app.entropy), |holder| holder.citizen);
+    let nobody: Id<Citizen> = Id::new(now, &*app.entropy);
+    let sought = target.holder.as_ref().map_or(nobody, |holder| holder.citizen);
     let locked = locks::forbids(&mut tx, sought, Use::Page(method), now).await?;
     let contact = match &target.holder {
         Some(holder) => contact_of(&mut tx, holder).await?,
         None => {
-            contact::find(&mut tx, Id::new(now, &*app.entropy)).await?;
+            contact::find(&mut tx, nobody).await?;
             Contact::default()
         }
     };

@@ -1,11 +1,14 @@
 //! Puts differences together that are one matter: an accountant says which lines and which credits, and why. What they
-//! leave open beyond the account's tolerance holds only when a second person approves it.
+//! leave open beyond the account's tolerance holds only when a second person approves it. So does that a line is itself the
+//! credit of an attempt whose notification never came: approved, it is booked ([`super::book_line`]).
 
 use super::{
     Error, Refusal, Result,
     agency_key::agency_key,
     audit_leaf::{self, Concern},
+    book_line::{book_line, demand_unbooked},
     idempotency::Idempotency,
+    match_day::wait_for_statements,
     officer::{self, Workplace},
 };
 use crate::app::App;
@@ -61,9 +64,12 @@ pub async fn propose_match(
     for case in &found {
         cases::match_up(&case.state, officer, now).map_err(|why| Error::conflict(why.code()))?;
     }
-    let weighed = matching::weigh(found.iter().map(|case| &case.difference)).map_err(refused)?;
     let tolerance = matches::tolerance(&mut tx, account).await?;
-    let holds = weighed.within(tolerance).map_err(Error::internal)?;
+    let differences = found.iter().map(|case| &case.difference);
+    let (weighed, holds) = matching::propose(reason, differences, tolerance).map_err(refused)?;
+    if let (Reason::Credited, [case]) = (reason, found.as_slice()) {
+        demand_unbooked(&mut tx, case).await?;
+    }
     let sealing = agency_key(app, &mut tx, agency).await?;
     let id: Id<id::MatchGroup> = Id::new(now, &*app.entropy);
     let group = StoredMatch {
@@ -85,7 +91,7 @@ pub async fn propose_match(
         done => done?,
     }
     if holds {
-        settle(app, &mut tx, (&found, officer), (officer, words, &sealing), now).await?;
+        settle(app, &mut tx, (&found, officer), (reason, officer, words, &sealing), now).await?;
     }
     let kind = if holds { "case.matched" } else { "case.match_proposed" };
     record(app, &mut tx, &group, (kind, officer), &sealing, now).await?;
@@ -105,6 +111,10 @@ pub async fn decide_match(
     let places = officer::workplaces_of_two(&mut tx, officer, Day::of(now)).await?;
     let ids: Vec<Id<Agency>> = places.iter().map(|place| place.id).collect();
     let group = matches::of_agencies(&mut tx, &ids, id).await?.ok_or(Error::not_found())?;
+    let books = approve && group.reason == Reason::Credited;
+    if books {
+        wait_for_statements(&mut tx, group.account).await?;
+    }
     if approve {
         matching::approve(group.proposed.0, officer).map_err(refused)?;
         officer::demand(&mut tx, officer, group.agency, Role::Approver, Day::of(now)).await?;
@@ -122,7 +132,11 @@ pub async fn decide_match(
         let plain = sealing.open(&place(id), &group.words)?;
         let words = String::from_utf8_lossy(plain.expose()).into_owned();
         let words = Words::parse(&words).map_err(Error::internal)?;
-        settle(app, &mut tx, (&found, group.proposed.0), (officer, &words, &sealing), now).await?;
+        settle(app, &mut tx, (&found, group.proposed.0), (group.reason, officer, &words, &sealing), now)
+            .await?;
+        if let (true, [case]) = (books, found.as_slice()) {
+            book_line(app, &mut tx, (id, case), now).await?;
+        }
     }
     let kind = if approve { "case.matched" } else { "case.match_withdrawn" };
     record(app, &mut tx, &group, (kind, officer), &sealing, now).await?;
@@ -176,13 +190,14 @@ async fn settle(
     app: &App,
     tx: &mut Tx,
     (found, holder): (&[StoredCase], Id<Citizen>),
-    (officer, words, sealing): (Id<Citizen>, &Words, &DataKey),
+    (reason, officer, words, sealing): (Reason, Id<Citizen>, &Words, &DataKey),
     now: Instant,
 ) -> Result<()> {
+    let end = if reason == Reason::Credited { cases::book } else { cases::match_up };
     let moves = found
         .iter()
         .map(|one| {
-            let to = cases::match_up(&one.state, holder, now).map_err(|why| Error::conflict(why.code()))?;
+            let to = end(&one.state, holder, now).map_err(|why| Error::conflict(why.code()))?;
             Ok((one, to))
         })
         .collect::<Result<Vec<_>>>()?;
@@ -196,6 +211,9 @@ async fn settle(
     };
     let notes: Vec<_> = found.iter().map(note).collect();
     case::insert_notes(tx, &notes).await?;
+    if reason == Reason::Credited {
+        return Ok(());
+    }
     let lines: Vec<_> = found.iter().filter_map(|case| case.difference.line).collect();
     Ok(matches::count_matched(tx, &lines).await?)
 }
@@ -229,7 +247,7 @@ fn unfit() -> Error {
 fn refused(refusal: matching::Refusal) -> Error {
     match refusal {
         matching::Refusal::OwnAct => Error::forbidden(refusal.code()),
-        _ => unfit(),
+        _ => Error::refused(refusal.code()),
     }
 }
 

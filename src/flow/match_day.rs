@@ -201,7 +201,7 @@ impl<'a> Matching<'a> {
         (account, now): (&'a CollectingAccount, Instant),
         watch: Watch<'a>,
     ) -> Result<Self> {
-        tx.lock(lock_name(account.id)).await?;
+        wait_for_statements(tx, account.id).await?;
         let key = agency_key(app, tx, account.owner).await?;
         let nothing = Money::vnd(0);
         let stored = StoredStatement {
@@ -328,6 +328,11 @@ impl<'a> Matching<'a> {
         }
         Ok(answer)
     }
+}
+
+/// Waits until nobody matches this account's statements, and lets nobody begin before this transaction ends.
+pub(super) async fn wait_for_statements(tx: &mut Tx, account: Id<Account>) -> Result<()> {
+    Ok(tx.lock(lock_name(account)).await?)
 }
 
 /// The advisory lock under which an account's statements are matched.

@@ -3,11 +3,12 @@
 //! Banks strip punctuation, change case and put their own words around the reference; every window of the text that
 //! checks as a reference is looked up, and only one that names a bill counts. A text that names two bills names none.
 //! An attempt for the transfer exists in memory alone until the money settles the bill. Past its due day a bill asks for more
-//! each day: a transfer of what it asked for on the day of its order, or of its booking, is late interest charged and paid.
+//! each day: a transfer of what it asked for on the day of its order, or of its booking, by the rule of that day or the one from
+//! which that day began, is late interest charged and paid.
 
 use super::{
     Error, Result,
-    charge_late::{charge_late, late_lines},
+    charge_late::{asked_at, charge},
 };
 use crate::{
     app::App,
@@ -62,12 +63,12 @@ async fn charge_days(
         let Some(mut stored) = bills::bill(tx, of.known.bill).await?.filter(|_| !live) else { continue };
         for day in days {
             let paid = day.start();
-            let lines = match late_lines(app, tx, &stored, paid).await {
-                Err(Error::Refused(_)) => None,
-                lines => lines?,
+            let asked = match asked_at(app, tx, &stored, paid).await {
+                Err(Error::Refused(_)) => Vec::new(),
+                asked => asked?,
             };
-            if lines.is_some_and(|(lines, _)| lines.total() == *amount) {
-                charge_late(app, tx, &mut stored, (paid, now)).await?;
+            if let Some(late) = asked.into_iter().find(|(lines, _)| lines.total() == *amount) {
+                charge(app, tx, &mut stored, late, (paid, now)).await?;
                 charged = true;
                 break;
             }

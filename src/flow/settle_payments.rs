@@ -60,16 +60,25 @@ pub async fn settle_all(app: &App, notifications: Vec<Notification>) -> Result<V
     if fresh.is_empty() {
         return Ok(taken);
     }
-    let mut settling = Settling::read(app, &mut tx, &fresh, &accounts, now).await?;
-    for notification in &fresh {
-        let booked = &accounts[&notification.account];
-        for credit in &notification.credits {
-            settling.decide(booked, credit)?;
-        }
-    }
-    settling.write(&mut tx).await?;
+    let told = fresh.iter().flat_map(|n| n.credits.iter().map(|credit| (&accounts[&n.account], credit)));
+    book(app, &mut tx, &accounts, &told.collect::<Vec<_>>(), now).await?;
     tx.commit().await?;
     Ok(taken)
+}
+
+/// Books credits of these accounts in that order; what became of each, and nothing of one that is in the books already.
+pub(super) async fn book(
+    app: &App,
+    tx: &mut Tx,
+    accounts: &BTreeMap<String, Booked>,
+    told: &[(&Booked, &Credit)],
+    now: Instant,
+) -> Result<Vec<Option<Outcome>>> {
+    let mut settling = Settling::read(app, tx, told, accounts, now).await?;
+    let outcomes =
+        told.iter().map(|(booked, credit)| settling.decide(booked, credit)).collect::<Result<_>>()?;
+    settling.write(tx).await?;
+    Ok(outcomes)
 }
 
 /// Remembers the messages about our accounts, and sorts out those that were taken before: in an earlier batch, or
@@ -150,11 +159,11 @@ impl<'a> Settling<'a> {
     async fn read(
         app: &'a App,
         tx: &mut Tx,
-        fresh: &[&Notification],
+        told: &[(&Booked, &Credit)],
         accounts: &BTreeMap<String, Booked>,
         now: Instant,
     ) -> Result<Self> {
-        let credits = || fresh.iter().flat_map(|n| n.credits.iter().map(|c| (accounts[&n.account].id, c)));
+        let credits = || told.iter().map(|(booked, credit)| (booked.id, *credit));
         let payments: Vec<Uuid> = credits().filter_map(|(_, c)| c.payment).map(Id::uuid).collect();
         let mut expected = payment::lock_expected(tx, &payments).await?;
         let came = credits().flat_map(|(_, c)| c.references.iter().map(|of| (*of, came(c)))).collect();
@@ -204,10 +213,10 @@ impl<'a> Settling<'a> {
     }
 
     /// Decides one credit; money that was told before is not booked again.
-    fn decide(&mut self, booked: &Booked, credit: &Credit) -> Result<()> {
+    fn decide(&mut self, booked: &Booked, credit: &Credit) -> Result<Option<Outcome>> {
         let name: CreditKey = (booked.id, credit.servicer_reference.clone());
         if !self.told_before.insert(name.clone()) {
-            return Ok(());
+            return Ok(None);
         }
         let transfer = if credit.payment.is_none() { self.transfers.of(credit) } else { None };
         let about = credit.payment.or(transfer.map(|(id, _)| id)).filter(|id| self.expected.contains_key(id));
@@ -246,7 +255,7 @@ impl<'a> Settling<'a> {
             value_on: credit.value_on,
             accepted_at: credit.origin.accepted_at,
         });
-        Ok(())
+        Ok(Some(outcome))
     }
 
     /// A bill that a transfer may pay can stand several times in one batch: each sees that it is paid.

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A case is never closed silently: an officer resolves it with a stated outcome, or a later message or statement
-//! makes the difference disappear, which is a state of its own. Money is moved by neither.
+//! makes the difference disappear, which is a state of its own, as it also does when two people book what a line says. Only
+//! that moves money.
 
 use super::settlement::Suspense;
 use crate::base::{
@@ -194,6 +195,12 @@ pub fn match_up(state: &State, by: Id<Citizen>, at: Instant) -> Result<State, Re
     resolve(state, Some(by), Resolution::Matched, at)
 }
 
+/// Ends a case about a line that is booked as the credit that it is: the difference is gone. Whoever proposed that holds it, or
+/// nobody does.
+pub fn book(state: &State, by: Id<Citizen>, at: Instant) -> Result<State, Refusal> {
+    match_up(state, by, at).map(|_| State::Cleared { owner: state.owner(), at })
+}
+
 /// What somebody did about a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
@@ -279,6 +286,9 @@ mod tests {
             assert_eq!(explained(&closed, closed.owner()), Err(Refusal::AlreadyClosed));
         }
         assert_eq!(explained(&State::Open, None).map(|s| s.owner()), Ok(None));
+        assert_eq!(book(&taken, one, NOW), Ok(State::Cleared { owner: Some(one), at: NOW }));
+        assert_eq!(book(&taken, other, NOW), Err(Refusal::HeldByAnother));
+        assert_eq!(book(&done, other, NOW), Err(Refusal::AlreadyClosed));
     }
 
     #[test]

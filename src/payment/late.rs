@@ -76,6 +76,24 @@ pub fn interest(lines: &[BillLine], schedule: &Schedule, due: Day, today: Day) -
     found
 }
 
+/// What more was owed at a moment of a day, by each of the schedules that may have held then: one was approved or ended in the
+/// course of the day. Each once; that of the schedule named first comes first.
+pub fn asked<'a>(
+    lines: &[BillLine],
+    schedules: impl IntoIterator<Item = &'a Schedule>,
+    due: Day,
+    today: Day,
+) -> Vec<Vec<Interest>> {
+    let mut found: Vec<Vec<Interest>> = Vec::new();
+    for schedule in schedules {
+        let one = interest(lines, schedule, due, today);
+        if !found.contains(&one) {
+            found.push(one);
+        }
+    }
+    found
+}
+
 /// The bill's lines with the interest of a day; `name` says what a line of interest is called.
 pub fn with_interest(
     principal: Vec<BillLine>,
@@ -104,6 +122,7 @@ mod tests {
         bill::Beneficiary,
         exemption::{GoverningDate, Validity, Whose},
     };
+    use proptest::prelude::*;
 
     fn day(s: &str) -> Day {
         s.parse().unwrap()
@@ -131,20 +150,72 @@ mod tests {
         }
     }
 
-    #[test]
-    fn interest_counts_days_and_bears_none() {
-        let rule = Adjustment {
+    fn rule(percent: &str, from: Day, to: Option<Day>) -> Adjustment {
+        Adjustment {
             code: "CHAM-NOP".parse().unwrap(),
             applies_to: "*".parse().unwrap(),
-            effect: Effect::parse("late_daily", "0.03").unwrap(),
+            effect: Effect::parse("late_daily", percent).unwrap(),
             condition: "late".parse().unwrap(),
             whose: Whose::Applicant,
             governing: GoverningDate::Payment,
             evidence: None,
             legal_basis: Line::parse("Law 38/2019 art. 59").unwrap(),
-            validity: Validity::new(day("2020-07-01"), None).unwrap(),
-        };
-        let schedule = Schedule::new(vec![], vec![rule]).unwrap();
+            validity: Validity::new(from, to).unwrap(),
+        }
+    }
+
+    fn schedule(rules: Vec<Adjustment>) -> Schedule {
+        Schedule::new(vec![], rules).unwrap()
+    }
+
+    fn sum(interest: &[Interest]) -> i64 {
+        interest.iter().map(|one| one.amount.minor()).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn the_rule_of_the_day_of_paying_decides_for_all_days(
+            amount in 1_000_i64..100_000_000, late in 1_i64..400, change in 1_i64..400, rates in (1_u32..200, 1_u32..200),
+        ) {
+            let due = day("2026-01-15");
+            let (paid, ends) = (due.plus_days(late), due.plus_days(change));
+            let percent = |rate: u32| format!("{}.{:02}", rate / 100, rate % 100);
+            let rules = vec![
+                rule(&percent(rates.0), due, Some(ends)),
+                rule(&percent(rates.1), ends.plus_days(1), None),
+            ];
+            let found = interest(&[line("DD-01", amount)], &schedule(rules), due, paid);
+            // Rounded once, to the nearest đồng, over all days together.
+            let rate = i128::from(if late <= change { rates.0 } else { rates.1 });
+            let exact = i128::from(amount) * i128::from(late) * rate;
+            prop_assert!((i128::from(sum(&found)) * 10_000 - exact).abs() <= 5_000, "{} of {exact}", sum(&found));
+        }
+
+        #[test]
+        fn a_day_on_which_a_rule_begins_or_ends_asks_by_each_and_by_nothing_else(
+            amount in 1_000_i64..100_000_000, late in -5_i64..400, rates in (0_u32..200, 0_u32..200),
+        ) {
+            let due = day("2026-01-15");
+            let paid = due.plus_days(late);
+            let of = |rate: u32| match rate {
+                0 => schedule(vec![]),
+                rate => schedule(vec![rule(&format!("{}.{:02}", rate / 100, rate % 100), due, None)]),
+            };
+            let both = [of(rates.0), of(rates.1)];
+            let lines = [line("DD-01", amount)];
+            let found = asked(&lines, &both, due, paid);
+            let each: Vec<Vec<Interest>> = both.iter().map(|one| interest(&lines, one, due, paid)).collect();
+            prop_assert!(found.iter().all(|one| each.contains(one)) && each.iter().all(|one| found.contains(one)));
+            prop_assert_eq!(&found[0], &each[0], "that of the day comes first");
+            prop_assert_eq!(found.len(), if each[0] == each[1] { 1 } else { 2 });
+            prop_assert!(late > 0 || found.iter().all(Vec::is_empty), "nobody is late yet");
+        }
+    }
+
+    #[test]
+    fn interest_counts_days_and_bears_none() {
+        let rule = rule("0.03", day("2020-07-01"), None);
+        let schedule = schedule(vec![rule]);
         let lines = [line("DD-01", 700_000), line("DD-02", 50_000)];
         let of = |today: &str| interest(&lines, &schedule, day("2026-12-01"), day(today));
         assert!(of("2026-12-01").is_empty());

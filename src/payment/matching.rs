@@ -1,7 +1,8 @@
 //! Several differences that are one matter: a bank collects many credits into one line, or divides one over many, and
 //! keeps a little on the way. People say so; what they leave open beyond the tolerance takes a second person.
 //!
-//! Nothing here moves money or hides a sum: what still differs stays in the account of the day.
+//! Nothing here moves money or hides a sum: what still differs stays in the account of the day. One thing that two people may
+//! say has a consequence: that a line is itself the credit whose notification never came. Then it is booked like any other.
 
 use super::{case::Kind, reconciliation::Difference};
 use crate::base::{
@@ -30,14 +31,23 @@ pub enum Reason {
     Rounding,
     /// The bank booked and took back.
     TakenBack,
+    /// The line is itself the credit of the payment that it names: no notification told of it.
+    Credited,
     /// Something else, as the words say.
     Other,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 6] =
-        [Self::Collected, Self::Divided, Self::BankFee, Self::Rounding, Self::TakenBack, Self::Other];
+    pub const ALL: [Self; 7] = [
+        Self::Collected,
+        Self::Divided,
+        Self::BankFee,
+        Self::Rounding,
+        Self::TakenBack,
+        Self::Credited,
+        Self::Other,
+    ];
 
     /// The word in rows and forms.
     pub const fn as_str(self) -> &'static str {
@@ -47,6 +57,7 @@ impl Reason {
             Self::BankFee => "bank_fee",
             Self::Rounding => "rounding",
             Self::TakenBack => "taken_back",
+            Self::Credited => "credited",
             Self::Other => "other",
         }
     }
@@ -110,6 +121,31 @@ pub fn weigh<'a>(members: impl IntoIterator<Item = &'a Difference>) -> Result<We
         count += 1;
     }
     if (1..=MEMBERS_MAX).contains(&count) { Ok(Weighed { stated, held }) } else { Err(Refusal::Count) }
+}
+
+/// Whether a line may be booked as the credit that it is: money came, it names an attempt of ours, and the books hold no credit
+/// under its reference.
+pub fn is_unbooked_credit(difference: &Difference) -> bool {
+    let came = difference.stated.is_some_and(Money::is_positive);
+    difference.line.is_some() && difference.credit.is_none() && difference.payment.is_some() && came
+}
+
+/// Weighs what is proposed for that reason, and says whether one person suffices. A line that is booked leaves nothing open, and
+/// takes two whatever the tolerance: bill, receipt and books follow from their word.
+pub fn propose<'a>(
+    reason: Reason,
+    members: impl IntoIterator<Item = &'a Difference>,
+    tolerance: Money,
+) -> Result<(Weighed, bool), Refusal> {
+    let members: Vec<&Difference> = members.into_iter().collect();
+    let weighed = weigh(members.iter().copied())?;
+    match (reason, members.as_slice()) {
+        (Reason::Credited, [one]) if is_unbooked_credit(one) => {
+            Ok((Weighed { held: weighed.stated, ..weighed }, false))
+        }
+        (Reason::Credited, _) => Err(Refusal::NotACredit),
+        _ => Ok((weighed, weighed.within(tolerance)?)),
+    }
 }
 
 /// Whether a second person may approve what the first one proposed.
@@ -197,6 +233,9 @@ pub enum Refusal {
     /// Money in suspense.
     #[error("a case that is no matter of lines and credits")]
     NotALine,
+    /// Several cases, money that went, no attempt of ours, or money that the books hold.
+    #[error("a case that is no line of an attempt's money without its credit")]
+    NotACredit,
     /// Whoever proposes does not approve.
     #[error("nobody approves their own proposal")]
     OwnAct,
@@ -210,6 +249,7 @@ impl Refusal {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Count | Self::NotALine | Self::Money(_) => "match_unfit",
+            Self::NotACredit => "line_unfit",
             Self::OwnAct => "own_act",
         }
     }
@@ -274,6 +314,23 @@ mod tests {
         assert!(one_may_end(&waits, Money::vnd(0)).unwrap(), "money in suspense stays there");
         let me = Id::new(datetime!(2026-11-24 07:30 UTC), &SeededEntropy::new(1));
         assert_eq!(approve(me, me).map_err(Refusal::code), Err("own_act"));
+    }
+
+    #[test]
+    fn only_one_line_of_an_attempts_money_without_its_credit_is_booked_and_never_by_one_person() {
+        let payment = Some(Id::new(datetime!(2026-11-24 07:30 UTC), &SeededEntropy::new(9)));
+        let named = |amount| Difference { kind: Kind::MissingHere, payment, ..line(amount) };
+        let much = Money::vnd(1_000_000);
+        let propose = |members: &[Difference]| propose(Reason::Credited, members, much);
+        let (weighed, alone) = propose(&[named(205)]).unwrap();
+        assert_eq!((weighed.difference(), alone), (Ok(Money::vnd(0)), false), "whatever the tolerance");
+        let held = Difference { credit: Some("R1".to_owned()), ..named(205) };
+        for wrong in
+            [vec![named(205), named(1)], vec![line(205)], vec![named(-205)], vec![credit(205)], vec![held]]
+        {
+            assert!(propose(&wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(propose(&[line(205)]).map_err(Refusal::code), Err("line_unfit"));
     }
 
     #[test]

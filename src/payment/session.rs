@@ -36,9 +36,11 @@ impl Session {
     }
 }
 
-/// When a session takes orders.
+/// When a session takes orders, from a day on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hours {
+    /// The first day; they hold until the next day that has hours of its own.
+    pub from: Day,
     /// Which session.
     pub session: Session,
     /// When it opens, Vietnam time.
@@ -49,6 +51,51 @@ pub struct Hours {
     pub closes_month_end: Time,
     /// The largest order that it takes.
     pub amount_max: Option<Money>,
+}
+
+/// Why hours cannot hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// A session opens, stops taking orders, and stops no earlier at a month's end.
+    #[error("a session that stops before it opens, or earlier at a month's end")]
+    Order,
+    /// The session of small orders has a largest one, the other takes all that is more.
+    #[error("small orders have a largest amount, large ones none")]
+    Amount,
+    /// A day has hours of both sessions or of neither.
+    #[error("a day with hours of one session alone")]
+    OneSession(Day),
+    /// One session has two hours on a day.
+    #[error("two hours of a session on one day")]
+    Repeated(Day),
+}
+
+impl Hours {
+    /// Whether they can hold.
+    pub fn check(&self) -> Result<(), Unfit> {
+        if self.opens >= self.closes || self.closes > self.closes_month_end {
+            return Err(Unfit::Order);
+        }
+        match (self.session, self.amount_max) {
+            (Session::LowValue, Some(max)) if max.is_positive() => Ok(()),
+            (Session::HighValue, None) => Ok(()),
+            (Session::LowValue | Session::HighValue, _) => Err(Unfit::Amount),
+        }
+    }
+}
+
+/// Whether each day that has hours has them of each session, once.
+pub fn check_days(hours: &[Hours]) -> Result<(), Unfit> {
+    let of = |day: Day, session: Session| {
+        hours.iter().filter(|hours| hours.from == day && hours.session == session).count()
+    };
+    hours.iter().try_for_each(|one| {
+        match (of(one.from, Session::LowValue), of(one.from, Session::HighValue)) {
+            (1, 1) => Ok(()),
+            (0, _) | (_, 0) => Err(Unfit::OneSession(one.from)),
+            _ => Err(Unfit::Repeated(one.from)),
+        }
+    })
 }
 
 /// The session of an order, and the clearing day on which it settles.
@@ -62,14 +109,24 @@ pub struct Slot {
     pub closes: Instant,
 }
 
-/// Where an order of that amount settles when it is given at that instant; `None` without hours for it.
+/// Where an order of that amount settles when it is given at that instant; `None` without hours for it. Each day goes by the
+/// hours that hold on it.
 pub fn slot(hours: &[Hours], days: &WorkingDays, amount: Money, at: Instant) -> Option<Slot> {
-    let fits = |h: &&Hours| h.amount_max.is_none_or(|max| amount.minor() <= max.minor());
-    let hours = hours.iter().filter(fits).min_by_key(|h| h.session)?;
+    let closes = |hours: &Hours, day: Day| {
+        day.date().with_time(closing(hours, days, day)).assume_offset(VIETNAM).to_offset(time::UtcOffset::UTC)
+    };
     let today = Day::of(at);
-    let closes = |day: Day| day.date().with_time(closing(hours, days, day)).assume_offset(VIETNAM);
-    let day = if days.is_working(today) && at < closes(today) { today } else { days.next(today) };
-    Some(Slot { session: hours.session, day, closes: closes(day).to_offset(time::UtcOffset::UTC) })
+    let first = on(hours, today, amount)?;
+    let day = if days.is_working(today) && at < closes(first, today) { today } else { days.next(today) };
+    let hours = on(hours, day, amount)?;
+    Some(Slot { session: hours.session, day, closes: closes(hours, day) })
+}
+
+/// The hours of an order of that amount on a day.
+fn on(hours: &[Hours], day: Day, amount: Money) -> Option<&Hours> {
+    let from = hours.iter().map(|hours| hours.from).filter(|from| *from <= day).max()?;
+    let fits = |h: &&Hours| h.from == from && h.amount_max.is_none_or(|max| amount.minor() <= max.minor());
+    hours.iter().filter(fits).min_by_key(|h| h.session)
 }
 
 /// The clearing day whose statement decides about an attempt that nobody has answered about since then: the last one on which
@@ -92,6 +149,7 @@ mod tests {
 
     fn hours() -> [Hours; 2] {
         let low = Hours {
+            from: "2019-11-01".parse().unwrap(),
             session: Session::LowValue,
             opens: time!(08:00),
             closes: time!(16:00),
@@ -134,6 +192,35 @@ mod tests {
             assert!(slot.closes > at);
         }
         assert_eq!(slot(&[], &days, small, datetime!(2026-11-24 08:59 UTC)), None);
+    }
+
+    #[test]
+    fn each_day_goes_by_the_hours_that_hold_on_it() {
+        let days = WorkingDays::new(vec![], vec![]);
+        let from = "2026-11-25".parse().unwrap();
+        let earlier =
+            hours().map(|h| Hours { from, closes: time!(15:00), closes_month_end: time!(15:30), ..h });
+        let both = [hours(), earlier].concat();
+        let slot = |at| slot(&both, &days, Money::vnd(205_000), at).unwrap();
+        // 15:30 on the day before and on the day from which they stop at 15:00; the day that comes next has the new hours.
+        assert_eq!(slot(datetime!(2026-11-24 08:30 UTC)).day.to_string(), "2026-11-24");
+        assert_eq!(slot(datetime!(2026-11-25 08:30 UTC)).day.to_string(), "2026-11-26");
+        assert_eq!(slot(datetime!(2026-11-24 10:30 UTC)).closes, datetime!(2026-11-25 08:00 UTC));
+        assert_eq!(on(&both, "2019-10-31".parse().unwrap(), Money::vnd(1)), None);
+    }
+
+    #[test]
+    fn hours_that_cannot_hold_are_named() {
+        let [high, low] = hours();
+        assert_eq!(hours().map(|h| h.check()), [Ok(()), Ok(())]);
+        assert_eq!(check_days(&hours()), Ok(()));
+        assert_eq!(Hours { opens: low.closes, ..low }.check(), Err(Unfit::Order));
+        assert_eq!(Hours { closes_month_end: time!(15:59), ..low }.check(), Err(Unfit::Order));
+        assert_eq!(Hours { amount_max: None, ..low }.check(), Err(Unfit::Amount));
+        assert_eq!(Hours { amount_max: Some(Money::vnd(0)), ..low }.check(), Err(Unfit::Amount));
+        assert_eq!(Hours { amount_max: low.amount_max, ..high }.check(), Err(Unfit::Amount));
+        assert_eq!(check_days(&[low]), Err(Unfit::OneSession(low.from)));
+        assert_eq!(check_days(&[low, high, low]), Err(Unfit::Repeated(low.from)));
     }
 
     #[test]

@@ -144,6 +144,22 @@ pub async fn in_force(tx: &mut Tx, on: Day) -> Result<Option<Id<id::Schedule>>> 
     Ok(id.map(Id::from_uuid))
 }
 
+/// The version that was in force at a moment as far as anybody could know then: one that was approved later that day, from its
+/// morning on, was not yet, and one whose end was decided later still was.
+pub async fn in_force_then(tx: &mut Tx, at: Instant) -> Result<Option<Id<id::Schedule>>> {
+    let id = sqlx::query_scalar!(
+        "select id from fee_schedule
+         where state = 'approved' and coalesce(approved_at, imported_at) <= $2 and coalesce(in_force_from <= $1, true)
+             and (coalesce(discontinued_from > $1, true) or discontinued_at > $2)
+         order by coalesce(in_force_from, '-infinity') desc, coalesce(approved_at, imported_at) desc, id desc limit 1",
+        Day::of(at).date(),
+        at,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(id.map(Id::from_uuid))
+}
+
 /// Whether there is any version yet.
 pub async fn any(tx: &mut Tx) -> Result<bool> {
     let any = sqlx::query_scalar!(r#"select exists (select from fee_schedule) as "any!""#)
@@ -188,13 +204,19 @@ pub async fn approve(
 }
 
 /// Ends an approved version on a day.
-pub async fn discontinue(tx: &mut Tx, schedule: Id<id::Schedule>, by: Id<Citizen>, on: Day) -> Result<bool> {
+pub async fn discontinue(
+    tx: &mut Tx,
+    schedule: Id<id::Schedule>,
+    (by, on): (Id<Citizen>, Day),
+    at: Instant,
+) -> Result<bool> {
     let done = sqlx::query!(
-        "update fee_schedule set discontinued_from = $2, discontinued_by = $3
+        "update fee_schedule set discontinued_from = $2, discontinued_by = $3, discontinued_at = $4
          where id = $1 and state = 'approved' and discontinued_from is null",
         schedule.uuid(),
         on.date(),
         by.uuid(),
+        at,
     )
     .execute(tx.conn())
     .await?;

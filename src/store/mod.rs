@@ -21,6 +21,7 @@ pub mod bill;
 mod bill_lines;
 pub mod bill_version;
 pub mod blank;
+pub mod booked_line;
 pub mod books_check;
 pub mod calendar;
 pub mod card_check;

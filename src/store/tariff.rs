@@ -2,7 +2,7 @@
 //! is remembered, and only which one is in force is asked each time.
 
 use super::{Result, Store, StoreError, Tx, fee, fee_version};
-use crate::base::{calendar::Day, id};
+use crate::base::{calendar::Day, clock::Instant, id};
 use crate::{
     base::id::Id,
     payment::{code::Code, fee::Schedule},
@@ -45,6 +45,17 @@ pub async fn in_force(store: &Store, tx: &mut Tx, on: Day) -> Result<Option<Vers
     let version = version(store, tx, id).await?;
     *store.last_version.remembered() = Some(version.clone());
     Ok(Some(version))
+}
+
+/// The versions by which something may have been charged at a moment: the one in force on its day, and where it is another the one
+/// that was in force then as far as anybody could know.
+pub async fn in_force_at(store: &Store, tx: &mut Tx, at: Instant) -> Result<Vec<Version>> {
+    let mut found: Vec<Version> = in_force(store, tx, Day::of(at)).await?.into_iter().collect();
+    let then = fee_version::in_force_then(tx, at).await?;
+    if let Some(id) = then.filter(|id| found.iter().all(|version| version.id != *id)) {
+        found.push(version(store, tx, id).await?);
+    }
+    Ok(found)
 }
 
 /// The codes of the late rules of all versions: by one of them a line of interest is called, whichever is in force by now.

@@ -112,8 +112,8 @@ async fn a_withdrawn_bill_is_opened_again_under_its_reference() {
     act(&system, &at(&bill, "revive"), &due).await.expect_refusal(409, "bill_already_paid");
 }
 
-/// Brings a schedule into force in which every day of delay costs 0,03 %.
-pub async fn late_rule(world: &TestApp, office: &Office) {
+/// Brings a schedule into force in which every day of delay costs 0,03 %; who drafted it and who approved it.
+pub async fn late_rule(world: &TestApp, office: &Office) -> [String; 2] {
     let people = [
         "079185000481,,Nguyễn Thị Hòa,1985-03-15,female,0912345241,79,active,,2,",
         "079085000482,,Trần Văn Khỏe,1985-04-01,male,0912345242,79,active,,2,",
@@ -121,9 +121,24 @@ pub async fn late_rule(world: &TestApp, office: &Office) {
     world.register(&people).await;
     let accountant = officer(world, "079185000481", Role::Accountant, "H29.14").await;
     let approver = officer(world, "079085000482", Role::Approver, "H29.14").await;
-    let system = office.system(world, "fee admin");
-    let rule =
-        "CHAM-NOP,*,late_daily,0.03,late,applicant,payment,,Law 38/2019 art. 59 (illustrative),2020-07-01,";
+    let system = office.system(world, "admin");
+    let budget = json!({
+        "area": "79001", "unit_code": "1054321", "treasury_office": "0061", "valid_from": "2026-01-01",
+        "retained_account": "3714.0.1054321", "remitted_account": "3511.0.1054321",
+    });
+    act(&system, &format!("/v1/agencies/{}/budget", office.agency), &budget).await.expect(200);
+    let officers = [accountant, approver];
+    late_by(world, office, &officers, "0.03").await;
+    officers
+}
+
+/// Brings a schedule into force from this morning on in which every day of delay costs so many percent; its address.
+pub async fn late_by(world: &TestApp, office: &Office, officers: &[String; 2], percent: &str) -> String {
+    let [accountant, approver] = officers;
+    let system = office.system(world, "fee");
+    let rule = format!(
+        "CHAM-NOP,*,late_daily,{percent},late,applicant,payment,,Law 38/2019 art. 59 (illustrative),2020-07-01,"
+    );
     let draft = json!({
         "items": SAMPLE_ITEMS, "adjustments": format!("{SAMPLE_ADJUSTMENTS}{rule}\n"), "officer": accountant,
         "instrument": {
@@ -131,15 +146,12 @@ pub async fn late_rule(world: &TestApp, office: &Office) {
         },
     });
     let version = act(&system, "/v1/fees/versions", &draft).await.expect(201).json();
-    let budget = json!({
-        "area": "79001", "unit_code": "1054321", "treasury_office": "0061", "valid_from": "2026-01-01",
-        "retained_account": "3714.0.1054321", "remitted_account": "3511.0.1054321",
-    });
-    act(&system, &format!("/v1/agencies/{}/budget", office.agency), &budget).await.expect(200);
-    let path = |what: &str| format!("/v1/fees/versions/{}/{what}", version["id"].as_str().unwrap());
-    act(&system, &path("submit"), &json!({ "officer": accountant })).await.expect(200);
-    let approval = json!({ "officer": approver, "from": "2026-11-24" });
-    act(&system, &path("approve"), &approval).await.expect(200);
+    let path = format!("/v1/fees/versions/{}", version["id"].as_str().unwrap());
+    act(&system, &format!("{path}/submit"), &json!({ "officer": accountant })).await.expect(200);
+    let from = chung::base::calendar::Day::of(world.clock.now()).to_string();
+    let approval = json!({ "officer": approver, "from": from });
+    act(&system, &format!("{path}/approve"), &approval).await.expect(200);
+    path
 }
 
 #[tokio::test]

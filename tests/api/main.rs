@@ -40,6 +40,7 @@ mod fees;
 mod identity;
 mod import_formats;
 mod imports;
+mod lines_booked;
 mod lists;
 mod national_platform;
 mod oidc;

@@ -1,11 +1,13 @@
 //! Bills that were charged anew while their money was taken on paper: what the paper says was paid, and the rest is a matter of
 //! its own, whoever holds the bill by then.
 
+use crate::bills::{late_by, late_rule};
 use crate::books::officer;
 use crate::desk::{Scene, late, reference};
 use crate::desk_money::merge;
 use crate::desk_paper::{enter, receipt_of, series, written};
 use crate::office::{Office, new_bill};
+use crate::transfers::{arrives, transfer};
 use chung::flow::verify_books::verify_books;
 use chung::identity::role::Role;
 use serde_json::{Value, json};
@@ -148,6 +150,65 @@ async fn what_was_taken_on_paper_late_bears_the_interest_of_its_own_day() {
         assert_eq!((&read["status"], &read["total"]["amount"]), (&json!("paid"), &json!(total)));
     }
     assert_eq!(scene.balance("cash_drawer").await, 500_000 + 205_615 + 205_000);
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn paper_of_a_day_on_which_another_rate_begins_or_ends_was_paid_by_the_rule_of_its_own_time() {
+    let mut scene = Scene::set().await;
+    let officers = late_rule(&scene.world, &scene.office).await;
+    let mut charging = new_bill();
+    charging["payable_until"] = json!("2026-12-31");
+    let system = scene.office.system(&scene.world, "bill fee");
+    let mut bills = Vec::new();
+    for nth in 0..6 {
+        let made = system.post_once("/v1/bills", &format!("late-{nth}"), &charging).await;
+        bills.push(made.expect(201).json());
+    }
+    scene.world.later(Duration::from_secs(17 * 86_400));
+    scene.again().await;
+    let of = series(&scene, "TP", "printed").await;
+    let print = [("act", "print"), ("series", of["id"].as_str().unwrap()), ("leaves", "5")];
+    scene.send("/desk/blanks", &print).await.expect(303);
+    // Ten days late: by 0,03 % in the early morning, by 0,05 % from the approval at a quarter past nine, and by the first again once
+    // that is ended at half past.
+    scene.world.later(Duration::from_secs(600));
+    let early = written(&scene.world, 5);
+    scene.world.later(Duration::from_secs(300));
+    let another = late_by(&scene.world, &scene.office, &officers, "0.05").await;
+    scene.world.later(Duration::from_secs(600));
+    let between = written(&scene.world, 5);
+    let leaf = |nth: u32| format!("H29.14-TP26T-000000{nth}");
+    enter(&scene, &bills[0], [&leaf(1), &early, "206677"]).await.expect(422);
+    enter(&scene, &bills[0], [&leaf(1), &early, "205615"]).await.expect(303);
+    // What came into force in the course of the day is in force from its morning on: who asked by it asked rightly.
+    enter(&scene, &bills[1], [&leaf(2), &early, "206025"]).await.expect(303);
+    enter(&scene, &bills[2], [&leaf(3), &between, "205615"]).await.expect(422);
+    // A transfer of what the day asked when it began pays too.
+    let paid = transfer(&scene.world, "R1", 205_615, reference(&bills[5]));
+    arrives(&scene.world, 1, vec![paid]).await;
+    assert_eq!(scene.status(&bills[5]).await, "paid");
+    scene.world.later(Duration::from_secs(300));
+    let ends = json!({ "officer": officers[1], "from": "2026-12-11" });
+    system.post_once(&format!("{another}/discontinue"), "ends", &ends).await.expect(200);
+    // Entered the day after, when that day's paper asks for more, whichever rule holds.
+    scene.world.later(Duration::from_secs(86_400));
+    scene.again().await;
+    enter(&scene, &bills[2], [&leaf(3), &between, "205677"]).await.expect(422);
+    enter(&scene, &bills[2], [&leaf(3), &between, "206025"]).await.expect(303);
+    enter(&scene, &bills[3], [&leaf(4), &between, "205615"]).await.expect(303);
+    enter(&scene, &bills[4], [&leaf(5), &early, "205000"]).await.expect(303);
+    let totals = ["205615", "206025", "206025", "205615", "205000", "205615"];
+    for (bill, total) in bills.iter().zip(totals) {
+        let path = format!("/v1/bills/{}", bill["id"].as_str().unwrap());
+        let read = scene.office.system(&scene.world, "bill.read").get(&path).await.expect(200).json();
+        assert_eq!((&read["status"], &read["total"]["amount"]), (&json!("paid"), &json!(total)));
+        let interest = read["lines"].as_array().unwrap().iter().find(|line| line["fee"] == "CHAM-NOP");
+        assert_eq!(interest.is_some(), total != "205000", "{read}");
+    }
+    let receipt = receipt_of(&scene, &bills[2]).await;
+    assert_eq!((&receipt["number"], &receipt["total"]["amount"]), (&json!(leaf(3)), &json!("206025")));
+    assert_eq!(scene.balance("cash_drawer").await, 500_000 + 2 * 205_615 + 2 * 206_025 + 205_000);
     assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
 }
 

@@ -17,7 +17,7 @@ fn reference(bill: &Value) -> String {
 }
 
 /// Money with a text of its own.
-fn transfer(world: &TestApp, bank_reference: &str, dong: i64, text: &str) -> Entry {
+pub fn transfer(world: &TestApp, bank_reference: &str, dong: i64, text: &str) -> Entry {
     let mut entry = entry(bank_reference, dong, None, world.clock.now());
     entry.end_to_end = Some(Line::parse("NOTPROVIDED").unwrap());
     entry.remittance = vec![Line::parse(text).unwrap()];
@@ -26,7 +26,7 @@ fn transfer(world: &TestApp, bank_reference: &str, dong: i64, text: &str) -> Ent
     entry
 }
 
-async fn arrives(world: &TestApp, message: u128, entries: Vec<Entry>) {
+pub async fn arrives(world: &TestApp, message: u128, entries: Vec<Entry>) {
     world.tell(&notification(message, ACCOUNT, entries, world.clock.now())).await.expect(200);
 }
 
@@ -270,6 +270,71 @@ async fn the_page_names_the_clearing_day_from_the_calendar() {
     let path = format!("/v1/payments?bill={}", bill["id"].as_str().unwrap());
     let attempts = office.system(&world, "payment.read").get(&path).await.expect(200).json();
     assert_eq!(attempts["items"][0]["reason"], "not_in_statement");
+}
+
+#[tokio::test]
+async fn cut_offs_are_imported_for_days_that_are_not_over_and_the_page_goes_by_them() {
+    use chung::flow::{Error, import_cut_offs::import_cut_offs};
+    let world = TestApp::start().await;
+    let header = "valid_from,session,opens,closes,closes_month_end,amount_max,basis";
+    let file = |rows: &[&str]| format!("{header}\n{}\n", rows.join("\n"));
+    let high = "2026-11-24,high_value,08:00,17:00,17:45,,Circular X";
+    let good = file(&["2026-11-24,low_value,08:00,09:10,10:00,499999999,Circular X", high]);
+    let refused = async |rows: &[&str]| {
+        let Err(Error::Refused(refusal)) = import_cut_offs(&world.app, &file(rows)).await else {
+            panic!("{rows:?} was taken");
+        };
+        let fault = refusal.violations.into_iter().next().unwrap();
+        (fault.field, fault.rule)
+    };
+    for (row, rule) in [
+        ("2026-11-24,low_value,08:00,9:10,10:00,499999999,X", "time"),
+        ("2026-11-24,low_value,08:00,24:00,24:00,499999999,X", "time"),
+        ("2026-11-24,low_value,08:00,16:00:30,17:00,499999999,X", "time"),
+        ("2026-11-24,low_value,16:00,16:00,17:00,499999999,X", "order"),
+        ("2026-11-24,low_value,08:00,16:00,15:59,499999999,X", "order"),
+        ("2026-11-24,low_value,08:00,16:00,17:00,,X", "amount_max"),
+        ("2026-11-24,low_value,08:00,16:00,17:00,-5,X", "amount_max"),
+        ("2026-11-24,low_value,08:00,16:00,17:00,much,X", "amount_max"),
+        ("2026-11-24,instant,08:00,16:00,17:00,1,X", "session"),
+        ("tomorrow,low_value,08:00,16:00,17:00,1,X", "day"),
+        ("2026-11-24,low_value,08:00,16:00,17:00,1,", "missing"),
+        ("2026-11-24,low_value,08:00,16:00,17:00,1", "shape"),
+        ("2026-11-23,low_value,08:00,16:00,17:00,1,X", "past"),
+        (high, "repeated"),
+    ] {
+        assert_eq!(refused(&[high, row]).await, ("line 3".to_owned(), rule), "{row}");
+    }
+    assert_eq!(refused(&[high]).await, ("line 2".to_owned(), "one_session"));
+    assert_eq!(world.count("clearing_session").await, 2, "whole or not at all");
+    assert_eq!(import_cut_offs(&world.app, &good).await.unwrap(), 2);
+    assert_eq!(import_cut_offs(&world.app, &good).await.unwrap(), 0, "once");
+    // What held before stands for itself, and is no change.
+    let stands = "2019-11-01,high_value,08:00,17:00,17:45,,Circular 37/2016/TT-NHNN as amended";
+    let low = "2019-11-01,low_value,08:00,16:00,17:00,499999999,Circular 37/2016/TT-NHNN as amended";
+    assert_eq!(import_cut_offs(&world.app, &file(&[stands, low])).await.unwrap(), 0);
+    assert_eq!(refused(&[stands, &low.replace("16:00", "16:30")]).await, ("line 3".to_owned(), "past"));
+    // The rows keep the rule themselves.
+    for wrong in [
+        "insert into clearing_session values ('2027-01-01', 'low_value', '08:00', '16:00', '17:00', 1, 'x')",
+        "insert into clearing_session values ('2027-01-01', 'low_value', '08:00', '16:00', '17:00', null, 'x')",
+        "insert into clearing_session values ('2026-11-24', 'low_value', '08:00', '16:00', '17:00', 1, 'x')",
+        "delete from clearing_session where valid_from = '2026-11-24'",
+    ] {
+        world.sql(wrong).await.expect_err(wrong);
+    }
+
+    // At nine a payer is asked; whoever says yes at the end of their time is too late for the session that ends at ten past.
+    let office = Office::open(&world, "H29.14").await;
+    let bill = office.bill(&world, "k").await;
+    world.bank.answers.lock().unwrap().push(chung::payment::payment::Event::NoAnswer);
+    start(&world, &office, &bill).await;
+    for _ in 0..3 {
+        world.later(Duration::from_secs(2 * 3_600));
+        chung::flow::inquire_payment::inquire_due(&world.app).await.unwrap();
+    }
+    let page = world.stranger().get(&format!("/pay/{}", reference(&bill))).await.expect(200).text();
+    assert!(page.contains("Sao kê của ngày giao dịch 25/11/2026"), "{page}");
 }
 
 #[tokio::test]

@@ -29,24 +29,24 @@ async fn set() -> (TestApp, Office, Vec<String>) {
 }
 
 /// What the bank's statement of the day says, and nothing else.
-fn told(world: &TestApp, lines: &[(&str, i64, Option<&String>)]) {
+pub fn told(world: &TestApp, lines: &[(&str, i64, Option<&String>)]) {
     let now = world.clock.now();
     let entries =
         lines.iter().map(|(reference, dong, named)| entry(reference, *dong, named.map(|p| uuid(p)), now));
     *world.bank.movements.lock().unwrap() = entries.collect();
 }
 
-async fn fetch(world: &TestApp, office: &Office, key: &str) -> Value {
+pub async fn fetch(world: &TestApp, office: &Office, key: &str) -> Value {
     let body = json!({ "account": ACCOUNT, "day": "2026-11-24" });
     office.system(world, "statement").post_once("/v1/statements", key, &body).await.expect(200).json()
 }
 
-async fn cases(world: &TestApp, office: &Office, query: &str) -> Vec<Value> {
+pub async fn cases(world: &TestApp, office: &Office, query: &str) -> Vec<Value> {
     let found = office.system(world, "case.read").get(&format!("/v1/cases{query}")).await;
     found.expect(200).json()["items"].as_array().unwrap().clone()
 }
 
-async fn put_together(browser: &Actor, office: &Office, cases: &[Value], reason: &str) -> Answer {
+pub async fn put_together(browser: &Actor, office: &Office, cases: &[Value], reason: &str) -> Answer {
     let token = browser.get("/board/matches").await.expect(200).form_field("form_token");
     let agency = office.agency.to_string();
     let mut form = vec![
@@ -59,13 +59,13 @@ async fn put_together(browser: &Actor, office: &Office, cases: &[Value], reason:
     browser.post_form("/board/matches", &form).await
 }
 
-async fn tolerate(world: &TestApp, office: &Office, amount: &str) {
+pub async fn tolerate(world: &TestApp, office: &Office, amount: &str) {
     let set = format!("/v1/agencies/{}/match-tolerance", office.agency);
     let body = json!({ "account": ACCOUNT, "amount": amount });
     office.system(world, "admin").post_once(&set, "tolerance", &body).await.expect(200);
 }
 
-async fn decide(browser: &Actor, outcome: &str) -> Answer {
+pub async fn decide(browser: &Actor, outcome: &str) -> Answer {
     let page = browser.get("/board/matches").await.expect(200);
     let token = page.form_field("form_token");
     let text = page.text();

@@ -14,7 +14,7 @@ use crate::flow::{
 };
 use crate::http::sent::{Bare, SentForm};
 use crate::http::session::SignedIn;
-use crate::payment::case::Resolution;
+use crate::payment::{case::Resolution, matching::is_unbooked_credit};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
@@ -48,6 +48,7 @@ struct CaseView<'a> {
     form_token: String,
     acts: bool,
     pending: bool,
+    bookable: bool,
 }
 
 async fn open(
@@ -154,6 +155,7 @@ async fn show_case(
         form_token: signed_in.form_token(),
         acts: file.agency.acts,
         pending: case.state.is_pending(),
+        bookable: is_unbooked_credit(&case.difference),
         page: &page,
         file: &file,
     };

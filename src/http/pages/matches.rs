@@ -15,7 +15,7 @@ use crate::flow::{
 };
 use crate::http::sent::SentForm;
 use crate::http::session::SignedIn;
-use crate::payment::matching::{Reason, sides};
+use crate::payment::matching::{Reason, is_unbooked_credit, sides};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -167,10 +167,12 @@ struct CaseRow {
     age: String,
 }
 
-/// Cases that would fit together.
+/// Cases that would fit together, or a line that may be booked.
 struct Suggestion {
     cases: Vec<String>,
+    reason: &'static str,
     text: String,
+    accept: String,
 }
 
 impl AccountBlock {
@@ -199,7 +201,10 @@ impl AccountBlock {
                 let sums = members.iter().map(|case| of(case)).filter(|sum| !sum.is_empty());
                 sums.collect::<Vec<_>>().join(" + ")
             };
+            let reason = if members.len() > 2 { Reason::Collected } else { Reason::Other };
             Suggestion {
+                reason: reason.as_str(),
+                accept: page.t("match-accept").into_owned(),
                 text: page.with(
                     "match-suggestion",
                     &[("stated", side(|case| &case.stated).into()), ("held", side(|case| &case.held).into())],
@@ -207,8 +212,19 @@ impl AccountBlock {
                 cases: members.iter().map(|case| case.id.clone()).collect(),
             }
         });
+        let credited =
+            of.cases.iter().zip(&cases).filter(|((case, _), _)| is_unbooked_credit(&case.difference));
+        let credited = credited.map(|(_, row)| Suggestion {
+            cases: vec![row.id.clone()],
+            reason: Reason::Credited.as_str(),
+            text: page.with(
+                "match-credited",
+                &[("place", row.place.as_str().into()), ("stated", row.stated.as_str().into())],
+            ),
+            accept: page.t("match-credit").into_owned(),
+        });
         Self {
-            suggested: suggested.collect(),
+            suggested: suggested.chain(credited).collect(),
             number: of.account.number.clone(),
             note: page.with("match-tolerance", &[("amount", of.tolerance.display_vi().into())]),
             cases,

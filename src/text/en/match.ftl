@@ -1,6 +1,6 @@
 # Lines and credits that are one matter.
 match-title = Matching by hand
-match-lead = A bank may show several credits as one line, or one as several. Choose what belongs together and say why. A case may also end alone when a second person approves; no money is moved.
+match-lead = A bank may show several credits as one line, or one as several. Choose what belongs together and say why. A case may also end alone when a second person approves. No money is moved; a line that is booked as a credit pays its bill as its notification would have.
 match-none = No line and no credit waits for its counterpart.
 match-link = Match lines and credits by hand
 match-tolerance = One person may leave up to { $amount } open; what is more takes a second person.
@@ -14,7 +14,11 @@ match-reason-divided = one credit as several lines
 match-reason-bank_fee = the bank kept its charge
 match-reason-rounding = rounded
 match-reason-taken_back = booked and taken back
+match-reason-credited = booked as the credit
 match-reason-other = something else
+match-credited = { $place }: the statement shows { $stated } for a payment that began here, and no notification told of it.
+match-credited-hint = The bank shows this line, and its notification never came. Two people may book it on the statement's word.
+match-credit = Book it as the credit
 match-propose = Put together
 match-made = Matches
 match-at = When

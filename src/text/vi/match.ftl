@@ -1,6 +1,6 @@
 # Dòng sao kê và bút toán thuộc cùng một việc.
 match-title = Đối soát thủ công
-match-lead = Ngân hàng có thể ghi gộp nhiều khoản vào một dòng, hoặc tách một khoản thành nhiều dòng. Chọn những mục thuộc về nhau và nêu lý do. Một vụ việc cũng có thể kết thúc một mình khi người thứ hai duyệt; không có tiền nào bị chuyển.
+match-lead = Ngân hàng có thể ghi gộp nhiều khoản vào một dòng, hoặc tách một khoản thành nhiều dòng. Chọn những mục thuộc về nhau và nêu lý do. Một vụ việc cũng có thể kết thúc một mình khi người thứ hai duyệt. Không có tiền nào bị chuyển; riêng dòng được ghi có theo sao kê thì khoản phải nộp được ghi nhận như khi có báo có.
 match-none = Không có dòng hay khoản nào đang chờ ghép.
 match-link = Ghép dòng sao kê với bút toán
 match-tolerance = Một người được để chênh lệch tối đa { $amount }; nhiều hơn phải có người thứ hai duyệt.
@@ -14,7 +14,11 @@ match-reason-divided = một khoản tách nhiều dòng
 match-reason-bank_fee = ngân hàng giữ phí
 match-reason-rounding = làm tròn
 match-reason-taken_back = ghi rồi thu hồi
+match-reason-credited = ghi có theo sao kê
 match-reason-other = lý do khác
+match-credited = { $place }: sao kê có { $stated } cho giao dịch đã khởi tạo tại đây, nhưng không có báo có.
+match-credited-hint = Ngân hàng đã ghi dòng này mà báo có không đến. Hai người có thể ghi có theo sao kê.
+match-credit = Ghi có theo sao kê
 match-propose = Ghép lại
 match-made = Các lần ghép
 match-at = Lúc

@@ -18,6 +18,7 @@ mod national_id;
 mod plans;
 mod relying_party;
 mod request;
+mod same_work;
 mod silent;
 mod sms;
 mod stock;
