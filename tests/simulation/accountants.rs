@@ -293,11 +293,6 @@ impl Life<'_> {
         }
     }
 
-    async fn held_case(&self, credit: &str) -> Option<Id<id::Case>> {
-        let sql = format!("select id from suspense where servicer_reference = '{credit}' and state = 'held'");
-        Some(Id::from_uuid(self.world.rows(&sql).await.first()?.get("id")))
-    }
-
     /// Yesterday's statement comes as a file: one brings it, another one brings the same or looks at it.
     async fn import_a_day(&mut self, seen: &Seen) {
         let now = self.clock.now();

@@ -8,7 +8,7 @@ use crate::seen::Seen;
 use crate::world::{ACCOUNTANTS, CASHIERS, OWN, World};
 use chung::app::App;
 use chung::base::{
-    id::{Agency, Citizen, Drawer, Id},
+    id::{Agency, Case, Citizen, Drawer, Id},
     money::Money,
     text::Line,
 };
@@ -113,5 +113,11 @@ impl Life<'_> {
             });
             seen.note("collected money comes to whom it is owed to");
         }
+    }
+
+    /// The case of a credit that still waits.
+    pub async fn held_case(&self, credit: &str) -> Option<Id<Case>> {
+        let sql = format!("select id from suspense where servicer_reference = '{credit}' and state = 'held'");
+        Some(Id::from_uuid(self.world.rows(&sql).await.first()?.get("id")))
     }
 }
