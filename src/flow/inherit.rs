@@ -213,6 +213,7 @@ pub(super) async fn pass_desk(
     rows::pass_drawers(tx, old, main).await?;
     rows::pass_collections(tx, old, main).await?;
     rows::pass_deposits(tx, old, main).await?;
+    rows::lock_transfers(tx, old).await?;
     let heir = |agency: Id<Agency>| if agency == old { main } else { agency };
     let mut postings = Vec::new();
     for held in rows::desk_balances(tx, old).await? {

@@ -16,6 +16,7 @@ use crate::{
     store::{
         Tx, account, audit,
         debit::{self, StoredDebit},
+        inheritance,
         ledger::{self as books, EntryKind, NewEntry},
         payout::{self as rows, StoredPayout},
     },
@@ -72,7 +73,12 @@ async fn finish(
     let leaf: Id<Leaf> = Id::new(now, &*app.entropy);
     let moved = match (order.kind.account(order.agency), order.counterpart) {
         (Some(settled), _) => ledger::moved(Account::Clearing(order.account), settled, order.amount),
-        (None, Some(to)) => desk::transferred(order.account, order.agency, to, order.amount),
+        (None, Some(to)) => {
+            // Whoever took the place of either meanwhile owes it, or is owed it.
+            let heirs = inheritance::heirs(tx, &[order.agency, to], None).await?;
+            let heir = |agency| heirs.get(&agency).copied().unwrap_or(agency);
+            desk::transferred(order.account, heir(order.agency), heir(to), order.amount)
+        }
         (None, None) => return Err(super::Error::internal("an order between agencies without the other")),
     };
     let new = NewEntry {

@@ -311,6 +311,19 @@ pub async fn pass_deposits(tx: &mut Tx, from: Id<Agency>, to: Id<Agency>) -> Res
     Ok(())
 }
 
+/// Locks what is under way from one desk's agency to another, if this one is either: what leaves meanwhile is booked before
+/// the balances are read, or finds the successor.
+pub async fn lock_transfers(tx: &mut Tx, agency: Id<Agency>) -> Result<()> {
+    sqlx::query_scalar!(
+        "select id from payout where counterpart_id is not null and (agency_id = $1 or counterpart_id = $1)
+             and state not in ('done', 'bounced') order by id for no key update",
+        agency.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// What an account of a desk holds.
 pub struct DeskBalance {
     /// The kind of the account.

@@ -252,14 +252,25 @@ impl Life<'_> {
 
     /// Credits that are cash from the tills, or what card companies pay, are explained.
     pub async fn explain_credits(&mut self, seen: &Seen) {
+        self.note_arrivals(seen).await;
         for place in 0..self.desk.slips.len() {
             let slip = &self.desk.slips[place];
             let (Some(credit), false) = (slip.credit.clone(), slip.confirmed) else { continue };
             let Some(case) = self.held_case(&credit).await else { continue };
             let name = slip.name.clone();
-            let act = async |app: App| confirm_slip(&app, ACCOUNTANTS[0], &name, case).await;
+            // What one accountant ordered another one finds.
+            let transferred = self.desk.slips[place].shifts.is_empty();
+            let by = ACCOUNTANTS[if transferred { 2 } else { 0 }];
+            if transferred {
+                let own = confirm_slip(&self.app, ACCOUNTANTS[0], &name, case).await;
+                assert!(own.is_err_and(|error| error.code() == "own_act"), "who ordered it finds it");
+            }
+            let act = async |app: App| confirm_slip(&app, by, &name, case).await;
             let (again, done) = self.at_desk(seen, act).await;
             self.desk.slips[place].confirmed = explained(again, &done);
+            if done.is_ok() && transferred {
+                seen.note("collected money found with whom it is owed to");
+            }
             seen.note(
                 done.map_or_else(|error| format!("slip: {}", error.code()), |()| "slip confirmed".to_owned()),
             );
@@ -280,11 +291,6 @@ impl Life<'_> {
                 self.desk.company.push((credit, slips, kept));
             }
         }
-    }
-
-    async fn held_case(&self, credit: &str) -> Option<Id<id::Case>> {
-        let sql = format!("select id from suspense where servicer_reference = '{credit}' and state = 'held'");
-        Some(Id::from_uuid(self.world.rows(&sql).await.first()?.get("id")))
     }
 
     /// Yesterday's statement comes as a file: one brings it, another one brings the same or looks at it.
@@ -365,11 +371,13 @@ impl Life<'_> {
 
     /// What was remitted goes back when the Treasury orders it; of what never came there it orders nothing.
     async fn order_by_treasury(&mut self) {
-        let waits = "select id, amount, payout_id from refund where state = 'awaiting_treasury' order by id";
+        let waits = "select r.id, r.amount, r.payout_id, a.number from refund r join payout o on o.id = r.payout_id
+                     join collecting_account a on a.id = o.account_id where r.state = 'awaiting_treasury' order by r.id";
         for row in self.world.rows(waits).await {
             let came = self.rails.truth.lock().unwrap().orders.get(&row.get("payout_id")) == Some(&true);
             if came {
-                self.rails.order_by_treasury(row.get("id"), Money::vnd(row.get("amount")), self.clock.now());
+                let (refund, amount) = (row.get("id"), Money::vnd(row.get("amount")));
+                self.rails.order_by_treasury(row.get("number"), refund, amount, self.clock.now());
             }
         }
     }

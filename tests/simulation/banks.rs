@@ -1,7 +1,7 @@
 //! What arrives from the banks, or fails to: messages late, lost, doubled, out of order, corrupted, forged.
 
 use crate::life::{Life, expect_or_refused};
-use crate::process::live;
+use crate::process::{live, together};
 use crate::rails::Letter;
 use crate::seen::Seen;
 use chung::codec::iso20022::read;
@@ -58,13 +58,14 @@ impl Life<'_> {
             }
             4 => {
                 self.fault(seen, "two nodes");
+                let turns = self.turns();
                 let other = live(&self.app, None, async |app| {
                     look_after_refunds(&app).await?;
                     pass_on(&app).await?;
                     send_recalls(&app).await?;
                     inquire_due(&app).await
                 });
-                let (taken, done) = tokio::join!(self.take(&letter, None), other);
+                let (taken, done) = together(self.world, turns, self.take(&letter, None), other).await;
                 done.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
                 if taken == Some(Taken::Acknowledged) {
                     self.rails.truth.lock().unwrap().mail.remove(at);
@@ -74,8 +75,9 @@ impl Life<'_> {
             }
             2 => {
                 self.fault(seen, "message doubled");
-                let twice = async { self.take(&letter, None).await };
-                let (first, second) = tokio::join!(self.take(&letter, None), twice);
+                let turns = self.turns();
+                let (one, other) = (self.take(&letter, None), self.take(&letter, None));
+                let (first, second) = together(self.world, turns, one, other).await;
                 assert!(first != Some(Taken::Refused) && second != Some(Taken::Refused));
                 return;
             }

@@ -3,7 +3,7 @@
 
 use crate::fees::Charge;
 use crate::life::Life;
-use crate::process::live;
+use crate::process::{live, together};
 use crate::seen::Seen;
 use crate::world::{BANKS, CASHIERS};
 use chung::app::App;
@@ -81,6 +81,8 @@ pub struct Desk {
     pub discount: i64,
     /// What the tills took for other agencies.
     pub owed: i64,
+    /// The orders of it that have come to whom it is owed.
+    pub passed_on: BTreeSet<Uuid>,
     pub series: BTreeMap<(Id<Agency>, &'static str), [Id<id::ReceiptSeries>; 2]>,
     entered: BTreeSet<Uuid>,
 }
@@ -97,6 +99,7 @@ impl Default for Desk {
             company: Vec::new(),
             discount: 0,
             owed: 0,
+            passed_on: BTreeSet::new(),
             series: BTreeMap::new(),
             entered: BTreeSet::new(),
         }
@@ -230,7 +233,8 @@ impl Life<'_> {
             if twice { live(&app, None, start).await } else { None }
         };
         let act = async |app: App| pay_at_desk(&app, cashier, &reference, &tender).await;
-        let ((_, done), elsewhere) = tokio::join!(self.at_desk(seen, act), elsewhere);
+        let (world, turns) = (self.world, self.turns());
+        let ((_, done), elsewhere) = together(world, turns, self.at_desk(seen, act), elsewhere).await;
         elsewhere.into_iter().for_each(crate::life::expect_or_refused);
         if let Err(refused) = &done {
             seen.note(format!("desk: {}", refused.code()));

@@ -3,7 +3,7 @@
 
 use crate::late::is_interest;
 use crate::life::{Life, expect_or_refused};
-use crate::process::live;
+use crate::process::{live, together};
 use crate::rails::{Asked, Decision};
 use crate::seen::Seen;
 use crate::world::{ACCOUNT, BANKS};
@@ -36,9 +36,10 @@ impl Life<'_> {
         }
         self.say(&format!("somebody pays {}", self.bills[bill].id));
         let owed = self.owed(bill, self.clock.now()).await;
+        let turns = self.turns();
         let start = async |app| start_payment(&app, &reference, bank).await;
         let second = async { if twice { live(&self.app, None, start).await } else { None } };
-        let (first, second) = tokio::join!(live(&self.app, death, start), second);
+        let (first, second) = together(self.world, turns, live(&self.app, death, start), second).await;
         for done in [first, second].into_iter().flatten() {
             match done {
                 Ok(payment) => {

@@ -1,6 +1,7 @@
 //! What the service asks of the clearing system, and the answers that it gets, or does not get.
 
 use crate::rails::{Asked, Decision, Rails, named};
+use crate::world::OWN;
 use chung::base::{calendar::Day, clock::Instant, text::Line};
 use chung::codec::iso20022::{
     AboutWhat, CancellationRequest, CreditTransfer, Direction, MessageId, PaymentReturn, RequestToPay,
@@ -138,6 +139,10 @@ impl Clearing for Rails {
         };
         if done && !known {
             self.leave(&order.debtor_account.to_string(), id.0, order.amount, now);
+            if order.creditor_account.to_string() == OWN {
+                let credit = self.transfer(OWN, order.remittance.as_str(), order.amount, now);
+                self.truth.lock().unwrap().arrived.insert(id.0, (credit, order.amount));
+            }
         }
         let takes = done || self.denies_late(AboutWhat::Transfer, id.0, now);
         if done {

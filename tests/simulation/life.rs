@@ -7,7 +7,7 @@ use crate::process::live;
 use crate::rails::{Letter, Rails};
 use crate::seen::Seen;
 use crate::tellings::clearing_day;
-use crate::world::{Chance, World};
+use crate::world::{Chance, Drawn, World};
 use chung::app::App;
 use chung::base::{
     calendar::Day,
@@ -19,13 +19,16 @@ use chung::flow::{
     return_second_money::return_second_money, send_refund::look_after_refunds,
 };
 use sqlx::Row;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 use std::time::Duration;
 
 /// The fewest steps and faults of a life.
 const STEPS: usize = 50;
 const FAULTS: usize = 5;
+/// A process that is to die does so before as many of its statements are answered.
+pub const STATEMENTS: usize = 30;
 
 /// A bill that the service has promised, with what was asked and answered.
 pub struct Promised {
@@ -76,10 +79,15 @@ pub struct Life<'a> {
     /// The state of each object when it was last looked at, and what the look showed.
     pub states: BTreeMap<String, String>,
     pub looked: String,
+    /// What was told of it, step by step.
+    pub told: RefCell<Vec<(String, u64)>>,
+    /// How often the service drew.
+    pub drawn: Arc<Drawn>,
 }
 
 /// The state of everything that has one, a line for each.
-const LOOK: &str = "select coalesce(string_agg(concat_ws('|', what, id, state, why), E'\n'), '') from (
+const LOOK: &str =
+    "select coalesce(string_agg(concat_ws('|', what, id, state, why), E'\n' order by what, id), '') from (
      select 'payment' as what, id, state, coalesce('rejected: ' || reason, '') as why from payment
      union all select 'bill', id, state, '' from bill
      union all select 'case', id, state, kind from \"case\"
@@ -147,6 +155,7 @@ impl Life<'_> {
             33..=36 => self.deny_what_left(seen).await,
             37..=40 => self.pay_late(seen).await,
             41..=44 => self.warn(seen).await,
+            45..=50 => self.pass_on_collected(seen).await,
             _ => {}
         }
     }
@@ -160,16 +169,16 @@ impl Life<'_> {
         }
     }
 
-    /// How many polls the process of the next act has to live, if it is to die.
+    /// How many statements the process of the next act has to live, if it is to die.
     pub fn death(&mut self, seen: &Seen) -> Option<u32> {
         let dies = self.chance.percent(12);
         dies.then(|| self.dying(seen))
     }
 
-    /// How many polls the process of the next act has to live.
+    /// How many statements the process of the next act has to live.
     pub fn dying(&mut self, seen: &Seen) -> u32 {
         self.fault(seen, "process died");
-        u32::try_from(self.chance.below(60)).unwrap()
+        u32::try_from(self.chance.below(STATEMENTS)).unwrap()
     }
 
     fn wait(&mut self) {
@@ -230,6 +239,7 @@ impl Life<'_> {
             }
             self.look(seen).await;
         }
+        self.note_arrivals(seen).await;
         self.confirm_to_systems().await;
         if self.chance.percent(25) {
             self.close_days(seen, (Day::of(BEGAN), day)).await;
@@ -244,6 +254,7 @@ impl Life<'_> {
     pub async fn look(&mut self, seen: &Seen) {
         let rows = self.world.rows(LOOK).await;
         let told: String = rows[0].get(0);
+        self.remember(told.clone());
         if told == self.looked {
             return;
         }
@@ -283,12 +294,24 @@ impl Life<'_> {
         seen.note(format!("fault: {name}"));
     }
 
-    /// Tells a step of a life that is looked at alone.
+    /// In which turns two acts at once go on.
+    pub fn turns(&mut self) -> Chance {
+        Chance::new(self.chance.below(1 << 30) as u64)
+    }
+
+    /// Tells a step: aloud where a life is looked at alone.
     #[expect(clippy::print_stdout, reason = "a failing seed is read step by step")]
     pub fn say(&self, step: &str) {
+        let told = format!("{} {step}", self.clock_text());
         if self.tell {
-            println!("{} {step}", self.clock_text());
+            println!("{told}");
         }
+        self.remember(told);
+    }
+
+    /// Remembers what happened, and how much chance the service had used by then.
+    pub fn remember(&self, what: String) {
+        self.told.borrow_mut().push((what, self.drawn.1.load(Ordering::Relaxed)));
     }
 
     fn clock_text(&self) -> String {

@@ -2,7 +2,7 @@
 //! tells its days in several messages. The run may die in the middle, or be so slow that another one takes its day.
 
 use crate::life::{BEGAN, Life, expect_or_refused};
-use crate::process::live;
+use crate::process::{live, together};
 use crate::seen::Seen;
 use crate::world::{ACCOUNT, ACCOUNTANTS};
 use chung::app::App;
@@ -39,16 +39,13 @@ impl Life<'_> {
         self.say("a day is matched beside");
         if self.chance.percent(25) {
             self.fault(seen, "two at a day");
-            let polls = self.chance.below(40);
+            let turns = self.turns();
             let other = async {
-                for _ in 0..polls {
-                    tokio::task::yield_now().await;
-                }
                 self.clock.advance(Duration::from_secs(120));
                 live(&self.app, None, async |app| match_long_day(&app).await).await
             };
             let slow = live(&self.app, None, async |app| match_long_day(&app).await);
-            let (slow, other) = tokio::join!(slow, other);
+            let (slow, other) = together(self.world, turns, slow, other).await;
             [slow, other].into_iter().flatten().for_each(|done| expect_or_refused(done.map(drop)));
         } else {
             let dies = self.chance.percent(30);

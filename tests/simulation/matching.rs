@@ -3,7 +3,7 @@
 //! booked by two, and the notification comes afterwards, or never.
 
 use crate::accountants::refused;
-use crate::life::{Life, expect_or_refused};
+use crate::life::{Life, STATEMENTS, expect_or_refused};
 use crate::process::live;
 use crate::seen::Seen;
 use crate::world::{ACCOUNTANTS, APPROVERS};
@@ -92,12 +92,12 @@ impl Life<'_> {
         }
     }
 
-    /// How many polls a process has to live that acts beside the others, if it is to die.
+    /// How many statements a process has to live that acts beside the others, if it is to die.
     pub fn dies_beside(&mut self, seen: &Seen) -> Option<u32> {
         let dies = self.beside.percent(12);
         dies.then(|| {
             seen.note("fault: process died");
-            u32::try_from(self.beside.below(60)).unwrap()
+            u32::try_from(self.beside.below(STATEMENTS)).unwrap()
         })
     }
 }

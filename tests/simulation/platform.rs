@@ -1,7 +1,7 @@
 //! The national platform, where payers may pay our bills by the payment platform's protocol and which confirms when it likes.
 
 use crate::life::Life;
-use crate::process::live;
+use crate::process::{live, together};
 use crate::rails::{Asked, Decision, Rails};
 use crate::seen::Seen;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -175,8 +175,9 @@ impl Life<'_> {
             }
             4 => {
                 self.fault(seen, "confirmation doubled");
+                let turns = self.turns();
                 let one = async || self.say_to_platform(&confirm, None).await.map(|reply| reply.ma_loi);
-                let (first, second) = tokio::join!(one(), one());
+                let (first, second) = together(self.world, turns, one(), one()).await;
                 assert!(
                     [first, second].iter().flatten().all(|code| code == OK),
                     "a confirmation is taken twice"

@@ -63,6 +63,8 @@ pub struct Truth {
     pub returns: BTreeMap<Uuid, bool>,
     /// The orders to pass money on that arrived, and whether each was carried out.
     pub orders: BTreeMap<Uuid, bool>,
+    /// The orders that brought money from one agency's account to another's: the credit there, and how much.
+    pub arrived: BTreeMap<Uuid, (String, Money)>,
     /// The refunds that the Treasury has ordered.
     pub by_treasury: BTreeSet<Uuid>,
     /// What was asked back, in either direction.
@@ -169,10 +171,11 @@ impl Rails {
         reference
     }
 
-    /// Money comes to an account with a text and nothing else.
-    pub fn transfer(&self, account: &str, text: &str, amount: Money, now: Instant) {
-        let _reference = self.money_at(account, None, amount, now);
+    /// Money comes to an account with a text and nothing else; the movement's reference.
+    pub fn transfer(&self, account: &str, text: &str, amount: Money, now: Instant) -> String {
+        let reference = self.money_at(account, None, amount, now);
         self.retell(|entry| entry.remittance = vec![Line::parse(text).unwrap()], true, now);
+        reference
     }
 
     /// Money leaves: it is gone from the account, and a notification of it is in the mail, unless that gets lost.

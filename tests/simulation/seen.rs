@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub struct Seen(Mutex<BTreeMap<String, u64>>, Mutex<BTreeMap<&'static str, Duration>>);
 
 /// What a few lives in five hundred meet: a long run must have seen it.
-const RARE: [&str; 51] = [
+const RARE: [&str; 52] = [
     "fault: issuer away",
     "fault: issuer refuses",
     "fault: issuer's answer lost",
@@ -59,12 +59,13 @@ const RARE: [&str; 51] = [
     "refund sent → bounced",
     "released: bill",
     "row refused: invoice_known",
+    "shared account: nothing to transfer",
     "stamp taken by a revocation",
     "waiting receipts issued",
 ];
 
 /// What a run must have seen at least once.
-const DEMANDED: [&str; 223] = [
+const DEMANDED: [&str; 227] = [
     "a bank answers: no",
     "a bank answers: wait",
     "a bank answers: yes",
@@ -281,6 +282,10 @@ const DEMANDED: [&str; 223] = [
     "taken for another agency",
     "taken on paper, owed by nobody",
     "tax or service billed apart",
+    "went on: collected",
+    "what a desk owes ordered on",
+    "collected money comes to whom it is owed to",
+    "collected money found with whom it is owed to",
     "went on: le_phi",
     "went on: retained",
     "went on: service",

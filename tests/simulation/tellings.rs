@@ -105,9 +105,9 @@ impl Rails {
     }
 
     /// What the Treasury was asked to give back leaves, once.
-    pub fn order_by_treasury(&self, refund: Uuid, amount: Money, now: Instant) {
+    pub fn order_by_treasury(&self, account: &str, refund: Uuid, amount: Money, now: Instant) {
         if self.truth.lock().unwrap().by_treasury.insert(refund) {
-            self.leave(&self.account, refund, amount, now);
+            self.leave(account, refund, amount, now);
         }
     }
 }

@@ -7,14 +7,14 @@ use crate::process::live;
 use crate::seen::Seen;
 use crate::tellings::clearing_day;
 use crate::world::ACCOUNT;
-use chung::base::{calendar::Day, clock::Clock};
+use chung::base::{calendar::Day, clock::Clock, id::Id, text::Line};
 use chung::codec::iso20022::Direction;
 use chung::flow::{
     Error, inquire_payment::inquire_due, pass_on::pass_on, platform::confirm_payments, recall::send_recalls,
     reconcile_statement::match_statement, return_second_money::return_second_money,
     send_refund::look_after_refunds,
 };
-use chung::store::account::account_of_number;
+use chung::store::account::CollectingAccount;
 use sqlx::Row;
 use std::time::Duration;
 
@@ -122,9 +122,21 @@ impl Life<'_> {
         day: Day,
         death: Option<u32>,
     ) -> Option<serde_json::Value> {
-        let mut tx = self.app.store.begin().await.unwrap();
-        let account = account_of_number(&mut tx, account).await.unwrap()?;
-        drop(tx);
+        let known = format!(
+            "select id, owner_id, coalesce(heir_id, owner_id) as heir_id, bank, number, holder
+             from collecting_account where number = '{account}'"
+        );
+        let known = self.world.rows(&known).await;
+        let row = known.first()?;
+        let account = CollectingAccount {
+            id: Id::from_uuid(row.get("id")),
+            owner: Id::from_uuid(row.get("owner_id")),
+            heir: Id::from_uuid(row.get("heir_id")),
+            bank: row.get("bank"),
+            number: row.get("number"),
+            holder: Line::parse(row.get("holder")).unwrap(),
+        };
+        self.remember(format!("{} of {}", day, account.number));
         let done = live(&self.app, death, async |app| match_statement(&app, &account, day).await).await?;
         match done {
             Ok(answer) => Some(answer),

@@ -1,6 +1,7 @@
 //! The agencies on one database, with their officers, and under each seed one life of them: a clock, chance, the rails.
 
 use crate::cashiers::Desk;
+use crate::collected::open_own;
 use crate::database::Database;
 use crate::fees::late_row;
 use crate::issuers::Elsewhere;
@@ -46,13 +47,15 @@ use sqlx::{
     postgres::{PgConnectOptions, PgRow},
 };
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use time::macros::datetime;
 use uuid::Uuid;
 
 /// The collecting account's number.
 pub const ACCOUNT: &str = "1500201001234";
+/// The number of the account that the second agency has for itself in some lives.
+pub const OWN: &str = "1500201005678";
 /// The payers' banks.
 pub const BANKS: [&str; 3] = ["970436", "970415", "970418"];
 
@@ -83,6 +86,16 @@ impl Chance {
 
     pub fn percent(&mut self, of_hundred: u64) -> bool {
         (self.below(100) as u64) < of_hundred
+    }
+}
+
+/// Chance of the service's own, under a seed, and how often it was asked for.
+pub struct Drawn(SeededEntropy, pub AtomicU64);
+
+impl Entropy for Drawn {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.fill(bytes);
     }
 }
 
@@ -298,9 +311,10 @@ impl World {
             deaf: seed.is_multiple_of(4),
             pages: (seed % 4 == 1).then_some(2),
         });
+        let drawn = Arc::new(Drawn(SeededEntropy::new(seed), AtomicU64::new(0)));
         let app = self.app.with(|parts| {
             parts.clock = clock.clone();
-            parts.entropy = Arc::new(SeededEntropy::new(seed));
+            parts.entropy = drawn.clone();
             parts.clearing = rails.clone();
             parts.platform = Arc::new(Carrier(rails.clone()));
             parts.webhooks = Arc::new(Listener(rails.clone()));
@@ -313,12 +327,16 @@ impl World {
                 parts.limits.batch_max = 2;
             }
         });
+        let own = seed % 3 == 2;
+        if own {
+            open_own(self, &app).await;
+        }
         Life {
             world: self,
             app,
             agencies: self.agencies,
             versions: Vec::new(),
-            others: std::collections::BTreeSet::new(),
+            others: own.then_some(OWN).into_iter().collect(),
             sold: 0,
             rails,
             clock,
@@ -337,7 +355,14 @@ impl World {
             tell,
             states: std::collections::BTreeMap::new(),
             looked: String::new(),
+            told: std::cell::RefCell::default(),
+            drawn,
         }
+    }
+
+    /// Whether a statement waits for what another one has locked.
+    pub async fn somebody_waits_for_a_lock(&self) -> bool {
+        self.sweeper.lock().await.sees_a_wait().await
     }
 
     /// Something that happens to the database alone.

@@ -2,7 +2,7 @@
 
 use super::{Law, always, law};
 
-pub const LAWS: [Law; 33] = [
+pub const LAWS: [Law; 35] = [
     always(
         "an entry that does not sum to zero",
         "select entry_id::text as row from posting group by entry_id having sum(amount) <> 0",
@@ -136,7 +136,7 @@ pub const LAWS: [Law; 33] = [
     ),
     always(
         "an order that is not the sum of its lines",
-        "select o.id::text as row from payout o where o.amount <> (
+        "select o.id::text as row from payout o where o.kind <> 'collected' and o.amount <> (
              select sum(i.amount) from payout_item i where i.payout_id = o.id)",
     ),
     always(
@@ -167,6 +167,18 @@ pub const LAWS: [Law; 33] = [
          from ledger_account a join posting p on p.account_id = a.id where a.kind in ('desk_owes', 'owed_by_desk')
          group by case a.kind when 'desk_owes' then (a.agency_id, a.counterpart_id) else (a.counterpart_id, a.agency_id) end,
              1 having sum(p.amount) <> 0",
+    ),
+    always(
+        "money on its way to another agency that its bank did not take",
+        "select d.id::text as row from cash_deposit d join payout o on o.id = d.payout_id where o.state = 'bounced'",
+    ),
+    always(
+        "more ordered to another agency than a till took for it",
+        "select d.drawer_id || ' ' || d.to_id as row
+         from (select drawer_id, coalesce(heir_id, agency_id) as to_id, sum(amount) as amount
+             from cash_deposit where payout_id is not null group by 1, 2) d
+         where d.amount > coalesce((select sum(k.amount) from desk_collection k
+             where k.drawer_id = d.drawer_id and coalesce(k.heir_id, k.agency_id) = d.to_id), 0)",
     ),
     always(
         "a refund of a line, alone of it, that gives back another share of what the agency keeps than of the rest",
