@@ -8,11 +8,13 @@ use chung::app::{self, App};
 use chung::work::run_queues;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::cell::Cell;
+use std::fmt::Debug;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::LazyLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Dispatch, Event, Metadata};
@@ -25,6 +27,18 @@ thread_local! {
 /// Hears of every statement that is over: the driver tells of each as a trace.
 struct Listening;
 
+/// Whether a statement is the service's: what the driver asks about types it asks once on each connection, whenever a
+/// process comes to get a new one.
+struct OwnQuestion(bool);
+
+impl Visit for OwnQuestion {
+    fn record_str(&mut self, _: &Field, text: &str) {
+        self.0 &= !text.contains("pg_catalog");
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
 impl tracing::Subscriber for Listening {
     fn register_callsite(&self, of: &'static Metadata<'static>) -> Interest {
         if self.enabled(of) { Interest::sometimes() } else { Interest::never() }
@@ -34,8 +48,12 @@ impl tracing::Subscriber for Listening {
         of.target() == "sqlx::query"
     }
 
-    fn event(&self, _: &Event<'_>) {
-        ANSWERED.with(|answered| answered.set(answered.get() + 1));
+    fn event(&self, event: &Event<'_>) {
+        let mut asks = OwnQuestion(true);
+        event.record(&mut asks);
+        if asks.0 {
+            ANSWERED.with(|answered| answered.set(answered.get() + 1));
+        }
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
