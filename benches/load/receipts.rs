@@ -11,7 +11,7 @@ use super::measure::{Meter, Payers};
 use super::report::{Rate, Record, trio};
 use super::settlements::{attempts, bills};
 use super::world::World;
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use chung::base::id::{Id, Receipt};
 use chung::flow::issue_due_receipts::{BULK, issue_due_receipts};
 use chung::flow::{
@@ -24,6 +24,7 @@ use futures_util::{StreamExt, stream};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::sync::Arc;
 use time::OffsetDateTime;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 /// What the issue keeps of an append-only batch.
@@ -177,16 +178,23 @@ async fn issue(world: &World, many: usize) -> Result<Rate> {
     let before = world.count(signed).await?;
     let meter = Meter::start(&payers(world), &world.url()).await?;
     let app = world.app.clone();
-    // On a worker of the run-time, as in the service: who waits here would be woken for every answer of the database.
-    let issuing = tokio::spawn(async move {
-        while issue_due_receipts(&app).await? > 0 {}
-        chung::flow::Result::Ok(())
-    });
-    issuing.await?.map_err(|e| anyhow!("{e:?}"))?;
+    on_a_worker(async move {
+        while issue_due_receipts(&app).await.map_err(|e| anyhow!("{e:?}"))? > 0 {}
+        Ok(())
+    })
+    .await?;
     let spent = meter.stop().await?;
     let issued = usize::try_from(world.count(signed).await? - before)?;
     ensure!(issued == many && world.count("receipt_due").await? == 0, "{issued} issued of {many}");
     Ok(Rate::of(many, spent))
+}
+
+/// Has something done on a worker of the run-time, as in the service: who waits here would be woken for every answer of the
+/// database.
+async fn on_a_worker<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    let mut working = JoinSet::new();
+    working.spawn(work);
+    working.join_next().await.context("work that was never begun")??
 }
 
 fn payers(world: &World) -> Payers {
@@ -284,13 +292,13 @@ async fn append(world: &World, rows: &Rows) -> Result<Rate> {
     }
     let meter = Meter::start(&payers(world), &world.url()).await?;
     let rows = rows.clone();
-    let appending = tokio::spawn(async move {
+    let batches = on_a_worker(async move {
         for batch in rows.0.iter() {
             write(&mut connection, batch).await?;
         }
-        anyhow::Ok(rows.0.len())
-    });
-    let batches = appending.await??;
+        Ok(rows.0.len())
+    })
+    .await?;
     let spent = meter.stop().await?;
     let many = usize::try_from(world.count("beside_receipt").await?)?;
     ensure!(many.div_ceil(BULK) == batches, "rows are missing: {many} in {batches} batches");
