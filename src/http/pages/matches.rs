@@ -100,6 +100,10 @@ async fn decide(
     };
     match decide_match(&app, signed_in.session.citizen, id, approve).await {
         Ok(()) => Redirect::to("/board/matches").into_response(),
+        Err(error @ (Error::Refused(_) | Error::Conflict(_))) => {
+            let wrong = (status_of(&error), said(reader.lang, error.code()));
+            show_list(&app, &signed_in, &reader, None, Some(wrong)).await
+        }
         Err(error) => failed(&reader, &error),
     }
 }
