@@ -92,7 +92,7 @@ pub fn check_days(hours: &[Hours]) -> Result<(), Unfit> {
     hours.iter().try_for_each(|one| {
         match (of(one.from, Session::LowValue), of(one.from, Session::HighValue)) {
             (1, 1) => Ok(()),
-            (0, _) | (_, 0) => Err(Unfit::OneSession(one.from)),
+            (0 | 1, 0 | 1) => Err(Unfit::OneSession(one.from)),
             _ => Err(Unfit::Repeated(one.from)),
         }
     })

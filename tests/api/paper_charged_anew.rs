@@ -190,6 +190,7 @@ async fn paper_of_a_day_on_which_another_rate_begins_or_ends_was_paid_by_the_rul
     assert_eq!(scene.status(&bills[5]).await, "paid");
     scene.world.later(Duration::from_secs(300));
     let ends = json!({ "officer": officers[1], "from": "2026-12-11" });
+    let system = scene.office.system(&scene.world, "bill fee");
     system.post_once(&format!("{another}/discontinue"), "ends", &ends).await.expect(200);
     // Entered the day after, when that day's paper asks for more, whichever rule holds.
     scene.world.later(Duration::from_secs(86_400));

@@ -155,7 +155,8 @@ async fn whoever_has_no_phone_answers_a_request_on_a_signed_sheet() {
     let page = read_card(&officer, &office, &ongs()).await.expect(200);
     assert!(page.text().contains("Quầy 3, hồ sơ 0001"), "{}", page.text());
     let request = page.form_field("request");
-    // Only whom the system named, with their card.
+    // Only whom the system named, with their card. The newest reading stands first.
+    world.later(Duration::from_secs(1));
     let hers = read_card(&officer, &office, &hoas()).await.expect(200);
     assert!(!hers.text().contains("Quầy 3, hồ sơ 0001"));
     send(&officer, &hers, "/sheet", &[("request", &request)]).await.expect(422);
