@@ -118,6 +118,9 @@ impl Watched {
 #[tokio::test]
 async fn the_work_of_a_sign_in_does_not_tell_whether_a_number_is_known() {
     let statements = Statements::default();
+    // Where there is one subscriber only, what other tests' threads meet first is decided by theirs, which have none, and
+    // would be heard nowhere.
+    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
     let _watching = set_default(tracing_subscriber::registry().with(statements.clone()));
     let watched = Watched::set(statements).await;
     for (way, queued) in [("sms", 1), ("app", 0)] {
