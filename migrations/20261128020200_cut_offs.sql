@@ -1,4 +1,4 @@
--- When clearing sessions stop taking orders is imported from files like the calendar's, from a day ahead on.
+-- When clearing sessions stop taking orders is imported from files like the calendar's, for days that are not over.
 alter table clearing_session add column imported_at timestamptz;   -- null: came with the program
 alter table clearing_session add constraint clearing_session_amount check (
     (amount_max is null) = (session = 'high_value') and coalesce(amount_max > 0, true));

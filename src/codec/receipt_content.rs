@@ -406,7 +406,7 @@ pub fn leaf_name<'a>(number: &'a str, digest: &Digest) -> LeafName<'a> {
 
 impl From<LeafName<'_>> for serde_json::Value {
     fn from(name: LeafName<'_>) -> Self {
-        serde_json::json!({"receipt": name.receipt, "content_sha256": name.content_sha256})
+        serde_json::json!(name)
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     audit_leaf, bill_answer,
     charge_late::{asked_at, with_lines},
     create_bill::evidence_of,
-    desk_payment::{Tender, parts_of},
+    desk_payment::{Tender, differs, parts_of},
     difference::{Difference, issue_difference},
     explain::{anew_text, money},
     refund_unasked::{Unasked, refund_unasked},
@@ -65,7 +65,6 @@ pub(super) async fn parts_as_asked(
     of: &StoredBill,
     tender: &Tender,
 ) -> Result<(Option<Stood>, (Paid, Option<Waiting>))> {
-    let differs = |error: &Error| error.code() == "tender_differs";
     let written = match (parts_of(tx, of, tender).await, &tender.written) {
         (Err(error), Some(written)) if differs(&error) => written,
         (parts, _) => return Ok((None, parts?)),

@@ -173,11 +173,16 @@ async fn charge_day(
         then.bill.lines = late.0.clone();
         match parts_of(tx, &then, tender).await {
             Ok(_) => return charge(app, tx, of, late, (written.at, now)).await,
-            Err(error) if error.code() == "tender_differs" => {}
+            Err(error) if differs(&error) => {}
             Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+/// Whether a tender was refused for being another sum than what is asked.
+pub(super) fn differs(error: &Error) -> bool {
+    error.code() == "tender_differs"
 }
 
 /// What is paid in which way: exactly the bill's total.

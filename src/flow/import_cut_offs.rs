@@ -9,7 +9,6 @@ use crate::{
     store::calendar,
 };
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use time::{Time, macros::format_description};
 
 /// One line of the file.
@@ -34,7 +33,7 @@ pub async fn import_cut_offs(app: &App, csv: &str) -> Result<usize> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv.as_bytes());
     let mut tx = app.store.begin().await?;
     let known = calendar::sessions_told(&mut tx, None).await?;
-    let (mut told, mut lines) = (Vec::new(), BTreeMap::new());
+    let mut told = Vec::new();
     for (at, row) in reader.deserialize::<Row>().enumerate() {
         let line = at + 2;
         let (hours, basis) = row.map_err(|_| "shape").and_then(read).map_err(|rule| refused(line, rule))?;
@@ -42,25 +41,23 @@ pub async fn import_cut_offs(app: &App, csv: &str) -> Result<usize> {
         if hours.from < today && !stands {
             return Err(refused(line, "past"));
         }
-        lines.entry(hours.from).or_insert(line);
         told.push((hours, basis, line));
     }
     let hours: Vec<Hours> = told.iter().map(|(hours, ..)| *hours).collect();
-    check_days(&hours).map_err(|unfit| match unfit {
-        Unfit::Repeated(day) => refused(last(&told, day), rule(unfit)),
-        Unfit::OneSession(day) => refused(lines.get(&day).copied().unwrap_or(0), rule(unfit)),
-        Unfit::Order | Unfit::Amount => Error::internal(unfit),
+    check_days(&hours).map_err(|unfit| {
+        let of = |day: Day| move |one: &&(Hours, String, usize)| one.0.from == day;
+        let found = match unfit {
+            Unfit::Repeated(day) => told.iter().rfind(of(day)),
+            Unfit::OneSession(day) => told.iter().find(of(day)),
+            Unfit::Order | Unfit::Amount => None,
+        };
+        found.map_or_else(|| Error::internal(unfit), |(.., line)| refused(*line, rule(unfit)))
     })?;
     let new = told.into_iter().map(|(hours, basis, _)| (hours, basis)).filter(|one| !known.contains(one));
     let new: Vec<(Hours, String)> = new.collect();
     calendar::put_sessions(&mut tx, &new, now).await?;
     tx.commit().await?;
     Ok(new.len())
-}
-
-/// The last line about a day: the one that says something again.
-fn last(told: &[(Hours, String, usize)], day: Day) -> usize {
-    told.iter().rfind(|(hours, ..)| hours.from == day).map_or(0, |(.., line)| *line)
 }
 
 fn refused(line: usize, rule: &'static str) -> Error {

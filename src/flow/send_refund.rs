@@ -167,15 +167,12 @@ pub(super) async fn original(
     refund: &StoredRefund,
 ) -> Result<(OriginalTransfer, Option<String>, Money)> {
     let lost = |what| Error::internal(format!("a refund without its {what}"));
-    let source = match refund.source {
-        // A transfer that made up a part of what was paid at a desk came by itself.
-        Source::Payment(payment) => match refund.bill {
-            Some(bill) => {
-                desk::by_transfer(tx, bill, payment).await?.map(|transfer| Source::Case(transfer.case))
-            }
-            None => None,
-        },
-        Source::Case(_) => None,
+    let source = match (refund.source, refund.bill, refund.account) {
+        // Of what was paid at a desk only a transfer lies in an account: it came by itself.
+        (Source::Payment(payment), Some(bill), Some(_)) => {
+            desk::by_transfer(tx, bill, payment).await?.map(|transfer| Source::Case(transfer.case))
+        }
+        _ => None,
     };
     let (key, amount, asked) = match source.unwrap_or(refund.source) {
         Source::Payment(payment) => {

@@ -93,7 +93,7 @@ async fn begin(app: &App, reference: &Reference, bank: &str, payer: Option<Id<Ci
         charge_late::charge_late(app, &mut tx, &mut of, (now, now)).await?;
     }
     let by_platform = bank == national::CHOICE && national::is_member(&mut tx).await?;
-    if !by_platform && !bank::exists(&mut tx, bank).await? {
+    if !by_platform && bank::known(&mut tx, &[bank]).await?.is_empty() {
         return Err(Error::refused(payment::Refusal::UnknownBank.code()));
     }
     let account = account::account(&mut tx, of.account).await?;

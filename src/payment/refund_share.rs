@@ -97,9 +97,8 @@ impl Held {
 
 /// Of money that came partly by a transfer: what of it goes back to the account that it came from, and what in cash. The
 /// transfer's money goes first, as far as it is still there: nobody has to come for it.
-pub fn by_transfer(shares: Vec<Share>, left: Money) -> Result<(Vec<Share>, Vec<Share>), MoneyError> {
+pub fn by_transfer(shares: Vec<Share>, mut left: Money) -> Result<(Vec<Share>, Vec<Share>), MoneyError> {
     let (mut by_transfer, mut in_cash) = (Vec::new(), Vec::new());
-    let mut left = left;
     for share in shares {
         let first = share.first(left)?;
         let rest =

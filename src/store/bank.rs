@@ -34,18 +34,10 @@ pub async fn banks(tx: &mut Tx) -> Result<Vec<Bank>> {
     Ok(rows)
 }
 
-/// Which of these codes are those of banks.
+/// Which of these codes are those of banks that take requests to pay.
 pub async fn known(tx: &mut Tx, codes: &[&str]) -> Result<BTreeSet<String>> {
     let found = sqlx::query_scalar!("select code from bank where code = any($1)", codes as &[&str])
         .fetch_all(tx.conn())
         .await?;
     Ok(found.into_iter().collect())
-}
-
-/// Whether a bank takes requests to pay.
-pub async fn exists(tx: &mut Tx, code: &str) -> Result<bool> {
-    let found = sqlx::query_scalar!(r#"select exists (select from bank where code = $1) as "exists!""#, code)
-        .fetch_one(tx.conn())
-        .await?;
-    Ok(found)
 }

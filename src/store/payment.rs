@@ -1,7 +1,7 @@
 //! Payment attempts, the live one of each bill, and the claims that make them unique.
 
 use super::{
-    Result, StoreError, Tx, bill,
+    Result, StoreError, Tx, attempts, bill,
     bill_lines::{Reader, Unread},
 };
 use crate::{
@@ -133,6 +133,9 @@ pub async fn due_attempts(tx: &mut Tx, now: Instant, limit: i64) -> Result<Vec<I
 
 /// Moves an attempt from the state that it was read in; false when it has moved meanwhile.
 pub async fn move_payment(tx: &mut Tx, payment: &StoredPayment, to: &State) -> Result<bool> {
+    if let Some(watch) = to.watch() {
+        return Ok(attempts::go_on(tx, &[(payment, to, watch)]).await? == 1);
+    }
     let (reason, ended_at) = ending(to);
     let done = sqlx::query!(
         "update payment set state = $3, reason = $4, ended_at = $5 where id = $1 and state = $2",
@@ -147,28 +150,8 @@ pub async fn move_payment(tx: &mut Tx, payment: &StoredPayment, to: &State) -> R
     if done.rows_affected() != 1 {
         return Ok(false);
     }
-    match to.watch() {
-        Some(watch) => rewatch(tx, payment, watch).await,
-        None => release(tx, &[payment.id]).await.map(|()| true),
-    }
-}
-
-/// Sets the inquiries of a live attempt; false when another has made one meanwhile.
-async fn rewatch(tx: &mut Tx, payment: &StoredPayment, watch: Watch) -> Result<bool> {
-    let was = payment.state.watch().map_or(0, |watch| i16::from(watch.inquiries));
-    let done = sqlx::query!(
-        "update live_attempt set since = $3, inquiries = $4, next_at = $5
-         where bill_id = $1 and payment_id = $2 and inquiries = $6",
-        payment.bill.uuid(),
-        payment.id.uuid(),
-        watch.since,
-        i16::from(watch.inquiries),
-        watch.next,
-        was,
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(done.rows_affected() == 1)
+    release(tx, &[payment.id]).await?;
+    Ok(true)
 }
 
 /// Frees the bills of attempts that have ended.

