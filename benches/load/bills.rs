@@ -4,6 +4,7 @@ use super::client::{Requests, post};
 use super::half::at_half_load;
 use super::reference::BareInsert;
 use super::report::Record;
+use super::same_rows::{Unit, beside};
 use super::verifications::against_insert;
 use super::world::World;
 use anyhow::Result;
@@ -40,8 +41,9 @@ pub async fn measure(world: &mut World, disk: &str) -> Result<Vec<Record>> {
     });
     let bare = BareInsert::start(world, "bill").await?;
     let trio = against_insert(world, &bare, &requests, "bill").await?;
+    let by_hand = beside(world, Unit::Bill, &trio.ours).await?;
     let (half, memory) = at_half_load(world, (CLIENTS, trio.ours.per_s), 201, &requests).await?;
-    Ok(vec![
+    let mut records = vec![
         Record {
             memory_mib: Some(world.service_memory()?),
             ..Record::of(&format!("bills{disk}"), "bare durable insert of a bill over axum", Some(0.5), &trio)
@@ -54,5 +56,7 @@ pub async fn measure(world: &mut World, disk: &str) -> Result<Vec<Record>> {
             ..Record::default()
         },
         memory,
-    ])
+    ];
+    records.splice(1..1, by_hand);
+    Ok(records)
 }

@@ -33,8 +33,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-/// Payers at once.
-const CLIENTS: usize = 32;
+/// Payers at once: as many as the reference has clients, and a peak.
+const CLIENTS: [usize; 2] = [32, 256];
 /// What others publish, in payments a second of one processor: Mojaloop (durable, p99 of 1.7 s) and Hyperswitch (its sizing
 /// guide). Fifty times the better one is the aim.
 const PUBLISHED: f64 = 9.3;
@@ -62,18 +62,27 @@ pub async fn measure(world: &mut World, disk: &str) -> Result<Vec<Record>> {
         number: AtomicUsize::new(0),
         asked: Arc::clone(&clearing.asked),
     });
+    let mut records = Vec::new();
+    for clients in CLIENTS {
+        records.extend(at_once(world, &payers, clients, disk).await?);
+    }
+    Ok(records)
+}
+
+/// So many payers at once.
+async fn at_once(world: &mut World, payers: &Arc<Payers>, clients: usize, disk: &str) -> Result<Vec<Record>> {
     let mut waited = Vec::new();
-    let many = (200.0 * world.seconds.as_secs_f64()) as usize;
+    let many = (200.0 * world.seconds.as_secs_f64()) as usize + 4 * clients;
     let trio = trio(
         world,
         async |world| postings(world, Posting::Uniform).await,
         async |world| {
-            pay(&payers, many / 4).await?;
+            pay(payers, clients, many / 4).await?;
             world.analyze().await?;
             let settled = "credit where outcome = 'settled' and payment_id is not null";
             let before = world.count(settled).await?;
             let meter = Meter::start(&world.payers(), &world.url()).await?;
-            waited = pay(&payers, many).await?;
+            waited = pay(payers, clients, many).await?;
             let spent = meter.stop().await?;
             let settled = world.count(settled).await? - before;
             ensure!(usize::try_from(settled)? == many, "{settled} settled of {many}");
@@ -83,7 +92,7 @@ pub async fn measure(world: &mut World, disk: &str) -> Result<Vec<Record>> {
     .await?;
     waited.sort_unstable();
     let ms = |share: f64| waited.get((share * waited.len() as f64) as usize).map(|t| t.as_secs_f64() * 1e3);
-    let path = format!("payments end to end, one hot account, {CLIENTS} payers{disk}");
+    let path = format!("payments end to end, one hot account, {clients} payers{disk}");
     Ok(vec![
         Record {
             p50_ms: ms(0.5),
@@ -123,11 +132,11 @@ struct Payers {
 /// What the clearing system was asked for, by the bill's reference.
 type Asked = Arc<Mutex<HashMap<String, Uuid>>>;
 
-/// So many payments by all payers; how long each took from its bill to its receipt.
-async fn pay(payers: &Arc<Payers>, many: usize) -> Result<Vec<Duration>> {
+/// So many payments by so many payers; how long each took from its bill to its receipt.
+async fn pay(payers: &Arc<Payers>, clients: usize, many: usize) -> Result<Vec<Duration>> {
     let left = Arc::new(AtomicUsize::new(many));
     let mut running = JoinSet::new();
-    for _ in 0..CLIENTS {
+    for _ in 0..clients {
         let (payers, left) = (Arc::clone(payers), Arc::clone(&left));
         running.spawn(async move {
             let mut connection = Connection::open(payers.address).await?;

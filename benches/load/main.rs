@@ -37,6 +37,7 @@ mod receipts;
 mod reconcile;
 mod reference;
 mod report;
+mod same_rows;
 mod settlements;
 mod signins;
 mod slow_disk;

@@ -6,6 +6,7 @@ use super::half::at_half_load;
 use super::measure::Meter;
 use super::reference::{Posting, postings};
 use super::report::{Rate, Record, trio};
+use super::same_rows::{Unit, beside};
 use super::world::{ACCOUNT, World};
 use anyhow::{Context, Result, anyhow};
 use chung::app::App;
@@ -38,7 +39,7 @@ const CHUNK: usize = 200;
 /// Measures `/clearing/inbox`.
 pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
     let mut records = Vec::new();
-    let (mut rate, mut per_trial) = (0.0, 2_000.0 * world.seconds.as_secs_f64());
+    let (mut rate, mut per_trial, mut ours) = (0.0, 2_000.0 * world.seconds.as_secs_f64(), None);
     for clients in CLIENTS {
         let trio = trio(
             world,
@@ -46,7 +47,7 @@ pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
             async |world| settle(world, clients, per_trial as usize).await,
         )
         .await?;
-        rate = trio.ours.per_s;
+        (rate, ours) = (trio.ours.per_s, Some(trio.ours));
         per_trial = rate * world.seconds.as_secs_f64();
         let path = format!("settled payments, one hot account, {clients} under way");
         let reference = "one-statement posting with two balances, uniform accounts, 32 clients";
@@ -54,6 +55,9 @@ pub async fn measure(world: &mut World) -> Result<Vec<Record>> {
             memory_mib: Some(world.service_memory()?),
             ..Record::of(&path, reference, Some(1.2), &trio)
         });
+    }
+    if let Some(ours) = ours {
+        records.extend(beside(world, Unit::Settled, &ours).await?);
     }
     let messages = prepare(world, (per_trial / 2.0) as usize).await?;
     let (half, memory) = at_half_load(world, (64, rate), 200, &messages).await?;
