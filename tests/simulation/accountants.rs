@@ -52,13 +52,9 @@ impl Life<'_> {
         if receipts.is_empty() {
             return;
         }
-        // Rather one that an agency's system will ask for.
-        let asked_for: Vec<_> = receipts.iter().filter(|row| row.get("by_system")).collect();
-        let row = if !asked_for.is_empty() && self.chance.percent(50) {
-            asked_for[self.chance.below(asked_for.len())]
-        } else {
-            &receipts[self.chance.below(receipts.len())]
-        };
+        // Rather the first that an agency's system will ask for: what it is given as long as that holds.
+        let asked_for = receipts.iter().find(|row| row.get("by_system")).filter(|_| self.chance.percent(60));
+        let row = asked_for.unwrap_or_else(|| &receipts[self.chance.below(receipts.len())]);
         let receipt: Id<id::Receipt> = Id::from_uuid(row.get("id"));
         let agency: Id<id::Agency> = Id::from_uuid(row.get("agency_id"));
         self.keys += 1;
