@@ -8,7 +8,7 @@ use super::settlements::{attempts, bills};
 use super::world::World;
 use anyhow::{Result, ensure};
 use chung::base::{id, id::Id};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -35,7 +35,8 @@ const SETTLED_SAMPLE: &str = "
         select c.account_id, c.amount, c.entry_id, c.payment_id, l.kind, l.commitment, d.agency_id, d.sealed, d.generation,
             o.name, o.body, o.state, i.sender, i.kind as message, i.digest, i.answer
         from credit c join ledger_entry e on e.id = c.entry_id join audit_leaf l on l.id = e.leaf_id
-            join audit_detail d on d.leaf_id = l.id join outbox o on o.object = c.payment_id
+            join audit_detail d on d.leaf_id = l.id join payment p on p.id = c.payment_id
+            join outbox o on o.object = p.bill_id and o.name = 'bill.paid'
             cross join (select * from inbox_message order by received_at desc limit 1) i
         where c.outcome = 'settled' and c.payment_id is not null order by c.at desc limit 1;
     create table bench_posting as
@@ -60,9 +61,9 @@ const SETTLED: &str = "
                 leaf_id, letters, year)
             select case r.nth when 1 then n.first else n.second end, n.word || r.nth, r.agency_id, r.kind, n.bill, n.payment, r.amount,
                 $9, r.content, r.key, r.digest, n.leaf, r.letters, r.year from n cross join bench_receipt r),
-        numbers as (insert into event_sequence (object, last) select payment, 1 from n),
+        numbers as (insert into event_sequence (object, last) select bill, 1 from n),
         events as (insert into outbox (id, at, topic, agency_id, object, name, body, due_at, state, sequence)
-            select n.event, $9, 'event', s.agency_id, n.payment, s.name, s.body, $9, s.state, 1 from n cross join bench_settled s),
+            select n.event, $9, 'event', s.agency_id, n.bill, s.name, s.body, $9, s.state, 1 from n cross join bench_settled s),
         messages as (insert into inbox_message (sender, biz_msg_idr, kind, digest, answer, received_at)
             select s.sender, n.word, s.message, s.digest, s.answer, $9 from n cross join bench_settled s),
         moved as (update payment p set state = 'settled', ended_at = $9 from n where p.id = n.payment),
@@ -171,8 +172,10 @@ async fn write(
     let meter = Meter::start(&payers, &world.url()).await?;
     let mut running = JoinSet::new();
     for _ in 0..connections {
-        let (left, app, mut connection) =
-            (Arc::clone(&left), world.app.clone(), PgConnection::connect(&world.url()).await?);
+        // Planned once, as the service's statements are after a while.
+        let options =
+            world.url().parse::<PgConnectOptions>()?.options([("plan_cache_mode", "force_generic_plan")]);
+        let (left, app, mut connection) = (Arc::clone(&left), world.app.clone(), options.connect().await?);
         running.spawn(async move {
             loop {
                 let units = {

@@ -6,7 +6,7 @@
 //! taken until their last day, each time with a warning; of checksum, amount and account there are none.
 
 use super::{
-    Error, Result,
+    Error, Refusal, Result,
     agency_key::agency_key,
     create_bill::create_bill,
     national,
@@ -387,10 +387,13 @@ pub async fn register_partner(
 /// Lists a deviation of a partner until a day; of anything else there is none.
 pub async fn tolerate(app: &App, partner: &str, deviation: &str, until: Day) -> Result<()> {
     if !["twelve_hour_time", "placeholder_payer_id"].contains(&deviation) {
-        return Err(Error::refused("invalid_body"));
+        let wrong =
+            Refusal::new("invalid_body").violation("deviation", "unknown", Some(deviation.to_owned()));
+        return Err(Error::Refused(wrong));
     }
     let mut tx = app.store.begin().await?;
-    rows::partner(&mut tx, partner).await?.ok_or(Error::not_found())?;
+    let unknown = || Refusal::new("not_found").violation("partner", "unknown", Some(partner.to_owned()));
+    rows::partner(&mut tx, partner).await?.ok_or_else(|| Error::NotFound(unknown()))?;
     rows::put_tolerance(&mut tx, partner, deviation, until).await?;
     Ok(tx.commit().await?)
 }
