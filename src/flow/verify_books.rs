@@ -81,9 +81,10 @@ pub async fn verify_books(store: &Store, mut progressed: impl FnMut(u64)) -> Res
         report.finding = Some(Finding::Entry(entry));
         return Ok(report);
     }
+    let places = books::checkpoints(store).await?;
     let mut tx = store.begin().await?;
     let (mut sums, mut from) = (Sums::new(), 0);
-    for place in books::checkpoints(store).await? {
+    for place in places {
         add_between(&mut tx, &mut sums, from, place).await?;
         from = place;
         progressed(place);
@@ -96,7 +97,9 @@ pub async fn verify_books(store: &Store, mut progressed: impl FnMut(u64)) -> Res
     }
     add_rest(&mut tx, &mut sums, from).await?;
     report.accounts = sums.len();
-    report.finding = match outside(&mut tx, &sums).await? {
+    let outside = outside(&mut tx, &sums).await?;
+    drop(tx);
+    report.finding = match outside {
         Some(finding) => Some(finding),
         None => documents(store).await?,
     };

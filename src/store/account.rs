@@ -147,7 +147,7 @@ pub async fn accounts_named(tx: &mut Tx, accounts: &[Id<Account>]) -> Result<Vec
     let rows = sqlx::query_as!(
         Raw,
         r#"select id, owner_id, coalesce(heir_id, owner_id) as "heir_id!", bank, number, holder
-         from collecting_account where id = any($1)"#,
+         from collecting_account where id = any($1) order by id"#,
         &ids,
     )
     .fetch_all(tx.conn())
@@ -173,7 +173,7 @@ pub async fn accounts_of_numbers(tx: &mut Tx, numbers: &[&str]) -> Result<Vec<Co
     let rows = sqlx::query_as!(
         Raw,
         r#"select id, owner_id, coalesce(heir_id, owner_id) as "heir_id!", bank, number, holder
-         from collecting_account where number = any($1)"#,
+         from collecting_account where number = any($1) order by number"#,
         numbers as &[&str],
     )
     .fetch_all(tx.conn())

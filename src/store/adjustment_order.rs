@@ -86,12 +86,12 @@ pub async fn known(tx: &mut Tx, refund: Id<Refund>) -> Result<BTreeSet<(Id<Agenc
 
 /// Claims orders that are due: nobody else gets them before `until`, so a crash only delays them.
 pub async fn claim(tx: &mut Tx, (now, until): (Instant, Instant), most: i64) -> Result<Vec<Ordered>> {
-    let rows = sqlx::query_as!(
+    let mut rows = sqlx::query_as!(
         Row,
         "update adjustment_order set attempts = attempts + 1, next_at = $2
          where (refund_id, kind, owner_id) in (
              select refund_id, kind, owner_id from adjustment_order where next_at <= $1
-             order by next_at limit $3 for update skip locked)
+             order by next_at, refund_id, kind, owner_id limit $3 for update skip locked)
          returning refund_id, kind, owner_id, agency_id, bill_id, payment_id, issuer_id, amount, words, key, sealed_by, since,
              attempts, next_at, outcome",
         now,
@@ -100,6 +100,7 @@ pub async fn claim(tx: &mut Tx, (now, until): (Instant, Instant), most: i64) -> 
     )
     .fetch_all(tx.conn())
     .await?;
+    rows.sort_by(|a, b| (a.refund_id, &a.kind, a.owner_id).cmp(&(b.refund_id, &b.kind, b.owner_id)));
     rows.into_iter().map(TryInto::try_into).collect()
 }
 

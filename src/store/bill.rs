@@ -133,7 +133,7 @@ pub async fn bills(tx: &mut Tx, bills: &[Id<id::Bill>]) -> Result<Vec<StoredBill
         "select b.id, b.agency_id, b.account_id, b.reference, b.dossier, b.due, b.phi, b.le_phi, b.tax, b.state, b.paid_by,
              b.ended_at, b.issued_at, b.version, b.payable_until, c.client_id, c.schedule_id, c.procedure, c.name_vi, c.name_en, c.sensitive,
              c.lines, c.parties, c.trace, c.key
-         from bill b join bill_content c on c.bill_id = b.id where b.id = any($1)",
+         from bill b join bill_content c on c.bill_id = b.id where b.id = any($1) order by b.id",
         &ids,
     )
     .fetch_all(tx.conn())

@@ -65,7 +65,7 @@ pub async fn open(
     let lines: Vec<Option<Uuid>> = cases.iter().map(|c| c.difference.line.map(Id::uuid)).collect();
     let credits: Vec<Option<&str>> = cases.iter().map(|c| c.difference.credit.as_deref()).collect();
     let payments: Vec<Option<Uuid>> = cases.iter().map(|c| c.difference.payment.map(Id::uuid)).collect();
-    let rows = sqlx::query_scalar!(
+    let mut rows = sqlx::query_scalar!(
         r#"with found as (
                select * from unnest($4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::text[], $9::uuid[],
                    $10::bigint[], $11::bigint[], $12::bigint[])
@@ -99,6 +99,7 @@ pub async fn open(
     )
     .fetch_all(tx.conn())
     .await?;
+    rows.sort_unstable();
     Ok(rows.into_iter().map(Id::from_uuid).collect())
 }
 

@@ -226,7 +226,7 @@ pub async fn taken(
 ) -> Result<BTreeMap<Id<Drawer>, Vec<(Instant, Money)>>> {
     let rows = sqlx::query!(
         "select s.drawer_id, p.at, p.cash from desk_payment p join shift s on s.id = p.shift_id
-         where s.drawer_id = any($1) and p.cash > 0 order by p.at",
+         where s.drawer_id = any($1) and p.cash > 0 order by p.at, p.payment_id",
         &uuids(drawers),
     )
     .fetch_all(tx.conn())
@@ -308,7 +308,7 @@ pub async fn card_slips(
          from desk_payment p join shift s on s.id = p.shift_id join drawer d on d.id = s.drawer_id
          where d.agency_id = any($1) and p.card > 0 and coalesce(p.payment_id = any($2), true)
              and not exists (select from card_slip_settled c where c.payment_id = p.payment_id)
-         order by p.at limit 500"#,
+         order by p.at, p.payment_id limit 500"#,
         &uuids(agencies),
         some.as_deref(),
     )
@@ -416,7 +416,7 @@ pub async fn insert_alarms(
 ) -> Result<Vec<Id<Agency>>> {
     let agencies: Vec<Uuid> = since.keys().map(|agency| agency.uuid()).collect();
     let instants: Vec<Instant> = since.values().copied().collect();
-    let told = sqlx::query_scalar!(
+    let mut told = sqlx::query_scalar!(
         "insert into cash_alarm (agency_id, day, since, at)
          select u.agency, $3, u.since, $4 from unnest($1::uuid[], $2::timestamptz[]) as u (agency, since)
          on conflict on constraint cash_alarm_once do nothing returning agency_id",
@@ -427,5 +427,6 @@ pub async fn insert_alarms(
     )
     .fetch_all(tx.conn())
     .await?;
+    told.sort_unstable();
     Ok(told.into_iter().map(Id::from_uuid).collect())
 }

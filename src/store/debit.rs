@@ -159,7 +159,7 @@ pub async fn named(
          left join credit_origin o
              on o.account_id = c.account_id and o.servicer_reference = c.servicer_reference
          where p.id = $1 or p.uetr = $2 or o.uetr = $2 or o.clearing_reference = $3
-         order by c.at desc limit 1",
+         order by c.at desc, c.account_id, c.servicer_reference limit 1",
         end_to_end,
         uetr,
         clearing_reference,

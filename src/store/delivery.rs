@@ -118,7 +118,7 @@ pub async fn claim(tx: &mut Tx, claiming: &Claiming) -> Result<Vec<DueDelivery>>
     let endpoints: Vec<Uuid> = chosen.iter().map(|c| c.endpoint_id).collect();
     let events: Vec<Uuid> = chosen.iter().map(|c| c.event_id).collect();
     let ats: Vec<Instant> = chosen.iter().map(|c| c.event_at).collect();
-    let rows = sqlx::query_as!(
+    let mut rows = sqlx::query_as!(
         Raw,
         r#"update delivery d set attempts = d.attempts + 1, due_at = $2
            from unnest($3::uuid[], $4::uuid[], $5::timestamptz[]) as c (endpoint_id, event_id, event_at)
@@ -137,6 +137,10 @@ pub async fn claim(tx: &mut Tx, claiming: &Claiming) -> Result<Vec<DueDelivery>>
     )
     .fetch_all(tx.conn())
     .await?;
+    let place = |row: &Raw| {
+        chosen.iter().position(|c| (c.endpoint_id, c.event_id) == (row.endpoint_id, row.event_id))
+    };
+    rows.sort_by_cached_key(place);
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
@@ -208,7 +212,7 @@ pub async fn give_up(tx: &mut Tx, horizon: Instant, now: Instant, most: i64) -> 
         "update delivery set state = 'dead', ended_at = $2
          where (endpoint_id, event_id) in (
              select endpoint_id, event_id from delivery where state = 'pending' and asked_at < $1 and due_at <= $2
-             order by asked_at limit $3 for update skip locked)",
+             order by asked_at, endpoint_id, event_id limit $3 for update skip locked)",
         horizon,
         now,
         most
@@ -223,7 +227,7 @@ pub async fn forget(tx: &mut Tx, horizon: Instant, most: i64) -> Result<u64> {
     let done = sqlx::query!(
         "delete from delivery where (endpoint_id, event_id) in (
              select endpoint_id, event_id from delivery where state <> 'pending' and ended_at < $1
-             order by ended_at limit $2 for update skip locked)",
+             order by ended_at, endpoint_id, event_id limit $2 for update skip locked)",
         horizon,
         most
     )

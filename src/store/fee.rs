@@ -150,7 +150,7 @@ pub async fn whole_schedule(tx: &mut Tx, schedule: Id<id::Schedule>) -> Result<S
              p.name_en as procedure_en, p.sensitive, i.kind, i.name_vi, i.name_en, i.unit_amount, i.unit,
              i.legal_basis, i.retained_pct, i.chapter, i.sub_item, i.formula, i.retained_basis
          from fee_item i join fee_procedure p on p.schedule_id = i.schedule_id and p.code = i.procedure_code
-         where i.schedule_id = $1",
+         where i.schedule_id = $1 order by i.code, i.valid_from",
         schedule.uuid(),
     )
     .fetch_all(tx.conn())
@@ -179,7 +179,8 @@ async fn adjustments_of(
         AdjustmentRow,
         "select code, applies_to, valid_from, valid_to, effect, value, condition, whose_fact, governing_date,
              evidence, legal_basis
-         from fee_adjustment where schedule_id = $1 and (applies_to = '*' or applies_to = any($2))",
+         from fee_adjustment where schedule_id = $1 and (applies_to = '*' or applies_to = any($2))
+         order by code, applies_to, valid_from",
         schedule.uuid(),
         codes,
     )

@@ -44,12 +44,13 @@ pub async fn claim(tx: &mut Tx, now: Instant, until: Instant, limit: i64) -> Res
     let rows = sqlx::query!(
         "with due as (
              select size from head_stamp where state = 'waiting' and next_at <= $1
-             order by next_at limit $3 for no key update skip locked
+             order by next_at, size limit $3 for no key update skip locked
          ), claimed as (
              update head_stamp s set attempts = s.attempts + 1, next_at = $2 from due d where s.size = d.size
              returning s.size, s.attempts, s.asked_at
          )
-         select c.size, c.attempts, c.asked_at, h.signed, h.at from claimed c join tree_head h on h.size = c.size",
+         select c.size, c.attempts, c.asked_at, h.signed, h.at from claimed c join tree_head h on h.size = c.size
+         order by c.size",
         now,
         until,
         limit,

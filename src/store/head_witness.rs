@@ -90,14 +90,15 @@ pub async fn claim(tx: &mut Tx, now: Instant, until: Instant, limit: i64) -> Res
     let rows = sqlx::query!(
         "with due as (
              select witness, size from head_sending where state = 'waiting' and next_at <= $1
-             order by next_at limit $3 for no key update skip locked
+             order by next_at, witness, size limit $3 for no key update skip locked
          ), claimed as (
              update head_sending s set attempts = s.attempts + 1, next_at = $2 from due d
              where s.witness = d.witness and s.size = d.size
              returning s.witness, s.size, s.attempts, s.asked_at
          )
          select c.witness, c.size, c.attempts, c.asked_at, w.url, h.signed
-         from claimed c join head_witness w on w.name = c.witness join tree_head h on h.size = c.size",
+         from claimed c join head_witness w on w.name = c.witness join tree_head h on h.size = c.size
+         order by c.witness, c.size",
         now,
         until,
         limit,

@@ -64,7 +64,8 @@ pub async fn messages(tx: &mut Tx, keys: &[(&str, &str)]) -> Result<Vec<StoredMe
     let rows = sqlx::query!(
         "select m.sender, m.biz_msg_idr, m.kind, m.digest, m.answer
          from unnest($1::text[], $2::text[]) as k (sender, biz_msg_idr)
-         join inbox_message m on m.sender = k.sender and m.biz_msg_idr = k.biz_msg_idr",
+         join inbox_message m on m.sender = k.sender and m.biz_msg_idr = k.biz_msg_idr
+         order by m.sender, m.biz_msg_idr",
         &senders,
         &ids,
     )

@@ -97,7 +97,7 @@ pub async fn decide(
 /// Begins cases again whose end rests on nothing any more, and all that stood in a match with one of them, which holds no more.
 /// Which ones began again: as many as people had resolved.
 pub async fn begin_again(tx: &mut Tx, cases: &[Uuid]) -> Result<Vec<Id<Case>>> {
-    let ids = sqlx::query_scalar!(
+    let mut ids = sqlx::query_scalar!(
         r#"with fallen as (
                select distinct m.group_id from match_member m where m.living and m.case_id = any($1)
            ), others as (
@@ -113,6 +113,7 @@ pub async fn begin_again(tx: &mut Tx, cases: &[Uuid]) -> Result<Vec<Id<Case>>> {
     )
     .fetch_all(tx.conn())
     .await?;
+    ids.sort_unstable();
     Ok(ids.into_iter().map(Id::from_uuid).collect())
 }
 
@@ -124,7 +125,8 @@ pub async fn overtaken(tx: &mut Tx, statement: &StoredStatement) -> Result<Vec<U
                and l.statement_id = $3
                and exists (select from credit k where k.account_id = l.account_id
                            and k.servicer_reference = l.servicer_reference)
-               and not exists (select from withdrawn_line w where w.line_id = l.id)"#,
+               and not exists (select from withdrawn_line w where w.line_id = l.id)
+           order by c.id"#,
         statement.account.uuid(),
         statement.day.date(),
         statement.id.uuid(),
@@ -174,10 +176,12 @@ pub async fn newest(tx: &mut Tx, agency: Id<Agency>, most: i64) -> Result<Vec<St
 /// Which of these cases are in a match that waits or holds.
 pub async fn joined(tx: &mut Tx, cases: &[Id<Case>]) -> Result<Vec<Id<Case>>> {
     let cases: Vec<Uuid> = cases.iter().map(|case| case.uuid()).collect();
-    let ids =
-        sqlx::query_scalar!("select case_id from match_member where living and case_id = any($1)", &cases)
-            .fetch_all(tx.conn())
-            .await?;
+    let ids = sqlx::query_scalar!(
+        "select case_id from match_member where living and case_id = any($1) order by case_id",
+        &cases
+    )
+    .fetch_all(tx.conn())
+    .await?;
     Ok(ids.into_iter().map(Id::from_uuid).collect())
 }
 
@@ -187,7 +191,7 @@ pub async fn held(tx: &mut Tx, account: Id<Account>) -> Result<(Vec<Id<Statement
         r#"select c.line_id, c.servicer_reference from match_group g
            join match_member m on m.group_id = g.id and m.living
            join "case" c on c.id = m.case_id
-           where g.account_id = $1 and g.state = 'matched'"#,
+           where g.account_id = $1 and g.state = 'matched' order by c.id"#,
         account.uuid(),
     )
     .fetch_all(tx.conn())

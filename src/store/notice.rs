@@ -104,7 +104,7 @@ pub async fn told_to(tx: &mut Tx, phone: &Digest, since: Instant) -> Result<Vec<
         Raw,
         r#"SELECT DISTINCT ON (citizen_id) id, citizen_id, what, at, sealed, generation, authenticator_id, disowned_at
            FROM notice WHERE phone_hash = $1 AND at >= $2 AND disowned_at IS NULL
-           ORDER BY citizen_id, at DESC"#,
+           ORDER BY citizen_id, at DESC, id DESC"#,
         phone.as_slice(),
         since
     )

@@ -136,7 +136,7 @@ pub(super) async fn lock_due(
 ) -> Result<(Vec<Uuid>, Vec<Instant>)> {
     let rows = sqlx::query!(
         "SELECT id, at FROM outbox WHERE topic = $1 AND state = 'pending' AND due_at <= $2 AND at <= $2
-         ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED",
+         ORDER BY due_at, id LIMIT $3 FOR UPDATE SKIP LOCKED",
         topic.as_str(),
         now,
         most
@@ -159,7 +159,7 @@ pub async fn claim_messages(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query!(
+    let mut rows = sqlx::query!(
         r#"UPDATE outbox o SET attempts = least(o.attempts::int + 1, 32000)::smallint,
                due_at = $1::timestamptz + make_interval(secs => $2::float8 * (1 << least(o.attempts::int, 8)))
            FROM unnest($3::uuid[], $4::timestamptz[]) AS t (id, at) WHERE o.id = t.id AND o.at = t.at
@@ -171,6 +171,7 @@ pub async fn claim_messages(
     )
     .fetch_all(tx.conn())
     .await?;
+    rows.sort_by_cached_key(|row| ids.iter().position(|id| *id == row.id));
     let due = rows.into_iter().map(|row| DueMessage {
         id: Id::from_uuid(row.id),
         at: row.at,

@@ -87,7 +87,7 @@ pub async fn payments(tx: &mut Tx, payments: &[Id<id::Payment>]) -> Result<Vec<S
              p.way as "way!", p.bank as "bank!", p.uetr as "uetr!", p.state as "state!", p.reason, p.ended_at,
              p.created_at as "created_at!", l.since as "since?", l.inquiries as "inquiries?", l.next_at as "next_at?"
          from payment p left join live_attempt l on l.bill_id = p.bill_id and l.payment_id = p.id
-         where p.id = any($1)"#,
+         where p.id = any($1) order by p.id"#,
         &payments,
     )
     .fetch_all(tx.conn())
@@ -122,7 +122,7 @@ pub async fn payments_of_bill(tx: &mut Tx, bill: Id<Bill>) -> Result<Vec<StoredP
 /// Live attempts whose inquiry is due, the longest waiting first.
 pub async fn due_attempts(tx: &mut Tx, now: Instant, limit: i64) -> Result<Vec<Id<id::Payment>>> {
     let ids = sqlx::query_scalar!(
-        "select payment_id from live_attempt where next_at <= $1 order by next_at limit $2",
+        "select payment_id from live_attempt where next_at <= $1 order by next_at, payment_id limit $2",
         now,
         limit,
     )

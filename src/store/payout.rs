@@ -140,7 +140,7 @@ pub async fn going_back(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<Vec<Id<
     let ids: Vec<Uuid> = payments.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query_scalar!(
         r#"select distinct payment_id as "payment!" from refund
-           where payment_id = any($1) and state not in ('done', 'declined')"#,
+           where payment_id = any($1) and state not in ('done', 'declined') order by 1"#,
         &ids,
     )
     .fetch_all(tx.conn())
@@ -436,7 +436,7 @@ pub async fn of_agencies(
 /// Orders that somebody here must look after, the longest waiting first.
 pub async fn due(tx: &mut Tx, now: Instant, limit: i64) -> Result<Vec<Id<id::Payout>>> {
     let ids = sqlx::query_scalar!(
-        "select id from payout where next_at <= $1 order by next_at limit $2",
+        "select id from payout where next_at <= $1 order by next_at, id limit $2",
         now,
         limit,
     )

@@ -158,11 +158,11 @@ pub async fn claim_confirms(
     until: Instant,
     limit: i64,
 ) -> Result<Vec<(StoredOrder, i32)>> {
-    let rows = sqlx::query!(
+    let mut rows = sqlx::query!(
         r#"update platform_order o set confirms = confirms + 1, confirm_at = $2
          from (select p.partner_code, p.reference from platform_order p join bill b on b.id = p.bill_id
                where p.confirmed_at is null and b.state = 'paid' and coalesce(p.confirm_at <= $1, true)
-               order by p.created_at limit $3 for update of p skip locked) as d
+               order by p.created_at, p.partner_code, p.reference limit $3 for update of p skip locked) as d
          where o.partner_code = d.partner_code and o.reference = d.reference
          returning o.partner_code, o.reference, o.digest, o.bill_id, o.text, o.confirms"#,
         now,
@@ -171,6 +171,7 @@ pub async fn claim_confirms(
     )
     .fetch_all(tx.conn())
     .await?;
+    rows.sort_by(|a, b| (&a.partner_code, &a.reference).cmp(&(&b.partner_code, &b.reference)));
     rows.into_iter()
         .map(|row| {
             let bad = || StoreError::corrupt("platform_order", "digest", &row.reference);

@@ -286,7 +286,7 @@ pub async fn concerned(tx: &mut Tx, about: &[About]) -> Result<Vec<(usize, Id<Ci
 pub async fn payers(tx: &mut Tx, payments: &[Id<Payment>]) -> Result<Vec<Payer>> {
     let payments: Vec<Uuid> = payments.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query!(
-        "SELECT payment_id, citizen_id, parties, key FROM payment_payer WHERE payment_id = ANY($1)",
+        "SELECT payment_id, citizen_id, parties, key FROM payment_payer WHERE payment_id = ANY($1) ORDER BY payment_id",
         &payments,
     )
     .fetch_all(tx.conn())

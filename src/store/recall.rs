@@ -220,7 +220,7 @@ pub async fn of_agencies(tx: &mut Tx, agencies: &[Id<Agency>]) -> Result<Vec<Sto
         Row,
         "select id, direction, agency_id, payment_id, case_id, refund_id, amount, reason, words, key, message, state,
              answer, opened_at, next_at
-         from recall where agency_id = any($1) order by opened_at desc limit 100",
+         from recall where agency_id = any($1) order by opened_at desc, id desc limit 100",
         &agencies,
     )
     .fetch_all(tx.conn())
@@ -249,7 +249,7 @@ pub async fn of_bill(tx: &mut Tx, bill: Id<id::Bill>) -> Result<Vec<StoredRecall
 /// Requests about which a message of ours is due.
 pub async fn due(tx: &mut Tx, now: Instant, limit: i64) -> Result<Vec<Id<id::Recall>>> {
     let ids = sqlx::query_scalar!(
-        "select id from recall where next_at <= $1 order by next_at limit $2",
+        "select id from recall where next_at <= $1 order by next_at, id limit $2",
         now,
         limit,
     )

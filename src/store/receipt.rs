@@ -227,7 +227,8 @@ pub async fn adjusting(
     refund: Id<Refund>,
 ) -> Result<Vec<(Id<Agency>, FeeKind)>> {
     let rows = sqlx::query!(
-        "SELECT agency_id, kind, number FROM receipt WHERE bill_id = $1 AND refund_id = $2 AND replaces IS NULL",
+        "SELECT agency_id, kind, number FROM receipt WHERE bill_id = $1 AND refund_id = $2 AND replaces IS NULL
+         ORDER BY id",
         bill.uuid(),
         refund.uuid()
     )

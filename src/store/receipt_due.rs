@@ -73,12 +73,12 @@ pub async fn claim(
     reason: &str,
     most: i64,
 ) -> Result<Vec<Due>> {
-    let rows = sqlx::query_as!(
+    let mut rows = sqlx::query_as!(
         Row,
         "UPDATE receipt_due SET attempts = attempts + 1, next_at = $2
          WHERE (bill_id, kind, agency_id) IN (
              SELECT bill_id, kind, agency_id FROM receipt_due WHERE next_at <= $1 AND reason = $4
-             ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+             ORDER BY next_at, bill_id, kind, agency_id LIMIT $3 FOR UPDATE SKIP LOCKED)
          RETURNING bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome, owner_id, issuer_id",
         now,
         until,
@@ -87,6 +87,7 @@ pub async fn claim(
     )
     .fetch_all(tx.conn())
     .await?;
+    rows.sort_by(|a, b| (a.bill_id, &a.kind, a.agency_id).cmp(&(b.bill_id, &b.kind, b.agency_id)));
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
@@ -95,7 +96,7 @@ pub async fn take(tx: &mut Tx, now: Instant, reason: &str, most: i64) -> Result<
     let rows = sqlx::query_as!(
         Row,
         "SELECT bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome, owner_id, issuer_id
-         FROM receipt_due WHERE next_at <= $1 AND reason = $2 ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED",
+         FROM receipt_due WHERE next_at <= $1 AND reason = $2 ORDER BY next_at, bill_id, kind, agency_id LIMIT $3 FOR UPDATE SKIP LOCKED",
         now,
         reason,
         most
@@ -211,7 +212,7 @@ pub async fn of_bills(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<Vec<Due>> {
     let rows = sqlx::query_as!(
         Row,
         "SELECT bill_id, kind, payment_id, agency_id, reason, since, attempts, next_at, outcome, owner_id, issuer_id
-         FROM receipt_due WHERE bill_id = any($1)",
+         FROM receipt_due WHERE bill_id = any($1) ORDER BY bill_id, kind, agency_id",
         &bills
     )
     .fetch_all(tx.conn())
@@ -281,7 +282,7 @@ pub async fn reseal_names(tx: &mut Tx, names: &[(Id<Bill>, Sealed<ReceiptName>)]
 pub async fn names(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<Vec<(Id<Bill>, Sealed<ReceiptName>)>> {
     let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
     let rows = sqlx::query!(
-        "SELECT bill_id, name, key FROM receipt_name WHERE bill_id = any($1) AND length(name) > 0",
+        "SELECT bill_id, name, key FROM receipt_name WHERE bill_id = any($1) AND length(name) > 0 ORDER BY bill_id",
         &bills
     )
     .fetch_all(tx.conn())

@@ -169,7 +169,7 @@ pub async fn provided(tx: &mut Tx, bills: &[Id<Bill>]) -> Result<Vec<ProvidedNam
     let bills: Vec<Uuid> = bills.iter().map(|bill| bill.uuid()).collect();
     let rows = sqlx::query!(
         "SELECT bill_id, kind, form, series, number, lookup FROM provided_receipt
-         WHERE bill_id = any($1) ORDER BY kind DESC",
+         WHERE bill_id = any($1) ORDER BY bill_id, kind DESC, owner_id",
         &bills
     )
     .fetch_all(tx.conn())

@@ -269,7 +269,7 @@ pub async fn silent(
 /// Refunds that somebody here must look after, the longest waiting first.
 pub async fn due(tx: &mut Tx, now: Instant, limit: i64) -> Result<Vec<Id<id::Refund>>> {
     let ids = sqlx::query_scalar!(
-        r#"select id as "id!" from refund where next_at <= $1 order by next_at limit $2"#,
+        r#"select id as "id!" from refund where next_at <= $1 order by next_at, id limit $2"#,
         now,
         limit,
     )
@@ -387,7 +387,7 @@ pub async fn look_again(tx: &mut Tx, refund: Id<id::Refund>, at: Option<Instant>
 /// Who approved a refund so far.
 pub async fn approvers(tx: &mut Tx, refund: Id<id::Refund>) -> Result<Vec<Id<Citizen>>> {
     let ids = sqlx::query_scalar!(
-        "select citizen_id from refund_approval where refund_id = $1 order by at",
+        "select citizen_id from refund_approval where refund_id = $1 order by at, citizen_id",
         refund.uuid(),
     )
     .fetch_all(tx.conn())
@@ -402,7 +402,7 @@ pub async fn approvers_of(
 ) -> Result<BTreeMap<Id<id::Refund>, Vec<Id<Citizen>>>> {
     let ids: Vec<Uuid> = refunds.iter().map(|refund| refund.uuid()).collect();
     let rows = sqlx::query!(
-        "select refund_id, citizen_id from refund_approval where refund_id = any($1) order by refund_id, at",
+        "select refund_id, citizen_id from refund_approval where refund_id = any($1) order by refund_id, at, citizen_id",
         &ids,
     )
     .fetch_all(tx.conn())

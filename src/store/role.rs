@@ -72,7 +72,8 @@ pub async fn holders(
     let rows = sqlx::query!(
         r#"SELECT g.citizen_id, g.agency_id FROM role_grant g JOIN agency a ON a.id = g.agency_id
            WHERE g.citizen_id = ANY($1) AND g.role = $2 AND g.revoked_at IS NULL AND a.state = 'active'
-             AND g.valid_from <= $3 AND coalesce(g.valid_to >= $3, true)"#,
+             AND g.valid_from <= $3 AND coalesce(g.valid_to >= $3, true)
+           ORDER BY g.citizen_id, g.agency_id"#,
         &citizens,
         role.word(),
         day.date()

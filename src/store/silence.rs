@@ -45,7 +45,7 @@ pub async fn of_bills(
     let rows = sqlx::query!(
         r#"select s.bill_id, s.since, coalesce(s.until, p.ended_at, $2) as "until!"
          from payment_silence s join payment p on p.id = s.payment_id
-         where s.bill_id = any($1) order by s.since"#,
+         where s.bill_id = any($1) order by s.since, s.payment_id"#,
         &bills,
         now,
     )

@@ -80,7 +80,8 @@ pub async fn reopen(tx: &mut Tx, revision: Uuid) -> Result<Vec<Id<id::Case>>> {
            select c.id as "id!" from gone g join "case" c on c.line_id = g.id
            union
            select c.id from gone g join "case" c on c.account_id = g.account_id and c.servicer_reference = g.servicer_reference
-           where c.line_id is null and c.state = 'resolved'"#,
+           where c.line_id is null and c.state = 'resolved'
+           order by 1"#,
         revision,
     )
     .fetch_all(tx.conn())

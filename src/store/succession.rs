@@ -202,7 +202,8 @@ pub struct SealedNote {
 pub async fn pending_notes(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<SealedNote>> {
     let rows = sqlx::query!(
         r#"select n.id, n.words as "words!", n.key as "key!" from case_note n join "case" c on c.id = n.case_id
-         where c.agency_id = $1 and c.state in ('open', 'assigned') and length(n.words) > 0"#,
+         where c.agency_id = $1 and c.state in ('open', 'assigned') and length(n.words) > 0
+         order by n.id"#,
         agency.uuid(),
     )
     .fetch_all(tx.conn())
@@ -327,7 +328,7 @@ pub async fn tree_of(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<Id<Agency>>>
              select $1::uuid
              union select s.agency_id from agency_successor s join tree on s.successor_id = tree.id
                  join agency_succession a on a.agency_id = s.agency_id and a.effected_at is not null)
-         select id as "id!" from tree"#,
+         select id as "id!" from tree order by id"#,
         agency.uuid(),
     )
     .fetch_all(tx.conn())

@@ -241,7 +241,7 @@ pub async fn of_cases(tx: &mut Tx, agencies: &[Id<Agency>], cases: &[Id<Case>]) 
         "select s.id, s.agency_id, s.amount, s.reason, s.servicer_reference, a.number, s.state, s.opened_at, s.due,
              s.proposal
          from suspense s join collecting_account a on a.id = s.account_id
-         where s.id = any($1) and s.agency_id = any($2)",
+         where s.id = any($1) and s.agency_id = any($2) order by s.id",
         &cases,
         &agencies,
     )
@@ -257,7 +257,7 @@ pub async fn decisions(tx: &mut Tx, cases: &[Id<Case>]) -> Result<Vec<(Id<Case>,
         r#"select d.suspense_id as "suspense_id!", d.toward as "toward!", d.bill_id, d.legal_basis as "legal_basis!",
              d.words as "words!", d.key as "key!", d.proposed_by as "proposed_by!", d.proposed_at as "proposed_at!",
              d.approved_by, d.entry_id, d.approved_at, b.reference as "reference?"
-         from suspense_decision d left join bill b on b.id = d.bill_id where d.suspense_id = any($1)"#,
+         from suspense_decision d left join bill b on b.id = d.bill_id where d.suspense_id = any($1) order by d.suspense_id"#,
         &cases,
     )
     .fetch_all(tx.conn())

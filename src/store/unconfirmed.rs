@@ -63,7 +63,7 @@ pub async fn take_due(tx: &mut Tx, now: Instant, held: Instant, most: i64) -> Re
     let rows = sqlx::query!(
         r#"UPDATE unconfirmed u SET due_at = $2, attempts = attempts + 1
            FROM (SELECT verification_id FROM unconfirmed WHERE finished_at IS NULL AND due_at <= $1
-                 ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED) d
+                 ORDER BY due_at, verification_id LIMIT $3 FOR UPDATE SKIP LOCKED) d
            WHERE u.verification_id = d.verification_id
            RETURNING u.verification_id, u.agency_id, u.client_id, u.asked_at, u.sealed, u.generation, u.attempts"#,
         now,

@@ -185,7 +185,7 @@ pub async fn take_due(tx: &mut Tx, now: Instant, held: Instant) -> Result<Option
         Raw,
         r#"UPDATE verification_batch b SET due_at = $2
            FROM (SELECT id FROM verification_batch WHERE state = 'running' AND due_at <= $1
-                 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED) d
+                 ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED) d
            WHERE b.id = d.id
            RETURNING b.id, b.agency_id, b.client_id, b.created_at, b.format, b.ground, b.generation, b.state, b.bytes,
                      b.rows_received, b.rows_done, b.chunks, b.due_at, b.signed, b.finished_at"#,

@@ -39,19 +39,19 @@ pub async fn arrives(scene: &Scene, message: u128, account: &str, dong: i64, tex
 }
 
 /// An officer at the page of cash.
-struct AtCash {
+pub struct AtCash {
     actor: Actor,
     token: String,
 }
 
 impl AtCash {
-    async fn open(scene: &Scene, who: (&str, &str)) -> Self {
+    pub async fn open(scene: &Scene, who: (&str, &str)) -> Self {
         let actor = signed_in(&scene.world, who, "/board/cash").await;
         let token = actor.get("/board/cash").await.expect(200).form_field("form_token");
         Self { actor, token }
     }
 
-    async fn send(&self, fields: &[(&str, &str)]) -> Answer {
+    pub async fn send(&self, fields: &[(&str, &str)]) -> Answer {
         let mut form = vec![("form_token", self.token.as_str())];
         form.extend_from_slice(fields);
         self.actor.post_form("/board/cash", &form).await
@@ -478,7 +478,7 @@ async fn a_desk_owes_the_agency_that_it_collects_for_until_the_cash_is_in_its_ac
 }
 
 /// Says where what an agency collects goes, from today on.
-async fn rules(scene: &Scene, office: &Office, kinds: &[(&str, &str)]) {
+pub async fn rules(scene: &Scene, office: &Office, kinds: &[(&str, &str)]) {
     let day = Day::of(scene.world.clock.now()).to_string();
     let path = format!("/v1/agencies/{}/payout-rules", office.agency);
     for (kind, number) in kinds {
@@ -489,7 +489,7 @@ async fn rules(scene: &Scene, office: &Office, kinds: &[(&str, &str)]) {
 }
 
 /// Matches a day of an account, whose statement shows what arrived then, and passes on what may go.
-async fn match_and_pass_on(scene: &Scene, account: &str, day: Day) -> i64 {
+pub async fn match_and_pass_on(scene: &Scene, account: &str, day: Day) -> i64 {
     let mut tx = scene.world.app.store.begin().await.unwrap();
     let account = account_of_number(&mut tx, account).await.unwrap().unwrap();
     drop(tx);
@@ -504,7 +504,7 @@ fn passed_on(scene: &Scene) -> i64 {
 }
 
 /// Money that arrives with a text and stands on the statement of the day.
-async fn stands(scene: &Scene, message: u128, account: &str, dong: i64, text: &str) {
+pub async fn stands(scene: &Scene, message: u128, account: &str, dong: i64, text: &str) {
     let mut shown = entry(&format!("R{message}"), dong, None, scene.world.clock.now());
     shown.end_to_end = Some(Line::parse("NOTPROVIDED").unwrap());
     shown.remittance = vec![Line::parse(text).unwrap()];

@@ -4,20 +4,21 @@
 use crate::board::signed_in;
 use crate::central_bank::{entry, notification};
 use crate::desk::{ACCOUNTANT, APPROVER, Scene, reference};
-use crate::desk_money::{arrives, case_of};
+use crate::desk_money::{AtCash, case_of, match_and_pass_on, rules, stands};
 use crate::office::ACCOUNT;
 use crate::refunds::vnd;
-use chung::base::{clock::Clock, money::Money, text::Line};
+use chung::base::{calendar::Day, clock::Clock, money::Money, text::Line};
 use chung::codec::iso20022::Direction;
 use chung::flow::verify_books::verify_books;
 use serde_json::{Value, json};
+use std::time::Duration;
 use uuid::Uuid;
 
 impl Scene {
     /// A bill of 205,000 đ, paid by a transfer of 100,000 and 105,000 in cash.
     async fn half_by_transfer(&self) -> Value {
         let bill = self.office.bill(&self.world, "k").await;
-        arrives(self, 1, ACCOUNT, 100_000, reference(&bill)).await;
+        stands(self, 1, ACCOUNT, 100_000, reference(&bill)).await;
         let case = case_of(self, 100_000).await;
         let tender = [("reference", reference(&bill)), ("cash", "105000"), ("transfer", case.as_str())];
         self.send("/desk/bill", &tender).await.expect(303);
@@ -105,4 +106,90 @@ async fn never_more_by_transfer_than_a_transfer_brought() {
         "amount": vnd(1_000) });
     let system = scene.office.system(&scene.world, "refund");
     system.post_once("/v1/refunds", "6", &body).await.expect_refusal(409, "refund_exceeds_receipt");
+}
+
+impl Scene {
+    /// The cash of that bill reaches the account, and what the bill brought goes on to the Treasury and is seen to leave.
+    async fn remit(&self) {
+        self.send("/desk/deposits", &[("amount", "105000"), ("slip", "NT-1")]).await.expect(303);
+        let day = Day::of(self.world.clock.now());
+        stands(self, 2, ACCOUNT, 105_000, "NOP TIEN NT-1").await;
+        self.world.later(Duration::from_secs(86_400));
+        let case = case_of(self, 105_000).await;
+        let accountant = AtCash::open(self, ACCOUNTANT).await;
+        accountant.send(&[("act", "slip"), ("slip", "NT-1"), ("case", &case)]).await.expect(303);
+        assert_eq!(match_and_pass_on(self, ACCOUNT, day).await, 205_000, "the whole bill");
+        let now = self.world.clock.now();
+        let orders = self.world.bank.orders.lock().unwrap().clone();
+        let left = orders.iter().enumerate().map(|(n, order)| {
+            let mut debit = entry(&format!("P{n}"), order.amount.minor(), Some(order.id.0), now);
+            debit.direction = Direction::Debit;
+            debit
+        });
+        let left: Vec<_> = left.collect();
+        self.world.bank.movements.lock().unwrap().extend(left.clone());
+        self.world.tell(&notification(70, ACCOUNT, left, now)).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn what_was_remitted_of_a_desk_goes_back_by_the_treasurys_orders_however_it_was_paid() {
+    let mut scene = Scene::set().await;
+    rules(&scene, &scene.office, &[("phi", "37110001"), ("retained", "37140001")]).await;
+    let bill = scene.half_by_transfer().await;
+    scene.remit().await;
+    scene.again().await;
+    let of_bill = format!("/v1/payments?bill={}", bill["id"].as_str().unwrap());
+    let paid = scene.office.system(&scene.world, "payment.read").get(&of_bill).await.expect(200).json();
+    let paid: Uuid = paid["items"][0]["id"].as_str().unwrap().rsplit_once('_').unwrap().1.parse().unwrap();
+    let slips = scene.office.system(&scene.world, "statement.read");
+    let slips = slips.get("/v1/payouts?status=done").await.expect(200).json();
+
+    // More than the transfer brought: a refund for each slip, and none by transfer or in cash.
+    let asked = scene.ask_back(&bill, "r", json!({ "amount": vnd(150_000) })).await;
+    let refunds =
+        [&json!([asked["id"]]), &asked["apart"]].map(|ids| ids.as_array().unwrap().clone()).concat();
+    let mut left = Vec::new();
+    for id in refunds.iter().map(|id| id.as_str().unwrap()) {
+        scene.decide(id, "approve").await;
+        let told = scene.refund(id).await;
+        let order = &told["treasury_order"];
+        assert_eq!((&told["way"], &told["status"]), (&json!("treasury"), &json!("awaiting_treasury")));
+        let slip =
+            slips["items"].as_array().unwrap().iter().find(|slip| slip["id"] == order["payout"]).unwrap();
+        assert_eq!(
+            (&order["slip_number"], &order["remitted"], &order["total"]),
+            (&slip["slip_number"], &json!(true), &told["amount"])
+        );
+        // The payer as the receipt has it, and the payment: how it was paid, and not the transfer that was a part of it.
+        let payer = &order["payer"];
+        assert_eq!(
+            (&payer["name"], &payer["bank"], &payer["end_to_end_id"]),
+            (&json!("Nguyễn Thị Hòa"), &json!("CASH+TRANSFER"), &json!(paid.simple().to_string()))
+        );
+        let receiver = [("name", "Nguyễn Thị Hòa"), ("document", "079185000456"), ("slip", "PC-1")];
+        scene.send(&format!("/desk/refunds/{id}"), &receiver).await.expect(409);
+        left.push((id, told["amount"]["amount"].as_str().unwrap().parse::<i64>().unwrap()));
+    }
+    assert_eq!(left.iter().map(|(_, dong)| dong).sum::<i64>(), 150_000);
+    assert!(
+        scene.world.bank.returns.lock().unwrap().is_empty(),
+        "what was remitted is not returned from here"
+    );
+
+    // Over by their lines in the statement of the account from which it was remitted.
+    let now = scene.world.clock.now();
+    for (nth, (id, dong)) in left.iter().enumerate() {
+        let named = id.strip_prefix("refund_").unwrap().parse::<Uuid>().unwrap();
+        let mut debit = entry(&format!("T{nth}"), *dong, Some(named), now);
+        debit.direction = Direction::Debit;
+        scene.world.bank.movements.lock().unwrap().push(debit);
+    }
+    scene.world.later(Duration::from_secs(86_400));
+    assert_eq!(match_and_pass_on(&scene, ACCOUNT, Day::of(now)).await, 0);
+    for (id, _) in left {
+        assert_eq!(scene.refund(id).await["status"], "done");
+    }
+    assert_eq!((scene.balance("cash_drawer").await, scene.balance("refund_due").await), (500_000, 0));
+    assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
 }

@@ -4,6 +4,7 @@ use crate::life::{Life, expect_or_refused};
 use crate::process::{live, together};
 use crate::rails::Letter;
 use crate::seen::Seen;
+use chung::app::App;
 use chung::codec::iso20022::read;
 use chung::flow::{
     Error, inquire_payment::inquire_due, pass_on::pass_on, recall::send_recalls,
@@ -59,13 +60,14 @@ impl Life<'_> {
             4 => {
                 self.fault(seen, "two nodes");
                 let turns = self.turns();
-                let other = live(&self.app, None, async |app| {
+                let [node, beside] = &self.nodes;
+                let other = live(beside, None, async |app| {
                     look_after_refunds(&app).await?;
                     pass_on(&app).await?;
                     send_recalls(&app).await?;
                     inquire_due(&app).await
                 });
-                let (taken, done) = together(self.world, turns, self.take(&letter, None), other).await;
+                let (taken, done) = together(self.world, turns, take(node, &letter, None), other).await;
                 done.into_iter().for_each(|done| expect_or_refused(done.map(drop)));
                 if taken == Some(Taken::Acknowledged) {
                     self.rails.truth.lock().unwrap().mail.remove(at);
@@ -76,7 +78,7 @@ impl Life<'_> {
             2 => {
                 self.fault(seen, "message doubled");
                 let turns = self.turns();
-                let (one, other) = (self.take(&letter, None), self.take(&letter, None));
+                let [one, other] = self.nodes.each_ref().map(|node| take(node, &letter, None));
                 let (first, second) = together(self.world, turns, one, other).await;
                 assert!(first != Some(Taken::Refused) && second != Some(Taken::Refused));
                 return;
@@ -93,22 +95,8 @@ impl Life<'_> {
 
     /// Hands a message to the service; `None` when the process died over it.
     pub async fn take(&self, letter: &Letter, death: Option<u32>) -> Option<Taken> {
-        let received = read(letter.xml.as_bytes(), 1 << 20).unwrap();
-        let done = live(&self.app, death, async |app| take_message(&app, received).await).await?;
-        Some(match done {
-            Ok(_) => Taken::Acknowledged,
-            Err(Error::Unavailable(_)) => Taken::ComeAgain,
-            // Money that a refund gave back, whose receipt finds no number.
-            Err(Error::Conflict(refusal))
-                if ["payment_moved", "no_receipt_series"].contains(&refusal.code) =>
-            {
-                Taken::ComeAgain
-            }
-            Err(Error::Conflict(refusal)) if refusal.code == "message_id_reused" => Taken::Refused,
-            Err(error) => panic!("{error:?}"),
-        })
+        take(&self.app, letter, death).await
     }
-
     /// A message under a known identifier with other content is refused and changes nothing.
     pub async fn forge(&mut self, seen: &Seen) {
         let Some(letter) = self.delivered.iter().rev().find(|letter| letter.xml.contains("<AcctSvcrRef>R"))
@@ -140,4 +128,20 @@ impl Life<'_> {
             }
         }
     }
+}
+
+/// The same at that node.
+async fn take(node: &App, letter: &Letter, death: Option<u32>) -> Option<Taken> {
+    let received = read(letter.xml.as_bytes(), 1 << 20).unwrap();
+    let done = live(node, death, async |app| take_message(&app, received).await).await?;
+    Some(match done {
+        Ok(_) => Taken::Acknowledged,
+        Err(Error::Unavailable(_)) => Taken::ComeAgain,
+        // Money that a refund gave back, whose receipt finds no number.
+        Err(Error::Conflict(refusal)) if ["payment_moved", "no_receipt_series"].contains(&refusal.code) => {
+            Taken::ComeAgain
+        }
+        Err(Error::Conflict(refusal)) if refusal.code == "message_id_reused" => Taken::Refused,
+        Err(error) => panic!("{error:?}"),
+    })
 }

@@ -144,15 +144,26 @@ impl Life<'_> {
         seen: &Seen,
         act: impl AsyncFn(App) -> Result<T>,
     ) -> (bool, Result<T>) {
+        let app = self.app.clone();
+        self.at_desk_of(&app, seen, act).await
+    }
+
+    /// The same at that node.
+    async fn at_desk_of<T>(
+        &mut self,
+        app: &App,
+        seen: &Seen,
+        act: impl AsyncFn(App) -> Result<T>,
+    ) -> (bool, Result<T>) {
         let death = self.death(seen);
-        let first = live(&self.app, death, async |app| act(app).await).await;
+        let first = live(app, death, async |app| act(app).await).await;
         if let Some(done) = first
             && !matches!(done, Err(Error::Unavailable(_)))
         {
             return (false, told(done));
         }
         loop {
-            match live(&self.app, None, async |app| act(app).await).await.unwrap() {
+            match live(app, None, async |app| act(app).await).await.unwrap() {
                 Err(Error::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(1)).await,
                 done => return (true, told(done)),
             }
@@ -223,18 +234,20 @@ impl Life<'_> {
             written: paper.map(|paper| paper.written.clone()),
         };
         let twice = paper.is_none() && self.chance.percent(15);
-        let (bank, app) = (BANKS[self.chance.below(BANKS.len())], self.app.clone());
+        let (bank, [node, beside]) = (BANKS[self.chance.below(BANKS.len())], self.nodes.clone());
         if twice {
             self.fault(seen, "two at once");
         }
         self.say(&format!("{} is paid at a desk", self.bills[bill].id));
-        let elsewhere = async {
-            let start = async |app: App| start_payment(&app, &reference, bank).await.map(drop);
-            if twice { live(&app, None, start).await } else { None }
-        };
+        let start = async |app: App| start_payment(&app, &reference, bank).await.map(drop);
         let act = async |app: App| pay_at_desk(&app, cashier, &reference, &tender).await;
         let (world, turns) = (self.world, self.turns());
-        let ((_, done), elsewhere) = together(world, turns, self.at_desk(seen, act), elsewhere).await;
+        let ((_, done), elsewhere) = if twice {
+            let elsewhere = live(&beside, None, start);
+            together(world, turns, self.at_desk_of(&node, seen, act), elsewhere).await
+        } else {
+            (self.at_desk(seen, act).await, None)
+        };
         elsewhere.into_iter().for_each(crate::life::expect_or_refused);
         if let Err(refused) = &done {
             seen.note(format!("desk: {}", refused.code()));

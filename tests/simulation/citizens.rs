@@ -38,8 +38,12 @@ impl Life<'_> {
         let owed = self.owed(bill, self.clock.now()).await;
         let turns = self.turns();
         let start = async |app| start_payment(&app, &reference, bank).await;
-        let second = async { if twice { live(&self.app, None, start).await } else { None } };
-        let (first, second) = together(self.world, turns, live(&self.app, death, start), second).await;
+        let (first, second) = if twice {
+            let [at, beside] = &self.nodes;
+            together(self.world, turns, live(at, death, start), live(beside, None, start)).await
+        } else {
+            (live(&self.app, death, start).await, None)
+        };
         for done in [first, second].into_iter().flatten() {
             match done {
                 Ok(payment) => {

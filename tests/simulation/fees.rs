@@ -60,14 +60,16 @@ enum Stage {
 
 const HEADER: &str = "fee_code,procedure_code,procedure_vi,procedure_en,kind,item_vi,item_en,amount_vnd,unit,\
     legal_basis,valid_from,valid_to,retained_pct,chapter,sub_item,sensitive,formula,retained_basis";
-/// Hundredths of a percent a day by which late interest is charged: the same by every version, since one that is approved in
-/// the afternoon is in force from the morning.
-pub const LATE_RATE: i64 = 3;
+/// Hundredths of a percent a day by which late interest is charged, by the version in which everything costs so many times as much.
+pub const fn late_rate(times: i64) -> i64 {
+    2 + times
+}
 
 /// The row of the late rule of the version in which everything costs so many times as much.
 pub fn late_row(times: i64) -> String {
     let code = if times > 2 { "CHAM-HAI" } else { "CHAM-NOP" };
-    format!("{code},*,late_daily,0.0{LATE_RATE},late,applicant,payment,,Law 38/2019,2020-07-01,\n")
+    let rate = late_rate(times);
+    format!("{code},*,late_daily,0.0{rate},late,applicant,payment,,Law 38/2019,2020-07-01,\n")
 }
 
 const REDUCTIONS: &str = "adjustment_code,applies_to,effect,value,condition,whose_fact,governing_date,evidence,\

@@ -1,7 +1,7 @@
 //! Bills that may be paid after their due day, and what more they ask for then, as whoever pays works it out: the days, the
-//! rate of the day and the standing still while nobody answers.
+//! rate of the day by the version of the fees that is in force, and the standing still while nobody answers.
 
-use crate::fees::LATE_RATE;
+use crate::fees::late_rate;
 use crate::life::Life;
 use crate::seen::Seen;
 use chung::base::{
@@ -94,7 +94,7 @@ impl Life<'_> {
         let amount = |line: &Value| line["amount"].as_i64().unwrap();
         let says = lines.as_array().unwrap().iter().map(amount).sum();
         let late = row.get("open") && due < today && today <= last;
-        let interest = late.then(|| interest(&lines, due.days_until(today)));
+        let interest = late.then(|| interest(&lines, due.days_until(today) * late_rate(self.times())));
         let principal = without_interest(&lines);
         Owed { open: row.get("open"), live: row.get("live"), last, says, principal, interest }
     }
@@ -128,13 +128,13 @@ impl Life<'_> {
     }
 }
 
-/// So many days' interest on the fees of these lines: of each kind and beneficiary by itself, rounded once.
-fn interest(lines: &Value, days: i64) -> i64 {
+/// The interest of all days on the fees of these lines, at so many hundredths of a percent: of each kind and beneficiary by
+/// itself, rounded once.
+fn interest(lines: &Value, rate: i64) -> i64 {
     let lines = lines.as_array().unwrap();
     let of = |kind: &str| -> i64 {
         let those = lines.iter().filter(|line| line["kind"] == kind && !is_interest(line));
         those.map(|line| line["amount"].as_i64().unwrap()).sum()
     };
-    // In hundredths of a percent.
-    ["phi", "le_phi"].map(|kind| (of(kind) * days * LATE_RATE + 5_000) / 10_000).iter().sum()
+    ["phi", "le_phi"].map(|kind| (of(kind) * rate + 5_000) / 10_000).iter().sum()
 }

@@ -42,10 +42,15 @@ pub struct Promised {
     pub charge: Charge,
 }
 
+/// What is told of a life, each with how often the service had drawn by then.
+pub type Told = Vec<(String, u64)>;
+
 /// One life.
 pub struct Life<'a> {
     pub world: &'a World,
     pub app: App,
+    /// The same at the nodes where two act at once.
+    pub nodes: [App; 2],
     /// The agencies that ask: another one in the place of the first once it was succeeded.
     pub agencies: [Id<Agency>; 2],
     /// The versions of the fee schedule beside the first.
@@ -80,7 +85,7 @@ pub struct Life<'a> {
     pub states: BTreeMap<String, String>,
     pub looked: String,
     /// What was told of it, step by step.
-    pub told: RefCell<Vec<(String, u64)>>,
+    pub told: RefCell<Told>,
     /// How often the service drew.
     pub drawn: Arc<Drawn>,
 }

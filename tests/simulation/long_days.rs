@@ -42,9 +42,9 @@ impl Life<'_> {
             let turns = self.turns();
             let other = async {
                 self.clock.advance(Duration::from_secs(120));
-                live(&self.app, None, async |app| match_long_day(&app).await).await
+                live(&self.nodes[1], None, async |app| match_long_day(&app).await).await
             };
-            let slow = live(&self.app, None, async |app| match_long_day(&app).await);
+            let slow = live(&self.nodes[0], None, async |app| match_long_day(&app).await);
             let (slow, other) = together(self.world, turns, slow, other).await;
             [slow, other].into_iter().flatten().for_each(|done| expect_or_refused(done.map(drop)));
         } else {

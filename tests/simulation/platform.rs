@@ -4,6 +4,7 @@ use crate::life::Life;
 use crate::process::{live, together};
 use crate::rails::{Asked, Decision, Rails};
 use crate::seen::Seen;
+use crate::systems::say_to_platform;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chung::app::App;
 use chung::base::clock::Instant;
@@ -176,8 +177,9 @@ impl Life<'_> {
             4 => {
                 self.fault(seen, "confirmation doubled");
                 let turns = self.turns();
-                let one = async || self.say_to_platform(&confirm, None).await.map(|reply| reply.ma_loi);
-                let (first, second) = together(self.world, turns, one(), one()).await;
+                let one = async |node| say_to_platform(node, &confirm, None).await.map(|reply| reply.ma_loi);
+                let [at, beside] = &self.nodes;
+                let (first, second) = together(self.world, turns, one(at), one(beside)).await;
                 assert!(
                     [first, second].iter().flatten().all(|code| code == OK),
                     "a confirmation is taken twice"

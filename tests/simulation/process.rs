@@ -1,8 +1,10 @@
 //! A process of the service that lives for one act, and may die in the middle of it; and two of them on one database.
 //!
 //! What the seed decides is counted in statements that the database has answered: how the answers are cut on their way, and
-//! how fast they come, changes nothing.
+//! how fast they come, changes nothing. A process dies the moment that the last of its statements is answered, and what one of two
+//! sends waits at the gate of its node while it is the other's turn.
 
+use crate::nodes::Gate;
 use crate::world::{Chance, World};
 use chung::app::{self, App};
 use chung::work::run_queues;
@@ -10,7 +12,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::cell::Cell;
 use std::fmt::Debug;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -22,6 +25,8 @@ use tracing::{Dispatch, Event, Metadata};
 thread_local! {
     /// How many statements were answered on this thread while somebody counted.
     static ANSWERED: Cell<u32> = const { Cell::new(0) };
+    /// At which of them the process dies that is polled just now.
+    static KILLS_AT: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 /// Hears of every statement that is over: the driver tells of each as a trace.
@@ -52,7 +57,11 @@ impl tracing::Subscriber for Listening {
         let mut asks = OwnQuestion(true);
         event.record(&mut asks);
         if asks.0 {
-            ANSWERED.with(|answered| answered.set(answered.get() + 1));
+            let answered = ANSWERED.get() + 1;
+            ANSWERED.set(answered);
+            if KILLS_AT.get().is_some_and(|at| answered >= at) && !std::thread::panicking() {
+                resume_unwind(Box::new(Killed));
+            }
         }
     }
 
@@ -77,8 +86,11 @@ fn poll_counting<F: Future + ?Sized>(act: Pin<&mut F>, context: &mut Context<'_>
     (polled, ANSWERED.get() - before)
 }
 
-/// An act that is dropped once so many of its statements were answered and it waits again, as if the process had been killed
-/// there: before, between or after its transactions, and while the next statement, or a commit, is on its way.
+/// What a process dies of.
+struct Killed;
+
+/// An act that is dropped the moment that so many of its statements are answered, as if the process had been killed there: the
+/// database has carried the last one out, be it a commit, and nobody has heard of it.
 struct Mortal<F> {
     act: Pin<Box<F>>,
     statements: Option<u32>,
@@ -88,14 +100,22 @@ impl<F: Future> Future for Mortal<F> {
     type Output = Option<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.statements {
-            Some(0) => Poll::Ready(None),
-            Some(left) => {
-                let (polled, answered) = poll_counting(self.act.as_mut(), context);
-                self.statements = Some(left.saturating_sub(answered));
+        let Some(left) = self.statements else {
+            return self.act.as_mut().poll(context).map(Some);
+        };
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        KILLS_AT.set(Some(ANSWERED.get() + left));
+        let polled = catch_unwind(AssertUnwindSafe(|| poll_counting(self.act.as_mut(), context)));
+        KILLS_AT.set(None);
+        match polled {
+            Ok((polled, answered)) => {
+                self.statements = Some(left - answered);
                 polled.map(Some)
             }
-            None => self.act.as_mut().poll(context).map(Some),
+            Err(cause) if cause.is::<Killed>() => Poll::Ready(None),
+            Err(cause) => resume_unwind(cause),
         }
     }
 }
@@ -130,13 +150,35 @@ where
 
 /// The most statements of one turn.
 const TURN: usize = 4;
-/// How long somebody whose turn it is may wait until it is asked whether they wait for the other.
+/// How long somebody whose turn it is waits for an answer until it is asked whether they wait for the other: nothing else depends
+/// on it.
 const PATIENCE: Duration = Duration::from_millis(2);
-/// How often it is asked before it is the other's turn whatever they wait for.
-const ASKED: usize = 25;
 
-/// Two acts at once on one database: by turns of some statements each, as chance decides. Who waits for a lock lets the other
-/// go on.
+/// One of two at once.
+struct Player<'a> {
+    act: Pin<Box<dyn Future<Output = ()> + 'a>>,
+    gate: &'a Gate,
+    /// Whether its statement waits for what the other has locked.
+    blocked: bool,
+}
+
+impl Player<'_> {
+    /// Whether its statement waits for a lock.
+    async fn waits(&self, world: &World) -> bool {
+        world.waits_for_a_lock(&self.gate.backends()).await
+    }
+
+    /// Until its statement waits for a lock again, if it did, or is done.
+    async fn settle(&mut self, world: &World) {
+        while self.blocked && !self.waits(world).await {
+            self.blocked = !self.gate.is_quiet();
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Two acts at once on one database, each at a node of its own: by turns of some statements each, as chance decides. Who waits
+/// for a lock lets the other go on. `one` acts at the first of the world's nodes, `other` at the second.
 pub async fn together<A: Future, B: Future>(
     world: &World,
     mut turns: Chance,
@@ -145,50 +187,98 @@ pub async fn together<A: Future, B: Future>(
 ) -> (A::Output, B::Output) {
     let (mut first, mut second) = (None, None);
     {
-        let mut one = pin!(async { first = Some(one.await) });
-        let mut other = pin!(async { second = Some(other.await) });
-        let mut of_one = true;
+        let [at, beside] = &world.nodes;
+        let one = Box::pin(async { first = Some(one.await) });
+        let other = Box::pin(async { second = Some(other.await) });
+        let mut mover = Player { act: one, gate: &at.gate, blocked: false };
+        let mut waits = Player { act: other, gate: &beside.gate, blocked: false };
+        (mover.gate.shut(), waits.gate.shut());
+        let mut drawn = None;
         loop {
-            let statements = u32::try_from(1 + turns.below(TURN)).unwrap();
-            let act: Pin<&mut dyn Future<Output = ()>> = if of_one { one.as_mut() } else { other.as_mut() };
-            if take_turn(world, act, statements).await {
-                break;
+            let statements = drawn.take().unwrap_or_else(|| u32::try_from(1 + turns.below(TURN)).unwrap());
+            match take_turn(world, &mut mover, &mut waits, statements).await {
+                Turn::Over => break,
+                // Each for the other, until the database refuses one of them.
+                Turn::Waits if waits.blocked => {
+                    drawn = Some(statements);
+                    while mover.waits(world).await && waits.waits(world).await {
+                        tokio::time::sleep(PATIENCE).await;
+                    }
+                    mover.settle(world).await;
+                    waits.settle(world).await;
+                }
+                Turn::Waits | Turn::Taken => {}
             }
-            of_one = !of_one;
+            std::mem::swap(&mut mover, &mut waits);
         }
-        if of_one { other.await } else { one.await }
+        (mover.gate.open(), waits.gate.open());
+        waits.act.await;
     }
     (first.unwrap(), second.unwrap())
 }
 
-/// One turn; whether the act is over.
-async fn take_turn(world: &World, act: Pin<&mut dyn Future<Output = ()>>, statements: u32) -> bool {
-    let mut turn = Turn { act, statements };
-    for _ in 0..ASKED {
-        match tokio::time::timeout(PATIENCE, &mut turn).await {
-            Ok(over) => return over,
-            Err(_) if world.somebody_waits_for_a_lock().await => return false,
+/// How a turn ends.
+#[derive(PartialEq, Eq)]
+enum Turn {
+    Over,
+    Taken,
+    Waits,
+}
+
+async fn take_turn(world: &World, mover: &mut Player<'_>, waits: &mut Player<'_>, statements: u32) -> Turn {
+    let mut left = statements;
+    while left > 0 {
+        mover.gate.open();
+        match take_step(world, mover).await {
+            Some(Step::Over) => return Turn::Over,
+            Some(Step::Answered(many)) => left = left.saturating_sub(many),
+            None => {
+                mover.gate.shut();
+                mover.blocked = true;
+                return Turn::Waits;
+            }
+        }
+        mover.blocked = false;
+        // What the other waited for may be its own by now.
+        waits.settle(world).await;
+    }
+    Turn::Taken
+}
+
+/// Polls until a statement is answered, and no further; nothing if it waits for a lock.
+async fn take_step(world: &World, mover: &mut Player<'_>) -> Option<Step> {
+    loop {
+        let step = Stepping { act: mover.act.as_mut(), gate: mover.gate };
+        match tokio::time::timeout(PATIENCE, step).await {
+            Ok(step) => return Some(step),
+            Err(_) if mover.waits(world).await => return None,
             Err(_) => {}
         }
     }
-    false
 }
 
-struct Turn<'a> {
-    act: Pin<&'a mut (dyn Future<Output = ()> + 'a)>,
-    statements: u32,
+enum Step {
+    Over,
+    Answered(u32),
 }
 
-impl Future for Turn<'_> {
-    type Output = bool;
+struct Stepping<'a, 'b> {
+    act: Pin<&'a mut (dyn Future<Output = ()> + 'b)>,
+    gate: &'a Gate,
+}
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
-        let (polled, answered) = poll_counting(self.act.as_mut(), context);
-        self.statements = self.statements.saturating_sub(answered);
-        match polled {
-            Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending if self.statements == 0 => Poll::Ready(false),
-            Poll::Pending => Poll::Pending,
+impl Future for Stepping<'_, '_> {
+    type Output = Step;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Step> {
+        match poll_counting(self.act.as_mut(), context) {
+            (Poll::Ready(()), _) => Poll::Ready(Step::Over),
+            (Poll::Pending, 0) => Poll::Pending,
+            (Poll::Pending, answered) => {
+                // What it has sent since stays here.
+                self.gate.shut();
+                Poll::Ready(Step::Answered(answered))
+            }
         }
     }
 }

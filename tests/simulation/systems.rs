@@ -233,12 +233,21 @@ impl Life<'_> {
         message: &impl serde::Serialize,
         death: Option<u32>,
     ) -> Option<Reply> {
-        let body = serde_json::to_vec(message).unwrap();
-        let done = live(&self.app, death, async |app: App| answer_platform(&app, &body).await).await?;
-        match done {
-            Ok(reply) => reply,
-            Err(Error::Internal(cause)) => panic!("{cause:?}"),
-            Err(_) => None,
-        }
+        say_to_platform(&self.app, message, death).await
+    }
+}
+
+/// The same at that node.
+pub async fn say_to_platform(
+    node: &App,
+    message: &impl serde::Serialize,
+    death: Option<u32>,
+) -> Option<Reply> {
+    let body = serde_json::to_vec(message).unwrap();
+    let done = live(node, death, async |app: App| answer_platform(&app, &body).await).await?;
+    match done {
+        Ok(reply) => reply,
+        Err(Error::Internal(cause)) => panic!("{cause:?}"),
+        Err(_) => None,
     }
 }

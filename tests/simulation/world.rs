@@ -5,8 +5,9 @@ use crate::collected::open_own;
 use crate::database::Database;
 use crate::fees::late_row;
 use crate::issuers::Elsewhere;
-use crate::life::Life;
+use crate::life::{BEGAN, Life};
 use crate::listeners::Listener;
+use crate::nodes::Node;
 use crate::platform::{Carrier, NATIONAL};
 use crate::rails::{Rails, Truth};
 use crate::stamps::authority;
@@ -14,6 +15,7 @@ use crate::sweeper::Sweeper;
 use crate::systems::SYSTEM;
 use crate::tellings::{HOLIDAY, WORKED};
 use chung::app::{self, App, ClearingPeer, Parts, Population};
+use chung::base::calendar::Day;
 use chung::base::clock::ManualClock;
 use chung::base::entropy::{Entropy, SeededEntropy};
 use chung::base::id::{Agency, Citizen, Client, Id};
@@ -37,10 +39,12 @@ use chung::partner::receipt_issuer::RemoteReceiptIssuers;
 use chung::partner::webhook::RemoteWebhooks;
 use chung::payment::fee_version::AgencyBudget;
 use chung::payment::payout::{Authority, Kind, NO_TREASURY, Rule};
+use chung::store::Store;
 use chung::store::agency::{self, AccountRow};
 use chung::store::bank::{Bank, put_banks};
 use chung::store::calendar::{ListedDay, put_days};
 use chung::store::payout_rule::add as add_rule;
+use chung::store::tariff;
 use futures_util::future::BoxFuture;
 use sqlx::{
     AssertSqlSafe, Connection, PgConnection,
@@ -106,6 +110,8 @@ pub struct World {
     sweeper: tokio::sync::Mutex<Sweeper>,
     _database: Database,
     app: App,
+    /// Where two act at once.
+    pub nodes: [Node; 2],
     pub agencies: [Id<Agency>; 2],
     /// The agency that may take the place of the first in a life, with the same account.
     pub successor: Id<Agency>,
@@ -143,7 +149,7 @@ fn budget() -> AgencyBudget {
         treasury_office: "0061".to_owned(),
         retained_account: "3713".to_owned(),
         remitted_account: "3511".to_owned(),
-        valid_from: chung::base::calendar::Day::new(2026, 1, 1).unwrap(),
+        valid_from: Day::new(2026, 1, 1).unwrap(),
     }
 }
 
@@ -156,7 +162,7 @@ fn budget_key(agency: Id<Agency>) -> Idempotency {
 fn rule(kind: Kind) -> Rule {
     Rule {
         kind,
-        valid_from: chung::base::calendar::Day::new(2026, 11, 20).unwrap(),
+        valid_from: Day::new(2026, 11, 20).unwrap(),
         bank: "970405".to_owned(),
         number: "7111".to_owned(),
         holder: "KHO BAC".to_owned(),
@@ -172,9 +178,15 @@ fn rule(kind: Kind) -> Rule {
 impl World {
     /// Two agencies that collect in one account, the sample fee schedule, and banks.
     pub async fn found() -> Self {
+        Self::found_with("").await
+    }
+
+    /// The same where the service's connections have these settings, too.
+    pub async fn found_with(options: &str) -> Self {
         chung::crypto::install();
         let _ = rustls::crypto::ring::default_provider().install_default();
         let database = Database::fresh().await;
+        let url = format!("{}{options}", database.url());
         let limits = Limits::default();
         let (batches, _) = app::queues(&limits);
         let keys = KeyRing::from_toml(include_str!("../../keys/development.toml")).unwrap();
@@ -187,8 +199,8 @@ impl World {
             pages: None,
         };
         let app = App::new(Parts {
-            // Two processes at once, and what the pool takes back meanwhile: every connection plans for itself.
-            store: database.store(4).await,
+            // One connection: what a process does at once it does one after the other, in the order in which it asked.
+            store: Store::connect(&url, 1).await.unwrap(),
             clock: Arc::new(ManualClock::at(datetime!(2026-11-20 02:00 UTC))),
             entropy: Arc::new(SeededEntropy::new(0)),
             keys: Arc::new(keys),
@@ -237,7 +249,7 @@ impl World {
             agency::put_account(&mut tx, of, &account).await.unwrap();
         }
         let listed = [(HOLIDAY, false), (WORKED, true)].map(|((year, month, day), working)| ListedDay {
-            day: chung::base::calendar::Day::new(year, month, day).unwrap(),
+            day: Day::new(year, month, day).unwrap(),
             working,
             name: ("Nghỉ bù".to_owned(), "Swapped".to_owned()),
             basis: "TB 1".to_owned(),
@@ -287,6 +299,7 @@ impl World {
         Self {
             onlooker: tokio::sync::Mutex::new(onlooker),
             sweeper: tokio::sync::Mutex::new(sweeper),
+            nodes: [Node::on(&url).await, Node::on(&url).await],
             _database: database,
             lists,
             app,
@@ -327,6 +340,12 @@ impl World {
                 parts.limits.batch_max = 2;
             }
         });
+        let nodes = [0, 1].map(|nth: usize| app.with(|parts| parts.store = self.nodes[nth].store.clone()));
+        for node in [&app].into_iter().chain(&nodes) {
+            // Every life begins with what a node remembers that has just read the first version.
+            let mut tx = node.store.begin().await.unwrap();
+            tariff::in_force(&node.store, &mut tx, Day::of(BEGAN)).await.unwrap();
+        }
         let own = seed % 3 == 2;
         if own {
             open_own(self, &app).await;
@@ -334,6 +353,7 @@ impl World {
         Life {
             world: self,
             app,
+            nodes,
             agencies: self.agencies,
             versions: Vec::new(),
             others: own.then_some(OWN).into_iter().collect(),
@@ -360,9 +380,9 @@ impl World {
         }
     }
 
-    /// Whether a statement waits for what another one has locked.
-    pub async fn somebody_waits_for_a_lock(&self) -> bool {
-        self.sweeper.lock().await.sees_a_wait().await
+    /// Whether a statement of one of these processes of the server waits for what another one has locked.
+    pub async fn waits_for_a_lock(&self, backends: &[i32]) -> bool {
+        self.sweeper.lock().await.sees_a_wait(backends).await
     }
 
     /// Something that happens to the database alone.
