@@ -192,7 +192,8 @@ pub async fn together<A: Future, B: Future>(
         let other = Box::pin(async { second = Some(other.await) });
         let mut mover = Player { act: one, gate: &at.gate, blocked: false };
         let mut waits = Player { act: other, gate: &beside.gate, blocked: false };
-        (mover.gate.shut(), waits.gate.shut());
+        mover.gate.shut();
+        waits.gate.shut();
         let mut drawn = None;
         loop {
             let statements = drawn.take().unwrap_or_else(|| u32::try_from(1 + turns.below(TURN)).unwrap());
@@ -211,7 +212,8 @@ pub async fn together<A: Future, B: Future>(
             }
             std::mem::swap(&mut mover, &mut waits);
         }
-        (mover.gate.open(), waits.gate.open());
+        mover.gate.open();
+        waits.gate.open();
         waits.act.await;
     }
     (first.unwrap(), second.unwrap())

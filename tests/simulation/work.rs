@@ -51,6 +51,10 @@ impl Life<'_> {
         self.reconcile(seen).await;
         for _ in 0..3 {
             self.go_through_the_post(seen).await;
+            // By now the days that are told in several messages are over.
+            if self.rails.pages.is_some() {
+                self.ask_for_a_day(seen).await;
+            }
             self.deliver_all().await;
             self.change_its_mind(seen).await;
             self.match_beside(seen).await;
