@@ -55,6 +55,11 @@ impl Life<'_> {
             if self.rails.pages.is_some() {
                 self.ask_for_a_day(seen).await;
             }
+            // What an agency's system was given may not hold any more when it asks again.
+            if self.chance.percent(50) {
+                self.take_receipt_back(seen).await;
+                self.be_asked(seen).await;
+            }
             self.deliver_all().await;
             self.change_its_mind(seen).await;
             self.match_beside(seen).await;
