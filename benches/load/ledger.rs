@@ -18,7 +18,7 @@ use std::time::Instant;
 use tokio::task::spawn_blocking;
 
 /// Entries of one transaction: as many as the service's writer takes at most.
-const BATCH: usize = 256;
+pub const BATCH: usize = 256;
 
 /// Measures `store::ledger::append`; what this process burns counts as ours, what psql burns counts for nobody.
 pub async fn measure(world: &mut World, disk: &str) -> Result<Vec<Record>> {

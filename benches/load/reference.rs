@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 /// Connections of a raw reference.
-const CLIENTS: usize = 32;
+pub const CLIENTS: usize = 32;
 /// Accounts that uniform postings are spread over.
 const ACCOUNTS: usize = 1_000;
 /// The argument that turns this program into the bare server.

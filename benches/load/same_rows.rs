@@ -2,7 +2,9 @@
 //! one unit in a transaction over many connections, or many in a transaction over one. Nothing is verified, computed, signed
 //! or answered: no service that keeps these promises costs less than the second.
 
+use super::ledger::BATCH;
 use super::measure::{Meter, Payers};
+use super::reference::CLIENTS;
 use super::report::{Rate, Record};
 use super::settlements::{attempts, bills};
 use super::world::World;
@@ -12,11 +14,6 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::Pg
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
 use uuid::Uuid;
-
-/// Connections that write one unit at a time.
-const CLIENTS: usize = 32;
-/// Units of one transaction otherwise: as many as the service's writers take at most.
-const BATCH: usize = 256;
 
 /// Which unit. What its rows hold is copied from the newest one that the service has written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

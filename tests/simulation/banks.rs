@@ -97,6 +97,7 @@ impl Life<'_> {
     pub async fn take(&self, letter: &Letter, death: Option<u32>) -> Option<Taken> {
         take(&self.app, letter, death).await
     }
+
     /// A message under a known identifier with other content is refused and changes nothing.
     pub async fn forge(&mut self, seen: &Seen) {
         let Some(letter) = self.delivered.iter().rev().find(|letter| letter.xml.contains("<AcctSvcrRef>R"))
