@@ -329,7 +329,8 @@
 //!   held before asked rightly: paper is taken by either, a transfer by that and by what its day began with.
 //! * 2026-11-27, a seed is one life: in the simulation a process dies the moment a counted statement is answered, and what one of
 //!   two at once sends waits at its node's gate until it is its turn. What is due at one moment has an order of its own in every
-//!   statement that takes the first of it, but for messages to people, which go as they were written.
+//!   statement that takes the first of it, but for messages to people, which go as they were written, and the listeners of one
+//!   event.
 //! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.
 
 pub mod app;
