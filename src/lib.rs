@@ -331,6 +331,8 @@
 //!   two at once sends waits at its node's gate until it is its turn. What is due at one moment has an order of its own in every
 //!   statement that takes the first of it, but for messages to people, which go as they were written, and the listeners of one
 //!   event.
+//! * 2026-11-27, one build: CI builds everything once, as the tests want it, and asks that what they depend on lends no crate of
+//!   the service a feature of its own; so the fields of JSON stay in the order in which they were written, which had been lent.
 //! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.
 
 pub mod app;

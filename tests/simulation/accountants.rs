@@ -96,6 +96,7 @@ impl Life<'_> {
 
     /// One day's desk work: what was asked is decided, and what went wrong is asked back.
     pub async fn go_through_the_post(&mut self, seen: &Seen) {
+        self.ask_for_what_never_left(seen).await;
         self.ask_refund(seen).await;
         self.decide_refunds(seen).await;
         self.answer_recalls(seen).await;
@@ -171,7 +172,7 @@ impl Life<'_> {
         self.decide_refund(seen, Id::from_uuid(row.get("id")), approves).await;
     }
 
-    async fn decide_refund(&mut self, seen: &Seen, refund: Id<id::Refund>, approves: bool) {
+    pub async fn decide_refund(&mut self, seen: &Seen, refund: Id<id::Refund>, approves: bool) {
         let asked = format!("select requested_by from refund where id = '{}'", refund.uuid());
         let asked: Id<Citizen> = Id::from_uuid(self.world.rows(&asked).await[0].get("requested_by"));
         let own = approve_refund(&self.app, asked, refund).await;
@@ -363,19 +364,6 @@ impl Life<'_> {
         self.credit_desk_money(seen);
         self.deliver_all().await;
         self.explain_credits(seen).await;
-    }
-
-    /// What was remitted goes back when the Treasury orders it; of what never came there it orders nothing.
-    async fn order_by_treasury(&mut self) {
-        let waits = "select r.id, r.amount, r.payout_id, a.number from refund r join payout o on o.id = r.payout_id
-                     join collecting_account a on a.id = o.account_id where r.state = 'awaiting_treasury' order by r.id";
-        for row in self.world.rows(waits).await {
-            let came = self.rails.truth.lock().unwrap().orders.get(&row.get("payout_id")) == Some(&true);
-            if came {
-                let (refund, amount) = (row.get("id"), Money::vnd(row.get("amount")));
-                self.rails.order_by_treasury(row.get("number"), refund, amount, self.clock.now());
-            }
-        }
     }
 }
 

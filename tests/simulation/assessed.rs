@@ -95,7 +95,7 @@ impl Life<'_> {
         }
         if which < 2 {
             // Sometimes an invoice that another bill charges, or did.
-            let nth = if self.chance.percent(15) { self.sold.saturating_sub(1) } else { self.sold };
+            let nth = if self.chance.percent(25) { self.sold.saturating_sub(1) } else { self.sold };
             self.sold = self.sold.max(nth + 1);
             draft.obligations.push(service(nth, Day::of(self.clock.now())));
         }

@@ -34,7 +34,7 @@ async fn nothing_forbidden(life: &Life<'_>, question: &str) {
 }
 
 /// Checks a life that has settled down.
-pub async fn check(life: &Life<'_>, seen: &Seen) {
+pub async fn check(life: &mut Life<'_>, seen: &Seen) {
     seen.timed("judging: laws", nothing_forbidden(life, &IN_THE_END)).await;
     money(life).await;
     accounts(life).await;
@@ -183,15 +183,20 @@ async fn documents(life: &Life<'_>) {
     }
 }
 
-/// Matching every day again changes nothing.
-async fn again(life: &Life<'_>) {
+/// So many days of a life are matched once more in the end.
+const AGAIN: usize = 3;
+
+/// Matching a day again changes nothing, whichever.
+async fn again(life: &mut Life<'_>) {
     let dump = "select coalesce(string_agg(t::text, ' ' order by t.id), '') from";
     let mut before = Vec::new();
     for table in ["statement_now", "\"case\""] {
         before.push(life.world.rows(&format!("{dump} {table} t")).await[0].get::<String, _>(0));
     }
-    let told = "select a.number, s.day from statement s join collecting_account a on a.id = s.account_id";
-    for row in life.world.rows(told).await {
+    let told = "select a.number, s.day from statement s join collecting_account a on a.id = s.account_id order by s.day, s.id";
+    let mut told = life.world.rows(told).await;
+    for _ in 0..AGAIN.min(told.len()) {
+        let row = told.swap_remove(life.chance.below(told.len()));
         life.match_day_of(row.get("number"), Day::from_date(row.get("day")), None).await;
     }
     for (table, before) in ["statement_now", "\"case\""].into_iter().zip(before) {

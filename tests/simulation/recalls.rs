@@ -61,7 +61,7 @@ impl Life<'_> {
             0 | 1 => self.bank_asks(seen),
             2..=4 => self.bank_answers(seen),
             5 => self.credit_desk_money(seen),
-            _ => self.take_back(seen).await,
+            _ => drop(self.take_back(seen).await),
         }
     }
 

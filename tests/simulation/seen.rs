@@ -54,7 +54,7 @@ const RARE: [&str; 52] = [
     "receipt of a system's payment void",
     "receipt written by hand with late interest",
     "receipts issued in bulk",
-    "refund awaiting_treasury → sent",
+    "refund awaiting_treasury → never remitted",
     "refund not approved: refund_exceeds_receipt",
     "refund sent → bounced",
     "released: bill",

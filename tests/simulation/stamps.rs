@@ -122,7 +122,7 @@ impl Stamper {
             return Ok(answer(query, now + Duration::hours(3), None).unwrap());
         }
         let before = self.0.truth.lock().unwrap().stamps.given.last().map(|stamp| stamp.answer.clone());
-        if let Some(before) = before.filter(|_| self.0.fault(25, "fault: stamp given before")) {
+        if let Some(before) = before.filter(|_| self.0.fault(60, "fault: stamp given before")) {
             return Ok(before);
         }
         let signed = |signer: usize| {

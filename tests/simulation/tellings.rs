@@ -113,8 +113,8 @@ impl Rails {
 }
 
 impl Life<'_> {
-    /// The bank takes a credit back that it has shown, or shows it again, and tells the day anew.
-    pub async fn take_back(&mut self, seen: &Seen) {
+    /// The bank takes a credit back that it has shown, or shows it again, and tells the day anew: that day.
+    pub async fn take_back(&mut self, seen: &Seen) -> Option<Day> {
         let shown = "select c.servicer_reference as reference, s.day from credit c
              join statement s on s.account_id = c.account_id and s.day = c.booked_on
              where exists (select from statement_line l where l.statement_id = s.id and l.servicer_reference = c.servicer_reference
@@ -127,7 +127,7 @@ impl Life<'_> {
                 self.rails.truth.lock().unwrap().withdrawn.remove(&reference);
                 self.rails.day_of(&reference)
             }
-            _ if rows.is_empty() => return,
+            _ if rows.is_empty() => return None,
             _ => {
                 let row = &rows[self.chance.below(rows.len())];
                 self.fault(seen, "credit taken back");
@@ -140,6 +140,7 @@ impl Life<'_> {
         self.say(&format!("the bank tells {day} anew"));
         let death = self.death(seen);
         self.match_day(day, death).await;
+        Some(day)
     }
 
     /// A bank that took a credit back may find that it was right to show it.

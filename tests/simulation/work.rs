@@ -49,7 +49,7 @@ impl Life<'_> {
         }
         // Its statement may come before the notifications of it.
         self.reconcile(seen).await;
-        for _ in 0..3 {
+        for _ in 0..2 {
             self.go_through_the_post(seen).await;
             // By now the days that are told in several messages are over.
             if self.rails.pages.is_some() {
@@ -62,14 +62,19 @@ impl Life<'_> {
             }
             self.deliver_all().await;
             self.change_its_mind(seen).await;
+            if self.beside.percent(10) {
+                self.deny_what_left(seen).await;
+            }
             self.match_beside(seen).await;
             self.ask_the_issuer(seen).await;
             // Thrice between two deliveries: what is silent is asked about before the money is seen to leave.
             for _ in 0..3 {
                 self.give_back(seen).await;
                 self.inquire(seen).await;
-                self.reconcile(seen).await;
-                self.pass_on(seen).await;
+                if self.chance.percent(60) {
+                    self.reconcile(seen).await;
+                    self.pass_on(seen).await;
+                }
                 if self.chance.percent(60) {
                     self.look(seen).await;
                 }
