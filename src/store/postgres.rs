@@ -256,9 +256,15 @@ impl Site {
         postgres.args(["-c", "timezone=UTC", "-c", "max_connections=200"]);
         if self.durability == Durability::Test {
             // What is vacuumed behind a test's back is planned anew by every connection, and slows what is measured in it.
-            for off in
-                ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "jit=off", "autovacuum=off"]
-            {
+            for off in [
+                "fsync=off",
+                "synchronous_commit=off",
+                "full_page_writes=off",
+                "jit=off",
+                "autovacuum=off",
+                // A table of a few rows is read before a process that helps has begun.
+                "max_parallel_workers_per_gather=0",
+            ] {
                 postgres.args(["-c", off]);
             }
         }

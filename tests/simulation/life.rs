@@ -112,14 +112,11 @@ impl Life<'_> {
         self.begin_short(seen).await;
         self.begin_elsewhere(seen).await;
         while steps < STEPS || self.faults < FAULTS {
-            let before = steps;
             self.step(seen).await;
-            steps += 1;
-            if self.act_beside(seen).await {
-                steps += 1;
-            }
+            self.act_beside(seen).await;
             seen.timed("living: look", self.look(seen)).await;
-            if steps / 16 > before / 16 {
+            steps += 1;
+            if steps % 16 == 0 {
                 seen.timed("living: laws", check_always(self)).await;
             }
             assert!(steps < 1_000, "a life in which nothing goes wrong");
@@ -153,8 +150,8 @@ impl Life<'_> {
         self.note_faults(seen);
     }
 
-    /// What people do now and then whatever else goes on; whether anybody did.
-    async fn act_beside(&mut self, seen: &Seen) -> bool {
+    /// What people do now and then whatever else goes on.
+    async fn act_beside(&mut self, seen: &Seen) {
         match self.beside.below(100) {
             0..=3 => self.mind_listener(seen).await,
             4..=18 => self.match_by_hand(seen).await,
@@ -164,9 +161,8 @@ impl Life<'_> {
             37..=40 => self.pay_late(seen).await,
             41..=44 => self.warn(seen).await,
             45..=50 => self.pass_on_collected(seen).await,
-            _ => return false,
+            _ => {}
         }
-        true
     }
 
     /// Counts what went wrong at the bank.

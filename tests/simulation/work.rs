@@ -73,8 +73,8 @@ impl Life<'_> {
                 self.inquire(seen).await;
                 if self.chance.percent(60) {
                     self.reconcile(seen).await;
-                    self.pass_on(seen).await;
                 }
+                self.pass_on(seen).await;
                 if self.chance.percent(60) {
                     self.look(seen).await;
                 }
