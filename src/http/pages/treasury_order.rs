@@ -41,7 +41,13 @@ impl OrderShown {
             ("payout-authority", format!("{} · {}", at("/authority/code"), at("/authority/name"))),
             ("refund-order-payer", at("/payer/name")),
             ("refund-order-payer-bank", at("/payer/bank")),
-            ("refund-order-transfer", format!("{} · {}", at("/payer/end_to_end_id"), at("/payer/uetr"))),
+            (
+                "refund-order-transfer",
+                match (at("/payer/end_to_end_id"), at("/payer/uetr")) {
+                    (id, uetr) if id == NONE && uetr == NONE => id,
+                    (id, uetr) => format!("{id} · {uetr}"),
+                },
+            ),
             ("refund-basis", at("/legal_basis")),
             ("payout-amount", dong(&order["total"])),
             ("payout-words", at("/total_in_words")),
