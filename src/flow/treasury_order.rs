@@ -32,8 +32,7 @@ pub(super) async fn treasury_order(app: &App, tx: &mut Tx, refund: &StoredRefund
     let of = agency::find_all(tx, &[refund.agency]).await?.pop().ok_or_else(|| lost("agency"))?;
     // What was taken at a desk no transfer brought.
     let brought = if refund.account.is_some() { Some(original(tx, refund).await?) } else { None };
-    let (origin, bank) = brought.map(|(origin, bank, _)| (origin, bank)).unzip();
-    let (end_to_end, uetr) = origin.map(|origin| (origin.end_to_end, origin.uetr)).unzip();
+    let origin = brought.as_ref().map(|(origin, ..)| origin);
     let items = payout::items_of(tx, order.id, payment).await?;
     let back = refund_line::of_refund(tx, refund.id).await?;
     let lines = back.iter().filter_map(|(line, part)| {
@@ -65,9 +64,9 @@ pub(super) async fn treasury_order(app: &App, tx: &mut Tx, refund: &StoredRefund
         "authority": order.slip["authority"],
         "payer": {
             "name": payer(app, tx, (bill, payment)).await?,
-            "bank": bank.flatten(),
-            "end_to_end_id": end_to_end.flatten().map(|line| line.to_string()),
-            "uetr": uetr.flatten().map(|uetr| uetr.to_string()),
+            "bank": brought.as_ref().and_then(|(_, bank, _)| bank.as_deref()),
+            "end_to_end_id": origin.and_then(|origin| origin.end_to_end.as_ref()).map(ToString::to_string),
+            "uetr": origin.and_then(|origin| origin.uetr).map(|uetr| uetr.to_string()),
         },
         "lines": lines.collect::<Vec<_>>(),
         "total": money(refund.amount),

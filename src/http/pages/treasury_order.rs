@@ -16,38 +16,29 @@ impl OrderShown {
     /// As the flow tells it.
     pub(super) fn of(page: &Page, order: &Value) -> Self {
         let at = |pointer: &str| word(order, pointer);
-        let account = |of: &str| {
-            let parts = ["number", "bank", "holder"].map(|name| at(&format!("/{of}/{name}")));
-            parts.join(" · ")
-        };
-        let tax_code = Some(at("/ordered_by/tax_code")).filter(|code| code != NONE);
+        let parts = |pointers: &[&str]| joined(pointers.iter().map(|pointer| known(order, pointer)));
+        let tax_code = known(order, "/ordered_by/tax_code");
         let tax_code = tax_code.map(|code| format!("{} {code}", page.t("payout-tax-code")));
-        let by = [Some(at("/ordered_by/name")), tax_code, Some(at("/ordered_by/address"))];
+        let by = [known(order, "/ordered_by/name"), tax_code.as_deref(), known(order, "/ordered_by/address")];
         let state =
             if order["remitted"] == true { "refund-order-remitted" } else { "refund-order-on-its-way" };
         let facts = [
-            (
-                "refund-order-by",
-                by.into_iter().flatten().filter(|part| part != NONE).collect::<Vec<_>>().join(" · "),
-            ),
+            ("refund-order-by", joined(by)),
             (
                 "payout-slip-number",
                 format!("{} ({}), {}", at("/slip_number"), at("/slip_made_on"), page.t(state)),
             ),
             ("refund-order-slip-total", dong(&order["slip_total"])),
-            ("refund-order-debit", account("debit")),
-            ("refund-order-from", account("remitted_from")),
+            ("refund-order-debit", parts(&["/debit/number", "/debit/bank", "/debit/holder"])),
+            (
+                "refund-order-from",
+                parts(&["/remitted_from/number", "/remitted_from/bank", "/remitted_from/holder"]),
+            ),
             ("payout-treasury", at("/treasury_office")),
-            ("payout-authority", format!("{} · {}", at("/authority/code"), at("/authority/name"))),
+            ("payout-authority", parts(&["/authority/code", "/authority/name"])),
             ("refund-order-payer", at("/payer/name")),
             ("refund-order-payer-bank", at("/payer/bank")),
-            (
-                "refund-order-transfer",
-                match (at("/payer/end_to_end_id"), at("/payer/uetr")) {
-                    (id, uetr) if id == NONE && uetr == NONE => id,
-                    (id, uetr) => format!("{id} · {uetr}"),
-                },
-            ),
+            ("refund-order-transfer", parts(&["/payer/end_to_end_id", "/payer/uetr"])),
             ("refund-basis", at("/legal_basis")),
             ("payout-amount", dong(&order["total"])),
             ("payout-words", at("/total_in_words")),
@@ -77,8 +68,18 @@ impl OrderShown {
 /// What stands where nothing is known.
 const NONE: &str = "—";
 
+fn known<'a>(of: &'a Value, pointer: &str) -> Option<&'a str> {
+    of.pointer(pointer).and_then(Value::as_str)
+}
+
 fn word(of: &Value, pointer: &str) -> String {
-    of.pointer(pointer).and_then(Value::as_str).unwrap_or(NONE).to_owned()
+    known(of, pointer).unwrap_or(NONE).to_owned()
+}
+
+/// The parts that are known.
+fn joined<'a>(parts: impl IntoIterator<Item = Option<&'a str>>) -> String {
+    let known: Vec<&str> = parts.into_iter().flatten().collect();
+    if known.is_empty() { NONE.to_owned() } else { known.join(" · ") }
 }
 
 fn dong(amount: &Value) -> String {
