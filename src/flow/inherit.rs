@@ -1,14 +1,17 @@
 //! What passes to successors beside the open bills: accounts, tills, refunds and requests of banks, money in suspense with the
-//! decisions about it, lines on the bills of others. And who answers for whom afterwards.
+//! decisions about it, matches that wait, lines on the bills of others. And who answers for whom afterwards.
 
 use super::{
-    Error, Result, desk, recall, receipt_name, refund_answer, release_suspense, succeed_agency::reseal,
+    Error, Result,
+    agency_key::agency_keys,
+    desk, match_cases, recall, receipt_name, refund_answer, release_suspense,
+    succeed_agency::{pass_notes, reseal},
 };
 use crate::{
     app::App,
     base::{
         clock::Instant,
-        id::{Agency, Bill, Id, Leaf},
+        id::{Agency, Bill, Case, Id, Leaf},
         money::Money,
     },
     crypto::seal::DataKey,
@@ -264,4 +267,30 @@ async fn pass_waiting(
         recalls.push((one.id, words));
     }
     Ok(rows::pass_recalls(tx, &recalls, main).await?)
+}
+
+/// Passes on the matches that wait for a second person, with their words; their cases pass on like all that are pending.
+pub(super) async fn pass_proposals(app: &App, tx: &mut Tx, heirs: &Heirs<'_>) -> Result<()> {
+    let (old, main) = (heirs.one.agency, heirs.of(None)?);
+    let keys = (heirs.key(old)?, heirs.key(main)?);
+    let mut passed = Vec::new();
+    for (group, words) in rows::proposals(tx, old).await? {
+        passed.push((group, reseal(app, keys, &match_cases::place(group), &words)?));
+    }
+    if passed.is_empty() { Ok(()) } else { Ok(rows::pass_proposals(tx, &passed, main).await?) }
+}
+
+/// Gives cases that began again to those who answer for them by now, with what was said of them.
+pub(super) async fn pass_reopened(app: &App, tx: &mut Tx, cases: &[Id<Case>], now: Instant) -> Result<()> {
+    let gone = rows::succeeded_of_cases(tx, cases).await?;
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let heirs = rows::heirs(tx, &gone, None).await?;
+    let keys = agency_keys(app, tx, heirs.iter().flat_map(|(old, heir)| [*old, *heir])).await?;
+    for (old, heir) in heirs {
+        pass_notes(app, tx, (old, heir), &keys, now).await?;
+        succession::pass_cases(tx, old, heir).await?;
+    }
+    Ok(())
 }

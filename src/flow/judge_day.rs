@@ -12,7 +12,7 @@ use crate::{
     base::id::{Agency, Id, Payment},
     payment::reconciliation::{Books, Difference, Judging, Line, Reconciliation},
     store::{
-        Tx, case, debit,
+        Tx, case, debit, inheritance,
         outbox::{self, NewOutbox},
         reconciliation as books,
         sift::{self, Sifted},
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 use serde_json::json;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use uuid::Uuid;
 
 impl Matching<'_> {
@@ -122,15 +122,22 @@ impl Matching<'_> {
         Ok(())
     }
 
-    /// Opens a case for each difference that has none.
+    /// Opens a case for each difference that has none, with whoever answers by now for the attempt that it names.
     async fn open(
         &mut self,
         tx: &mut Tx,
         found: &Reconciliation,
         owners: &BTreeMap<Id<Payment>, Id<Agency>>,
     ) -> Result<()> {
+        let named = |difference: &Difference| owners.get(&difference.payment?).copied();
+        let of: BTreeSet<Id<Agency>> = found.differences.iter().filter_map(named).collect();
+        let heirs = if of.is_empty() {
+            BTreeMap::new()
+        } else {
+            inheritance::heirs(tx, &of.into_iter().collect::<Vec<_>>(), None).await?
+        };
         let owner = |difference: &Difference| {
-            difference.payment.and_then(|payment| owners.get(&payment).copied()).unwrap_or(self.account.heir)
+            named(difference).and_then(|agency| heirs.get(&agency).copied()).unwrap_or(self.account.heir)
         };
         let cases: Vec<case::NewCase> = found
             .differences

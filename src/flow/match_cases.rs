@@ -251,7 +251,7 @@ fn refused(refusal: matching::Refusal) -> Error {
     }
 }
 
-fn place(id: Id<id::MatchGroup>) -> Vec<u8> {
+pub(super) fn place(id: Id<id::MatchGroup>) -> Vec<u8> {
     [b"match_group.words".as_slice(), id.uuid().as_bytes()].concat()
 }
 

@@ -6,7 +6,7 @@ use super::{
     Error, Result,
     audit_leaf::{self, Concern},
     event::event_row,
-    inherit::{Tree, agencies_of},
+    inherit::{Tree, agencies_of, pass_reopened},
     match_day::AT_ONCE,
     officer::{self, Workplace},
 };
@@ -99,13 +99,14 @@ impl Revision {
     }
 }
 
-/// Notes on cases that they began again, which nobody did.
+/// Notes on cases that they began again, which nobody did; those of an agency that was succeeded begin again at its successor.
 pub(super) async fn note_reopened(
     app: &App,
     tx: &mut Tx,
     cases: &[Id<id::Case>],
     now: Instant,
 ) -> Result<()> {
+    pass_reopened(app, tx, cases, now).await?;
     let note = |case: &Id<id::Case>| (Id::<Event>::new(now, &*app.entropy).uuid(), *case);
     let notes: Vec<(Uuid, Id<id::Case>)> = cases.iter().map(note).collect();
     Ok(revisions::note_reopened(tx, &notes, now).await?)

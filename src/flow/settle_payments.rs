@@ -6,7 +6,9 @@
 //! loses a race writes nothing, and its messages are delivered again.
 
 use super::{
-    Error, Refusal, Result, audit_leaf, bill_answer,
+    Error, Refusal, Result,
+    agency_key::agency_keys,
+    audit_leaf, bill_answer,
     event::event_row,
     issue_receipts::{Issued, SettledBill, issue_receipts},
     named_transfers::{Transfers, came},
@@ -32,6 +34,7 @@ use crate::{
         audit::{self, NewLeaf},
         bill_version, case,
         inbox::{self, CreditKey, StoredCredit, StoredMessage, StoredSuspense},
+        inheritance,
         ledger::{self as books, EntryKind, NewEntry},
         outbox::{self, NewOutbox},
         payment::{self, Expected},
@@ -145,6 +148,8 @@ struct Settling<'a> {
     expected: BTreeMap<Id<Payment>, Expected>,
     transfers: Transfers,
     keys: BTreeMap<Id<Agency>, DataKey>,
+    /// Who answers for agencies that are not active any more: bills that had ended stayed theirs.
+    heirs: BTreeMap<Id<Agency>, Id<Agency>>,
     numbers: BTreeMap<Account, i32>,
     ended: Vec<(Id<Payment>, &'static str)>,
     paid: Vec<Paid>,
@@ -178,6 +183,7 @@ impl<'a> Settling<'a> {
             expected: BTreeMap::new(),
             transfers,
             keys: BTreeMap::new(),
+            heirs: BTreeMap::new(),
             numbers: BTreeMap::new(),
             ended: Vec::new(),
             paid: Vec::new(),
@@ -191,6 +197,11 @@ impl<'a> Settling<'a> {
             settling.know_key(booked.owner, &booked.key)?;
             settling.numbers.insert(Account::Clearing(booked.id), booked.clearing);
             settling.numbers.insert(Account::Suspense(booked.id), booked.suspense);
+        }
+        let gone: BTreeSet<Id<Agency>> =
+            expected.iter().filter(|one| !one.active).map(|one| one.agency).collect();
+        if !gone.is_empty() {
+            settling.know_heirs(tx, &gone.into_iter().collect::<Vec<_>>()).await?;
         }
         let mut beneficiaries = BTreeSet::new();
         for one in expected {
@@ -209,6 +220,13 @@ impl<'a> Settling<'a> {
             let key = self.app.keys.data_key(wrapped, agency.uuid().as_bytes())?;
             self.keys.insert(agency, key);
         }
+        Ok(())
+    }
+
+    async fn know_heirs(&mut self, tx: &mut Tx, gone: &[Id<Agency>]) -> Result<()> {
+        self.heirs = inheritance::heirs(tx, gone, None).await?;
+        let keys = agency_keys(self.app, tx, self.heirs.values().copied()).await?;
+        self.keys.extend(keys);
         Ok(())
     }
 
@@ -302,7 +320,8 @@ impl<'a> Settling<'a> {
         is_transfer: bool,
     ) -> Result<Id<id::Entry>> {
         let expected = about.and_then(|id| self.expected.get(&id));
-        let agency = expected.map_or(booked.owner, |expected| expected.agency);
+        let named = expected.map_or(booked.owner, |expected| expected.agency);
+        let agency = self.heirs.get(&named).copied().unwrap_or(named);
         let held = StoredSuspense {
             id: Id::new(self.now, &*self.app.entropy),
             credit: (booked.id, credit.servicer_reference.clone()),

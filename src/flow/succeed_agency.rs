@@ -2,7 +2,8 @@
 //! before stays where it was.
 //!
 //! Open bills stay payable under their references; their money and receipts are the successor's from then on. Pending
-//! cases, refunds, money in suspense, accounts, tills and roles pass on (`inherit`). The old receipt series are closed with
+//! cases, matches that wait for a second person, refunds, money in suspense, accounts, tills and roles pass on (`inherit`);
+//! what comes up later about a bill that had ended is the successor's, too. The old receipt series are closed with
 //! their counts. What is sealed under the old agency's key is sealed anew under the successor's.
 
 use super::{
@@ -168,6 +169,7 @@ async fn effect_next(app: &App, tx: &mut Tx, now: Instant) -> Result<bool> {
     inherit::pass_lines(tx, &heirs).await?;
     pass_notes(app, tx, (one.agency, *main), &keys, now).await?;
     rows::pass_cases(tx, one.agency, *main).await?;
+    inherit::pass_proposals(app, tx, &heirs).await?;
     inherit::pass_money(app, tx, &heirs, leaf, now).await?;
     inherit::pass_desk(app, tx, &heirs, leaf, now).await?;
     for (successor, _) in &one.successors {
@@ -239,8 +241,8 @@ async fn pass_versions(
     if passed.is_empty() { Ok(()) } else { Ok(versions::pass_on(tx, &passed).await?) }
 }
 
-/// Copies the words of notes for the successor, who cannot open the first ones.
-async fn pass_notes(
+/// Copies the words of notes on pending cases for the successor, who cannot open the first ones.
+pub(super) async fn pass_notes(
     app: &App,
     tx: &mut Tx,
     (from, to): (Id<Agency>, Id<Agency>),
@@ -253,7 +255,8 @@ async fn pass_notes(
     let mut copies = Vec::new();
     for note in rows::pending_notes(tx, from).await? {
         let copy: Id<id::Event> = Id::new(now, &*app.entropy);
-        let words = old.open(note.id.as_bytes(), &note.words)?;
+        // What was said before this agency's own time it has a copy of.
+        let Ok(words) = old.open(note.id.as_bytes(), &note.words) else { continue };
         let words = new.seal(&*app.entropy, copy.uuid().as_bytes(), words.expose());
         copies.push((note.id, SealedNote { id: copy.uuid(), words }));
     }

@@ -1,8 +1,8 @@
 //! What a successor inherits beside the open bills: accounts, money that goes back, decisions under way.
 
-use super::{Result, StoreError, Tx, bill_lines, recall, refund};
+use super::{Result, StoreError, Tx, bill_lines, matching, recall, refund};
 use crate::base::{
-    id::{self, Agency, Case, Drawer, Id, Recall, Refund},
+    id::{self, Agency, Case, Drawer, Id, MatchGroup, Recall, Refund},
     money::Money,
     secret::Sealed,
 };
@@ -218,6 +218,58 @@ async fn reseal_decisions(tx: &mut Tx, decided: &[(Uuid, &Sealed<Words>)]) -> Re
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// The matches of an agency that wait for a second person, locked, with their words.
+pub async fn proposals(
+    tx: &mut Tx,
+    agency: Id<Agency>,
+) -> Result<Vec<(Id<MatchGroup>, Sealed<matching::Words>)>> {
+    let rows = sqlx::query!(
+        "select id, words, key from match_group where agency_id = $1 and state = 'proposed' order by id for no key update",
+        agency.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let waiting =
+        rows.into_iter().map(|row| (Id::from_uuid(row.id), Sealed::new(row.words, row.key.cast_unsigned())));
+    Ok(waiting.collect())
+}
+
+/// Gives them to a successor, their words sealed anew.
+pub async fn pass_proposals(
+    tx: &mut Tx,
+    passed: &[(Id<MatchGroup>, Sealed<matching::Words>)],
+    to: Id<Agency>,
+) -> Result<()> {
+    let ids: Vec<Uuid> = passed.iter().map(|p| p.0.uuid()).collect();
+    let words: Vec<&[u8]> = passed.iter().map(|p| p.1.bytes()).collect();
+    let keys: Vec<i32> = passed.iter().map(|p| p.1.key().cast_signed()).collect();
+    sqlx::query!(
+        "update match_group g set agency_id = $4, words = p.words, key = p.key
+         from unnest($1::uuid[], $2::bytea[], $3::integer[]) as p (id, words, key) where g.id = p.id",
+        &ids,
+        &words as &[&[u8]],
+        &keys,
+        to.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Those whose cases these are and who were succeeded.
+pub async fn succeeded_of_cases(tx: &mut Tx, cases: &[Id<Case>]) -> Result<Vec<Id<Agency>>> {
+    let cases: Vec<Uuid> = cases.iter().map(|case| case.uuid()).collect();
+    let gone = sqlx::query_scalar!(
+        r#"select distinct c.agency_id from "case" c
+           join agency_succession a on a.agency_id = c.agency_id and a.effected_at is not null
+           where c.id = any($1) order by c.agency_id"#,
+        &cases,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(gone.into_iter().map(Id::from_uuid).collect())
 }
 
 /// Open bills of others on which something is owed to an agency, locked: with procedure and lines.

@@ -174,6 +174,8 @@ pub struct Expected {
     pub known: Known,
     /// The agency whose money it is.
     pub agency: Id<Agency>,
+    /// Whether it is active: what belongs to one that was succeeded is its successor's by now.
+    pub active: bool,
     /// The agency's key.
     pub key: WrappedKey,
     /// The payer's bank.
@@ -201,7 +203,7 @@ pub async fn lock_expected(tx: &mut Tx, payments: &[Uuid]) -> Result<Vec<Expecte
              b.state as bill_state, b.paid_by, b.ended_at as bill_ended_at, b.agency_id, b.reference, b.dossier,
              c.procedure, c.name_vi, c.lines as "lines: Unread",
              coalesce(y.parties, c.parties) as "parties!",
-             coalesce(y.key, c.key) as "key!", g.wrapped_key, g.key_generation
+             coalesce(y.key, c.key) as "key!", g.state = 'active' as "active!", g.wrapped_key, g.key_generation
          from payment p
          join bill b on b.id = p.bill_id
          join bill_content c on c.bill_id = p.bill_id
@@ -368,6 +370,7 @@ pub(super) struct ExpectedRow {
     pub(super) lines: Unread,
     pub(super) parties: Vec<u8>,
     pub(super) key: i32,
+    pub(super) active: bool,
     pub(super) wrapped_key: Vec<u8>,
     pub(super) key_generation: i32,
 }
@@ -394,6 +397,7 @@ impl Expected {
         Ok(Self {
             known,
             agency: Id::from_uuid(row.agency_id),
+            active: row.active,
             key: WrappedKey { bytes: row.wrapped_key, generation: row.key_generation.cast_unsigned() },
             bank: row.bank,
             reference: row.reference,

@@ -31,7 +31,7 @@ pub async fn lock_named(
     let rows = sqlx::query!(
         r#"select n.payment_id as "payment_id!", b.id, b.account_id, b.phi + b.le_phi + b.tax as "amount!", coalesce(b.payable_until, b.due) as "due!",
              b.state, b.paid_by, b.ended_at, b.agency_id, b.reference, b.dossier, c.procedure, c.name_vi,
-             c.lines as "lines: Unread", c.parties, c.key, g.wrapped_key, g.key_generation
+             c.lines as "lines: Unread", c.parties, c.key, g.state = 'active' as "active!", g.wrapped_key, g.key_generation
          from unnest($1::text[], $2::uuid[]) as n (reference, payment_id)
          join bill b on b.reference = n.reference
          join bill_content c on c.bill_id = b.id
@@ -69,6 +69,7 @@ pub async fn lock_named(
                 lines: row.lines,
                 parties: row.parties,
                 key: row.key,
+                active: row.active,
                 wrapped_key: row.wrapped_key,
                 key_generation: row.key_generation,
             };

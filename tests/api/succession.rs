@@ -1,12 +1,15 @@
 //! Agencies that are merged, split or renamed: nobody who holds a reference notices, and nothing that moves is left behind.
 
+use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, at_board, people};
 use crate::books::officer;
-use crate::central_bank::told;
+use crate::central_bank::{entry, told};
 use crate::office::{ACCOUNT, Office, new_bill, uuid};
 use crate::payments::start;
 use crate::refunds::recall;
+use crate::transfers::{arrives, transfer};
+use crate::workbench::{self, cases, put_together, tolerate};
 use crate::world::TestApp;
-use chung::base::text::Line;
+use chung::base::{clock::Clock, text::Line};
 use chung::codec::iso20022::{Message, OriginalTransfer};
 use chung::flow::succeed_agency::effect_successions;
 use chung::flow::verify_books::verify_books;
@@ -291,4 +294,116 @@ fn unmatched(world: &TestApp, message: u128, reference: &str) -> String {
 /// The citizen's identifier of somebody who has a role.
 async fn officer_of(world: &TestApp, number: &str) -> String {
     officer(world, number, Role::Auditor, "H29.14").await
+}
+
+/// One agency becomes part of another from that day on, as an administrator of a third decides.
+pub async fn merge(
+    world: &TestApp,
+    (admin, administrator): (&Office, &str),
+    (old, new): (&Office, &Office),
+    from: &str,
+) -> Value {
+    let body = json!({ "kind": "merge", "from": from, "administrator": administrator,
+        "successors": [{ "agency": new.agency.to_string() }] });
+    let (path, key) = (format!("/v1/agencies/{}/succeed", old.agency), format!("merge {}", old.agency));
+    admin.system(world, "admin").post_once(&path, &key, &body).await.expect(200).json()
+}
+
+/// The bank shows money on today's statement.
+fn shown(world: &TestApp, reference: &str, dong: i64, payment: Option<&str>) {
+    let movement = entry(reference, dong, payment.map(uuid), world.clock.now());
+    world.bank.movements.lock().unwrap().push(movement);
+}
+
+/// The case of that kind among those that wait.
+async fn waiting(world: &TestApp, office: &Office, kind: &str) -> Value {
+    let found = cases(world, office, "?pending=true").await;
+    found.iter().find(|case| case["kind"] == kind).unwrap_or_else(|| panic!("no {kind} in {found:?}")).clone()
+}
+
+/// A match that waits, a payment that the last day's statement leaves out, money for a bill that was cancelled, and a case that begins
+/// again: all that comes up after the first day is the successor's to end.
+#[tokio::test]
+async fn what_comes_up_about_the_old_agency_is_ended_by_the_successor() {
+    let world = TestApp::start().await;
+    people(&world).await;
+    let old = Office::open(&world, "H29.14").await;
+    let (new, third) = (Office::open(&world, "H29.15").await, Office::open(&world, "H29.16").await);
+    let admin = Office::open(&world, "H29").await;
+    let administrator = officer(&world, NOBODY.0, Role::Administrator, "H29").await;
+    let accountant = officer(&world, ACCOUNTANT.0, Role::Accountant, "H29.14").await;
+    let approver = officer(&world, AUDITOR.0, Role::Approver, "H29.14").await;
+    let cancelled = old.bill(&world, "cancelled").await;
+    let cancel = format!("/v1/bills/{}/cancel", cancelled["id"].as_str().unwrap());
+    old.system(&world, "bill").post_once(&cancel, "cancel", &Value::Null).await.expect(200);
+    shown(&world, "R8", 7_000, None);
+    workbench::fetch(&world, &old, "a").await;
+    tolerate(&world, &old, "10000").await;
+    let explained = waiting(&world, &old, "unknown_reference").await["id"].as_str().unwrap().to_owned();
+    let ending = json!({ "resolution": "explained", "words": "Đã gọi ngân hàng" });
+    let resolve = format!("/v1/cases/{explained}/resolve");
+    old.system(&world, "case").post_once(&resolve, "r", &ending).await.expect(200);
+    world.later(Duration::from_secs(1));
+    shown(&world, "R9", 70_000, None);
+    workbench::fetch(&world, &old, "b").await;
+    let unknown = waiting(&world, &old, "unknown_reference").await;
+    let keeps = at_board(&world, ACCOUNTANT).await;
+    put_together(&keeps, &old, std::slice::from_ref(&unknown), "other").await.expect(303);
+    merge(&world, (&admin, &administrator), (&old, &new), "2026-11-26").await;
+    world.later(Duration::from_secs(86_400));
+    let paid = old.bill(&world, "paid-on-the-last-day").await;
+    let payment = start(&world, &old, &paid).await;
+    world.tell(&world.credit(1, "R2", 205_000, &payment)).await.expect(200);
+    world.later(Duration::from_secs(86_400));
+    assert!(effect_successions(&world.app).await.unwrap());
+
+    // The match that waits, words and all.
+    let heirs = new.system(&world, "case statement");
+    let (keeps, approves) = (at_board(&world, ACCOUNTANT).await, at_board(&world, AUDITOR).await);
+    let page = approves.get("/board/matches").await.expect(200).text();
+    assert!(page.contains("Ngân hàng ghi gộp."), "{page}");
+    workbench::decide(&approves, "approve").await.expect(303);
+    let unknown = format!("/v1/cases/{}", unknown["id"].as_str().unwrap());
+    assert_eq!(heirs.get(&unknown).await.expect(200).json()["resolution"], "matched");
+    // The last day's statement leaves out what a bill of the old agency was paid with.
+    let last = json!({ "account": ACCOUNT, "day": "2026-11-25" });
+    heirs.post_once("/v1/statements", "last", &last).await.expect(200);
+    let missing = waiting(&world, &new, "missing_there").await;
+    assert_eq!(missing["payment"], json!(payment));
+    put_together(&keeps, &new, &[missing], "other").await.expect(303);
+    workbench::decide(&approves, "approve").await.expect(303);
+    // Money for a bill that the old agency had cancelled.
+    let reference = cancelled["reference"].as_str().unwrap();
+    arrives(&world, 3, vec![transfer(&world, "R3", 205_000, reference)]).await;
+    let late = waiting(&world, &new, "late").await;
+    assert_eq!(late["suspense"]["reason"], "bill_cancelled");
+    let release = format!("/v1/cases/{}/release", late["id"].as_str().unwrap());
+    let proposal = json!({ "toward": "refund_due", "legal_basis": "Law 97/2015 (illustrative)",
+        "words": "Khoản phải nộp đã hủy", "officer": accountant });
+    heirs.post_once(&release, "p", &proposal).await.expect(200);
+    let by = json!({ "officer": approver });
+    heirs.post_once(&format!("{release}/approve"), "a", &by).await.expect(200);
+    // What the old agency had explained rests on nothing any more; what it said of it is read.
+    world.bank.movements.lock().unwrap().retain(|movement| movement.reference.as_str() != "R8");
+    workbench::fetch(&world, &new, "c").await;
+    let words = |case: &Value| {
+        let notes = case["notes"].as_array().unwrap().iter();
+        notes.map(|note| (note["act"].clone(), note["words"].clone())).collect::<Vec<_>>()
+    };
+    let path = format!("/v1/cases/{explained}");
+    let again = heirs.get(&path).await.expect(200).json();
+    assert_eq!(again["state"], "open");
+    let said = words(&again);
+    assert!(said.contains(&(json!("resolved"), json!("Đã gọi ngân hàng"))), "{again}");
+    assert!(said.contains(&(json!("reopened"), Value::Null)), "{again}");
+
+    // And it passes on once more, to whoever succeeds the successor.
+    merge(&world, (&admin, &administrator), (&new, &third), "2026-11-26").await;
+    let heirs = third.system(&world, "case");
+    let case = heirs.get(&path).await.expect(200).json();
+    assert!(words(&case).contains(&(json!("resolved"), json!("Đã gọi ngân hàng"))), "{case}");
+    heirs.post_once(&resolve, "r", &ending).await.expect(200);
+    let pending = "\"case\" where state in ('open', 'assigned') and kind <> 'late'";
+    assert_eq!(world.count(pending).await, 0);
+    assert_eq!(verify_books(&world.app.store, |_| {}).await.unwrap().finding, None);
 }
