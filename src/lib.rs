@@ -279,7 +279,7 @@
 //!   one entry; a paper receipt of the old agency that was not entered before is void, and its payment is entered as the
 //!   successor's.
 //! * 2026-11-28, what a succession leaves behind: a match that waits goes on at the successor, and whatever comes up later about a
-//!   bill that had ended is the successor's case.
+//!   bill that had ended is the successor's case; what is not closed yet in the old agency's books its people close.
 //! * 2026-11-26, statements in a connection: all that a node asks stay prepared, or each would be planned again and again.
 //! * 2026-11-26, access tokens: what a signature said is remembered by the token's digest, so that it is checked once; key,
 //!   client and revocation are asked at every request.

@@ -1,4 +1,5 @@
-//! Closes a day, a month or a year of an agency's accounting: an accountant prepares, a second person approves.
+//! Closes a day, a month or a year of an agency's accounting: an accountant prepares, a second person approves. What an agency
+//! that was succeeded left open is closed by the people of whoever has taken its place.
 //!
 //! What a closing says is folded once, when it is prepared, with the newest signed head of the audit log, and never
 //! changes. Its files are made when it is approved and signed by the agency. The approval is an event: whoever is to keep
@@ -29,7 +30,7 @@ use crate::payment::closing::{self as rules, Period, State};
 use crate::store::{
     Tx, audit,
     closing::{self, StoredClosing},
-    outbox,
+    inheritance, outbox,
 };
 use serde_json::json;
 
@@ -43,7 +44,7 @@ pub async fn prepare_closing(
 ) -> Result<Id<id::Closing>> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    officer::demand(&mut tx, accountant, agency, Role::Accountant, Day::of(now)).await?;
+    demand_for(&mut tx, accountant, agency, Role::Accountant, Day::of(now)).await?;
     if period.last.end() > now {
         return Err(Error::conflict("day_not_over_yet"));
     }
@@ -57,6 +58,19 @@ pub async fn prepare_closing(
     keep_prepared(app, &mut tx, (id, agency, period), (&content, &sealing), asked).await?;
     tx.commit().await?;
     Ok(id)
+}
+
+/// Demands that a citizen holds a role where an agency's closings are made now; where that is.
+pub(super) async fn demand_for(
+    tx: &mut Tx,
+    citizen: Id<Citizen>,
+    agency: Id<Agency>,
+    wanted: Role,
+    today: Day,
+) -> Result<Id<Agency>> {
+    let heir = inheritance::heir(tx, agency, None).await?;
+    officer::demand(tx, citizen, heir, wanted, today).await?;
+    Ok(heir)
 }
 
 /// Keeps a closing as its accountant prepared it.
@@ -97,7 +111,7 @@ pub async fn decide_closing(
     let mut tx = app.store.begin().await?;
     let (_, stored) = at_the_books(&mut tx, citizen, id, Day::of(now)).await?;
     let wanted = if approve || stored.prepared.0 != citizen { Role::Approver } else { Role::Accountant };
-    officer::demand(&mut tx, citizen, stored.agency, wanted, Day::of(now)).await?;
+    let heir = demand_for(&mut tx, citizen, stored.agency, wanted, Day::of(now)).await?;
     let to = rules::decide(stored.state, stored.prepared.0, citizen, approve).map_err(
         |refusal| match refusal {
             rules::Refusal::Decided => Error::conflict(refusal.code()),
@@ -112,7 +126,7 @@ pub async fn decide_closing(
     record(app, &mut tx, &stored, (kind, citizen), &sealing, now).await?;
     if approve {
         let content = content_of(&stored, &sealing)?;
-        tell(app, &mut tx, &stored, &content, now).await?;
+        tell(app, &mut tx, (heir, &stored), &content, now).await?;
         if let Some((size, _)) = &content.head {
             witness_closing(&mut tx, *size, now).await?;
         }
@@ -123,7 +137,7 @@ pub async fn decide_closing(
 async fn tell(
     app: &App,
     tx: &mut Tx,
-    stored: &StoredClosing,
+    (heir, stored): (Id<Agency>, &StoredClosing),
     content: &ClosingContent,
     now: Instant,
 ) -> Result<()> {
@@ -135,7 +149,7 @@ async fn tell(
         "content_sha256": hex::encode(stored.digest),
         "tree_head": content.head.as_ref().map(|(_, signed)| signed),
     });
-    let row = event_row(app, now, "closing.approved", (stored.agency, stored.id.uuid()), &told);
+    let row = event_row(app, now, "closing.approved", (heir, stored.id.uuid()), &told);
     Ok(outbox::enqueue(tx, &[row]).await?)
 }
 

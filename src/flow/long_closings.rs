@@ -7,7 +7,7 @@ use super::{
     Error, Result,
     backoff::backoff,
     beside::{HELD, LONGEST_WAIT, Latest, while_told},
-    close_period::keep_prepared,
+    close_period::{demand_for, keep_prepared},
     fold_closing::{Folded, Watch, fold},
     officer::{self, Seat, Workplace},
 };
@@ -88,7 +88,7 @@ async fn prepare(app: &App, taken: &Taken, watch: Watch<'_>) -> Result<()> {
     let (content, sealing) = fold(app, &mut tx, (agency, period), asked, watch).await?;
     drop(tx);
     let mut tx = app.store.begin().await?;
-    officer::demand(&mut tx, accountant, agency, Role::Accountant, Day::of(now)).await?;
+    demand_for(&mut tx, accountant, agency, Role::Accountant, Day::of(now)).await?;
     // Whose hold is over leaves it to the run that took it up since.
     if !rows::end(&mut tx, taken, None, now).await? {
         return Ok(());

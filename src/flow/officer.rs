@@ -21,7 +21,7 @@ pub struct Workplace {
     pub name: (String, String),
     /// Whether the officer keeps its books; else they only read them.
     pub acts: bool,
-    /// Whom it succeeded, at any remove: the old tree, each with its name, read but never acted for.
+    /// Whom it succeeded, at any remove: the old tree, each with its name, read, and acted for only where its closings are made.
     pub succeeded: Vec<Old>,
 }
 
@@ -51,6 +51,16 @@ impl Seat {
     /// Whether the officer holds that role there.
     pub fn holds(&self, role: Role) -> bool {
         self.roles.contains(&role)
+    }
+
+    /// The seat at an agency, with the roles that its holder has at the one that answers for it now.
+    pub(super) fn with_heir(seats: Vec<Self>, agency: Id<Agency>, heir: Id<Agency>) -> Option<Self> {
+        let roles = seats.iter().find(|seat| seat.id == heir).map(|seat| seat.roles.clone());
+        let mut seat = seats.into_iter().find(|seat| seat.id == agency)?;
+        if let Some(roles) = roles {
+            seat.roles = roles;
+        }
+        Some(seat)
     }
 
     /// The agency as pages name it; whoever holds one of these roles there acts.

@@ -27,7 +27,7 @@ use crate::payment::closing::State;
 use crate::store::{
     Tx,
     closing::{self, StoredClosing},
-    head_stamp,
+    head_stamp, inheritance,
     long_closing::Shown,
 };
 use serde_json::{Value, json};
@@ -66,6 +66,12 @@ impl Format {
     }
 }
 
+/// The seat at an agency, with the roles that count for its closings: those at whoever has taken its place.
+async fn seat_at(tx: &mut Tx, seats: Vec<Seat>, agency: Id<Agency>) -> Result<Seat> {
+    let heir = inheritance::heir(tx, agency, None).await?;
+    Seat::with_heir(seats, agency, heir).ok_or(Error::not_found())
+}
+
 /// A closing of an agency where the citizen keeps, approves or audits the books on that day, with their seat there.
 pub(super) async fn at_the_books(
     tx: &mut Tx,
@@ -76,7 +82,7 @@ pub(super) async fn at_the_books(
     let seats = officer::seats(tx, citizen, today, &officer::BOOKKEEPERS).await?;
     let ids: Vec<Id<Agency>> = seats.iter().map(|seat| seat.id).collect();
     let stored = closing::of_agencies(tx, &ids, id).await?.ok_or(Error::not_found())?;
-    let seat = seats.into_iter().find(|seat| seat.id == stored.agency).ok_or(Error::not_found())?;
+    let seat = seat_at(tx, seats, stored.agency).await?;
     Ok((seat, stored))
 }
 
@@ -155,7 +161,8 @@ pub async fn list_closings(
         return Err(Error::forbidden("accountant_needed"));
     }
     let wanted = |seat: &Seat| agency.is_none_or(|id| id == seat.id);
-    let of = seats.into_iter().find(wanted).ok_or(Error::not_found())?.workplace(&[Role::Accountant]);
+    let of = seats.iter().find(|seat| wanted(seat)).map(|seat| seat.id).ok_or(Error::not_found())?;
+    let of = seat_at(&mut tx, seats, of).await?.workplace(&[Role::Accountant]);
     let page = PageRequest::new(after, None).ok_or_else(Error::not_found)?;
     let found = closing::page(&mut tx, &of.tree(whole), &page).await?;
     let next = found.items.last().filter(|_| found.more).map(|last| last.id);

@@ -122,12 +122,14 @@ pub async fn page(
     Ok(Page::from_rows(rows, page))
 }
 
-/// The days of a time on which money came to the agency's accounts and no matched statement shows it.
+/// The days of a time on which money came to the agency's accounts or left them and no matched statement shows it.
 pub async fn unreconciled(tx: &mut Tx, agency: Id<Agency>, period: Period) -> Result<Vec<Day>> {
     let rows = sqlx::query_scalar!(
-        r#"select distinct c.booked_on as "day!" from credit c join collecting_account a on a.id = c.account_id
-           where a.owner_id = $1 and c.booked_on between $2 and $3
-             and not exists (select from statement s where s.account_id = c.account_id and s.day = c.booked_on
+        r#"select distinct m.booked_on as "day!"
+           from (select account_id, booked_on from credit union all select account_id, booked_on from debit) m
+           join collecting_account a on a.id = m.account_id
+           where a.owner_id = $1 and m.booked_on between $2 and $3
+             and not exists (select from statement s where s.account_id = m.account_id and s.day = m.booked_on
                                  and s.reconciled_at is not null)
            order by 1 limit 32"#,
         agency.uuid(),

@@ -7,6 +7,7 @@ use crate::office::{ACCOUNT, Office, uuid};
 use crate::payments::start;
 use crate::reachable::{hold, let_go};
 use crate::receipt_documents::judged;
+use crate::refunds::Scene;
 use crate::webhooks::{Receiver, register, tell};
 use crate::world::{Actor, TestApp};
 use chung::audit::head::TreeHead;
@@ -261,6 +262,26 @@ async fn a_month_needs_its_days_and_what_is_sent_back_is_prepared_again() {
     assert!(page.contains("01/11/2026 – 30/11/2026"), "{page}");
     assert_eq!(world.count("audit_leaf where kind = 'closing.approved'").await, 2);
     world.sql("update closing set state = 'approved', decided_by = prepared_by").await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_day_on_which_money_only_left_needs_its_statement_too() {
+    let scene = Scene::set(Limits::default()).await;
+    let (world, office) = (&scene.world, &scene.office);
+    let asked = scene.ask("r", json!({})).await.expect(201).json();
+    let refund = asked["id"].as_str().unwrap();
+    scene.press(&at_board(world, AUDITOR).await, refund, "approve").await.expect(303);
+    world.later(Duration::from_secs(86_400));
+    let left = scene.debit("D1", 205_000, refund);
+    world.bank.movements.lock().unwrap().push(left.clone());
+    scene.debited(7, left).await;
+    world.later(Duration::from_secs(86_400));
+    let accountant = at_board(world, ACCOUNTANT).await;
+    let early = prepare(&accountant, office, "day", "2026-11-25").await.expect(409).text();
+    assert!(early.contains("chưa có sao kê") && early.contains("2026-11-25"), "{early}");
+    let body = json!({ "account": ACCOUNT, "day": "2026-11-25" });
+    office.system(world, "statement").post_once("/v1/statements", "s", &body).await.expect(200);
+    prepare(&accountant, office, "day", "2026-11-25").await.expect(303);
 }
 
 #[tokio::test]

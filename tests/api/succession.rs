@@ -1,8 +1,9 @@
 //! Agencies that are merged, split or renamed: nobody who holds a reference notices, and nothing that moves is left behind.
 
-use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, at_board, people};
+use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, at_board, grant, people};
 use crate::books::officer;
 use crate::central_bank::{entry, told};
+use crate::closings::{decide, match_day, prepare};
 use crate::office::{ACCOUNT, Office, new_bill, uuid};
 use crate::payments::start;
 use crate::refunds::recall;
@@ -406,4 +407,57 @@ async fn what_comes_up_about_the_old_agency_is_ended_by_the_successor() {
     let pending = "\"case\" where state in ('open', 'assigned') and kind <> 'late'";
     assert_eq!(world.count(pending).await, 0);
     assert_eq!(verify_books(&world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+/// Its last day, what moved in its account afterwards, its month and its year.
+#[tokio::test]
+async fn what_the_old_agency_left_open_is_closed_by_the_successors_people() {
+    let world = TestApp::start().await;
+    people(&world).await;
+    let old = Office::open(&world, "H29.14").await;
+    let new = Office::open(&world, "H29.15").await;
+    let admin = Office::open(&world, "H29").await;
+    let administrator = officer(&world, NOBODY.0, Role::Administrator, "H29").await;
+    grant(&world, ACCOUNTANT.0, Role::Accountant).await;
+    grant(&world, AUDITOR.0, Role::Approver).await;
+    let bill = old.bill(&world, "k").await;
+    let payment = start(&world, &old, &bill).await;
+    shown(&world, "R1", 205_000, Some(&payment));
+    world.tell(&world.credit(1, "R1", 205_000, &payment)).await.expect(200);
+    merge(&world, (&admin, &administrator), (&old, &new), "2026-11-25").await;
+    world.later(Duration::from_secs(86_400));
+    assert!(effect_successions(&world.app).await.unwrap());
+    let keepers = async || (at_board(&world, ACCOUNTANT).await, at_board(&world, AUDITOR).await);
+    let (accountant, approver) = keepers().await;
+    let early = prepare(&accountant, &old, "day", "2026-11-24").await.expect(409).text();
+    assert!(early.contains("chưa có sao kê"), "{early}");
+    match_day(&world, &new).await;
+    prepare(&approver, &old, "day", "2026-11-24").await.expect(403);
+    let closing = prepare(&accountant, &old, "day", "2026-11-24").await.expect(303).location();
+    assert!(!accountant.get(&closing).await.expect(200).text().contains("value=\"approve\""));
+    assert!(approver.get(&closing).await.expect(200).text().contains("value=\"approve\""));
+    decide(&accountant, &closing, "withdraw").await.expect(303);
+    let closing = prepare(&accountant, &old, "day", "2026-11-24").await.expect(303).location();
+    decide(&accountant, &closing, "approve").await.expect(403);
+    decide(&approver, &closing, "approve").await.expect(303);
+    assert!(accountant.get(&format!("{closing}/pdf")).await.expect(200).body.starts_with(b"%PDF"));
+    let told = new.system(&world, "event.read").get("/v1/events").await.expect(200).text();
+    assert!(told.contains("closing.approved"), "its successor is told: {told}");
+
+    shown(&world, "U2", 7_000, None);
+    world.tell(&unmatched(&world, 9, "U2")).await.expect(200);
+    world.later(Duration::from_secs(10 * 86_400));
+    let (accountant, _) = keepers().await;
+    let open = prepare(&accountant, &old, "month", "2026-11-10").await.expect(409).text();
+    assert!(open.contains("chưa khóa") && open.contains("2026-11-25"), "{open}");
+    let body = json!({ "account": ACCOUNT, "day": "2026-11-25" });
+    new.system(&world, "statement").post_once("/v1/statements", "t", &body).await.expect(200);
+    world.later(Duration::from_secs(30 * 86_400));
+    let (accountant, approver) = keepers().await;
+    for (kind, day) in [("day", "2026-11-25"), ("month", "2026-11-10"), ("year", "2026-06-30")] {
+        let closing = prepare(&accountant, &old, kind, day).await.expect(303).location();
+        decide(&approver, &closing, "approve").await.expect(303);
+    }
+    let of_old = format!("closing where state = 'approved' and agency_id = '{}'", old.agency.uuid());
+    assert_eq!(world.count(&of_old).await, 4);
 }

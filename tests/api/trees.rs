@@ -250,7 +250,7 @@ async fn a_successor_replaces_what_the_old_agency_gave_by_a_receipt_of_its_own()
 }
 
 #[tokio::test]
-async fn pages_are_read_by_either_tree_and_nobody_acts_for_who_was_succeeded() {
+async fn pages_are_read_by_either_tree_and_nothing_is_made_for_who_was_succeeded_but_its_closings() {
     let set = set().await;
     let (old, new) = (set.old.agency.to_string(), set.new.agency.to_string());
     for page in ["/board", "/board/books", "/board/messages", "/board/payouts", "/board/closings"] {
@@ -277,9 +277,11 @@ async fn pages_are_read_by_either_tree_and_nobody_acts_for_who_was_succeeded() {
     assert!(!closings(&format!("agency={new}")).await.contains(row));
     assert!(closings(&format!("agency={new}&tree=new")).await.contains(row));
     let theirs = closings(&format!("agency={old}")).await;
-    assert!(theirs.contains(row) && !theirs.contains("name=\"kind\""), "read and not acted for: {theirs}");
-    let refused = prepare(&set.accountant, &set.old, "day", "2026-11-25").await.status;
-    assert!([403, 404].contains(&refused), "{refused}");
+    assert!(theirs.contains(row) && theirs.contains("name=\"kind\""), "what is open is closed: {theirs}");
+    prepare(&set.accountant, &set.old, "day", "2026-11-25").await.expect(409);
+    prepare(&set.accountant, &set.third, "day", "2026-11-24").await.expect(403);
+    let theirs = set.accountant.get(&format!("/board?agency={old}")).await.expect(200).text();
+    assert!(!theirs.contains("name=\"account\""), "nothing else is done there: {theirs}");
     // The days and cases of each tree: what ended before the succession stays where it was.
     let ended = format!(
         "insert into \"case\" (id, agency_id, account_id, day, kind, servicer_reference, state, opened_at, ended_at)
