@@ -20,6 +20,7 @@ use crate::identity::{
 use crate::store::{
     Tx, audit, calendar, role,
     subject_request::{self as requests, RequestRow, Words},
+    succession,
 };
 use serde_json::json;
 
@@ -167,12 +168,16 @@ pub async fn act_on_request(
     Ok(())
 }
 
-/// Whose requests an officer answers: their agencies', and as an administrator those to the service itself.
+/// Whose requests an officer answers: those of their agencies and of everybody whom these succeeded, and as an administrator those
+/// to the service itself.
 async fn answers_for(tx: &mut Tx, officer: Id<Citizen>, today: Day) -> Result<(Vec<Id<Agency>>, bool)> {
     let held = role::of_citizen(tx, officer, today).await?;
     let operator = held.iter().any(|(_, role)| *role == Role::Administrator);
     let serves = held.into_iter().filter(|(_, role)| matches!(role, Role::Officer | Role::Administrator));
-    Ok((serves.map(|(agency, _)| agency).collect(), operator))
+    let mut agencies: Vec<Id<Agency>> = serves.map(|(agency, _)| agency).collect();
+    let old = succession::succeeded(tx, &agencies).await?;
+    agencies.extend(old.into_values().flatten().map(|(agency, _)| agency));
+    Ok((agencies, operator))
 }
 
 async fn holder(app: &App, tx: &mut Tx, citizen: Id<Citizen>) -> Result<Box<OnRecord>> {

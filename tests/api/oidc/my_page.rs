@@ -139,6 +139,48 @@ async fn a_dispute_has_days_that_both_sides_see_and_an_answer() {
 }
 
 #[tokio::test]
+async fn a_dispute_with_an_agency_that_was_succeeded_is_answered_by_its_successor() {
+    let scene = Scene::set().await;
+    let world = &scene.world;
+    let (old, new) = (Office::open(world, "H29.99").await, Office::open(world, "H29.98").await);
+    let admin = Office::open(world, "H29").await;
+    let desk = officer(&scene, "H29.99").await;
+    let citizen = world.stranger();
+    scene.signed_in(&citizen).await;
+    let system = old.system(world, "verification");
+    for dossier in ["H29.99-261124-0001", "H29.99-261124-0002"] {
+        world.later(std::time::Duration::from_secs(1));
+        let question = json!({
+            "number": HOA, "attributes": { "name": "Nguyễn Thị Hòa" }, "purpose": "Cấp Phiếu lý lịch tư pháp",
+            "procedure": "2.000488", "dossier": dossier, "officer": "hoa.nt",
+        });
+        system.post_once("/v1/verifications", dossier, &question).await.expect(201);
+    }
+    let history = citizen.get("/me").await.expect(200).text();
+    let mut entries = history.split('"').filter(|part| part.starts_with("/me/requests?about="));
+    let dispute = async |about: &str, words: &str| {
+        let leaf = about.split('=').nth(1).unwrap();
+        let asked = [("kind", "dispute"), ("leaf", leaf), ("words", words)];
+        act(&citizen, about, "/me/requests", &asked).await.expect(303);
+    };
+    let grant = async |words: &str| {
+        let open = desk.get("/desk/requests").await.expect(200);
+        assert!(open.text().contains(words), "{}", open.text());
+        let path = first(&open, "/desk/requests/request_");
+        act(&desk, "/desk/requests", &path, &[("act", "grant"), ("words", "Đã sửa.")]).await.expect(303);
+    };
+    // One is filed before the successor's first day, another one after it.
+    dispute(entries.next().unwrap(), "Tôi không nộp hồ sơ này.").await;
+    world.register(&["079091000444,,Phạm Văn Trị,1991,male,0912345303,79,active,,2,"]).await;
+    let administrator = crate::books::officer(world, "079091000444", Role::Administrator, "H29").await;
+    crate::succession::merge(world, (&admin, &administrator), (&old, &new), "2026-11-24").await;
+    grant("Tôi không nộp hồ sơ này.").await;
+    dispute(entries.next().unwrap(), "Hồ sơ này cũng không.").await;
+    grant("Hồ sơ này cũng không.").await;
+    assert_eq!(world.count("subject_request where state = 'granted'").await, 2);
+}
+
+#[tokio::test]
 async fn a_request_past_its_day_shows_as_late() {
     let scene = Scene::set().await;
     let citizen = scene.world.stranger();
