@@ -5,6 +5,7 @@ use super::{
     Error, Refusal, Result,
     agency_key::agency_key,
     audit_leaf::{self, Concern},
+    desk::on_duty,
     issue_receipts::OnPaper,
     officer,
     receipt_draft::Drawn,
@@ -32,7 +33,7 @@ use crate::store::{
     agency::{self, AgencyRow},
     audit,
     blank::{self as rows, NewVoid, StoredBlock},
-    desk::{self, OpenShift},
+    desk::OpenShift,
     inheritance,
     receipt_series::{self, StoredSeries},
 };
@@ -55,7 +56,7 @@ pub async fn print_block(
 ) -> Result<Id<ReceiptBlock>> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let shift = desk::lock_open(&mut tx, cashier).await?.ok_or(Error::conflict("no_shift_open"))?;
+    let shift = on_duty(&mut tx, cashier, Day::of(now)).await?;
     let drawing = Drawing { series, medium: Medium::Printed, leaves, owner: cashier, by: cashier };
     let block = draw(app, &mut tx, &drawing, (shift.agency, Some(shift.id)), now).await?;
     tx.commit().await?;

@@ -9,7 +9,7 @@ use super::{
     Error, Result,
     agency_key::agencies_with_keys,
     audit_leaf::{self, Concern},
-    desk::{book, open_one, record},
+    desk::{book, on_duty, record},
     event::event_row,
     inherit::{Tree, agencies_of},
     officer,
@@ -49,7 +49,7 @@ pub async fn deposit_cash(
 ) -> Result<Id<Deposit>> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let shift = open_one(&mut tx, cashier).await?;
+    let shift = on_duty(&mut tx, cashier, Day::of(now)).await?;
     let to = to.unwrap_or(shift.agency);
     if !amount.is_positive() || amount.minor() > shift.expected.minor() {
         return Err(Error::conflict("till_short"));

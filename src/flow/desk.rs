@@ -3,7 +3,8 @@
 //! A cashier works in one shift at one till. What is taken (`desk_payment`) pays the bill at once, with the receipt of the
 //! agency whose bill it is: the till then owes that agency. Nothing is ever undone: a mistaken payment goes back by a
 //! refund in cash, which another officer approves. What a count finds too much or too little is posted, never adjusted.
-//! What leaves for the bank is followed by `cash`.
+//! What leaves for the bank is followed by `cash`. Whoever is no cashier any more takes and gives nothing; what they left
+//! open, an accountant counts and closes.
 
 use super::{
     Error, Result,
@@ -77,23 +78,66 @@ pub async fn close_shift(app: &App, cashier: Id<Citizen>, counted: Money) -> Res
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let shift = open_one(&mut tx, cashier).await?;
-    demand_accounted(&mut tx, &shift, cashier).await?;
-    if counted.minor() < 0 || !rows::close(&mut tx, &shift, counted, now).await? {
-        return Err(Error::refused("invalid_body"));
-    }
-    let leaf: Id<Leaf> = Id::new(now, &*app.entropy);
-    let of = (shift.agency, shift.drawer);
-    difference(app, &mut tx, of, shift.id, leaf, (shift.expected, counted), now).await?;
-    let difference = counted.minus(shift.expected).map_err(Error::internal)?;
-    let details = json!({ "shift": shift.id.to_string(), "by": cashier.to_string(),
-        "expected": shift.expected.decimal(), "counted": counted.decimal() });
-    record(app, &mut tx, (leaf, "shift.closed"), shift.agency, shift.id.uuid(), &details, now).await?;
+    let difference = close(app, &mut tx, (&shift, cashier), cashier, counted, now).await?;
     tx.commit().await?;
     Ok(difference)
 }
 
-pub(super) async fn open_one(tx: &mut Tx, cashier: Id<Citizen>) -> Result<OpenShift> {
+/// Closes the shift that is open at a till, in the place of its cashier, who may be none any more: the act of an accountant
+/// of the till's agency, who has counted.
+pub async fn close_in_place(
+    app: &App,
+    accountant: Id<Citizen>,
+    till: Id<Drawer>,
+    counted: Money,
+) -> Result<Money> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let cashier = rows::cashier_at(&mut tx, till).await?.ok_or(Error::conflict("no_shift_open"))?;
+    let shift = open_one(&mut tx, cashier).await?;
+    // It may just have ended, and the cashier have gone on at another till.
+    if shift.drawer != till {
+        return Err(Error::conflict("no_shift_open"));
+    }
+    officer::demand(&mut tx, accountant, shift.agency, Role::Accountant, Day::of(now)).await?;
+    if cashier == accountant {
+        return Err(Error::forbidden("own_act"));
+    }
+    let difference = close(app, &mut tx, (&shift, cashier), accountant, counted, now).await?;
+    tx.commit().await?;
+    Ok(difference)
+}
+
+async fn close(
+    app: &App,
+    tx: &mut Tx,
+    (shift, cashier): (&OpenShift, Id<Citizen>),
+    by: Id<Citizen>,
+    counted: Money,
+    now: Instant,
+) -> Result<Money> {
+    demand_accounted(tx, shift, cashier).await?;
+    if counted.minor() < 0 || !rows::close(tx, shift, counted, now).await? {
+        return Err(Error::refused("invalid_body"));
+    }
+    let leaf: Id<Leaf> = Id::new(now, &*app.entropy);
+    let of = (shift.agency, shift.drawer);
+    difference(app, tx, of, shift.id, leaf, (shift.expected, counted), now).await?;
+    let details = json!({ "shift": shift.id.to_string(), "cashier": cashier.to_string(), "by": by.to_string(),
+        "expected": shift.expected.decimal(), "counted": counted.decimal() });
+    record(app, tx, (leaf, "shift.closed"), shift.agency, shift.id.uuid(), &details, now).await?;
+    counted.minus(shift.expected).map_err(Error::internal)
+}
+
+async fn open_one(tx: &mut Tx, cashier: Id<Citizen>) -> Result<OpenShift> {
     rows::lock_open(tx, cashier).await?.ok_or(Error::conflict("no_shift_open"))
+}
+
+/// The open shift of somebody who is a cashier there to this day: what is done in it moves money or draws numbers.
+pub(super) async fn on_duty(tx: &mut Tx, cashier: Id<Citizen>, today: Day) -> Result<OpenShift> {
+    let shift = open_one(tx, cashier).await?;
+    officer::demand(tx, cashier, shift.agency, Role::Cashier, today).await?;
+    Ok(shift)
 }
 
 /// Posts what a count found beside what must be there.
@@ -162,7 +206,7 @@ pub struct Receiver {
 pub async fn pay_out(app: &App, cashier: Id<Citizen>, id: Id<id::Refund>, to: &Receiver) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let shift = open_one(&mut tx, cashier).await?;
+    let shift = on_duty(&mut tx, cashier, Day::of(now)).await?;
     let found = refund::lock(&mut tx, id).await?.filter(|r| r.agency == shift.agency);
     let found = found.ok_or(Error::not_found())?;
     if found.state != RefundState::AtDesk || found.way != RefundWay::Cash {

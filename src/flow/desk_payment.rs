@@ -9,7 +9,7 @@ use super::{
     charge_late::{asked_at, charge, charge_late},
     charged_anew::{Stood, go_back, may_go_back, parts_as_asked, settle_difference},
     create_bill,
-    desk::{book, open_one},
+    desk::{book, on_duty},
     issue_receipts::Issued,
     read_bills::pay_until,
     tell_paid::{Proof, prove, settle_at_once, tell_paid},
@@ -72,7 +72,7 @@ pub async fn pay_at_desk(
 ) -> Result<Id<Payment>> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let shift = open_one(&mut tx, cashier).await?;
+    let shift = on_duty(&mut tx, cashier, Day::of(now)).await?;
     let named = bills::bill_of_reference(&mut tx, reference).await?.ok_or(Error::not_found())?;
     let (state, live) = bills::lock_bill(&mut tx, named.bill.id).await?.ok_or(Error::not_found())?;
     // Read again under the lock: an amendment may just have been made.

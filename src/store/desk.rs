@@ -108,6 +108,17 @@ pub async fn lock_open(tx: &mut Tx, cashier: Id<Citizen>) -> Result<Option<OpenS
     }))
 }
 
+/// Whose shift is open at a till.
+pub async fn cashier_at(tx: &mut Tx, drawer: Id<Drawer>) -> Result<Option<Id<Citizen>>> {
+    let cashier = sqlx::query_scalar!(
+        "select cashier_id from shift where drawer_id = $1 and closed_at is null",
+        drawer.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(cashier.map(Id::from_uuid))
+}
+
 /// Closes a shift with what was counted.
 pub async fn close(tx: &mut Tx, shift: &OpenShift, counted: Money, at: Instant) -> Result<bool> {
     let done = sqlx::query!(

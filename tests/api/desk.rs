@@ -5,10 +5,19 @@ use crate::central_bank::{entry, notification};
 use crate::office::{ACCOUNT, Office};
 use crate::payments::start;
 use crate::world::{Actor, Answer, TestApp};
-use chung::base::{clock::Clock, text::Line};
+use chung::base::{
+    clock::Clock,
+    id::{Citizen, Drawer, Id},
+    money::Money,
+    text::Line,
+};
 use chung::flow::{
-    adjust_receipts::adjust_due_receipts, issue_due_receipts::issue_due_receipts,
+    adjust_receipts::adjust_due_receipts,
+    blank_receipts::print_block,
+    desk::{Receiver, close_in_place, pay_out},
+    issue_due_receipts::issue_due_receipts,
     return_second_money::return_second_money,
+    roles::revoke_role,
 };
 use chung::identity::role::Role;
 use serde_json::{Value, json};
@@ -171,6 +180,70 @@ async fn one_shift_for_each_till_and_cashier_and_nobody_else_has_a_desk() {
     scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
     let receipts = other.system(&scene.world, "receipt.read").get("/v1/receipts").await.expect(200).json();
     assert!(receipts["items"][0]["number"].as_str().unwrap().starts_with("H29.150-"));
+}
+
+#[tokio::test]
+async fn who_is_no_cashier_any_more_takes_nothing_and_an_accountant_closes_what_they_left_open() {
+    let scene = Scene::set().await;
+    let bill = scene.office.bill(&scene.world, "k").await;
+    let (granted, cashier): (uuid::Uuid, uuid::Uuid) =
+        sqlx::query_as("select id, citizen_id from role_grant where role = 'cashier'")
+            .fetch_one(&mut scene.world.connection().await)
+            .await
+            .unwrap();
+    let (app, cashier) = (&scene.world.app, Id::<Citizen>::from_uuid(cashier));
+    revoke_role(app, Id::from_uuid(granted)).await.unwrap();
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205.000")]).await.expect(403);
+    scene.send("/desk/deposits", &[("amount", "1.000"), ("slip", "NT-1")]).await.expect(403);
+    let to = Receiver {
+        name: Line::parse("Nguyễn Thị Hòa").unwrap(),
+        document: Line::parse("079185000456").unwrap(),
+        slip: Line::parse("PC-1").unwrap(),
+    };
+    let some = Id::from_uuid(uuid::Uuid::from_u128(1));
+    assert_eq!(pay_out(app, cashier, some, &to).await.unwrap_err().code(), "role_needed");
+    let some = Id::from_uuid(uuid::Uuid::from_u128(1));
+    assert_eq!(print_block(app, cashier, some, 1).await.unwrap_err().code(), "role_needed");
+    assert_eq!((scene.status(&bill).await.as_str(), scene.balance("cash_drawer").await), ("open", 500_000));
+
+    // Whoever keeps the books of the till's agency counts and closes, as long as it is not their own.
+    let told =
+        scene.office.system(&scene.world, "ledger.read").get("/v1/ledger/cash").await.expect(200).json();
+    let till = told["tills"][0]["id"].as_str().unwrap().to_owned();
+    let close =
+        async |who| close_in_place(app, who, till.parse::<Id<Drawer>>().unwrap(), Money::vnd(0)).await;
+    assert_eq!(close(cashier).await.unwrap_err().code(), "accountant_needed");
+    grant(&scene.world, CASHIER.0, Role::Accountant).await;
+    assert_eq!(close(cashier).await.unwrap_err().code(), "own_act");
+    let accountant = signed_in(&scene.world, ACCOUNTANT, "/board/cash").await;
+    let page = accountant.get("/board/cash").await.expect(200);
+    assert!(page.text().contains("Đóng ca thay thu ngân"), "{}", page.text());
+    let english = accountant.get("/board/cash?lang=en").await.expect(200).text();
+    assert!(english.contains("Close the shift for its cashier"), "{english}");
+    let token = page.form_field("form_token");
+    let count = async |counted: &str| {
+        let form = [("form_token", &*token), ("act", "close"), ("till", &till), ("counted", counted)];
+        accountant.post_form("/board/cash", &form).await
+    };
+    count("-1").await.expect(422);
+    count("490.000").await.expect(303);
+    count("490.000").await.expect(409);
+    let page = accountant.get("/board/cash?lang=vi").await.expect(200).text();
+    assert!(!page.contains("Đóng ca thay thu ngân"), "{page}");
+    assert_eq!(
+        (scene.balance("cash_drawer").await, scene.balance("cash_difference").await),
+        (490_000, -490_000)
+    );
+
+    // The till is free for another cashier.
+    scene.world.register(&["079185000459,,Phạm Thị Mới,1985-06-01,female,0912345221,79,active,,2,"]).await;
+    grant(&scene.world, "079185000459", Role::Cashier).await;
+    let other = signed_in(&scene.world, ("079185000459", "+84912345221"), "/desk").await;
+    let desk = other.get("/desk").await.expect(200);
+    let (token, agency) = (desk.form_field("form_token"), desk.form_field("agency"));
+    let form = [("form_token", &*token), ("agency", &agency), ("till", "Quầy 1"), ("counted", "490.000")];
+    other.post_form("/desk/open", &form).await.expect(303);
+    assert_eq!(scene.balance("cash_difference").await, -490_000);
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! `/board/cash`: the accountant follows cash and cards to the statement. What lies in each till and since when, which
-//! credit a bank's slip turned out to be, and for which card slips a card company paid.
+//! credit a bank's slip turned out to be, and for which card slips a card company paid. A shift that its cashier does not
+//! close is closed here.
 
 use super::board::{failed, why};
+use super::desk::dong;
 use super::page::{Page, Reader, show};
 use crate::app::App;
 use crate::base::{
@@ -13,6 +15,7 @@ use crate::base::{
 use crate::flow::{
     Error,
     cash::{CashPage, Proposal, confirm_slip, read_cash, settle_cards},
+    desk::close_in_place,
     transfer_collected::transfer_collected,
 };
 use crate::http::sent::SentForm;
@@ -59,6 +62,7 @@ struct Sent {
     till: String,
     to: String,
     amount: String,
+    counted: String,
 }
 
 async fn act(
@@ -68,6 +72,10 @@ async fn act(
 ) -> Response {
     let act = async {
         let officer = signed_in.session.citizen;
+        if sent.act == "close" {
+            let till: Id<Drawer> = sent.till.parse().map_err(|_| Error::not_found())?;
+            return close_in_place(&app, officer, till, dong(&sent.counted)?).await.map(|_| ());
+        }
         if sent.act == "transfer" {
             let till: Id<Drawer> = sent.till.parse().map_err(|_| Error::not_found())?;
             let to: Id<Agency> = sent.to.parse().map_err(|_| Error::not_found())?;

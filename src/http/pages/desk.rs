@@ -130,7 +130,7 @@ struct Sent {
 }
 
 /// Whole đồng, with or without dots between the thousands; nothing is nothing.
-fn dong(text: &str) -> Result<Money, Error> {
+pub(super) fn dong(text: &str) -> Result<Money, Error> {
     let digits: String = text.chars().filter(|c| !matches!(c, '.' | ' ')).collect();
     if digits.is_empty() {
         return Ok(Money::vnd(0));

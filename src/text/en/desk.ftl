@@ -103,6 +103,7 @@ cash-note = From the till to the cash book, the deposit slip and one line of the
 cash-tills = Tills
 cash-tills-none = There are no tills yet.
 cash-till-open = shift open
+cash-close = Close the shift for its cashier
 cash-since = Cash taken since
 cash-late = kept too long
 cash-proposals = Proposed matches

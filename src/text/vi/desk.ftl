@@ -103,6 +103,7 @@ cash-note = Từ két đến sổ quỹ, giấy nộp tiền và một dòng sao
 cash-tills = Két
 cash-tills-none = Chưa có két nào.
 cash-till-open = đang mở ca
+cash-close = Đóng ca thay thu ngân
 cash-since = Tiền thu từ
 cash-late = quá hạn nộp
 cash-proposals = Đề xuất đối chiếu
