@@ -101,6 +101,7 @@ pub async fn amend_bill(
     put(&mut tx, &mut stored, ("amended", was), now).await?;
     let apart = amendment.collect.map_or(divided, |collect| collect == Collect::ByOwner);
     let parts = if apart && has_other_owners(&stored)? {
+        demand_no_part(&mut tx, id).await?;
         close_plan(&mut tx, id, now).await?;
         let parts = divide(app, &mut tx, &sealing, &stored, &Split::Owners, now).await?;
         stored.state = State::Superseded { at: now };
@@ -179,7 +180,7 @@ pub async fn replace_bill(
     let prepared = ground.prepare(app, draft, Id::new(now, &*app.entropy), now).map_err(undone)?;
     let mut whole = prepared.stored.clone();
     let new = whole.bill.id;
-    if !divided && !versions::supersede_bill(&mut tx, id, now).await? {
+    if !divided && !versions::supersede_bill(&mut tx, (id, "open"), now).await? {
         return Err(Error::internal("a bill moved under its lock"));
     }
     key.keep(&mut tx, new.uuid(), &Value::Null, now).await?;

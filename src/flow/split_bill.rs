@@ -253,10 +253,14 @@ async fn close(tx: &mut Tx, of: Id<Bill>, which: fn(bool) -> bool, now: Instant)
         let (state, under_way) = rows::lock_bill(tx, other).await?.ok_or(Error::not_found())?;
         match state {
             State::Open if !under_way => {
-                versions::supersede_bill(tx, other, now).await?;
+                versions::supersede_bill(tx, (other, "open"), now).await?;
+            }
+            // Opened again, it would ask for a share of what is asked otherwise by now.
+            State::Cancelled { .. } => {
+                versions::supersede_bill(tx, (other, "cancelled"), now).await?;
             }
             State::Open | State::Paid { .. } => return Err(refused(Refusal::OtherWayChosen)),
-            State::Cancelled { .. } | State::Superseded { .. } => {}
+            State::Superseded { .. } => {}
         }
     }
     Ok(())

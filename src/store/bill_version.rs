@@ -315,12 +315,13 @@ pub async fn supersede_bills(tx: &mut Tx, bills: &[Id<id::Bill>], at: Instant) -
     Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
 }
 
-/// Says that another bill takes the place of an open one; false when it is not open.
-pub async fn supersede_bill(tx: &mut Tx, bill: Id<id::Bill>, at: Instant) -> Result<bool> {
+/// Says that another bill takes the place of one that was in that state; false when it is in another.
+pub async fn supersede_bill(tx: &mut Tx, (bill, was): (Id<id::Bill>, &str), at: Instant) -> Result<bool> {
     let done = sqlx::query!(
-        "update bill set state = 'superseded', ended_at = $2 where id = $1 and state = 'open'",
+        "update bill set state = 'superseded', ended_at = $2 where id = $1 and state = $3",
         bill.uuid(),
         at,
+        was,
     )
     .execute(tx.conn())
     .await?;

@@ -393,6 +393,7 @@ async fn instalments_and_the_whole_exclude_each_other() {
     let parts = act(&system, &at(&withdrawn, "split"), &plan).await.expect(201).json();
     act(&system, &at(&parts["items"][0], "cancel"), &Value::Null).await.expect(200);
     start(&world, &office, &withdrawn).await;
+    assert_eq!(read(&system, &parts["items"][0]).await["status"], "superseded");
     let again = act(&system, &at(&parts["items"][0], "revive"), &json!({ "due": "2026-12-01" })).await;
     again.expect_refusal(409, "bill_superseded");
     let other = office.bill(&world, "k2").await;

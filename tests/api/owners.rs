@@ -356,6 +356,42 @@ async fn a_bill_that_is_divided_is_charged_anew_under_the_same_reference() {
 }
 
 #[tokio::test]
+async fn a_part_is_not_divided_again_and_a_plan_for_what_was_asked_before_stays_closed() {
+    let set = set().await;
+    let at = |bill: &Value, act: &str| format!("/v1/bills/{}/{act}", bill["id"].as_str().unwrap());
+    let plan =
+        json!({ "by": "instalments", "instalments": [{ "due": "2026-12-01" }, { "due": "2027-01-01" }] });
+    let apart = json!({ "collect": "by_owner" });
+    let together = set.shared(Some("together"));
+    let whole = set.system.post_once("/v1/bills", "t", &together).await.expect(201).json();
+    let parts = set.system.post_once(&at(&whole, "split"), "s", &plan).await.expect(201).json();
+    let first = &parts["items"][0];
+    let refused = set.system.post_once(&at(first, "amend"), "a", &apart).await;
+    refused.expect_refusal(409, "bill_split_already");
+    assert_eq!(set.status(first).await, "open");
+    let day = json!({ "due": "2026-12-15" });
+    set.system.post_once(&at(first, "amend"), "b", &day).await.expect(200);
+    // Nor is another owner's part, or the whole could never be charged anew.
+    let divided = set.issue("k").await;
+    let refused = set.system.post_once(&at(&divided["parts"][1], "amend"), "c", &apart).await;
+    refused.expect_refusal(409, "bill_split_already");
+    let lines = json!({ "lines": [{ "fee": "LLTP-01" }, { "fee": "LLTP-02", "count": 3 }] });
+    set.system.post_once(&at(&divided, "amend"), "d", &lines).await.expect(200);
+
+    // An instalment that was withdrawn is not opened beside what is asked in the place of the plan.
+    set.system.post_once(&at(first, "cancel"), "e", &Value::Null).await.expect(200);
+    let anew = json!({ "lines": lines["lines"], "collect": "by_owner" });
+    let anew = set.system.post_once(&at(&whole, "amend"), "f", &anew).await.expect(200).json();
+    assert_eq!(anew["parts"].as_array().unwrap().len(), 2);
+    let revived = set.system.post_once(&at(first, "revive"), "g", &json!({ "due": "2026-12-01" })).await;
+    revived.expect_refusal(409, "bill_superseded");
+    for part in parts["items"].as_array().unwrap() {
+        assert_eq!(set.status(part).await, "superseded");
+    }
+    assert_eq!(verify_books(&set.world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
 async fn a_part_goes_to_its_owner_whoever_succeeds_the_agency_that_asked() {
     let set = set().await;
     set.world.register(&["079185000456,,Nguyễn Thị Hòa,1985-03-15,female,0912345218,79,active,,2,"]).await;
