@@ -3,12 +3,14 @@
 use super::{
     Error, Result,
     agency_key::agency_key,
-    audit_leaf, create_bill,
+    audit_leaf,
+    change_bill::locked,
+    create_bill,
     difference::withdraw_differences,
     event::event_row,
     idempotency::Idempotency,
     read_bills,
-    split_bill::{close_plan, is_instalment},
+    split_bill::{claimant, close_plan},
 };
 use crate::{
     app::App,
@@ -29,16 +31,14 @@ pub async fn cancel_bill(app: &App, agency: Id<Agency>, id: Id<Bill>, key: &Idem
     if let Some(answer) = key.claim_sealed(&mut tx, &sealing).await? {
         return Ok(answer);
     }
-    let mut stored =
-        rows::bill(&mut tx, id).await?.filter(|b| b.bill.agency == agency).ok_or(Error::not_found())?;
-    let (state, under_way) = rows::lock_bill(&mut tx, id).await?.ok_or(Error::not_found())?;
+    let (mut stored, under_way) = locked(&mut tx, agency, id).await?;
     let refused = |refusal| create_bill::refused(refusal);
-    stored.state = bill::cancel(&state, under_way, now).map_err(refused)?;
+    stored.state = bill::cancel(&stored.state, under_way, now).map_err(refused)?;
     close_plan(&mut tx, id, now).await?;
     withdraw_differences(app, &mut tx, (id, key.client), &sealing, now).await?;
-    if !is_instalment(&mut tx, id).await? {
+    if let Some(claimant) = claimant(&mut tx, id).await? {
         let charged: Vec<_> = stored.bill.lines.invoices().collect();
-        exemption::let_go(&mut tx, &charged).await?;
+        exemption::let_go(&mut tx, claimant, &charged).await?;
     }
     if !rows::cancel_bill(&mut tx, id, now).await? {
         return Err(Error::internal("a bill moved under its lock"));

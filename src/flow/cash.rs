@@ -55,6 +55,8 @@ pub async fn deposit_cash(
         return Err(Error::conflict("till_short"));
     }
     if to != shift.agency {
+        // Who orders a transfer of it locks the till.
+        rows::lock_drawer(&mut tx, shift.drawer).await?;
         let owed = rows::owed_by_tills(&mut tx, &[shift.drawer]).await?.into_values().flatten();
         let owed = { owed }.find(|(agency, _)| *agency == to).ok_or(Error::not_found())?.1;
         if amount.minor() > owed.minor() {

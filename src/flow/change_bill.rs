@@ -13,7 +13,7 @@ use super::{
     issue_by_owner::parts_told,
     notify_exemption::{charge_invoices, known},
     quote_fees, read_bills,
-    split_bill::{Split, close_plan, demand_no_part, demand_open_plan, divide, is_instalment},
+    split_bill::{Split, claimant, close_plan, demand_no_part, demand_open_plan, divide},
 };
 use crate::{
     app::App,
@@ -130,9 +130,9 @@ pub async fn revive_bill(
     let gone = stored.state;
     stored.state = bill::revive(&stored.state).map_err(refused)?;
     demand_open_plan(&mut tx, id).await?;
-    if !is_instalment(&mut tx, id).await? {
+    if let Some(claimant) = claimant(&mut tx, id).await? {
         let charged: Vec<_> = stored.bill.lines.invoices().collect();
-        exemption::take_again(&mut tx, id, &charged).await.map_err(known)?;
+        exemption::take_again(&mut tx, claimant, &charged).await.map_err(known)?;
     }
     stored.bill.due = due;
     stored.bill.payable_until = due;
@@ -185,7 +185,7 @@ pub async fn replace_bill(
     }
     key.keep(&mut tx, new.uuid(), &Value::Null, now).await?;
     let freed: Vec<_> = old.bill.lines.invoices().collect();
-    exemption::let_go(&mut tx, &freed).await?;
+    exemption::let_go(&mut tx, id, &freed).await?;
     let taken: Vec<_> = draft.invoices().map(|invoice| (new, agency, invoice)).collect();
     charge_invoices(app, &mut tx, &taken, now).await?;
     let answer = write(&mut tx, vec![prepared]).await?.pop().unwrap_or_default();
@@ -215,7 +215,8 @@ pub async fn read_family(app: &App, agency: Id<Agency>, id: Id<Bill>) -> Result<
     Ok(json!({ "items": items }))
 }
 
-async fn locked(tx: &mut Tx, agency: Id<Agency>, id: Id<Bill>) -> Result<(StoredBill, bool)> {
+/// A bill of the agency as it stands under its lock, and whether it is being paid: a change may just have been made.
+pub(super) async fn locked(tx: &mut Tx, agency: Id<Agency>, id: Id<Bill>) -> Result<(StoredBill, bool)> {
     let own =
         |stored: Option<StoredBill>| stored.filter(|b| b.bill.agency == agency).ok_or(Error::not_found());
     own(rows::bill(tx, id).await?)?;
@@ -286,7 +287,7 @@ async fn charge_anew(
         |lines: &Lines, of: &Invoice| lines.invoices().any(|other| other.known_by() == of.known_by());
     let (was, id, agency) = (&stored.bill.lines, stored.bill.id, stored.bill.agency);
     let freed: Vec<_> = was.invoices().filter(|of| !charges(&lines, of)).collect();
-    exemption::let_go(tx, &freed).await?;
+    exemption::let_go(tx, id, &freed).await?;
     let taken: Vec<_> = lines.invoices().filter(|of| !charges(was, of)).map(|of| (id, agency, of)).collect();
     charge_invoices(app, tx, &taken, now).await?;
     let kept = super::circumstances::Kept::of(&draft.asked, &draft.circumstances, draft.grounds);

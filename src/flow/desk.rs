@@ -55,7 +55,6 @@ pub async fn open_shift(
         return Err(Error::refused("invalid_body"));
     }
     let drawer = rows::drawer(&mut tx, agency, till.as_str(), Id::new(now, &*app.entropy)).await?;
-    let left = rows::left_in(&mut tx, drawer).await?;
     let shift: Id<id::Shift> = Id::new(now, &*app.entropy);
     match rows::open(&mut tx, shift, (drawer, agency), cashier, counted, now).await {
         Err(e) if e.violates("shift_of_drawer") || e.violates("shift_of_cashier") => {
@@ -63,6 +62,8 @@ pub async fn open_shift(
         }
         done => done?,
     }
+    // Only now: the last shift may just have ended.
+    let left = rows::left_in(&mut tx, drawer).await?;
     let leaf: Id<Leaf> = Id::new(now, &*app.entropy);
     difference(app, &mut tx, (agency, drawer), shift, leaf, (left, counted), now).await?;
     let details = json!({ "shift": shift.to_string(), "by": cashier.to_string(), "counted": counted.decimal(),

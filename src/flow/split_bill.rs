@@ -107,9 +107,13 @@ pub(super) async fn demand_open_plan(tx: &mut Tx, id: Id<Bill>) -> Result<()> {
     Ok(())
 }
 
-/// Whether a bill asks for a share of what its whole charges: the whole alone lets go of that.
-pub(super) async fn is_instalment(tx: &mut Tx, id: Id<Bill>) -> Result<bool> {
-    Ok(wholes(tx, id).await?.iter().any(|(relation, _)| relation == "instalment"))
+/// The bill that has taken the invoices which this one charges: its whole, where it is one owner's part. None where it asks
+/// for a share of what its whole charges: the whole alone lets go of that.
+pub(super) async fn claimant(tx: &mut Tx, id: Id<Bill>) -> Result<Option<Id<Bill>>> {
+    Ok(match wholes(tx, id).await?.pop() {
+        None => Some(id),
+        Some((relation, whole)) => (relation == "part").then_some(whole),
+    })
 }
 
 /// What this bill is a part of.

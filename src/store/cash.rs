@@ -40,7 +40,7 @@ pub async fn insert_deposit(
     Ok(())
 }
 
-/// Locks a till: whoever orders what it owes waits for another who does. Whose it is.
+/// Locks a till: whoever orders or carries what it owes waits for another who does. Whose it is.
 pub async fn lock_drawer(tx: &mut Tx, drawer: Id<Drawer>) -> Result<Option<Id<Agency>>> {
     let agency =
         sqlx::query_scalar!("select agency_id from drawer where id = $1 for no key update", drawer.uuid())

@@ -192,16 +192,17 @@ pub async fn take_again(tx: &mut Tx, bill: Id<Bill>, invoices: &[&Invoice]) -> R
     Ok(())
 }
 
-/// Lets go of invoices that are no longer charged; those that are only noted stay.
-pub async fn let_go(tx: &mut Tx, invoices: &[&Invoice]) -> Result<()> {
+/// Lets go of invoices that a bill no longer charges; those that are only noted stay.
+pub async fn let_go(tx: &mut Tx, bill: Id<Bill>, invoices: &[&Invoice]) -> Result<()> {
     let (tax_codes, serials, numbers) = names(invoices);
     if numbers.is_empty() {
         return Ok(());
     }
     sqlx::query!(
         "delete from seller_invoice_claim c
-         using unnest($1::text[], $2::text[], $3::text[]) as i (tax_code, serial, number)
-         where (c.tax_code, c.serial, c.number) = (i.tax_code, i.serial, i.number) and c.charged",
+         using unnest($2::text[], $3::text[], $4::text[]) as i (tax_code, serial, number)
+         where (c.tax_code, c.serial, c.number) = (i.tax_code, i.serial, i.number) and c.bill_id = $1 and c.charged",
+        bill.uuid(),
         &tax_codes,
         &serials,
         &numbers,

@@ -4,6 +4,7 @@ use crate::board::{grant, signed_in};
 use crate::central_bank::{entry, notification};
 use crate::office::{ACCOUNT, Office};
 use crate::payments::start;
+use crate::reachable::{hold, let_go};
 use crate::world::{Actor, Answer, TestApp};
 use chung::base::{
     clock::Clock,
@@ -180,6 +181,26 @@ async fn one_shift_for_each_till_and_cashier_and_nobody_else_has_a_desk() {
     scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
     let receipts = other.system(&scene.world, "receipt.read").get("/v1/receipts").await.expect(200).json();
     assert!(receipts["items"][0]["number"].as_str().unwrap().starts_with("H29.150-"));
+}
+
+#[tokio::test]
+async fn a_shift_begins_with_what_the_last_one_left_though_that_ends_just_then() {
+    let scene = Scene::set().await;
+    let closing =
+        hold(&scene.world, "update shift set closed_at = opened_at, expected = 500000, counted = 500000")
+            .await;
+    let agency = scene.office.agency.to_string();
+    let form = [("agency", agency.as_str()), ("till", "Quầy 1"), ("counted", "500.000")];
+    let open = scene.send("/desk/open", &form);
+    let end = async {
+        scene.world.waiting(1).await;
+        let_go(closing).await;
+    };
+    let (opened, ()) = tokio::join!(open, end);
+    opened.expect(303);
+    assert_eq!(scene.world.count("shift").await, 2);
+    let balances = (scene.balance("cash_drawer").await, scene.balance("cash_difference").await);
+    assert_eq!(balances, (500_000, -500_000), "what was found before the first shift alone");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use crate::board::signed_in;
 use crate::central_bank::{entry, notification};
 use crate::desk::{ACCOUNTANT, APPROVER, CASHIER, Scene, reference};
 use crate::office::{ACCOUNT, Office, new_bill};
+use crate::reachable::{hold, let_go};
 use crate::receipt_paper::text_of;
 use crate::world::{Actor, Answer};
 use chung::base::{
@@ -689,6 +690,36 @@ async fn what_a_desk_owes_another_agency_goes_there_by_transfer_as_well() {
 }
 
 #[tokio::test]
+async fn what_a_till_owes_is_carried_or_transferred_and_never_both() {
+    let scene = Scene::set().await;
+    let other = Office::open(&scene.world, "H29.150").await;
+    scene.office.bill(&scene.world, "opens-its-account").await;
+    let mut theirs = new_bill();
+    theirs["dossier"] = json!("H29.150-261124-0001");
+    let system = other.system(&scene.world, "bill");
+    let bill = system.post_once("/v1/bills", "k", &theirs).await.expect(201).json();
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
+    let (till, to) = (cash(&scene, &scene.office).await["tills"][0].clone(), other.agency.to_string());
+    let accountant = AtCash::open(&scene, ACCOUNTANT).await;
+    // The order has found what is owed, and waits to be written; meanwhile the cashier leaves for the bank.
+    let holder = hold(&scene.world, "lock table payout in share mode").await;
+    let form = [("act", "transfer"), ("till", id(&till)), ("to", &to), ("amount", "205000")];
+    let order = accountant.send(&form);
+    let carry = async {
+        scene.world.waiting(1).await;
+        scene.send("/desk/deposits", &[("amount", "205000"), ("slip", "NT-1"), ("to", &to)]).await
+    };
+    let release = async {
+        scene.world.waiting(2).await;
+        let_go(holder).await;
+    };
+    let (ordered, carried, ()) = tokio::join!(order, carry, release);
+    ordered.expect(303);
+    carried.expect(404);
+    assert_eq!(scene.world.count("cash_deposit").await, 1);
+}
+
+#[tokio::test]
 async fn a_desk_and_a_decision_lock_bill_and_money_in_one_order() {
     let scene = Scene::set().await;
     let bill = scene.office.bill(&scene.world, "k").await;
@@ -720,19 +751,7 @@ async fn a_desk_and_a_decision_lock_bill_and_money_in_one_order() {
     let path = format!("/v1/cases/{case}/release/approve");
     let approve = system.post_once(&path, "a", &approval);
     let watch = async {
-        let mut watcher = scene.world.connection().await;
-        loop {
-            let waiting: i64 = sqlx::query_scalar(
-                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
-            )
-            .fetch_one(&mut watcher)
-            .await
-            .unwrap();
-            if waiting > 0 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        scene.world.waiting(1).await;
         let money = "select id from suspense for update nowait";
         sqlx::query(money)
             .execute(&mut holder)

@@ -2,7 +2,9 @@
 
 use crate::office::{Office, new_bill};
 use crate::payments::start;
+use crate::reachable::{hold, let_go};
 use crate::world::TestApp;
+use chung::base::id::{Bill, Id};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -237,6 +239,59 @@ async fn prices_of_services_are_charged_in_bulk_each_row_on_its_own() {
     let mut status = [a.status, b.status];
     status.sort_unstable();
     assert_eq!(status, [201, 409]);
+}
+
+#[tokio::test]
+async fn a_bill_that_is_withdrawn_while_it_is_amended_lets_go_of_what_it_charges_by_then() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let system = office.system(&world, "bill");
+    let bill = system.post_once("/v1/bills", "one", &charging("20")).await.expect(201).json();
+    let at = |act: &str| format!("/v1/bills/{}/{act}", bill["id"].as_str().unwrap());
+    // Both wait for the bill, the amendment first.
+    let holder = hold(&world, "select id from bill for no key update").await;
+    let (amend, cancel, other) =
+        (at("amend"), at("cancel"), json!({ "services": [service("21")], "collect": "together" }));
+    let amend = system.post_once(&amend, "a", &other);
+    let cancel = async {
+        world.waiting(1).await;
+        system.post_once(&cancel, "c", &Value::Null).await
+    };
+    let release = async {
+        world.waiting(2).await;
+        let_go(holder).await;
+    };
+    let (amended, cancelled, ()) = tokio::join!(amend, cancel, release);
+    amended.expect(200);
+    let cancelled = cancelled.expect(200).json();
+    assert_eq!((&cancelled["version"], &cancelled["lines"][2]["invoice"]), (&json!(2), &invoice("21")));
+    assert_eq!(world.count("seller_invoice_claim").await, 0);
+    system.post_once("/v1/bills", "two", &charging("21")).await.expect(201);
+}
+
+#[tokio::test]
+async fn what_a_part_charges_stays_taken_by_its_whole() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let system = office.system(&world, "bill");
+    let at = |bill: &Value, act: &str| format!("/v1/bills/{}/{act}", bill["id"].as_str().unwrap());
+    let mut apart = charging("30");
+    apart["collect"] = json!("by_owner");
+    let whole = system.post_once("/v1/bills", "one", &apart).await.expect(201).json();
+    let part = whole["parts"].as_array().unwrap().iter().find(|part| part["total"]["amount"] == "1200000");
+    let part = part.unwrap();
+    system.post_once(&at(part, "cancel"), "a", &Value::Null).await.expect(200);
+    let other = system.post_once("/v1/bills", "two", &charging("30")).await.expect(201).json();
+    let due = json!({ "due": "2026-12-01" });
+    system.post_once(&at(part, "revive"), "b", &due).await.expect_refusal(409, "invoice_known");
+    system.post_once(&at(&other, "cancel"), "c", &Value::Null).await.expect(200);
+    system.post_once(&at(part, "revive"), "d", &due).await.expect(200);
+    let id: Id<Bill> = whole["id"].as_str().unwrap().parse().unwrap();
+    let taken = format!("seller_invoice_claim where bill_id = '{}'", id.uuid());
+    assert_eq!(world.count(&taken).await, 1);
+    // Charged anew the whole lets go of it.
+    system.post_once(&at(&whole, "amend"), "e", &json!({ "services": [] })).await.expect(200);
+    assert_eq!(world.count("seller_invoice_claim").await, 0);
 }
 
 #[tokio::test]

@@ -216,6 +216,23 @@ impl TestApp {
         PgConnection::connect(&self.database.url()).await.expect("the test database answers")
     }
 
+    /// Comes back once so many statements wait for what others have locked, or after some seconds in which fewer did.
+    pub async fn waiting(&self, many: i64) {
+        let mut watcher = self.connection().await;
+        for _ in 0..600 {
+            let waiting: i64 = sqlx::query_scalar(
+                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+            )
+            .fetch_one(&mut watcher)
+            .await
+            .expect("what the database does");
+            if waiting >= many {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Somebody without any credentials, with a browser of their own.
     pub fn stranger(&self) -> Actor {
         Actor::new(self.app.origin.clone())
