@@ -158,11 +158,15 @@ async fn apply(
     Ok(audit::append(tx, &[leaf]).await?)
 }
 
+/// Only a correction ends a death, and it ends nothing else: notices come late and out of order.
 fn after(mut person: Person, change: Change, on: Day) -> Person {
+    let dead = matches!(person.status, Status::Deceased { .. });
     match change {
         Change::Died(on) => person.status = Status::Deceased { on },
-        Change::Locked => person.status = Status::Locked,
-        Change::DeathCorrected | Change::Unlocked => person.status = Status::Active,
+        Change::Locked if !dead => person.status = Status::Locked,
+        Change::Unlocked if !dead => person.status = Status::Active,
+        Change::DeathCorrected if dead => person.status = Status::Active,
+        Change::Locked | Change::Unlocked | Change::DeathCorrected => {}
         Change::NewCard => {}
         Change::NewNumber(number) => person.number = number,
         Change::BirthDate(date) => person.birth_date = date,
