@@ -234,6 +234,20 @@ async fn merge(
             pending.push((row, known));
         }
     }
+    // Whoever was erased since they were read is not brought back under the key that was destroyed.
+    let known: Vec<Id<Citizen>> =
+        pending.iter().filter_map(|(_, known)| known.row.as_ref().map(|before| before.citizen)).collect();
+    let held = register::hold_people(&mut tx, &known).await?;
+    pending.retain(|(row, known)| {
+        let stays = known.row.as_ref().is_none_or(|before| held.contains(&before.citizen));
+        if !stays {
+            counts.changed -= 1;
+            counts.rejected += 1;
+            let reason = "number: its holder was erased meanwhile; the next file brings them as somebody new";
+            rejects.push(Reject { line: row.line, reason: reason.to_owned() });
+        }
+        stays
+    });
     if !pending.is_empty() {
         write(app, &mut tx, pending, now).await?;
     }

@@ -16,7 +16,7 @@ use crate::identity::{person::Person, personal_number::PersonalNumber, question:
 use crate::partner::population::{Found, LookUp, NoAnswer};
 use crate::store::{
     Tx,
-    register::{self, LookedUp, StagedPerson},
+    register::{self, LookedUp, RegisterRow, StagedPerson},
 };
 use time::Duration;
 
@@ -63,21 +63,25 @@ async fn keep_copy(app: &App, copy: &Copy<'_>) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let hash = number_hash(app, &copy.person.number);
-    let looked = register::find_all(&mut tx, &[hash, copy.asked]).await?;
-    let before = looked.into_iter().find_map(|LookedUp { row, .. }| row);
-    // A notice may have been taken while the answer was on its way: the copy is of that later moment.
-    if before.as_ref().and_then(|before| before.copied_at).is_some_and(|at| at > copy.as_of) {
-        return Ok(());
-    }
     let record = person_record::encode(copy.person);
     let record_hash = app.keys.lookup("register_person", &record);
     let number_moved = copy.asked != hash;
-    if let Some(before) = &before
-        && before.record_hash == record_hash
-        && before.copied_at.is_some_and(|at| copy.as_of - at < DATED_ANEW_AFTER)
-        && before.former_until.is_none()
-        && !number_moved
-    {
+    let stands = |before: &RegisterRow| {
+        // A notice may have been taken while the answer was on its way: the copy is of that later moment.
+        let is_later = before.copied_at.is_some_and(|at| at > copy.as_of);
+        let is_same = before.record_hash == record_hash
+            && before.copied_at.is_some_and(|at| copy.as_of - at < DATED_ANEW_AFTER)
+            && before.former_until.is_none()
+            && !number_moved;
+        is_later || is_same
+    };
+    let mut before = held(&mut tx, hash, copy.asked).await?;
+    if let Some(known) = before.as_ref().filter(|known| !stands(known)) {
+        // What is written rests on what is read under its lock: a notice or an erasure may have come meanwhile.
+        register::hold_people(&mut tx, &[known.citizen]).await?;
+        before = held(&mut tx, hash, copy.asked).await?;
+    }
+    if before.as_ref().is_some_and(stands) {
         return Ok(());
     }
     let (citizen, key): (Id<Citizen>, WrappedKey) = match &before {
@@ -102,6 +106,12 @@ async fn keep_copy(app: &App, copy: &Copy<'_>) -> Result<()> {
         move_number(&mut tx, citizen, &copy.asked, &hash, until).await?;
     }
     Ok(tx.commit().await?)
+}
+
+/// The person who is held under one of these numbers.
+async fn held(tx: &mut Tx, number: Digest, asked: Digest) -> Result<Option<RegisterRow>> {
+    let looked = register::find_all(tx, &[number, asked]).await?;
+    Ok(looked.into_iter().find_map(|LookedUp { row, .. }| row))
 }
 
 /// From now on the citizen has another number, and the one before names them as of formerly.

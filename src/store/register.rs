@@ -9,6 +9,7 @@ use crate::base::{
 };
 use crate::crypto::{digest::Digest, seal::WrappedKey};
 use crate::identity::{noticed::Fact, person::Person};
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// One person's row.
@@ -213,10 +214,20 @@ pub async fn renumber_citizen(tx: &mut Tx, citizen: Id<Citizen>, number_hash: &D
 /// Keeps imports and other notices from a person's record until the transaction ends; nobody writes it meanwhile.
 pub async fn hold(tx: &mut Tx, citizen: Id<Citizen>) -> Result<()> {
     sqlx::query!("LOCK TABLE register_noticed IN ROW EXCLUSIVE MODE").execute(tx.conn()).await?;
-    sqlx::query!("SELECT citizen_id FROM register_person WHERE citizen_id = $1 FOR UPDATE", citizen.uuid())
-        .fetch_optional(tx.conn())
-        .await?;
+    hold_people(tx, &[citizen]).await?;
     Ok(())
+}
+
+/// Locks what is held of these people until the transaction ends; who of them is still held.
+pub async fn hold_people(tx: &mut Tx, citizens: &[Id<Citizen>]) -> Result<HashSet<Id<Citizen>>> {
+    let citizens: Vec<Uuid> = citizens.iter().map(|id| id.uuid()).collect();
+    let held = sqlx::query_scalar!(
+        "SELECT citizen_id FROM register_person WHERE citizen_id = ANY($1) ORDER BY citizen_id FOR UPDATE",
+        &citizens
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(held.into_iter().map(Id::from_uuid).collect())
 }
 
 /// Remembers that a notice told a fact; the later day stays.

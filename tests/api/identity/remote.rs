@@ -14,6 +14,7 @@ use chung::http::listen::listen;
 use chung::identity::person::Status;
 use chung::partner::{population::RemotePopulation, signed_http::Peer};
 use chung::sandbox::register::{Register, RegisterSettings, router};
+use chung::store::{erasure, register};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -381,8 +382,11 @@ async fn a_notice_holds_at_once_and_everything_follows_the_person() {
     scene.policy(&json!({ "stale_max_hours": 24 })).await;
     for (i, (kind, value, name, state)) in [
         ("death", None, "Nguyễn Thị Hòa", "deceased"),
+        ("locked", None, "Nguyễn Thị Hòa", "deceased"),
+        ("unlocked", None, "Nguyễn Thị Hòa", "deceased"),
         ("death_corrected", None, "Nguyễn Thị Hòa", "stale_accepted"),
         ("locked", None, "Nguyễn Thị Hòa", "locked"),
+        ("death_corrected", None, "Nguyễn Thị Hòa", "locked"),
         ("unlocked", None, "Nguyễn Thị Hòa", "stale_accepted"),
         ("new_card", Some("079185000001-2"), "Nguyễn Thị Hòa", "stale_accepted"),
         ("name_changed", Some("Nguyễn Ngọc Hòa"), "Nguyễn Ngọc Hòa", "stale_accepted"),
@@ -422,7 +426,34 @@ async fn a_notice_holds_at_once_and_everything_follows_the_person() {
     let answer = scene.system.post_once("/v1/verifications", "by-new", &born).await.expect(201).json();
     assert_eq!(answer["state"], "match");
     assert_eq!((citizen(new).await, citizen(HOA).await), (Some(before), Some(before)));
-    assert_eq!(scene.world.count("audit_leaf where kind = 'register.noticed'").await, 10);
+    assert_eq!(scene.world.count("audit_leaf where kind = 'register.noticed'").await, 13);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_on_its_way_brings_back_no_key_that_was_destroyed() {
+    let scene = Scene::set().await;
+    scene.ask("a", "Nguyễn Thị Hòa").await;
+    scene.world.later(Duration::from_secs(360));
+    let mut tx = scene.world.app.store.begin().await.unwrap();
+    let looked = look_up(&scene.world.app, &mut tx, HOA.parse().unwrap()).await.unwrap();
+    let citizen = looked.on_record.unwrap().citizen;
+    register::hold_people(&mut tx, &[citizen]).await.unwrap();
+    let erased = async {
+        while scene
+            .world
+            .count("pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
+            .await
+            == 0
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(erasure::destroy_key(&mut tx, citizen).await.unwrap());
+        tx.commit().await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(scene.ask("b", "Nguyễn Thị Hòa"), erased);
+    assert_eq!(answer["state"], "match");
+    let of = format!("register_person where citizen_id = '{}'", citizen.uuid());
+    assert_eq!((scene.world.count(&of).await, scene.world.count("register_person").await), (0, 1));
 }
 
 #[tokio::test]
