@@ -4,7 +4,13 @@
 //! lines are kept, some hundred at a time, each chunk sealed under the agency's key; nothing is ever held whole. The
 //! rows count against the portal's day when the upload is closed, all or none. Answering is [`super::run_batches`]'.
 
-use super::{Error, Refusal, Result, agency_key::agency_key, batch_file, idempotency::Idempotency, locks};
+use super::{
+    Error, Refusal, Result,
+    agency_key::agency_key,
+    batch_file,
+    idempotency::{Idempotency, lock_name},
+    locks,
+};
 use crate::app::App;
 use crate::base::{
     calendar::{Day, rfc3339},
@@ -29,6 +35,8 @@ use std::collections::BTreeMap;
 const CHUNK_ROWS: usize = 1_000;
 /// Bytes of one line.
 const LINE_MAX: usize = 8 << 10;
+/// Batches of one client whose files have not come to their end.
+const OPEN_MAX: i64 = 16;
 
 /// The form of an uploaded file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +129,10 @@ pub async fn open_batch(app: &App, agency: Id<Agency>, new: &NewBatch, key: &Ide
         let refusal = Refusal::new("legal_basis_unknown").violation("/legal_basis", "not_listed", None);
         return Err(Error::Refused(refusal));
     }
+    tx.lock(lock_name(Id::from_uuid(key.client.uuid()), "batches")).await?;
+    if batch::receiving(&mut tx, key.client).await? >= OPEN_MAX {
+        return Err(Error::conflict("batches_too_many"));
+    }
     batch::insert(&mut tx, &row).await?;
     let answer = batch_json(app, &row);
     key.keep(&mut tx, id.uuid(), &answer, now).await?;
@@ -144,6 +156,8 @@ pub struct Upload {
     /// Where the unfinished line begins.
     line_start: usize,
     rows: usize,
+    /// Bytes of blank lines since what is kept: they are passed over.
+    blank: usize,
 }
 
 impl Upload {
@@ -160,7 +174,7 @@ impl Upload {
         let key = agency_key(app, &mut tx, agency).await?;
         tx.commit().await?;
         let ground = open_ground(&key, id, &row.ground)?;
-        Ok(Self { row, key, ground, buffer: Vec::new(), line_start: 0, rows: 0 })
+        Ok(Self { row, key, ground, buffer: Vec::new(), line_start: 0, rows: 0, blank: 0 })
     }
 
     /// Takes more bytes, and keeps what makes a chunk.
@@ -200,11 +214,17 @@ impl Upload {
             self.ground.columns = Some(names.into_iter().map(str::to_owned).collect());
             return self.keep_columns(app).await;
         }
-        if !line.trim_ascii().is_empty() {
+        if line.trim_ascii().is_empty() {
+            self.blank += line.len();
+            self.buffer.truncate(self.line_start);
+        } else {
             self.rows += 1;
+            self.line_start = self.buffer.len();
         }
-        self.line_start = self.buffer.len();
-        if self.row.rows_received + self.rows as i64 > i64::from(app.limits.batch_rows_max) {
+        let rows = self.row.rows_received + self.rows as i64;
+        let bytes = self.row.bytes + (self.line_start + self.blank) as i64;
+        let rows_max = i64::from(app.limits.batch_rows_max);
+        if rows > rows_max || bytes > rows_max * LINE_MAX as i64 {
             return Err(Error::refused("batch_too_large"));
         }
         if self.rows >= CHUNK_ROWS { self.keep(app).await } else { Ok(()) }
@@ -225,24 +245,26 @@ impl Upload {
     /// Keeps the whole lines of the buffer as one chunk.
     async fn keep(&mut self, app: &App) -> Result<()> {
         let lines = &self.buffer[..self.line_start];
-        if lines.is_empty() {
+        let (length, rows) = ((lines.len() + self.blank) as i64, self.rows);
+        if length == 0 {
             return Ok(());
         }
         let (id, place) = (self.row.id, self.row.chunks);
-        let sealed = self.key.seal(&*app.entropy, &place_of(id, place, b"lines"), lines);
-        let (length, rows) = (lines.len() as i64, self.rows);
-        let count = i32::try_from(rows).unwrap_or(i32::MAX);
         let mut tx = app.store.begin().await?;
-        batch::insert_chunk(&mut tx, id, (place, self.row.rows_received + 1, count), &sealed).await.map_err(
-            |error| {
-                let taken = error.violates("verification_batch_chunk_pkey");
-                if taken { Error::conflict("upload_offset_wrong") } else { error.into() }
-            },
-        )?;
-        self.moved(&mut tx, length, rows as i64, 1).await?;
+        if rows > 0 {
+            let sealed = self.key.seal(&*app.entropy, &place_of(id, place, b"lines"), lines);
+            let count = i32::try_from(rows).unwrap_or(i32::MAX);
+            batch::insert_chunk(&mut tx, id, (place, self.row.rows_received + 1, count), &sealed)
+                .await
+                .map_err(|error| {
+                    let taken = error.violates("verification_batch_chunk_pkey");
+                    if taken { Error::conflict("upload_offset_wrong") } else { error.into() }
+                })?;
+        }
+        self.moved(&mut tx, length, rows as i64, i32::from(rows > 0)).await?;
         tx.commit().await?;
         self.buffer.drain(..self.line_start);
-        (self.line_start, self.rows) = (0, 0);
+        (self.line_start, self.rows, self.blank) = (0, 0, 0);
         Ok(())
     }
 

@@ -61,6 +61,22 @@ pub const RULES: &[Rule] = &[
         kept: Kept::Years(10),
         why: "evidence of a fee reduction, as long as the voucher",
     },
+    Rule {
+        class: Class::Uploads,
+        kept: Kept::Days(7),
+        why: "a file that did not come to its end is sent anew",
+    },
+    Rule {
+        class: Class::Batches,
+        kept: Kept::Years(10),
+        why: "evidence of what decisions rested on, as long as single questions",
+    },
+    Rule { class: Class::Slips, kept: Kept::Years(10), why: "as long as the answer that they are of" },
+    Rule {
+        class: Class::FirstChecks,
+        kept: Kept::Days(366),
+        why: "a dossier is decided within a year; a second free look-up later does no harm",
+    },
     Rule { class: Class::CardChecks, kept: Kept::Years(5), why: "evidence of a decision at a counter" },
     Rule {
         class: Class::Vouchers,

@@ -62,6 +62,7 @@ pub static CODES: &[Code] = &[
     row("upload_offset_wrong", 409),
     row("upload_stalled", 408),
     row("batch_closed", 409),
+    row("batches_too_many", 409),
     row("batch_not_finished", 409),
     row("batch_too_large", 422),
     row("number_asked_too_often", 429),

@@ -16,6 +16,14 @@ pub enum Class {
     Verifications,
     /// Reports of account levels.
     AccountLevels,
+    /// Batches whose upload never ended.
+    Uploads,
+    /// Batches and their answers.
+    Batches,
+    /// What citizens took home from negative answers.
+    Slips,
+    /// Which dossiers have had their free look-up: keyed hashes.
+    FirstChecks,
     /// Readings of chip cards.
     CardChecks,
     /// The contents and files of receipts.
@@ -39,6 +47,10 @@ impl Class {
             Self::Messages => "messages",
             Self::Verifications => "verifications",
             Self::AccountLevels => "account_levels",
+            Self::Uploads => "uploads",
+            Self::Batches => "batches",
+            Self::Slips => "slips",
+            Self::FirstChecks => "first_checks",
             Self::CardChecks => "card_checks",
             Self::Vouchers => "vouchers",
             Self::Refunds => "refunds",
@@ -130,6 +142,26 @@ pub async fn remove(tx: &mut Tx, class: Class, end: Instant, most: i64) -> Resul
                 .await?;
             return Ok(dropped.unwrap_or(0).unsigned_abs());
         }
+        Class::Uploads => return remove_batches(tx, end, most, true).await,
+        Class::Batches => return remove_batches(tx, end, most, false).await,
+        Class::Slips => {
+            sqlx::query!(
+                "DELETE FROM slip WHERE reference IN (SELECT reference FROM slip WHERE at < $1 LIMIT $2)",
+                end,
+                most
+            )
+            .execute(tx.conn())
+            .await?
+        }
+        Class::FirstChecks => {
+            sqlx::query!(
+                "DELETE FROM first_check WHERE hash IN (SELECT hash FROM first_check WHERE day < $1 LIMIT $2)",
+                Day::of(end).date(),
+                most
+            )
+            .execute(tx.conn())
+            .await?
+        }
         Class::Answers => {
             sqlx::query!(
                 r#"DELETE FROM idempotency_key WHERE (client_id, key) IN
@@ -145,6 +177,23 @@ pub async fn remove(tx: &mut Tx, class: Class, end: Instant, most: i64) -> Resul
         Class::Refunds => return empty_refunds(tx, end, most).await,
         Class::LedgerVouchers => return empty_ledger_vouchers(tx, end, most).await,
     };
+    Ok(done.rows_affected())
+}
+
+/// Whole batches with their chunks, of which each has up to a thousand; how many batches.
+async fn remove_batches(tx: &mut Tx, end: Instant, most: i64, receiving: bool) -> Result<u64> {
+    let done = sqlx::query!(
+        r#"WITH over AS (
+               SELECT id FROM verification_batch
+               WHERE created_at < $1 AND (state = 'receiving' OR NOT $3) ORDER BY created_at, id LIMIT $2),
+           chunks AS (DELETE FROM verification_batch_chunk c USING over WHERE c.batch_id = over.id)
+           DELETE FROM verification_batch b USING over WHERE b.id = over.id"#,
+        end,
+        (most / 100).max(1),
+        receiving
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(done.rows_affected())
 }
 
@@ -289,6 +338,29 @@ pub async fn held(tx: &mut Tx, class: Class, end: Instant) -> Result<Held> {
             r#"SELECT count(*) AS "rows!", min(reported_at) AS oldest,
                       count(*) FILTER (WHERE reported_at < $1) AS "overdue!" FROM account_level_report"#
         ),
+        Class::Uploads => counted!(
+            r#"SELECT count(*) AS "rows!", min(created_at) AS oldest,
+                      count(*) FILTER (WHERE created_at < $1) AS "overdue!"
+               FROM verification_batch WHERE state = 'receiving'"#
+        ),
+        Class::Batches => counted!(
+            r#"SELECT count(*) AS "rows!", min(created_at) AS oldest,
+                      count(*) FILTER (WHERE created_at < $1) AS "overdue!" FROM verification_batch"#
+        ),
+        Class::Slips => counted!(
+            r#"SELECT count(*) AS "rows!", min(at) AS oldest, count(*) FILTER (WHERE at < $1) AS "overdue!" FROM slip"#
+        ),
+        Class::FirstChecks => {
+            let row = sqlx::query!(
+                r#"SELECT count(*) AS "rows!", min(day) AS oldest, count(*) FILTER (WHERE day < $1) AS "overdue!"
+                   FROM first_check"#,
+                Day::of(end).date()
+            )
+            .fetch_one(tx.conn())
+            .await?;
+            let oldest = row.oldest.map(|day| Day::from_date(day).start());
+            Held { rows: row.rows, oldest, overdue: row.overdue }
+        }
         Class::CardChecks => counted!(
             r#"SELECT count(*) AS "rows!", min(at) AS oldest, count(*) FILTER (WHERE at < $1) AS "overdue!"
                FROM card_check"#

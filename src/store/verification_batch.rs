@@ -92,6 +92,17 @@ pub async fn insert(tx: &mut Tx, batch: &BatchRow) -> Result<()> {
     Ok(())
 }
 
+/// How many batches of a client wait for the rest of their files.
+pub async fn receiving(tx: &mut Tx, client: Id<Client>) -> Result<i64> {
+    let many = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "many!" FROM verification_batch WHERE client_id = $1 AND state = 'receiving'"#,
+        client.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(many)
+}
+
 /// One batch of an agency.
 pub async fn find(store: &Store, agency: Id<Agency>, id: Id<Batch>) -> Result<Option<BatchRow>> {
     let row = sqlx::query_as!(

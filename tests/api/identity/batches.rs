@@ -6,9 +6,10 @@ use crate::world::{Actor, Answer, TestApp, slowly};
 use chung::codec::batch_result::verify;
 use chung::config::Limits;
 use chung::crypto::{digest::sha256, keyring::Purpose, signing::KeyList};
-use chung::flow::run_batches::run_batches;
+use chung::flow::{retention::retain, run_batches::run_batches};
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 async fn start(limits: Limits) -> (TestApp, Office, Actor) {
     let world = TestApp::start_with(limits).await;
@@ -227,6 +228,63 @@ async fn a_batch_keeps_to_the_policy_the_quota_and_the_bounds() {
         .post_once("/v1/verifications/batches", "r", &new_batch("csv"))
         .await
         .expect_refusal(403, "scope_missing");
+}
+
+#[tokio::test]
+async fn blank_lines_are_passed_over_and_bound_like_all_else() {
+    let (world, _office, system) = start(Limits { batch_rows_max: 200, ..Limits::default() }).await;
+    let path = open(&system, "a", "csv").await;
+    let blank = " \n".repeat(1 << 18);
+    let file = format!("number,name\n079185000001,An\n{blank}079185000001,Hòa");
+    upload(&system, &path, 0, file.as_bytes(), true).await.expect(200);
+    let kept = system.get(&path).await.json();
+    assert_eq!((&kept["bytes"], &kept["rows_received"]), (&json!(file.len()), &json!(2)));
+    assert_eq!(world.count("verification_batch_chunk where length(lines) < 1000").await, 1);
+    run(&world).await;
+    let (lines, _) = result(&world, &system, &path).await;
+    assert_eq!(lines.iter().map(|line| &line["row"]).collect::<Vec<_>>(), [1, 2]);
+
+    // Blank lines alone move an upload on, and end where rows would.
+    let path = open(&system, "b", "jsonl").await;
+    let part = upload(&system, &path, 0, blank.as_bytes(), false).await.expect(200).json();
+    assert_eq!((&part["bytes"], &part["rows_received"]), (&json!(blank.len()), &json!(0)));
+    let rest = "\n".repeat(200 * (8 << 10));
+    upload(&system, &path, blank.len(), rest.as_bytes(), true).await.expect_refusal(422, "batch_too_large");
+}
+
+#[tokio::test]
+async fn a_file_that_does_not_come_to_its_end_is_forgotten_and_few_may_wait() {
+    let (world, office, system) = start(Limits::default()).await;
+    let mut paths = Vec::new();
+    for n in 0..16 {
+        paths.push(open(&system, &format!("k{n}"), "csv").await);
+    }
+    system
+        .post_once("/v1/verifications/batches", "more", &new_batch("csv"))
+        .await
+        .expect_refusal(409, "batches_too_many");
+    let file = "number,name\n079185000001,An\n";
+    upload(&system, &paths[0], 0, file.as_bytes(), false).await.expect(200);
+    upload(&system, &paths[1], 0, file.as_bytes(), true).await.expect(200);
+    world.later(Duration::from_secs(8 * 86_400));
+    while retain(&world.app).await.unwrap() > 0 {}
+    assert_eq!(
+        (world.count("verification_batch").await, world.count("verification_batch_chunk").await),
+        (1, 1)
+    );
+    let system = office.system(&world, "verification event.read");
+    upload(&system, &paths[0], file.len(), b"x", true).await.expect_refusal(404, "not_found");
+    run(&world).await;
+    assert_eq!(result(&world, &system, &paths[1]).await.0.len(), 1);
+    open(&system, "again", "csv").await;
+
+    // Whole batches go as single answers do.
+    world.later(Duration::from_secs(4_100 * 86_400));
+    while retain(&world.app).await.unwrap() > 0 {}
+    assert_eq!(
+        (world.count("verification_batch").await, world.count("verification_batch_chunk").await),
+        (0, 0)
+    );
 }
 
 #[tokio::test]
