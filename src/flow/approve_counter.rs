@@ -88,6 +88,7 @@ pub async fn poll_counter(app: &App, client: &Client, request: PollRequest<'_>) 
             let next = State::Exchanged { confirmation, consent, exchanged_at: now };
             let Errand::Counter { request: asked, .. } = &authorization.errand else { return Err(unknown()) };
             let audience = grant_tokens::audience(app, asked.resource.as_ref(), request.resource)?;
+            grant_tokens::demand_standing(&mut tx, &confirmation, consent, "auth_req_id").await?;
             let (subject, actor) =
                 grant_tokens::named(app, &mut tx, client, &authorization, &confirmation, now).await?;
             if !authorization::advance(&mut tx, authorization.id, &authorization.state, &next, None).await? {

@@ -4,7 +4,7 @@ use super::{
     Error, Result, acting,
     mandates::refused,
     population::{self, OnRecord},
-    sign_in::{Step, lock, portal_in, unfit},
+    sign_in::{Step, demand_present, lock, portal_in, unfit},
 };
 use crate::app::App;
 use crate::base::{
@@ -43,6 +43,7 @@ pub async fn choose_principal(app: &App, step: &Step, choice: &Choice) -> Result
     let State::Confirmed(confirmation) = &authorization.state else {
         return Err(unfit(Refusal::NotConfirmed));
     };
+    demand_present(&mut tx, confirmation).await?;
     let client = portal_in(&mut tx, &authorization).await?.ok_or(Error::refused("sign_in_over"))?;
     let looked = population::look_up_citizen(app, &mut tx, confirmation.citizen).await?;
     let present = looked.on_record.ok_or(Error::not_found())?;

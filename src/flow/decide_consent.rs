@@ -5,7 +5,7 @@ use super::{
     acting::{self, Party},
     audit_leaf::{Concern, leaf},
     population::OnRecord,
-    sign_in::{Answer, Step, lock, unfit},
+    sign_in::{Answer, Step, demand_present, lock, unfit},
 };
 use crate::app::App;
 use crate::base::{
@@ -37,6 +37,7 @@ pub async fn decide_consent(app: &App, step: &Step, answer: consent::Answer) -> 
     let Some(party) = party else {
         return decline(app, tx, &authorization, None, Cause::Barred, now).await;
     };
+    demand_present(&mut tx, &confirmation).await?;
     let holder = &*party.holder;
     let decision = consent::decide(&client.policy.offer(asked), answer)
         .map_err(|_| Error::refused("claim_not_offered"))?;

@@ -24,7 +24,7 @@ use crate::identity::{
     client::Client,
     request::AuthorizationRequest,
 };
-use crate::store::{Tx, audit, authorization, carried};
+use crate::store::{Tx, audit, authorization};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -195,14 +195,7 @@ async fn grant(
         return Err(grant_refused(ExchangeRefusal::NotYours));
     };
     let audience = grant_tokens::audience(app, request.resource.as_ref(), asked.resource)?;
-    let of = std::iter::once((confirmation.citizen, confirmation.session, consent));
-    let held = carried::hold(&mut tx, of).await?;
-    if held.iter().any(|held| held.signed_out) {
-        return Err(refused("invalid_grant", "grant", "no_longer_allowed"));
-    }
-    if held.iter().any(|held| held.withdrawn) {
-        return Err(refused("invalid_grant", "code", "consent_withdrawn"));
-    }
+    grant_tokens::demand_standing(&mut tx, confirmation, consent, "code").await?;
     let (subject, actor) =
         grant_tokens::named(app, &mut tx, client, authorization, confirmation, now).await?;
     if !authorization::advance(&mut tx, authorization.id, &authorization.state, next, None).await? {

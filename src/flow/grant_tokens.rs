@@ -16,7 +16,7 @@ use crate::identity::{
     pseudonym::Subject,
     token::{Actor, IdToken},
 };
-use crate::store::{Tx, portal, pseudonym};
+use crate::store::{Tx, carried, portal, pseudonym};
 use std::collections::BTreeSet;
 
 /// What a portal gets.
@@ -61,6 +61,25 @@ pub(super) struct Grant<'a> {
     /// The thumbprint of the key that it is bound to.
     pub key: Option<String>,
     pub refresh_token: Option<Token>,
+}
+
+/// Demands that the session and the consent under a grant stand; neither ends before this transaction does. `shown` is
+/// what the client exchanges.
+pub(super) async fn demand_standing(
+    tx: &mut Tx,
+    confirmation: &Confirmation,
+    consent: Id<id::Consent>,
+    shown: &'static str,
+) -> Result<()> {
+    let of = std::iter::once((confirmation.citizen, confirmation.session, consent));
+    let held = carried::hold(tx, of).await?;
+    if held.iter().any(|held| held.signed_out) {
+        return Err(refused("invalid_grant", "grant", "no_longer_allowed"));
+    }
+    if held.iter().any(|held| held.withdrawn) {
+        return Err(refused("invalid_grant", shown, "consent_withdrawn"));
+    }
+    Ok(())
 }
 
 /// The name that the client knows the citizen by, and whoever acts for them, if client and people may all go on at this

@@ -214,6 +214,8 @@ async fn end_forbidden(app: &App, tx: &mut Tx, lock: &Lock, now: Instant) -> Res
                 end_session::tell(app, tx, ended, now).await?;
                 authorization::revoke_of_session(tx, ended, cause, now).await?;
             }
+            // A session by this method may have been replaced by a stronger one, which stands.
+            authorization::revoke_of_method(tx, lock.citizen, method, cause, now).await?;
         }
         Scope::Portal(client) => {
             authorization::revoke_of_citizen(tx, lock.citizen, Some(client), cause, now).await?;

@@ -17,7 +17,7 @@ use crate::crypto::digest::{equal, sha256};
 use crate::identity::{
     assurance::Assurance,
     authenticator::Method,
-    authorization::{Authorization, Cause, Errand, Event, LocalPath, Refusal, State},
+    authorization::{Authorization, Cause, Confirmation, Errand, Event, LocalPath, Refusal, State},
     claims::Claim,
     client::{Client, Wording},
     request::{Address, ErrorCode},
@@ -185,6 +185,15 @@ pub(super) async fn lock(tx: &mut Tx, step: &Step) -> Result<Authorization> {
     bound.filter(|b| is_browser(b, step)).map(|b| b.authorization).ok_or(Error::not_found())
 }
 
+/// Refuses a step for somebody who signed out since they were confirmed: the pages of their sign-in begin anew. Whoever
+/// signs out while this goes on is heard where the code is exchanged.
+pub(super) async fn demand_present(tx: &mut Tx, confirmation: &Confirmation) -> Result<()> {
+    if session::has_ended(tx, confirmation.session).await? {
+        return Err(Error::conflict("sign_in_moved"));
+    }
+    Ok(())
+}
+
 /// Moves a sign-in on and stores it against the state it was read in.
 pub(super) async fn advance(
     tx: &mut Tx,
@@ -305,6 +314,12 @@ async fn arrived(
     let Some(party) = party else {
         return refuse(app, tx, authorization, ErrorCode::AccessDenied, now).await;
     };
+    if session::has_ended(&mut tx, confirmation.session).await? {
+        // Whoever it was signed out since: it is the turn of whoever sits here now.
+        advance(&mut tx, authorization, Event::StartOver, now).await?;
+        tx.commit().await?;
+        return Ok(View::Number(asking(authorization, Some(client))));
+    }
     if let Errand::Portal { request, .. } = &authorization.errand
         && request.hint_subject.is_some()
         && pseudonym::find(&mut tx, party.holder.citizen, &client.sectors()).await? != request.hint_subject

@@ -10,7 +10,7 @@ use crate::base::{
 use crate::crypto::digest::Digest;
 use crate::identity::{
     assurance::Demand,
-    authenticator::Challenge,
+    authenticator::{Challenge, Method},
     authorization::{Authorization, Cause, Confirmation, Errand, Revocation, State},
     claims::{Claim, SignInScope},
     counter::CounterRequest,
@@ -228,8 +228,8 @@ pub async fn put_challenge(tx: &mut Tx, id: Id<id::Authorization>, challenge: &C
     Ok(())
 }
 
-/// Revokes what every exchanged sign-in of a session gave: its tokens stop working with this transaction. What was
-/// granted beyond the session (a refresh token) outlives signing out, and nothing else.
+/// Revokes what every exchanged sign-in of a session, or of one that it replaced, gave: its tokens stop working with this
+/// transaction. What was granted beyond the session (a refresh token) outlives signing out, and nothing else.
 pub async fn revoke_of_session(
     tx: &mut Tx,
     session: Id<id::Session>,
@@ -237,8 +237,10 @@ pub async fn revoke_of_session(
     at: Instant,
 ) -> Result<u64> {
     let done = sqlx::query!(
-        r#"UPDATE "authorization" SET state = 'revoked', cause = $2, ended_at = $3
-           WHERE session_id = $1 AND state = 'exchanged' AND ($2 <> 'signed_out' OR NOT EXISTS (
+        r#"WITH RECURSIVE line (id) AS (
+               SELECT $1::uuid UNION SELECT s.id FROM session s JOIN line ON s.replaced_by = line.id)
+           UPDATE "authorization" SET state = 'revoked', cause = $2, ended_at = $3
+           WHERE session_id IN (SELECT id FROM line) AND state = 'exchanged' AND ($2 <> 'signed_out' OR NOT EXISTS (
                SELECT 1 FROM refresh_token r WHERE r.authorization_id = "authorization".id AND r.expires_at > $3))"#,
         session.uuid(),
         cause.word(),
@@ -262,6 +264,28 @@ pub async fn revoke_of_citizen(
            WHERE citizen_id = $1 AND state = 'exchanged' AND coalesce(client_id = $2, true)"#,
         citizen.uuid(),
         client.map(Id::uuid),
+        cause.word(),
+        at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Revokes what the exchanged sign-ins of a citizen by one method gave, whether their sessions stand or were replaced.
+pub async fn revoke_of_method(
+    tx: &mut Tx,
+    citizen: Id<id::Citizen>,
+    method: Method,
+    cause: Revocation,
+    at: Instant,
+) -> Result<u64> {
+    let done = sqlx::query!(
+        r#"UPDATE "authorization" SET state = 'revoked', cause = $3, ended_at = $4
+           WHERE citizen_id = $1 AND state = 'exchanged'
+             AND session_id IN (SELECT id FROM session WHERE citizen_id = $1 AND method = $2)"#,
+        citizen.uuid(),
+        method.word(),
         cause.word(),
         at
     )

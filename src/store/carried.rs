@@ -120,7 +120,7 @@ pub async fn present(store: &Store, asked: &[Silent], now: Instant) -> Result<Ve
 pub struct Held {
     /// The person, the session and the consent are there.
     pub whole: bool,
-    /// The session has ended, and no newer one of the same person took its place.
+    /// The session has ended, or else the newest of those that the same person put in its place.
     pub signed_out: bool,
     /// The consent was taken back.
     pub withdrawn: bool,
@@ -144,7 +144,13 @@ pub async fn hold(
                 AS a (citizen_id, session_id, consent_id, place)
            LEFT JOIN LATERAL (SELECT id FROM citizen WHERE id = a.citizen_id FOR SHARE) c ON true
            LEFT JOIN LATERAL (
-               SELECT id, ended_at, replaced_by FROM session WHERE id = a.session_id FOR SHARE) s ON true
+               SELECT id, ended_at, replaced_by FROM session WHERE id = (
+                   WITH RECURSIVE line (id, replaced_by) AS (
+                       SELECT id, replaced_by FROM session WHERE id = a.session_id
+                       UNION ALL
+                       SELECT n.id, n.replaced_by FROM line JOIN LATERAL (
+                           SELECT id, replaced_by FROM session WHERE id = line.replaced_by LIMIT 1) n ON true)
+                   SELECT id FROM line WHERE replaced_by IS NULL) FOR SHARE) s ON true
            LEFT JOIN LATERAL (
                SELECT id, withdrawn_at FROM consent WHERE id = a.consent_id FOR SHARE) k ON true
            ORDER BY a.place"#,

@@ -96,6 +96,23 @@ pub async fn replace(tx: &mut Tx, before: Id<id::Session>, by: Id<id::Session>) 
     Ok(())
 }
 
+/// Whether a session has ended, or else the newest of those that the same person put in its place; nothing is kept off.
+pub async fn has_ended(tx: &mut Tx, session: Id<id::Session>) -> Result<bool> {
+    let ended = sqlx::query_scalar!(
+        r#"SELECT ended_at IS NOT NULL AS "ended!" FROM session WHERE id = (
+               WITH RECURSIVE line (id, replaced_by) AS (
+                   SELECT id, replaced_by FROM session WHERE id = $1
+                   UNION ALL
+                   SELECT n.id, n.replaced_by FROM line JOIN LATERAL (
+                       SELECT id, replaced_by FROM session WHERE id = line.replaced_by LIMIT 1) n ON true)
+               SELECT id FROM line WHERE replaced_by IS NULL)"#,
+        session.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(ended)
+}
+
 /// A portal that signed somebody in under a session and wants to be told of its end.
 pub struct SignedInAt {
     /// The portal.

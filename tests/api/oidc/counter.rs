@@ -153,3 +153,47 @@ async fn nobody_else_approves_and_nobody_learns_who_is_on_the_register() {
         assert_eq!(scene.start(&scene.portal, &[("login_hint", hint)]).await.json()["phone"], "not_asked");
     }
 }
+
+/// Signs the citizen in at their own page, in this browser.
+async fn at_their_page(scene: &Scene, citizen: &Actor) {
+    let page = follow(citizen, "/me").await;
+    let page = scene.number(citizen, &page, HOA).await;
+    let text = scene.world.last_text(HOA_PHONE).await.unwrap();
+    scene.code(citizen, &page, &text[..6]).await;
+}
+
+#[tokio::test]
+async fn what_was_approved_ends_with_the_session_and_with_the_consent() {
+    let scene = counter().await;
+    let citizen = scene.world.stranger();
+    at_their_page(&scene, &citizen).await;
+    let withdrawn = name(&scene.start(&scene.portal, &[]).await.expect(200));
+    let page = scene.look(&citizen).await;
+    scene.decide(&citizen, &page, "allow").await;
+    let page = citizen.get("/me/sharing").await.expect(200);
+    let form = [("form_token", &*page.form_field("form_token"))];
+    citizen.post_form(&action(&page, "/me/sharing/consent_"), &form).await.expect(303);
+    assert_eq!(error(&scene.poll(&withdrawn).await.expect(400)), "invalid_grant");
+
+    scene.world.later(Duration::from_secs(60));
+    let left = name(&scene.start(&scene.portal, &[]).await.expect(200));
+    let page = scene.look(&citizen).await;
+    scene.decide(&citizen, &page, "allow").await;
+    let page = citizen.get("/me").await.expect(200);
+    citizen.post_form("/sign-out", &[("form_token", &page.form_field("form_token"))]).await.expect(200);
+    assert_eq!(error(&scene.poll(&left).await.expect(400)), "invalid_grant");
+    assert_eq!(scene.world.count("\"authorization\" where state = 'exchanged'").await, 0);
+}
+
+#[tokio::test]
+async fn whoever_sits_there_after_a_sign_out_approves_nothing() {
+    let scene = counter().await;
+    let citizen = scene.world.stranger();
+    at_their_page(&scene, &citizen).await;
+    scene.start(&scene.portal, &[]).await.expect(200);
+    let page = scene.look(&citizen).await;
+    let form = [("form_token", &*citizen.get("/me").await.form_field("form_token"))];
+    citizen.post_form("/sign-out", &form).await.expect(200);
+    let next = scene.decide(&citizen, &page, "allow").await;
+    assert!(follow(&citizen, &next).await.expect(200).text().contains("name=\"number\""));
+}

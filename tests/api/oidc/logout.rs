@@ -158,3 +158,27 @@ async fn a_page_of_another_origin_cannot_sign_anybody_out() {
     let again = follow(&citizen, &scene.request(&[])).await.expect(200);
     assert!(again.text().contains("Nguyễn Thị Hòa"), "still signed in");
 }
+
+#[tokio::test]
+async fn the_next_person_at_the_browser_sees_nothing_of_whoever_signed_out() {
+    let scene = Scene::set().await;
+    let citizen = scene.world.stranger();
+    let page = scene.to_consent(&citizen).await.expect(200);
+    let consent = action(&page, "/consent/");
+    let me = citizen.get("/me").await.expect(200);
+    citizen.post_form("/sign-out", &[("form_token", &me.form_field("form_token"))]).await.expect(200);
+    // What the page was shown with is worth nothing any more...
+    let token = page.form_field("form_token");
+    let form = [("form_token", &*token), ("answer", "allow")];
+    let onward = citizen.post_form(&consent, &form).await.expect(303).location();
+    assert!(onward.starts_with("/sign-in/"), "{onward}");
+    assert_eq!(scene.world.count("consent").await, 0);
+    // ...and the page asks who is there.
+    let next = follow(&citizen, &consent).await.expect(200);
+    assert!(next.text().contains("name=\"number\"") && !next.text().contains("Hòa"), "{}", next.text());
+    scene.world.later(Duration::from_secs(60));
+    let page = scene.number(&citizen, &next, HOA).await;
+    let text = scene.world.last_text(HOA_PHONE).await.unwrap();
+    let page = scene.code(&citizen, &page, &text[..6]).await.expect(200);
+    value(&scene.consent(&citizen, &page, "allow", &[]).await, "code");
+}

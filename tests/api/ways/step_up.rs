@@ -70,21 +70,30 @@ impl Portal {
 
     /// The citizen agrees on this page; the portal's tokens.
     async fn tokens(&self, world: &TestApp, citizen: &Actor, consent: &Answer) -> Value {
+        let code = self.code(citizen, consent).await;
+        self.exchange(world, &code).await.expect(200).json()
+    }
+
+    /// The citizen agrees on this page; the portal's code.
+    async fn code(&self, citizen: &Actor, consent: &Answer) -> String {
         let token = consent.form_field("form_token");
         let form = [("form_token", token.as_str()), ("answer", "allow")];
         let back = citizen.post_form(&action(consent, "/consent/"), &form).await.expect(303).location();
         let back = url::Url::parse(&back).unwrap();
-        let code = back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+        back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned()
+    }
+
+    /// It exchanges a code.
+    async fn exchange(&self, world: &TestApp, code: &str) -> Answer {
         let form = [
             ("grant_type", "authorization_code"),
-            ("code", &*code),
+            ("code", code),
             ("redirect_uri", CALLBACK),
             ("code_verifier", VERIFIER),
         ];
         let program = world.stranger();
         let request = program.request(reqwest::Method::POST, "/oidc/token");
-        let request = request.basic_auth(&self.id, Some(&self.secret)).form(&form);
-        program.send(request).await.expect(200).json()
+        program.send(request.basic_auth(&self.id, Some(&self.secret)).form(&form)).await
     }
 }
 
@@ -172,4 +181,55 @@ async fn a_challenge_for_more_is_met_by_a_stronger_sign_in() {
     let strong = world.stranger().with_bearer(tokens["access_token"].as_str().unwrap());
     strong.get("/oidc/userinfo").await.expect(200);
     weak.get("/oidc/userinfo").await.expect(401);
+}
+
+#[tokio::test]
+async fn signing_out_after_a_step_up_ends_what_the_sign_ins_before_it_gave() {
+    let world = world().await;
+    let portal = Portal::register(&world).await;
+    let hoa = signed_in(&world, HOA).await;
+    let phone = add_app(&world, &hoa, "Máy của Hòa").await;
+    world.later(PAST_TRIAL);
+    let hoa = signed_in(&world, HOA).await;
+    let page = follow(&hoa, &portal.asks("")).await.expect(200);
+    let tokens = portal.tokens(&world, &hoa, &page).await;
+    let weak = world.stranger().with_bearer(tokens["access_token"].as_str().unwrap());
+    // A code of the session before the step-up, which the portal has not exchanged yet.
+    let page = follow(&hoa, &portal.asks("")).await.expect(200);
+    let code = portal.code(&hoa, &page).await;
+    let page = follow(&hoa, &portal.asks(SUBSTANTIAL)).await.expect(200);
+    let asked = send(&hoa, &page, "/sign-in/", &[("number", HOA.number), ("way", "app")]).await.expect(200);
+    let page = send(&hoa, &asked, "/code", &[("code", &phone.code(&world))]).await.expect(200);
+    let tokens = portal.tokens(&world, &hoa, &page).await;
+    let strong = world.stranger().with_bearer(tokens["access_token"].as_str().unwrap());
+    weak.get("/oidc/userinfo").await.expect(200);
+    strong.get("/oidc/userinfo").await.expect(200);
+    let me = hoa.get("/me").await.expect(200);
+    send(&hoa, &me, "/sign-out", &[]).await.expect(200);
+    weak.get("/oidc/userinfo").await.expect(401);
+    strong.get("/oidc/userinfo").await.expect(401);
+    let refused = portal.exchange(&world, &code).await.expect(400);
+    assert_eq!(refused.json()["error"], "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_lock_on_a_method_ends_what_it_gave_before_a_step_up() {
+    let world = world().await;
+    let portal = Portal::register(&world).await;
+    let hoa = signed_in(&world, HOA).await;
+    let phone = add_app(&world, &hoa, "Máy của Hòa").await;
+    world.later(PAST_TRIAL);
+    let hoa = signed_in(&world, HOA).await;
+    let page = follow(&hoa, &portal.asks("")).await.expect(200);
+    portal.tokens(&world, &hoa, &page).await;
+    let page = follow(&hoa, &portal.asks(SUBSTANTIAL)).await.expect(200);
+    let asked = send(&hoa, &page, "/sign-in/", &[("number", HOA.number), ("way", "app")]).await.expect(200);
+    let page = send(&hoa, &asked, "/code", &[("code", &phone.code(&world))]).await.expect(200);
+    let tokens = portal.tokens(&world, &hoa, &page).await;
+    let token = hoa.get("/me/locks").await.expect(200).form_field("form_token");
+    let form = [("form_token", &*token), ("scope", "method-sms_code"), ("portal", ""), ("last_day", "")];
+    hoa.post_form("/me/locks", &form).await.expect(303);
+    let strong = world.stranger().with_bearer(tokens["access_token"].as_str().unwrap());
+    strong.get("/oidc/userinfo").await.expect(200);
+    assert_eq!(world.count("\"authorization\" where state = 'revoked' and cause = 'locked'").await, 1);
 }
