@@ -158,7 +158,11 @@ pub async fn change_phone(app: &App, session: &Session, code: &OneTimeCode) -> R
         }
         Answer::Over => return Ok(Changed::Over),
     };
-    put_phone(app, &mut tx, &holder, Some(&phone), now).await?;
+    // The phone before is told.
+    let details = json!({ "phone": phone.to_string() });
+    let told = Told { what: What::PhoneChanged, details, way: None, quiet: false };
+    notify(app, &mut tx, &holder, told, now).await?;
+    put_phone(app, &mut tx, &holder, &phone, now).await?;
     tx.commit().await?;
     Ok(Changed::Done)
 }
@@ -196,24 +200,24 @@ pub async fn change_mail(app: &App, session: &Session, code: &OneTimeCode) -> Re
     Ok(Changed::Done)
 }
 
-/// Puts another phone before the register's, or goes back to that, and tells the phone before.
+/// Puts another phone before the register's. Whoever calls has told the phone before.
 pub(super) async fn put_phone(
     app: &App,
     tx: &mut Tx,
     holder: &OnRecord,
-    phone: Option<&Phone>,
+    phone: &Phone,
     now: Instant,
 ) -> Result<()> {
-    let shown = phone.map(ToString::to_string);
-    let told = Told { what: What::PhoneChanged, details: json!({ "phone": shown }), way: None, quiet: false };
-    notify(app, tx, holder, told, now).await?;
-    let sealed =
-        phone.map(|phone| holder.key.seal(&*app.entropy, &place(holder, "phone"), phone.digits().as_bytes()));
-    Ok(contact::put_phone(tx, holder.citizen, sealed.as_ref(), now).await?)
+    let sealed = holder.key.seal(&*app.entropy, &place(holder, "phone"), phone.digits().as_bytes());
+    Ok(contact::put_phone(tx, holder.citizen, Some(&sealed), now).await?)
 }
 
-/// Goes back to the register's phone, because the change was not the holder's.
+/// Goes back to the register's phone, because the change was not the holder's. What was put there at a counter, with the
+/// card, stands: the phone before may be the lost one.
 pub(super) async fn forget_phone(tx: &mut Tx, holder: &OnRecord, now: Instant) -> Result<()> {
+    if contact::is_recovered(tx, holder.citizen).await? {
+        return Ok(());
+    }
     Ok(contact::put_phone(tx, holder.citizen, None, now).await?)
 }
 

@@ -33,6 +33,8 @@ use serde_json::json;
 use std::net::IpAddr;
 use time::Duration;
 
+/// How long a notice's code is taken: once, so that whoever has it locks no second time what a counter has opened.
+const CODE_LIFE: Duration = Duration::days(30);
 /// How long an answer without a code is taken for the newest notice.
 const UNNAMED_LIFE: Duration = Duration::days(7);
 
@@ -41,7 +43,7 @@ const UNNAMED_LIFE: Duration = Duration::days(7);
 pub enum Disowned {
     /// The identity is locked.
     Locked,
-    /// No notice has that code.
+    /// No notice has that code any more.
     Unknown,
     /// Too many codes came from there.
     Limited(Limited),
@@ -86,7 +88,7 @@ pub async fn disown_by_code(app: &App, code: Option<&NoticeCode>, from: IpAddr) 
         return Ok(Disowned::Limited(limited));
     }
     let found = match code {
-        Some(code) => notice::find_by_code(&mut tx, &code_digest(app, code), None).await?,
+        Some(code) => notice::find_by_code(&mut tx, &code_digest(app, code), None, now - CODE_LIFE).await?,
         None => None,
     };
     let disowned = match found {
@@ -108,7 +110,9 @@ pub async fn take_reply(app: &App, from: &Phone, text: &str) -> Result<Replied> 
     let mut tx = app.store.begin().await?;
     let meant = match reply {
         Reply::Lock(code) => {
-            notice::find_by_code(&mut tx, &code_digest(app, &code), Some(&hash)).await?.into_iter().collect()
+            let digest = code_digest(app, &code);
+            let found = notice::find_by_code(&mut tx, &digest, Some(&hash), now - CODE_LIFE).await?;
+            found.into_iter().collect()
         }
         Reply::LockUnnamed => notice::told_to(&mut tx, &hash, now - UNNAMED_LIFE).await?,
     };

@@ -171,10 +171,13 @@ pub async fn recover(
     }
     authorization::revoke_of_citizen(&mut tx, holder.citizen, None, Revocation::Recovered, now).await?;
     let place = agency_name(&mut tx, agency).await?.0;
-    let told = Told { what: What::Recovered, details: json!({ "agency": place }), way: None, quiet: false };
-    notify(app, &mut tx, &holder, told, now).await?;
+    // The phone before is told, by one notice: whoever holds it may lock, and undoes nothing of this.
+    let phone = recovery.phone.as_ref().map(ToString::to_string);
+    let details = json!({ "agency": place, "phone": phone });
+    notify(app, &mut tx, &holder, Told { what: What::Recovered, details, way: None, quiet: false }, now)
+        .await?;
     if let Some(phone) = &recovery.phone {
-        contact::put_phone(app, &mut tx, &holder, Some(phone), now).await?;
+        contact::put_phone(app, &mut tx, &holder, phone, now).await?;
     }
     let code = NoticeCode::new(&*app.entropy);
     let new = NewSlip {
@@ -189,7 +192,7 @@ pub async fn recover(
     let details = json!({
         "officer": session.citizen.to_string(),
         "removed_all": recovery.remove_all,
-        "phone": recovery.phone.as_ref().map(ToString::to_string),
+        "phone": phone,
     });
     record(app, &mut tx, &holder, agency, ("way.recovered", details, slip.uuid()), now).await?;
     tx.commit().await?;

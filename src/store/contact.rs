@@ -6,6 +6,7 @@ use crate::base::{
     id::{Citizen, Id},
     secret::Sealed,
 };
+use crate::identity::notice::What;
 
 /// Another phone.
 pub enum SealedPhone {}
@@ -58,6 +59,20 @@ pub async fn put_phone(
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Whether the phone that stands before the register's was put there by a recovery at a counter, which told of itself at
+/// the same moment.
+pub async fn is_recovered(tx: &mut Tx, citizen: Id<Citizen>) -> Result<bool> {
+    let recovered = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM contact c JOIN notice n ON n.citizen_id = c.citizen_id AND n.at = c.phone_since
+                          WHERE c.citizen_id = $1 AND n.what = $2) AS "recovered!""#,
+        citizen.uuid(),
+        What::Recovered.word()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(recovered)
 }
 
 /// Sets or forgets the mailbox.

@@ -66,18 +66,22 @@ pub async fn of_citizen(tx: &mut Tx, citizen: Id<Citizen>, most: i64) -> Result<
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// The notice of that code; `phone`, where it came by SMS, must be the one that it was sent to.
+/// The notice of that code, told since then and not disowned yet; `phone`, where it came by SMS, must be the one that it
+/// was sent to.
 pub async fn find_by_code(
     tx: &mut Tx,
     code: &Digest,
     phone: Option<&Digest>,
+    since: Instant,
 ) -> Result<Option<StoredNotice>> {
     let row = sqlx::query_as!(
         Raw,
         r#"SELECT id, citizen_id, what, at, sealed, generation, authenticator_id, disowned_at
-           FROM notice WHERE code_digest = $1 AND coalesce(phone_hash = $2, $2::bytea IS NULL) FOR UPDATE"#,
+           FROM notice WHERE code_digest = $1 AND coalesce(phone_hash = $2, $2::bytea IS NULL)
+               AND at >= $3 AND disowned_at IS NULL FOR UPDATE"#,
         code.as_slice(),
-        phone.map(Digest::as_slice)
+        phone.map(Digest::as_slice),
+        since
     )
     .fetch_optional(tx.conn())
     .await?;
