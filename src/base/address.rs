@@ -6,15 +6,27 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// The address that a request came from: the peer, or, while that is a proxy of ours, whoever it says was before it
 /// (`X-Forwarded-For`, read from the right). What a stranger wrote into the header is never reached.
 pub fn client_address(peer: IpAddr, forwarded_for: &str, proxies: &[IpAddr]) -> IpAddr {
-    let mut address = peer;
+    // A socket of both kinds tells an IPv4 peer as an IPv6 one.
+    let mut address = peer.to_canonical();
     for before in forwarded_for.rsplit(',') {
-        if !proxies.contains(&address) {
+        if !proxies.iter().any(|proxy| proxy.to_canonical() == address) {
             break;
         }
-        let Ok(before) = before.trim().parse() else { break };
-        address = before;
+        let Ok(before) = before.trim().parse::<IpAddr>() else { break };
+        address = before.to_canonical();
     }
     address
+}
+
+/// What counts as one address: of IPv6 the /64, which a single host has to itself and draws from at will.
+pub fn counted(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
 }
 
 /// Whether an address is a public unicast one (the IANA special-purpose registries, RFC 6890).
@@ -70,6 +82,19 @@ mod tests {
         assert_eq!(from("10.0.0.1", "1.1.1.1, nonsense"), "10.0.0.1");
         assert_eq!(from("10.0.0.1", ""), "10.0.0.1");
         assert_eq!(from("10.0.0.1", "10.0.0.2"), "10.0.0.2");
+        assert_eq!(from("::ffff:10.0.0.1", "::ffff:198.51.100.7, ::ffff:10.0.0.2"), "198.51.100.7");
+        let mapped = [ip("::ffff:10.0.0.1")];
+        assert_eq!(client_address(ip("10.0.0.1"), "198.51.100.7", &mapped), ip("198.51.100.7"));
+    }
+
+    #[test]
+    fn a_host_with_a_network_of_its_own_counts_once() {
+        let counted = |text: &str| counted(text.parse().unwrap()).to_string();
+        assert_eq!(counted("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(counted("2001:db8:1:2::1"), "2001:db8:1:2::");
+        assert_eq!(counted("2001:db8:1:3::1"), "2001:db8:1:3::");
+        assert_eq!(counted("203.0.113.9"), "203.0.113.9");
+        assert_eq!(counted("::ffff:203.0.113.9"), "203.0.113.9");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::{
     Error, Result,
     audit_leaf::{Concern, leaf},
     contact,
+    limit_attempts::address_key,
     locks::{self, NewLock},
     notify::{code_digest, phone_hash},
     population::{self, OnRecord},
@@ -75,12 +76,12 @@ pub async fn disown_on_page(app: &App, session: &Session, id: Id<id::Notice>) ->
 pub async fn disown_by_code(app: &App, code: Option<&NoticeCode>, from: IpAddr) -> Result<Disowned> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let address = app.keys.lookup("address", from.to_string().as_bytes());
+    let address = address_key(app, from);
     let rules = rules_of(&[Act::Disown], false);
     let counters: Vec<_> = rules
         .into_iter()
         .filter(|rule| rule.subject == Subject::Address)
-        .map(|rule| (rule, address.to_vec()))
+        .map(|rule| (rule, address.clone()))
         .collect();
     let counts = code_counter::count(&mut tx, &counters, 0, now).await?;
     if let Err(limited) = admit(&counts, |rule| rule.max, 0, now) {

@@ -47,12 +47,22 @@ pub enum Way {
     App,
 }
 
+impl Way {
+    /// What is counted where a number is typed for it.
+    const fn acts(self) -> &'static [Act] {
+        match self {
+            Self::Sms => &[Act::Ask, Act::Send],
+            Self::App => &[Act::Ask],
+        }
+    }
+}
+
 /// What the person is told; it never depends on what the register knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identified {
     /// The page that asks for the code.
     CodeSent,
-    /// Too many came; the attempt was counted.
+    /// Too many came.
     Limited(Limited),
     /// The code before is too fresh, or this sign-in has used up its codes.
     NotAgain(SendRefusal),
@@ -68,6 +78,12 @@ pub async fn identify(
     way: Way,
     visitor: &Visitor,
 ) -> Result<Identified> {
+    let hash = population::number_hash(app, &number);
+    if app.population.source.is_some()
+        && let Some(limited) = limited_before(app, step, &hash, way, visitor).await?
+    {
+        return Ok(Identified::Limited(limited));
+    }
     hear(app, number).await?;
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
@@ -81,15 +97,29 @@ pub async fn identify(
             ));
         }
     };
-    let hash = population::number_hash(app, &number);
-    let acts: &[Act] = if way == Way::Sms { &[Act::Ask, Act::Send] } else { &[Act::Ask] };
-    let attempt = Attempt { acts, number_hash: &hash, client: authorization.client(), visitor };
+    let attempt = Attempt { acts: way.acts(), number_hash: &hash, client: authorization.client(), visitor };
     if let Some(limited) = limit_attempts::count(app, &mut tx, attempt, now).await? {
         tx.commit().await?;
         return Ok(Identified::Limited(limited));
     }
     let looked = population::look_up(app, &mut tx, number).await?;
     challenge(app, tx, &authorization, Target { hash, holder: looked.on_record, sends, way }, now).await
+}
+
+/// The limit that this attempt would break, so that no register is asked about it; nothing is written, for a number that
+/// is known as for any other.
+async fn limited_before(
+    app: &App,
+    step: &Step,
+    number_hash: &Digest,
+    way: Way,
+    visitor: &Visitor,
+) -> Result<Option<Limited>> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let client = lock(&mut tx, step).await?.client();
+    let attempt = Attempt { acts: way.acts(), number_hash, client, visitor };
+    limit_attempts::check(app, &mut tx, attempt, now).await
 }
 
 /// A remote register is asked first. While it is silent nobody signs in, known here or not, and no attempt is counted:

@@ -6,6 +6,7 @@
 use super::Result;
 use crate::app::App;
 use crate::base::{
+    address::counted,
     clock::Instant,
     id::{Client, Id},
     secret::Token,
@@ -18,6 +19,7 @@ use crate::store::{
     familiar,
 };
 use std::net::IpAddr;
+use uuid::Uuid;
 
 /// The browser that a request came from.
 pub struct Visitor {
@@ -41,7 +43,7 @@ pub(super) struct Attempt<'a> {
     pub(super) acts: &'a [Act],
     /// To which number.
     pub(super) number_hash: &'a Digest,
-    /// At which portal.
+    /// At which portal; `None` at a page of ours.
     pub(super) client: Option<Id<Client>>,
     /// By whom.
     pub(super) visitor: &'a Visitor,
@@ -91,10 +93,15 @@ async fn counters(app: &App, tx: &mut Tx, attempt: Attempt<'_>) -> Result<Vec<Co
         let key = match rule.subject {
             Subject::Number => number_hash.to_vec(),
             Subject::Familiar => sha256_parts(&[number_hash, &browser]).to_vec(),
-            Subject::Address => app.keys.lookup("address", visitor.address.to_string().as_bytes()).to_vec(),
-            Subject::Portal => client?.uuid().as_bytes().to_vec(),
+            Subject::Address => address_key(app, visitor.address),
+            Subject::Portal => client.map_or(Uuid::nil(), Id::uuid).as_bytes().to_vec(),
         };
-        Some((rule, key))
+        (rule, key)
     };
-    Ok(rules_of(acts, familiar).into_iter().filter_map(key).collect())
+    Ok(rules_of(acts, familiar).into_iter().map(key).collect())
+}
+
+/// The keyed hash under which a network address is counted.
+pub(super) fn address_key(app: &App, address: IpAddr) -> Vec<u8> {
+    app.keys.lookup("address", counted(address).to_string().as_bytes()).to_vec()
 }

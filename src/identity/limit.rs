@@ -34,9 +34,9 @@ pub enum Subject {
     Number,
     /// A browser in which this number's holder signed in before; it comes under no other rule.
     Familiar,
-    /// The network address of the browser.
+    /// The network address of the browser; of IPv6 its /64.
     Address,
-    /// The portal that sent the citizen.
+    /// The portal that sent the citizen; pages of ours count as one.
     Portal,
 }
 

@@ -2,6 +2,7 @@
 
 use super::{import_of, verifications::question};
 use crate::office::Office;
+use crate::ways::{Person, type_number};
 use crate::world::{Actor, Answer, TestApp};
 use chung::app::Population;
 use chung::config::Limits;
@@ -472,4 +473,20 @@ async fn a_notice_is_taken_once_and_only_from_the_register() {
         json!({ "MaThongBao": "f", "SoDinhDanh": HOA, "Loai": "death", "HieuLucTuNgay": "2026-11-20" });
     scene.world.stranger().post_json("/population/notices", &forged).await.expect(401);
     assert_ne!(scene.ask("b", "Nguyễn Thị Hòa").await["state"], "deceased");
+}
+
+#[tokio::test]
+async fn a_sign_in_past_its_limits_does_not_reach_the_register() {
+    let limits = Limits { codes_per_address_max: 2, ..Limits::default() };
+    let scene = Scene::with(limits, None).await;
+    let person = |number| Person { number, phone: "" };
+    for number in [HOA, "079085000099"] {
+        type_number(&scene.world.stranger(), person(number), "sms").await.expect(200);
+    }
+    let asked = scene.look_ups().await.len();
+    assert_eq!(asked, 2);
+    for number in [HOA, "079085000099"] {
+        type_number(&scene.world.stranger(), person(number), "sms").await.expect(429);
+    }
+    assert_eq!(scene.look_ups().await.len(), asked);
 }

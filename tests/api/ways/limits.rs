@@ -88,3 +88,52 @@ async fn numbers_typed_from_one_address_are_bounded_known_or_not() {
         }
     }
 }
+
+/// Types a number behind a proxy that says from which address; 303 where a code is awaited.
+async fn typed_from(world: &TestApp, address: &str, number: &str) -> Answer {
+    let browser = world.stranger();
+    let page = number_page(&browser).await;
+    let token = page.form_field("form_token");
+    let form = [("form_token", &*token), ("number", number), ("way", "app")];
+    let request = browser.request(reqwest::Method::POST, &action(&page, "/sign-in/"));
+    let request = request.header("origin", world.app.origin.as_str()).header("x-forwarded-for", address);
+    browser.send(request.form(&form)).await
+}
+
+#[tokio::test]
+async fn addresses_of_one_network_count_as_one() {
+    let limits = chung::config::Limits { codes_per_address_max: 3, ..chung::config::Limits::default() };
+    let world = TestApp::start_as(limits, |parts, _| {
+        parts.proxies = [std::net::IpAddr::from([127, 0, 0, 1])].into();
+    })
+    .await;
+    world.register(&PEOPLE).await;
+    let numbers = [HOA.number, LAN.number, CUONG.number, "079085000999"];
+    let of_one = ["2001:db8:1:2::1", "2001:db8:1:2::2", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2:ffff::"];
+    let mapped = ["203.0.113.9", "::ffff:203.0.113.9", "203.0.113.9", "::ffff:cb00:7109"];
+    for addresses in [of_one, mapped] {
+        for (place, (address, number)) in addresses.into_iter().zip(numbers).enumerate() {
+            let expected = if place < 3 { 303 } else { 429 };
+            typed_from(&world, address, number).await.expect(expected);
+        }
+    }
+    typed_from(&world, "2001:db8:1:3::1", HOA.number).await.expect(303);
+    // Guesses at the codes of notices come under the same rule.
+    for host in 0..21 {
+        let stranger = world.stranger();
+        let request = stranger.request(reqwest::Method::POST, "/not-me");
+        let request = request.header("x-forwarded-for", format!("2001:db8:1:2::{host}"));
+        let expected = if host < 20 { 422 } else { 429 };
+        stranger.send(request.form(&[("code", "22222222")])).await.expect(expected);
+    }
+}
+
+#[tokio::test]
+async fn pages_of_ours_are_bounded_like_a_portal() {
+    let limits = chung::config::Limits { codes_per_portal_max: 2, ..chung::config::Limits::default() };
+    let world = TestApp::start_with(limits).await;
+    world.register(&PEOPLE).await;
+    type_number(&world.stranger(), HOA, "sms").await.expect(200);
+    type_number(&world.stranger(), CUONG, "sms").await.expect(200);
+    type_number(&world.stranger(), LAN, "sms").await.expect(429);
+}
