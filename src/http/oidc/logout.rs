@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::{CookieJar, Form, Query};
-use url::Url;
+use url::{Url, form_urlencoded};
 
 type Pairs = Vec<(String, String)>;
 
@@ -44,10 +44,18 @@ pub async fn by_form(
     Form(pairs): Form<Pairs>,
 ) -> Response {
     let parameters = Parameters::new(pairs);
+    let Some(token) = session_token(&app, &jar) else { return as_link(&parameters) };
     let proof = parameters.one("form_token").ok().flatten();
-    let ours = session_token(&app, &jar)
-        .is_some_and(|token| proof.is_some_and(|proof| is_genuine(&token, "session", proof)));
+    let ours = proof.is_some_and(|proof| is_genuine(&token, "session", proof));
     take(&app, &reader, &jar, &parameters, ours && !is_foreign(&app, &headers)).await
+}
+
+/// A portal may send a form as well as a link (section 2), but with the form of another site a browser brings no cookie
+/// that is `SameSite=Lax`: it is asked to come by the link.
+fn as_link(parameters: &Parameters) -> Response {
+    let said = parameters.without(&["form_token"]);
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(said).finish();
+    Redirect::to(&format!("/oidc/logout?{query}")).into_response()
 }
 
 async fn take(
@@ -71,7 +79,10 @@ async fn take(
     };
     match (&outcome.session, cookie) {
         (Some(session), Some(_)) if outcome.sure || agreed => match end_session(app, session).await {
-            Ok(()) => gone(app, reader, &outcome),
+            Ok(()) => {
+                let forget = CookieJar::new().add(no_session_cookie(app));
+                (forget, gone(reader, &outcome)).into_response()
+            }
             Err(error) => failed(reader, error),
         },
         (Some(_), Some(token)) => {
@@ -83,18 +94,18 @@ async fn take(
                 SignOutView { page: &page, form_token: form_token(&token, "session"), request: &request };
             show(StatusCode::OK, &page, &view)
         }
-        _ => gone(app, reader, &outcome),
+        _ => gone(reader, &outcome),
     }
 }
 
-fn gone(app: &App, reader: &Reader, outcome: &Logout) -> Response {
-    let forget = CookieJar::new().add(no_session_cookie(app));
+/// Nobody is signed in here any more.
+fn gone(reader: &Reader, outcome: &Logout) -> Response {
     match &outcome.location {
-        Some(location) => (forget, Redirect::to(location)).into_response(),
+        Some(location) => Redirect::to(location).into_response(),
         None => {
             let page = Page::new(reader, "sign-out-done-title");
             let body = page.t("sign-out-done");
-            (forget, show_error(StatusCode::OK, &page, &body, None)).into_response()
+            show_error(StatusCode::OK, &page, &body, None)
         }
     }
 }

@@ -182,3 +182,36 @@ async fn the_next_person_at_the_browser_sees_nothing_of_whoever_signed_out() {
     let page = scene.code(&citizen, &page, &text[..6]).await.expect(200);
     value(&scene.consent(&citizen, &page, "allow", &[]).await, "code");
 }
+
+#[tokio::test]
+async fn a_portal_signs_out_by_a_form_as_well() {
+    let there = listening().await;
+    let scene = Scene::set().await;
+    let world = &scene.world;
+    let citizen = world.stranger();
+    scene.signed_in(&citizen).await;
+    let terms = Terms { logout_told_at: Some(there.url.parse().unwrap()), ..Terms::default() };
+    let portal = Keyed::register(world, "land", terms).await;
+    let code = portal.code_for(world, &citizen, &[]).await;
+    let tokens = portal.exchange(world, &code).await.expect(200).json();
+    let hint = tokens["id_token"].as_str().unwrap();
+    let bye = "https://portal.example/bye";
+    // The browser sends the portal's form without the session's cookie.
+    let form = [("id_token_hint", hint), ("post_logout_redirect_uri", bye), ("state", "a b")];
+    let bare = world.stranger();
+    let request =
+        bare.request(reqwest::Method::POST, "/oidc/logout").header("origin", "https://portal.example");
+    let onward = bare.send(request.form(&form)).await.expect(303);
+    assert!(!onward.headers.contains_key("set-cookie"), "{:?}", onward.headers);
+    assert!(onward.location().starts_with("/oidc/logout?"), "{}", onward.location());
+    assert_eq!(world.count("outbox where topic = 'logout'").await, 0);
+    // It goes on to the link, and the cookie with it.
+    let left = citizen.get(&onward.location()).await.expect(303);
+    assert_eq!(left.location(), format!("{bye}?state=a+b"));
+    assert!(left.headers.contains_key("set-cookie"));
+    citizen.get("/me").await.expect(303);
+    assert_eq!(world.count("outbox where topic = 'logout'").await, 1);
+    // Where nobody is signed in nothing is forgotten.
+    let again = citizen.get(&onward.location()).await.expect(303);
+    assert!(again.location() == left.location() && !again.headers.contains_key("set-cookie"));
+}
