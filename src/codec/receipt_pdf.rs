@@ -1,7 +1,8 @@
 //! The receipt as PDF/A-3: Vietnamese text in an embedded font, the signed QR code, and the XML document attached.
 //!
 //! The attachment stays uncompressed, so that a verifier finds the signed document in the file without a PDF reader.
-//! The page says nothing that the signed content does not say, but for the mark on a copy.
+//! The page says nothing that the signed content does not say, but for the mark on a copy. PDF/A allows no text without a
+//! glyph: a character that the fonts lack is drawn as a question mark, and stands as it is in the content and the attachment.
 
 use super::{
     amount_in_words::dong_in_words,
@@ -38,6 +39,9 @@ const PAGE: (f32, f32) = (595.0, 842.0);
 const MARGIN: f32 = 56.0;
 /// The side of the QR code: about 6 cm, so that a code of a thousand characters still reads from paper.
 const QR_SIDE: f32 = 170.0;
+
+/// What is drawn for a character that the fonts lack.
+const UNKNOWN: char = '?';
 
 /// A file that could not be made: a mistake of ours or of the library.
 #[derive(Debug, thiserror::Error)]
@@ -280,6 +284,7 @@ impl Sheet {
 
     fn put(&mut self, x: f32, y: f32, size: f32, bold: bool, text: String) {
         let page = self.page();
+        let text = text.chars().map(|c| if has_glyph(c) { c } else { UNKNOWN }).collect();
         self.drawn.push(Drawn { page, x, y: y % PAGE.1, size, bold, text });
     }
 
@@ -360,6 +365,29 @@ fn draw_qr(surface: &mut Surface<'_>, qr: &QrCode, x: f32, y: f32) -> Option<()>
     surface.set_fill(Some(Fill { paint: rgb::Color::new(0, 0, 0).into(), ..Fill::default() }));
     surface.draw_path(&path.finish()?);
     Some(())
+}
+
+/// Whether both fonts have a glyph for it: Latin with all its marks, and the signs of ordinary text.
+const fn has_glyph(c: char) -> bool {
+    matches!(
+        c,
+        ' '..='~'
+            | '\u{a0}'..='\u{24f}'
+            | '\u{253}'
+            | '\u{257}'
+            | '\u{259}'
+            | '\u{2b0}'..='\u{333}'
+            | '\u{1e00}'..='\u{1eff}'
+            | '\u{2010}'..='\u{2026}'
+            | '\u{2030}'
+            | '\u{2032}'
+            | '\u{2033}'
+            | '₫'
+            | '№'
+            | '™'
+            | '−'
+            | '◌'
+    )
 }
 
 /// Breaks a text at spaces so that its lines fit; the widths are upper bounds for the font at hand.
@@ -445,5 +473,29 @@ mod tests {
         let file = write(&content, &digest, &signed).unwrap();
         assert!(receipt_xml::find(&file).is_some());
         assert!(wrapped("một hai ba", 20.0, 10.0).len() > 1);
+    }
+
+    #[test]
+    fn what_the_fonts_lack_is_drawn_as_unknown_and_stays_in_the_document() {
+        let key = SigningKey::generate();
+        let keys = keys(&key);
+        let content =
+            ReceiptContent { payer: "李明 € 😀 Мария ខ្មែរ".to_owned(), ..content() };
+        let digest = receipt_content::digest(&content.bytes());
+        let signed = signed_with(&key, &content);
+        let file = write(&content, &digest, &signed).unwrap();
+        let document = receipt_xml::find(&file).unwrap();
+        assert_eq!(receipt_xml::read(document, &keys), Ok((content, digest)));
+    }
+
+    #[test]
+    fn both_fonts_have_what_is_drawn() {
+        let all: Vec<String> = ('\0'..='\u{ffff}').filter(|c| has_glyph(*c)).map(String::from).collect();
+        assert!(all.len() == 949 && has_glyph(UNKNOWN));
+        let mut sheet = Sheet::new().unwrap();
+        for bold in [false, true] {
+            sheet.paragraph(&all.join(" "), 10.0, bold);
+        }
+        sheet.finish(metadata(&content())).unwrap();
     }
 }

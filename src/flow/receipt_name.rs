@@ -1,5 +1,5 @@
 //! Whose name the receipts of a bill shall bear: given on the payment page by whoever holds the reference, corrected until
-//! the receipts are issued; afterwards only a replacement bears another name.
+//! the receipts are issued or another issuer was asked for them; afterwards only a replacement bears another name.
 
 use super::{Error, Refusal, Result, agency_key::agency_key};
 use crate::app::App;
@@ -28,7 +28,7 @@ pub async fn name_receipt(app: &App, reference: &Reference, name: &ReceiptName) 
         State::Cancelled { .. } => return Err(Error::conflict("bill_already_cancelled")),
         State::Superseded { .. } => return Err(Error::conflict("bill_superseded")),
         // What is paid but not issued yet may still be corrected.
-        State::Paid { .. } if !receipt_due::of_bills(&mut tx, &[stored.bill.id]).await?.is_empty() => (),
+        State::Paid { .. } if may_rename(&mut tx, stored.bill.id).await? => (),
         State::Paid { .. } => return Err(Error::conflict("receipt_issued")),
     }
     let key = agency_key(app, &mut tx, stored.bill.agency).await?;
@@ -41,6 +41,14 @@ pub async fn name_receipt(app: &App, reference: &Reference, name: &ReceiptName) 
     let sealed: Sealed<ReceiptName> = key.seal(&*app.entropy, &place, plain.to_string().as_bytes());
     receipt_due::put_name(&mut tx, stored.bill.id, &sealed, now).await?;
     Ok(tx.commit().await?)
+}
+
+/// Whether receipts of a paid bill wait and nobody else was asked for one: an order that is told again says what it said. They
+/// stay locked, so that none is ordered meanwhile.
+async fn may_rename(tx: &mut Tx, bill: Id<Bill>) -> Result<bool> {
+    let due = receipt_due::of_bills(tx, &[bill]).await?;
+    let due = receipt_due::lock(tx, &due).await?;
+    Ok(!due.is_empty() && due.iter().all(|due| due.reason != "issuer" || due.attempts == 0))
 }
 
 /// Reads a name as people type it; empty fields are none.

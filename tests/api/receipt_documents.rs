@@ -323,6 +323,22 @@ async fn the_payer_names_a_company_until_the_receipt_is_issued() {
     payer.send(foreign).await.expect(403);
 }
 
+#[tokio::test]
+async fn a_name_that_the_fonts_lack_stops_no_receipt() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let bill = office.bill(&world, "k").await;
+    let form = format!("/pay/{}/receipt-name", bill["reference"].as_str().unwrap());
+    let named = [("receipt_name", "李明 €"), ("tax_code", ""), ("address", "")];
+    world.stranger().post_form(&form, &named).await.expect(303);
+    let payment = start(&world, &office, &bill).await;
+    world.tell(&world.credit(2, "R1", 205_000, &payment)).await.expect(200);
+    let receipt = receipts(&world, &office, bill["id"].as_str().unwrap()).await.remove(0);
+    let system = office.system(&world, "receipt.read");
+    assert!(system.get(&path(&receipt, "/pdf")).await.expect(200).body.starts_with(b"%PDF-1.7"));
+    assert!(system.get(&path(&receipt, "/xml")).await.expect(200).text().contains("李明 €"));
+}
+
 /// Another issuer of receipts, with a memory of its orders and with bad days.
 #[derive(Default)]
 struct OtherIssuer {
@@ -385,6 +401,10 @@ async fn another_issuer_makes_the_receipts_once_whatever_happens_to_its_answers(
     let due = office.system(&world, "receipt.read").get("/v1/receipts/due").await.expect(200).json();
     assert_eq!(due["items"][0]["last_outcome"], "silence");
     assert_eq!(issue_due_receipts(&world.app).await.unwrap(), 0, "it rests for a while");
+    let asked = office.system(&world, "bill.read").get(&format!("/v1/bills/{bill}")).await.expect(200).json();
+    let form = format!("/pay/{}/receipt-name", asked["reference"].as_str().unwrap());
+    let named = [("receipt_name", "Công ty TNHH Mẫu"), ("tax_code", ""), ("address", "")];
+    world.stranger().post_form(&form, &named).await.expect(409);
 
     *issuer.down.lock().unwrap() = false;
     world.later(Duration::from_secs(60));
