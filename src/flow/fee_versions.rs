@@ -127,6 +127,7 @@ pub async fn move_version(
             version.life.approve(by, from, today).map_err(refused)?;
             officer::demand(&mut tx, by, agency, Role::Approver, today).await?;
             demand_fit(&mut tx, agency, id, from).await?;
+            import_fees::demand_own_names(&mut tx, id).await?;
             moved(rows::approve(&mut tx, id, by, from, now).await?)?;
             "fee.approved"
         }

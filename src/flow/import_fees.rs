@@ -10,7 +10,7 @@ use crate::{
     base::id::{self, Id},
     crypto::digest::sha256_parts,
     payment::fee::{Procedure, Schedule},
-    store::{Tx, fee, fee_version},
+    store::{Tx, fee, fee_version, tariff},
 };
 use std::collections::BTreeMap;
 
@@ -58,7 +58,20 @@ pub async fn import_fees(app: &App, items: &str, adjustments: &str) -> Result<Im
 pub(super) async fn insert_rows(tx: &mut Tx, id: Id<id::Schedule>, schedule: &Schedule) -> Result<()> {
     fee::insert_procedures(tx, id, &procedures(schedule)?).await?;
     fee::insert_items(tx, id, schedule.items()).await?;
-    Ok(fee::insert_adjustments(tx, id, schedule.adjustments()).await?)
+    fee::insert_adjustments(tx, id, schedule.adjustments()).await?;
+    demand_own_names(tx, id).await
+}
+
+/// Interest is known by the code of its rule: no fee may be called the same, in this version or in one that was approved.
+pub(super) async fn demand_own_names(tx: &mut Tx, id: Id<id::Schedule>) -> Result<()> {
+    let shared = tariff::shared_codes(tx, id).await?;
+    if shared.is_empty() {
+        return Ok(());
+    }
+    let refusal = Refusal::new("fee_schedule_invalid");
+    Err(Error::Refused(shared.into_iter().fold(refusal, |refusal, code| {
+        refusal.violation(format!("{code}: a fee and a late rule are called the same"), "row", None)
+    })))
 }
 
 /// Each procedure once; one code with two names is a fault of the file.

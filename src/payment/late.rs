@@ -32,9 +32,11 @@ pub struct Interest {
     pub line: BillLine,
 }
 
-/// The lines that were charged, without interest of a day before, by whichever of these rules it was charged then.
+/// The lines that were charged, without interest of a day before, by whichever of these rules it was charged then. Interest
+/// is of the kind of its fee: a tax or the price of a service is none, whatever a rule is called.
 pub fn principal(lines: &Lines, rules: &BTreeSet<Code>) -> Vec<BillLine> {
-    lines.as_slice().iter().filter(|line| !rules.contains(&line.fee)).cloned().collect()
+    let is_interest = |line: &BillLine| FeeKind::CHARGES.contains(&line.kind) && rules.contains(&line.fee);
+    lines.as_slice().iter().filter(|line| !is_interest(line)).cloned().collect()
 }
 
 /// What more is owed when these lines, due on `due`, are paid on `today`.
@@ -227,5 +229,8 @@ mod tests {
         assert_eq!(whole.total(), Money::vnd(752_250));
         let rules = ["CHAM-NOP", "CHAM-2"].map(|code| code.parse().unwrap()).into();
         assert_eq!(principal(&whole, &rules), lines);
+        let tax = BillLine { kind: FeeKind::Tax, ..line("TAX", 5) };
+        let taxed = Lines::new(vec![tax.clone()]).unwrap();
+        assert_eq!(principal(&taxed, &BTreeSet::from(["TAX".parse().unwrap()])), [tax]);
     }
 }

@@ -58,15 +58,34 @@ pub async fn in_force_at(store: &Store, tx: &mut Tx, at: Instant) -> Result<Vec<
     Ok(found)
 }
 
-/// The codes of the late rules of all versions: by one of them a line of interest is called, whichever is in force by now.
+/// The codes of the late rules of all versions that were approved: by one of them a line of interest is called, whichever is in
+/// force by now.
 pub async fn late_rules(tx: &mut Tx) -> Result<BTreeSet<Code>> {
-    let codes = sqlx::query_scalar!("select distinct code from fee_adjustment where effect = 'late_daily'")
-        .fetch_all(tx.conn())
-        .await?;
+    let codes = sqlx::query_scalar!(
+        "select distinct a.code from fee_adjustment a join fee_schedule s on s.id = a.schedule_id
+         where a.effect = 'late_daily' and s.state = 'approved'"
+    )
+    .fetch_all(tx.conn())
+    .await?;
     let parsed = codes
         .into_iter()
         .map(|code| code.parse().map_err(|_| StoreError::corrupt("fee_adjustment", "code", &code)));
     parsed.collect()
+}
+
+/// The codes that would be a fee's and a late rule's at once if a version were approved, by itself or beside those that are.
+pub async fn shared_codes(tx: &mut Tx, of: Id<id::Schedule>) -> Result<Vec<String>> {
+    let codes = sqlx::query_scalar!(
+        "select distinct i.code from fee_item i join fee_adjustment a on a.code = i.code and a.effect = 'late_daily'
+         where $1 in (i.schedule_id, a.schedule_id)
+           and not exists (select from fee_schedule s
+                           where s.id in (i.schedule_id, a.schedule_id) and s.id <> $1 and s.state <> 'approved')
+         order by i.code",
+        of.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(codes)
 }
 
 /// That version.

@@ -196,6 +196,50 @@ async fn a_bill_that_is_paid_late_bears_the_interest_of_the_day() {
 }
 
 #[tokio::test]
+async fn what_nobody_approved_takes_no_fee_off_a_late_bill_and_no_late_rule_is_called_as_a_fee() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let [accountant, approver] = late_rule(&world, &office).await;
+    let system = office.system(&world, "bill fee");
+    let rule =
+        "MOI-01,*,late_daily,0.03,late,applicant,payment,,Law 38/2019 art. 59 (illustrative),2020-07-01,";
+    let draft = |items: &str, rule: &str| {
+        json!({
+            "items": items, "adjustments": format!("{SAMPLE_ADJUSTMENTS}{rule}\n"), "officer": accountant,
+            "instrument": {
+                "title": "Luật 38/2019/QH14 (minh họa)", "file": { "media": "application/pdf", "base64": "JVBERi0=" },
+            },
+        })
+    };
+    let versions = "/v1/fees/versions";
+    let called_as_a_fee = draft(SAMPLE_ITEMS, &rule.replace("MOI-01", "LLTP-01"));
+    let refused = act(&system, versions, &called_as_a_fee).await.expect_refusal(422, "fee_schedule_invalid");
+    assert!(refused.text().contains("LLTP-01"), "{}", refused.text());
+    // Two drafts that do not know of each other: one names a fee so, and one a late rule.
+    let ruled = act(&system, versions, &draft(SAMPLE_ITEMS, rule)).await.expect(201).json();
+    let row = SAMPLE_ITEMS.lines().find(|line| line.starts_with("LLTP-02,")).unwrap();
+    let items = format!("{SAMPLE_ITEMS}{}\n", row.replace("LLTP-02", "MOI-01"));
+    let charged = act(&system, versions, &draft(&items, "")).await.expect(201).json();
+    let of = |version: &Value, act: &str| format!("{versions}/{}/{act}", version["id"].as_str().unwrap());
+    for version in [&ruled, &charged] {
+        act(&system, &of(version, "submit"), &json!({ "officer": accountant })).await.expect(200);
+    }
+    let approval = json!({ "officer": approver, "from": "2026-11-24" });
+    act(&system, &of(&charged, "approve"), &approval).await.expect(200);
+    let refused = act(&system, &of(&ruled, "approve"), &approval).await;
+    assert!(refused.expect_refusal(422, "fee_schedule_invalid").text().contains("MOI-01"));
+
+    let mut late = new_bill();
+    late["lines"] = json!([{ "fee": "LLTP-01" }, { "fee": "MOI-01" }]);
+    late["payable_until"] = json!("2026-12-31");
+    let bill = act(&system, "/v1/bills", &late).await.expect(201).json();
+    world.later(Duration::from_secs(17 * 86_400));
+    let page = world.stranger().get(&format!("/pay/{}", bill["reference"].as_str().unwrap())).await;
+    let page = page.expect(200).text();
+    assert!(page.contains("205.000"), "{page}");
+}
+
+#[tokio::test]
 async fn a_tax_notice_is_paid_with_the_fees_and_the_budget_knows_its_codes() {
     let world = TestApp::start().await;
     let office = Office::open(&world, "H29.14").await;
