@@ -5,6 +5,7 @@ use super::{
     Error, Result,
     agency_key::agency_key,
     audit_leaf, bill_answer,
+    charge_late::take_off,
     create_bill::{Ground, evidence_of, refused, undone, write},
     difference::{revive_differences, withdraw_differences},
     divide_bills::{has_other_owners, take_back},
@@ -91,6 +92,8 @@ pub async fn amend_bill(
     if anew {
         close_plan(&mut tx, id, now).await?;
         charge_anew(app, &mut tx, &sealing, &mut stored, amendment, now).await?;
+    } else {
+        take_off(app, &mut tx, &mut stored).await?;
     }
     let was = stored.bill.due;
     stored.bill.due = amendment.due.unwrap_or(was);
@@ -134,6 +137,7 @@ pub async fn revive_bill(
         let charged: Vec<_> = stored.bill.lines.invoices().collect();
         exemption::take_again(&mut tx, claimant, &charged).await.map_err(known)?;
     }
+    take_off(app, &mut tx, &mut stored).await?;
     stored.bill.due = due;
     stored.bill.payable_until = due;
     put(&mut tx, &mut stored, ("revived", "cancelled"), now).await?;

@@ -1,6 +1,8 @@
 //! Brings a bill that is paid after its due day up to date: the interest of the day is a line of its next version.
 
-use super::{Error, Result, agency_key::agency_key, audit_leaf, bill_answer, explain, read_bills};
+use super::{
+    Error, Result, agency_key::agency_key, audit_leaf, bill_answer, create_bill, explain, read_bills,
+};
 use crate::{
     app::App,
     base::{calendar::Day, clock::Instant},
@@ -11,7 +13,7 @@ use crate::{
     },
     store::{Tx, audit, bill::StoredBill, bill_version as versions, tariff},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Lines with the interest of a day, and how it came about.
 pub(super) type Late = (Lines, Vec<Interest>);
@@ -132,6 +134,18 @@ pub(super) async fn charge(
     Ok(audit::append(tx, &[leaf]).await?)
 }
 
+/// Takes the interest of a day before off a bill that is given other days: what is late by those is charged anew. The caller
+/// holds the bill's lock, and makes the version.
+pub(super) async fn take_off(app: &App, tx: &mut Tx, stored: &mut StoredBill) -> Result<()> {
+    let principal = late::principal(&stored.bill.lines, &tariff::late_rules(tx).await?);
+    if principal.len() == stored.bill.lines.as_slice().len() {
+        return Ok(());
+    }
+    let key = agency_key(app, tx, stored.bill.agency).await?;
+    let lines = Lines::new(principal).map_err(create_bill::refused)?;
+    put_lines(app, &key, stored, lines, Vec::new())
+}
+
 /// Puts lines with the interest of a day, and how it came about.
 fn put_interest(
     app: &App,
@@ -140,10 +154,23 @@ fn put_interest(
     (lines, interest): Late,
     day: Day,
 ) -> Result<()> {
+    let more = interest.iter().map(|one| json!([explain::interest_json(one, day)])).collect();
+    put_lines(app, key, stored, lines, more)
+}
+
+/// Puts lines of which the last came about by `more`, and those before as they did.
+fn put_lines(
+    app: &App,
+    key: &DataKey,
+    stored: &mut StoredBill,
+    lines: Lines,
+    more: Vec<Value>,
+) -> Result<()> {
     let mut trace = bill_answer::open_trace(key, stored.bill.id, &stored.trace)?;
     let kept = bill_answer::open_kept(key, stored.bill.id, &stored.trace)?;
-    trace.truncate(lines.as_slice().len() - interest.len());
-    trace.extend(interest.iter().map(|one| json!([explain::interest_json(one, day)])));
+    // Prices of services stand last and have none.
+    trace.resize(lines.as_slice().len() - more.len(), json!([]));
+    trace.extend(more);
     stored.bill.lines = lines;
     stored.trace = bill_answer::seal_trace(app, key, stored.bill.id, &trace, kept.as_ref());
     Ok(())

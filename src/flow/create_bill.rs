@@ -207,6 +207,9 @@ impl Ground {
             }
             lines.push(line.clone());
         }
+        if lines.len() > bill::LINES_MAX {
+            return Err(Outcome::Refused(bill::Refusal::LineCount));
+        }
         let owners: BTreeSet<_> = lines.iter().map(|line| bill::Owner::of(line, draft.agency)).collect();
         if owners.len() > 1 && !draft.together {
             return Err(Outcome::Refused(bill::Refusal::SeveralOwners));
@@ -365,8 +368,10 @@ pub(super) fn refused(refusal: bill::Refusal) -> Error {
         | bill::Refusal::AlreadySplit
         | bill::Refusal::InvoiceKnown
         | bill::Refusal::PaymentUnderWay => Error::conflict(refusal.code()),
-        bill::Refusal::LineCount
-        | bill::Refusal::NegativeLine
+        bill::Refusal::LineCount => {
+            Error::Refused(Refusal::new(refusal.code()).violation("/lines", "count", None))
+        }
+        bill::Refusal::NegativeLine
         | bill::Refusal::NothingToPay
         | bill::Refusal::TotalTooLarge
         | bill::Refusal::DueInThePast

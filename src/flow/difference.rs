@@ -4,7 +4,9 @@
 use super::{
     Error, Result,
     audit_leaf::{self, Concern},
-    bill_answer, create_bill,
+    bill_answer,
+    charge_late::take_off,
+    create_bill,
     event::event_row,
     split_bill::close_plan,
 };
@@ -124,6 +126,7 @@ pub(super) async fn revive_differences(
             continue;
         }
         versions::keep_version(tx, difference, "revived", now).await?;
+        take_off(app, tx, &mut stored).await?;
         stored.bill.version += 1;
         (stored.bill.due, stored.bill.payable_until) = (due, due);
         stored.state = State::Open;

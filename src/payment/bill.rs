@@ -22,7 +22,7 @@ use crate::base::{
     text::Line,
 };
 
-/// The most lines of one bill.
+/// The most lines that are asked for in one bill; each may come to be followed by one of late interest.
 pub const LINES_MAX: usize = 50;
 /// The furthest due day, counted from the day of issue.
 pub const DUE_DAYS_MAX: i64 = 366;
@@ -77,7 +77,7 @@ pub struct Lines {
 impl Lines {
     /// Puts lines together.
     pub fn new(lines: Vec<BillLine>) -> Result<Self, Refusal> {
-        if lines.is_empty() || lines.len() > LINES_MAX {
+        if lines.len() > 2 * LINES_MAX {
             return Err(Refusal::LineCount);
         }
         let fits = |line: &BillLine| (0..=line.amount.minor()).contains(&line.retained.minor());
@@ -358,8 +358,8 @@ pub fn check_due(due: Day, today: Day) -> Result<(), Refusal> {
 /// What a bill refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No line, or too many.
-    #[error("a bill has 1 to 50 lines")]
+    /// Too many lines.
+    #[error("a bill has at most 50 lines")]
     LineCount,
     /// A line below zero.
     #[error("a line is not negative")]
@@ -418,8 +418,9 @@ impl Refusal {
     /// The stable code on the wire.
     pub const fn code(self) -> &'static str {
         match self {
-            // Both are refused before: a request is read with its limits, and no tariff is negative.
-            Self::LineCount | Self::NegativeLine => "internal",
+            Self::LineCount => "invalid_body",
+            // No tariff is negative.
+            Self::NegativeLine => "internal",
             Self::NothingToPay => "nothing_to_pay",
             Self::TotalTooLarge => "amount_too_large",
             Self::DueInThePast => "due_in_the_past",
@@ -476,8 +477,8 @@ mod tests {
     #[test]
     fn lines_refuse_what_cannot_be_paid() {
         for (lines, refusal) in [
-            (vec![], Refusal::LineCount),
-            (vec![line(FeeKind::Phi, 1); LINES_MAX + 1], Refusal::LineCount),
+            (vec![], Refusal::NothingToPay),
+            (vec![line(FeeKind::Phi, 1); 2 * LINES_MAX + 1], Refusal::LineCount),
             (vec![line(FeeKind::Phi, 0)], Refusal::NothingToPay),
             (vec![line(FeeKind::Phi, 5), line(FeeKind::Phi, -1)], Refusal::NegativeLine),
             (vec![line(FeeKind::Phi, i64::MAX), line(FeeKind::LePhi, 1)], Refusal::TotalTooLarge),

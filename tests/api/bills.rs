@@ -3,12 +3,14 @@
 use crate::books::officer;
 use crate::office::{ACCOUNT, Office, new_bill};
 use crate::payments::start;
+use crate::proofs::service;
 use crate::world::{Actor, Answer, TestApp};
 use chung::base::clock::Clock;
 use chung::codec::vietqr::{Service, VietQr};
 use chung::flow::fee_file::{SAMPLE_ADJUSTMENTS, SAMPLE_ITEMS};
 use chung::flow::verify_books::verify_books;
 use chung::identity::role::Role;
+use chung::payment::payment::Event;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -193,6 +195,86 @@ async fn a_bill_that_is_paid_late_bears_the_interest_of_the_day() {
     world.later(Duration::from_secs(5 * 86_400));
     let over = world.stranger().get(&format!("/pay/{}", second["reference"].as_str().unwrap())).await;
     assert!(over.expect(200).text().contains("quá hạn"), "without a later day it ends with its due day");
+}
+
+#[tokio::test]
+async fn interest_of_a_day_before_goes_once_a_bill_is_given_other_days() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    late_rule(&world, &office).await;
+    let mut late = new_bill();
+    late["payable_until"] = json!("2026-12-31");
+    let system = office.system(&world, "bill");
+    let amended = act(&system, "/v1/bills", &late).await.expect(201).json();
+    let revived = act(&system, "/v1/bills", &late).await.expect(201).json();
+    world.later(Duration::from_secs(17 * 86_400));
+    let system = office.system(&world, "bill");
+    for bill in [&amended, &revived] {
+        world.bank.answers.lock().unwrap().push(Event::NotSent);
+        start(&world, &office, bill).await;
+        assert_eq!(read(&system, bill).await["total"]["amount"], "205615");
+    }
+    let due = json!({ "due": "2026-12-20" });
+    let told = [act(&system, &at(&amended, "amend"), &due).await.expect(200).json(), {
+        act(&system, &at(&revived, "cancel"), &Value::Null).await.expect(200);
+        act(&system, &at(&revived, "revive"), &due).await.expect(200).json()
+    }];
+    for bill in &told {
+        assert_eq!((&bill["total"]["amount"], &bill["version"]), (&json!("205000"), &json!(3)));
+        assert_eq!(bill["lines"].as_array().unwrap().len(), 2);
+        let page = world.stranger().get(&format!("/pay/{}", bill["reference"].as_str().unwrap())).await;
+        let page = page.expect(200).text();
+        assert!(page.contains("205.000") && !page.contains("205.615"), "{page}");
+    }
+    let payment = start(&world, &office, &told[1]).await;
+    world.tell(&world.credit(1, "R1", 205_000, &payment)).await.expect(200);
+    assert_eq!(read(&system, &told[1]).await["status"], "paid");
+    // Late by its new day it bears the interest of that: two days, 123.
+    world.later(Duration::from_secs(11 * 86_400));
+    start(&world, &office, &told[0]).await;
+    let again = read(&office.system(&world, "bill"), &told[0]).await;
+    assert_eq!(again["total"]["amount"], "205123");
+    assert_eq!(again["lines"][2]["trace"].as_array().unwrap().len(), 1);
+    assert_eq!(verify_books(&world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+#[tokio::test]
+async fn a_late_bill_says_of_interest_alone_how_it_came_about_and_has_room_for_it() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    late_rule(&world, &office).await;
+    let system = office.system(&world, "bill");
+    let mut late = new_bill();
+    late["payable_until"] = json!("2026-12-31");
+    late["collect"] = json!("together");
+    let mut served = late.clone();
+    served["services"] = json!([service("7")]);
+    let served = act(&system, "/v1/bills", &served).await.expect(201).json();
+    let notice = |nth: usize| {
+        json!({
+            "notice": format!("00123456789012{nth:02}"), "chapter": "757", "sub_item": "2802", "area": "79001",
+            "name": { "vi": "Lệ phí trước bạ nhà đất", "en": "Registration tax on land" },
+            "legal_basis": "Decree 10/2022 (illustrative)", "amount": { "amount": "1000", "currency": "VND" },
+            "account": { "bank": "970405", "number": "7111.1.1054321", "holder": "CHI CUC THUE KHU VUC II" },
+        })
+    };
+    late["obligations"] = (0..49).map(notice).collect();
+    act(&system, "/v1/bills", &late).await.expect_refusal(400, "invalid_body");
+    late["obligations"] = (0..48).map(notice).collect();
+    let full = act(&system, "/v1/bills", &late).await.expect(201).json();
+    let more = json!({ "services": [service("8")], "collect": "together" });
+    act(&system, &at(&full, "amend"), &more).await.expect_refusal(400, "invalid_body");
+
+    world.later(Duration::from_secs(17 * 86_400));
+    for (bill, total) in [(&served, "1405615"), (&full, "253615")] {
+        start(&world, &office, bill).await;
+        let charged = read(&office.system(&world, "bill"), bill).await;
+        assert_eq!(charged["total"]["amount"], total);
+        let lines = charged["lines"].as_array().unwrap();
+        let (interest, before) = lines.split_last().unwrap();
+        let said = |line: &Value| line["trace"].to_string().contains("CHAM-NOP");
+        assert!(said(interest) && !before.iter().any(said), "{charged}");
+    }
 }
 
 #[tokio::test]

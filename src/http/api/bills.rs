@@ -247,6 +247,9 @@ pub(super) async fn draft(
     key: (String, [u8; 32]),
     body: &NewBill,
 ) -> Result<Draft, Error> {
+    if body.lines.len() + body.obligations.len() + body.services.len() > LINES_MAX {
+        return Err(super::misshapen("/lines", "count"));
+    }
     let today = Day::of(app.clock.now());
     let day = |field, text: &Option<String>| text.as_deref().map(|text| read::<Day>(field, text)).transpose();
     let dates = Dates {
