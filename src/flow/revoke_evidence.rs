@@ -5,6 +5,7 @@ use super::{
     Error, Result,
     agency_key::agency_key,
     audit_leaf,
+    bill_answer::open_kept,
     checkout::demand_bill,
     create_bill,
     difference::{Difference, issue_difference},
@@ -21,6 +22,7 @@ use crate::{
         id::{Account, Agency, Bill, Citizen, Evidence, Id, Payment},
         text::Line,
     },
+    crypto::seal::DataKey,
     identity::role::Role,
     payment::{
         bill::{self, Beneficiary, BillLine, Lines, State},
@@ -86,12 +88,12 @@ pub async fn revoke_evidence(
     let line =
         reduced.bill.lines.as_slice().get(evidence.line).ok_or(Error::internal("evidence of no line"))?;
     demand_kept(&mut tx, &reduced, line).await?;
+    let before = agency_key(app, &mut tx, reduced.bill.agency).await?;
     let schedule = tariff::version(&app.store, &mut tx, reduced.schedule).await?;
     let retained = match line.kind {
         FeeKind::Phi => schedule
-            .items()
-            .iter()
-            .find(|item| item.code == line.fee)
+            .item(&line.fee, filed_on(&before, &reduced)?)
+            .ok()
             .and_then(|item| evidence.saving.share(item.retained).ok())
             .unwrap_or(crate::base::money::Money::vnd(0)),
         FeeKind::LePhi | FeeKind::Tax | FeeKind::Service => crate::base::money::Money::vnd(0),
@@ -108,7 +110,6 @@ pub async fn revoke_evidence(
         "text": super::explain::difference_text(&evidence.adjustment, evidence.saving, &reduced.bill.reference.to_string()),
     })])];
     let asked = Difference { agency, account, client: key.client, lines, trace, due: revocation.due };
-    let before = agency_key(app, &mut tx, reduced.bill.agency).await?;
     let stored = issue_difference(app, &mut tx, &reduced, asked, (&before, &sealing), now).await?;
     let issued = stored.bill.id;
     let place = [b"evidence.reason".as_slice(), id.uuid().as_bytes()].concat();
@@ -131,6 +132,12 @@ pub async fn revoke_evidence(
     key.keep_sealed(&mut tx, (&sealing, &*app.entropy), issued.uuid(), &answer, now).await?;
     tx.commit().await?;
     Ok(answer)
+}
+
+/// The day by which the fees of a bill were chosen; the day of its issue, where what it was computed from is gone.
+fn filed_on(key: &DataKey, of: &StoredBill) -> Result<Day> {
+    let kept = open_kept(key, of.bill.id, &of.trace)?.and_then(|kept| kept.read());
+    Ok(kept.map_or_else(|| Day::of(of.bill.issued_at), |(_, circumstances)| circumstances.dates.submission))
 }
 
 /// Where a difference is collected, and whose it is: the line's own money's way, or a successor's own where its agency was.

@@ -28,9 +28,14 @@ struct Set {
 }
 
 async fn set() -> Set {
+    charging(SAMPLE_ITEMS).await
+}
+
+/// The same under another schedule.
+async fn charging(items: &str) -> Set {
     let world = TestApp::start().await;
     world.register(&PEOPLE).await;
-    let office = Office::open(&world, "H29.14").await;
+    let office = Office::charging(&world, "H29.14", items).await;
     let accountant = officer(&world, "079185000456", Role::Accountant, "H29.14").await;
     let approver = officer(&world, "079085000457", Role::Approver, "H29.14").await;
     let system = office.system(&world, "fee bill verification admin");
@@ -347,6 +352,25 @@ async fn revoked_evidence_makes_a_new_bill_and_touches_no_receipt() {
     let paid =
         set.system.get(&format!("/v1/bills/{}", difference["id"].as_str().unwrap())).await.expect(200).json();
     assert_eq!(paid["status"], "paid");
+}
+
+#[tokio::test]
+async fn of_a_difference_is_kept_what_the_law_of_the_dossiers_day_lets_keep() {
+    let row = SAMPLE_ITEMS.lines().find(|line| line.starts_with("LLTP-01,")).unwrap();
+    let until = row.replace("2017-01-01,,75", "2017-01-01,2026-06-30,75");
+    let from = row.replace("2017-01-01,,75", "2026-07-01,,60");
+    let set = charging(&SAMPLE_ITEMS.replace(row, &format!("{until}\n{from}"))).await;
+    let (_, bill) = set.reduced().await;
+    let path = format!("/v1/fees/evidence?bill={}", bill["id"].as_str().unwrap());
+    let found = set.system.get(&path).await.expect(200).json();
+    let path = format!("/v1/fees/evidence/{}/revoke", found["items"][0]["id"].as_str().unwrap());
+    let body = json!({ "officer": set.accountant, "reason": "Giấy xác nhận hết hạn", "due": "2026-12-31" });
+    let difference = set.act(&path, body).await.expect(200).json()["bill"].clone();
+    let payment = start(&set.world, &set.office, &difference).await;
+    set.world.tell(&set.world.credit(1, "R1", 100_000, &payment)).await.expect(200);
+    let kept = ("fee_phi_retained".to_owned(), -60_000);
+    let balances = set.world.balances().await;
+    assert!(balances.contains(&kept), "{balances:?}");
 }
 
 #[tokio::test]
