@@ -1,19 +1,19 @@
 //! A seller's invoice for the price of a service, as far as a reference to it goes. What it proves is the seller's to say;
 //! here it is never a receipt.
 
-use super::{bill::Lines, fee::Bilingual};
+use super::{bill::Lines, fee::Bilingual, receipt::TaxCode};
 use crate::base::{calendar::Day, money::Money};
 
 /// A reference to an electronic invoice (Decree 123/2020).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invoice {
-    /// Its number: one to eight digits.
+    /// Its number: one to eight digits, without zeros before them.
     pub number: String,
     /// Form and symbol: `1K26TAA`.
     pub serial: String,
     /// The day on which it was issued.
     pub issued_on: Day,
-    /// The seller's tax code: ten digits, or thirteen of a branch.
+    /// The seller's tax code: ten digits, and three of a branch behind a hyphen.
     pub tax_code: String,
     /// What was sold.
     pub name: Bilingual,
@@ -53,6 +53,13 @@ impl Unfit {
 }
 
 impl Invoice {
+    /// The same with number and tax code in the one spelling by which it is known, however somebody wrote them.
+    pub fn in_one_spelling(self) -> Self {
+        let number = self.number.trim_start_matches('0').to_owned();
+        let tax_code = self.tax_code.parse::<TaxCode>().map_or(self.tax_code, |code| code.to_string());
+        Self { number, tax_code, ..self }
+    }
+
     /// What it is known by.
     pub fn known_by(&self) -> Name {
         (self.tax_code.clone(), self.serial.clone(), self.number.clone())
@@ -131,5 +138,10 @@ mod tests {
             assert_eq!(invoice.check(day), Err(unfit), "{invoice:?}");
         }
         assert_eq!(tax_code("0101243150").check(day), Ok(()));
+        let known = ["0101243150-001", "1K26TAA", "123"].map(str::to_owned);
+        for other in [good.clone(), number("123"), number("0123"), tax_code("0101243150001")] {
+            assert_eq!(<[String; 3]>::from(other.in_one_spelling().known_by()), known);
+        }
+        assert_eq!(number("000").in_one_spelling().check(day), Err(Unfit::Number));
     }
 }

@@ -107,7 +107,7 @@ async fn the_price_of_a_service_is_collected_for_its_seller_and_proved_by_the_in
     assert_eq!(again, bill, "once per key");
     let line = bill["lines"].as_array().unwrap().last().unwrap();
     assert_eq!((&line["kind"], &line["amount"]["amount"]), (&json!("service"), &json!("1200000")));
-    assert_eq!(line["invoice"], invoice("00000123"));
+    assert_eq!(line["invoice"], invoice("123"), "in one spelling");
     assert_eq!(line["beneficiary"]["holder"], "CONG TY TNHH DO DAC MAU");
     // An invoice is charged once, by whatever bill; and noting it beside another is the same.
     system.post_once("/v1/bills", "twice", &both).await.expect_refusal(409, "invoice_known");
@@ -136,11 +136,10 @@ async fn the_price_of_a_service_is_collected_for_its_seller_and_proved_by_the_in
     let items = found["items"].as_array().unwrap();
     let sellers: Vec<&Value> = items.iter().filter(|item| item["document"] == "seller_invoice").collect();
     assert_eq!(sellers.len(), 1);
-    assert_eq!((&sellers[0]["numbers"], &sellers[0]["invoice"]), (&json!([]), &invoice("00000123")));
+    assert_eq!((&sellers[0]["numbers"], &sellers[0]["invoice"]), (&json!([]), &invoice("123")));
     assert_eq!((&sellers[0]["payment"], &sellers[0]["lines"][0]["place"]), (&paid["payment"], &json!(3)));
     let sheets = world.stranger().get(&format!("{page}/documents")).await.expect(200).text();
-    for part in ["Hóa đơn của bên bán", "00000123 · 1K26TAA", "không phải là biên lai", "1.200.000"]
-    {
+    for part in ["Hóa đơn của bên bán", "123 · 1K26TAA", "không phải là biên lai", "1.200.000"] {
         assert!(sheets.contains(part), "{part} in {sheets}");
     }
 }

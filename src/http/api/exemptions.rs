@@ -99,7 +99,7 @@ impl NewInvoice {
     /// The reference; violations name members below `at`.
     pub(super) fn read(&self, at: &str) -> Result<Invoice, crate::flow::Error> {
         let wording = self.name.read(&format!("{at}/name"))?;
-        Ok(Invoice {
+        let invoice = Invoice {
             number: self.number.clone(),
             serial: self.serial.clone(),
             issued_on: read(&format!("{at}/date"), &self.date)?,
@@ -109,7 +109,8 @@ impl NewInvoice {
                 en: line(&format!("{at}/name/en"), wording.en.as_str())?,
             },
             amount: self.amount.read(&format!("{at}/amount"))?,
-        })
+        };
+        Ok(invoice.in_one_spelling())
     }
 }
 
