@@ -3,7 +3,8 @@
 //!
 //! The checksum is demanded of every message, the amount must be what the fee schedule says, what the checksum does not
 //! cover must add up to what it covers, and the account must be the agency's own. Listed deviations of one partner are
-//! taken until their last day, each time with a warning; of checksum, amount and account there are none.
+//! taken until their last day, each time with a warning; of checksum, amount and account there are none. A partner whose
+//! client or agency may do nothing is nobody here.
 
 use super::{
     Error, Refusal, Result,
@@ -35,7 +36,7 @@ use crate::{
         issue::{Draft, Grounds},
     },
     store::{
-        account, bill as bills, inheritance,
+        account, agency, bill as bills, inheritance,
         platform::{self as rows, StoredOrder, StoredPartner},
         receipt::{self, StoredReceipt},
     },
@@ -49,10 +50,12 @@ use time::Duration;
 const DUE_DAYS: i64 = 30;
 /// The number that systems send when they know none.
 const PLACEHOLDER_ID: &str = "000000000";
+/// What is said of a time that does not fit.
+const UNTIMELY: &str = "Thời gian giao dịch lệch quá 15 phút, hoặc không phải giờ 24";
 /// How many partners one look tells.
 const AT_ONCE: i64 = 16;
 
-/// Answers one message; `None` when nobody can be answered, since nothing says whose it is.
+/// Answers one message; `None` when nobody can be answered: nothing says whose it is, or whoever it is may not speak.
 pub async fn answer_platform(app: &App, body: &[u8]) -> Result<Option<Reply>> {
     let Ok(head) = serde_json::from_slice::<Head>(body) else { return Ok(None) };
     if Kind::named(&head.loai_ban_tin) == Some(Kind::Confirm)
@@ -60,11 +63,15 @@ pub async fn answer_platform(app: &App, body: &[u8]) -> Result<Option<Reply>> {
     {
         return Ok(Some(reply));
     }
+    let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let Some(partner) = rows::partner(&mut tx, &head.ma_doi_tac).await? else { return Ok(None) };
+    if rows::speakers(&mut tx, Some(&partner.code), now).await?.is_empty() {
+        return Ok(None);
+    }
     let secret = secret(app, &mut tx, &partner).await?;
     drop(tx);
-    let answering = Answering { app, now: app.clock.now(), partner, secret, reference: head.ma_tham_chieu };
+    let answering = Answering { app, now, partner, secret, reference: head.ma_tham_chieu };
     let reply = match Kind::named(&head.loai_ban_tin) {
         Some(Kind::Init) => answering.init(body).await?,
         Some(Kind::Query) => answering.query(body).await?,
@@ -145,7 +152,7 @@ impl Answering<'_> {
             return self.begun(&order, &digest).await;
         }
         if !self.time_fits(&init.thoi_gian_gd).await? {
-            return Ok(self.no(TIME, "Thời gian giao dịch lệch quá 15 phút, hoặc không phải giờ 24"));
+            return Ok(self.no(TIME, UNTIMELY));
         }
         let payer = &init.thong_tin_bien_lai.so_cmnd_nguoi_nop;
         if payer == PLACEHOLDER_ID && !self.tolerates("placeholder_payer_id").await? {
@@ -192,11 +199,14 @@ impl Answering<'_> {
     }
 
     /// The agency of the partner's dossiers of that procedure, its own or whoever has taken that one's place; nobody where
-    /// the account is not that agency's.
+    /// that one is suspended or the account is not its own.
     async fn owner(&self, init: &Init) -> Result<Option<Id<Agency>>> {
         let slip = &init.thong_tin_bien_lai;
         let mut tx = self.app.store.begin().await?;
         let agency = inheritance::heir(&mut tx, self.partner.agency, Some(&slip.ma_tthc)).await?;
+        if agency::find_all(&mut tx, &[agency]).await?.iter().any(|row| !row.active) {
+            return Ok(None);
+        }
         let own = account::standing(&mut tx, &[agency]).await?.beneficiaries;
         let names = |number: &str, bank: &str| number == slip.tk_thu_huong && bank == slip.ma_nh_thu_huong;
         Ok(own.values().any(|account| names(&account.number, &account.bank)).then_some(agency))
@@ -264,21 +274,21 @@ impl Answering<'_> {
         Ok(Ok(id.ok_or(Error::internal("a bill without its identifier"))?))
     }
 
-    /// A question whose checksum fits.
-    fn question(&self, body: &[u8]) -> std::result::Result<Question, Box<Reply>> {
-        let question: Question =
-            serde_json::from_slice(body).map_err(|_| Box::new(self.no(CONTENT, "Bản tin sai dạng")))?;
-        let genuine = self.is_genuine(&question.covered(), &question.ma_xac_thuc);
-        if genuine {
-            Ok(question)
-        } else {
-            Err(Box::new(self.no(NOT_GENUINE, "Mã xác thực không đúng")))
+    /// Why a question is not answered: one is whose checksum and time fit.
+    async fn no_question(&self, body: &[u8]) -> Result<Option<Reply>> {
+        let Ok(question) = serde_json::from_slice::<Question>(body) else {
+            return Ok(Some(self.no(CONTENT, "Bản tin sai dạng")));
+        };
+        if !self.is_genuine(&question.covered(), &question.ma_xac_thuc) {
+            return Ok(Some(self.no(NOT_GENUINE, "Mã xác thực không đúng")));
         }
+        let timely = self.time_fits(&question.thoi_gian_gd).await?;
+        Ok((!timely).then(|| self.no(TIME, UNTIMELY)))
     }
 
     async fn query(&self, body: &[u8]) -> Result<Reply> {
-        if let Err(no) = self.question(body) {
-            return Ok(*no);
+        if let Some(no) = self.no_question(body).await? {
+            return Ok(no);
         }
         let Some(order) = self.order().await? else {
             return Ok(self.no(UNKNOWN, "Không có giao dịch này"));
@@ -295,8 +305,8 @@ impl Answering<'_> {
     }
 
     async fn bill(&self, body: &[u8]) -> Result<Reply> {
-        if let Err(no) = self.question(body) {
-            return Ok(*no);
+        if let Some(no) = self.no_question(body).await? {
+            return Ok(no);
         }
         let Some(order) = self.order().await? else {
             return Ok(self.no(UNKNOWN, "Không có giao dịch này"));

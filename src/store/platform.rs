@@ -66,6 +66,29 @@ pub async fn partner(tx: &mut Tx, code: &str) -> Result<Option<StoredPartner>> {
     }))
 }
 
+/// Which partners may speak, all of them or that one: those whose client is active and has not expired, and whose agency
+/// is active, or one that has taken its place.
+pub async fn speakers(tx: &mut Tx, code: Option<&str>, now: Instant) -> Result<Vec<String>> {
+    let codes = sqlx::query_scalar!(
+        r#"with recursive heir (code, id) as (
+             select code, agency_id from platform_partner where coalesce(code = $1, true)
+             union
+             select heir.code, s.successor_id from heir
+             join agency_succession a on a.agency_id = heir.id and a.effected_at is not null
+             join agency_successor s on s.agency_id = a.agency_id)
+         select p.code from platform_partner p join client c on c.id = p.client_id
+         where c.state = 'active' and coalesce(c.expires_at > $2, true)
+             and exists (select from heir join agency a on a.id = heir.id
+                         where heir.code = p.code and a.state = 'active')
+         order by p.code"#,
+        code,
+        now,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(codes)
+}
+
 /// Lists a tolerance until a day.
 pub async fn put_tolerance(tx: &mut Tx, partner: &str, deviation: &str, until: Day) -> Result<()> {
     sqlx::query!(

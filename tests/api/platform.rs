@@ -331,6 +331,70 @@ async fn what_a_system_begins_after_a_succession_is_the_successors() {
 }
 
 #[tokio::test]
+async fn a_system_whose_client_or_agency_may_do_nothing_is_nobody() {
+    let scene = Scene::set().await;
+    let (world, office) = (&scene.world, &scene.office);
+    let administrator = Office::open(world, "H29.15").await.system(world, "admin");
+    assert_eq!(scene.send(&scene.init("A", &[])).await.ma_loi, "00");
+    for path in [format!("/v1/clients/{}", office.client), format!("/v1/agencies/{}", office.agency)] {
+        let set = async |verb: &str| {
+            let at = format!("{path}/{verb}");
+            administrator.post_once(&at, &at, &json!({})).await.expect(200);
+        };
+        set("suspend").await;
+        for message in [scene.init("B", &[]), scene.question("QUERY", "A"), scene.question("GET_BILL", "A")] {
+            scene.system.post_json("/payment-platform", &message).await.expect(401);
+        }
+        set("resume").await;
+        assert_eq!(scene.send(&scene.question("QUERY", "A")).await.ma_loi, "00");
+    }
+    assert_eq!(world.count("bill").await, 1);
+    let end = scene.world.clock.now() + Duration::from_secs(60);
+    let end = chung::base::calendar::rfc3339(end);
+    world
+        .sql(&format!("update client set expires_at = '{end}' where id = '{}'", office.client.uuid()))
+        .await
+        .unwrap();
+    assert_eq!(scene.send(&scene.question("QUERY", "A")).await.ma_loi, "00");
+    world.later(Duration::from_secs(60));
+    scene.system.post_json("/payment-platform", &scene.question("QUERY", "A")).await.expect(401);
+}
+
+#[tokio::test]
+async fn a_successor_that_is_suspended_is_charged_for_by_nobody() {
+    let scene = Scene::set().await;
+    let heir = Office::open(&scene.world, "H29.15").await;
+    let other = Office::open(&scene.world, "H29.160").await;
+    let successors = vec![(other.agency, vec![]), (heir.agency, vec!["2.000488".to_owned()])];
+    let from = Day::of(scene.world.clock.now());
+    let split = Succession { agency: scene.office.agency, kind: "split".to_owned(), from, successors };
+    let mut tx = scene.world.app.store.begin().await.unwrap();
+    let by = Id::from_uuid(uuid::Uuid::from_u128(9));
+    succession::insert(&mut tx, &split, by, scene.world.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(effect_successions(&scene.world.app).await.unwrap());
+    let account = [("/ThongTinBienLai/TKThuHuong", json!("699"))];
+    assert_eq!(scene.send(&scene.init("A", &account)).await.ma_loi, "00");
+    let suspend = format!("/v1/agencies/{}/suspend", heir.agency);
+    let administrator = other.system(&scene.world, "admin");
+    administrator.post_once(&suspend, "s", &json!({})).await.expect(200);
+    assert_eq!(scene.send(&scene.init("B", &account)).await.ma_loi, "05");
+}
+
+#[tokio::test]
+async fn a_question_is_answered_in_its_time() {
+    let scene = Scene::set().await;
+    assert_eq!(scene.send(&scene.init("A", &[])).await.ma_loi, "00");
+    let recorded = [scene.question("QUERY", "A"), scene.question("GET_BILL", "A")];
+    assert_eq!(scene.send(&recorded[0]).await.ma_loi, "00");
+    scene.world.later(Duration::from_secs(16 * 60));
+    for question in &recorded {
+        assert_eq!(scene.send(question).await.ma_loi, "06");
+    }
+    assert_eq!(scene.send(&scene.question("QUERY", "A")).await.ma_loi, "00");
+}
+
+#[tokio::test]
 async fn checksum_amount_and_account_are_never_taken_on_trust() {
     let scene = Scene::set().await;
     let refused = async |body: &Value| scene.send(body).await.ma_loi;
