@@ -4,7 +4,7 @@
 //! The checksum is demanded of every message, the amount must be what the fee schedule says, what the checksum does not
 //! cover must add up to what it covers, and the account must be the agency's own. Listed deviations of one partner are
 //! taken until their last day, each time with a warning; of checksum, amount and account there are none. A partner whose
-//! client or agency may do nothing is nobody here.
+//! client or agency may do nothing is nobody here, and is told nothing meanwhile.
 
 use super::{
     Error, Refusal, Result,
@@ -36,12 +36,13 @@ use crate::{
         issue::{Draft, Grounds},
     },
     store::{
-        account, agency, bill as bills, inheritance,
+        Tx, account, agency, bill as bills, inheritance,
         platform::{self as rows, StoredOrder, StoredPartner},
         receipt::{self, StoredReceipt},
     },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::future::join_all;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use time::Duration;
@@ -52,7 +53,7 @@ const DUE_DAYS: i64 = 30;
 const PLACEHOLDER_ID: &str = "000000000";
 /// What is said of a time that does not fit.
 const UNTIMELY: &str = "Thời gian giao dịch lệch quá 15 phút, hoặc không phải giờ 24";
-/// How many partners one look tells.
+/// How many payments one look tells of.
 const AT_ONCE: i64 = 16;
 
 /// Answers one message; `None` when nobody can be answered: nothing says whose it is, or whoever it is may not speak.
@@ -81,7 +82,7 @@ pub async fn answer_platform(app: &App, body: &[u8]) -> Result<Option<Reply>> {
     Ok(Some(reply))
 }
 
-async fn secret(app: &App, tx: &mut crate::store::Tx, partner: &StoredPartner) -> Result<Secret<String>> {
+async fn secret(app: &App, tx: &mut Tx, partner: &StoredPartner) -> Result<Secret<String>> {
     let key = agency_key(app, tx, partner.agency).await?;
     let plain = key.open(&place(&partner.code), &partner.secret)?;
     Ok(Secret::new(String::from_utf8_lossy(plain.expose()).into_owned()))
@@ -328,30 +329,51 @@ impl Answering<'_> {
     }
 }
 
-/// Tells partners of payments that are paid, each until it has understood; how many were told.
+/// Tells partners of payments that are paid, each until it has understood; of how many they were told. A partner that does
+/// not answer keeps nobody else waiting for longer than one message.
 pub async fn confirm_payments(app: &App) -> Result<usize> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let due = rows::claim_confirms(&mut tx, now, now + Duration::minutes(5), AT_ONCE).await?;
+    let partners = rows::speakers(&mut tx, None, now).await?;
+    let due = rows::claim_confirms(&mut tx, &partners, (now, now + Duration::minutes(5)), AT_ONCE).await?;
     tx.commit().await?;
-    for (order, tries) in &due {
-        let understood = confirm(app, order, now).await?;
-        let mut tx = app.store.begin().await?;
+    let mut written = Vec::with_capacity(due.len());
+    let mut tx = app.store.begin().await?;
+    for (order, _) in &due {
+        written.push(confirmation(app, &mut tx, order, now).await);
+    }
+    drop(tx);
+    let told = due.iter().zip(written).map(|((order, _), written)| async move {
+        match written {
+            Ok((url, body)) => understood(app, order, &url, body).await,
+            Err(error) => {
+                tracing::error!(?error, partner = order.partner, "a confirmation could not be written");
+                false
+            }
+        }
+    });
+    let told = join_all(told).await;
+    let mut tx = app.store.begin().await?;
+    for ((order, tries), understood) in due.iter().zip(told) {
         let again = now + Duration::minutes(i64::from((*tries).clamp(1, 12)) * 5);
         let (confirmed, again) = if understood { (Some(now), None) } else { (None, Some(again)) };
         rows::finish_confirm(&mut tx, order, confirmed, again).await?;
-        tx.commit().await?;
     }
+    tx.commit().await?;
     Ok(due.len())
 }
 
-async fn confirm(app: &App, order: &StoredOrder, now: Instant) -> Result<bool> {
+/// The message that says that an order is paid, and where it goes.
+async fn confirmation(
+    app: &App,
+    tx: &mut Tx,
+    order: &StoredOrder,
+    now: Instant,
+) -> Result<(String, Vec<u8>)> {
     let lost = || Error::internal("an order without its partner or payment");
-    let mut tx = app.store.begin().await?;
-    let partner = rows::partner(&mut tx, &order.partner).await?.ok_or_else(lost)?;
-    let secret = secret(app, &mut tx, &partner).await?;
-    let (payment, bank, amount) = rows::paid_by(&mut tx, order.bill).await?.ok_or_else(lost)?;
-    drop(tx);
+    let partner = rows::partner(tx, &order.partner).await?.ok_or_else(lost)?;
+    let secret = secret(app, tx, &partner).await?;
+    let (payment, bank, amount) = rows::paid_by(tx, order.bill).await?.ok_or_else(lost)?;
     let mut confirm = Confirm {
         loai_ban_tin: Kind::Confirm.as_str().to_owned(),
         ma_loi: OK.to_owned(),
@@ -366,10 +388,14 @@ async fn confirm(app: &App, order: &StoredOrder, now: Instant) -> Result<bool> {
         ma_xac_thuc: String::new(),
     };
     confirm.ma_xac_thuc = wire::checksum(&confirm.covered(), secret.expose());
-    let body = serde_json::to_vec(&confirm).map_err(Error::internal)?;
-    let answer: std::result::Result<Vec<u8>, Unsent> = app.platform.post(&partner.confirm_url, body).await;
+    Ok((partner.confirm_url, serde_json::to_vec(&confirm).map_err(Error::internal)?))
+}
+
+/// Whether a partner has understood.
+async fn understood(app: &App, order: &StoredOrder, url: &str, body: Vec<u8>) -> bool {
+    let answer: std::result::Result<Vec<u8>, Unsent> = app.platform.post(url, body).await;
     let reply = answer.ok().and_then(|bytes| serde_json::from_slice::<Reply>(&bytes).ok());
-    Ok(reply.is_some_and(|reply| reply.ma_loi == OK && reply.ma_tham_chieu == order.reference))
+    reply.is_some_and(|reply| reply.ma_loi == OK && reply.ma_tham_chieu == order.reference)
 }
 
 /// Lets an agency's system speak the protocol. Whoever calls this has been allowed to.

@@ -41,13 +41,19 @@ impl Platform for RemotePlatform {
     fn post<'a>(&'a self, url: &'a str, body: Vec<u8>) -> BoxFuture<'a, Result<Vec<u8>, Unsent>> {
         Box::pin(async move {
             let sent = self.http.post(url).header("content-type", "application/json").body(body).send().await;
-            let response =
+            let mut response =
                 sent.map_err(|e| if e.is_connect() { Unsent::NotSent } else { Unsent::NoAnswer })?;
             if !response.status().is_success() {
                 return Err(Unsent::NoAnswer);
             }
-            let bytes = response.bytes().await.map_err(|_| Unsent::NoAnswer)?;
-            if bytes.len() > ANSWER_BYTES_MAX { Err(Unsent::NoAnswer) } else { Ok(bytes.to_vec()) }
+            let mut bytes = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(|_| Unsent::NoAnswer)? {
+                if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
+                    return Err(Unsent::NoAnswer);
+                }
+                bytes.extend_from_slice(&chunk);
+            }
+            Ok(bytes)
         })
     }
 }

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use url::Url;
 
+/// The largest answer that is read, in bytes.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+
 /// Who takes orders for receipts.
 pub trait ReceiptIssuers: Send + Sync {
     /// Orders a receipt at an issuer.
@@ -124,11 +127,23 @@ impl RemoteReceiptIssuers {
             self.0.post(at.url.clone()).bearer_auth(token).header("idempotency-key", &order.key).json(order);
         let answer = request.send().await.map_err(|_| NotProvided::Silence)?;
         match answer.status().as_u16() {
-            200 | 201 => answer.json().await.map_err(|_| NotProvided::Silence),
+            200 | 201 => read(answer).await,
             status @ 400..=499 => Err(NotProvided::Refused(status)),
             _ => Err(NotProvided::Silence),
         }
     }
+}
+
+/// A receipt in an answer of bounded size.
+async fn read(mut answer: reqwest::Response) -> Result<Provided, NotProvided> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|_| NotProvided::Silence)? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(NotProvided::Silence);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    serde_json::from_slice(&body).map_err(|_| NotProvided::Silence)
 }
 
 impl ReceiptIssuers for RemoteReceiptIssuers {

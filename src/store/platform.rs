@@ -173,21 +173,35 @@ pub async fn insert_order(tx: &mut Tx, order: &StoredOrder, at: Instant) -> Resu
     Ok(moved_one(&done))
 }
 
-/// Payments whose bills are paid and whose partners have not been told, or whose time has come again; each is left
-/// alone until `until` by whoever looks next.
+/// Payments whose bills are paid and of which these partners have not been told, or whose time has come again; each is
+/// left alone until `until` by whoever looks next. Of each partner come the oldest, and one alone while another rests that
+/// it did not understand: those come last.
 pub async fn claim_confirms(
     tx: &mut Tx,
-    now: Instant,
-    until: Instant,
+    partners: &[String],
+    (now, until): (Instant, Instant),
     limit: i64,
 ) -> Result<Vec<(StoredOrder, i32)>> {
     let mut rows = sqlx::query!(
-        r#"update platform_order o set confirms = confirms + 1, confirm_at = $2
-         from (select p.partner_code, p.reference from platform_order p join bill b on b.id = p.bill_id
-               where p.confirmed_at is null and b.state = 'paid' and coalesce(p.confirm_at <= $1, true)
-               order by p.created_at, p.partner_code, p.reference limit $3 for update of p skip locked) as d
+        r#"with d as materialized (
+             select d.partner_code, d.reference
+             from (select w.code, exists (select from platform_order r where r.partner_code = w.code
+                       and r.confirmed_at is null and r.confirm_at > $2) as failing
+                   from unnest($1::text[]) as w (code)) as w
+             cross join lateral (
+                 select p.partner_code, p.reference, p.created_at
+                 from platform_order p join bill b on b.id = p.bill_id
+                 where p.partner_code = w.code and p.confirmed_at is null and b.state = 'paid'
+                     and coalesce(p.confirm_at <= $2, true)
+                 order by p.created_at, p.reference limit case when w.failing then 1 else $4::bigint end
+                 for update of p skip locked) as d
+             order by w.failing,
+                 row_number() over (partition by d.partner_code order by d.created_at, d.reference),
+                 d.created_at, d.partner_code limit $4::bigint)
+         update platform_order o set confirms = confirms + 1, confirm_at = $3 from d
          where o.partner_code = d.partner_code and o.reference = d.reference
          returning o.partner_code, o.reference, o.digest, o.bill_id, o.text, o.confirms"#,
+        partners,
         now,
         until,
         limit,

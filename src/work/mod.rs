@@ -127,7 +127,7 @@ fn to_systems(app: &App, sent: &Arc<Sent>) -> [BoxFuture<'static, ()>; 5] {
 }
 
 /// The clearing system, and whoever keeps or stamps heads of the log.
-fn with_partners(app: &App) -> [BoxFuture<'static, ()>; 7] {
+fn with_partners(app: &App) -> [BoxFuture<'static, ()>; 8] {
     [
         forever(app, PARTNER_REST, "silent attempts were not asked about", |app| async move {
             Ok(flow::inquire_payment::inquire_due(&app).await? > 0)
@@ -135,9 +135,11 @@ fn with_partners(app: &App) -> [BoxFuture<'static, ()>; 7] {
         forever(app, PARTNER_REST, "money that goes out was not looked after", |app| async move {
             let begun = flow::return_second_money::return_second_money(&app).await?;
             let after = flow::send_refund::look_after_refunds(&app).await?;
-            let told = flow::platform::confirm_payments(&app).await?;
             let passed = flow::pass_on::pass_on(&app).await?;
-            Ok(begun + after + told + passed + flow::recall::send_recalls(&app).await? > 0)
+            Ok(begun + after + passed + flow::recall::send_recalls(&app).await? > 0)
+        }),
+        forever(app, PARTNER_REST, "partners were not told of payments", |app| async move {
+            Ok(flow::platform::confirm_payments(&app).await? > 0)
         }),
         forever(app, MINUTE, "statements were not looked for", |app| async move {
             flow::fetch_statement::fetch_due_statement(&app).await

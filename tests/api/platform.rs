@@ -9,12 +9,14 @@ use chung::codec::payment_platform::{self as wire, Confirm, Reply, checksum, is_
 use chung::flow::fee_file::SAMPLE_ITEMS;
 use chung::flow::platform::{confirm_payments, register_partner, tolerate};
 use chung::flow::succeed_agency::effect_successions;
-use chung::partner::platform::{Platform, Unsent};
+use chung::partner::platform::{Platform, RemotePlatform, Unsent};
 use chung::store::succession::{self, Succession};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 const SECRET: &str = "SECRET";
 const CODE: &str = "DT01";
@@ -24,6 +26,8 @@ const CODE: &str = "DT01";
 pub struct Partners {
     pub told: Mutex<Vec<(String, Confirm)>>,
     pub deaf: Mutex<bool>,
+    /// Addresses where nobody answers.
+    pub silent: Mutex<Vec<String>>,
     pub forges: Mutex<bool>,
     pub state: Mutex<String>,
     pub asked: Mutex<Vec<Value>>,
@@ -35,7 +39,8 @@ impl Platform for Partners {
             return Box::pin(async move { answer });
         }
         let confirm: Confirm = serde_json::from_slice(&body).unwrap();
-        let answer = if *self.deaf.lock().unwrap() {
+        let silent = self.silent.lock().unwrap().iter().any(|silent| silent == url);
+        let answer = if silent || *self.deaf.lock().unwrap() {
             Err(Unsent::NoAnswer)
         } else {
             let reply = Reply {
@@ -268,6 +273,67 @@ async fn a_system_that_only_changed_the_address_is_served_from_init_to_receipt()
         ("205000", "REF1", "00")
     );
     assert!(is_genuine(&confirm.covered(), SECRET, &confirm.ma_xac_thuc));
+}
+
+#[tokio::test]
+async fn a_partner_that_is_silent_keeps_no_other_waiting_and_one_that_may_do_nothing_is_told_nothing() {
+    let scene = Scene::set().await;
+    let (world, office) = (&scene.world, &scene.office);
+    let begun = scene.send(&scene.init("REF1", &[])).await;
+    let reference = begun.url_thanh_toan.rsplit('/').next().unwrap().to_owned();
+    let bills = office.system(world, "bill.read").get("/v1/bills").await.expect(200).json();
+    assert_eq!(bills["items"][0]["reference"], json!(reference));
+    let payment = crate::payments::start(world, office, &bills["items"][0]).await;
+    world.tell(&world.credit(1, "R1", 205_000, &payment)).await.expect(200);
+
+    // Another one is silent about payments that are older, more than one look tells of.
+    let (code, confirm) = (Line::parse("DT00").unwrap(), "http://silent.example/confirm");
+    register_partner(&world.app, office.agency, office.client, (&code, SECRET), confirm).await.unwrap();
+    world.partners.silent.lock().unwrap().push(confirm.to_owned());
+    let older = "insert into platform_order (partner_code, reference, digest, bill_id, text, created_at)
+         select 'DT00', 'OLD' || n, digest, bill_id, text, created_at - n * interval '1 minute'
+         from platform_order, generate_series(1, 20) n";
+    world.sql(older).await.unwrap();
+    let told = |at: &str| world.partners.told.lock().unwrap().iter().filter(|(url, _)| url == at).count();
+    confirm_payments(&world.app).await.unwrap();
+    assert_eq!(told("http://agency.example/confirm"), 1);
+    // While one of its payments rests, it is told of one other at a time.
+    let before = told(confirm);
+    assert!(confirm_payments(&world.app).await.unwrap() == 1 && told(confirm) == before + 1);
+
+    // The silent one comes back, but not while its client may do nothing.
+    world.partners.silent.lock().unwrap().clear();
+    world.later(Duration::from_secs(3_600));
+    let set = async |state: &str| {
+        world.sql(&format!("update client set state = '{state}' where id = '{}'", office.client.uuid())).await
+    };
+    set("suspended").await.unwrap();
+    assert_eq!(confirm_payments(&world.app).await.unwrap(), 0);
+    set("active").await.unwrap();
+    while confirm_payments(&world.app).await.unwrap() > 0 {}
+    assert_eq!(world.count("platform_order where confirmed_at is null").await, 0);
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read_to_its_end() {
+    crate::world::install();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = format!("http://{}/", listener.local_addr().unwrap());
+    let floods = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.read(&mut [0; 1_024]).await.unwrap();
+        socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        for _ in 0..80 {
+            if socket.write_all(&[b' '; 65_536]).await.is_err() {
+                break;
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    let platform = RemotePlatform::new(Duration::from_secs(60)).unwrap();
+    let asked = tokio::time::timeout(Duration::from_secs(20), platform.post(&at, Vec::new()));
+    let answer = tokio::select! { answer = asked => answer, () = floods => unreachable!() };
+    assert_eq!(answer.expect("it gives up before"), Err(Unsent::NoAnswer));
 }
 
 #[tokio::test]

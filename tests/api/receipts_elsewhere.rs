@@ -36,6 +36,8 @@ enum Behaving {
     Refusing,
     /// It answers without a number.
     Odd,
+    /// It answers without end, as good as.
+    Long,
 }
 
 /// An issuer that makes one receipt for a name, and takes no other order under a name that it knows.
@@ -77,6 +79,7 @@ async fn take(
     let made = json!({
         "form": "1/001", "series": "C26TMB", "number": number, "issued_at": "2026-11-24T02:05:00Z",
         "lookup": "https://bienlai.example/tra-cuu?ma=ABC",
+        "more": " ".repeat(if day == Behaving::Long { 100_000 } else { 0 }),
     });
     (StatusCode::OK, Json(made))
 }
@@ -239,7 +242,9 @@ async fn an_issuer_that_does_not_adjust_is_asked_again_and_nobody_else_is() {
         let due = system.get("/v1/receipts/due").await.expect(200).json();
         due["items"][0]["last_outcome"].clone()
     };
-    for (day, told) in [(Behaving::Refusing, "http_422"), (Behaving::Odd, "silence")] {
+    for (day, told) in
+        [(Behaving::Refusing, "http_422"), (Behaving::Odd, "silence"), (Behaving::Long, "silence")]
+    {
         issuer.has(day);
         scene.world.later(Duration::from_secs(1_800));
         assert!(adjust_due_receipts(&scene.world.app).await.unwrap() > 0);
