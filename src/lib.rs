@@ -162,7 +162,8 @@
 //! * 2026-11-25, counters: a sign-in that an officer starts is an authorization without a browser until the citizen
 //!   takes it up; `auth_req_id` stands where a code would.
 //! * 2026-11-24, audit: a leaf carries the number of its writing transaction, and a tree head the number below which
-//!   everything is placed: the sequencer never scans what is long placed and never misses a slow transaction.
+//!   everything is placed: the sequencer never scans what is long placed and never misses a slow transaction. A head names the
+//!   cluster whose numbers these are; a log that was restored into another is looked through once.
 //! * 2026-11-25, levels: assurance has a fourth level above the national e-ID, an officer who read the chip card; the two
 //!   strongest levels expire before their session. `app` holds the trusted card authorities, a type of [`codec`].
 //! * 2026-11-25, locks: a look-up that names no law rests on consent, so a lock answers it; a law passes only from the

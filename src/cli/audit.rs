@@ -4,7 +4,10 @@ use super::{
     environment::{self, Opened},
     out,
 };
-use crate::base::calendar::rfc3339;
+use crate::base::{
+    calendar::rfc3339,
+    clock::{Clock as _, SystemClock},
+};
 use crate::config::Config;
 use crate::flow::{
     Error,
@@ -109,12 +112,12 @@ fn stamped(report: &judge_stamps::Report) -> anyhow::Result<()> {
 }
 
 fn tell(report: &Report) -> anyhow::Result<()> {
-    let Report { leaves, waiting, heads, opened, erased, finding } = report;
+    let Report { leaves, waiting, heads, opened, erased, .. } = report;
     out::line(&format!(
         "{leaves} leaves in place, {heads} signed heads compared, {opened} details opened, {erased} erased, \
          {waiting} waiting for a place"
     ));
-    if let Some(finding) = finding {
+    if let Some(finding) = report.finding_at(SystemClock.now()) {
         bail!("the audit log does not hold: {finding}");
     }
     out::line("the audit log is consistent");

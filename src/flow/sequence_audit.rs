@@ -2,7 +2,8 @@
 //!
 //! One sequencer at a time, whichever node it runs on: a transaction-level advisory lock, and unique places behind it.
 //! Leaves are taken in the order of their transactions. A head covers what it covers; it is shown to nobody before
-//! its transaction has committed.
+//! its transaction has committed. After a head of another cluster, from which the log was restored, all leaves are looked
+//! through once, since its numbers of transactions mean nothing here.
 
 use super::{Error, Result};
 use crate::app::App;
@@ -34,6 +35,10 @@ pub async fn sequence_audit(app: &App) -> Result<usize> {
     }
     let last = audit_tree::last_head(&mut tx).await?;
     let (size, low_tx) = last.as_ref().map_or((0, 0), |head| (head.size, head.low_tx));
+    let restored = last.is_some() && low_tx == 0;
+    if restored {
+        tracing::error!(size, "the log was restored from another cluster, all its leaves are looked through");
+    }
     // The horizon first: every leaf below it is visible to the statement after it.
     let horizon = audit_tree::horizon(&mut tx).await?;
     let most = i64::try_from(LEAVES_MAX).unwrap_or(i64::MAX);
@@ -42,7 +47,11 @@ pub async fn sequence_audit(app: &App) -> Result<usize> {
         return Ok(0);
     };
     let all = leaves.len() < LEAVES_MAX;
-    let low_tx = if all { horizon } else { horizon.min(newest.tx) };
+    let low_tx = match (all, restored) {
+        (true, _) => horizon,
+        (false, true) => 0,
+        (false, false) => horizon.min(newest.tx),
+    };
     let mut frontier = frontier(&mut tx, size).await?;
     grow(&mut tx, &mut frontier, &leaves).await?;
     let head = signed(app, &frontier, now, low_tx);

@@ -10,7 +10,11 @@ use crate::audit::{
     leaf::commit,
     tree::{Frontier, Node},
 };
-use crate::base::id::{Agency, Id, Leaf};
+use crate::base::{
+    calendar::rfc3339,
+    clock::Instant,
+    id::{Agency, Id, Leaf},
+};
 use crate::crypto::{
     digest::Digest,
     keyring::{KeyRing, Purpose},
@@ -23,9 +27,12 @@ use crate::store::{
 };
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use time::Duration;
 
 /// How many leaves are read at a time.
 const CHUNK: i64 = 5_000;
+/// For how long a leaf waits at most for its place: a slow transaction included, and a service that is started anew.
+const WAITING_MAX: Duration = Duration::minutes(10);
 
 /// What the recomputation saw.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,6 +41,8 @@ pub struct Report {
     pub leaves: u64,
     /// Leaves that still wait for one.
     pub waiting: u64,
+    /// Since when the oldest of them does.
+    pub waiting_since: Option<Instant>,
     /// Signed heads that were compared.
     pub heads: u64,
     /// Leaves whose details were opened and compared with the commitment.
@@ -42,6 +51,14 @@ pub struct Report {
     pub erased: u64,
     /// The first thing that does not fit.
     pub finding: Option<Finding>,
+}
+
+impl Report {
+    /// The first thing that does not fit at that moment: leaves get their places within a second.
+    pub fn finding_at(&self, now: Instant) -> Option<Finding> {
+        let since = self.waiting_since.filter(|since| now - *since > WAITING_MAX);
+        self.finding.or(since.map(|since| Finding::Waiting(self.waiting, since)))
+    }
 }
 
 /// What does not fit.
@@ -63,6 +80,8 @@ pub enum Finding {
     KeptHeadBeyond(u64),
     /// The head that was kept elsewhere has another root at its size.
     KeptHead(u64),
+    /// So many leaves have no place, the oldest since that time: nobody places them, or nobody finds them.
+    Waiting(u64, Instant),
 }
 
 impl fmt::Display for Finding {
@@ -78,6 +97,9 @@ impl fmt::Display for Finding {
             Self::KeptHeadUnsigned => write!(f, "the kept head is not signed by this service"),
             Self::KeptHeadBeyond(size) => write!(f, "the kept head covers {size} leaves, the log has fewer"),
             Self::KeptHead(size) => write!(f, "the log was rewritten before the kept head of {size} leaves"),
+            Self::Waiting(leaves, since) => {
+                write!(f, "{leaves} leaves wait for a place, the oldest since {}", rfc3339(*since))
+            }
         }
     }
 }
@@ -122,7 +144,7 @@ pub async fn verify_audit(
             return Ok(walk.report);
         }
     }
-    walk.report.waiting = audit_tree::waiting(store).await?;
+    (walk.report.waiting, walk.report.waiting_since) = audit_tree::waiting(store).await?;
     Ok(walk.report)
 }
 

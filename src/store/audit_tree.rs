@@ -40,7 +40,8 @@ pub struct StoredHead {
     pub at: Instant,
     /// The head as a compact JWS.
     pub signed: String,
-    /// Every leaf of an older transaction is placed below this size.
+    /// Every leaf of an older transaction is placed below this size; zero where nothing is known of that, since another
+    /// cluster gave the numbers.
     pub low_tx: i64,
 }
 
@@ -54,11 +55,14 @@ pub async fn horizon(tx: &mut Tx) -> Result<i64> {
 }
 
 /// The leaves without a place, of transactions from `low_tx` on, in the order of their transactions. Places are looked
-/// up leaf by leaf, never read whole.
+/// up leaf by leaf, never read whole. Whatever this cluster has written is below its newest transaction; leaves that were
+/// restored from another may bear higher numbers, and are looked at where `low_tx` is zero.
 pub async fn unplaced(tx: &mut Tx, low_tx: i64, limit: i64) -> Result<Vec<StoredLeaf>> {
     let rows = sqlx::query!(
         r#"SELECT l.id, l.kind, l.at, l.commitment, l.tx FROM audit_leaf l
-           WHERE l.tx >= $1 AND (SELECT p.place FROM audit_place p WHERE p.leaf_id = l.id) IS NULL
+           WHERE l.tx >= $1
+             AND l.tx < CASE WHEN $1 = 0 THEN 9223372036854775807 ELSE pg_snapshot_xmax(pg_current_snapshot())::text::bigint END
+             AND (SELECT p.place FROM audit_place p WHERE p.leaf_id = l.id) IS NULL
            ORDER BY l.tx, l.id LIMIT $2"#,
         low_tx,
         limit
@@ -77,7 +81,8 @@ pub async fn unplaced(tx: &mut Tx, low_tx: i64, limit: i64) -> Result<Vec<Stored
 pub async fn last_head(tx: &mut Tx) -> Result<Option<StoredHead>> {
     let row = sqlx::query_as!(
         HeadRow,
-        "SELECT size, root, at, signed, low_tx FROM tree_head ORDER BY size DESC LIMIT 1"
+        r#"SELECT size, root, at, signed, CASE WHEN cluster = (SELECT system_identifier FROM pg_control_system())
+               THEN low_tx ELSE 0 END AS "low_tx!" FROM tree_head ORDER BY size DESC LIMIT 1"#
     )
     .fetch_optional(tx.conn())
     .await?;
@@ -88,7 +93,8 @@ pub async fn last_head(tx: &mut Tx) -> Result<Option<StoredHead>> {
 pub async fn heads_above(store: &Store, size: u64, limit: i64) -> Result<Vec<StoredHead>> {
     let rows = sqlx::query_as!(
         HeadRow,
-        "SELECT size, root, at, signed, low_tx FROM tree_head WHERE size > $1 ORDER BY size LIMIT $2",
+        r#"SELECT size, root, at, signed, CASE WHEN cluster = (SELECT system_identifier FROM pg_control_system())
+               THEN low_tx ELSE 0 END AS "low_tx!" FROM tree_head WHERE size > $1 ORDER BY size LIMIT $2"#,
         size.cast_signed(),
         limit
     )
@@ -225,15 +231,15 @@ pub async fn placed(store: &Store, from: u64, limit: i64) -> Result<Vec<PlacedLe
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// How many leaves wait for a place.
-pub async fn waiting(store: &Store) -> Result<u64> {
-    let count = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM audit_leaf l
+/// How many leaves wait for a place, and since when the oldest does.
+pub async fn waiting(store: &Store) -> Result<(u64, Option<Instant>)> {
+    let row = sqlx::query!(
+        r#"SELECT count(*) AS "count!", min(l.at) AS "since?" FROM audit_leaf l
            WHERE NOT EXISTS (SELECT FROM audit_place p WHERE p.leaf_id = l.id)"#
     )
     .fetch_one(&store.pool)
     .await?;
-    Ok(count.unsigned_abs())
+    Ok((row.count.unsigned_abs(), row.since))
 }
 
 struct HeadRow {

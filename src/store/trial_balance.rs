@@ -80,11 +80,14 @@ pub async fn leaves_between(tx: &mut Tx, from: u64, to: u64) -> Result<Vec<Uuid>
     Ok(leaves)
 }
 
-/// The leaves that have no place below `size`. Those of transactions older than `low_tx` have.
+/// The leaves that have no place below `size`. Those of transactions older than `low_tx` have; where it is zero nothing is
+/// known, and numbers may be another cluster's.
 pub async fn leaves_beyond(tx: &mut Tx, size: u64, low_tx: i64) -> Result<Vec<Uuid>> {
     let leaves = sqlx::query_scalar!(
         "select l.id from audit_leaf l
-         where l.tx >= $2 and coalesce((select p.place from audit_place p where p.leaf_id = l.id) >= $1, true)",
+         where l.tx >= $2
+             and l.tx < case when $2 = 0 then 9223372036854775807 else pg_snapshot_xmax(pg_current_snapshot())::text::bigint end
+             and coalesce((select p.place from audit_place p where p.leaf_id = l.id) >= $1, true)",
         size.cast_signed(),
         low_tx,
     )

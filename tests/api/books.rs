@@ -11,6 +11,7 @@ use chung::flow::roles::{Granting, grant_role};
 use chung::flow::{
     sequence_audit::sequence_audit,
     trial_balance::checkpoint_balances,
+    verify_audit::{self, verify_audit},
     verify_books::{Finding, verify_books},
 };
 use chung::identity::role::Role;
@@ -147,6 +148,49 @@ async fn a_transaction_that_stays_open_across_a_checkpoint_is_counted_once() {
     assert_eq!((balances(&live)[0], &live["unplaced"]), (("clearing", "205000"), &json!(0)));
     let report = verify_books(&world.app.store, |_| {}).await.unwrap();
     assert_eq!((report.finding, report.checkpoints), (None, 2));
+}
+
+#[tokio::test]
+async fn a_log_restored_into_another_cluster_gives_places_and_balances_as_before() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    paid(&world, &office, 1).await;
+    sequence_audit(&world.app).await.unwrap();
+    // The dump holds leaves that had no place yet, and everywhere the numbers of the cluster that it was taken from.
+    paid(&world, &office, 2).await;
+    let restored = "alter table tree_head disable trigger user; alter table audit_leaf disable trigger user;
+        update tree_head set cluster = 1, low_tx = low_tx + 1000000; update audit_leaf set tx = tx + 1000000;
+        alter table tree_head enable trigger user; alter table audit_leaf enable trigger user";
+    world.sql(restored).await.unwrap();
+    paid(&world, &office, 3).await;
+
+    let system = office.system(&world, "ledger.read");
+    let held = async |clearing: &str, unplaced: u64| {
+        let live = system.get("/v1/ledger/balances").await.expect(200).json();
+        assert_eq!((balances(&live)[0], &live["unplaced"]), (("clearing", clearing), &json!(unplaced)));
+        assert_eq!(verify_books(&world.app.store, |_| {}).await.unwrap().finding, None);
+    };
+    let log = async || verify_audit(&world.app.store, &world.app.keys, None, |_| {}).await.unwrap();
+    let due = async || chung::flow::due::look(&world.app).await.unwrap().leaves;
+    held("615000", 2).await;
+    let (waiting, now) = (log().await, world.clock.now());
+    assert_eq!(waiting.finding_at(now), None);
+    let late = waiting.finding_at(now + Duration::from_secs(15 * 60));
+    assert!(
+        matches!(late, Some(verify_audit::Finding::Waiting(leaves, _)) if leaves == waiting.waiting),
+        "{late:?}"
+    );
+    assert!(due().await);
+    assert_eq!(sequence_audit(&world.app).await.unwrap() as u64, waiting.waiting);
+    assert_eq!((sequence_audit(&world.app).await.unwrap(), due().await), (0, false));
+    held("615000", 0).await;
+
+    paid(&world, &office, 4).await;
+    held("820000", 1).await;
+    assert!(due().await && sequence_audit(&world.app).await.unwrap() > 0);
+    held("820000", 0).await;
+    let log = log().await;
+    assert_eq!((log.finding_at(world.clock.now() + Duration::from_secs(3_600)), log.waiting), (None, 0));
 }
 
 #[tokio::test]
