@@ -3,7 +3,8 @@
 //!
 //! A payment somebody gives back, or wants back, waits; what went back of it is left out. Its bill is locked meanwhile,
 //! so that a refund finds either the order or the money. What could not go with its day, what a decision took out of
-//! suspense and what a desk brought to the account go with the next orders from there ([`payout_waiting`]).
+//! suspense and what a desk brought to the account go with the next orders from there ([`payout_waiting`]), by the rules of
+//! the newest day that was matched: an older day that is told again passes on its own money alone.
 
 use super::{
     Error, Result,
@@ -37,9 +38,11 @@ use crate::{
         Tx, account, agency, audit, calendar, cash, outbox,
         payout::{self as rows, Item, StoredPayout},
         payout_waiting::{self, Payable},
+        statement,
     },
 };
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use time::Duration;
 use uuid::Uuid;
 
@@ -74,8 +77,8 @@ pub async fn pass_on(app: &App) -> Result<usize> {
     Ok(usize::from(day.is_some()) + due.len())
 }
 
-/// Lets go of what an order was to pass on that a bank did not take, so that it is ordered again by the rule as it
-/// stands now. An accountant of the agency does it.
+/// Lets go of what an order was to pass on that a bank did not take, so that it is ordered again by the rule of the newest
+/// day that was matched, whichever day it came on. An accountant of the agency does it.
 pub async fn order_again(app: &App, citizen: Id<Citizen>, id: Id<id::Payout>) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
@@ -84,13 +87,16 @@ pub async fn order_again(app: &App, citizen: Id<Citizen>, id: Id<id::Payout>) ->
     if !matches!(order.state, State::Bounced { .. }) {
         return Err(Error::conflict("payout_not_bounced"));
     }
-    let let_go: Vec<Id<Payment>> = rows::release_items(&mut tx, &order).await?.into_iter().collect();
+    let let_go = rows::release_items(&mut tx, &order).await?;
     if let_go.is_empty() {
         return Err(Error::conflict("payout_not_bounced"));
     }
-    payout_waiting::keep_paid(&mut tx, &let_go, now).await?;
+    let payments: Vec<Id<Payment>> = let_go.iter().map(|one| one.0).collect();
+    payout_waiting::keep_paid(&mut tx, &payments, now).await?;
     payout_waiting::cover_desks(&mut tx, order.agency, now).await?;
-    rows::mark_due(&mut tx, order.account, order.day).await?;
+    payout_waiting::note_let_go(&mut tx, &let_go).await?;
+    let newest = statement::newest_matched(&mut tx, order.account).await?.unwrap_or(order.day);
+    rows::mark_due(&mut tx, order.account, newest).await?;
     let sealing = agency_key(app, &mut tx, order.agency).await?;
     let concern = audit_leaf::Concern { citizen: None, agency: Some(order.agency), object: id.uuid() };
     let details = json!({ "payout": id.to_string(), "by": citizen.to_string() });
@@ -111,19 +117,14 @@ async fn prepare(app: &App, tx: &mut Tx, (account, day): (Id<Account>, Day), now
         after = last.payment.uuid();
         sort(app, tx, found, (day, &lies_in.number), &mut sorted).await?;
     }
-    let mut place = 0;
-    loop {
-        let found = payout_waiting::waiting(tx, account, place, PAYMENTS_AT_ONCE).await?;
-        let Some(last) = found.last().and_then(|last| last.waits) else { break };
-        place = last;
-        sort(app, tx, found, (day, &lies_in.number), &mut sorted).await?;
-    }
+    sort_waiting(app, tx, (&lies_in, day), &mut sorted).await?;
     let Sorted { heaps, mut waits, seen } = sorted;
     if !heaps.is_empty() {
         let payers = agencies_with_keys(app, tx, heaps.keys().map(|heap| heap.0)).await?;
         for (heap, (rule, items)) in heaps {
             let payer = payers.get(&heap.0).ok_or(Error::internal("an order without its agency"))?;
-            if !order(app, tx, (&lies_in, day), (heap, payer), (&rule, &items), now).await? {
+            let let_go = let_go(&seen, &items);
+            if !order(app, tx, (&lies_in, day), (heap, payer), (&rule, &items, &let_go), now).await? {
                 // The day's money of this kind was ordered before: what is left goes with the next day's.
                 waits.extend(items.iter().map(|item| item.payment));
             }
@@ -137,13 +138,40 @@ async fn prepare(app: &App, tx: &mut Tx, (account, day): (Id<Account>, Day), now
     Ok(payout_waiting::gone(tx, &goes).await?)
 }
 
+/// Sorts what waits in the account where that day is the newest matched one: the rules of an older day may be over, or may not
+/// have begun.
+async fn sort_waiting(
+    app: &App,
+    tx: &mut Tx,
+    (from, day): (&account::CollectingAccount, Day),
+    sorted: &mut Sorted,
+) -> Result<()> {
+    if statement::newest_matched(tx, from.id).await?.is_some_and(|newest| newest > day) {
+        return Ok(());
+    }
+    let mut place = 0;
+    loop {
+        let found = payout_waiting::waiting(tx, from.id, place, PAYMENTS_AT_ONCE).await?;
+        let Some(last) = found.last().and_then(|last| last.waits) else { return Ok(()) };
+        place = last;
+        sort(app, tx, found, (day, &from.number), sorted).await?;
+    }
+}
+
+/// The orders that let these lines go.
+fn let_go(seen: &[Payable], items: &[Item]) -> Vec<Id<id::Payout>> {
+    let of: BTreeSet<Id<Payment>> = items.iter().map(|item| item.payment).collect();
+    let those = seen.iter().filter(|one| !one.let_go.is_empty() && of.contains(&one.payment));
+    those.flat_map(|one| &one.let_go).copied().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 /// Makes one order with its slip; false when the day's money of that kind was ordered before.
 async fn order(
     app: &App,
     tx: &mut Tx,
     (from, day): (&account::CollectingAccount, Day),
     ((agency, kind, seller), (payer, sealing)): (Heap, &(agency::AgencyRow, DataKey)),
-    (rule, items): (&Rule, &[Item]),
+    (rule, items, let_go): (&Rule, &[Item], &[Id<id::Payout>]),
     now: Instant,
 ) -> Result<bool> {
     let account = from.id;
@@ -154,7 +182,7 @@ async fn order(
     let slip_number = format!("{}{}{:09}", rule.treasury_office, month.get(2..6).unwrap_or("0000"), running);
     let seller_account =
         seller.as_ref().map_or_else(String::new, |to| format!("{} {} {}", to.tax_code, to.bank, to.number));
-    let replaces = rows::unreplaced(tx, (account, agency), (kind, &seller_account), day).await?;
+    let replaces = rows::unreplaced(tx, let_go, (agency, kind, &seller_account)).await?;
     let mut slip = slip(rule, payer, (from, amount, today));
     if let Some(seller) = &seller {
         slip["seller"] = json!({ "tax_code": seller.tax_code });

@@ -74,7 +74,7 @@ pub(super) async fn sort(
             let gone = ground.back.get(&(one.payment, place)).copied().unwrap_or_default();
             for (kind, amount) in parts(line, (gone.amount, gone.kept)).map_err(Error::internal)? {
                 let rules = ground.rules.get(&agency).map_or(&[][..], Vec::as_slice);
-                let Some(rule) = rule_for(rules, kind, day, one.booked) else { continue };
+                let Some(rule) = rule_for(rules, kind, day.max(one.booked), one.booked) else { continue };
                 if ground.passed.contains(&(one.payment, place, kind.as_str().to_owned())) {
                     continue;
                 }

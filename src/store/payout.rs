@@ -122,6 +122,7 @@ pub async fn payable(
         of: None,
         servicer_reference: row.servicer_reference,
         waits: None,
+        let_go: Vec::new(),
     });
     Ok(found.collect())
 }
@@ -235,37 +236,39 @@ pub async fn insert_items(tx: &mut Tx, payout: &StoredPayout, items: &[Item]) ->
 }
 
 /// Lets go of what an order that a bank did not take was to pass on, with what its kin of that day were: a payment is
-/// ordered again whole. Which payments they were.
-pub async fn release_items(tx: &mut Tx, order: &StoredPayout) -> Result<BTreeSet<Id<Payment>>> {
-    let rows = sqlx::query_scalar!(
+/// ordered again whole. Which payments they were, each with the order that let it go.
+pub async fn release_items(
+    tx: &mut Tx,
+    order: &StoredPayout,
+) -> Result<BTreeSet<(Id<Payment>, Id<id::Payout>)>> {
+    let rows = sqlx::query!(
         "delete from payout_item where payout_id in (
              select id from payout where account_id = $1 and agency_id = $2 and day = $3 and state = 'bounced')
-         returning payment_id",
+         returning payment_id, payout_id",
         order.account.uuid(),
         order.agency.uuid(),
         order.day.date(),
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows.into_iter().map(Id::from_uuid).collect())
+    Ok(rows.into_iter().map(|row| (Id::from_uuid(row.payment_id), Id::from_uuid(row.payout_id))).collect())
 }
 
-/// The order of that day's money which a bank did not take and nothing has replaced yet.
+/// Of the orders that let money go the newest of that kind which nothing has replaced yet.
 pub async fn unreplaced(
     tx: &mut Tx,
-    (account, agency): (Id<Account>, Id<Agency>),
-    (kind, seller_account): (Kind, &str),
-    day: Day,
+    let_go: &[Id<id::Payout>],
+    (agency, kind, seller_account): (Id<Agency>, Kind, &str),
 ) -> Result<Option<Id<id::Payout>>> {
+    let let_go: Vec<Uuid> = let_go.iter().map(|id| id.uuid()).collect();
     let id = sqlx::query_scalar!(
         "select o.id from payout o
-         where o.account_id = $1 and o.agency_id = $2 and o.kind = $3 and o.day = $4 and o.state = 'bounced'
-             and (o.seller_account = $5 or $5 = '') and not exists (select from payout n where n.replaces = o.id)
+         where o.id = any($1) and o.agency_id = $2 and o.kind = $3
+             and (o.seller_account = $4 or $4 = '') and not exists (select from payout n where n.replaces = o.id)
          order by o.id desc limit 1",
-        account.uuid(),
+        &let_go,
         agency.uuid(),
         kind.as_str(),
-        day.date(),
         seller_account,
     )
     .fetch_optional(tx.conn())

@@ -5,8 +5,9 @@ use super::{Result, Tx};
 use crate::base::{
     calendar::Day,
     clock::Instant,
-    id::{Account, Agency, Bill, Id, Payment},
+    id::{Account, Agency, Bill, Id, Payment, Payout},
 };
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Paid lines whose money lies in an account.
@@ -24,12 +25,14 @@ pub struct Payable {
     pub servicer_reference: String,
     /// Its place among what waits, if it waits.
     pub waits: Option<i64>,
+    /// The orders that a bank did not take and that were to pass it on.
+    pub let_go: Vec<Id<Payout>>,
 }
 
 /// What waits in an account and is shown by a statement, after a place.
 pub async fn waiting(tx: &mut Tx, account: Id<Account>, after: i64, limit: i64) -> Result<Vec<Payable>> {
     let rows = sqlx::query!(
-        r#"select w.id, w.payment_id, p.bill_id, w.booked_on, w.agency_id, w.servicer_reference
+        r#"select w.id, w.payment_id, p.bill_id, w.booked_on, w.agency_id, w.servicer_reference, w.let_go
          from payout_waiting w join payment p on p.id = w.payment_id and p.state = 'settled'
          where w.account_id = $1 and w.id > $2
              and exists (select from credit_shown s
@@ -48,6 +51,7 @@ pub async fn waiting(tx: &mut Tx, account: Id<Account>, after: i64, limit: i64) 
         of: row.agency_id.map(Id::from_uuid),
         servicer_reference: row.servicer_reference,
         waits: Some(row.id),
+        let_go: row.let_go.into_iter().map(Id::from_uuid).collect(),
     });
     Ok(found.collect())
 }
@@ -97,6 +101,23 @@ pub async fn keep_paid(tx: &mut Tx, payments: &[Id<Payment>], at: Instant) -> Re
          on conflict on constraint payout_waiting_once do nothing",
         &payments,
         at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Notes which orders let these payments go that wait now.
+pub async fn note_let_go(tx: &mut Tx, let_go: &BTreeSet<(Id<Payment>, Id<Payout>)>) -> Result<()> {
+    let payments: Vec<Uuid> = let_go.iter().map(|one| one.0.uuid()).collect();
+    let orders: Vec<Uuid> = let_go.iter().map(|one| one.1.uuid()).collect();
+    sqlx::query!(
+        "update payout_waiting w set let_go = w.let_go || l.orders
+         from (select payment_id, array_agg(payout_id) as orders
+             from unnest($1::uuid[], $2::uuid[]) as l (payment_id, payout_id) group by payment_id) l
+         where w.payment_id = l.payment_id",
+        &payments,
+        &orders,
     )
     .execute(tx.conn())
     .await?;

@@ -103,6 +103,17 @@ pub async fn of_day(tx: &mut Tx, account: Id<Account>, day: Day) -> Result<Optio
     row.map(TryInto::try_into).transpose()
 }
 
+/// The newest day of an account that was matched.
+pub async fn newest_matched(tx: &mut Tx, account: Id<Account>) -> Result<Option<Day>> {
+    let day = sqlx::query_scalar!(
+        "select max(day) from statement where account_id = $1 and reconciled_at is not null",
+        account.uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(day.map(Day::from_date))
+}
+
 /// A statement of an account that this agency owns.
 pub async fn of_owner(
     tx: &mut Tx,

@@ -469,6 +469,36 @@ async fn a_rule_is_dated_and_complete_and_what_came_before_the_first_stays() {
     assert_eq!(scene.orders(), [], "money of before the first rule stays where it is");
 }
 
+#[tokio::test]
+async fn what_was_let_go_goes_by_the_rule_of_the_newest_day_whatever_older_day_is_told_again() {
+    let scene = Scene::set().await;
+    scene.rules(&[("le_phi", "7111")]).await;
+    scene.world.bank.order_answers.lock().unwrap().push(Answer::Refused("AC04".parse().unwrap()));
+    let day = scene.pay_and_match().await;
+    pass_on(&scene.world.app).await.unwrap();
+    let bounced = scene.listed("?status=bounced").await[0]["id"].as_str().unwrap().to_owned();
+    // The account was wrong: what was said for a day stays said, and the next day's rule names another.
+    let next = day.plus_days(1);
+    scene.say("next", &rule("le_phi", "7112", &next.to_string())).await.expect(200);
+    scene.match_day(next).await;
+    pass_on(&scene.world.app).await.unwrap();
+    assert_eq!(scene.orders().len(), 1, "nobody has let it go");
+    let accountant = at_board(&scene.world, ACCOUNTANT).await;
+    let path = format!("/board/payouts/{bounced}");
+    let token = accountant.get(&path).await.expect(200).form_field("form_token");
+    accountant.post_form(&path, &[("form_token", &token)]).await.expect(303);
+    scene.match_day(day).await;
+    while pass_on(&scene.world.app).await.unwrap() > 0 {}
+    assert_eq!(scene.orders().len(), 2);
+    assert_eq!(scene.orders()[1].creditor_account.as_str(), "7112");
+    let sent = scene.listed("?status=sent").await;
+    assert_eq!(
+        (sent.len(), &sent[0]["day"], &sent[0]["replaces"]),
+        (1, &json!(next.to_string()), &json!(bounced))
+    );
+    assert_eq!(scene.world.count("payout_waiting").await, 0);
+}
+
 impl Scene {
     /// A word of the clearing system's own accord about an order or a refund.
     pub fn word(&self, n: u128, about: AboutWhat, named: Uuid, status: TransactionStatus) -> String {
@@ -624,6 +654,10 @@ async fn money_that_a_decision_turned_to_a_bill_goes_on_as_well() {
     let approval = json!({ "officer": citizen(&scene, "approver").await });
     system.post_once(&format!("/v1/cases/{case}/release/approve"), "a", &approval).await.expect(200);
     assert_eq!(scene.world.count("payout_waiting").await, 1);
+    // A day that is told again passes on its own money alone; of before the first rule it would forget this.
+    scene.match_day(day.plus_days(-1)).await;
+    pass_on(&scene.world.app).await.unwrap();
+    assert_eq!((scene.orders(), scene.world.count("payout_waiting").await), (vec![], 1));
     scene.match_day(day.plus_days(1)).await;
     pass_on(&scene.world.app).await.unwrap();
     let sums: i64 = scene.orders().iter().map(|order| order.amount.minor()).sum();
