@@ -107,7 +107,7 @@ pub async fn confirm_slip(app: &App, accountant: Id<Citizen>, slip: &Line<40>, c
     let (from, to) = (Account::CashInTransit(waiting.agency), Account::Suspense(waiting.key.0));
     let entry = ledger::moved(from, to, waiting.amount).map_err(Error::internal)?;
     book(app, &mut tx, vec![(EntryKind::CashMoved, entry)], (case.uuid(), leaf), now).await?;
-    payout_waiting::cover_desks(&mut tx, waiting.agency, now).await?;
+    payout_waiting::cover_desks(&mut tx, waiting.agency, &[], now).await?;
     let deposits: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let details = json!({ "slip": slip.as_str(), "deposits": deposits, "case": case.to_string(),
         "by": accountant.to_string() });
@@ -154,7 +154,7 @@ pub async fn settle_cards(
         entries.push((EntryKind::Discounted, entry));
     }
     book(app, &mut tx, entries, (case.uuid(), leaf), now).await?;
-    payout_waiting::cover_desks(&mut tx, agency, now).await?;
+    payout_waiting::cover_desks(&mut tx, agency, &[], now).await?;
     let details = json!({ "case": case.to_string(), "amount": waiting.amount.decimal(),
         "discount": kept.decimal(), "slips": payments.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "by": accountant.to_string() });

@@ -139,7 +139,7 @@ pub async fn pay_at_desk(
     let leaf: Id<Leaf> = Id::new(now, &*app.entropy);
     settle_books(app, &mut tx, &of, (&shift, &payment, &paid), leaf, now).await?;
     if let Some(transfer) = paid.transfer {
-        payout_waiting::cover_desks(&mut tx, transfer.owner, now).await?;
+        payout_waiting::cover_desks(&mut tx, transfer.owner, &[], now).await?;
     }
     let key = agency_key(app, &mut tx, of.bill.agency).await?;
     let proof = Proof { of: &of, payment: &payment, account: None, paper: paper.as_ref(), leaf };

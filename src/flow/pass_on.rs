@@ -93,7 +93,7 @@ pub async fn order_again(app: &App, citizen: Id<Citizen>, id: Id<id::Payout>) ->
     }
     let payments: Vec<Id<Payment>> = let_go.iter().map(|one| one.0).collect();
     payout_waiting::keep_paid(&mut tx, &payments, now).await?;
-    payout_waiting::cover_desks(&mut tx, order.agency, now).await?;
+    payout_waiting::cover_desks(&mut tx, order.agency, &payments, now).await?;
     payout_waiting::note_let_go(&mut tx, &let_go).await?;
     let newest = statement::newest_matched(&mut tx, order.account).await?.unwrap_or(order.day);
     rows::mark_due(&mut tx, order.account, newest).await?;

@@ -128,8 +128,10 @@ pub async fn note_let_go(tx: &mut Tx, let_go: &BTreeSet<(Id<Payment>, Id<Payout>
 /// a statement shows the slip that carried it; a card slip once it is paid; a transfer at once. What a till owes others is
 /// set aside before its own agency's cash counts as carried. What was owed to an agency that is no more comes to its
 /// successor, and goes on as that agency's; so does what that agency's own tills took, whichever shift it was, since the till
-/// and what lies in it have passed on. Only where a rule says where it goes.
-pub async fn cover_desks(tx: &mut Tx, agency: Id<Agency>, at: Instant) -> Result<()> {
+/// and what lies in it have passed on. Only where a rule says where it goes. What was ordered before waits no more, but for
+/// payments that an order of theirs has let go, whatever other orders of theirs did.
+pub async fn cover_desks(tx: &mut Tx, agency: Id<Agency>, let_go: &[Id<Payment>], at: Instant) -> Result<()> {
+    let let_go: Vec<Uuid> = let_go.iter().map(|id| id.uuid()).collect();
     sqlx::query!(
         r#"with flow as (
              select p.payment_id, h.drawer_id, case
@@ -175,11 +177,13 @@ pub async fn cover_desks(tx: &mut Tx, agency: Id<Agency>, at: Instant) -> Result
          join suspense s on s.id = coalesce(b.case_id, k.case_id, t.case_id)
          join credit c on c.account_id = s.account_id and c.servicer_reference = s.servicer_reference
          where (t.cash <= 0 or b.case_id is not null) and (t.card = 0 or k.case_id is not null)
-             and not exists (select from payout_item i where i.payment_id = t.payment_id and i.agency_id = t.of)
+             and (t.payment_id = any($3)
+                 or not exists (select from payout_item i where i.payment_id = t.payment_id and i.agency_id = t.of))
              and exists (select from payout_rule r where r.agency_id = t.of and r.valid_from <= c.booked_on)
          on conflict on constraint payout_waiting_once do nothing"#,
         agency.uuid(),
         at,
+        &let_go,
     )
     .execute(tx.conn())
     .await?;

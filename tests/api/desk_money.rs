@@ -558,6 +558,40 @@ async fn what_a_desk_took_goes_on_once_it_has_reached_the_account() {
 }
 
 #[tokio::test]
+async fn what_a_desk_took_is_ordered_again_though_only_one_of_its_orders_bounced() {
+    let scene = Scene::set().await;
+    rules(&scene, &scene.office, &[("phi", "37110001"), ("retained", "37140001")]).await;
+    let bill = scene.office.bill(&scene.world, "k").await;
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
+    scene.send("/desk/deposits", &[("amount", "205000"), ("slip", "NT-1")]).await.expect(303);
+    let day = Day::of(scene.world.clock.now());
+    stands(&scene, 1, ACCOUNT, 205_000, "NOP TIEN NT-1").await;
+    let accountant = AtCash::open(&scene, ACCOUNTANT).await;
+    let case = case_of(&scene, 205_000).await;
+    accountant.send(&[("act", "slip"), ("slip", "NT-1"), ("case", &case)]).await.expect(303);
+    scene.world.later(Duration::from_secs(86_400));
+    scene.world.bank.order_answers.lock().unwrap().push(Refused("AC04".parse().unwrap()));
+    assert_eq!(match_and_pass_on(&scene, ACCOUNT, day).await, 205_000);
+    let orders = async |status: &str| {
+        let system = scene.office.system(&scene.world, "statement.read");
+        let listed = system.get(&format!("/v1/payouts?status={status}")).await.expect(200).json();
+        listed["items"].as_array().unwrap().clone()
+    };
+    let dong = |order: &Value| order["amount"]["amount"].as_str().unwrap().parse::<i64>().unwrap();
+    let bounced = orders("bounced").await;
+    assert_eq!((bounced.len(), orders("sent").await.len()), (1, 1));
+    let page = format!("/board/payouts/{}", id(&bounced[0]));
+    let officer = signed_in(&scene.world, ACCOUNTANT, "/board").await;
+    let token = officer.get(&page).await.expect(200).form_field("form_token");
+    officer.post_form(&page, &[("form_token", &token)]).await.expect(303);
+    assert_eq!(match_and_pass_on(&scene, ACCOUNT, day.plus_days(1)).await, dong(&bounced[0]));
+    let sent = orders("sent").await;
+    assert_eq!((sent.len(), sent.iter().map(dong).sum::<i64>()), (2, 205_000));
+    assert!(sent.iter().any(|order| order["replaces"] == bounced[0]["id"]));
+    assert_eq!(scene.world.count("payout_waiting").await, 0);
+}
+
+#[tokio::test]
 async fn what_a_till_took_before_its_agency_became_another_goes_on_all_the_same() {
     let scene = Scene::set().await;
     let heir = Office::open(&scene.world, "H29.15").await;
