@@ -20,9 +20,12 @@ use crate::{
     payment::{
         refund::{Event, Next, State, Way, follow},
         session,
+        settlement::Origin,
     },
     store::{
-        Tx, account, bill as bills, calendar, debit, desk, payment as payments,
+        Tx, account, bill as bills, calendar, debit, desk,
+        inbox::CreditKey,
+        payment as payments,
         refund::{self as rows, Source, StoredRefund, next_look},
         suspense, transfer,
     },
@@ -174,25 +177,27 @@ pub(super) async fn original(
         }
         _ => None,
     };
-    let (key, amount, asked) = match source.unwrap_or(refund.source) {
+    let (origin, amount, asked) = match source.unwrap_or(refund.source) {
         Source::Payment(payment) => {
             let paid = payments::payment(tx, payment).await?.ok_or_else(|| lost("payment"))?;
             let credit = match debit::settling_credit(tx, payment).await? {
                 None => suspense::turned_to(tx, payment).await?,
                 found => found,
             };
-            (credit, paid.amount, Some(paid))
+            (origin(tx, credit).await?, paid.amount, Some(paid))
         }
         Source::Case(case) => {
             let waiting = debit::lock_waiting(tx, case).await?.ok_or_else(|| lost("case"))?;
-            (Some(waiting.key), waiting.amount, None)
+            let named = match waiting.payment {
+                Some(payment) => payments::payment(tx, payment).await?,
+                None => None,
+            };
+            // A line that people booked says nothing but which payment it names.
+            let told = origin(tx, Some(waiting.key)).await?;
+            (told.filter(|told| named.is_none() || *told != Origin::default()), waiting.amount, named)
         }
     };
-    let origins = match &key {
-        Some(key) => transfer::origins(tx, std::slice::from_ref(key)).await?,
-        None => std::collections::BTreeMap::new(),
-    };
-    if let Some(origin) = key.and_then(|key| origins.get(&key).cloned()) {
+    if let Some(origin) = origin {
         let line = |text: Option<String>| text.and_then(|text| Line::parse(&text).ok());
         let original = OriginalTransfer {
             end_to_end: line(origin.end_to_end),
@@ -209,6 +214,12 @@ pub(super) async fn original(
         clearing_reference: None,
     };
     Ok((original, Some(paid.bank).filter(|bank| !bank.is_empty()), amount))
+}
+
+/// Where a credit came from, if that was told apart from its payment.
+async fn origin(tx: &mut Tx, credit: Option<CreditKey>) -> Result<Option<Origin>> {
+    let Some(key) = credit else { return Ok(None) };
+    Ok(transfer::origins(tx, std::slice::from_ref(&key)).await?.remove(&key))
 }
 
 /// A bank is named by its BIC, or else by its number in the clearing system.

@@ -2,10 +2,12 @@
 //! notification would have brought about, once.
 
 use crate::board::{ACCOUNTANT, AUDITOR, at_board, grant, people};
-use crate::office::Office;
+use crate::office::{Office, uuid};
 use crate::payments::start;
 use crate::workbench::{cases, decide, fetch, put_together, told, tolerate};
 use crate::world::{Actor, TestApp};
+use chung::base::money::Money;
+use chung::codec::iso20022::Agent;
 use chung::flow::verify_books::verify_books;
 use chung::identity::role::Role;
 use serde_json::{Value, json};
@@ -189,6 +191,15 @@ async fn another_sum_and_money_for_a_paid_bill_wait_in_suspense_like_any_other_c
     assert_eq!(world.count("suspense").await, 2);
     // Second money goes back by rule, as always.
     assert_eq!(chung::flow::return_second_money::return_second_money(&world.app).await.unwrap(), 1);
+    // Its bank is told of the transfer that it knows: that of the payment which the line names.
+    let sent = world.bank.returns.lock().unwrap()[0].clone();
+    let payment = uuid(&set.payments[1]);
+    assert_eq!(sent.original.end_to_end.unwrap().as_str(), payment.simple().to_string());
+    assert!(sent.original.uetr.is_some());
+    let tried = set.read(&format!("/v1/payments?bill={}", set.bills[1]["id"].as_str().unwrap())).await;
+    let bank = tried["items"][0]["bank"].as_str().unwrap();
+    let agent = bank.parse().map(Agent::Bic).or_else(|_| bank.parse().map(Agent::Member)).unwrap();
+    assert_eq!((sent.payer_agent, sent.amount), (agent, Money::vnd(205_000)));
     set.sound().await;
 }
 
