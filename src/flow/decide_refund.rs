@@ -5,6 +5,7 @@ use super::{
     Error, Result,
     agency_key::agency_key,
     audit_leaf, danger,
+    idempotency::lock_name,
     notify::{Told, notify},
     officer, population,
     refund_answer::refund_json,
@@ -47,6 +48,8 @@ pub async fn approve_refund(app: &App, officer: Id<Citizen>, id: Id<id::Refund>)
         one_approver_max: Money::vnd(app.limits.refund_one_approver_vnd_max),
         day_max: Money::vnd(app.limits.refund_day_vnd_max),
     };
+    // One after another: of two that fit into the day each by itself, the later one sees the earlier one.
+    tx.lock(lock_name(Id::from_uuid(refund.agency.uuid()), "refunds")).await?;
     let today = rows::approved_since(&mut tx, refund.agency, Day::of(now).start()).await?;
     let by = refund.requested_by;
     let approval = refund::approve(&refund.state, refund.amount, by, &before, officer, (bounds, today));

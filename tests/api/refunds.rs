@@ -423,6 +423,46 @@ async fn nobody_approves_an_own_act_and_large_sums_need_two() {
 }
 
 #[tokio::test]
+async fn of_two_approvals_at_once_that_exceed_the_day_together_one_is_refused() {
+    let scene = Scene::set(Limits { refund_day_vnd_max: 8_000, ..Limits::default() }).await;
+    let first = signed_in(&scene.world, APPROVER, "/board").await;
+    let second = signed_in(&scene.world, SECOND, "/board").await;
+    let mut ids = Vec::new();
+    for key in ["1", "2"] {
+        let asked = scene.ask(key, json!({ "amount": vnd(5_000) })).await.expect(201).json();
+        ids.push(asked["id"].as_str().unwrap().to_owned());
+    }
+    // Nobody can write an approval until both have come as far as they get.
+    let mut holder = scene.world.connection().await;
+    sqlx::raw_sql("begin; lock table refund_approval in share mode").execute(&mut holder).await.unwrap();
+    let watch = async {
+        let mut watcher = scene.world.connection().await;
+        loop {
+            let waiting: i64 = sqlx::query_scalar(
+                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+            )
+            .fetch_one(&mut watcher)
+            .await
+            .unwrap();
+            if waiting >= 2 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        sqlx::raw_sql("commit").execute(&mut holder).await.unwrap();
+    };
+    let (one, other, ()) = tokio::join!(
+        scene.press(&first, &ids[0], "approve"),
+        scene.press(&second, &ids[1], "approve"),
+        watch
+    );
+    let mut answers = [one.status, other.status];
+    answers.sort_unstable();
+    assert_eq!(answers, [303, 422], "refund_over_day_limit");
+    assert_eq!(scene.world.count("refund where decided_at is not null").await, 1);
+}
+
+#[tokio::test]
 async fn an_officer_asks_on_the_page_and_a_forged_form_is_not_taken() {
     let scene = Scene::set(Limits::default()).await;
     let asker = signed_in(&scene.world, ASKER, "/board").await;
