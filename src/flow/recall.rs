@@ -26,11 +26,11 @@ use crate::{
     },
     crypto::seal::DataKey,
     identity::role::Role,
-    payment::refund::{Answer, Extent, Reason, Refusal as NoRefund, State},
+    payment::refund::{Answer, Extent, Reason, Refusal as NoRefund, State, Way},
     store::{
         Tx, account, audit, debit, inheritance, outbox,
         recall::{self as rows, Direction, Stand, StoredRecall},
-        refund::{self, Source},
+        refund::{self, Source, StoredRefund},
     },
 };
 use serde_json::json;
@@ -159,6 +159,11 @@ async fn give_back(tx: &mut Tx, source: Source, officer: Id<Citizen>) -> Result<
     })
 }
 
+/// Whether a bank can be asked for a refund's money: it has left, by a return that a bank carried out.
+pub fn can_be_asked_back(refund: &StoredRefund) -> bool {
+    matches!(refund.state, State::Done { .. } | State::Sent) && refund.way == Way::Clearing
+}
+
 /// Asks a bank for the money of a refund that went to the wrong place. Only what has left can be asked back.
 pub async fn ask_back(
     app: &App,
@@ -174,8 +179,7 @@ pub async fn ask_back(
     let procedure = rows::agency_of(&mut tx, sent.source).await?.and_then(|(_, procedure)| procedure);
     let agency = inheritance::heir(&mut tx, sent.agency, procedure.as_deref()).await?;
     officer::demand(&mut tx, officer, agency, Role::Accountant, Day::of(now)).await?;
-    let left = matches!(sent.state, State::Done { .. } | State::Sent);
-    if !left || sent.account.is_none() || rows::of_refund(&mut tx, of).await?.is_some() {
+    if !can_be_asked_back(&sent) || rows::of_refund(&mut tx, of).await?.is_some() {
         return Err(Error::conflict("recall_not_possible"));
     }
     let recall = StoredRecall {

@@ -331,6 +331,12 @@ async fn what_was_remitted_goes_back_by_the_treasurys_order_and_is_over_by_its_s
     // Told again, it is the same movement.
     scene.match_day(elsewhere).await;
     assert_eq!(scene.world.count("debit where refund_id is not null").await, 1);
+    // No bank carried out a return of ours: none can be asked for it.
+    let accountant = at_board(&scene.world, ACCOUNTANT).await;
+    let page = accountant.get(&format!("/board/refunds/{id}")).await.expect(200).text();
+    assert!(!page.contains("value=\"recall\""), "{page}");
+    press(&accountant, &id, "recall").await.expect(409);
+    assert!(scene.world.bank.asked_back.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -228,8 +228,7 @@ impl Life<'_> {
 
     /// A refund went to the wrong place: its bank is asked for it.
     async fn ask_a_bank(&mut self, seen: &Seen) {
-        let left =
-            "select id from refund where state in ('sent', 'done') and account_id is not null order by id";
+        let left = "select id from refund where state in ('sent', 'done') and way = 'clearing' order by id";
         let Some(row) = self.some_row(left).await else { return };
         let refund: Id<id::Refund> = Id::from_uuid(row.get("id"));
         let (again, done) =

@@ -14,7 +14,7 @@ use crate::flow::{
     Error,
     decide_refund::{approve_refund, decline_refund, redirect_refund},
     read_refunds::{RefundPlace, RefundShown, Refunds, read_refund_page},
-    recall::{RecallShown, ask_back, decide_recall},
+    recall::{RecallShown, ask_back, can_be_asked_back, decide_recall},
 };
 use crate::http::sent::SentForm;
 use crate::http::session::SignedIn;
@@ -100,7 +100,6 @@ fn one<'a>(page: &'a Page, refunds: &Refunds, shown: &RefundShown, form_token: S
     let place = refunds.places.iter().find(|place| place.id == shown.refund.agency);
     let (approves, books) = place.map_or((false, false), |place| (place.approves, place.keeps_books));
     let state = &shown.refund.state;
-    let left = matches!(state, Stand::Done { .. } | Stand::Sent) && shown.refund.account.is_some();
     RefundView {
         row: Row::of(page, shown),
         facts: facts(page, shown),
@@ -108,7 +107,7 @@ fn one<'a>(page: &'a Page, refunds: &Refunds, shown: &RefundShown, form_token: S
         approves: approves && !shown.own && *state == Stand::Requested,
         own: approves && shown.own && *state == Stand::Requested,
         redirects: books && matches!(state, Stand::Bounced { .. }),
-        recalls: books && left,
+        recalls: books && can_be_asked_back(&shown.refund),
         form_token,
         page,
     }
