@@ -35,7 +35,7 @@ use crate::{
         session,
     },
     store::{
-        Tx, account, agency, audit, calendar, cash, outbox,
+        Tx, account, agency, audit, calendar, cash, inheritance, outbox,
         payout::{self as rows, Item, StoredPayout},
         payout_waiting::{self, Payable},
         statement,
@@ -78,12 +78,13 @@ pub async fn pass_on(app: &App) -> Result<usize> {
 }
 
 /// Lets go of what an order was to pass on that a bank did not take, so that it is ordered again by the rule of the newest
-/// day that was matched, whichever day it came on. An accountant of the agency does it.
+/// day that was matched, whichever day it came on. An accountant of the agency does it, or of whoever answers for it now.
 pub async fn order_again(app: &App, citizen: Id<Citizen>, id: Id<id::Payout>) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let order = rows::lock(&mut tx, id).await?.ok_or(Error::not_found())?;
-    officer::demand(&mut tx, citizen, order.agency, Role::Accountant, Day::of(now)).await?;
+    let agency = inheritance::heir(&mut tx, order.agency, None).await?;
+    officer::demand(&mut tx, citizen, agency, Role::Accountant, Day::of(now)).await?;
     if !matches!(order.state, State::Bounced { .. }) {
         return Err(Error::conflict("payout_not_bounced"));
     }
@@ -93,7 +94,7 @@ pub async fn order_again(app: &App, citizen: Id<Citizen>, id: Id<id::Payout>) ->
     }
     let payments: Vec<Id<Payment>> = let_go.iter().map(|one| one.0).collect();
     payout_waiting::keep_paid(&mut tx, &payments, now).await?;
-    payout_waiting::cover_desks(&mut tx, order.agency, &payments, now).await?;
+    payout_waiting::cover_desks(&mut tx, agency, &payments, now).await?;
     payout_waiting::note_let_go(&mut tx, &let_go).await?;
     let newest = statement::newest_matched(&mut tx, order.account).await?.unwrap_or(order.day);
     rows::mark_due(&mut tx, order.account, newest).await?;

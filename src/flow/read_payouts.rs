@@ -16,7 +16,7 @@ use crate::{
     },
     payment::{payout::State, refund::Told},
     store::{
-        clearing_report,
+        clearing_report, inheritance,
         payout::{self as rows, Item, StoredPayout},
     },
 };
@@ -141,12 +141,15 @@ pub async fn read_payout_page(
     Ok(Payouts { reader, agency: place, orders: found.items, next })
 }
 
-/// One order of an agency where the citizen keeps or audits the books.
+/// One order of an agency where the citizen keeps or audits the books. Whoever keeps those of its successor acts for it.
 pub async fn read_payout_slip(app: &App, citizen: Id<Citizen>, id: Id<id::Payout>) -> Result<PayoutShown> {
     let mut tx = app.store.begin().await?;
     let order = rows::find(&mut tx, id).await?.ok_or(Error::not_found())?;
     let places = officer::workplaces(&mut tx, citizen, Day::of(app.clock.now())).await?;
-    let agency = places.into_iter().find(|place| place.id == order.agency).ok_or(Error::not_found())?;
+    let heir = inheritance::heir(&mut tx, order.agency, None).await?;
+    let acts = places.iter().any(|place| place.id == heir && place.acts);
+    let place = places.into_iter().find(|place| place.id == order.agency).ok_or(Error::not_found())?;
+    let agency = Workplace { acts, ..place };
     let items = rows::items(&mut tx, id, 0, LINES_MAX).await?;
     let count = rows::item_count(&mut tx, id).await?;
     let told = clearing_report::of(&mut tx, &[id.uuid()]).await?.remove(&id.uuid());

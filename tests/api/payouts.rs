@@ -2,6 +2,7 @@
 //! the money was seen to leave.
 
 use crate::board::{ACCOUNTANT, AUDITOR, NOBODY, at_board, grant, people};
+use crate::books::officer;
 use crate::central_bank::{entry, notification, told};
 use crate::office::{ACCOUNT, Office, uuid};
 use crate::payments::start;
@@ -662,6 +663,38 @@ async fn money_that_a_decision_turned_to_a_bill_goes_on_as_well() {
     pass_on(&scene.world.app).await.unwrap();
     let sums: i64 = scene.orders().iter().map(|order| order.amount.minor()).sum();
     assert_eq!((sums, scene.orders().len(), scene.world.count("payout_waiting").await), (150_000, 3, 0));
+}
+
+#[tokio::test]
+async fn an_order_that_a_bank_did_not_take_is_ordered_again_by_the_successor() {
+    let scene = Scene::set().await;
+    let world = &scene.world;
+    let new = Office::open(world, "H29.15").await;
+    let admin = Office::open(world, "H29").await;
+    new.bill(world, "opens-its-account").await;
+    scene.rules(&[("le_phi", "7111")]).await;
+    world.bank.order_answers.lock().unwrap().push(Answer::Refused("AC04".parse().unwrap()));
+    scene.pay_and_match().await;
+    pass_on(&world.app).await.unwrap();
+    let bounced = scene.listed("?status=bounced").await[0]["id"].as_str().unwrap().to_owned();
+    let administrator = officer(world, NOBODY.0, Role::Administrator, "H29").await;
+    let body = json!({ "kind": "merge", "from": Day::of(world.clock.now()).to_string(), "administrator": administrator,
+        "successors": [{ "agency": new.agency.to_string() }] });
+    let path = format!("/v1/agencies/{}/succeed", scene.office.agency);
+    let done = admin.system(world, "admin").post_once(&path, "s", &body).await.expect(200).json();
+    assert!(done["effected_at"].is_string(), "{done}");
+
+    let page = format!("/board/payouts/{bounced}");
+    let auditor = at_board(world, AUDITOR).await.get(&page).await.expect(200).text();
+    assert!(!auditor.contains("Lập lại lệnh"), "the auditor reads");
+    let accountant = at_board(world, ACCOUNTANT).await;
+    let shown = accountant.get(&page).await.expect(200);
+    assert!(shown.text().contains("Lập lại lệnh"), "{}", shown.text());
+    let token = shown.form_field("form_token");
+    accountant.post_form(&page, &[("form_token", &token)]).await.expect(303);
+    while pass_on(&world.app).await.unwrap() > 0 {}
+    assert_eq!(scene.orders().len(), 2);
+    assert_eq!(world.count("payout where state = 'sent' and replaces is not null").await, 1);
 }
 
 /// The identifier of whoever holds a role at the office.
