@@ -78,6 +78,7 @@ fn credit(line: Line, statement: &StoredStatement) -> Credit {
         booked_on: statement.day,
         value_on: line.value_on.unwrap_or(statement.day),
         references: Vec::new(),
+        remittance: Vec::new(),
         origin: Origin { accepted_at: line.accepted_at, ..Origin::default() },
     }
 }

@@ -121,9 +121,9 @@ impl Transfers {
         self.named.is_empty()
     }
 
-    /// The attempt in whose place a credit stands, and the due day of its bill.
-    pub fn of(&self, credit: &Credit) -> Option<(Id<Payment>, Day)> {
-        let mut named = credit.references.iter().filter_map(|reference| self.named.get(reference));
+    /// The attempt in whose place a credit stands whose text may name these, and the due day of its bill.
+    pub fn of(&self, references: &[Reference]) -> Option<(Id<Payment>, Day)> {
+        let mut named = references.iter().filter_map(|reference| self.named.get(reference));
         let payment = *named.next()?;
         if named.next().is_some() { None } else { Some((payment, *self.due.get(&payment)?)) }
     }

@@ -20,6 +20,7 @@ use crate::{
         calendar::Day,
         clock::Instant,
         id::{self, Agency, Id, Leaf, Payment},
+        reference::Reference,
     },
     codec::receipt_content::{LeafName, leaf_name},
     crypto::seal::{DataKey, WrappedKey},
@@ -145,6 +146,8 @@ struct Settling<'a> {
     app: &'a App,
     now: Instant,
     told_before: BTreeSet<CreditKey>,
+    /// The bills that the text of credits may name which name an attempt that is none of ours.
+    strange: BTreeMap<CreditKey, Vec<Reference>>,
     expected: BTreeMap<Id<Payment>, Expected>,
     transfers: Transfers,
     keys: BTreeMap<Id<Agency>, DataKey>,
@@ -171,7 +174,10 @@ impl<'a> Settling<'a> {
         let credits = || told.iter().map(|(booked, credit)| (booked.id, *credit));
         let payments: Vec<Uuid> = credits().filter_map(|(_, c)| c.payment).map(Id::uuid).collect();
         let mut expected = payment::lock_expected(tx, &payments).await?;
-        let came = credits().flat_map(|(_, c)| c.references.iter().map(|of| (*of, came(c)))).collect();
+        let strange = strangers(told, &payments, &expected);
+        let texts = credits().map(|(_, c)| (c, &c.references));
+        let texts = texts.chain(strange.iter().map(|(_, c, references)| (*c, references)));
+        let came = texts.flat_map(|(c, references)| references.iter().map(|of| (*of, came(c)))).collect();
         let (transfers, named) = Transfers::read(app, tx, came, now).await?;
         expected.extend(named);
         let names: Vec<CreditKey> = credits().map(|(id, c)| (id, c.servicer_reference.clone())).collect();
@@ -180,6 +186,7 @@ impl<'a> Settling<'a> {
             app,
             now,
             told_before,
+            strange: strange.into_iter().map(|(key, _, references)| (key, references)).collect(),
             expected: BTreeMap::new(),
             transfers,
             keys: BTreeMap::new(),
@@ -236,8 +243,10 @@ impl<'a> Settling<'a> {
         if !self.told_before.insert(name.clone()) {
             return Ok(None);
         }
-        let transfer = if credit.payment.is_none() { self.transfers.of(credit) } else { None };
-        let about = credit.payment.or(transfer.map(|(id, _)| id)).filter(|id| self.expected.contains_key(id));
+        let attempt = credit.payment.filter(|id| self.expected.contains_key(id));
+        let references = self.strange.get(&name).unwrap_or(&credit.references);
+        let transfer = if attempt.is_none() { self.transfers.of(references) } else { None };
+        let about = attempt.or(transfer.map(|(id, _)| id)).filter(|id| self.expected.contains_key(id));
         let known = about.and_then(|id| self.expected.get_mut(&id)).map(|e| &mut e.known);
         let was =
             known.as_ref().map(|known| (known.payment, known.attempt.as_str(), known.attempt.is_live()));
@@ -442,6 +451,22 @@ impl<'a> Settling<'a> {
         outbox::enqueue(tx, &self.events).await?;
         Ok(())
     }
+}
+
+/// Credits whose bank's own name of the transfer looks like an attempt of ours and is none, with the bills that their text may
+/// name. Where every attempt was found, nothing is looked at.
+fn strangers<'a>(
+    told: &[(&Booked, &'a Credit)],
+    named: &[Uuid],
+    found: &[Expected],
+) -> Vec<(CreditKey, &'a Credit, Vec<Reference>)> {
+    if found.len() == named.len() {
+        return Vec::new();
+    }
+    let known: BTreeSet<Id<Payment>> = found.iter().map(|one| one.known.payment).collect();
+    let unknown = told.iter().filter(|(_, c)| c.payment.is_some_and(|id| !known.contains(&id)));
+    let key = |booked: &Booked, c: &Credit| (booked.id, c.servicer_reference.clone());
+    unknown.map(|(booked, c)| (key(booked, c), *c, c.read_references())).collect()
 }
 
 fn receipt_of<'a>(paid: &'a Paid, of: &'a Expected) -> SettledBill<'a> {

@@ -13,7 +13,6 @@ use crate::{
     app::App,
     base::{
         id::{Id, Payment},
-        reference::Reference,
         text::Line,
     },
     codec::iso20022::{
@@ -75,14 +74,13 @@ pub async fn take_message(app: &App, received: Received) -> Result<String> {
 }
 
 async fn take_credits(app: &App, head: StoredMessage, notification: CreditNotification) -> Result<String> {
-    let arrived = |e: &&Entry| e.direction == Direction::Credit && !e.reversal && e.amount.is_positive();
-    let credits = notification.entries.iter().filter(arrived).map(credit);
+    let arrived = |e: &Entry| e.direction == Direction::Credit && !e.reversal && e.amount.is_positive();
     // What left first: it is idempotent by itself, and the message counts as taken only with its credits.
     if notification.entries.iter().any(is_debit) {
         Box::pin(take_debits(app, &head, &notification)).await?;
     }
     let notification = Notification {
-        credits: credits.collect(),
+        credits: notification.entries.into_iter().filter(arrived).map(credit).collect(),
         sender: head.sender,
         message: head.biz_msg_idr,
         kind: head.kind,
@@ -159,22 +157,23 @@ async fn take_once(
 }
 
 /// One movement as settling decides it.
-fn credit(entry: &Entry) -> Credit {
+fn credit(entry: Entry) -> Credit {
     let payment: Option<Id<Payment>> = entry.end_to_end_id().map(|id| Id::from_uuid(id.0));
     let text = |line: &Line<35>| line.to_string();
     let bank = entry.counterparty_agent.as_ref().map(|agent| match agent {
         Agent::Member(member) => member.to_string(),
         Agent::Bic(bic) => bic.to_string(),
     });
-    Credit {
+    let mut credit = Credit {
         servicer_reference: entry.reference.to_string(),
         amount: entry.amount,
         charge: entry.charged.map(|charged| Charge {
             kind: if charged.card { record::Kind::CardDiscount } else { record::Kind::BankCharge },
             amount: charged.amount,
         }),
-        references: if payment.is_none() { references(entry) } else { Vec::new() },
         payment,
+        references: Vec::new(),
+        remittance: entry.remittance,
         booked_on: entry.booked,
         value_on: entry.value,
         origin: Origin {
@@ -184,14 +183,11 @@ fn credit(entry: &Entry) -> Credit {
             clearing_reference: entry.clearing_reference.as_ref().map(text),
             accepted_at: entry.accepted,
         },
+    };
+    if credit.payment.is_none() {
+        credit.references = credit.read_references();
     }
-}
-
-/// The bills that the payer's text may name. Lines are joined: a bank may break them anywhere.
-fn references(entry: &Entry) -> Vec<Reference> {
-    let own = entry.end_to_end.iter().map(|line| line.as_str());
-    let text: Vec<&str> = entry.remittance.iter().map(|line| line.as_str()).chain(own).collect();
-    Reference::candidates(&text.concat())
+    credit
 }
 
 async fn take_status(

@@ -15,6 +15,7 @@ use crate::base::{
     id::{Account, Bill, Id, Payment},
     money::Money,
     reference::Reference,
+    text::Line,
 };
 use crate::crypto::digest::Digest;
 use uuid::Uuid;
@@ -54,6 +55,8 @@ pub struct Credit {
     /// The bills that its text may name, where it names no attempt: whoever reads the text cannot know which of the
     /// twenty characters are a reference.
     pub references: Vec<Reference>,
+    /// The payer's text, for the attempt that it names may be none of ours.
+    pub remittance: Vec<Line<140>>,
     /// Where it came from.
     pub origin: Origin,
 }
@@ -81,6 +84,13 @@ impl Origin {
 }
 
 impl Credit {
+    /// The bills that the payer's text may name. Lines are joined: a bank may break them anywhere.
+    pub fn read_references(&self) -> Vec<Reference> {
+        let own = self.origin.end_to_end.as_deref();
+        let text: Vec<&str> = self.remittance.iter().map(|line| line.as_str()).chain(own).collect();
+        Reference::candidates(&text.concat())
+    }
+
     /// What the payer sent: what came, and what was kept on its way.
     pub fn sent(&self) -> Money {
         let kept = self.charge.map_or(Money::zero(self.amount.currency()), |charge| charge.amount);
@@ -291,6 +301,7 @@ mod tests {
             payment: None,
             booked_on: "2026-12-02".parse().unwrap(),
             references: vec![],
+            remittance: vec![],
             value_on: "2026-12-02".parse().unwrap(),
             origin: Origin {
                 accepted_at: Some(ordered.parse::<Day>().unwrap().start()),

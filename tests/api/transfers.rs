@@ -140,6 +140,12 @@ async fn a_reference_is_recognised_however_banks_write_it() {
     broken.remittance.push(Line::parse(&two).unwrap());
     arrives(&world, 90, vec![broken]).await;
     assert_eq!(status(&world, &office, &bill).await, "paid");
+    // Its bank's own name of the transfer looks like an attempt of ours.
+    let bill = office.bill(&world, "strange").await;
+    let mut strange = transfer(&world, "R91", 205_000, &reference(&bill));
+    strange.end_to_end = Some(Line::parse(&EndToEndId(Uuid::from_u128(7)).to_string()).unwrap());
+    arrives(&world, 91, vec![strange]).await;
+    assert_eq!(status(&world, &office, &bill).await, "paid");
     assert_eq!(world.held().await, []);
 }
 
