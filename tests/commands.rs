@@ -103,6 +103,20 @@ fn an_operator_brings_people_fees_and_banks_and_registers_who_may_ask() {
     desk.said(&["clients", "suspend", client]);
     assert!(listed().contains(&format!("{client} suspended")));
     desk.said(&["clients", "resume", client]);
+    let key = |kid: &str| {
+        let (x, y) =
+            ("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
+        json!({ "kty": "EC", "crv": "P-256", "kid": kid, "x": x, "y": y })
+    };
+    fs::write(desk.path("keys.json"), json!({ "keys": [key("2026")] }).to_string()).unwrap();
+    fs::write(desk.path("next.json"), key("2027").to_string()).unwrap();
+    let keyed =
+        ["clients", "register", "--jwks", &desk.path("keys.json"), "--agency", "H29.14", "--scopes", "admin"];
+    let keyed = desk.said(&[&keyed[..], &name[..]].concat());
+    let keyed = keyed.split_whitespace().nth(1).unwrap();
+    desk.said(&["clients", "add-key", keyed, &desk.path("next.json"), "--until", "2099-12-31"]);
+    desk.said(&["clients", "revoke-key", keyed, "2026"]);
+    desk.run(&["clients", "revoke-key", keyed, "2026"]).unwrap_err();
     desk.said(&["agencies", "suspend", "H29.14"]);
     assert!(listed().contains(&format!("{client} suspended")), "its agency is suspended");
     desk.said(&["agencies", "resume", "H29.14"]);

@@ -12,7 +12,7 @@ use crate::base::{
     text::Line,
 };
 use crate::config::Config;
-use crate::flow::change_client::rotate_secret;
+use crate::flow::change_client::{add_key, revoke_key, rotate_secret};
 use crate::flow::register_client::{NewClient, register_client, set_client_active};
 use crate::identity::{
     assurance::Assurance,
@@ -26,7 +26,7 @@ use crate::identity::{
 use crate::store::portal;
 use anyhow::Context;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What to do with clients
 #[derive(Debug, clap::Subcommand)]
@@ -54,6 +54,24 @@ pub enum Clients {
         /// How many hours the former secret still proves it, at most 720
         #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(0..=720))]
         overlap_hours: u32,
+    },
+    /// Add a key of a client, beside those that are there
+    AddKey {
+        /// The client's identifier, client_…
+        client: Id<id::Client>,
+        /// The public key (a JWK)
+        #[arg(value_name = "FILE")]
+        jwk: PathBuf,
+        /// The key's last day, e.g. 2027-12-31
+        #[arg(long, value_name = "DAY")]
+        until: Option<Day>,
+    },
+    /// Take a key of a client back: what it signed is refused from the next request on
+    RevokeKey {
+        /// The client's identifier, client_…
+        client: Id<id::Client>,
+        /// The key's name (kid)
+        kid: String,
     },
     /// Suspend a client: it is refused from the next request on
     Suspend {
@@ -155,6 +173,17 @@ async fn act(app: &App, command: Clients) -> anyhow::Result<()> {
             out::note("the secret is shown this once; only its digest is kept");
             Ok(())
         }
+        Clients::AddKey { client, jwk, until } => {
+            let text = read_file(&jwk)?;
+            add_key(app, client, &text, until.map(Day::end)).await.map_err(|error| refused(&error))?;
+            out::line(&format!("{client} has the key too"));
+            Ok(())
+        }
+        Clients::RevokeKey { client, kid } => {
+            revoke_key(app, client, &kid).await.map_err(|error| refused(&error))?;
+            out::line(&format!("{client} has lost the key {kid}"));
+            Ok(())
+        }
         Clients::Suspend { client } => set_active(app, client, false).await,
         Clients::Resume { client } => set_active(app, client, true).await,
     }
@@ -167,9 +196,7 @@ async fn register(app: &App, new: Register) -> anyhow::Result<()> {
         (Some(vi), Some(en)) => Wording { vi, en },
         _ => name.clone(),
     };
-    let jwks = new.jwks.as_ref().map(|file| {
-        fs::read_to_string(file).with_context(|| format!("the client's keys in {}", file.display()))
-    });
+    let jwks = new.jwks.as_deref().map(read_file);
     let sector = match new.sector {
         Some(sector) => sector,
         None => agency.code.to_lowercase().parse().context("name the sector with --sector")?,
@@ -225,6 +252,10 @@ async fn list(app: &App) -> anyhow::Result<()> {
         ));
     }
     Ok(())
+}
+
+fn read_file(file: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(file).with_context(|| format!("the client's keys in {}", file.display()))
 }
 
 async fn set_active(app: &App, client: Id<id::Client>, active: bool) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! What administrators' systems do over the API: each act once per key, none for the actor's own good.
 //!
-//! The scope `admin` reaches over all agencies. It can be handed out from the command line only, so that a token that
-//! leaks cannot make others like it. A system acts for a person where a role is granted or taken back: it names the
+//! The scope `admin` reaches over all agencies. It can be handed out from the command line only, and so can the keys and
+//! secrets of who has it, so that a token that leaks cannot make others like it. A system acts for a person where a role is granted or taken back: it names the
 //! administrator, who must be one.
 
 use super::{

@@ -54,6 +54,9 @@ pub struct Changes {
     pub until: Option<Instant>,
 }
 
+/// The weaker of the scopes that are handed out from the command line only.
+const ADMIN: ApiScope = ApiScope { noun: Noun::Admin, access: Access::Read };
+
 /// Changes a client, from the next request on.
 pub async fn change_client_once(
     app: &App,
@@ -65,8 +68,7 @@ pub async fn change_client_once(
         if changes.until.is_some_and(|until| until <= now) {
             return Err(wrong("/expires_at", "in_the_past"));
         }
-        let admin = ApiScope { noun: Noun::Admin, access: Access::Read };
-        if changes.scopes.as_ref().is_some_and(|scopes| scopes.allows(admin)) {
+        if changes.scopes.as_ref().is_some_and(|scopes| scopes.allows(ADMIN)) {
             return Err(wrong("/scopes", "not_over_the_api"));
         }
         let told_at = changes.logout_told_at.or(client.terms.logout_told_at);
@@ -105,31 +107,65 @@ pub async fn add_key_once(
     key: &Idempotency,
 ) -> Result<Value> {
     act(app, id, key, "client.key_added", async |tx, client, now| {
-        if !matches!(client.credential, Credential::PrivateKeyJwt { .. }) {
-            return Err(wrong("/jwk", "the_client_has_a_secret"));
-        }
-        let mut keys = read_keys(&format!(r#"{{"keys":[{jwk}]}}"#), "/jwk")?;
-        for key in &mut keys {
-            // A key never outlives its certificate.
-            key.until = until.into_iter().chain(key.until).min();
-            if key.until.is_some_and(|until| until <= now) {
-                return Err(wrong("/expires_at", "in_the_past"));
-            }
-        }
-        match portal::put_keys(tx, client.id, &keys, now).await {
-            Err(e) if e.violates("client_key_pkey") => Err(Error::conflict("key_exists")),
-            done => Ok(done.map(|()| None)?),
-        }
+        refuse_administering(&client)?;
+        put_key(tx, &client, jwk, until, now).await.map(|()| None)
     })
     .await
+}
+
+/// The same from the command line.
+pub async fn add_key(app: &App, id: Id<id::Client>, jwk: &str, until: Option<Instant>) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let client = portal::find_in(&mut tx, id).await?.ok_or(Error::not_found())?;
+    put_key(&mut tx, &client, jwk, until, now).await?;
+    record_client(app, &mut tx, &client, ("client.key_added", By::Operator), now).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn put_key(
+    tx: &mut Tx,
+    client: &Client,
+    jwk: &str,
+    until: Option<Instant>,
+    now: Instant,
+) -> Result<()> {
+    if !matches!(client.credential, Credential::PrivateKeyJwt { .. }) {
+        return Err(wrong("/jwk", "the_client_has_a_secret"));
+    }
+    let mut keys = read_keys(&format!(r#"{{"keys":[{jwk}]}}"#), "/jwk")?;
+    for key in &mut keys {
+        // A key never outlives its certificate.
+        key.until = until.into_iter().chain(key.until).min();
+        if key.until.is_some_and(|until| until <= now) {
+            return Err(wrong("/expires_at", "in_the_past"));
+        }
+    }
+    match portal::put_keys(tx, client.id, &keys, now).await {
+        Err(e) if e.violates("client_key_pkey") => Err(Error::conflict("key_exists")),
+        done => Ok(done?),
+    }
 }
 
 /// Takes a key back: what it signed is refused from the next request on, with that reason.
 pub async fn revoke_key_once(app: &App, id: Id<id::Client>, kid: &str, key: &Idempotency) -> Result<Value> {
     act(app, id, key, "client.key_revoked", async |tx, client, now| {
+        refuse_administering(&client)?;
         if portal::revoke_key(tx, client.id, kid, now).await? { Ok(None) } else { Err(Error::not_found()) }
     })
     .await
+}
+
+/// The same from the command line.
+pub async fn revoke_key(app: &App, id: Id<id::Client>, kid: &str) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let client = portal::find_in(&mut tx, id).await?.ok_or(Error::not_found())?;
+    if !portal::revoke_key(&mut tx, id, kid, now).await? {
+        return Err(Error::not_found());
+    }
+    record_client(app, &mut tx, &client, ("client.key_revoked", By::Operator), now).await?;
+    Ok(tx.commit().await?)
 }
 
 /// The longest that a replaced secret goes on proving its client.
@@ -174,7 +210,10 @@ async fn rotate(
     if overlap.is_negative() || overlap > SECRET_OVERLAP_MAX {
         return Err(wrong("/overlap_hours", "range"));
     }
-    portal::find_in(tx, id).await?.ok_or(Error::not_found())?;
+    let client = portal::find_in(tx, id).await?.ok_or(Error::not_found())?;
+    if let By::Client(_) = by {
+        refuse_administering(&client)?;
+    }
     let secret = Token::new(TokenKind::ClientSecret, &*app.entropy);
     if !portal::put_secret(tx, id, &sha256(secret.expose().as_bytes()), now + overlap).await? {
         return Err(Error::refused("client_has_keys"));
@@ -252,6 +291,12 @@ pub async fn map_subjects_once(
     });
     answer["map"] = json!(jwt::sign(app.keys.signing(Purpose::Record), "subject-map+jwt", &claims));
     Ok(answer)
+}
+
+/// Whoever administers gets its keys and secrets where it got its scope, at the command line: a token that leaks neither
+/// makes itself permanent nor shuts the others out.
+fn refuse_administering(client: &Client) -> Result<()> {
+    if client.scopes.allows(ADMIN) { Err(Error::forbidden("client_administers")) } else { Ok(()) }
 }
 
 fn wrong(field: &str, rule: &'static str) -> Error {

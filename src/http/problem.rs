@@ -164,6 +164,7 @@ pub static CODES: &[Code] = &[
     row("key_exists", 409),
     row("subject_map_taken", 409),
     row("client_has_keys", 422),
+    row("client_administers", 403),
     row("subject_map_unfit", 422),
     row("role_held_already", 409),
     row("roles_exclude_each_other", 409),

@@ -3,9 +3,14 @@
 use crate::office::Office;
 use crate::world::{Actor, Answer, TestApp};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use chung::base::clock::Clock;
+use chung::base::{clock::Clock, text::Line};
 use chung::crypto::{jwt, keyring::Purpose, signing::Signer, signing::SigningKey};
+use chung::flow::change_client::{add_key, revoke_key, rotate_secret};
+use chung::flow::register_client::{NewClient, Registered, register_client};
 use chung::flow::warn_expiry::warn_expiry;
+use chung::identity::{
+    assurance::Assurance, claims::ClaimsPolicy, client::Wording, profile::Terms, token::ApiScopes,
+};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -213,8 +218,7 @@ async fn a_secret_is_replaced_with_overlap_and_no_request_fails() {
     assert_eq!(works(&third["secret"]).await, "");
     let again = system.post_once(&path, "third", &json!({ "overlap_hours": 0 })).await.expect(200).json();
     assert!(again["secret"].is_null(), "a replay has none");
-    let printed =
-        chung::flow::change_client::rotate_secret(&world.app, id.parse().unwrap(), time::Duration::hours(1));
+    let printed = rotate_secret(&world.app, id.parse().unwrap(), time::Duration::hours(1));
     let fourth = json!(printed.await.unwrap().expose());
     assert_eq!((works(&third["secret"]).await, works(&fourth).await), (String::new(), String::new()));
     let secrets = [first, second, &third["secret"], &fourth];
@@ -232,6 +236,66 @@ async fn a_secret_is_replaced_with_overlap_and_no_request_fails() {
     system.post_once(&keyed, &fresh(), &json!({})).await.expect_refusal(422, "client_has_keys");
     let reader = scene.office.system(world, "admin.read");
     reader.post_once(&path, &fresh(), &json!({})).await.expect_refusal(403, "scope_missing");
+}
+
+#[tokio::test]
+async fn what_proves_an_administrators_system_is_changed_at_the_command_line_only() {
+    let scene = Scene::set().await;
+    let app = &scene.world.app;
+    let next = SigningKey::generate();
+    let refused = async |client: &Registered, what: &str, body: &Value| {
+        let path = format!("/v1/clients/{}/{what}", client.client);
+        let answer = scene.system.post_once(&path, &fresh(), body).await;
+        answer.expect_refusal(403, "client_administers");
+    };
+    let keys = json!({ "keys": [jwk(&scene.key)] });
+    for scopes in ["admin", "admin.read bill"] {
+        let secret = administering(&scene, scopes, None).await;
+        let keyed = administering(&scene, scopes, Some(&keys)).await;
+        refused(&secret, "secret", &json!({ "overlap_hours": 0 })).await;
+        refused(&keyed, "secret", &json!({})).await;
+        refused(&keyed, "keys", &json!({ "jwk": jwk(&next) })).await;
+        refused(&keyed, "keys/revoke", &json!({ "kid": scene.key.kid() })).await;
+    }
+    assert_eq!(scene.world.count("client where former_secret_digest is not null").await, 0);
+    assert_eq!(scene.world.count("client_key where revoked_at is not null").await, 0);
+    // An operator does all of it.
+    let secret = administering(&scene, "admin", None).await;
+    let keyed = administering(&scene, "admin", Some(&keys)).await;
+    rotate_secret(app, secret.client, time::Duration::ZERO).await.unwrap();
+    add_key(app, keyed.client, &jwk(&next).to_string(), None).await.unwrap();
+    revoke_key(app, keyed.client, scene.key.kid()).await.unwrap();
+    assert!(revoke_key(app, keyed.client, "none").await.is_err());
+    for kind in ["client.secret_rotated", "client.key_added", "client.key_revoked"] {
+        assert_eq!(scene.world.count(&format!("audit_leaf where kind = '{kind}'")).await, 1, "{kind}");
+    }
+    // A portal's are the administrators' system's to change.
+    let portal = scene.register(json!({ "profile": "basic", "sector": "sea" })).await.expect(201).json();
+    let path = format!("/v1/clients/{}/secret", portal["id"].as_str().unwrap());
+    scene.system.post_once(&path, &fresh(), &json!({ "overlap_hours": 0 })).await.expect(200);
+    scene.care("keys", &json!({ "jwk": jwk(&next) })).await.expect(200);
+    scene.care("keys/revoke", &json!({ "kid": scene.key.kid() })).await.expect(200);
+}
+
+/// A system with these scopes, registered as at the command line.
+async fn administering(scene: &Scene, scopes: &str, jwks: Option<&Value>) -> Registered {
+    let name =
+        Wording { vi: Line::parse("Quản trị").unwrap(), en: Line::parse("Administration").unwrap() };
+    let new = NewClient {
+        agency: scene.office.agency,
+        name: name.clone(),
+        purpose: name,
+        jwks: jwks.map(Value::to_string),
+        redirect_uris: Vec::new(),
+        post_logout_redirect_uris: Vec::new(),
+        acr_min: Assurance::Low,
+        sector: "justice".parse().unwrap(),
+        policy: ClaimsPolicy::default(),
+        scopes: ApiScopes::parse(scopes).unwrap(),
+        terms: Terms::basic(),
+        until: None,
+    };
+    register_client(&scene.world.app, &new).await.unwrap()
 }
 
 #[tokio::test]
