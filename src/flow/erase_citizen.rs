@@ -6,13 +6,15 @@
 //! where notices went and what they said, locks, data requests. Mandates end, and their papers' names go. Kept:
 //! receipts, refunds and the vouchers behind the ledger, sealed under their agency's key for the retention that law
 //! sets; the log's leaves, which hold nothing personal and from now on verify as erased; rows that name only the
-//! identifier, which stands for nobody. The citizen is told before and after. Whoever holds a role is an officer whose
-//! acts are evidence, and is refused.
+//! identifier, which stands for nobody. The citizen is told before and after, on the page and where notices went, which
+//! nobody can look up afterwards. A code by SMS erases nobody: whoever has no stronger way brings the card to a counter.
+//! Whoever holds a role is an officer whose acts are evidence, and is refused.
 
 use super::{
     Error, Refusal, Result,
     audit_leaf::{Concern, leaf_named},
-    mandates,
+    danger::demand,
+    mandates, notify,
     population::{self, look_up_citizen},
     retention::{BILL_YEARS, VOUCHER_YEARS},
 };
@@ -25,15 +27,11 @@ use crate::base::{
     page::{LIMIT_MAX, PageRequest},
 };
 use crate::crypto::seal::DataKey;
-use crate::identity::{authorization::Revocation, session::Session};
+use crate::identity::{authorization::Revocation, danger::Danger, session::Session};
 use crate::store::{Tx, audit, authorization, erasure, history, principal, role};
 use serde_json::{Value, json};
-use time::Duration;
 
 pub use crate::store::erasure::{KeptVoucher, VoucherKind};
-
-/// How fresh the sign-in must be: whoever finds an open browser must not erase its owner.
-pub const SIGN_IN_AGE_MAX: Duration = Duration::minutes(15);
 
 /// What an erasure would leave, or has left.
 pub struct Remains {
@@ -55,9 +53,7 @@ pub async fn preview_erasure(app: &App, citizen: Id<id::Citizen>) -> Result<Rema
 pub async fn erase_citizen(app: &App, session: &Session) -> Result<Remains> {
     let now = app.clock.now();
     let citizen = session.citizen;
-    if now > session.authenticated_at + SIGN_IN_AGE_MAX {
-        return Err(Error::forbidden("sign_in_not_fresh"));
-    }
+    demand(session, Danger::Erase, now)?;
     let mut tx = app.store.begin().await?;
     role::lock_citizen(&mut tx, citizen).await?;
     if !role::of_citizen(&mut tx, citizen, Day::of(now)).await?.is_empty() {
@@ -65,6 +61,7 @@ pub async fn erase_citizen(app: &App, session: &Session) -> Result<Remains> {
     }
     let holder = look_up_citizen(app, &mut tx, citizen).await?.on_record.ok_or(Error::not_found())?;
     let vouchers = vouchers(&mut tx, citizen, &holder.key).await?;
+    notify::tell_erased(app, &mut tx, &holder, now).await?;
     erasure::forget_details(&mut tx, citizen).await?;
     erasure::forget_national_id(&mut tx, citizen).await?;
     erasure::forget_pseudonyms(&mut tx, citizen).await?;

@@ -21,6 +21,7 @@ use crate::base::{
 };
 use crate::crypto::digest::Digest;
 use crate::identity::{
+    mailbox::Mailbox,
     notice::{NoticeCode, What},
     person::Phone,
     session::Session,
@@ -93,13 +94,42 @@ pub(super) async fn notify(
         short_message::send(app, tx, sms, now).await?;
     }
     if let Some(mail) = contact.mail.as_ref().filter(|_| !told.quiet) {
-        let letter = letter(app, holder, &told, &code, now);
-        let subject = Texts::embedded().get(Lang::Vi, "mail-notice-subject").into_owned();
-        let route = Route::Mail { to: mail.as_str().to_owned(), subject };
-        let row = message::outgoing(app, now, id.uuid(), "notice.mail", &Message { route, text: letter })?;
-        outbox::enqueue(tx, &[row]).await?;
+        post(app, tx, (id, mail), letter(app, holder, &told, &code, now), now).await?;
     }
     Ok(())
+}
+
+/// Tells a person that everything about them is erased, while it is known where they are reached. No notice stays, and
+/// nothing that a code could lock.
+pub(super) async fn tell_erased(app: &App, tx: &mut Tx, holder: &OnRecord, now: Instant) -> Result<()> {
+    let contact = contact_of(tx, holder).await?;
+    let (id, person): (Id<id::Notice>, _) = (Id::new(now, &*app.entropy), holder.person.name.as_str());
+    if let Some(phone) = &contact.phone {
+        let text = written("sms-erased", person, "Chung", &[]);
+        let sms =
+            ShortMessage { name: "notice.warning", object: id.uuid(), to: Some(phone), agency: None, text };
+        short_message::send(app, tx, sms, now).await?;
+    }
+    if let Some(mail) = &contact.mail {
+        let args = [("person", person.to_owned().into()), ("at", display_vi(now).into())];
+        let text = bilingual(|lang| Texts::embedded().with(lang, "mail-erased", &args));
+        post(app, tx, (id, mail), text, now).await?;
+    }
+    Ok(())
+}
+
+/// Sends a letter in this transaction.
+async fn post(
+    app: &App,
+    tx: &mut Tx,
+    (id, mail): (Id<id::Notice>, &Mailbox),
+    text: String,
+    now: Instant,
+) -> Result<()> {
+    let subject = Texts::embedded().get(Lang::Vi, "mail-notice-subject").into_owned();
+    let route = Route::Mail { to: mail.as_str().to_owned(), subject };
+    let row = message::outgoing(app, now, id.uuid(), "notice.mail", &Message { route, text })?;
+    Ok(outbox::enqueue(tx, &[row]).await?)
 }
 
 /// The letter in both languages. The page that takes the code is named; the code stands beside it, never in a link.
@@ -118,6 +148,10 @@ fn letter(app: &App, holder: &OnRecord, told: &Told, code: &NoticeCode, now: Ins
         ];
         texts.with(lang, "mail-notice", &args)
     };
+    bilingual(written)
+}
+
+fn bilingual(written: impl Fn(Lang) -> String) -> String {
     format!("{}\n\n---\n\n{}\n", written(Lang::Vi), written(Lang::En))
 }
 

@@ -24,6 +24,8 @@ pub enum Danger {
     RedirectRefund,
     /// A locked identity opens again.
     LiftLock,
+    /// Everything about the citizen is erased, for ever.
+    Erase,
 }
 
 /// Why the act is not done in this session.
@@ -46,7 +48,8 @@ impl Danger {
             | Self::RemoveAuthenticator
             | Self::GrantMandate
             | Self::RedirectRefund
-            | Self::LiftLock => Assurance::Substantial,
+            | Self::LiftLock
+            | Self::Erase => Assurance::Substantial,
         }
     }
 
@@ -93,6 +96,7 @@ mod tests {
             Danger::GrantMandate,
             Danger::RedirectRefund,
             Danger::LiftLock,
+            Danger::Erase,
         ] {
             assert_eq!(act.allowed_in(&code, now), Err(Held::Weak));
             assert_eq!(act.allowed_in(&on_trial, now), Err(Held::Weak));

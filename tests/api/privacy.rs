@@ -92,6 +92,11 @@ async fn page_of(browser: &Actor) -> (String, String) {
     (page.form_field("form_token"), page.text())
 }
 
+/// Every session is as strong as after a way that a code alone does not open.
+async fn strengthen(world: &TestApp) {
+    world.sql("update session set reached = 'urn:chung:acr:substantial'").await.unwrap();
+}
+
 #[tokio::test]
 async fn a_citizen_is_erased_and_told_what_stayed_and_why() {
     let (world, office) = set().await;
@@ -113,16 +118,21 @@ async fn a_citizen_is_erased_and_told_what_stayed_and_why() {
     ] {
         assert!(page.contains(shown), "{shown} in {page}");
     }
-    // Not by accident, not by another site, not in a session that stood open.
+    // Not by accident, not by another site, not by a code alone, not in a session that stood open.
     browser.post_form("/me/erasure", &[("form_token", "0"), ("sure", "true")]).await.expect(400);
     browser.post_form("/me/erasure", &[("form_token", &token)]).await.expect(400);
+    let sure = [("form_token", &*token), ("sure", "true")];
+    let weak = browser.post_form("/me/erasure", &sure).await.expect(403).text();
+    assert!(weak.contains("không làm được chỉ với mã tin nhắn"), "{weak}");
+    assert!(weak.contains("/sign-in?return_to=/me/erasure"), "it leads to a stronger way: {weak}");
+    strengthen(&world).await;
     world.later(Duration::from_secs(16 * 60));
-    let late =
-        browser.post_form("/me/erasure", &[("form_token", &token), ("sure", "true")]).await.expect(403);
-    assert!(late.text().contains("Đăng nhập lại"), "{}", late.text());
+    let late = browser.post_form("/me/erasure", &sure).await.expect(403);
+    assert!(late.text().contains("trong 15 phút vừa qua"), "{}", late.text());
     assert_eq!(world.count("erasure").await, 0);
 
     let browser = signed_in(&world, HOA, "/me").await;
+    strengthen(&world).await;
     let (token, _) = page_of(&browser).await;
     let done =
         browser.post_form("/me/erasure", &[("form_token", &token), ("sure", "true")]).await.expect(200);
@@ -175,7 +185,7 @@ async fn ways_mailboxes_locks_requests_and_mandates_go_with_the_citizen() {
     };
     form("/me/locks", vec![("scope", "verifications")]).await;
     form("/me/requests", vec![("kind", "access"), ("words", "Đang lưu gì về tôi?")]).await;
-    world.sql("update session set reached = 'urn:chung:acr:high'").await.unwrap();
+    strengthen(&world).await;
     let to_tiep = vec![
         ("delegate_number", TIEP.0),
         ("delegate_name", "Trần Văn Tiếp"),
@@ -196,7 +206,7 @@ async fn ways_mailboxes_locks_requests_and_mandates_go_with_the_citizen() {
                  enrolled_by, trusted_from)
              values (gen_random_uuid(), {citizen}, 'app', '', '', 1, '2026-11-24Z', 'sms_code', '2026-11-24Z')"
         ),
-        format!("insert into contact values ({citizen}, null, null, 'x', '2026-11-24Z', 1) on conflict do nothing"),
+        format!("insert into contact values ({citizen}, null, null, null, null, 1) on conflict do nothing"),
         format!("update session set authenticator_id = (select id from authenticator) where citizen_id = {citizen}"),
         format!("insert into register_former_number values (decode(repeat('07', 32), 'hex'), {citizen}, '2026-01-01')"),
     ] {
@@ -237,6 +247,7 @@ async fn whoever_holds_a_role_is_not_erased() {
     let (world, _) = set().await;
     crate::identity::cards::grant(&world, HOA.0, chung::identity::role::Role::Officer).await;
     let browser = signed_in(&world, HOA, "/me").await;
+    strengthen(&world).await;
     let (token, _) = page_of(&browser).await;
     let refused =
         browser.post_form("/me/erasure", &[("form_token", &token), ("sure", "true")]).await.expect(409);

@@ -4,6 +4,7 @@
 use super::board::{self, failed, status_of};
 use super::page::{Called, Page, Reader, show, show_status};
 use super::treasury_order::OrderShown;
+use super::ways::led_on;
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -143,11 +144,10 @@ async fn act(
     match done {
         Ok(()) => Redirect::to(&format!("/board/refunds/{id}")).into_response(),
         Err(error @ (Error::NotFound(_) | Error::Internal(_))) => failed(&reader, &error),
-        Err(error) if matches!(error.code(), "stronger_sign_in_needed" | "fresh_sign_in_needed") => {
-            let key = if error.code() == "fresh_sign_in_needed" { "ways-fresh" } else { "ways-stronger" };
-            super::ways::stronger(&reader, key, &format!("/board/refunds/{id}"))
-        }
         Err(error) => {
+            if let Some(page) = led_on(&reader, &error, &format!("/board/refunds/{id}")) {
+                return page;
+            }
             let wrong = (status_of(&error), board::said(reader.lang, error.code()));
             show_one(&app, &signed_in, &reader, id, Some(wrong)).await
         }

@@ -2,6 +2,7 @@
 
 use super::board::{said, status_of};
 use super::page::{FieldError, Page, Reader, show, show_error, show_status};
+use super::ways::led_on;
 use crate::app::App;
 use crate::base::{calendar::display_vi, text::Lang};
 use crate::flow::{
@@ -74,7 +75,7 @@ async fn erase(
             let shown = show(StatusCode::OK, &page, &ErasureView { page: &page, vouchers, form_token: None });
             (CookieJar::new().add(no_session_cookie(&app)), shown).into_response()
         }
-        Err(error) => failed(&reader, &error),
+        Err(error) => led_on(&reader, &error, "/me/erasure").unwrap_or_else(|| failed(&reader, &error)),
     }
 }
 

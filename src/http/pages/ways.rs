@@ -165,11 +165,10 @@ struct StrongerView<'a> {
 
 /// What a failed flow of a citizen's own page means at a browser.
 pub(super) fn failed(reader: &Reader, error: Error) -> Response {
+    if let Some(page) = led_on(reader, &error, "/me/ways") {
+        return page;
+    }
     match error {
-        Error::Forbidden(r) if r.code == "stronger_sign_in_needed" => {
-            stronger(reader, "ways-stronger", "/me/ways")
-        }
-        Error::Forbidden(r) if r.code == "fresh_sign_in_needed" => stronger(reader, "ways-fresh", "/me/ways"),
         Error::Conflict(r) if r.code == "authenticators_too_many" => {
             let page = Page::new(reader, "ways-title");
             show_error(StatusCode::CONFLICT, &page, &page.t("ways-full"), Some(r.code))
@@ -179,10 +178,15 @@ pub(super) fn failed(reader: &Reader, error: Error) -> Response {
     }
 }
 
-/// Says that more than this session is needed, and leads there and back to a page of ours.
-pub(super) fn stronger(reader: &Reader, key: &str, return_to: &str) -> Response {
+/// Where more than this session was needed: the page that says so, and leads there and back to a page of ours.
+pub(super) fn led_on(reader: &Reader, error: &Error, return_to: &str) -> Option<Response> {
+    let key = match error.code() {
+        "stronger_sign_in_needed" => "ways-stronger",
+        "fresh_sign_in_needed" => "ways-fresh",
+        _ => return None,
+    };
     let page = Page::new(reader, &format!("{key}-title"));
     let body = page.t(key).into_owned();
     let again = format!("/sign-in?return_to={return_to}&afresh=true&least={}", Assurance::Substantial.acr());
-    show(StatusCode::FORBIDDEN, &page, &StrongerView { page: &page, body, again })
+    Some(show(StatusCode::FORBIDDEN, &page, &StrongerView { page: &page, body, again }))
 }

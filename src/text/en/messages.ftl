@@ -10,6 +10,7 @@ sms-notice-recovered = { $person }: can bo vua khoi phuc cach dang nhap tai { $p
 sms-notice-lock_lifted = { $person }: dinh danh tai { $portal } vua duoc mo khoa. Khong phai ong/ba? Tra loi KHOA { $code } de khoa lai.
 sms-notice-mandate_granted = { $person }: vua uy quyen cho nguoi khac tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
 sms-notice-refund_redirected = { $person }: tien hoan vua doi noi nhan tren { $portal }, xem o trang cua toi. Co gi la? Tra loi KHOA { $code } de khoa ngay.
+sms-erased = { $person }: du lieu tai { $portal } vua bi xoa vinh vien. Khong phai ong/ba? Goi 1022 hoac den bo phan mot cua voi the can cuoc.
 sms-locked = Da khoa dinh danh cua { $person } tai { $portal }. Mo lai tai bo phan mot cua voi the can cuoc. Ho tro 1022.
 sms-whose = { $person }{ $portal }: nhieu nguoi dung chung so nay. Xin tra loi KHOA kem ma trong tin nhan, vi du KHOA ABCD2345.
 mail-code-subject = Code to confirm this mailbox
@@ -27,6 +28,11 @@ mail-notice =
     At { $at }, at { $portal }: { $what }
     If that was you, nothing need be done.
     If it was not, please open { $page } and enter the code { $code }. Your identity will be locked at once; a one-stop counter opens it again with your identity card.
+mail-erased =
+    Dear { $person },
+    At { $at } what Chung held about you was erased for good, but for what law keeps. No more notices go to this mailbox.
+    If that was you, nothing need be done.
+    If it was not, please call 1022, or bring your identity card to a one-stop counter.
 notice-signed_in = somebody signed in with your identity
 notice-way_enrolled = a way to sign in was added
 notice-way_removed = a way to sign in was removed

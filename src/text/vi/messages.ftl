@@ -10,6 +10,7 @@ sms-notice-recovered = { $person }: can bo vua khoi phuc cach dang nhap tai { $p
 sms-notice-lock_lifted = { $person }: dinh danh tai { $portal } vua duoc mo khoa. Khong phai ong/ba? Tra loi KHOA { $code } de khoa lai.
 sms-notice-mandate_granted = { $person }: vua uy quyen cho nguoi khac tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
 sms-notice-refund_redirected = { $person }: tien hoan vua doi noi nhan tren { $portal }, xem o trang cua toi. Co gi la? Tra loi KHOA { $code } de khoa ngay.
+sms-erased = { $person }: du lieu tai { $portal } vua bi xoa vinh vien. Khong phai ong/ba? Goi 1022 hoac den bo phan mot cua voi the can cuoc.
 sms-locked = Da khoa dinh danh cua { $person } tai { $portal }. Mo lai tai bo phan mot cua voi the can cuoc. Ho tro 1022.
 sms-whose = { $person }{ $portal }: nhieu nguoi dung chung so nay. Xin tra loi KHOA kem ma trong tin nhan, vi du KHOA ABCD2345.
 mail-code-subject = Mã xác nhận thư điện tử
@@ -27,6 +28,11 @@ mail-notice =
     Lúc { $at }, tại { $portal }: { $what }
     Nếu đó là ông/bà, không cần làm gì.
     Nếu không phải, xin mở trang { $page } và nhập mã { $code }. Định danh sẽ bị khóa ngay; mở lại tại bộ phận một cửa với thẻ căn cước.
+mail-erased =
+    Kính gửi { $person },
+    Lúc { $at }, dữ liệu về ông/bà tại Chung đã được xóa vĩnh viễn, trừ những gì luật buộc lưu giữ. Thông báo sẽ không còn gửi đến hộp thư này.
+    Nếu đó là ông/bà, không cần làm gì.
+    Nếu không phải, xin gọi 1022 hoặc đến bộ phận một cửa với thẻ căn cước.
 notice-signed_in = có người đăng nhập bằng định danh của ông/bà
 notice-way_enrolled = một cách đăng nhập mới được thêm
 notice-way_removed = một cách đăng nhập được gỡ

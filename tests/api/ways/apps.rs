@@ -40,6 +40,15 @@ pub async fn add_app(world: &TestApp, browser: &Actor, name: &str) -> Phone {
     phone
 }
 
+/// Signs Hòa in anew with her app, for that page of ours.
+pub async fn by_app(world: &TestApp, browser: &Actor, app: &Phone, return_to: &str) -> Answer {
+    let path = format!("/sign-in?return_to={return_to}&afresh=true&least=urn:chung:acr:substantial");
+    let asked = follow(browser, &path).await.expect(200);
+    let asked =
+        send(browser, &asked, "/sign-in/", &[("number", HOA.number), ("way", "app")]).await.expect(200);
+    send(browser, &asked, "/code", &[("code", &app.code(world))]).await
+}
+
 #[tokio::test]
 async fn an_app_signs_its_holder_in_and_each_step_serves_once() {
     let world = world().await;
