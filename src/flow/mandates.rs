@@ -82,8 +82,7 @@ pub async fn give_mandate(app: &App, session: &Session, new: &NewMandate) -> Res
     let looked = population::look_up_citizen(app, &mut tx, session.citizen).await?;
     let principal = looked.on_record.ok_or(Error::not_found())?;
     let given = add(app, &mut tx, &principal, new, (Form::Electronic, None, None), now).await?;
-    let told = Told { what: What::MandateGranted, details: json!({}), way: None, quiet: false };
-    notify(app, &mut tx, &principal, told, now).await?;
+    tell(app, &mut tx, &principal, What::MandateGranted, now).await?;
     tx.commit().await?;
     Ok(given.id)
 }
@@ -103,7 +102,8 @@ pub async fn record_at_desk(
     Ok(given.id)
 }
 
-/// Records a mandate of somebody whom the officer names, in this transaction.
+/// Records a mandate of somebody whom the officer names, in this transaction. The officer is neither side of it, and the
+/// principal is told, who may know nothing of it.
 pub(super) async fn record_mandate(
     app: &App,
     tx: &mut Tx,
@@ -128,7 +128,13 @@ pub(super) async fn record_mandate(
         let need = Need { citizen: principal.citizen, officer: by.1, agency: by.0 };
         card_check::consume(tx, &need, "mandate.given", given.id.uuid(), now).await?;
     }
+    tell(app, tx, &principal, What::MandateRecorded, now).await?;
     Ok(given)
+}
+
+/// Tells the principal that somebody may act for them.
+async fn tell(app: &App, tx: &mut Tx, principal: &OnRecord, what: What, now: Instant) -> Result<()> {
+    notify(app, tx, principal, Told { what, details: json!({}), way: None, quiet: false }, now).await
 }
 
 /// The person of that number and name.
@@ -157,6 +163,9 @@ async fn add(
             let found = person(app, tx, named).await?;
             if found.citizen == principal.citizen {
                 return Err(refused(No::Oneself));
+            }
+            if by.is_some_and(|(_, officer)| officer == found.citizen) {
+                return Err(Error::forbidden("own_act"));
             }
             if !acting::may_act(&found.person, today) {
                 return Err(refused(No::Unfit));

@@ -27,13 +27,15 @@ pub enum What {
     LockLifted,
     /// Somebody may act for the citizen.
     MandateGranted,
+    /// The same, as an officer took it down.
+    MandateRecorded,
     /// Money that is due goes to another account.
     RefundRedirected,
 }
 
 impl What {
     /// Everything that is told.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SignedIn,
         Self::WayEnrolled,
         Self::WayRemoved,
@@ -42,6 +44,7 @@ impl What {
         Self::Recovered,
         Self::LockLifted,
         Self::MandateGranted,
+        Self::MandateRecorded,
         Self::RefundRedirected,
     ];
 
@@ -56,6 +59,7 @@ impl What {
             Self::Recovered => "recovered",
             Self::LockLifted => "lock_lifted",
             Self::MandateGranted => "mandate_granted",
+            Self::MandateRecorded => "mandate_recorded",
             Self::RefundRedirected => "refund_redirected",
         }
     }

@@ -203,7 +203,9 @@ impl Story<'_> {
         browser.submit(form).await?;
         let began = tokio::time::Instant::now();
         let text = loop {
-            if let Some(text) = self.texts(who.phone).await?.into_iter().nth(before) {
+            // What was told meanwhile begins with a name.
+            let mut since = self.texts(who.phone).await?.into_iter().skip(before);
+            if let Some(text) = since.find(|text| text.starts_with(|c: char| c.is_ascii_digit())) {
                 break text;
             }
             ensure!(began.elapsed() < PATIENCE, "no code came to {}", who.phone);

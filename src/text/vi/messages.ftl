@@ -9,6 +9,7 @@ sms-notice-mail_changed = { $person }: vua doi thu dien tu nhan thong bao tai { 
 sms-notice-recovered = { $person }: can bo vua khoi phuc cach dang nhap tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
 sms-notice-lock_lifted = { $person }: dinh danh tai { $portal } vua duoc mo khoa. Khong phai ong/ba? Tra loi KHOA { $code } de khoa lai.
 sms-notice-mandate_granted = { $person }: vua uy quyen cho nguoi khac tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
+sms-notice-mandate_recorded = { $person }: can bo vua ghi nhan ong/ba uy quyen cho nguoi khac tai { $portal }. Khong phai ong/ba? Tra loi KHOA { $code } de khoa ngay.
 sms-notice-refund_redirected = { $person }: tien hoan vua doi noi nhan tren { $portal }, xem o trang cua toi. Co gi la? Tra loi KHOA { $code } de khoa ngay.
 sms-erased = { $person }: du lieu tai { $portal } vua bi xoa vinh vien. Khong phai ong/ba? Goi 1022 hoac den bo phan mot cua voi the can cuoc.
 sms-locked = Da khoa dinh danh cua { $person } tai { $portal }. Mo lai tai bo phan mot cua voi the can cuoc. Ho tro 1022.
@@ -41,6 +42,7 @@ notice-mail_changed = thư điện tử nhận thông báo được đổi
 notice-recovered = cán bộ một cửa khôi phục cách đăng nhập
 notice-lock_lifted = định danh được mở khóa
 notice-mandate_granted = ông/bà ủy quyền cho người khác
+notice-mandate_recorded = cán bộ một cửa ghi nhận ông/bà ủy quyền cho người khác
 notice-refund_redirected = tiền hoàn không về tài khoản đã nộp mà chờ nhận ở nơi khác
 
 # Trang chi phí tin nhắn của cơ quan.

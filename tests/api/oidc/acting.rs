@@ -2,8 +2,8 @@
 //! that tell of the money.
 
 use super::mandates::{
-    CHILD, CLERK, FATHER, FATHER_NAME, SON, SON_NAME, SON_PHONE, accept, choose, family, for_oneself, paper,
-    record, sign_in, to_son,
+    CHILD, CLERK, FATHER, FATHER_NAME, FATHER_PHONE, SON, SON_NAME, SON_PHONE, accept, choose, family,
+    for_oneself, paper, record, sign_in, to_son,
 };
 use super::*;
 use crate::board;
@@ -21,7 +21,6 @@ use chung::identity::role::Role;
 use chung::sandbox::card::issue;
 use serde_json::json;
 
-const FATHER_PHONE: &str = "+84912345300";
 const GUARDIAN: &str = "079080000555";
 const GUARDIAN_PHONE: &str = "+84912345303";
 const WARD: &str = "079090000666";

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::office::Office;
+use crate::world::GATEWAY_TOKEN;
 use chung::base::id::Agency;
+use chung::codec::gsm7::segments;
 use chung::flow::delegation_rules::{SAMPLE, import_rules};
 use chung::flow::roles::{Granting, grant_role};
 use chung::identity::role::Role;
@@ -14,6 +16,7 @@ pub(super) const SON: &str = "079088000222";
 pub(super) const SON_NAME: &str = "Nguyễn Văn Con";
 pub(super) const CLERK: &str = "079091000333";
 pub(super) const CHILD: &str = "079320000444";
+pub(super) const FATHER_PHONE: &str = "+84912345300";
 pub(super) const SON_PHONE: &str = "+84912345301";
 
 /// A family, a clerk of a post office, and an office whose system records mandates.
@@ -131,7 +134,7 @@ async fn a_son_acts_for_his_father_until_the_mandate_is_taken_back() {
     assert_eq!((&told["sub"], &told["name"]), (&said["sub"], &json!(FATHER_NAME)));
 
     // The father signs in for himself under the same name, and sees every use.
-    let (father, page) = for_oneself(&scene, FATHER, "+84912345300").await;
+    let (father, page) = for_oneself(&scene, FATHER, FATHER_PHONE).await;
     let code = value(&scene.consent(&father, &page, "allow", &[]).await, "code");
     let own = claims(scene.exchange(&code, &[]).await.expect(200).json()["id_token"].as_str().unwrap());
     assert_eq!(own["sub"], said["sub"]);
@@ -146,6 +149,30 @@ async fn a_son_acts_for_his_father_until_the_mandate_is_taken_back() {
     assert!(page.text().contains("name=\"answer\""), "nobody is left to act for");
     let read = office.system(&scene.world, "mandate.read").get(&format!("/v1/mandates/{mandate}")).await;
     assert_eq!(read.expect(200).json()["ended_by"], "revoked_by_principal");
+}
+
+#[tokio::test]
+async fn whose_mandate_an_officer_records_is_told_and_locks_with_the_code() {
+    let (scene, office) = family().await;
+    record(&scene, &office, "paper", &paper(&to_son())).await.expect(201);
+    let text = scene.world.last_text(FATHER_PHONE).await.unwrap();
+    assert!(text.starts_with("Cha N.V.: can bo vua ghi nhan ong/ba uy quyen cho nguoi khac"), "{text}");
+    assert_eq!(segments(&text), Some(1), "{text}");
+    // The same key again tells nobody again; what is taken at the counter is told as well.
+    record(&scene, &office, "paper", &paper(&to_son())).await.expect(201);
+    assert_eq!(scene.world.count("notice where what = 'mandate_recorded'").await, 1);
+    let mut counter = paper(&json!({ "agency": "H29.77" }));
+    counter.as_object_mut().unwrap().remove("paper");
+    passed_card(&scene, FATHER, CLERK, office.agency).await;
+    record(&scene, &office, "card", &counter).await.expect(201);
+    assert_eq!(scene.world.count("notice where what = 'mandate_recorded'").await, 2);
+
+    let code = text.split("KHOA ").nth(1).unwrap().split(' ').next().unwrap();
+    let gateway = scene.world.stranger().with_bearer(GATEWAY_TOKEN);
+    let answer = json!({ "from": FATHER_PHONE, "text": format!("KHOA {code}") });
+    gateway.post_json("/messenger/inbox", &answer).await.expect(204);
+    let locked = "citizen_lock where scope = 'everything' and set_by = 'report' and lifted_at is null";
+    assert_eq!(scene.world.count(locked).await, 1);
 }
 
 #[tokio::test]
@@ -184,7 +211,7 @@ async fn a_verification_says_by_what_right_somebody_acts() {
     });
     let answer = system.post_once("/v1/verifications", "alone", &alone).await.expect(201).json();
     assert_eq!(answer["acting"], Value::Null);
-    let (father, _) = sign_in(&scene, FATHER, "+84912345300").await;
+    let (father, _) = sign_in(&scene, FATHER, FATHER_PHONE).await;
     let history = father.get("/me").await.expect(200).text();
     assert!(history.contains(SON_NAME) && history.contains("ủy quyền"), "{history}");
     let son_sees = son.get("/me").await.expect(200).text();
@@ -297,10 +324,15 @@ async fn what_no_rule_allows_is_refused_and_leaves_nothing() {
     refuse(&|b| b["principal"]["name"] = json!("Ai Đó"), 422, "person_unknown");
     refuse(&|b| b["officer"] = json!(SON), 403, "officer_needed");
     refuse(&|b| b["principal"] = json!({ "number": CLERK, "name": "Lê Văn Bưu" }), 403, "own_act");
+    refuse(
+        &|b| b["delegate"] = json!({ "person": { "number": CLERK, "name": "Lê Văn Bưu" } }),
+        403,
+        "own_act",
+    );
     for (i, (body, status, code)) in mandates.iter().enumerate() {
         record(&scene, &office, &i.to_string(), body).await.expect_refusal(*status, code);
     }
-    assert_eq!(scene.world.count("mandate").await, 0);
+    assert_eq!((scene.world.count("mandate").await, scene.world.count("notice").await), (0, 0));
     let given = record(&scene, &office, "good", &paper(&to_son())).await.expect(201).json();
     let id = given["id"].as_str().unwrap();
     // A stranger to the mandate finds nothing; a code by SMS gives none.
