@@ -7,7 +7,9 @@
 use super::{
     Error, Refusal, Result,
     audit_leaf::{Concern, leaf},
-    card_check, disclosure, end_session,
+    card_check,
+    danger::demand,
+    disclosure, end_session,
     notify::{Told, notify},
     officer,
     population::{self, Looked, OnRecord},
@@ -23,6 +25,7 @@ use crate::identity::{
     authorization::Revocation,
     card::Need,
     client::Wording,
+    danger::Danger,
     lock::{self, Basis, Lock, Scope, Use},
     notice::What,
     person::Status,
@@ -54,7 +57,7 @@ pub struct LocksShown {
     pub locks: Vec<(Lock, Option<Wording>)>,
     /// The portals that can be locked.
     pub portals: Vec<(Id<id::Client>, Wording)>,
-    /// Whether this session may lift a lock.
+    /// Whether this session is strong enough to lift a lock.
     pub may_lift: bool,
     /// Today.
     pub today: Day,
@@ -226,11 +229,10 @@ async fn end_forbidden(app: &App, tx: &mut Tx, lock: &Lock, now: Instant) -> Res
     Ok(())
 }
 
-/// Lifts a lock for its citizen, whose session must be stronger than a code by SMS.
+/// Lifts a lock for its citizen, who must have just signed in with more than a code by SMS.
 pub async fn lift_lock(app: &App, session: &Session, id: Id<id::Lock>) -> Result<()> {
     let now = app.clock.now();
-    lock::may_lift(session.assurance(now))
-        .map_err(|refusal| Error::Forbidden(Refusal::new(refusal.code())))?;
+    demand(session, Danger::LiftLock, now)?;
     let mut tx = app.store.begin().await?;
     role::lock_citizen(&mut tx, session.citizen).await?;
     let looked = population::look_up_citizen(app, &mut tx, session.citizen).await?;
@@ -342,7 +344,7 @@ pub async fn read_locks(app: &App, session: &Session) -> Result<LocksShown> {
             .filter(|client| !client.redirect_uris.is_empty())
             .map(|client| (client.id, client.name.clone()))
             .collect(),
-        may_lift: lock::may_lift(session.assurance(now)).is_ok(),
+        may_lift: session.assurance(now) >= Danger::LiftLock.needs(),
         today,
     })
 }

@@ -4,9 +4,10 @@
 //! either finds the act done or stops it, and what a sign-in under the mandate gave ends in the same transaction.
 
 use super::{
-    Error, Refusal, Result, acting,
+    Error, Result, acting,
     audit_leaf::{Concern, leaf},
     card_check,
+    danger::demand,
     notify::{Told, notify},
     officer,
     population::{self, OnRecord},
@@ -18,9 +19,9 @@ use crate::base::{
     id::{self, Agency, Citizen, Id},
 };
 use crate::identity::{
-    assurance::Assurance,
     authorization::Revocation,
     card::Need,
+    danger::Danger,
     mandate::{self, Delegate, End, Event, Extent, Form, Mandate, Paper, Refusal as No, State},
     name::{Grade, Name},
     notice::What,
@@ -72,12 +73,10 @@ pub enum Recorded {
     Counter,
 }
 
-/// Gives a mandate in the name of whoever is signed in, with more than a code by SMS.
+/// Gives a mandate in the name of whoever has just signed in, with more than a code by SMS.
 pub async fn give_mandate(app: &App, session: &Session, new: &NewMandate) -> Result<Id<id::Mandate>> {
     let now = app.clock.now();
-    if session.assurance(now) <= Assurance::Low {
-        return Err(Error::Forbidden(Refusal::new(No::TooWeak.code())));
-    }
+    demand(session, Danger::GrantMandate, now)?;
     let mut tx = app.store.begin().await?;
     let looked = population::look_up_citizen(app, &mut tx, session.citizen).await?;
     let principal = looked.on_record.ok_or(Error::not_found())?;
@@ -399,7 +398,7 @@ pub struct MandatesShown {
     pub name: String,
     /// Given and got, the newest first.
     pub mandates: Vec<MandateShown>,
-    /// Whether this session may give one.
+    /// Whether this session is strong enough to give one.
     pub may_give: bool,
     /// Today.
     pub today: Day,
@@ -417,7 +416,7 @@ pub async fn read_mandates(app: &App, session: &Session) -> Result<MandatesShown
     Ok(MandatesShown {
         name: holder.person.name.as_str().to_owned(),
         mandates: shown,
-        may_give: session.assurance(now) > Assurance::Low,
+        may_give: session.assurance(now) >= Danger::GrantMandate.needs(),
         today,
     })
 }
@@ -483,7 +482,6 @@ pub(super) async fn show(
 pub(super) fn refused(refusal: mandate::Refusal) -> Error {
     match refusal {
         No::Ended => Error::conflict(refusal.code()),
-        No::TooWeak => Error::Forbidden(Refusal::new(refusal.code())),
         No::Extent
         | No::Days
         | No::Oneself

@@ -5,7 +5,7 @@
 //! with the card, paying, refunds and receipts go on, and the history shows them. A lock holds to the end of its last
 //! day; whether one forbids something is asked in the transaction of that thing.
 
-use super::{assurance::Assurance, authenticator::Method};
+use super::authenticator::Method;
 use crate::base::{
     calendar::Day,
     clock::Instant,
@@ -105,15 +105,12 @@ pub fn forbidding(locks: &[Lock], what: Use, today: Day) -> Option<&Lock> {
     locks.iter().find(|lock| lock.forbids(what, today))
 }
 
-/// Why a lock is not set or not lifted.
+/// Why a lock is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The last day has passed.
     #[error("the last day has passed")]
     DayPassed,
-    /// A code sent by SMS proves too little to lift a lock: whoever holds the phone could.
-    #[error("a code by SMS does not lift a lock")]
-    TooWeak,
 }
 
 impl Refusal {
@@ -121,7 +118,6 @@ impl Refusal {
     pub const fn code(self) -> &'static str {
         match self {
             Self::DayPassed => "lock_day_passed",
-            Self::TooWeak => "lock_needs_more",
         }
     }
 }
@@ -129,11 +125,6 @@ impl Refusal {
 /// Whether a lock with that last day can be set; anybody who is signed in may lock.
 pub fn may_set(last_day: Option<Day>, today: Day) -> Result<(), Refusal> {
     if last_day.is_some_and(|last| last < today) { Err(Refusal::DayPassed) } else { Ok(()) }
-}
-
-/// Whether a session of that strength may lift a lock.
-pub fn may_lift(assurance: Assurance) -> Result<(), Refusal> {
-    if assurance > Assurance::Low { Ok(()) } else { Err(Refusal::TooWeak) }
 }
 
 #[cfg(test)]
@@ -175,12 +166,10 @@ mod tests {
     }
 
     #[test]
-    fn anybody_may_lock_from_today_on_and_a_code_alone_lifts_nothing() {
+    fn anybody_may_lock_from_today_on() {
         let today: Day = "2026-11-24".parse().unwrap();
         assert_eq!(may_set(None, today), Ok(()));
         assert_eq!(may_set(Some(today), today), Ok(()));
         assert_eq!(may_set(Some(today.plus_days(-1)), today), Err(Refusal::DayPassed));
-        assert_eq!(may_lift(Assurance::Low), Err(Refusal::TooWeak));
-        assert_eq!(may_lift(Assurance::Substantial), Ok(()));
     }
 }

@@ -365,9 +365,6 @@ pub enum Refusal {
     /// Nobody gives themselves a mandate.
     #[error("nobody gives themselves a mandate")]
     Oneself,
-    /// A code by SMS proves too little to give one.
-    #[error("a code by SMS does not give a mandate")]
-    TooWeak,
     /// The delegate has not accepted.
     #[error("the delegate has not accepted the mandate")]
     NotAccepted,
@@ -398,7 +395,6 @@ impl Refusal {
             Self::Extent => "mandate_extent",
             Self::Days => "mandate_days",
             Self::Oneself => "mandate_for_oneself",
-            Self::TooWeak => "mandate_needs_more",
             Self::NotAccepted => "mandate_not_accepted",
             Self::Ended => "mandate_ended",
             Self::NotInForce => "mandate_not_in_force",

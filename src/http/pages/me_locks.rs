@@ -2,6 +2,7 @@
 
 use super::me::failed;
 use super::page::{FieldError, Page, Reader, show, show_error, show_status};
+use super::ways::led_on;
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
@@ -188,6 +189,6 @@ async fn lift(
     };
     match lift_lock(&app, &person.session, lock).await {
         Ok(()) => Redirect::to("/me/locks").into_response(),
-        Err(error) => failed(&reader, &error),
+        Err(error) => led_on(&reader, &error, "/me/locks").unwrap_or_else(|| failed(&reader, &error)),
     }
 }

@@ -3,6 +3,7 @@
 use super::mandate_form::{MandateForm, fault_of, wrong};
 use super::me::failed;
 use super::page::{FieldError, Page, Reader, show, show_status};
+use super::ways::led_on;
 use crate::app::App;
 use crate::base::{
     id::{self, Id},
@@ -148,7 +149,7 @@ async fn give(
         Ok(_) => Redirect::to("/me/mandates").into_response(),
         Err(error) => match fault_of(&error) {
             Some(fault) => page(&app, &person, &reader, &form, wrong(&reader, fault)).await,
-            None => failed(&reader, &error),
+            None => led_on(&reader, &error, "/me/mandates").unwrap_or_else(|| failed(&reader, &error)),
         },
     }
 }

@@ -201,3 +201,37 @@ async fn an_app_erases_its_holder_and_phone_and_mailbox_are_told() {
         assert!(letter.contains(shown), "{shown} in {letter}");
     }
 }
+
+#[tokio::test]
+async fn a_mandate_and_the_end_of_a_lock_take_a_sign_in_of_the_last_minutes() {
+    let world = world().await;
+    let hoa = signed_in(&world, HOA).await;
+    let app = add_app(&world, &hoa, "Máy của Hòa").await;
+    world.later(PAST_TRIAL);
+    let page = by_app(&world, &hoa, &app, "/me/locks").await.expect(200);
+    send(&hoa, &page, "/me/locks", &[("scope", "verifications")]).await.expect(200);
+    let to_cuong = [
+        ("delegate_number", CUONG.number),
+        ("delegate_name", "Lê Văn Cường"),
+        ("act", "apply"),
+        ("procedures", "2.000635"),
+        ("last_day", "2026-12-31"),
+    ];
+    // Whoever finds the browser open does neither.
+    world.later(Duration::from_secs(16 * 60));
+    let (locks, mandates) = (hoa.get("/me/locks").await, hoa.get("/me/mandates").await);
+    let lifted = send(&hoa, &locks, "/lift", &[]).await.expect(403).text();
+    let given = send(&hoa, &mandates, "/me/mandates", &to_cuong).await.expect(403).text();
+    for (refused, page) in [(lifted, "/me/locks"), (given, "/me/mandates")] {
+        let again = format!("/sign-in?return_to={page}");
+        assert!(refused.contains("trong 15 phút vừa qua") && refused.contains(&again), "{refused}");
+    }
+    let locked = "citizen_lock where lifted_at is null";
+    assert_eq!((world.count(locked).await, world.count("mandate").await), (1, 0));
+
+    let mandates = by_app(&world, &hoa, &app, "/me/mandates").await.expect(200);
+    send(&hoa, &mandates, "/me/mandates", &to_cuong).await.expect(200);
+    let locks = hoa.get("/me/locks").await;
+    send(&hoa, &locks, "/lift", &[]).await.expect(200);
+    assert_eq!((world.count(locked).await, world.count("mandate").await), (0, 1));
+}
