@@ -6,7 +6,7 @@ use crate::base::calendar::Day;
 use crate::identity::authorization::AUTHORIZATION_LIFE;
 use crate::store::{
     asking, ceremony, code_counter, ledger, once, pushed_request, refresh_token, retention, revoked_token,
-    vouched,
+    statement_page, vouched,
 };
 use time::Duration;
 
@@ -15,6 +15,9 @@ const COUNTERS_KEPT: Duration = Duration::days(2);
 
 /// How long refresh tokens are remembered after their family's end.
 const FAMILIES_KEPT: Duration = Duration::days(30);
+/// How long pages of a statement are kept after the run began that fetched them: longer than any run lasts.
+const PAGES_KEPT: Duration = Duration::days(1);
+
 /// How much of each kind is forgotten at a time.
 const MOST: i64 = 100_000;
 
@@ -33,7 +36,18 @@ pub async fn tidy(app: &App) -> Result<()> {
     let revoked = revoked_token::forget(&mut tx, now, MOST).await?;
     // A family is remembered a while longer, so that an old token still shows what it was.
     let refresh = refresh_token::forget(&mut tx, now - FAMILIES_KEPT, MOST).await?;
+    let pages = statement_page::forget(&mut tx, now - PAGES_KEPT, MOST).await?;
     tx.commit().await?;
-    tracing::info!(counters, ceremonies, budgets, once, pushed, revoked, refresh, "forgot what is over");
+    tracing::info!(
+        counters,
+        ceremonies,
+        budgets,
+        once,
+        pushed,
+        revoked,
+        refresh,
+        pages,
+        "forgot what is over"
+    );
     Ok(())
 }

@@ -4,13 +4,17 @@
 use super::{Error, Result, agency_key::agency_key};
 use crate::{
     app::App,
-    base::{calendar::Day, money::Money},
+    base::{
+        calendar::Day,
+        id::{Event, Id},
+        money::Money,
+    },
     codec::iso20022::{self, Entry, Header, Message, MessageId, Statement},
     crypto::seal::DataKey,
     store::{
         Tx,
         account::CollectingAccount,
-        statement_page::{self as pages, StoredPage},
+        statement_page::{self as pages, Run},
     },
 };
 use futures_util::future::BoxFuture;
@@ -75,28 +79,32 @@ pub enum Step {
 /// Who is told how far it is.
 pub type Watch<'a> = &'a (dyn Fn(Step) + Send + Sync);
 
-/// Pages that wait in the database, sealed, until the last one is there.
+/// Pages that wait in the database, sealed, until the last one is there. They are one run's own: another that fetches the same
+/// day meanwhile has its own.
 pub(super) struct Pages {
-    account: CollectingAccount,
-    day: Day,
+    run: Run,
     key: DataKey,
-    /// How many lines came so far.
+    /// How many pages came so far.
+    kept: u32,
+    /// How many lines.
     pub(super) lines: usize,
 }
 
 impl Pages {
-    /// The pages of that day; what a broken run left is gone.
+    /// The pages of a run that begins now.
     pub(super) async fn begin(app: &App, account: &CollectingAccount, day: Day) -> Result<Self> {
+        let now = app.clock.now();
         let mut tx = app.store.begin().await?;
         let key = agency_key(app, &mut tx, account.owner).await?;
-        pages::clear(&mut tx, account.id, day).await?;
         tx.commit().await?;
-        Ok(Self { account: account.clone(), day, key, lines: 0 })
+        let id = Id::<Event>::new(now, &*app.entropy).uuid();
+        Ok(Self { run: Run { id, account: account.id, day, begun: now }, key, kept: 0, lines: 0 })
     }
 
     /// Keeps a page.
     pub(super) async fn keep(&mut self, app: &App, message: MessageId, page: Statement) -> Result<()> {
         let number = page.part.number;
+        self.kept = number;
         self.lines += page.entries.len();
         let party = |text: &str| text.parse().map_err(|_| Error::internal("a member's name"));
         let header = Header {
@@ -109,15 +117,17 @@ impl Pages {
         let xml = iso20022::write(&header, &Message::Statement(page));
         let content = self.key.seal(&*app.entropy, &self.place(number), xml.as_bytes());
         let mut tx = app.store.begin().await?;
-        pages::put(&mut tx, &StoredPage { account: self.account.id, day: self.day, number, content }).await?;
+        pages::put(&mut tx, &self.run, number, &content).await?;
         Ok(tx.commit().await?)
     }
 
+    /// A day of which a page is gone is not a shorter day.
     async fn read(&self, tx: &mut Tx, nth: usize) -> Result<Vec<Entry>> {
         let number = u32::try_from(nth + 1).map_err(Error::internal)?;
-        let Some(sealed) = pages::read(tx, self.account.id, self.day, number).await? else {
+        if number > self.kept {
             return Ok(Vec::new());
-        };
+        }
+        let sealed = pages::read(tx, self.run.id, number).await?.ok_or(Error::conflict("try_again"))?;
         let plain = self.key.open(&self.place(number), &sealed)?;
         let received = iso20022::read(plain.expose(), usize::MAX).map_err(Error::internal)?;
         match received.message {
@@ -127,8 +137,7 @@ impl Pages {
     }
 
     fn place(&self, number: u32) -> Vec<u8> {
-        let about = format!("statement_page.content {} {} {number}", self.account.id, self.day);
-        about.into_bytes()
+        format!("statement_page.content {} {number}", self.run.id).into_bytes()
     }
 }
 
@@ -142,6 +151,6 @@ impl Lines for Pages {
     }
 
     fn over<'a>(&'a self, tx: &'a mut Tx) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { Ok(pages::clear(tx, self.account.id, self.day).await?) })
+        Box::pin(async move { Ok(pages::clear(tx, self.run.id).await?) })
     }
 }

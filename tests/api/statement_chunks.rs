@@ -4,6 +4,7 @@
 use crate::central_bank::entry;
 use crate::office::{ACCOUNT, Office};
 use crate::payments::start;
+use crate::reachable::{hold, let_go};
 use crate::world::TestApp;
 use chung::base::{
     calendar::Day,
@@ -14,6 +15,7 @@ use chung::base::{
 };
 use chung::codec::iso20022::{Direction, Entry};
 use chung::flow::reconcile_statement::{match_statement, match_watched};
+use chung::flow::tidy::tidy;
 use chung::flow::told_lines::Step;
 use chung::payment::reconciliation::{Books, Credit, Line, Reconciliation, reconcile};
 use chung::payment::settlement::{Outcome, Suspense};
@@ -25,6 +27,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Mutex;
 use std::task::Poll;
+use std::time::Duration;
 
 async fn collecting(world: &TestApp) -> CollectingAccount {
     let mut tx = world.app.store.begin().await.unwrap();
@@ -69,6 +72,54 @@ async fn a_long_day_comes_in_pages_and_is_one_statement() {
     assert_eq!(refused.code(), "statement_unreadable");
     assert_eq!(match_statement(&world.app, &account, day).await.unwrap(), told);
     assert_eq!(world.count("statement_revision").await, 0);
+    // What the refused run fetched is forgotten.
+    assert_eq!(world.count("statement_page").await, 1);
+    tidy(&world.app).await.unwrap();
+    assert_eq!(world.count("statement_page").await, 1, "a run might be at it");
+    world.later(Duration::from_secs(86_401));
+    tidy(&world.app).await.unwrap();
+    assert_eq!(world.count("statement_page").await, 0);
+}
+
+#[tokio::test]
+async fn two_who_fetch_the_same_long_day_take_nothing_from_each_other() {
+    let world = TestApp::start().await;
+    let office = Office::open(&world, "H29.14").await;
+    let bill = office.bill(&world, "k").await;
+    let payment = start(&world, &office, &bill).await;
+    world.tell(&world.credit(1, "R1", 205_000, &payment)).await.expect(200);
+    // A day after which the account holds what it held before: no lines at all would add up too.
+    let mut entries = vec![entry("R1", 205_000, Some(crate::office::uuid(&payment)), world.clock.now())];
+    entries.extend(["D1", "D2"].map(|reference| Entry {
+        direction: Direction::Debit,
+        ..entry(reference, 102_500, None, world.clock.now())
+    }));
+    world.bank.movements.lock().unwrap().extend(entries);
+    *world.bank.page_room.lock().unwrap() = 2;
+    let (account, day) = (collecting(&world).await, Day::new(2026, 11, 24).unwrap());
+    // A page that is gone by the time it is read is no day without it.
+    let other = hold(&world, "lock table statement in access exclusive mode").await;
+    let (refused, ()) = tokio::join!(match_statement(&world.app, &account, day), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        world.sql("delete from statement_page where number = 2").await.unwrap();
+        let_go(other).await;
+    });
+    assert_eq!(refused.unwrap_err().code(), "try_again");
+    assert_eq!(world.count("statement").await, 0);
+    // Both have fetched it before either reads.
+    let other = hold(&world, "lock table statement in access exclusive mode").await;
+    let (one, another, ()) = tokio::join!(
+        match_statement(&world.app, &account, day),
+        match_statement(&world.app, &account, day),
+        async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let_go(other).await;
+        }
+    );
+    assert_eq!(one.unwrap(), another.unwrap());
+    assert_eq!(world.count("statement where lines = 3 and matched = 1").await, 1);
+    assert_eq!(world.count("statement_revision").await + world.count("withdrawn_line").await, 0);
+    assert_eq!(world.count("ledger_entry where kind = 'corrected'").await, 0);
 }
 
 /// Lets somebody work until they have waited so often, and then give up; what they came to if they were done before.
