@@ -34,6 +34,7 @@ use crate::store::{
     case::{self, Filter, StoredCase, StoredNote},
     case_facts::{self, Place},
     matching::{self as matches, StoredMatch},
+    payout,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -185,7 +186,8 @@ async fn members_of(
     if found.len() == members.len() { Ok(found) } else { Err(Error::not_found()) }
 }
 
-/// Ends the cases by the match, as whoever proposed it could alone, each with a note of why by whoever decided.
+/// Ends the cases by the match, as whoever proposed it could alone, each with a note of why by whoever decided. Money found so may
+/// go on.
 async fn settle(
     app: &App,
     tx: &mut Tx,
@@ -215,7 +217,12 @@ async fn settle(
         return Ok(());
     }
     let lines: Vec<_> = found.iter().filter_map(|case| case.difference.line).collect();
-    Ok(matches::count_matched(tx, &lines).await?)
+    matches::count_matched(tx, &lines).await?;
+    let days: BTreeSet<_> = found.iter().map(|case| (case.account, case.day)).collect();
+    for (account, day) in days {
+        payout::mark_due(tx, account, day).await?;
+    }
+    Ok(())
 }
 
 async fn record(

@@ -88,8 +88,8 @@ pub async fn take_due(tx: &mut Tx) -> Result<Option<(Id<Account>, Day)>> {
     Ok(row.map(|row| (Id::from_uuid(row.account_id), Day::from_date(row.day))))
 }
 
-/// Paid bills whose money lies in the account, was shown by a statement up to that day, and was not passed on, after a
-/// payment, in the order of payments.
+/// Paid bills whose money lies in the account, was shown by a statement up to that day or found on one by people, and was not
+/// passed on, after a payment, in the order of payments.
 pub async fn payable(
     tx: &mut Tx,
     account: Id<Account>,
@@ -102,8 +102,10 @@ pub async fn payable(
          from credit c
          join payment p on p.id = c.payment_id and p.state = 'settled'
          where c.account_id = $1 and c.booked_on between $2 and $3 and c.outcome = 'settled' and p.id > $4
-             and exists (select from credit_shown s
-                 where s.account_id = c.account_id and s.servicer_reference = c.servicer_reference)
+             and (exists (select from credit_shown s
+                     where s.account_id = c.account_id and s.servicer_reference = c.servicer_reference)
+                 or exists (select from credit_found f
+                     where f.account_id = c.account_id and f.servicer_reference = c.servicer_reference))
              and not exists (select from payout_item i where i.payment_id = p.id)
              and not exists (select from payout_waiting w where w.payment_id = p.id)
          order by p.id limit $5"#,

@@ -29,14 +29,16 @@ pub struct Payable {
     pub let_go: Vec<Id<Payout>>,
 }
 
-/// What waits in an account and is shown by a statement, after a place.
+/// What waits in an account and is shown by a statement, or was found on one by people, after a place.
 pub async fn waiting(tx: &mut Tx, account: Id<Account>, after: i64, limit: i64) -> Result<Vec<Payable>> {
     let rows = sqlx::query!(
         r#"select w.id, w.payment_id, p.bill_id, w.booked_on, w.agency_id, w.servicer_reference, w.let_go
          from payout_waiting w join payment p on p.id = w.payment_id and p.state = 'settled'
          where w.account_id = $1 and w.id > $2
-             and exists (select from credit_shown s
-                 where s.account_id = w.account_id and s.servicer_reference = w.servicer_reference)
+             and (exists (select from credit_shown s
+                     where s.account_id = w.account_id and s.servicer_reference = w.servicer_reference)
+                 or exists (select from credit_found f
+                     where f.account_id = w.account_id and f.servicer_reference = w.servicer_reference))
          order by w.id limit $3"#,
         account.uuid(),
         after,

@@ -7,7 +7,7 @@ use crate::office::{ACCOUNT, Office, uuid};
 use crate::payments::start;
 use crate::world::{Actor, Answer, TestApp};
 use chung::base::clock::Clock;
-use chung::flow::verify_books::verify_books;
+use chung::flow::{pass_on::pass_on, verify_books::verify_books};
 use chung::identity::role::Role;
 use serde_json::{Value, json};
 
@@ -125,6 +125,47 @@ async fn one_line_that_collects_two_credits_is_suggested_and_matched_by_one_pers
     let by_hand = json!({ "resolution": "matched", "words": "x" });
     let system = office.system(&world, "case");
     system.post_once(&format!("{path}/resolve"), "r", &by_hand).await.expect_refusal(400, "invalid_body");
+}
+
+#[tokio::test]
+async fn what_people_found_on_one_line_is_passed_on_while_their_match_holds() {
+    let (world, office, _) = set().await;
+    let rules = format!("/v1/agencies/{}/payout-rules", office.agency);
+    let rule = crate::payouts::rule("phi", "37110001", "2026-11-24");
+    office.system(&world, "admin").post_once(&rules, "phi", &rule).await.expect(200);
+    told(&world, &[("B1", 410_000, None)]);
+    fetch(&world, &office, "a").await;
+    pass_on(&world.app).await.unwrap();
+    let sent = || world.bank.orders.lock().unwrap().len();
+    assert_eq!(sent(), 0, "no line shows either");
+
+    // The match falls with its line before anything goes on.
+    let accountant = at_board(&world, ACCOUNTANT).await;
+    let open = cases(&world, &office, "?pending=true").await;
+    put_together(&accountant, &office, &open, "collected").await.expect(303);
+    world.later(std::time::Duration::from_secs(1));
+    told(&world, &[]);
+    fetch(&world, &office, "b").await;
+    assert_eq!(world.count("match_group where state = 'withdrawn'").await, 1);
+    pass_on(&world.app).await.unwrap();
+    assert_eq!(sent(), 0);
+
+    // Told again and matched again, both go on.
+    world.later(std::time::Duration::from_secs(1));
+    told(&world, &[("B1", 410_000, None)]);
+    fetch(&world, &office, "c").await;
+    pass_on(&world.app).await.unwrap();
+    assert_eq!(sent(), 0);
+    let mut open = cases(&world, &office, "?pending=true").await;
+    open.retain(|case| case["kind"] == "missing_there" || !case["stated"].is_null());
+    assert_eq!(open.len(), 3, "{open:?}");
+    put_together(&accountant, &office, &open, "collected").await.expect(303);
+    pass_on(&world.app).await.unwrap();
+    assert_eq!(sent(), 1, "one order of the day");
+    let passed = "(select distinct payment_id from payout_item where kind = 'phi') as p";
+    assert_eq!(world.count(passed).await, 2);
+    pass_on(&world.app).await.unwrap();
+    assert_eq!(sent(), 1, "and once");
 }
 
 #[tokio::test]
