@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 pub struct FeeSum {
     /// The fee.
     pub fee: String,
-    /// Phí, lệ phí or tax.
+    /// Phí, lệ phí, tax or the price of a service.
     pub kind: String,
     /// Its Vietnamese name on the bills.
     pub name_vi: String,
@@ -28,18 +28,21 @@ pub struct FeeSum {
     pub basis: (String, Option<String>),
 }
 
-/// The fees of an agency that settled between two days, both included, by fee.
+/// The fees of an agency that settled between two days, both included, by fee: as they were paid, where the bill says something
+/// else now.
 pub async fn settled_fees(tx: &mut Tx, agencies: &[Id<Agency>], from: Day, to: Day) -> Result<Vec<FeeSum>> {
     let rows = sqlx::query!(
         r#"with line as (
-             select c.schedule_id, l.value ->> 'fee' as fee, l.value ->> 'kind' as kind, l.value ->> 'vi' as vi,
+             select coalesce(v.schedule_id, c.schedule_id) as schedule_id, l.value ->> 'fee' as fee, l.value ->> 'kind' as kind, l.value ->> 'vi' as vi,
                  l.value ->> 'basis' as basis, (l.value ->> 'amount')::bigint as amount,
                  coalesce((l.value ->> 'retained')::bigint, 0) as retained
              from ledger_entry e
              join payment p on p.id = e.subject
              join bill b on b.id = p.bill_id
              join bill_content c on c.bill_id = b.id
-             cross join lateral jsonb_array_elements(c.lines) l (value)
+             left join desk_payment d on d.payment_id = p.id
+             left join bill_version v on v.bill_id = b.id and v.version = d.version
+             cross join lateral jsonb_array_elements(coalesce(v.lines, c.lines)) l (value)
              where e.kind = 'settled' and e.booked_on between $2 and $3
                  and coalesce((l.value ->> 'agency')::uuid, b.agency_id) = any($1))
          select line.fee as "fee!", line.kind as "kind!", min(line.vi) as "vi!", min(line.basis) as "basis!",
@@ -126,7 +129,7 @@ pub async fn booked_fees(
          from ledger_account a
          join posting p on p.account_id = a.id and p.booked_on between $2 and $3
          join ledger_entry e on e.id = p.entry_id and e.booked_on = p.booked_on
-         where a.agency_id = any($1) and a.kind in ('fee_phi', 'fee_le_phi', 'fee_tax', 'fee_phi_retained')
+         where a.agency_id = any($1) and a.kind in ('fee_phi', 'fee_le_phi', 'fee_tax', 'fee_service', 'fee_phi_retained')
          group by a.kind, e.kind order by a.kind, e.kind"#,
         &agencies.iter().map(|agency| agency.uuid()).collect::<Vec<_>>(),
         from.date(),

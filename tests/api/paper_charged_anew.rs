@@ -99,9 +99,18 @@ async fn a_bill_that_became_more_while_it_was_paid_on_paper_is_paid_and_the_rest
     let step = &rest["lines"][0]["trace"][0];
     assert_eq!((&step["step"], &step["of"]), (&json!("anew"), &bill["id"]));
     assert_eq!(scene.world.count("refund").await, 0);
+    // What the paper was of is what was collected.
+    let fees = scene.office.system(&scene.world, "fee.read");
+    let declared = async || fees.get("/v1/fees/declaration?period=2026-11").await.expect(200).json();
+    let of_paper = declared().await;
+    assert_eq!(of_paper["collected"]["amount"], "205000", "{of_paper}");
+    assert_eq!(of_paper["agrees_with_books"], true);
     // It is paid like any other.
     scene.send("/desk/bill", &[("reference", reference(&rest)), ("cash", "10000")]).await.expect(303);
     assert_eq!(scene.balance("cash_drawer").await, 715_000);
+    let of_both = declared().await;
+    assert_eq!(of_both["collected"]["amount"], "215000", "{of_both}");
+    assert_eq!(of_both["agrees_with_books"], true);
     assert_eq!(verify_books(&scene.world.app.store, |_| {}).await.unwrap().finding, None);
 }
 

@@ -255,6 +255,11 @@ async fn the_price_of_a_service_goes_to_each_seller_who_is_named_with_an_account
     scene.say("fees", &fees).await.expect_refusal(400, "invalid_body");
     assert_eq!(scene.say("services", &services).await.expect(200).json()["to_sellers"], true);
     scene.pay_and_match().await;
+    // What was paid to sellers is declared with the fees, and the books hold it too.
+    let fees = scene.office.system(&scene.world, "fee.read");
+    let declared = fees.get("/v1/fees/declaration?period=2026-11").await.expect(200).json();
+    assert_eq!(declared["collected"]["amount"], "2150000", "{declared}");
+    assert_eq!(declared["agrees_with_books"], true);
     pass_on(&scene.world.app).await.unwrap();
     pass_on(&scene.world.app).await.unwrap();
     let mut sent: Vec<_> = scene.orders();
