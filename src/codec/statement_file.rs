@@ -188,6 +188,11 @@ impl Rows {
         take(row);
     }
 
+    /// Whether no row is of another day.
+    fn are_of(&self, day: Day) -> bool {
+        !self.several && self.day.is_none_or(|of| of == day)
+    }
+
     /// The one day that all rows are of.
     fn day(&self) -> Result<Day, NotAFile> {
         self.day.filter(|_| !self.several).ok_or(NotAFile::NoDay)

@@ -118,6 +118,45 @@ fn an_mt940_is_read_and_a_bad_row_set_aside() {
     assert_eq!(file.balances.map(|b| b.1.minor()), Some(400_000));
 }
 
+/// A day in two messages, as a bank tells it that has more to say than a message holds.
+fn two_messages(second: &str) -> String {
+    format!(
+        ":20:STMT\r\n:25:1500201001234\r\n:28C:1/1\r\n:60F:C261123VND100000,\r\n\
+         :61:2611241124C205000,NTRFNONREF//FT1\r\n:62M:C261124VND305000,\r\n-\r\n\
+         :20:STMT\r\n:25:1500201001234\r\n:28C:1/2\r\n{second}:62F:C261124VND400000,\r\n-"
+    )
+}
+
+#[test]
+fn an_mt940_of_several_messages_is_one_day_from_its_first_balance_to_its_last() {
+    let pages = two_messages(":60M:C261124VND305000,\r\n:61:261124C95000,NTRFNONREF//FT2\r\n");
+    let file = read(pages.as_bytes()).unwrap();
+    assert_eq!((file.entries.len(), file.bad.len()), (2, 0));
+    assert_eq!(file.balances.map(|b| (b.0.minor(), b.1.minor())), Some((100_000, 400_000)));
+    // A row that cannot be read leaves the balances what they are.
+    let bad = two_messages(":60M:C261124VND305000,\r\n:61:261124?what\r\n");
+    let file = read(bad.as_bytes()).unwrap();
+    assert_eq!((file.entries.len(), file.bad.len()), (1, 1));
+    assert_eq!(file.balances.map(|b| b.1.minor()), Some(400_000));
+    // A message is missing between them; another day begins.
+    let gap = two_messages(":60M:C261124VND304000,\r\n");
+    assert_eq!(read(gap.as_bytes()), Err(NotAFile::Broken));
+    assert_eq!(read(two_messages(":60F:C261124VND305000,\r\n").as_bytes()), Err(NotAFile::NoDay));
+}
+
+#[test]
+fn rows_that_a_bank_entered_on_another_day_than_it_closes_are_of_no_one_day() {
+    let file = |rows: &str| {
+        let file = format!(":20:S\r\n:60F:C261123VND0,\r\n{rows}:62F:C261124VND2000,\r\n-");
+        read(file.as_bytes()).map(|file| file.entries.len())
+    };
+    let entered = ":61:2611241124C1000,NTRFNONREF//A\r\n";
+    // From which day money counts is another matter.
+    assert_eq!(file(&format!("{entered}:61:2611201124C1000,NTRFNONREF//B\r\n")), Ok(2));
+    assert_eq!(file(&format!("{entered}:61:261120C1000,NTRFNONREF//B\r\n")), Ok(2));
+    assert_eq!(file(&format!("{entered}:61:2611241123C1000,NTRFNONREF//B\r\n")), Err(NotAFile::NoDay));
+}
+
 #[test]
 fn csv_of_two_banks_is_read() {
     let vietnamese = "Ngày giao dịch;Số tham chiếu;Ghi nợ;Ghi có;Nội dung\n\
@@ -171,6 +210,26 @@ fn a_camt_file_of_a_bank_is_read() {
     assert_eq!((file.format, file.entries.len(), file.bad.len()), (Format::Camt053, 1, 1));
     assert_eq!(file.entries[0].remittance[0].as_str(), "A & B");
     assert_eq!(file.day, Day::new(2026, 11, 24).unwrap());
+    let balance = |code: &str, day: &str| {
+        format!(
+            "<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp><Amt>0</Amt><Dt><Dt>{day}</Dt></Dt></Bal>"
+        )
+    };
+    let booked = |day: &str| {
+        format!(
+            "<Ntry><Amt>5</Amt><CdtDbtInd>CRDT</CdtDbtInd><BookgDt><Dt>{day}</Dt></BookgDt>\
+             <AcctSvcrRef>F{day}</AcctSvcrRef></Ntry>"
+        )
+    };
+    let of_days = |days: &[&str]| {
+        let entries: String = days.iter().map(|day| booked(day)).collect();
+        let (opening, closing) = (balance("OPBD", "2026-11-23"), balance("CLBD", "2026-11-24"));
+        let file = format!("<BkToCstmrStmt><Stmt>{opening}{closing}{entries}</Stmt></BkToCstmrStmt>");
+        read(file.as_bytes()).map(|file| file.day)
+    };
+    assert_eq!(of_days(&["2026-11-24"]), Ok(Day::new(2026, 11, 24).unwrap()));
+    assert_eq!(of_days(&["2026-11-23", "2026-11-24"]), Err(NotAFile::NoDay), "a file of two days");
+    assert_eq!(of_days(&["2026-11-23"]), Err(NotAFile::NoDay), "it closes another day than its rows");
     assert!(read(b"<BkToCstmrStmt><unclosed>").is_err());
     assert!(read(b"<!DOCTYPE x [<!ENTITY a \"b\">]><BkToCstmrStmt></BkToCstmrStmt>").is_err());
 }

@@ -187,7 +187,8 @@ async fn a_file_that_cannot_be_is_refused_and_nobody_else_brings_one() {
         ("chào".to_owned(), "không thuộc định dạng"),
         (file.replace(ACCOUNT, "999"), "tài khoản khác"),
         (file.replace(":61:261124?unreadable\r\n", ""), "không cân"),
-        (file.replace("C261124VND", "C261125VND"), "problem-day_not_over"),
+        (file.replace("C261124VND", "C261125VND").replace("1124C", "1125C"), "problem-day_not_over"),
+        (file.replace("1124C", "1123C"), "một ngày"),
         (":60F:nothing".to_owned(), "cấu trúc"),
     ] {
         let page = bring(&accountant, &office, &wrong).await;

@@ -162,7 +162,11 @@ impl Feed {
         };
         let (opening, closing) = (balance("OPBD"), balance("CLBD"));
         let stated = closing.and_then(|(_, day)| day);
-        let day = stated.map_or_else(|| rows.day(), Ok)?;
+        let day = match stated {
+            Some(day) if rows.are_of(day) => day,
+            Some(_) => return Err(NotAFile::NoDay),
+            None => rows.day()?,
+        };
         let balances = opening.zip(closing).map(|(opening, closing)| (opening.0, closing.0));
         Ok(Heading { format: self.format, account, day, balances })
     }

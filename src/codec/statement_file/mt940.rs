@@ -1,9 +1,12 @@
-//! MT940: `:20:` to `:62F:`, a movement in each `:61:` with its words in the `:86:` behind it.
+//! MT940: `:20:` to `:62F:`, a movement in each `:61:` with its words in the `:86:` behind it. A day that is too long for one message
+//! comes in several, `:60F:` to `:62M:`, then `:60M:` to `:62M:`, then `:60M:` to `:62F:`, each beginning with the balance that the one
+//! before ended with.
 
 use super::{Format, Heading, Lines, NotAFile, PART_BYTES_MAX, Raw, Row, Rows, day, money, ours_in};
 use crate::base::calendar::Day;
 use crate::base::money::Money;
 use crate::codec::iso20022::Direction;
+use std::collections::BTreeSet;
 
 /// A message that comes in pieces. Its day stands at its end: while that is not known a row is of its own value day.
 pub(super) struct Feed {
@@ -20,6 +23,8 @@ struct Fields {
     account: Option<String>,
     opening: Option<Option<(Money, Day)>>,
     closing: Option<Option<(Money, Day)>>,
+    /// The days on which the bank entered its rows, where it says so: month and day.
+    entered: BTreeSet<String>,
 }
 
 impl Feed {
@@ -40,12 +45,17 @@ impl Feed {
     pub(super) fn finish(self, rows: &mut Rows, take: &mut dyn FnMut(Row)) -> Result<Heading, NotAFile> {
         let Self { booked, lines, mut fields } = self;
         lines.finish(|line| fields.line(line, booked, rows, take))?;
-        fields.close(booked, rows, take);
+        fields.close(booked, rows, take)?;
         if let Some(last) = fields.row.take() {
             rows.give(Ok(last), take);
         }
         let opening = fields.opening.flatten().ok_or(NotAFile::Broken)?;
         let closing = fields.closing.flatten().ok_or(NotAFile::Broken)?;
+        let day = closing.1.date();
+        let of_day = format!("{:02}{:02}", u8::from(day.month()), day.day());
+        if fields.entered.iter().any(|entered| *entered != of_day) {
+            return Err(NotAFile::NoDay);
+        }
         Ok(Heading {
             format: Format::Mt940,
             account: fields.account,
@@ -67,7 +77,7 @@ impl Fields {
         let tagged = line.strip_prefix(':').and_then(|rest| rest.split_once(':'));
         match tagged.filter(|(tag, _)| (2..=3).contains(&tag.len())) {
             Some((tag, value)) => {
-                self.close(booked, rows, take);
+                self.close(booked, rows, take)?;
                 self.open = Some((tag.to_owned(), value.to_owned()));
             }
             None if line.starts_with('-') || line.starts_with('{') => (),
@@ -85,16 +95,31 @@ impl Fields {
     }
 
     /// The field that was open is complete.
-    fn close(&mut self, booked: Option<Day>, rows: &mut Rows, take: &mut dyn FnMut(Row)) {
-        let Some((tag, value)) = self.open.take() else { return };
+    fn close(
+        &mut self,
+        booked: Option<Day>,
+        rows: &mut Rows,
+        take: &mut dyn FnMut(Row),
+    ) -> Result<(), NotAFile> {
+        let Some((tag, value)) = self.open.take() else { return Ok(()) };
         match tag.as_str() {
-            "60F" | "60M" => self.opening = self.opening.or_else(|| Some(balance(&value))),
-            "62F" | "62M" => self.closing = self.closing.or_else(|| Some(balance(&value))),
+            // Another day begins.
+            "60F" if self.opening.is_some() => return Err(NotAFile::NoDay),
+            "60F" | "60M" if self.opening.is_none() => self.opening = Some(balance(&value)),
+            // A message between them is missing.
+            "60M" if self.closing.flatten().map(amount) != balance(&value).map(amount) => {
+                return Err(NotAFile::Broken);
+            }
+            "62F" | "62M" => self.closing = Some(balance(&value)),
             "25" | "25P" if self.account.is_none() => {
                 self.account = Some(value.rsplit('/').next().unwrap_or(&value).trim().to_owned());
             }
             "61" => {
-                if let Some(before) = self.row.replace(row(&value, booked).unwrap_or_default()) {
+                let read = row(&value, booked);
+                if let (Some(_), Some(entered)) = (&read, entered(&value)) {
+                    self.entered.insert(entered.to_owned());
+                }
+                if let Some(before) = self.row.replace(read.unwrap_or_default()) {
                     rows.give(Ok(before), take);
                 }
             }
@@ -108,7 +133,12 @@ impl Fields {
             }
             _ => (),
         }
+        Ok(())
     }
+}
+
+const fn amount((amount, _): (Money, Day)) -> Money {
+    amount
 }
 
 fn balance(text: &str) -> Option<(Money, Day)> {
@@ -122,14 +152,16 @@ fn balance(text: &str) -> Option<(Money, Day)> {
     Some((signed, day(text.get(1..7)?)?))
 }
 
-/// `YYMMDD[MMDD](C|D|RC|RD)[funds]amount,N+type3 owner reference[//bank reference]`.
+/// The day of the entry behind that of the value, where there is one: month and day.
+fn entered(row: &str) -> Option<&str> {
+    row.get(6..10).filter(|day| day.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// `YYMMDD[MMDD](C|D|RC|RD)[funds]amount,N+type3 owner reference[//bank reference]`: the day of the value, from which money counts
+/// and which may be any, and that of the entry, on which the bank booked it.
 fn row(text: &str, booked: Option<Day>) -> Option<Raw> {
     let value = day(text.get(..6)?)?;
-    let rest = text.get(6..)?;
-    let rest = rest
-        .get(4..)
-        .filter(|_| rest.get(..4).is_some_and(|d| d.bytes().all(|b| b.is_ascii_digit())))
-        .unwrap_or(rest);
+    let rest = text.get(6 + entered(text).map_or(0, str::len)..)?;
     let (direction, rest) = match rest {
         rest if rest.starts_with("RC") => (Direction::Debit, &rest[2..]),
         rest if rest.starts_with("RD") => (Direction::Credit, &rest[2..]),
