@@ -152,6 +152,24 @@ mod tests {
         assert!(checked > 0, "no template was found");
     }
 
+    /// Reports and pages name each kind of account in the books.
+    #[test]
+    fn each_kind_of_account_has_its_words() {
+        let ledger = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/payment/ledger.rs");
+        let source = std::fs::read_to_string(ledger).unwrap();
+        let kinds = source.split("pub const fn kind").nth(1).unwrap();
+        let kinds: Vec<&str> =
+            kinds.split("pub const fn").next().unwrap().split('"').skip(1).step_by(2).collect();
+        assert!(kinds.contains(&"clearing") && kinds.contains(&"bank_claim"), "{kinds:?}");
+        for kind in kinds {
+            for key in
+                [format!("closing-account-{kind}"), format!("books-account-{}", kind.replace('_', "-"))]
+            {
+                assert!(Texts::embedded().has(&key), "no text {key}");
+            }
+        }
+    }
+
     fn files(folder: PathBuf, extension: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(folder).unwrap() {
