@@ -57,7 +57,7 @@ impl Matching<'_> {
         }
     }
 
-    /// Judges what the books hold for the day and no line shows, chunk by chunk.
+    /// Judges what the books hold for the day and no line shows, and what a revision took back, chunk by chunk.
     pub(super) async fn unseen(&mut self, tx: &mut Tx, known: &mut Books, sum: &mut Sum) -> Result<()> {
         let (account, mut after) = (self.account.id, String::new());
         loop {
@@ -70,12 +70,13 @@ impl Matching<'_> {
             let gone = those(&chunk, |sifted| sifted.gone);
             known.credits.retain(|credit| !seen.contains(credit.reference.as_str()));
             known.debits.retain(|reference, _| !gone.contains(reference.as_str()));
+            let taken = those(&chunk, |sifted| sifted.taken);
+            known.taken = taken.iter().map(|reference| (*reference).to_owned()).collect();
             let mut found = Reconciliation::nothing();
             Judging::of(self.stored.day).unseen(known, &mut found).map_err(Error::internal)?;
             self.clear(tx, (&[], &found), known).await?;
             self.open(tx, &found, &owners).await?;
             if let Some(revision) = &mut self.revision {
-                let taken = those(&chunk, |sifted| sifted.taken);
                 let missing = found.differences.iter().filter_map(|d| d.credit.as_deref().zip(d.held));
                 let missing: Vec<_> = missing.filter(|(reference, _)| taken.contains(reference)).collect();
                 let of = (account, self.leaf, self.now);

@@ -256,7 +256,7 @@ impl<'a> Matching<'a> {
             sift::keep_names(tx, self.account.id).await?;
         }
         if let Some(revision) = &self.revision {
-            sift::mark_taken(tx, self.account.id, revision.id).await?;
+            sift::mark_taken(tx, of, revision.id).await?;
         }
         self.changed |= sift::clear_plain(tx, of, self.now).await? > 0;
         let matched = self.stored.lines.saturating_sub(rest);

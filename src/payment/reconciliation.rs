@@ -65,6 +65,8 @@ pub struct Books {
     pub debits: HashMap<String, (Money, Day)>,
     /// The lines that people have matched, and the movements: nothing about them is a difference any more.
     pub by_hand: (HashSet<Id<StatementLine>>, HashSet<String>),
+    /// The movements whose lines the bank has just taken back: of whatever day they are, one that nothing shows is missing.
+    pub taken: HashSet<String>,
 }
 
 /// A line that shows a credit.
@@ -194,22 +196,27 @@ impl Judging {
         Ok(())
     }
 
-    /// Judges what the books hold for the day and no line showed.
+    /// Judges what the books hold for the day and no line showed, and what the bank took back.
     pub fn unseen(&self, books: &Books, found: &mut Reconciliation) -> Result<(), MoneyError> {
-        let of_the_day = books.credits.iter().filter(|c| c.booked_on == self.day);
-        for credit in of_the_day.filter(|c| !self.seen.contains(&c.reference)) {
-            found.explained = found.explained.minus(credit.amount)?;
+        let judged = |day: Day, reference: &String| day == self.day || books.taken.contains(reference);
+        let credits = books.credits.iter().filter(|c| judged(c.booked_on, &c.reference));
+        for credit in credits.filter(|c| !self.seen.contains(&c.reference)) {
+            if credit.booked_on == self.day {
+                found.explained = found.explained.minus(credit.amount)?;
+            }
             if credit.shown_by.is_none() && !books.by_hand.1.contains(&credit.reference) {
                 found.differences.push(not_shown(credit));
             }
         }
         let unseen = |(reference, (_, booked_on)): &(&String, &(Money, Day))| {
-            *booked_on == self.day && !self.left.contains(reference.as_str())
+            judged(*booked_on, reference) && !self.left.contains(reference.as_str())
         };
         let mut unseen: Vec<_> = books.debits.iter().filter(unseen).collect();
         unseen.sort_unstable_by_key(|(reference, _)| *reference);
-        for (reference, (amount, _)) in unseen {
-            found.explained = found.explained.plus(*amount)?;
+        for (reference, (amount, booked_on)) in unseen {
+            if *booked_on == self.day {
+                found.explained = found.explained.plus(*amount)?;
+            }
             if books.by_hand.1.contains(reference) {
                 continue;
             }

@@ -50,6 +50,20 @@ fn run(lines: &[Line], books: &Books) -> (Vec<Kind>, Reconciliation) {
 }
 
 #[test]
+fn what_the_bank_took_back_is_missing_whatever_its_day_and_explains_nothing_of_this_one() {
+    let late =
+        || Credit { booked_on: today().plus_days(-1), ..credit("R1", 50_000, Some(1), Outcome::Settles) };
+    let debits = || [("D1".to_owned(), (Money::vnd(7), today().plus_days(-1)))].into();
+    let taken = || ["R1", "D1"].map(str::to_owned).into();
+    let not_taken = Books { debits: debits(), ..books(vec![late()], &[]) };
+    assert!(run(&[], &not_taken).0.is_empty());
+    let (kinds, found) = run(&[], &Books { taken: taken(), debits: debits(), ..books(vec![late()], &[]) });
+    assert_eq!((kinds, found.explained), (vec![Kind::MissingThere; 2], Money::vnd(0)));
+    let elsewhere = Credit { shown_by: Some(id(9)), ..late() };
+    assert!(run(&[], &Books { taken: taken(), ..books(vec![elsewhere], &[]) }).0.is_empty());
+}
+
+#[test]
 fn each_difference_has_its_kind() {
     use Outcome::{Settles, Suspends};
     let settled = || credit("R1", 50_000, Some(1), Settles);

@@ -148,12 +148,32 @@ pub async fn keep_names(tx: &mut Tx, account: Id<Account>) -> Result<()> {
     Ok(())
 }
 
-/// Notes which references are of lines that this revision left out.
-pub async fn mark_taken(tx: &mut Tx, account: Id<Account>, revision: Uuid) -> Result<()> {
+/// Notes which references are of lines that this revision left out. Movements of another day are judged with it: their own day
+/// has long been.
+pub async fn mark_taken(tx: &mut Tx, of: Sifting, revision: Uuid) -> Result<()> {
+    sqlx::query!(
+        "insert into sifted (account_id, servicer_reference, number)
+         select distinct $1::uuid, l.servicer_reference, 0
+         from withdrawn_line w join statement_line l on l.id = w.line_id
+         where w.revision_id = $2 and (
+             exists (select from credit c where c.account_id = $1 and c.servicer_reference = l.servicer_reference
+                     and c.booked_on <> $3)
+             or exists (select from debit d where d.account_id = $1 and d.servicer_reference = l.servicer_reference
+                     and d.booked_on <> $3
+                     and not exists (select from statement s join statement_line o on o.statement_id = s.id
+                                     where s.account_id = $1 and s.day = d.booked_on
+                                         and o.servicer_reference = d.servicer_reference
+                                         and not exists (select from withdrawn_line x where x.line_id = o.id))))",
+        of.account.uuid(),
+        revision,
+        of.day.date(),
+    )
+    .execute(tx.conn())
+    .await?;
     sqlx::query!(
         "update sifted s set taken = true from withdrawn_line w join statement_line l on l.id = w.line_id
          where w.revision_id = $2 and s.account_id = $1 and s.servicer_reference = l.servicer_reference",
-        account.uuid(),
+        of.account.uuid(),
         revision,
     )
     .execute(tx.conn())

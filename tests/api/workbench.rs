@@ -413,3 +413,45 @@ async fn a_day_told_again_is_kept_beside_the_first_and_reversed_until_it_is_show
     assert_eq!(world.count("audit_leaf where kind = 'statement.revised'").await, 2);
     assert!(verify_books(&world.app.store, |_| ()).await.unwrap().finding.is_none());
 }
+
+#[tokio::test]
+async fn money_that_the_next_day_showed_and_then_did_not_is_claimed_until_it_is_shown_again() {
+    let (world, office, payments) = set().await;
+    let fetch_of = async |day: &str, key: &str| {
+        let system = office.system(&world, "statement");
+        let body = json!({ "account": ACCOUNT, "day": day });
+        let told = system.post_once("/v1/statements", key, &body).await.expect(200).json();
+        assert_eq!(told["reconciliation"]["unexplained"]["amount"], "0", "{told}");
+    };
+    let waiting = async || -> Vec<Value> {
+        let found = cases(&world, &office, "?pending=true").await;
+        found.into_iter().map(|case| case["kind"].clone()).collect()
+    };
+    let balance = async |kind: &str| {
+        let found = world.balances().await.into_iter().filter(|(of, _)| of == kind);
+        found.map(|(_, sum)| sum).sum::<i64>()
+    };
+    // Booked on the first day, and told on the second.
+    told(&world, &[("R2", 205_000, Some(&payments[1]))]);
+    fetch_of("2026-11-24", "a").await;
+    assert_eq!(waiting().await, ["missing_there"]);
+    world.later(std::time::Duration::from_secs(86_400));
+    let late = [("R1", 205_000, Some(&payments[0]))];
+    told(&world, &late);
+    fetch_of("2026-11-25", "b").await;
+    assert!(waiting().await.is_empty());
+    assert_eq!(balance("bank_claim").await, 0);
+
+    world.later(std::time::Duration::from_secs(1));
+    told(&world, &[]);
+    fetch_of("2026-11-25", "c").await;
+    assert_eq!(waiting().await, ["missing_there"]);
+    assert_eq!((balance("clearing").await, balance("bank_claim").await), (205_000, 205_000));
+
+    world.later(std::time::Duration::from_secs(1));
+    told(&world, &late);
+    fetch_of("2026-11-25", "d").await;
+    assert!(waiting().await.is_empty());
+    assert_eq!((balance("clearing").await, balance("bank_claim").await), (410_000, 0));
+    assert!(verify_books(&world.app.store, |_| ()).await.unwrap().finding.is_none());
+}
