@@ -281,6 +281,8 @@
 //!   successor's.
 //! * 2026-11-28, what a succession leaves behind: a match that waits goes on at the successor, and whatever comes up later about a
 //!   bill that had ended is the successor's case; what is not closed yet in the old agency's books its people close.
+//! * 2026-11-28, proposals about suspense: one that nobody approved vanishes when it is declined or taken back, and the log alone
+//!   keeps it; a page approves the proposal that it showed, and no other that came in its place.
 //! * 2026-11-26, statements in a connection: all that a node asks stay prepared, or each would be planned again and again.
 //! * 2026-11-26, access tokens: what a signature said is remembered by the token's digest, so that it is checked once; key,
 //!   client and revocation are asked at every request.

@@ -1,4 +1,5 @@
-//! Lets money leave suspense, by a recorded decision of two officers: an accountant proposes, an approver approves.
+//! Lets money leave suspense, by a recorded decision of two officers: an accountant proposes, an approver approves. Until
+//! then the approver may decline and the accountant take it back, so that something else can be proposed.
 
 use super::{
     Error, Result,
@@ -12,6 +13,7 @@ use crate::{
     app::App,
     base::{
         calendar::{Day, rfc3339},
+        clock::Instant,
         id::{self, Agency, Bill, Case, Citizen, Id},
         money::Money,
         text::Line,
@@ -91,20 +93,18 @@ pub async fn propose_release(
     audit::append(&mut tx, &[leaf]).await?;
     let answer = decision_json(case, &held.amount.decimal(), &decision, &sealing)?;
     if let Some(key) = key {
-        // The words are sealed with the decision; the key keeps no copy of them.
-        let then = json!({ "approved": !answer["approved_by"].is_null() });
-        key.keep(&mut tx, case.uuid(), &then, now).await?;
+        key.keep(&mut tx, case.uuid(), &kept(&answer), now).await?;
     }
     tx.commit().await?;
     Ok(answer)
 }
 
-/// Approves a proposal: the money moves in the books with the decision.
+/// Approves a proposal, the one of that moment if it is told which was seen: the money moves in the books with the decision.
 pub async fn approve_release(
     app: &App,
     agency: Id<Agency>,
     case: Id<Case>,
-    officer: Id<Citizen>,
+    (officer, seen): (Id<Citizen>, Option<Instant>),
     key: Option<&Idempotency>,
 ) -> Result<Value> {
     let now = app.clock.now();
@@ -114,10 +114,13 @@ pub async fn approve_release(
     {
         return answered(app, &mut tx, agency, case, &then).await;
     }
-    // What was proposed never changes, so that its bill can be locked before the money.
-    let toward = suspense::decision(&mut tx, case).await?.map(|decision| decision.toward);
-    let held = lock(&mut tx, agency, case, toward.and_then(|toward| toward.bill())).await?;
-    let before = suspense::decision(&mut tx, case).await?.filter(|decision| Some(decision.toward) == toward);
+    // The bill is locked before the money; what was proposed instead of that meanwhile is not what is approved.
+    let proposed = suspense::decision(&mut tx, case).await?;
+    let proposed = proposed.filter(|decision| seen.is_none_or(|seen| decision.proposed_at == seen));
+    let proposed = proposed.map(|decision| (decision.toward, decision.proposed_at));
+    let held = lock(&mut tx, agency, case, proposed.and_then(|(toward, _)| toward.bill())).await?;
+    let before = suspense::decision(&mut tx, case).await?;
+    let before = before.filter(|decision| Some((decision.toward, decision.proposed_at)) == proposed);
     release::approve(held.held, before.as_ref().map(|d| d.proposed_by), officer).map_err(refused)?;
     officer::demand(&mut tx, officer, agency, Role::Approver, Day::of(now)).await?;
     let mut decision = before.ok_or(refused(Refusal::NotProposed))?;
@@ -168,12 +171,41 @@ pub async fn approve_release(
     outbox::enqueue(&mut tx, &[event]).await?;
     let answer = decision_json(case, &held.amount.decimal(), &decision, &sealing)?;
     if let Some(key) = key {
-        // The words are sealed with the decision; the key keeps no copy of them.
-        let then = json!({ "approved": !answer["approved_by"].is_null() });
-        key.keep(&mut tx, case.uuid(), &then, now).await?;
+        key.keep(&mut tx, case.uuid(), &kept(&answer), now).await?;
     }
     tx.commit().await?;
     Ok(answer)
+}
+
+/// Drops a proposal that nobody has approved: whoever made it takes it back, or an approver declines it. The money waits on.
+pub async fn drop_release(app: &App, agency: Id<Agency>, case: Id<Case>, officer: Id<Citizen>) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let held = lock(&mut tx, agency, case, None).await?;
+    let before = suspense::decision(&mut tx, case).await?;
+    release::drop_proposal(held.held, before.is_some()).map_err(refused)?;
+    let decision = before.ok_or(refused(Refusal::NotProposed))?;
+    let (role, kind) = if decision.proposed_by == officer {
+        (Role::Accountant, "money.release_withdrawn")
+    } else {
+        (Role::Approver, "money.release_declined")
+    };
+    officer::demand(&mut tx, officer, agency, role, Day::of(now)).await?;
+    if !suspense::drop_proposal(&mut tx, case).await? {
+        return Err(Error::internal("suspense moved under its lock"));
+    }
+    let details = json!({
+        "case": case.to_string(),
+        "toward": decision.toward.as_str(),
+        "bill": decision.toward.bill().map(|bill| bill.to_string()),
+        "proposed_by": decision.proposed_by.to_string(),
+        "by": officer.to_string(),
+    });
+    let sealing = agency_key(app, &mut tx, agency).await?;
+    let concern = audit_leaf::Concern { citizen: None, agency: Some(agency), object: case.uuid() };
+    let leaf = audit_leaf::leaf(app, now, kind, concern, &sealing, &details);
+    audit::append(&mut tx, &[leaf]).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Locks money, and before it the bill that it shall pay: in the order in which a desk locks them.
@@ -199,10 +231,17 @@ async fn payable(tx: &mut Tx, agency: Id<Agency>, id: Id<Bill>, held: Money) -> 
     Ok(bill)
 }
 
-/// The answer that was given before: the decision as it was then.
+/// What a key keeps of an answer: of which proposal it told. The words are sealed with that; the key keeps no copy of them.
+fn kept(answer: &Value) -> Value {
+    json!({ "approved": !answer["approved_by"].is_null(), "proposed_at": answer["proposed_at"] })
+}
+
+/// The answer that was given before: the decision as it was then, unless it was dropped since.
 async fn answered(app: &App, tx: &mut Tx, agency: Id<Agency>, case: Id<Case>, then: &Value) -> Result<Value> {
     let held = suspense::lock(tx, agency, case).await?.ok_or(Error::not_found())?;
-    let mut decision = suspense::decision(tx, case).await?.ok_or(Error::not_found())?;
+    let decision = suspense::decision(tx, case).await?;
+    let decision = decision.filter(|decision| then["proposed_at"] == rfc3339(decision.proposed_at));
+    let mut decision = decision.ok_or(refused(Refusal::NotProposed))?;
     if then["approved"] != true {
         decision.approved = None;
     }

@@ -58,8 +58,8 @@ pub enum Refusal {
     /// Somebody proposed before.
     #[error("a release is proposed already")]
     AlreadyProposed,
-    /// There is nothing to approve.
-    #[error("no release is proposed")]
+    /// There is nothing to decide about, or something else than was seen.
+    #[error("no such release is proposed")]
     NotProposed,
     /// The bill asks for another amount than the money is.
     #[error("the bill asks for another amount")]
@@ -101,6 +101,15 @@ pub fn approve(held: bool, proposed_by: Option<Id<Citizen>>, by: Id<Citizen>) ->
     }
 }
 
+/// Whether a proposal may be dropped: whoever made it takes it back, anybody else declines it.
+pub const fn drop_proposal(held: bool, proposed: bool) -> Result<(), Refusal> {
+    match (held, proposed) {
+        (false, _) => Err(Refusal::AlreadyReleased),
+        (true, false) => Err(Refusal::NotProposed),
+        (true, true) => Ok(()),
+    }
+}
+
 /// Whether money of `held` may pay a bill that asks for `asked`.
 pub fn pays(held: Money, asked: Money) -> Result<(), Refusal> {
     if held == asked { Ok(()) } else { Err(Refusal::AmountDiffers) }
@@ -138,6 +147,9 @@ mod tests {
         assert_eq!(approve(true, Some(one), one), Err(Refusal::OwnAct));
         assert_eq!(approve(true, Some(one), other), Ok(()));
         assert_eq!(approve(false, Some(one), other), Err(Refusal::AlreadyReleased));
+        assert_eq!(drop_proposal(true, true), Ok(()));
+        assert_eq!(drop_proposal(true, false), Err(Refusal::NotProposed));
+        assert_eq!(drop_proposal(false, true), Err(Refusal::AlreadyReleased));
         assert_eq!(pays(Money::vnd(5), Money::vnd(6)), Err(Refusal::AmountDiffers));
         assert_eq!(Toward::named("bill", None), None);
     }

@@ -174,7 +174,7 @@ pub async fn suspense(tx: &mut Tx, agency: Id<Agency>) -> Result<Vec<PassingSusp
     let rows = sqlx::query!(
         r#"select s.id as "id!", case when s.state = 'held' then 0 else s.amount end as "owed!", d.words as "words?", d.key as "key?"
          from suspense s left join suspense_decision d on d.suspense_id = s.id
-         where s.agency_id = $1 and (s.state = 'held' or d.toward = 'refund_due' and not exists (
+         where s.agency_id = $1 and (s.state = 'held' or d.toward = 'refund_due' and d.approved_by is not null and not exists (
              select from refund r where r.case_id = s.id and r.state not in ('requested', 'declined')))
          order by s.id for no key update of s"#,
         agency.uuid(),

@@ -134,6 +134,17 @@ pub async fn approve(
     Ok(super::moved_one(&done))
 }
 
+/// Drops a proposal that nobody has approved.
+pub async fn drop_proposal(tx: &mut Tx, case: Id<Case>) -> Result<bool> {
+    let done = sqlx::query!(
+        "delete from suspense_decision where suspense_id = $1 and approved_by is null",
+        case.uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(super::moved_one(&done))
+}
+
 /// Lets held money go; without an approved decision the table refuses.
 pub async fn release(tx: &mut Tx, case: Id<Case>) -> Result<bool> {
     let done =

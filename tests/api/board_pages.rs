@@ -2,12 +2,15 @@
 
 use crate::board::{grant, signed_in};
 use crate::office::{ACCOUNT, Office};
+use crate::payments::start;
 use crate::world::{Actor, Answer, TestApp};
 use chung::base::clock::Clock;
 use chung::flow::fee_file::{SAMPLE_ADJUSTMENTS, SAMPLE_ITEMS};
+use chung::flow::verify_books::verify_books;
 use chung::identity::role::Role;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::time::Duration;
 
 const PEOPLE: [&str; 3] = [
     "079185000456,,Nguyễn Thị Hòa,1985-03-15,female,0912345218,79,active,,2,",
@@ -185,6 +188,97 @@ async fn money_leaves_suspense_on_a_page_by_two_people() {
     let shown = accountant.get(&asked).await.expect(200).text();
     assert!(shown.contains("70.000") && shown.contains("chờ duyệt"), "{shown}");
     accountant.post_form("/board/refunds", &ask).await.expect(409);
+}
+
+/// The bill that somebody proposed is paid otherwise meanwhile: the proposal goes, and the money pays another.
+#[tokio::test]
+async fn a_proposal_about_money_in_suspense_is_dropped_and_made_anew() {
+    let (world, office) = set().await;
+    let (first, second) = (office.bill(&world, "first").await, office.bill(&world, "second").await);
+    let told = crate::central_bank::credit(3, ACCOUNT, "U1", 205_000, None, world.clock.now());
+    world.tell(&told).await.expect(200);
+    let accountant = signed_in(&world, ACCOUNTANT, "/board/suspense").await;
+    let approver = signed_in(&world, APPROVER, "/board/suspense").await;
+    let listed = accountant.get("/board/suspense").await.expect(200).text();
+    let case = listed.split("/board/suspense/").nth(1).unwrap().split('"').next().unwrap();
+    let path = format!("/board/suspense/{case}");
+    let toward = |bill: &Value| {
+        let reference = bill["reference"].as_str().unwrap().to_owned();
+        [
+            ("act", "propose".to_owned()),
+            ("toward", "bill".to_owned()),
+            ("legal_basis", "Luật 97/2015 (minh họa)".to_owned()),
+            ("words", "Người nộp quên ghi mã".to_owned()),
+            ("reference", reference),
+        ]
+    };
+    let propose = async |bill: &Value| {
+        let fields = toward(bill);
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, &**value)).collect();
+        // One proposal is told from the next by its moment.
+        world.later(Duration::from_secs(1));
+        send(&accountant, &path, &fields).await
+    };
+    send(&approver, &path, &[("act", "drop")]).await.expect(409);
+    propose(&first).await.expect(303);
+    let seen = approver.get(&path).await.expect(200).form_field("seen");
+    let payment = start(&world, &office, &first).await;
+    world.tell(&world.credit(4, "R1", 205_000, &payment)).await.expect(200);
+    send(&approver, &path, &[("act", "approve"), ("seen", &seen)]).await.expect(409);
+    propose(&second).await.expect(409);
+    assert!(!accountant.get(&path).await.expect(200).text().contains("Không duyệt"));
+    grant(&world, NOBODY.0, Role::Auditor).await;
+    let auditor = signed_in(&world, NOBODY, "/board/suspense").await;
+    send(&auditor, &path, &[("act", "drop")]).await.expect(403);
+    assert!(approver.get(&path).await.expect(200).text().contains("Không duyệt"));
+    send(&approver, &path, &[("act", "drop")]).await.expect(303);
+    assert!(accountant.get(&path).await.expect(200).text().contains("đang giữ"));
+
+    // Whoever proposed takes it back as well, and whoever saw one proposal approves no other.
+    propose(&second).await.expect(303);
+    assert!(accountant.get(&path).await.expect(200).text().contains("Rút lại"));
+    send(&accountant, &path, &[("act", "drop")]).await.expect(303);
+    propose(&second).await.expect(303);
+    let stale = send(&approver, &path, &[("act", "approve"), ("seen", &seen)]).await.expect(409);
+    assert!(stale.text().contains("không có đề xuất giải chi như vậy"));
+    let seen = approver.get(&path).await.expect(200).form_field("seen");
+    send(&approver, &path, &[("act", "approve"), ("seen", &seen)]).await.expect(303);
+    send(&approver, &path, &[("act", "drop")]).await.expect(409);
+    let read = format!("/v1/bills/{}", second["id"].as_str().unwrap());
+    assert_eq!(office.system(&world, "bill.read").get(&read).await.expect(200).json()["status"], "paid");
+    assert_eq!(verify_books(&world.app.store, |_| {}).await.unwrap().finding, None);
+}
+
+/// A system that repeats a proposal which was dropped since hears so, and nothing of another one.
+#[tokio::test]
+async fn a_dropped_proposal_is_not_told_again() {
+    let (world, office) = set().await;
+    let told = crate::central_bank::credit(3, ACCOUNT, "U1", 205_000, None, world.clock.now());
+    world.tell(&told).await.expect(200);
+    let person = crate::books::officer(&world, ACCOUNTANT.0, Role::Auditor, "H29.14").await;
+    let accountant = signed_in(&world, ACCOUNTANT, "/board/suspense").await;
+    let listed = accountant.get("/board/suspense").await.expect(200).text();
+    let case = listed.split("/board/suspense/").nth(1).unwrap().split('"').next().unwrap();
+    let system = office.system(&world, "case");
+    let release = format!("/v1/cases/{case}/release");
+    let proposal = |toward: &str| {
+        json!({ "toward": toward, "legal_basis": "Law 97/2015 (illustrative)", "words": "Không ai nhận",
+                "officer": person })
+    };
+    system.post_once(&release, "p1", &proposal("refund_due")).await.expect(200);
+    send(&accountant, &format!("/board/suspense/{case}"), &[("act", "drop")]).await.expect(303);
+    system
+        .post_once(&release, "p1", &proposal("refund_due"))
+        .await
+        .expect_refusal(409, "release_not_proposed");
+    world.later(Duration::from_secs(1));
+    let other = system.post_once(&release, "p2", &proposal("unclaimed")).await.expect(200).json();
+    system
+        .post_once(&release, "p1", &proposal("refund_due"))
+        .await
+        .expect_refusal(409, "release_not_proposed");
+    let again = system.post_once(&release, "p2", &proposal("unclaimed")).await.expect(200).json();
+    assert_eq!(again, other);
 }
 
 #[tokio::test]

@@ -286,6 +286,34 @@ async fn refunds_and_unmatched_money_pass_to_the_successor() {
     assert_eq!(verify_books(&world.app.store, |_| {}).await.unwrap().finding, None);
 }
 
+/// Somebody proposed to give money back, and a card company's slips explained it instead: nobody owes it.
+#[tokio::test]
+async fn what_nobody_approved_is_owed_by_no_successor() {
+    let world = TestApp::start().await;
+    world.register(&PEOPLE).await;
+    let old = Office::open(&world, "H29.14").await;
+    let new = Office::open(&world, "H29.15").await;
+    let admin = Office::open(&world, "H29").await;
+    let administrator = officer(&world, "079185000456", Role::Administrator, "H29").await;
+    let accountant = officer(&world, "079085000457", Role::Accountant, "H29.14").await;
+    world.tell(&unmatched(&world, 8, "U1")).await.expect(200);
+    let system = old.system(&world, "case");
+    let cases = system.get("/v1/cases").await.expect(200).json();
+    let release = format!("/v1/cases/{}/release", cases["items"][0]["id"].as_str().unwrap());
+    let proposal = json!({ "toward": "refund_due", "legal_basis": "Law 97/2015 (illustrative)",
+        "words": "Không ai nhận", "officer": accountant });
+    system.post_once(&release, "p", &proposal).await.expect(200);
+    let explained = "insert into card_settlement (case_id, agency_id, amount, discount, by, at)
+            select id, agency_id, amount, 0, id, opened_at from suspense;
+        update suspense set state = 'released'";
+    world.sql(explained).await.unwrap();
+    let body = json!({ "kind": "merge", "from": "2026-11-24", "administrator": administrator,
+        "successors": [{ "agency": new.agency.to_string() }] });
+    let path = format!("/v1/agencies/{}/succeed", old.agency);
+    admin.system(&world, "admin").post_once(&path, "s", &body).await.expect(200);
+    assert_eq!(world.count("ledger_entry where kind = 'passed_on'").await, 0);
+}
+
 /// Money that names nothing, in the first office's account.
 fn unmatched(world: &TestApp, message: u128, reference: &str) -> String {
     let now = chung::base::clock::Clock::now(&*world.clock);

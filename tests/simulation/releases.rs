@@ -85,11 +85,11 @@ impl Life<'_> {
         let (case, agency): (Id<id::Case>, Id<Agency>) =
             (Id::from_uuid(row.get("id")), Id::from_uuid(row.get("agency_id")));
         let proposer: Id<Citizen> = Id::from_uuid(row.get("proposed_by"));
-        let own = approve_release(&self.app, agency, case, proposer, None).await;
+        let own = approve_release(&self.app, agency, case, (proposer, None), None).await;
         assert!(refused(&own), "nobody approves what they proposed");
         let by = APPROVERS[usize::from(APPROVERS[0] == proposer)];
         let key = self.act_key("release");
-        let act = async |app: App| approve_release(&app, agency, case, by, Some(&key)).await;
+        let act = async |app: App| approve_release(&app, agency, case, (by, None), Some(&key)).await;
         if self.asked_until_answered(seen, ("release approved", act)).await.is_some() {
             seen.note(format!("released: {}", row.get::<&str, _>("toward")));
         }

@@ -158,7 +158,8 @@ async fn approve(
     let act = format!("POST /v1/cases/{id}/release/approve");
     let key = idempotency(&headers, caller.client, &act, &body)?;
     let officer = super::read("/officer", &body.officer)?;
-    let answer = approve_release(&app, caller.agency, super::object(&id)?, officer, Some(&key)).await?;
+    let answer =
+        approve_release(&app, caller.agency, super::object(&id)?, (officer, None), Some(&key)).await?;
     Ok(axum::Json(answer).into_response())
 }
 

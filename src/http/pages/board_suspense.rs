@@ -1,19 +1,19 @@
 //! `/board/suspense`: money that waits, and the decision of two people by which it leaves: an accountant proposes where it
-//! goes and by what law, an approver who did not approves.
+//! goes and by what law, an approver who did not approves or declines. Whoever proposed may take it back.
 
 use super::board::{failed, said, status_of};
 use super::board_refunds::reasons_of_suspense;
 use super::page::{Called, Page, Reader, show, show_status};
 use crate::app::App;
 use crate::base::{
-    calendar::display_vi,
+    calendar::{display_vi, parse_rfc3339, rfc3339},
     id::{Agency, Case, Id},
     text::Line,
 };
 use crate::flow::{
     Error,
     read_suspense_page::{DecisionShown, MoneyShown, read_suspense_page},
-    release_suspense::{Proposal, approve_release, propose_release},
+    release_suspense::{Proposal, approve_release, drop_release, propose_release},
     request_refund::bill_named,
 };
 use crate::http::sent::SentForm;
@@ -76,26 +76,33 @@ async fn show_one(
     let (page, status) = page.refused_if("suspense", wrong);
     let holds = |role| suspense.seat(shown).is_some_and(|seat| seat.holds(role));
     let proposed = shown.decision.as_ref().filter(|decision| decision.decision.approved.is_none());
-    let waits = shown.money.held && holds(Role::Approver);
+    let waits = proposed.filter(|_| shown.money.held);
     let view = MoneyView {
         row: Row::of(&page, shown),
         facts: facts(&page, shown),
         decision: shown.decision.as_ref().map(|decision| decided(&page, decision)),
         proposes: shown.money.held && shown.decision.is_none() && holds(Role::Accountant),
-        approves: waits && proposed.is_some_and(|decision| !decision.own),
+        approves: waits.filter(|decision| !decision.own && holds(Role::Approver)).map(seen),
         agency: shown.money.agency.to_string(),
         reasons: reasons_of_suspense(&page),
-        own: waits && proposed.is_some_and(|decision| decision.own),
+        own: waits.is_some_and(|decision| decision.own && holds(Role::Accountant)),
         form_token: signed_in.form_token(),
         page: &page,
     };
     show(status, &page, &view)
 }
 
+/// Which proposal a reader saw, so that no other is approved.
+fn seen(shown: &DecisionShown) -> String {
+    rfc3339(shown.decision.proposed_at)
+}
+
 #[derive(Deserialize)]
 struct ActForm {
     #[serde(default)]
     act: String,
+    #[serde(default)]
+    seen: String,
     #[serde(default)]
     toward: String,
     #[serde(default)]
@@ -126,7 +133,11 @@ async fn act(
     };
     let done = match form.act.as_str() {
         "propose" => propose(&app, &signed_in, (agency, id), &form).await,
-        "approve" => approve_release(&app, agency, id, officer, None).await.map(|_| ()),
+        "approve" => {
+            let seen = parse_rfc3339(&form.seen);
+            approve_release(&app, agency, id, (officer, seen), None).await.map(|_| ())
+        }
+        "drop" => drop_release(&app, agency, id, officer).await,
         _ => return show_status(&reader, StatusCode::BAD_REQUEST, Some("act")),
     };
     match done {
@@ -242,7 +253,7 @@ struct MoneyView<'a> {
     facts: Vec<(String, String)>,
     decision: Option<Vec<(String, String)>>,
     proposes: bool,
-    approves: bool,
+    approves: Option<String>,
     own: bool,
     agency: String,
     reasons: Vec<(&'static str, String)>,
