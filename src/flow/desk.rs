@@ -12,6 +12,7 @@ use super::{
     audit_leaf::{self, Concern},
     blank_receipts::demand_accounted,
     cash, officer,
+    read_refunds::bills_of,
     settle_debits::finish,
 };
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
         clock::Instant,
         id::{self, Agency, Case, Citizen, Drawer, Id, Leaf},
         money::Money,
+        page::PageRequest,
         reference::Reference,
         text::Line,
     },
@@ -237,16 +239,18 @@ pub struct Desk {
     pub shift: Option<OpenShift>,
     /// Its cash book.
     pub book: Vec<rows::BookLine>,
-    /// Refunds that wait to be fetched.
-    pub refunds: Vec<refund::StoredRefund>,
+    /// Refunds that wait to be fetched, the oldest first, each with its bill's reference and dossier.
+    pub refunds: Vec<(refund::StoredRefund, Option<(Reference, String)>)>,
+    /// After which more of them follow.
+    pub next: Option<Id<id::Refund>>,
     /// Since when cash lies in the tills, where that is longer than it may.
     pub kept_since: Option<Instant>,
     /// What the cashier's till owes other agencies: identifier, name, how much.
     pub owes: Vec<(Id<Agency>, String, Money)>,
 }
 
-/// The desk of a cashier.
-pub async fn read_desk(app: &App, cashier: Id<Citizen>) -> Result<Desk> {
+/// The desk of a cashier, with the refunds after that one.
+pub async fn read_desk(app: &App, cashier: Id<Citizen>, after: Option<Id<id::Refund>>) -> Result<Desk> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let held = role::of_citizen(&mut tx, cashier, Day::of(now)).await?;
@@ -263,15 +267,22 @@ pub async fn read_desk(app: &App, cashier: Id<Citizen>) -> Result<Desk> {
         Some(shift) => rows::cash_book(&mut tx, shift.id).await?,
         None => Vec::new(),
     };
-    let page = crate::base::page::PageRequest::new(None, None).ok_or_else(Error::not_found)?;
-    let refunds = refund::of_agencies(&mut tx, &ids, Some("at_desk"), &page).await?.items;
+    let page = PageRequest::new(after, None).ok_or_else(Error::not_found)?;
+    let found = refund::at_desk(&mut tx, &ids, &page).await?;
+    let next = found.items.last().filter(|_| found.more).map(|last| last.id);
+    let bills = bills_of(&mut tx, &found.items).await?;
+    let refunds = found.items.into_iter().map(|refund| {
+        let bill = refund.bill.and_then(|bill| bills.get(&bill).cloned());
+        (refund, bill)
+    });
+    let refunds = refunds.collect();
     let tills = cash::tills(app, &mut tx, &ids, now).await?;
     let kept_since = tills.iter().filter(|till| till.late).filter_map(|till| till.since).min();
     let own = shift.as_ref().and_then(|shift| tills.iter().find(|till| till.till.id == shift.drawer));
     let owes = own.map(|till| till.owes.clone()).unwrap_or_default();
     let names = officer::names(app, &mut tx, &[cashier].into()).await?;
     let reader = names.get(&cashier).cloned().unwrap_or_default();
-    Ok(Desk { reader, agencies, shift, book, refunds, kept_since, owes })
+    Ok(Desk { reader, agencies, shift, book, refunds, next, kept_since, owes })
 }
 
 /// A transfer that came for a bill and waits, as the cashier is offered it: the case, how much, since when.

@@ -127,14 +127,28 @@ pub struct RefundShown {
     pub treasury_order: Option<Value>,
 }
 
+/// The last refund of a page, and whether it is among those that wait for a decision.
+pub type After = (bool, Id<id::Refund>);
+
+/// Which refunds a page shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// That one.
+    One(Id<id::Refund>),
+    /// A page of all, after that one.
+    All(Option<After>),
+}
+
 /// The page of refunds.
 pub struct Refunds {
     /// Whoever reads.
     pub reader: String,
     /// Where.
     pub places: Vec<RefundPlace>,
-    /// The refunds, the newest first.
+    /// The refunds: those that wait for a decision and then all others, each the newest first.
     pub refunds: Vec<RefundShown>,
+    /// After which more follow.
+    pub next: Option<After>,
     /// Requests for money back between banks.
     pub recalls: Vec<RecallShown>,
     /// When this was read.
@@ -154,12 +168,44 @@ pub(super) async fn refund_places(tx: &mut Tx, citizen: Id<Citizen>, today: Day)
     Ok(places.collect())
 }
 
-/// The refunds of the citizen's agencies; or one of them.
-pub async fn read_refund_page(
-    app: &App,
-    citizen: Id<Citizen>,
-    only: Option<Id<id::Refund>>,
-) -> Result<Refunds> {
+/// What page of a list is shown: what waits for a decision, and once that is over all others.
+async fn listed(
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+    after: Option<After>,
+) -> Result<(Vec<StoredRefund>, Option<After>)> {
+    let page = |after| PageRequest::new(after, None).ok_or_else(Error::not_found);
+    let mut shown = Vec::new();
+    let mut after_other = None;
+    match after {
+        Some((false, other)) => after_other = Some(other),
+        Some((true, _)) | None => {
+            let waiting = rows::to_decide(tx, agencies, true, &page(after.map(|(_, id)| id))?).await?;
+            let next = waiting.items.last().filter(|_| waiting.more).map(|last| (true, last.id));
+            if next.is_some() {
+                return Ok((waiting.items, next));
+            }
+            shown = waiting.items;
+        }
+    }
+    let others = rows::to_decide(tx, agencies, false, &page(after_other)?).await?;
+    let next = others.items.last().filter(|_| others.more).map(|last| (false, last.id));
+    shown.extend(others.items);
+    Ok((shown, next))
+}
+
+/// The reference and the dossier of each bill that these refunds are about.
+pub(super) async fn bills_of(
+    tx: &mut Tx,
+    refunds: &[StoredRefund],
+) -> Result<BTreeMap<Id<id::Bill>, (Reference, String)>> {
+    let ids: Vec<_> = refunds.iter().filter_map(|refund| refund.bill).collect();
+    let found = bills::bills(tx, &ids).await?.into_iter();
+    Ok(found.map(|b| (b.bill.id, (b.bill.reference, b.bill.dossier.to_string()))).collect())
+}
+
+/// The refunds of the citizen's agencies, a page of them; or one.
+pub async fn read_refund_page(app: &App, citizen: Id<Citizen>, wanted: Wanted) -> Result<Refunds> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let places = refund_places(&mut tx, citizen, Day::of(now)).await?;
@@ -167,28 +213,20 @@ pub async fn read_refund_page(
         return Err(Error::forbidden("accountant_needed"));
     }
     let agencies: Vec<_> = places.iter().map(|place| place.id).collect();
-    let found = match only {
-        Some(id) => {
+    let (found, next) = match wanted {
+        Wanted::One(id) => {
             let refund = rows::find(&mut tx, id).await?.filter(|r| agencies.contains(&r.agency));
-            vec![refund.ok_or(Error::not_found())?]
+            (vec![refund.ok_or(Error::not_found())?], None)
         }
-        None => {
-            let page = PageRequest::new(None, None).ok_or_else(Error::not_found)?;
-            rows::of_agencies(&mut tx, &agencies, None, &page).await?.items
-        }
+        Wanted::All(after) => listed(&mut tx, &agencies, after).await?,
     };
     let ids: Vec<_> = found.iter().map(|refund| refund.id).collect();
     let mut approvers_of = rows::approvers_of(&mut tx, &ids).await?;
-    let of_bills: Vec<_> = found.iter().filter_map(|refund| refund.bill).collect();
-    let of_bills: BTreeMap<_, _> = bills::bills(&mut tx, &of_bills)
-        .await?
-        .into_iter()
-        .map(|b| (b.bill.id, (b.bill.reference, b.bill.dossier.to_string())))
-        .collect();
+    let of_bills = bills_of(&mut tx, &found).await?;
     let keys = agency_keys(app, &mut tx, found.iter().map(|refund| refund.agency)).await?;
-    let mut order = match (only, found.first()) {
-        (Some(_), Some(one)) => treasury_order(app, &mut tx, one).await?,
-        (None, _) | (_, None) => None,
+    let mut order = match (wanted, found.first()) {
+        (Wanted::One(_), Some(one)) => treasury_order(app, &mut tx, one).await?,
+        (Wanted::All(_), _) | (_, None) => None,
     };
     let mut refunds = Vec::with_capacity(found.len());
     let mut people: BTreeSet<Id<Citizen>> = BTreeSet::from([citizen]);
@@ -222,7 +260,7 @@ pub async fn read_refund_page(
             refund,
         })
         .collect();
-    Ok(Refunds { reader: name(&citizen), places, refunds, recalls, now })
+    Ok(Refunds { reader: name(&citizen), places, refunds, next, recalls, now })
 }
 
 /// Form, series and number as one reads them.

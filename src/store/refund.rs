@@ -240,6 +240,57 @@ pub async fn of_agencies(
     Ok(Page::from_rows(refunds, page))
 }
 
+/// The refunds of these agencies about which somebody there has something to decide, or all others; the newest first.
+pub async fn to_decide(
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+    waiting: bool,
+    page: &PageRequest<Id<id::Refund>>,
+) -> Result<Page<StoredRefund>> {
+    let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, agency_id, bill_id, payment_id, case_id, account_id, amount, way, payout_id, reason, words, key, state,
+             requested_by, client_id, requested_at, decided_at, entry_id, bounced, inquiries, silent_since, next_at,
+             ended_at
+         from refund where agency_id = any($1) and (state in ('requested', 'bounced')) = $2
+             and ($3::uuid is null or id < $3)
+         order by id desc limit $4",
+        &agencies,
+        waiting,
+        page.after.map(Id::uuid),
+        page.fetch(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let refunds = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
+    Ok(Page::from_rows(refunds, page))
+}
+
+/// The refunds that wait at the desks of these agencies, the oldest first.
+pub async fn at_desk(
+    tx: &mut Tx,
+    agencies: &[Id<Agency>],
+    page: &PageRequest<Id<id::Refund>>,
+) -> Result<Page<StoredRefund>> {
+    let agencies: Vec<Uuid> = agencies.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, agency_id, bill_id, payment_id, case_id, account_id, amount, way, payout_id, reason, words, key, state,
+             requested_by, client_id, requested_at, decided_at, entry_id, bounced, inquiries, silent_since, next_at,
+             ended_at
+         from refund where agency_id = any($1) and state = 'at_desk' and ($2::uuid is null or id > $2)
+         order by id limit $3",
+        &agencies,
+        page.after.map(Id::uuid),
+        page.fetch(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let refunds = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
+    Ok(Page::from_rows(refunds, page))
+}
+
 /// Silent refunds from this account that nobody asks about any more and that no line of its statements names: since when it was
 /// approved, and since when nobody answered; the longest silent first, those after that one.
 pub async fn silent(

@@ -10,6 +10,7 @@ use chung::base::{
     clock::Clock,
     id::{Citizen, Drawer, Id},
     money::Money,
+    reference::Reference,
     text::Line,
 };
 use chung::flow::{
@@ -319,6 +320,56 @@ async fn a_refund_is_paid_out_against_a_document_and_a_signed_slip() {
     assert_eq!(read.json()["status"], "done");
     assert!(!scene.world.dump("desk_payout").await.contains("Hòa"), "who received it is sealed");
     assert_eq!(scene.world.count("receipt where refund_id is not null").await, 1);
+}
+
+/// However many refunds wait, the oldest is on the page of whoever decides and of whoever pays it out.
+#[tokio::test]
+async fn no_refund_is_out_of_sight_behind_newer_ones() {
+    let scene = Scene::set().await;
+    let bill = scene.office.bill(&scene.world, "k").await;
+    scene.send("/desk/bill", &[("reference", reference(&bill)), ("cash", "205000")]).await.expect(303);
+    let body = json!({ "bill": bill["id"], "amount": { "amount": "5000", "currency": "VND" }, "reason": "agency_error",
+        "words": "Tính thừa.", "officer": ACCOUNTANT.0 });
+    let system = scene.office.system(&scene.world, "refund");
+    let asked = system.post_once("/v1/refunds", "r", &body).await.expect(201).json();
+    let id = asked["id"].as_str().unwrap();
+    // Newer ones, as alike as can be, but for the words, which are sealed for one alone.
+    let newer = |first: u32, facts: &str| {
+        format!(
+            "insert into refund select (jsonb_populate_record(r, jsonb_build_object('id',
+                 'ffffffff-0000-7000-8000-' || lpad(n::text, 12, '0')) || {facts})).*
+             from refund r, generate_series({first}, {first} + 50) n where not r.id::text like 'ffffffff%'"
+        )
+    };
+    let declined =
+        "jsonb_build_object('state', 'declined', 'decided_at', r.requested_at, 'ended_at', r.requested_at)";
+    scene.world.sql(&newer(1, declined)).await.unwrap();
+    scene.world.sql("update refund set words = '' where id::text like 'ffffffff%'").await.unwrap();
+    let approver = signed_in(&scene.world, APPROVER, "/board").await;
+    let board = approver.get("/board/refunds").await.expect(200).text();
+    assert!(board.contains(&format!("/board/refunds/{id}")), "{board}");
+    let next = board.split("href=\"/board/refunds?after=").nth(1).unwrap().split('"').next().unwrap();
+    let older = approver.get(&format!("/board/refunds?after={next}")).await.expect(200).text();
+    assert!(older.contains("/board/refunds/refund_ffffffff") && !older.contains(id), "{older}");
+    assert!(!older.contains("/board/refunds?after="), "{older}");
+    approver.get("/board/refunds?after=x").await.expect(404);
+    let page = format!("/board/refunds/{id}");
+    let token = approver.get(&page).await.expect(200).form_field("form_token");
+    approver.post_form(&page, &[("form_token", &token), ("act", "approve")]).await.expect(303);
+
+    scene.world.sql(&newer(101, "'{}'")).await.unwrap();
+    let desk = scene.desk().await;
+    let form = desk.split(&format!("action=\"/desk/refunds/{id}\"")).nth(1).unwrap();
+    let form = form.split("</form>").next().unwrap();
+    let spaced = reference(&bill).parse::<Reference>().unwrap().spaced();
+    assert!(form.contains(bill["dossier"].as_str().unwrap()) && form.contains(&spaced), "{form}");
+    let next = desk.split("href=\"/desk?after=").nth(1).unwrap().split('"').next().unwrap();
+    let later = scene.cashier.get(&format!("/desk?after={next}")).await.expect(200).text();
+    assert_eq!((desk.matches("/desk/refunds/").count(), later.matches("/desk/refunds/").count()), (50, 2));
+    scene.cashier.get("/desk?after=x").await.expect(404);
+    let receiver = [("name", "Nguyễn Thị Hòa"), ("document", "079185000456"), ("slip", "PC-1")];
+    scene.send(&format!("/desk/refunds/{id}"), &receiver).await.expect(303);
+    assert!(!scene.desk().await.contains(id));
 }
 
 #[tokio::test]

@@ -8,13 +8,13 @@ use super::ways::led_on;
 use crate::app::App;
 use crate::base::{
     calendar::display_vi,
-    id::{Id, Recall, Refund},
+    id::{Id, NotAnId, Recall, Refund},
     text::Lang,
 };
 use crate::flow::{
     Error,
     decide_refund::{approve_refund, decline_refund, redirect_refund},
-    read_refunds::{RefundPlace, RefundShown, Refunds, read_refund_page},
+    read_refunds::{After, RefundPlace, RefundShown, Refunds, Wanted, read_refund_page},
     recall::{RecallShown, ask_back, can_be_asked_back, decide_recall},
 };
 use crate::http::sent::SentForm;
@@ -26,6 +26,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use axum_extra::extract::Query;
 use serde::Deserialize;
 
 /// The routes.
@@ -36,18 +37,53 @@ pub fn routes() -> Router<App> {
         .route("/board/recalls/{id}", post(answer))
 }
 
-async fn open(State(app): State<App>, signed_in: SignedIn, reader: Reader) -> Response {
-    show_all(&app, &signed_in, &reader, None).await
+/// After which refund the page begins: one that waits for a decision, or another.
+#[derive(Deserialize)]
+struct ListQuery {
+    waiting: Option<String>,
+    after: Option<String>,
 }
 
-/// The list; with what was wrong with a request, if something was.
+impl ListQuery {
+    fn read(&self) -> Result<Option<After>, NotAnId> {
+        match (&self.waiting, &self.after) {
+            (Some(id), _) => Ok(Some((true, id.parse()?))),
+            (None, Some(id)) => Ok(Some((false, id.parse()?))),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+async fn open(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Query(asked): Query<ListQuery>,
+) -> Response {
+    match asked.read() {
+        Ok(after) => show_page(&app, &signed_in, &reader, after, None).await,
+        Err(_) => show_status(&reader, StatusCode::NOT_FOUND, None),
+    }
+}
+
+/// The list from its beginning; with what was wrong with a request, if something was.
 pub(super) async fn show_all(
     app: &App,
     signed_in: &SignedIn,
     reader: &Reader,
     wrong: Option<(StatusCode, String)>,
 ) -> Response {
-    let refunds = match read_refund_page(app, signed_in.session.citizen, None).await {
+    show_page(app, signed_in, reader, None, wrong).await
+}
+
+async fn show_page(
+    app: &App,
+    signed_in: &SignedIn,
+    reader: &Reader,
+    after: Option<After>,
+    wrong: Option<(StatusCode, String)>,
+) -> Response {
+    let refunds = match read_refund_page(app, signed_in.session.citizen, Wanted::All(after)).await {
         Ok(refunds) => refunds,
         Err(error) => return failed(reader, &error),
     };
@@ -58,6 +94,9 @@ pub(super) async fn show_all(
     let asks = refunds.places.iter().filter(|place| place.asks).map(|p| (p.id.to_string(), named(reader, p)));
     let view = RefundsView {
         rows: refunds.refunds.iter().map(|shown| Row::of(&page, shown)).collect(),
+        next: refunds.next.map(|(waiting, id)| {
+            format!("/board/refunds?{}={id}", if waiting { "waiting" } else { "after" })
+        }),
         recalls: refunds.recalls.iter().map(|shown| RecallRow::of(&page, shown)).collect(),
         places: asks.collect(),
         reasons: reasons_of_bills(&page),
@@ -83,7 +122,7 @@ async fn show_one(
     id: Id<Refund>,
     wrong: Option<(StatusCode, String)>,
 ) -> Response {
-    let refunds = match read_refund_page(app, signed_in.session.citizen, Some(id)).await {
+    let refunds = match read_refund_page(app, signed_in.session.citizen, Wanted::One(id)).await {
         Ok(refunds) => refunds,
         Err(error) => return failed(reader, &error),
     };
@@ -131,7 +170,7 @@ async fn act(
     };
     let officer = signed_in.session.citizen;
     // Who has nothing to do with the refund learns nothing of it, whatever they try.
-    if let Err(error) = read_refund_page(&app, officer, Some(id)).await {
+    if let Err(error) = read_refund_page(&app, officer, Wanted::One(id)).await {
         return failed(&reader, &error);
     }
     let done = match form.act.as_str() {
@@ -330,6 +369,7 @@ impl RecallRow {
 struct RefundsView<'a> {
     page: &'a Page,
     rows: Vec<Row>,
+    next: Option<String>,
     recalls: Vec<RecallRow>,
     places: Vec<(String, String)>,
     reasons: Vec<(&'static str, String)>,

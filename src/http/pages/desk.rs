@@ -47,8 +47,22 @@ pub fn routes() -> Router<App> {
         .route("/desk/receipts/{number}", post(print))
 }
 
-async fn open(State(app): State<App>, signed_in: SignedIn, reader: Reader) -> Response {
-    show_desk(&app, &signed_in, &reader, None, None).await
+/// After which refund those begin that wait to be fetched.
+#[derive(Deserialize)]
+struct ListQuery {
+    after: Option<String>,
+}
+
+async fn open(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    reader: Reader,
+    Query(asked): Query<ListQuery>,
+) -> Response {
+    let Ok(after) = asked.after.as_deref().map(str::parse).transpose() else {
+        return show_status(&reader, StatusCode::NOT_FOUND, None);
+    };
+    show_from(&app, &signed_in, &reader, after, (None, None)).await
 }
 
 async fn show_desk(
@@ -58,7 +72,17 @@ async fn show_desk(
     wrong: Option<Error>,
     note: Option<String>,
 ) -> Response {
-    let desk = match read_desk(app, signed_in.session.citizen).await {
+    show_from(app, signed_in, reader, None, (wrong, note)).await
+}
+
+async fn show_from(
+    app: &App,
+    signed_in: &SignedIn,
+    reader: &Reader,
+    after: Option<Id<Refund>>,
+    (wrong, note): (Option<Error>, Option<String>),
+) -> Response {
+    let desk = match read_desk(app, signed_in.session.citizen, after).await {
         Ok(desk) => desk,
         Err(error) => return failed(reader, &error),
     };
@@ -68,11 +92,16 @@ async fn show_desk(
         return failed(reader, error);
     }
     let (page, status) = page.refused_if("desk", why(reader.lang, wrong.as_ref()));
-    let view = view(&page, &desk, signed_in.form_token(), note);
+    let view = view(&page, &desk, (signed_in.form_token(), note), after);
     show(status, &page, &view)
 }
 
-fn view<'a>(page: &'a Page, desk: &Desk, form_token: String, note: Option<String>) -> DeskView<'a> {
+fn view<'a>(
+    page: &'a Page,
+    desk: &Desk,
+    (form_token, note): (String, Option<String>),
+    after: Option<Id<Refund>>,
+) -> DeskView<'a> {
     let named = |(id, (vi, en)): &(Id<Agency>, (String, String))| {
         (id.to_string(), if page.lang == Lang::En { en.clone() } else { vi.clone() })
     };
@@ -94,8 +123,15 @@ fn view<'a>(page: &'a Page, desk: &Desk, form_token: String, note: Option<String
         refunds: desk
             .refunds
             .iter()
-            .map(|r| (r.id.to_string(), r.amount.display_vi(), board_refunds::reason(page, r.reason)))
+            .map(|(r, bill)| RefundForm {
+                id: r.id.to_string(),
+                amount: r.amount.display_vi(),
+                reason: board_refunds::reason(page, r.reason),
+                bill: bill.as_ref().map(|(reference, dossier)| (dossier.clone(), reference.spaced())),
+            })
             .collect(),
+        after: after.map(|id| id.to_string()),
+        next: desk.next.map(|id| format!("/desk?after={id}")),
         kept_since: desk.kept_since.map(display_vi),
         owes: desk
             .owes
@@ -124,6 +160,7 @@ struct Sent {
     numbers: String,
     written_at: String,
     to: String,
+    after: String,
     warned: Option<String>,
     name: String,
     document: String,
@@ -210,7 +247,11 @@ async fn refund(
     };
     match act.await {
         Ok(()) => Redirect::to("/desk").into_response(),
-        Err(error) => show_desk(&app, &signed_in, &reader, Some(error), None).await,
+        Err(error) => {
+            // The form that was refused stands on the page on which it stood.
+            let after = sent.after.parse().ok();
+            show_from(&app, &signed_in, &reader, after, (Some(error), None)).await
+        }
     }
 }
 
@@ -287,7 +328,7 @@ async fn show_bill(
     reference: &str,
     wrong: Option<Error>,
 ) -> Response {
-    let desk = match read_desk(app, signed_in.session.citizen).await {
+    let desk = match read_desk(app, signed_in.session.citizen, None).await {
         Ok(desk) => desk,
         Err(error) => return failed(reader, &error),
     };
@@ -354,11 +395,21 @@ struct DeskView<'a> {
     agencies: Vec<(String, String)>,
     shift: Option<(String, String, String)>,
     book: Vec<(String, String, String, String, String, String)>,
-    refunds: Vec<(String, String, String)>,
+    refunds: Vec<RefundForm>,
+    after: Option<String>,
+    next: Option<String>,
     kept_since: Option<String>,
     owes: Vec<(String, String, String)>,
     form_token: String,
     note: Option<String>,
+}
+
+/// A refund that waits to be fetched, with the dossier and the reference of its bill.
+struct RefundForm {
+    id: String,
+    amount: String,
+    reason: String,
+    bill: Option<(String, String)>,
 }
 
 /// What a cashier is told of the receipts of a paid bill.

@@ -8,6 +8,7 @@ desk-expected = Must be in the till
 desk-take = Take a payment
 desk-find = Find the bill
 desk-refunds = Pay out refunds
+desk-refunds-next = Refunds that follow
 desk-payee = Name of the receiver, as on the document
 desk-document = Number of the document
 desk-signed-slip = Number of the signed slip

@@ -8,6 +8,7 @@ desk-expected = Phải có trong két
 desk-take = Thu tiền
 desk-find = Tìm khoản nộp
 desk-refunds = Chi hoàn trả
+desk-refunds-next = Các khoản hoàn trả tiếp theo
 desk-payee = Họ tên người nhận, như trên giấy tờ
 desk-document = Số giấy tờ
 desk-signed-slip = Số phiếu chi đã ký
