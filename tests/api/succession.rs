@@ -334,7 +334,7 @@ pub async fn merge(
 ) -> Value {
     let body = json!({ "kind": "merge", "from": from, "administrator": administrator,
         "successors": [{ "agency": new.agency.to_string() }] });
-    let (path, key) = (format!("/v1/agencies/{}/succeed", old.agency), format!("merge {}", old.agency));
+    let (path, key) = (format!("/v1/agencies/{}/succeed", old.agency), format!("merge-{}", old.agency));
     admin.system(world, "admin").post_once(&path, &key, &body).await.expect(200).json()
 }
 
