@@ -134,7 +134,8 @@
 //! * 2026-11-25, limits: a browser in which the number's holder signed in before is counted for itself and under no
 //!   other rule; passkeys name their holder, so no number is typed and nothing is counted.
 //! * 2026-11-25, notices: each has a code by which whoever got it locks the identity, without a sign-in, since the
-//!   sign-in may be the thief's by then; the code is typed on a page or answered by SMS and never stands in an address.
+//!   sign-in may be the thief's by then; the code is typed on a page or answered by SMS and never stands in an address. It is taken
+//!   once and for thirty days, and undoes nothing that an officer did with the card.
 //! * 2026-11-25, slips and sheets: one reading of a card serves one act at a counter; paper stands for a phone.
 //! * 2026-11-25, scripts: pages have none, but for one same-origin file that speaks with a passkey; it fetches nothing.
 //! * 2026-11-24, simulation: a process lives for one act and is dropped at a random poll, so that crashes fall before,
@@ -338,6 +339,15 @@
 //!   event.
 //! * 2026-11-27, one build: CI builds everything once, as the tests want it, and asks that what they depend on lends no crate of
 //!   the service a feature of its own; so the fields of JSON stay in the order in which they were written, which had been lent.
+//! * 2026-11-28, shifts: whoever is no cashier any more takes and gives nothing; what they left open an accountant of the till's
+//!   agency counts and closes.
+//! * 2026-11-28, erasure, mandates, locks: erasing oneself, letting somebody act and lifting a lock take a strong sign-in of the last
+//!   minutes, since a stolen telephone number has neither; whoever is erased is told where they were told before.
+//! * 2026-11-28, credentials of administrators' systems are made and taken back at the command line only.
+//! * 2026-11-28, ends of sign-ins: what a session gave ends with the last of the sessions that took its place, wherever it is shown.
+//! * 2026-11-28, waiting money goes on by the rules of the newest matched day; an older day that is told again passes on its own alone.
+//! * 2026-11-28, money that people found on a line lies in the account as what a line shows does.
+//! * 2026-11-28, batches: an upload has seven days; answers, slips and free look-ups are classes of retention like all else.
 //! * 2026-11-26, mutants: all are compiled at once behind a switch that only the scratch copy has; one is awake at a time.
 
 pub mod app;
