@@ -248,7 +248,7 @@ impl Sheet {
 
     pub(super) fn paragraph(&mut self, text: &str, size: f32, bold: bool) {
         for line in wrapped(text, PAGE.0 - 2.0 * MARGIN, size) {
-            self.line(MARGIN, size, bold, line);
+            self.line(MARGIN, size, bold, &line);
         }
     }
 
@@ -258,9 +258,9 @@ impl Sheet {
         for (i, line) in wrapped(value, PAGE.0 - 2.0 * MARGIN - indent, 10.0).into_iter().enumerate() {
             self.room(10.0);
             if i == 0 {
-                self.put(MARGIN, self.y, 10.0, false, name.to_owned());
+                self.put(MARGIN, self.y, 10.0, false, name);
             }
-            self.line(MARGIN + indent, 10.0, true, line);
+            self.line(MARGIN + indent, 10.0, true, &line);
         }
     }
 
@@ -270,19 +270,19 @@ impl Sheet {
         for (i, line) in wrapped(name, PAGE.0 - 2.0 * MARGIN - 110.0, 10.0).into_iter().enumerate() {
             self.room(10.0);
             if i == 0 {
-                self.put(PAGE.0 - MARGIN - width_of_sum(&text, 10.0), self.y, 10.0, bold, text.clone());
+                self.put(PAGE.0 - MARGIN - width_of_sum(&text, 10.0), self.y, 10.0, bold, &text);
             }
-            self.line(MARGIN, 10.0, bold, line);
+            self.line(MARGIN, 10.0, bold, &line);
         }
     }
 
-    fn line(&mut self, x: f32, size: f32, bold: bool, text: String) {
+    fn line(&mut self, x: f32, size: f32, bold: bool, text: &str) {
         self.room(size);
         self.put(x, self.y, size, bold, text);
         self.y += size * 1.5;
     }
 
-    fn put(&mut self, x: f32, y: f32, size: f32, bold: bool, text: String) {
+    fn put(&mut self, x: f32, y: f32, size: f32, bold: bool, text: &str) {
         let page = self.page();
         let text = text.chars().map(|c| if has_glyph(c) { c } else { UNKNOWN }).collect();
         self.drawn.push(Drawn { page, x, y: y % PAGE.1, size, bold, text });
@@ -314,7 +314,7 @@ impl Sheet {
             coded = Some((self.page(), self.y % PAGE.1, qr));
             self.y += QR_SIDE + 14.0;
             let site = address.split('?').next().unwrap_or_default().to_owned();
-            self.line(MARGIN, 8.0, false, site);
+            self.line(MARGIN, 8.0, false, &site);
         }
         let last = self.drawn.iter().map(|d| d.page).max().unwrap_or(0);
         for number in 0..=last {

@@ -253,6 +253,8 @@ async fn a_proposal_about_money_in_suspense_is_dropped_and_made_anew() {
 #[tokio::test]
 async fn a_dropped_proposal_is_not_told_again() {
     let (world, office) = set().await;
+    // The first bill makes the account known.
+    office.bill(&world, "b").await;
     let told = crate::central_bank::credit(3, ACCOUNT, "U1", 205_000, None, world.clock.now());
     world.tell(&told).await.expect(200);
     let person = crate::books::officer(&world, ACCOUNTANT.0, Role::Auditor, "H29.14").await;

@@ -296,6 +296,7 @@ async fn what_nobody_approved_is_owed_by_no_successor() {
     let admin = Office::open(&world, "H29").await;
     let administrator = officer(&world, "079185000456", Role::Administrator, "H29").await;
     let accountant = officer(&world, "079085000457", Role::Accountant, "H29.14").await;
+    old.bill(&world, "b").await;
     world.tell(&unmatched(&world, 8, "U1")).await.expect(200);
     let system = old.system(&world, "case");
     let cases = system.get("/v1/cases").await.expect(200).json();
