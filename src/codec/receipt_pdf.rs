@@ -313,8 +313,8 @@ impl Sheet {
             self.room(QR_SIDE + 14.0);
             coded = Some((self.page(), self.y % PAGE.1, qr));
             self.y += QR_SIDE + 14.0;
-            let site = address.split('?').next().unwrap_or_default().to_owned();
-            self.line(MARGIN, 8.0, false, &site);
+            let site = address.split('?').next().unwrap_or_default();
+            self.line(MARGIN, 8.0, false, site);
         }
         let last = self.drawn.iter().map(|d| d.page).max().unwrap_or(0);
         for number in 0..=last {

@@ -89,9 +89,16 @@ async fn two_administrators_at_once_do_not_overwrite_each_other() {
         let (admin, path) = (office.system(&world, "admin"), path.clone());
         async move { admin.post_once(&path, &format!("k{i}"), &policy(&json!({ "daily_quota": i }))).await }
     });
-    let answers = futures_util::future::join_all(sets).await;
+    // Nobody writes before two have read.
+    let mut gate = world.connection().await;
+    sqlx::raw_sql("begin; lock table portal_policy in share mode").execute(&mut gate).await.unwrap();
+    let opened = async {
+        world.waiting(2).await;
+        sqlx::raw_sql("commit").execute(&mut gate).await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(futures_util::future::join_all(sets), opened);
     let set = answers.iter().filter(|answer| answer.status == 201).count();
-    assert!(set >= 1);
+    assert!((1..4).contains(&set));
     for answer in answers.into_iter().filter(|answer| answer.status != 201) {
         answer.expect_refusal(409, "policy_moved");
     }
