@@ -1,6 +1,7 @@
 //! What happened is told on the page, by e-mail, and by SMS where it is dangerous; whoever was not behind it locks.
 
 use super::apps::{add_app, by_app};
+use super::desk::{hoas, read_card};
 use super::*;
 use crate::world::GATEWAY_TOKEN;
 use chung::codec::gsm7::segments;
@@ -174,6 +175,42 @@ async fn a_code_alone_changes_no_phone_and_no_mailbox_that_is_set() {
     reply(&world, GATEWAY_TOKEN, HOA.phone, &format!("KHOA {}", code_of(&told))).await.expect(204);
     assert_eq!(world.count("contact where sealed_phone is not null").await, 0);
     hoa.get("/me").await.expect(303);
+}
+
+#[tokio::test]
+async fn a_phone_set_at_a_counter_outlives_what_was_told_before() {
+    let (world, office, officer) = super::desk::set().await;
+    let hoa = signed_in(&world, HOA).await;
+    let app = add_app(&world, &hoa, "Máy của Hòa").await;
+    world.later(PAST_TRIAL);
+    let path = "/sign-in?return_to=/me/ways/phone&afresh=true&least=urn:chung:acr:substantial";
+    let asked = follow(&hoa, path).await.expect(200);
+    let asked = send(&hoa, &asked, "/sign-in/", &[("number", HOA.number), ("way", "app")]).await.expect(200);
+    let page = send(&hoa, &asked, "/code", &[("code", &app.code(&world))]).await.expect(200);
+    let page = send(&hoa, &page, "/me/ways/phone", &[("value", "0912999777")]).await.expect(200);
+    let text = world.last_text("+84912999777").await.unwrap();
+    send(&hoa, &page, "/phone/code", &[("code", &text[..6])]).await.expect(200);
+    let told = world.last_text(HOA.phone).await.unwrap();
+    assert!(told.contains("vua chuyen sang so khac"), "{told}");
+    world.later(Duration::from_secs(60));
+    by_sms(&world, &officer, CUONG).await;
+    let page = read_card(&officer, &office, &hoas()).await.expect(200);
+    send(&officer, &page, "/recover", &[("phone", "0912999888")]).await.expect(200);
+    reply(&world, GATEWAY_TOKEN, HOA.phone, &format!("KHOA {}", code_of(&told))).await.expect(204);
+    assert!(is_locked(&world, HOA).await);
+    assert_eq!(world.count("contact where sealed_phone is not null").await, 1);
+}
+
+#[tokio::test]
+async fn a_code_is_taken_for_thirty_days() {
+    let world = world().await;
+    let hoa = signed_in(&world, HOA).await;
+    add_app(&world, &hoa, "Máy của Hòa").await;
+    let told = world.last_text(HOA.phone).await.unwrap();
+    world.later(Duration::from_secs(30 * 86_400 + 1));
+    reply(&world, GATEWAY_TOKEN, HOA.phone, &format!("KHOA {}", code_of(&told))).await.expect(204);
+    world.stranger().post_form("/not-me", &[("code", code_of(&told))]).await.expect(422);
+    assert_eq!(world.count("citizen_lock").await, 0);
 }
 
 #[tokio::test]
